@@ -1,0 +1,168 @@
+"""The command line: parse, call one verb, print. No logic, and nothing heavy before a verb needs it."""
+
+import os
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from civility import __version__
+from civility.cli.parser import build_parser
+from civility.errors import UserError
+
+__all__ = ["main"]
+
+_NEEDED = {"torch", "transformers", "accelerate", "safetensors", "sentencepiece"}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one verb and exit: 0 done, 2 what the user can mend, 1 a bug, 130 Ctrl-C."""
+    try:
+        raise SystemExit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+    except UserError as error:
+        _say_error(error)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        _say("interrupted")
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does: nothing to tell, and nowhere to tell it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _NEEDED:
+            raise
+        _say_error(UserError(f"this needs {error.name}, which is not installed", "pip install 'civility[train]'"))
+        raise SystemExit(2) from None
+    except Exception:
+        traceback.print_exc()
+        _say("this is a bug in civility: please report it with the lines above")
+        raise SystemExit(1) from None
+
+
+def _run(arguments: list[str]) -> int:
+    options = build_parser(__version__).parse_args(arguments)
+    verbs = {"train": _train, "evaluate": _evaluate, "predict": _predict, "recipes": _recipes}
+    verbs[options.verb](options, ["civility", *arguments])
+    return 0
+
+
+def _train(options: Namespace, command: list[str]) -> None:
+    from civility.cli.display import TrainingDisplay, make_console
+    from civility.data.prepare import prepare
+    from civility.recipe import Recipe
+    from civility.run import RunDirectory
+
+    recipe = Recipe.load(options.recipe, _recipe_changes(options))
+    out = Path(options.out) if options.out else RunDirectory.next_free(Path("runs"), Path(options.recipe).stem)
+    RunDirectory.at_free_place(out)  # told before minutes of reading, not after
+    console = make_console()
+    if _is_first_process():
+        console.print(f"civility train {options.recipe}\n")
+    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
+    from civility.train import train
+
+    display = TrainingDisplay(console)
+    try:
+        train(recipe, data, out, command=command, tracker=options.tracker, listen=display.listen)
+    finally:
+        display.close()
+
+
+def _recipe_changes(options: Namespace) -> dict[str, object]:
+    """Return what the options of `train` change in the recipe, ``{"section.key": value}``."""
+    from civility.recipe import change_of
+
+    changes: dict[str, object] = dict(change_of(text) for text in options.set)
+    if options.data:
+        changes["data.files"] = options.data
+    if options.validation:
+        changes["data.validation"] = _share_or_files(options.validation)
+    if options.model:
+        changes["model.name"] = options.model
+        changes["model.revision"] = ""
+    return changes
+
+
+def _share_or_files(values: list[str]) -> float | list[str]:
+    try:
+        return float(values[0]) if len(values) == 1 else values
+    except ValueError:
+        return values
+
+
+def _evaluate(options: Namespace, command: list[str]) -> None:
+    from civility.cli.display import make_console, print_notes, print_report, scoring_bar
+    from civility.data.readers import Columns
+    from civility.evaluate import evaluate
+
+    console = make_console()
+    with scoring_bar(make_console(stderr=True)) as bar:
+        done = evaluate(
+            options.target,
+            options.data,
+            columns=Columns(text=options.text_column, id=options.id_column),
+            name=options.name,
+            out=Path(options.out) if options.out else None,
+            on_start=bar.start,
+            on_scored=bar.advance,
+        )
+    print_notes(make_console(stderr=True), done.notes)
+    console.print(f"{done.report.num_comments:,} comments from {', '.join(done.report.files)}\n")
+    print_report(console, done.report)
+    console.print(f"\n  report   {done.json_path}\n           {done.markdown_path}")
+
+
+def _predict(options: Namespace, command: list[str]) -> None:
+    from civility.cli.display import make_console, print_notes, scoring_bar
+    from civility.predict import predict
+
+    console = make_console(stderr=True)
+    with scoring_bar(console) as bar:
+        done = predict(
+            options.target,
+            options.data,
+            options.out,
+            stdin=sys.stdin.buffer,
+            stdout=sys.stdout.buffer,
+            file_format=options.format,
+            text_column=options.text_column,
+            id_column=options.id_column,
+            on_scored=bar.advance,
+        )
+    if done.num_blank:
+        blank = "comment is" if done.num_blank == 1 else "comments are"
+        print_notes(console, [f"{done.num_blank:,} {blank} blank: scored as an empty text"])
+    if options.out != "-":
+        console.print(f"{done.num_comments:,} comments scored → {options.out}")
+
+
+def _recipes(options: Namespace, command: list[str]) -> None:
+    from civility.recipe import shipped_recipe, shipped_recipes
+
+    if options.name:
+        sys.stdout.write(shipped_recipe(options.name))
+        return
+    for name, text in shipped_recipes().items():
+        summary = text.splitlines()[0].removeprefix("# ")
+        sys.stdout.write(f"{name:<10} {summary}\n")
+
+
+def _is_first_process() -> bool:
+    """Whether this process speaks for all: `torchrun` and `accelerate launch` tell each its rank."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _say_error(error: UserError) -> None:
+    """Print an error, its remedy indented below; one process speaks for all, who find the same mistake."""
+    if _is_first_process():
+        _say(f"error: {error.message}")
+        if error.remedy:
+            _say("       " + error.remedy.replace("\n", "\n       "))

@@ -1,0 +1,288 @@
+"""What a person sees of a job: bars on a terminal, plain lines in a log. Draws facts, decides nothing."""
+
+import math
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from civility.report.markdown import METRIC_NAMES, shown
+from civility.report.measure import METRICS, Report
+
+if TYPE_CHECKING:
+    from civility.train import EpochJudged, Fact, RunFinished, RunPlanned, StepDone
+
+_SECONDS_BETWEEN_LINES = 10.0
+_WIDTH = 100
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that neither wraps log lines nor guesses at markup in the user's texts."""
+    console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = max(_WIDTH, shutil.get_terminal_size().columns)
+    return console
+
+
+def print_notes(console: Console, notes: Sequence[str]) -> None:
+    """Print warnings, a line each."""
+    for note in notes:
+        console.print(f"warning: {note}", style="yellow")
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print a report as a table that fits 100 columns, and the reasons of what is undefined."""
+    table = Table(box=None, padding=(0, 2, 0, 2), header_style="bold")
+    table.add_column("label")
+    for metric in METRICS:
+        table.add_column(METRIC_NAMES[metric], justify="right")
+    for count in ("positive", "negative", "unknown"):
+        table.add_column(count, justify="right")
+    for label, numbers in report.labels.items():
+        values = [shown(getattr(numbers, metric)) for metric in METRICS]
+        counts = [numbers.num_positive, numbers.num_negative, numbers.num_unknown]
+        table.add_row(Text(label), *values, *(f"{count:,}" for count in counts))
+    macro = [shown(report.macro(metric)) for metric in METRICS]
+    table.add_row("macro", *macro, "", "", "", style="bold")
+    console.print(table)
+    if report.undefined:
+        console.print("  undefined, and left out of the macro average:")
+        for name, reason in report.undefined.items():
+            console.print(f"    {name}: {reason}")
+
+
+class ScoringBar:
+    """Progress of scoring: a bar on a terminal, a line every ten seconds in a log.
+
+    Parameters
+    ----------
+    console : where to draw
+    total : comments, or None if not known beforehand
+    """
+
+    def __init__(self, console: Console, total: int | None = None) -> None:
+        self._console = console
+        self._total = total
+        self._done = 0
+        self._started = self._told = time.monotonic()
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        if console.is_terminal:
+            columns = [TextColumn("  scoring"), BarColumn(), TextColumn("{task.fields[facts]}"), _TimeLeft()]
+            self._progress = Progress(*columns, console=console, transient=True)
+            self._progress.start()
+            self._task = self._progress.add_task("", total=total, facts="")
+
+    def start(self, total: int) -> None:
+        """Learn how many comments there are."""
+        self._total = total
+        if self._progress is not None:
+            self._progress.update(self._task, total=total)
+
+    def advance(self, num_comments: int) -> None:
+        """Count comments that have been scored."""
+        self._done += num_comments
+        rate = self._done / max(1e-9, time.monotonic() - self._started)
+        of = f"/{self._total:,}" if self._total else ""
+        facts = f"{self._done:,}{of} comments   {rate:,.0f} comments/s"
+        if self._progress is not None:
+            self._progress.update(self._task, completed=self._done, facts=facts)
+        elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            self._console.print(f"  scoring   {facts}")
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+@contextmanager
+def scoring_bar(console: Console) -> Iterator[ScoringBar]:
+    """Draw a bar while the block runs."""
+    bar = ScoringBar(console)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class _TimeLeft(ProgressColumn):
+    """Time left, or time taken where the end is not known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remaining = TimeRemainingColumn()
+
+    def render(self, task: Any) -> Text:
+        return Text.assemble(self._remaining.render(task), " left") if task.total else Text("")
+
+
+class TrainingDisplay:
+    """Draws a training run from its facts.
+
+    Parameters
+    ----------
+    console : where to draw
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._plan: RunPlanned | None = None
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._epoch = 0
+        self._told = 0.0
+        self._window: list[StepDone] = []
+        self._num_skipped = 0
+
+    def listen(self, fact: "Fact") -> None:
+        """Draw one fact."""
+        from civility import train
+
+        if isinstance(fact, train.RunPlanned):
+            self._draw_plan(fact)
+        elif isinstance(fact, train.StepDone):
+            self._draw_step(fact)
+        elif isinstance(fact, train.ValidationStarted):
+            self._stop_bar()
+            if self._console.is_terminal:
+                self._console.print(f"  scoring {fact.num_comments:,} validation comments …", end="\r")
+        elif isinstance(fact, train.EpochJudged):
+            self._draw_epoch(fact)
+        else:
+            self._draw_end(fact)
+
+    def close(self) -> None:
+        """Leave the terminal as it was, whatever happened."""
+        self._stop_bar()
+
+    def _draw_plan(self, plan: "RunPlanned") -> None:
+        self._plan = plan
+        head = "new head" if plan.head_is_new else "its own head kept"
+        weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.label_weights.items())
+        rows = {
+            "data": f"{plan.num_training:,} comments · {plan.num_validation:,} for validation · "
+            f"{len(plan.labels)} labels · {plan.share_truncated:.1%} cut",
+            "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
+            "device": f"{plan.device} · {plan.precision}",
+            "plan": f"up to {plan.epochs} epochs of {plan.steps_per_epoch:,} steps · "
+            f"{plan.global_batch} comments a step",
+            "weights": weights,
+            "run": str(plan.path),
+        }
+        for name, value in rows.items():
+            self._console.print(f"  {name:<10} {value}")
+        print_notes(self._console, plan.notes)
+        self._console.print()
+
+    def _draw_step(self, fact: "StepDone") -> None:
+        assert self._plan is not None
+        if fact.epoch != self._epoch:
+            self._start_epoch(fact.epoch)
+        self._num_skipped += fact.skipped
+        self._window = [*self._window[-49:], fact]
+        if self._progress is not None:
+            done = fact.step - (fact.epoch - 1) * self._plan.steps_per_epoch
+            self._progress.update(self._task, completed=done, facts=self._facts(fact))
+            return
+        last = fact.step % self._plan.steps_per_epoch == 0
+        if last or time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            step = fact.step - (fact.epoch - 1) * self._plan.steps_per_epoch
+            left = self._seconds_left(step)
+            self._console.print(
+                f"  epoch {fact.epoch}/{self._plan.epochs}   step {step:,}/{self._plan.steps_per_epoch:,}   "
+                f"{self._facts(fact)}   {_clock(left)} left in the epoch"
+            )
+
+    def _start_epoch(self, epoch: int) -> None:
+        assert self._plan is not None
+        self._epoch, self._window = epoch, []
+        self._told = time.monotonic()
+        if not self._console.is_terminal:
+            return
+        self._stop_bar()
+        columns = [
+            TextColumn(f"  epoch {epoch}/{self._plan.epochs}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[facts]}"),
+            _TimeLeft(),
+        ]
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._progress.start()
+        self._task = self._progress.add_task("", total=self._plan.steps_per_epoch, facts="")
+
+    def _facts(self, fact: "StepDone") -> str:
+        losses = [step.loss for step in self._window if not math.isnan(step.loss)]
+        loss = sum(losses) / len(losses) if losses else math.nan
+        seconds = sum(step.seconds for step in self._window)
+        rate = sum(step.num_comments for step in self._window) / max(1e-9, seconds)
+        padded = sum(step.num_padded for step in self._window)
+        padding = 1 - sum(step.num_tokens for step in self._window) / max(1, padded)
+        return (
+            f"loss {loss:.4f}   lr {fact.learning_rate:.2e}   {rate:,.0f} comments/s   padding {padding:.0%}"
+        )
+
+    def _seconds_left(self, step: int) -> float:
+        assert self._plan is not None
+        seconds = sum(one.seconds for one in self._window) / len(self._window)
+        return seconds * (self._plan.steps_per_epoch - step)
+
+    def _stop_bar(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _draw_epoch(self, fact: "EpochJudged") -> None:
+        assert self._plan is not None
+        epoch = fact.epoch
+        values = {
+            "epoch": str(epoch.epoch),
+            "train loss": f"{epoch.training_loss:.4f}",
+            "val loss": f"{epoch.validation.loss:.4f}",
+            "macro AUC": shown(epoch.validation.macro_roc_auc) + (" *" if fact.is_best else "  "),
+            **{label: shown(value, 3) for label, value in epoch.validation.roc_auc.items()},
+        }
+        widths = {name: max(len(name), 8) for name in values}
+        if sum(widths.values()) + 2 * len(widths) > max(_WIDTH, self._console.width):
+            line = "  " + "   ".join(f"{name} {value.strip()}" for name, value in values.items())
+            self._console.print(line)
+        else:
+            if epoch.epoch == 1:
+                self._console.print("  " + "  ".join(f"{name:<{widths[name]}}" for name in values), style="bold")
+            self._console.print("  " + "  ".join(f"{value:<{widths[name]}}" for name, value in values.items()))
+        if self._num_skipped:
+            self._console.print(
+                f"  {self._num_skipped} steps skipped so far: fp16 gradients overflowed, the scale was lowered"
+            )
+
+    def _draw_end(self, fact: "RunFinished") -> None:
+        console, run = self._console, fact.run
+        why = ": no better epoch since, stopped early" if fact.stopped_early else ""
+        console.print()
+        console.print(
+            f"  best epoch {fact.best_epoch} of {fact.epochs_run} run{why}   {_clock(fact.seconds)} in all"
+        )
+        console.print()
+        print_report(console, fact.report)
+        console.print()
+        console.print(f"  classifier   {run.classifier}")
+        console.print(f"  report       {run.reports / 'validation.md'}")
+        console.print()
+        console.print(f'  next:  echo "have a nice day" | civility predict {run.path} --data -')
+        console.print(f"         civility evaluate {run.path} --data your-labelled-comments.csv")
+        console.print("         civility train baseline --data your-labelled-comments.csv")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,182 @@
+"""The command line as argparse sees it: verbs, options, and help written for a reader."""
+
+import argparse
+import sys
+from typing import Any, NoReturn
+
+from civility.errors import did_you_mean
+
+_DESCRIPTION = """\
+Train multi-label toxic-comment classifiers, and run them anywhere.
+
+  train      a recipe and labelled comments  ->  a run directory with a classifier in it
+  evaluate   a classifier and labelled comments  ->  a report
+  predict    a classifier and comments  ->  a score a comment and label
+  recipes    list the shipped recipes, or print one
+"""
+
+_EPILOG = """\
+the first five minutes:
+  civility train starter                              see it work, on a built-in corpus
+  echo "have a nice day" | civility predict runs/starter --data -
+  civility train baseline --data train.csv            the baseline recipe on your own comments
+  civility evaluate runs/baseline --data test.csv test_labels.csv
+
+'civility VERB --help' tells more. Exit codes: 0 done, 2 a mistake that you can mend, 1 a bug, 130 interrupted.
+"""
+
+_TARGET = "a run directory, a classifier folder, or the name of a multi-label classifier on the hub"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that names the closest word, and says its errors as the rest of civility does."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"error: {message}\n       see '{self.prog} --help'\n")
+        raise SystemExit(2)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            what = action.metavar or action.dest
+            raise argparse.ArgumentError(
+                None, f"unknown {what} {value!r}{did_you_mean(str(value), known)}: choose from {', '.join(known)}"
+            )
+
+
+def build_parser(version: str) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = _Parser(
+        prog="civility",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="civility VERB …",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"civility {version}")
+    verbs = parser.add_subparsers(dest="verb", metavar="verb", required=True, help=argparse.SUPPRESS)
+    _add_train(verbs)
+    _add_evaluate(verbs)
+    _add_predict(verbs)
+    _add_recipes(verbs)
+    return parser
+
+
+def _add_verb(verbs: Any, name: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    return parser
+
+
+def _add_train(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "train",
+        "Fine-tune a transformer on labelled comments, and leave a run directory: the best epoch's classifier, "
+        "its report,\nthe recipe, the log and the checkpoints.",
+        """\
+data:
+  CSV, TSV, JSONL or Parquet, plain or .gz, .zst, .zip; several files or a glob. The columns of the Jigsaw
+  challenges (2018, 2019, 2020) are recognised; name any others in the recipe (data.text_column, data.labels, …).
+
+several devices:
+  accelerate launch -m civility train baseline --data train.csv
+  torchrun --nproc-per-node 2 -m civility train baseline --data train.csv
+
+examples:
+  civility train starter
+  civility train baseline --data train.csv --set training.epochs=3 --set training.precision=bf16
+  civility train baseline --data train.csv --validation 0.05 --model ./mdeberta-v3-base --out runs/first
+  civility train baseline --data mine.jsonl --set 'data.labels=["rude", "spam"]' --set data.text_column=body
+""",
+    )
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        default="baseline",
+        metavar="RECIPE",
+        help="a shipped recipe (baseline, starter) or a TOML file; default: baseline",
+    )
+    parser.add_argument("--data", nargs="+", metavar="FILE", help="labelled comments to train on")
+    parser.add_argument(
+        "--validation",
+        nargs="+",
+        metavar="FILE|FRACTION",
+        help="share of the comments to hold out, or the file(s) to validate on",
+    )
+    parser.add_argument("--model", metavar="NAME|FOLDER", help="encoder to fine-tune, in place of the recipe's")
+    parser.add_argument("--out", metavar="DIR", help="the run directory; default: runs/RECIPE, numbered if taken")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting of the recipe"
+    )
+    parser.add_argument(
+        "--tracker", default="", metavar="NAME", help="also log to tensorboard, wandb, mlflow or trackio"
+    )
+
+
+def _add_evaluate(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "evaluate",
+        "Score labelled comments with a classifier and report what the scores are worth: per label and macro "
+        "ROC AUC and\naverage precision, with the counts they rest on, as a table, JSON and Markdown.",
+        """\
+examples:
+  civility evaluate runs/baseline --data test.csv test_labels.csv
+  civility evaluate ./classifier --data other.parquet --name other --out reports
+""",
+    )
+    parser.add_argument("target", metavar="TARGET", help=_TARGET)
+    parser.add_argument("--data", nargs="+", required=True, metavar="FILE", help="labelled comments")
+    parser.add_argument("--name", default="", metavar="NAME", help="of the report; default: the first file's")
+    parser.add_argument("--out", metavar="DIR", help="folder of the report; default: the run's reports, or ./reports")
+    _add_columns(parser)
+
+
+def _add_predict(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "predict",
+        "Score comments: a row for each, in the order of the input, with its id and a score from 0 to 1 for every "
+        "label.\nStreams: memory does not grow with the file.",
+        """\
+standard input is one comment a line, unless it is JSONL or has a CSV header with the column comment_text.
+
+examples:
+  echo "have a nice day" | civility predict runs/starter --data -
+  civility predict runs/baseline --data test.csv --out submission.csv
+  civility predict runs/baseline --data comments.parquet --out scores.parquet
+""",
+    )
+    parser.add_argument("target", metavar="TARGET", help=_TARGET)
+    parser.add_argument("--data", required=True, metavar="FILE|-", help="comments; - for standard input")
+    parser.add_argument("--out", default="-", metavar="FILE|-", help="scores; default: standard output")
+    parser.add_argument(
+        "--format",
+        default="",
+        choices=("csv", "jsonl", "parquet"),
+        metavar="FORMAT",
+        help="csv, jsonl or parquet; default: by the suffix, csv on standard output",
+    )
+    _add_columns(parser)
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text-column", default="", metavar="NAME", help="column of the comments; default: recognised")
+    parser.add_argument("--id-column", default="", metavar="NAME", help="column of the ids; default: recognised")
+
+
+def _add_recipes(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "recipes",
+        "List the shipped recipes, or print one: every setting with its unit.",
+        "examples:\n  civility recipes\n  civility recipes baseline > mine.toml\n",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the recipe to print")

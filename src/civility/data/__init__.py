@@ -1,0 +1,1 @@
+"""Comments with targets: reading, splitting, the built-in corpus. No torch."""

@@ -1,0 +1,214 @@
+"""Rows of one source as comments, ids and blocks of targets, with notes on what was left out or mended.
+
+Knows cells and axes; the decision what to read from where comes from the plan.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.cells import LabelLists, TargetCells, TextCells, ids_of
+from civility.data.dataset import Dataset, Float32Array
+from civility.data.dialects import LABELS
+from civility.data.plan import Plan, Source
+from civility.data.tables import Chunk, Table
+from civility.errors import UserError
+
+_NOT_SCORED = -1
+
+
+@dataclass
+class Part:
+    """What one source gives: rows in its order, values as blocks to be joined."""
+
+    texts: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    targets: list[Float32Array] = field(default_factory=list)
+    groups: list[Float32Array] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_part(source: Source, plan: Plan) -> Part:
+    """Read a source that has both comments and labels; a UserError if no comment has a text."""
+    if isinstance(source.content, Dataset):
+        return _read_corpus(source, source.content, plan)
+    part, layout, name = Part(), source.layout, source.name
+    cells, numbers, lists = TextCells(), TargetCells(), LabelLists(plan.labels, plan.label_separator)
+    wanted = (layout.text, layout.id, layout.label_list, *layout.labels.values(), *layout.groups)
+    num_rows = 0
+    for chunk in _chunks(source, wanted):
+        num_rows += len(chunk)
+        texts = cells.convert(name, chunk, layout.text)
+        keep = _add_comments(part, texts, ids_of(chunk, layout.id, _prefix(name)))
+        if layout.label_list:
+            targets = lists.convert(name, chunk, layout.label_list)
+        else:
+            known = {label: numbers.convert(name, chunk, column) for label, column in layout.labels.items()}
+            targets = _block(plan.labels, known, len(chunk))
+        groups = _block(plan.groups, {g: numbers.convert(name, chunk, g) for g in layout.groups}, len(chunk))
+        part.targets.append(targets[keep])
+        part.groups.append(groups[keep])
+    if not part.texts:
+        raise UserError(
+            f"{name}: none of its {count(num_rows, 'comment')} has any text", "check the text column"
+        )
+    part.notes += [*_notes_on_text(name, cells), *_notes_on_lacks(source, plan, len(part.texts))]
+    return part
+
+
+def _read_corpus(source: Source, corpus: Dataset, plan: Plan) -> Part:
+    targets = {label: corpus.targets[:, corpus.labels.index(label)] for label in source.layout.labels}
+    groups = {group: corpus.groups[:, corpus.group_names.index(group)] for group in source.layout.groups}
+    return Part(
+        list(corpus.texts),
+        list(corpus.ids),
+        [_block(plan.labels, targets, len(corpus))],
+        [_block(plan.groups, groups, len(corpus))],
+        list(_notes_on_lacks(source, plan, len(corpus))),
+    )
+
+
+def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
+    """Read comments whose labels stand in another file, joined by id, without the rows never scored.
+
+    Raises
+    ------
+    UserError : an id stands twice in a file, or no comment has a scored row
+    """
+    part, cells, seen = Part(), TextCells(), set[str]()
+    row_of, scores = _read_scores(labels)
+    unscored = np.all(scores == _NOT_SCORED, axis=1)
+    scores[scores == _NOT_SCORED] = np.nan
+    num_joined = num_unscored = 0
+    for chunk in _chunks(comments, (comments.layout.text, comments.layout.id)):
+        ids = ids_of(chunk, comments.layout.id, _prefix(comments.name))
+        _refuse_twins(comments.name, chunk, ids, seen)
+        seen.update(ids)
+        texts = cells.convert(comments.name, chunk, comments.layout.text)
+        rows = np.array([row_of.get(id, -1) for id in ids], dtype=np.int64)
+        scored = (rows >= 0) & ~unscored[rows]
+        num_joined += int(np.sum(rows >= 0))
+        num_unscored += int(np.sum((rows >= 0) & unscored[rows]))
+        keep = _add_comments(
+            part, [text if use else "" for text, use in zip(texts, scored, strict=True)], ids
+        )
+        # The labels wanted come first among the scores.
+        known = dict(zip(labels.layout.labels, scores[rows[keep]].T, strict=False))
+        part.targets.append(_block(plan.labels, known, int(np.sum(keep))))
+    part.groups.append(_block(plan.groups, {}, len(part.texts)))
+    names = f"{comments.name} and {labels.name}"
+    if not part.texts:
+        raise UserError(
+            f"{names}: none of {count(len(seen), 'comment')} has a scored row of labels with its id",
+            "check that the two files belong together",
+        )
+    part.notes += [
+        *_notes_on_join(names, len(seen) - num_joined, len(row_of) - num_joined, num_unscored),
+        *_notes_on_text(comments.name, cells),
+        *_notes_on_lacks(labels, plan, len(part.texts)),
+    ]
+    return part
+
+
+def _read_scores(labels: Source) -> tuple[dict[str, int], Float32Array]:
+    """Return id -> row, and targets in which -1 stands for not scored.
+
+    The columns are the labels wanted, then Jigsaw's others: a row counts as not scored by all of them.
+    """
+    numbers = TargetCells(not_scored=True)
+    others = (column for column in labels.found if column in LABELS)
+    columns = tuple(dict.fromkeys((*labels.layout.labels.values(), *others)))
+    row_of: dict[str, int] = {}
+    blocks = []
+    for chunk in _chunks(labels, (labels.layout.id, *columns)):
+        ids = ids_of(chunk, labels.layout.id, _prefix(labels.name))
+        _refuse_twins(labels.name, chunk, ids, row_of.keys())
+        row_of.update(zip(ids, range(len(row_of), len(row_of) + len(ids)), strict=True))
+        blocks.append(np.stack([numbers.convert(labels.name, chunk, column) for column in columns], axis=1))
+    return row_of, np.concatenate(blocks)
+
+
+def _refuse_twins(name: str, chunk: Chunk, ids: Sequence[str], before: Set[str]) -> None:
+    """Raise a UserError for an id that stood before, in this chunk or an earlier one."""
+    if len(set(ids)) == len(ids) and before.isdisjoint(ids):
+        return
+    seen = set(before)
+    for index, id in enumerate(ids):
+        if id in seen:
+            raise UserError(
+                f"{name}, {chunk.place(index)}: the id {id} stands twice", "ids must tell comments apart"
+            )
+        seen.add(id)
+
+
+def _chunks(source: Source, columns: Sequence[str]) -> Iterator[Chunk]:
+    assert isinstance(source.content, Table)
+    return source.content.chunks(tuple(dict.fromkeys(column for column in columns if column)))
+
+
+def _prefix(name: str) -> str:
+    """Return what made-up ids begin with: the name of the file up to its first dot."""
+    return f"{Path(name).name.split('.')[0]}:"
+
+
+def _add_comments(part: Part, texts: Sequence[str], ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Add the comments that have a text, and return which these are."""
+    part.texts.extend(text for text in texts if text)
+    part.ids.extend(id for id, text in zip(ids, texts, strict=True) if text)
+    return np.array([bool(text) for text in texts])
+
+
+def _block(axis: Sequence[str], known: Mapping[str, Float32Array], num_rows: int) -> Float32Array:
+    """Return (num_rows, len(axis)), NaN where a name of the axis is not known."""
+    block = np.full((num_rows, len(axis)), np.nan, dtype=np.float32)
+    for column, name in enumerate(axis):
+        if name in known:
+            block[:, column] = known[name]
+    return block
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, as ``1 comment`` or ``3,190 comments``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _notes_on_text(name: str, cells: TextCells) -> Iterator[str]:
+    left_out = []
+    if cells.num_missing:
+        left_out.append(f"{count(cells.num_missing, 'comment')} without text")
+    if cells.num_white:
+        noun = f"{cells.num_white:,}" if left_out else count(cells.num_white, "comment")
+        left_out.append(f"{noun} of only white space")
+    if left_out:
+        yield f"{' and '.join(left_out)} left out of {name}"
+    if cells.num_nul:
+        yield f"NUL characters became spaces in {count(cells.num_nul, 'comment')} of {name}"
+    if cells.num_surrogates:
+        yield f"lone surrogates became U+FFFD in {count(cells.num_surrogates, 'comment')} of {name}"
+
+
+def _notes_on_lacks(source: Source, plan: Plan, num_comments: int) -> Iterator[str]:
+    labels = () if source.layout.label_list else plan.labels
+    for what, axis, found in (
+        ("label", labels, source.layout.labels),
+        ("group", plan.groups, source.layout.groups),
+    ):
+        lacks = [name for name in axis if name not in found]
+        if lacks:
+            kind = what if len(lacks) == 1 else f"{what}s"
+            missing = f"the {kind} {', '.join(lacks)}"
+            yield f"{source.name} lacks {missing}: unknown for its {count(num_comments, 'comment')}"
+
+
+def _notes_on_join(
+    names: str, num_without_labels: int, num_without_text: int, num_unscored: int
+) -> Iterator[str]:
+    if num_unscored:
+        yield f"{count(num_unscored, 'comment')} of {names} left out: never scored (-1 for every label)"
+    if num_without_labels:
+        yield f"{count(num_without_labels, 'comment')} of {names} left out: no row of labels has the id"
+    if num_without_text:
+        yield f"{count(num_without_text, 'row')} of labels of {names} left out: no comment has the id"

@@ -1,0 +1,172 @@
+"""What each source gives to a dataset, decided from the names of its columns alone.
+
+Knows columns and labels; reads no rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from civility.data.dataset import Dataset
+from civility.data.dialects import LABELS, Columns, Layout, layout_of, no_column, no_label, no_text
+from civility.data.sources import built_in, is_built_in
+from civility.data.tables import Table, open_table
+from civility.errors import UserError
+
+_NAME_THEM = "name the label columns in the recipe (data.labels)"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to read, or a corpus of the package.
+
+    Parameters
+    ----------
+    name : as the user gave it
+    found : the names of its columns
+    layout : what they hold
+    content : where the rows come from
+    """
+
+    name: str
+    found: tuple[str, ...]
+    layout: Layout
+    content: Table | Dataset
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is a column of comments."""
+        return bool(self.layout.text)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a column for one of the labels wanted, or for lists of labels."""
+        return bool(self.layout.labels or self.layout.label_list)
+
+    @property
+    def is_bare_test(self) -> bool:
+        """Whether these are the columns of Jigsaw 2018's test.csv, whose labels are in another file."""
+        return set(self.found) == {"id", "comment_text"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which sources to read, onto which axes.
+
+    Parameters
+    ----------
+    whole : sources with comments and labels, in the order given
+    apart : at most one pair, comments in the first and their labels in the second
+    labels, groups : (L,) and (G,) the axes
+    label_separator : between the labels of a list
+    """
+
+    whole: tuple[Source, ...]
+    apart: tuple[Source, Source] | None
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]
+    label_separator: str
+
+
+def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool) -> Plan:
+    """Return what to read from where.
+
+    Raises
+    ------
+    UserError : a source has no text or none of the labels, nothing tells the labels, or
+        (``require_all_labels``) no source has one of them
+    """
+    _refuse_doubtful(columns)
+    sources = [_open(name, columns) for name in names]
+    for group in columns.groups:
+        if not any(group in source.layout.groups for source in sources):
+            raise no_column(
+                _all_names(sources), group, _all_found(sources), "name columns that are there (data.groups)"
+            )
+    labels = columns.labels or _recognised(sources)
+    whole, apart = _pair(sources, columns)
+    if require_all_labels and not columns.label_list:
+        for label in labels:
+            if not any(label in source.layout.labels for source in sources):
+                raise no_label(_all_names(sources), label, _all_found(sources))
+    return Plan(whole, apart, labels, columns.groups, columns.label_separator)
+
+
+def _refuse_doubtful(columns: Columns) -> None:
+    for what, names in (("label", columns.labels), ("group", columns.groups)):
+        for name in names:
+            if names.count(name) > 1:
+                raise UserError(f"the {what} '{name}' is asked for twice", "name each once")
+    if columns.label_list and not columns.labels:
+        raise UserError(
+            f"the labels in column '{columns.label_list}' are not named, and may not depend on the data",
+            _NAME_THEM,
+        )
+
+
+def _open(name: str, columns: Columns) -> Source:
+    if not is_built_in(name):
+        table = open_table(name)
+        found = table.all_columns()
+        return Source(name, found, layout_of(name, found, columns), table)
+    corpus = built_in(name)
+    wanted = columns.labels or corpus.labels
+    layout = Layout(
+        text="text",
+        id="id",
+        labels={label: label for label in wanted if label in corpus.labels},
+        groups=tuple(group for group in columns.groups if group in corpus.group_names),
+    )
+    return Source(name, ("id", "text", *corpus.labels, *corpus.group_names), layout, corpus)
+
+
+def _recognised(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Return every label found: Jigsaw's in its order, then others of built-in data."""
+    found = dict.fromkeys(label for source in sources for label in source.layout.labels)
+    return (
+        *(label for label in LABELS if label in found),
+        *(label for label in found if label not in LABELS),
+    )
+
+
+def _pair(
+    sources: Sequence[Source], columns: Columns
+) -> tuple[tuple[Source, ...], tuple[Source, Source] | None]:
+    """Return the sources that are whole, and the pair that goes together."""
+    whole = tuple(source for source in sources if source.has_text and source.has_labels)
+    rest = [source for source in sources if source not in whole]
+    texts = [source for source in rest if source.has_text and source.layout.id]
+    labels = [source for source in rest if not source.has_text and source.layout.labels and source.layout.id]
+    if len(rest) == 2 and len(texts) == len(labels) == 1:
+        return whole, (texts[0], labels[0])
+    if rest:
+        raise _useless(rest[0], columns)
+    return whole, None
+
+
+def _useless(source: Source, columns: Columns) -> UserError:
+    """Return the error for a source that has no text or no label, and nothing to go with it."""
+    has = ", ".join(source.found)
+    if not source.has_text and source.has_labels and not columns.text:
+        return UserError(
+            f"{source.name}: labels without comments; the file has: {has}",
+            "give the comments with it: Jigsaw 2018's test_labels.csv goes with test.csv",
+        )
+    if not source.has_text:
+        return no_text(source.name, columns.text, source.found)
+    if columns.labels and not source.is_bare_test:
+        return no_label(source.name, columns.labels[0], source.found)
+    remedy = (
+        "give test_labels.csv with it, if this is Jigsaw 2018's test.csv"
+        if source.is_bare_test
+        else _NAME_THEM
+    )
+    return UserError(f"{source.name}: no label columns; the file has: {has}", remedy)
+
+
+def _all_names(sources: Sequence[Source]) -> str:
+    first, *others = (source.name for source in sources)
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _all_found(sources: Sequence[Source]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(column for source in sources for column in source.found))

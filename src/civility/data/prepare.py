@@ -1,0 +1,107 @@
+"""The comments of a run: read, split or given apart, and checked for what would make training pointless."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import Dataset
+from civility.data.readers import Columns, read_dataset
+from civility.data.splits import count_shared_texts, split
+from civility.errors import UserError
+
+_POSITIVE_FROM = 0.5
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Training and validation comments on one label axis, and what a person should know of them.
+
+    Parameters
+    ----------
+    training, validation : disjoint; every label has a positive in training
+    files, validation_files : as read; ``validation_files`` equals ``files`` for a split
+    notes : warnings, a sentence each
+    """
+
+    training: Dataset
+    validation: Dataset
+    files: tuple[str, ...]
+    validation_files: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    files: Sequence[str], validation: float | Sequence[str], columns: Columns, seed: int
+) -> PreparedData:
+    """Read the comments of a run.
+
+    Parameters
+    ----------
+    files : training files
+    validation : share of the comments to keep for validation, or the files that are it
+    columns : which columns hold what
+    seed : of the split
+
+    Raises
+    ------
+    UserError : anything wrong with a file; a label that training could not learn; nothing to measure
+    """
+    if not files:
+        raise UserError("no training data", "give --data FILE, or data.files in the recipe")
+    reading = read_dataset(files, columns)
+    notes = list(reading.notes)
+    if isinstance(validation, int | float):
+        rows, held_out = split(reading.dataset, float(validation), seed)
+        training, validating = reading.dataset.select(rows), reading.dataset.select(held_out)
+        validation_files = reading.files
+    else:
+        training = reading.dataset
+        axis = Columns(columns.text, columns.id, training.labels, columns.label_list, columns.label_separator)
+        other = read_dataset(validation, axis, require_all_labels=False)
+        validating, validation_files = other.dataset, other.files
+        notes += other.notes
+        num_shared = count_shared_texts(training, validating)
+        if num_shared:
+            notes.append(
+                f"{num_shared:,} of {len(validating):,} validation comments are also in training, "
+                "up to case and spaces: the validation numbers will be too high"
+            )
+    _check_training(training)
+    notes += _validation_notes(validating)
+    return PreparedData(training, validating, reading.files, validation_files, tuple(notes))
+
+
+def _counts(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the number of positive and of known targets of each label."""
+    return (targets >= _POSITIVE_FROM).sum(axis=0), (~np.isnan(targets)).sum(axis=0)
+
+
+def _check_training(training: Dataset) -> None:
+    num_positive, num_known = _counts(training.targets)
+    for label, positive, known in zip(training.labels, num_positive, num_known, strict=True):
+        if not positive:
+            raise UserError(
+                f"{label} has no positive comment in training (0 of {known:,} known): it cannot be learned",
+                "add comments that have it, or leave the label out (data.labels)",
+            )
+
+
+def _validation_notes(validation: Dataset) -> list[str]:
+    num_positive, num_known = _counts(validation.targets)
+    notes = []
+    for label, positive, known in zip(validation.labels, num_positive, num_known, strict=True):
+        if positive and positive < known:
+            continue
+        missing = "positive" if not positive else "negative"
+        notes.append(
+            f"{label} has no {missing} comment in validation (0 of {known:,}): "
+            "its AUC is undefined and left out of the mean"
+        )
+    if len(notes) == len(validation.labels):
+        raise UserError(
+            "no label has both a positive and a negative comment in validation: nothing can be measured",
+            "give a larger validation share or another validation file (--validation)",
+        )
+    return notes

@@ -1,0 +1,147 @@
+"""Reading labelled comments into a Dataset on one label axis, and streaming comments to score.
+
+Knows the order of the work; formats, cells and the Jigsaw dialects are the business of the modules beside it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from civility.data.cells import TextCells, ids_of
+from civility.data.dataset import Dataset
+from civility.data.dialects import Columns, find_id, find_text, no_text
+from civility.data.parts import Part, count, read_joined, read_part
+from civility.data.plan import Plan, plan
+from civility.data.sources import built_in, expand, is_built_in
+from civility.data.tables import CHUNK_ROWS, Table, open_stdin, open_table
+
+__all__ = ["Columns", "CommentChunk", "Reading", "read_dataset", "stream_comments"]
+
+_RECOGNISE = Columns()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    Parameters
+    ----------
+    dataset : the comments that have a text, in the order of the files and their rows
+    files : as read, globs expanded
+    notes : what a person should know, each one sentence with counts
+    """
+
+    dataset: Dataset
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CommentChunk:
+    """Consecutive comments to score, one for each row of the source.
+
+    Parameters
+    ----------
+    ids : as in the source; where it has none, the number of the row, from 1
+    texts : empty where the text is missing or only white space
+    num_blank : how many are empty
+    id_column : the name of the column of ids in the source; ``id`` if it has none
+    """
+
+    ids: list[str]
+    texts: list[str]
+    num_blank: int
+    id_column: str = "id"
+
+
+def read_dataset(
+    files: Sequence[str | Path], columns: Columns = _RECOGNISE, *, require_all_labels: bool = True
+) -> Reading:
+    """Read labelled comments onto one label axis, by name, whatever the order of files and columns.
+
+    Parameters
+    ----------
+    files : paths, globs, or ``civility:starter/train`` and ``civility:starter/held-out``
+    columns : which columns hold what
+    require_all_labels : whether each label asked for must be in at least one file, as for training.
+        A file needs one of them in any case; those it lacks are NaN for its comments.
+
+    Raises
+    ------
+    UserError : a file cannot be read, a column that is needed is not there, or a cell holds nonsense
+    """
+    names = expand(files)
+    todo = plan(names, columns, require_all_labels=require_all_labels)
+    parts = {source.name: read_part(source, todo) for source in todo.whole}
+    if todo.apart:
+        parts[todo.apart[0].name] = read_joined(*todo.apart, todo)
+    # A pair stands where its comments stand, whichever of its files comes first.
+    ordered = [parts[name] for name in names if name in parts]
+    dataset = _assemble(ordered, todo)
+    notes = [note for part in ordered for note in part.notes]
+    return Reading(dataset, names, (*notes, *_notes_on(dataset)))
+
+
+def _assemble(parts: Sequence[Part], todo: Plan) -> Dataset:
+    return Dataset(
+        texts=tuple(text for part in parts for text in part.texts),
+        targets=np.concatenate([block for part in parts for block in part.targets]),
+        ids=tuple(id for part in parts for id in part.ids),
+        labels=todo.labels,
+        groups=np.concatenate([block for part in parts for block in part.groups]),
+        group_names=todo.groups,
+    )
+
+
+def _notes_on(dataset: Dataset) -> Iterator[str]:
+    num_shared = sum(times for times in Counter(dataset.ids).values() if times > 1)
+    if num_shared:
+        yield f"{count(num_shared, 'comment')} share their id with another"
+    num_unknown = int(np.sum(np.all(np.isnan(dataset.targets), axis=1)))
+    if num_unknown:
+        yield f"every label is unknown for {count(num_unknown, 'comment')}"
+
+
+def stream_comments(source: str | Path | IO[bytes], text: str = "", id: str = "") -> Iterator[CommentChunk]:
+    """Yield the comments of a source, in order and in bounded memory; every row gives one.
+
+    Parameters
+    ----------
+    source : a path, a built-in name, or the bytes of standard input, of which nothing is read ahead
+        beyond the chunk
+    text, id : names of columns; empty = recognise from the columns
+
+    Raises
+    ------
+    UserError : at once, if the source cannot be opened or has no text column; later, at the row that is wrong
+    """
+    if isinstance(source, str | Path):
+        if is_built_in(source):
+            return _stream_corpus(built_in(str(source)))
+        table = open_table(source)
+    else:
+        table = open_stdin(source, text or "comment_text")
+    text_column = find_text(table.name, table.columns, text)
+    if not text_column:
+        raise no_text(table.name, text, table.columns)
+    return _stream_table(table, text_column, find_id(table.name, table.columns, id))
+
+
+def _stream_table(table: Table, text_column: str, id_column: str) -> Iterator[CommentChunk]:
+    wanted = tuple(dict.fromkeys(column for column in (text_column, id_column) if column))
+    for chunk in table.chunks(wanted):
+        cells = TextCells()
+        texts = cells.convert(table.name, chunk, text_column)
+        num_blank = cells.num_missing + cells.num_white
+        yield CommentChunk(ids_of(chunk, id_column), texts, num_blank, id_column or "id")
+
+
+def _stream_corpus(corpus: Dataset) -> Iterator[CommentChunk]:
+    for start in range(0, len(corpus), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        texts = ["" if text.isspace() else text for text in corpus.texts[rows]]
+        yield CommentChunk(list(corpus.ids[rows]), texts, texts.count(""))

@@ -1,0 +1,151 @@
+"""Splitting a dataset: stratified on label combinations, equal texts on one side, blind to the order of rows.
+
+Knows datasets; knows nothing of files or recipes.
+"""
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import Dataset
+from civility.errors import UserError
+
+Bools = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
+
+# From this target on a comment counts as positive, as in Jigsaw 2019.
+_POSITIVE = 0.5
+_DIGEST_BYTES = 16
+
+
+def normalised(text: str) -> str:
+    """Return the text in NFKC and lower case, each run of white space one space, none at the ends."""
+    if not text.isascii():
+        # Folding can undo NFKC, hence twice (Unicode 3.13, D146).
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(text.casefold().split())
+
+
+def _digest(text: str, key: bytes = b"") -> bytes:
+    data = normalised(text).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES, key=key).digest()
+
+
+def count_shared_texts(training: Dataset, validation: Dataset) -> int:
+    """Return the number of validation comments whose normalised text is also in training."""
+    known = {_digest(text) for text in training.texts}
+    return sum(_digest(text) in known for text in validation.texts)
+
+
+@dataclass(frozen=True)
+class _TextGroups:
+    """The different texts of a dataset, in an order that depends on the seed and the texts alone.
+
+    Parameters
+    ----------
+    of_row : (N,) the text group of each comment
+    sizes : (K,) comments in each
+    positive : (K, L) whether one of them is positive
+    lots : (K,) random numbers, for drawing among groups
+    """
+
+    of_row: Int64Array
+    sizes: Int64Array
+    positive: Bools
+    lots: npt.NDArray[np.uint64]
+
+
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Int64Array, Int64Array]:
+    """Return the rows for training and the rows for validation, both ascending.
+
+    The split is a function of the seed and the set of comments: shuffling the rows, or giving them other
+    ids, puts the same comments on the same sides. Comments of equal normalised text stay together; each
+    combination of labels gives its share of them. A label with two positive texts or more has one on each
+    side, rare labels first (where labels overlap so that not all can, the rarest have it).
+
+    Parameters
+    ----------
+    fraction : share of the different texts that goes to validation, in (0, 1). A text that alone would
+        fill more than half of the validation rows goes to training.
+
+    Raises
+    ------
+    UserError : the fraction is not in (0, 1), or the texts are too few for it
+    """
+    if not 0 < fraction < 1:
+        raise UserError(f"cannot hold out {fraction:g} of the comments", "choose a fraction between 0 and 1")
+    groups = _text_groups(dataset, seed)
+    num_groups = len(groups.sizes)
+    least = min(fraction, 1 - fraction) * num_groups
+    if num_groups < 2 or least < 1 - 1e-9:
+        raise UserError(
+            f"{num_groups:,} different comments are too few to hold out {fraction:g} of them",
+            "give more comments, or choose another fraction",
+        )
+    held_out = _hold_out(groups, fraction)
+    _mend_rare_labels(groups, held_out)
+    in_validation = held_out[groups.of_row]
+    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
+
+
+def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
+    key = hashlib.sha256(f"split {seed}".encode()).digest()
+    digests = bytearray()
+    for text in dataset.texts:
+        digests += _digest(text, key)
+    # Sorted by keyed digest: a random order that the order of the rows has no part in.
+    unique, of_row = np.unique(np.frombuffer(digests, dtype=f"V{_DIGEST_BYTES}"), return_inverse=True)
+    sizes = np.bincount(of_row)
+    positive = np.zeros((len(sizes), len(dataset.labels)), dtype=np.bool_)
+    for label in range(len(dataset.labels)):
+        positive[of_row[dataset.targets[:, label] >= _POSITIVE], label] = True  # NaN is not positive
+    # The order is by the first half of a digest, so the second is still to be drawn from.
+    lots = np.frombuffer(unique.tobytes(), dtype=">u8")[1::2].astype(np.uint64)
+    return _TextGroups(of_row.astype(np.int64), sizes.astype(np.int64), positive, lots)
+
+
+def _hold_out(groups: _TextGroups, fraction: float) -> Bools:
+    """Return which text groups to hold out: one of each run of neighbours on a line of like beside like.
+
+    Groups stand in the order of their labels, rarest label first, so that what one combination is too
+    small to give is made up for by the most similar ones; within a combination by size, then at random.
+    A run is 1 / fraction long, and which of it is taken is random: taking every so-many-th would fall
+    into step with patterns in the order of the combinations.
+    """
+    rarest_first = np.argsort(groups.positive.sum(axis=0), kind="stable")
+    combination = [~groups.positive[:, label] for label in rarest_first[::-1]]
+    line = np.lexsort([np.arange(len(groups.sizes)), groups.sizes, *combination])
+    small = groups.sizes[line] <= max(1.0, fraction * groups.sizes.sum() / 2)
+    if fraction * np.sum(small) >= 1:
+        line = line[small]
+    # The smaller side is drawn, so that a run has two groups or more.
+    share = min(fraction, 1 - fraction)
+    num_drawn = round(share * len(line))
+    run = np.arange(len(line)) * num_drawn // len(line)
+    by_run = np.lexsort([groups.lots[line], run])
+    drawn = line[by_run[np.searchsorted(run, np.arange(num_drawn))]]
+    held_out = np.zeros(len(groups.sizes), dtype=np.bool_)
+    held_out[line] = fraction > 0.5
+    held_out[drawn] = fraction <= 0.5
+    return held_out
+
+
+def _mend_rare_labels(groups: _TextGroups, held_out: Bools) -> None:
+    """Move groups, in place, so that a label with two positive groups or more has one on each side."""
+    totals = groups.positive.sum(axis=0)
+    for label in np.argsort(totals, kind="stable"):
+        if totals[label] < 2:
+            continue
+        members = np.flatnonzero(groups.positive[:, label])
+        for side in (True, False):
+            if np.any(held_out[members] == side):
+                continue
+            # All stand on the other side: move the one that no other label needs there, a small one.
+            there = groups.positive[held_out != side].sum(axis=0)
+            last = (there == 1) & (totals >= 2)
+            needed = (groups.positive[members] & last).sum(axis=1)
+            mover = members[np.lexsort([groups.sizes[members], needed])[0]]
+            held_out[mover] = side

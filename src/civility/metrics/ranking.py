@@ -1,0 +1,86 @@
+"""How well scores rank positives above negatives. Knows neither labels nor files."""
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.floating]
+BoolArray = npt.NDArray[np.bool_]
+
+POSITIVE_FROM = 0.5
+"""A target counts as positive from here up: the rule of Jigsaw 2019 for soft targets."""
+
+
+def known_classes(targets: Array, scores: Array) -> tuple[BoolArray, npt.NDArray[np.float64]]:
+    """Return which of the known targets are positive, and their scores.
+
+    Parameters
+    ----------
+    targets : (N,) in [0, 1]; NaN is left out
+    scores : (N,)
+
+    Raises
+    ------
+    ValueError : the shapes differ, or the score of a known target is NaN
+    """
+    targets, scores = np.asarray(targets), np.asarray(scores, dtype=np.float64)
+    if targets.ndim != 1 or targets.shape != scores.shape:
+        raise ValueError(f"targets have shape {targets.shape} and scores {scores.shape}, expected (N,) twice")
+    known = ~np.isnan(targets)
+    if np.isnan(scores[known]).any():
+        raise ValueError("a score is NaN: nothing can be ranked")
+    return targets[known] >= POSITIVE_FROM, scores[known]
+
+
+def roc_auc(targets: Array, scores: Array) -> float:
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
+
+    Parameters
+    ----------
+    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
+    scores : (N,) any monotone score
+
+    Returns
+    -------
+    float in [0, 1]; NaN without a positive or without a negative
+
+    References
+    ----------
+    Hanley and McNeil, The meaning and use of the area under a ROC curve, 1982: the Mann-Whitney statistic.
+    """
+    positive, scores = known_classes(targets, scores)
+    num_positive = int(positive.sum())
+    num_negative = len(positive) - num_positive
+    if not num_positive or not num_negative:
+        return float("nan")
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    middle_rank = np.cumsum(counts) - (counts - 1) / 2  # 1-based, the mean rank of each group of ties
+    statistic = middle_rank[place[positive]].sum() - num_positive * (num_positive + 1) / 2
+    return float(statistic / (num_positive * num_negative))
+
+
+def average_precision(targets: Array, scores: Array) -> float:
+    """Average precision: the sum over thresholds of the gain in recall times the precision there.
+
+    Parameters
+    ----------
+    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
+    scores : (N,) any monotone score; equal scores are one threshold
+
+    Returns
+    -------
+    float in [0, 1]; NaN without a positive or without a negative
+
+    References
+    ----------
+    Definition of scikit-learn's ``average_precision_score``: no interpolation.
+    """
+    positive, scores = known_classes(targets, scores)
+    num_positive = int(positive.sum())
+    if not num_positive or num_positive == len(positive):
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(positive[order])
+    last_of_ties = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    precision = hits[last_of_ties] / (last_of_ties + 1)
+    gain = np.diff(hits[last_of_ties], prepend=0) / num_positive
+    return float(np.sum(gain * precision))

@@ -1,0 +1,82 @@
+"""Predict: a classifier and comments become scores, streamed, in the order of the comments."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from civility.classifier import Classifier
+from civility.data.readers import CommentChunk, stream_comments
+from civility.data.writers import score_format, write_scores
+
+_COMMENTS_AT_ONCE = 4_096
+"""Comments sorted by length together: enough for little padding, and memory that does not grow."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """How many comments were scored, and how many of them were blank."""
+
+    num_comments: int
+    num_blank: int
+
+
+def predict(
+    target: str,
+    source: str,
+    out: str,
+    *,
+    stdin: IO[bytes],
+    stdout: IO[bytes],
+    file_format: str = "",
+    text_column: str = "",
+    id_column: str = "",
+    on_scored: Callable[[int], None] = lambda num_comments: None,
+) -> Prediction:
+    """Score every comment of a file and write a row for each, in the same order.
+
+    Memory does not grow with the file. A blank comment gets the scores of an empty text, and is counted.
+
+    Parameters
+    ----------
+    target : a run directory, a classifier folder or a hub name
+    source : a file of comments, or ``-`` for standard input
+    out : a file of scores, which appears when it is complete, or ``-`` for standard output
+    stdin, stdout : what ``-`` means
+    file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of ``out``
+    text_column, id_column : empty: recognised
+    on_scored : told the number of comments after each batch
+
+    Raises
+    ------
+    UserError : whatever the user can mend
+    """
+    file_format = score_format(out, file_format)
+    chunks = stream_comments(stdin if source == "-" else source, text_column, id_column)
+    first = next(chunks)  # a mistake in the file is told before the model is loaded
+    classifier = Classifier.load(target)
+    num_comments = num_blank = 0
+    with write_scores(out, stdout, file_format, first.id_column, classifier.labels) as write:
+        for chunk in _gathered(itertools.chain([first], chunks)):
+            write(chunk.ids, classifier.score(chunk.texts, on_scored=on_scored))
+            num_comments += len(chunk.ids)
+            num_blank += chunk.num_blank
+    return Prediction(num_comments, num_blank)
+
+
+def _gathered(chunks: Iterator[CommentChunk]) -> Iterator[CommentChunk]:
+    """Join chunks of reading into larger ones for scoring."""
+    ids: list[str] = []
+    texts: list[str] = []
+    num_blank = 0
+    id_column = "id"
+    for chunk in chunks:
+        ids += chunk.ids
+        texts += chunk.texts
+        num_blank += chunk.num_blank
+        id_column = chunk.id_column
+        if len(ids) >= _COMMENTS_AT_ONCE:
+            yield CommentChunk(ids, texts, num_blank, id_column)
+            ids, texts, num_blank = [], [], 0
+    if ids:
+        yield CommentChunk(ids, texts, num_blank, id_column)

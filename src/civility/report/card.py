@@ -1,0 +1,139 @@
+"""The model card of a classifier: a README.md with the metadata that model hubs read. Written from a run."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from civility.report.markdown import METRIC_NAMES, code, table, undefined_notes
+from civility.report.measure import METRICS, Report
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a model card tells of a run, in plain values.
+
+    Parameters
+    ----------
+    name : of the run
+    base_model : what was fine-tuned
+    recipe : the complete recipe, TOML
+    num_training : training comments
+    positives : training positives by label
+    training_digest : of the training data
+    training_files : as they were given
+    max_length : tokens
+    best_epoch, epochs_run : 1-based
+    versions : of the libraries
+    """
+
+    name: str
+    base_model: str
+    recipe: str
+    num_training: int
+    positives: Mapping[str, int]
+    training_digest: str
+    training_files: tuple[str, ...]
+    max_length: int
+    best_epoch: int
+    epochs_run: int
+    versions: Mapping[str, str]
+
+
+def model_card(facts: CardFacts, report: Report) -> str:
+    """Return the card: YAML metadata with ``model-index``, then what a user has to know."""
+    return "\n\n".join(
+        [_metadata(facts, report), _introduction(facts, report), _usage(facts), _results(report), _training(facts)]
+    )
+
+
+def _metadata(facts: CardFacts, report: Report) -> str:
+    metrics: list[dict[str, Any]] = []
+    for metric in METRICS:
+        values = {"macro": report.macro(metric)}
+        values |= {label: getattr(numbers, metric) for label, numbers in report.labels.items()}
+        metrics += [
+            {"type": metric, "name": f"{METRIC_NAMES[metric]} ({label})", "value": round(value, 6)}
+            for label, value in values.items()
+            if not math.isnan(value)
+        ]
+    index = [
+        {
+            "name": facts.name,
+            "results": [
+                {
+                    "task": {"type": "text-classification", "name": "multi-label toxicity"},
+                    "dataset": {"name": f"validation split ({report.digest[:19]})", "type": "custom"},
+                    "metrics": metrics,
+                }
+            ],
+        }
+    ]
+    # JSON is YAML: names with colons, quotes or line breaks cannot break the header.
+    lines = [
+        "---",
+        "library_name: transformers",
+        "pipeline_tag: text-classification",
+        'tags: ["toxicity", "multi-label", "civility"]',
+        f"base_model: {json.dumps(facts.base_model)}",
+        f"model-index: {json.dumps(index, ensure_ascii=False)}",
+        "---",
+    ]
+    return "\n".join(lines)
+
+
+def _introduction(facts: CardFacts, report: Report) -> str:
+    return (
+        f"# {facts.name}\n\n"
+        f"A multi-label classifier of comments, fine-tuned from {code(facts.base_model)} with civility. Every label "
+        f"has a score of its own in [0, 1]: {', '.join(code(label) for label in report.labels)}.\n\n"
+        "**Known limits.** It has learned what the annotators of its training data marked, with their biases: "
+        "words that name groups of people may raise scores without cause, and irony, quotation, new slang and other "
+        "languages than those of the training data are weak points. Choose a threshold for each label on your own "
+        "data, and keep people in the decision. "
+        f"Comments are cut after {facts.max_length} tokens."
+    )
+
+
+def _usage(facts: CardFacts) -> str:
+    return (
+        "## Use\n\n"
+        "```python\n"
+        "from civility import Classifier\n\n"
+        'classifier = Classifier.load("FOLDER")\n'
+        'classifier.score(["have a nice day"])   # (1, L), one score a label\n'
+        "```\n\n"
+        "or without civility:\n\n"
+        "```python\n"
+        "from transformers import pipeline\n\n"
+        'classify = pipeline("text-classification", model="FOLDER", top_k=None)\n'
+        f'classify(["have a nice day"], truncation=True, max_length={facts.max_length})\n'
+        "```"
+    )
+
+
+def _results(report: Report) -> str:
+    parts = [
+        "## Results",
+        f"On the {report.num_comments:,} validation comments of the run. They chose the best epoch, so these numbers "
+        "are a little optimistic.",
+        table(report),
+        undefined_notes(report),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _training(facts: CardFacts) -> str:
+    positives = "\n".join(
+        f"| {code(label)} | {count:,} | {count / facts.num_training:.2%} |" for label, count in facts.positives.items()
+    )
+    files = ", ".join(code(file) for file in facts.training_files)
+    versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
+    return (
+        "## Training\n\n"
+        f"{facts.num_training:,} comments from {files} ({code(facts.training_digest)}); "
+        f"best epoch {facts.best_epoch} of {facts.epochs_run} run. {versions}.\n\n"
+        f"| label | positive in training | share |\n|---|---:|---:|\n{positives}\n\n"
+        f"The complete recipe:\n\n```toml\n{facts.recipe.strip()}\n```\n"
+    )

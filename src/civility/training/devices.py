@@ -1,0 +1,88 @@
+"""Devices, processes and precision: the one place that asks the hardware and starts accelerate."""
+
+import os
+import platform
+from typing import Any, Literal
+
+import torch
+
+from civility.errors import UserError
+
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
+_ACCELERATE_NAMES = {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}
+
+
+def choose_device(wanted: str) -> str:
+    """Return "cuda", "mps" or "cpu" for "auto" or one of these.
+
+    Raises
+    ------
+    UserError : the device is not there
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, found in there.items() if found)
+    if not there[wanted]:
+        raise UserError(f"training.device = {wanted!r}: this machine has none", "use 'auto' or 'cpu'")
+    return wanted
+
+
+def _has_fast_bf16(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)  # Ampere; older ones emulate it, slowly
+    # Only where the processor multiplies bf16 in hardware: elsewhere it is several times slower than fp32.
+    return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def choose_precision(wanted: Precision, device: str) -> str:
+    """Return "bf16", "fp16" or "fp32": bf16 where the hardware has it, fp16 on other GPUs, else fp32.
+
+    Raises
+    ------
+    UserError : fp16 is wanted on a processor, where there is no gradient scaling for it
+    """
+    if wanted == "auto":
+        if _has_fast_bf16(device):
+            return "bf16"
+        return "fp16" if device == "cuda" else "fp32"
+    if wanted == "fp16" and device != "cuda":
+        raise UserError(
+            f"training.precision = 'fp16' needs a CUDA device; this run is on {device}",
+            "set training.precision to 'auto', 'bf16' or 'fp32'",
+        )
+    return wanted
+
+
+def start_accelerator(device: str, precision: str, trackers: list[str], folder: str | None) -> Any:
+    """Start accelerate on a device with a precision: one process, or those of `accelerate launch`/`torchrun`.
+
+    Parameters
+    ----------
+    device : "cuda", "mps" or "cpu"
+    precision : "bf16", "fp16" or "fp32"
+    trackers : names of accelerate's trackers
+    folder : where file-based trackers write
+    """
+    if device == "cpu":
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # read by PartialState, which may have to start gloo
+    from accelerate import Accelerator
+
+    # Everything is passed: the defaults of `accelerate config` must not change a run behind the recipe's back.
+    return Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=_ACCELERATE_NAMES[precision],
+        gradient_accumulation_steps=1,  # the loop accumulates itself, and normalises over the whole step
+        log_with=trackers or None,
+        project_dir=folder,
+    )
+
+
+def describe_device(device: str, num_processes: int) -> str:
+    """Return the hardware of this process in a few words, for the log."""
+    if device == "cuda":
+        name = torch.cuda.get_device_name()
+    elif device == "cpu":
+        name = f"CPU, {torch.get_num_threads()} threads"
+    else:
+        name = platform.processor() or device
+    return name if num_processes == 1 else f"{num_processes} x {name}"

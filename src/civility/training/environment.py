@@ -1,0 +1,47 @@
+"""Where a run ran: versions, commit, hardware. For a person who wants the same numbers again."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+from typing import Any
+
+_LIBRARIES = ("civility", "torch", "transformers", "accelerate", "tokenizers", "safetensors", "numpy", "pyarrow")
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that can change a result."""
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed as a package"
+    return versions
+
+
+def _commit() -> str | None:
+    """Return the git commit of the working directory, with '+' if files differ from it; None outside git."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10)
+        status = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if head.returncode:
+        return None
+    return head.stdout.strip() + ("+" if status.stdout.strip() else "")
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return versions, commit, platform and processor, ready for JSON."""
+    return {
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": library_versions(),
+        "commit": _commit(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "num_processors": os.cpu_count(),
+    }

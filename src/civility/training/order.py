@@ -1,0 +1,88 @@
+"""Which comments each optimiser step, process and micro-batch takes: a pure function of the place.
+
+Nothing here has state, so a run can be entered at any step, on any number of processes.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+
+_BATCHES_PER_CHUNK = 50
+"""Batches sorted by length together: enough for a few per cent of padding, few enough to stay random."""
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """How a global batch is made up.
+
+    Parameters
+    ----------
+    batch_size : comments a process takes at once (a micro-batch, B)
+    accumulation : micro-batches a process takes for one optimiser step
+    num_processes : processes that share the step
+    """
+
+    batch_size: int
+    accumulation: int = 1
+    num_processes: int = 1
+
+    @property
+    def global_size(self) -> int:
+        """Comments a full optimiser step takes, over all processes."""
+        return self.batch_size * self.accumulation * self.num_processes
+
+    def num_steps(self, num_comments: int) -> int:
+        """Return the optimiser steps of one epoch; the last one may be smaller."""
+        return -(-num_comments // self.global_size)
+
+
+def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
+    """Fold a place in the run into a 63-bit seed for dropout, independent for every place."""
+    folded = hashlib.blake2b(f"{seed}/{epoch}/{step}/{rank}".encode(), digest_size=8).digest()
+    return int.from_bytes(folded, "little") >> 1
+
+
+def epoch_order(
+    lengths: npt.NDArray[np.int64], shape: BatchShape, seed: int, epoch: int, group_by_length: bool
+) -> list[Rows]:
+    """Return the rows of every optimiser step of an epoch: each row exactly once.
+
+    Parameters
+    ----------
+    lengths : (N,) tokens of each comment
+    shape : only its global size matters here
+    seed, epoch : the order is a function of these two
+    group_by_length : sort large shuffled chunks by length and shuffle the batches cut from them, so that
+        comments of one step are about equally long and padding is small
+    """
+    rng = np.random.default_rng([seed, epoch])
+    rows = rng.permutation(len(lengths))
+    size = shape.global_size
+    if not group_by_length:
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
+    batches = []
+    for start in range(0, len(rows), size * _BATCHES_PER_CHUNK):
+        chunk = rows[start : start + size * _BATCHES_PER_CHUNK]
+        chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
+        batches += [chunk[first : first + size] for first in range(0, len(chunk), size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def micro_batches(rows: Rows, shape: BatchShape, rank: int) -> Sequence[Rows]:
+    """Return the micro-batches that one process takes of a step.
+
+    Every process gets the same number of them, or gradient synchronisation would wait for ever; in a short
+    last step some may be smaller by one comment, or empty.
+    """
+    if len(rows) == shape.global_size:
+        parts = np.split(rows, len(rows) // shape.batch_size)
+    else:
+        per_round = shape.batch_size * shape.num_processes
+        num_rounds = -(-len(rows) // per_round)
+        parts = np.array_split(rows, num_rounds * shape.num_processes)
+    return parts[rank :: shape.num_processes]

@@ -1,0 +1,66 @@
+"""Scoring the validation comments between epochs, on one process or several, each comment exactly once."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from civility.errors import UserError
+from civility.metrics.ranking import roc_auc
+from civility.model.batches import batches_by_budget, pad
+from civility.model.tokens import Tokens
+from civility.training.loop import Validation
+from civility.training.loss import Loss
+
+
+def score_everywhere(
+    accelerator: Any, model: Any, tokens: Tokens, num_labels: int, tokens_per_batch: int
+) -> npt.NDArray[np.float32]:
+    """Return the logits of all comments on every process, (N, L) float32.
+
+    Scores are placed by row number and summed over the processes, each of which fills only its own rows: no
+    comment is padded in, repeated or dropped, whatever N and the number of processes
+    (huggingface/accelerate#226 and #1674 tell how the usual gathering fails).
+    """
+    # Not the distributed wrapper: it synchronises buffers at every forward, and would wait for ever for a
+    # process that has a batch less.
+    module = accelerator.unwrap_model(model, keep_fp32_wrapper=True)
+    logits = torch.zeros((len(tokens), num_labels), dtype=torch.float32, device=accelerator.device)
+    batches = batches_by_budget(tokens.lengths, tokens_per_batch)
+    with torch.inference_mode():
+        for rows in batches[accelerator.process_index :: accelerator.num_processes]:
+            ids, mask = (tensor.to(accelerator.device) for tensor in pad(tokens, rows))
+            where = torch.from_numpy(rows).to(accelerator.device)
+            logits[where] = module(input_ids=ids, attention_mask=mask).logits.float()
+    return np.asarray(accelerator.reduce(logits, reduction="sum").cpu().numpy())
+
+
+def measure_validation(
+    logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], loss: Loss, labels: tuple[str, ...]
+) -> Validation:
+    """Return loss and ROC AUC of validation logits.
+
+    Parameters
+    ----------
+    logits, targets : (N, L); NaN targets are unknown
+    loss : the training loss
+    labels : (L,)
+
+    Raises
+    ------
+    UserError : a logit is not finite
+    """
+    num_broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if num_broken:
+        raise UserError(
+            f"the scores of {num_broken:,} of {len(logits):,} validation comments are not finite",
+            "lower training.learning_rate, or set training.precision to fp32",
+        )
+    device = loss.label_weights.device
+    total = loss.sum(torch.from_numpy(logits).to(device), torch.from_numpy(targets).to(device)).item()
+    num_known = int((~np.isnan(targets)).sum())
+    by_label = {label: roc_auc(targets[:, i], logits[:, i]) for i, label in enumerate(labels)}
+    defined = [value for value in by_label.values() if not np.isnan(value)]
+    macro = float(np.mean(defined)) if defined else float("nan")
+    return Validation(total / num_known if num_known else float("nan"), by_label, macro)

@@ -1,0 +1,550 @@
+"""Readers: the dialects, columns by name whatever their order, and every nonsense with its message."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from civility.data.dialects import LABELS
+from civility.data.readers import Columns, CommentChunk, read_dataset, stream_comments
+from civility.data.tables import CHUNK_ROWS
+from civility.errors import UserError
+
+NAN = float("nan")
+NAME_THEM = "name the label columns in the recipe (data.labels)"
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _write(name: str, *lines: str) -> str:
+    Path(name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="")
+    return name
+
+
+def _error(*files: str, columns: Columns = Columns(), require_all_labels: bool = True) -> UserError:  # noqa: B008
+    with pytest.raises(UserError) as caught:
+        read_dataset(files, columns, require_all_labels=require_all_labels)
+    return caught.value
+
+
+def _assert_targets(found: object, expected: list[list[float]]) -> None:
+    np.testing.assert_array_equal(np.asarray(found), np.array(expected, dtype=np.float32))
+
+
+TRAIN_2018 = (
+    "id,comment_text,toxic,severe_toxic,obscene,threat,insult,identity_hate",
+    "a1,you fool,1,0,0,0,1,0",
+    'a2,"good, day",0,0,0,0,0,0',
+)
+
+
+def test_reads_jigsaw_2018() -> None:
+    reading = read_dataset([_write("train.csv", *TRAIN_2018)])
+    dataset = reading.dataset
+    assert dataset.labels == LABELS
+    assert dataset.texts == ("you fool", "good, day")
+    assert dataset.ids == ("a1", "a2")
+    _assert_targets(dataset.targets, [[1, 0, 0, 0, 1, 0], [0] * 6])
+    assert reading.files == ("train.csv",)
+    assert reading.notes == ()
+
+
+def test_the_order_of_columns_changes_nothing() -> None:
+    order = [5, 1, 7, 0, 3, 2, 6, 4]
+    rows = [["a1", "you fool", *"100010"], ["a2", "good day", *"000100"]]
+    header = TRAIN_2018[0].split(",")
+    straight = _write("straight.csv", *(",".join(row) for row in [header, *rows]))
+    mixed = _write("mixed.csv", *(",".join(row[i] for i in order) for row in [header, *rows]))
+    assert read_dataset([straight]).dataset.digest == read_dataset([mixed]).dataset.digest
+    # The control: the same cells under another header are another dataset.
+    header[2], header[3] = header[3], header[2]
+    other = _write("other.csv", *(",".join(row) for row in [header, *rows]))
+    assert read_dataset([other]).dataset.digest != read_dataset([straight]).dataset.digest
+
+
+def test_the_axis_has_the_order_asked_for() -> None:
+    name = _write("train.csv", *TRAIN_2018)
+    dataset = read_dataset([name], Columns(labels=("insult", "threat"))).dataset
+    assert dataset.labels == ("insult", "threat")
+    _assert_targets(dataset.targets, [[1, 0], [0, 0]])
+
+
+def test_columns_that_are_no_labels_are_ignored() -> None:
+    table = pa.table({"natural": [True], "toxic": [1], "comment_text": ["a"], "insult": [False]})
+    pq.write_table(table, "train.parquet")
+    dataset = read_dataset(["train.parquet"]).dataset
+    assert dataset.labels == ("toxic", "insult")
+    _assert_targets(dataset.targets, [[1, 0]])
+
+
+@pytest.mark.parametrize("text", ["identity_attack", "toxicity"])
+def test_reads_jigsaw_2019_with_soft_targets_and_groups(text: str) -> None:
+    name = _write(
+        "train.csv",
+        "id,target,comment_text,severe_toxicity,obscene,identity_attack,insult,threat,female,male",
+        "59,0.8939,you fool,0.25,0,0.5,1,0.0,0.5,",
+        "60,0,good day,0,0,0,0,0,,",
+    )
+    if text == "toxicity":
+        Path(name).write_text(Path(name).read_text().replace("target", "toxicity"))
+    dataset = read_dataset([name], Columns(groups=("male", "female"))).dataset
+    assert dataset.labels == LABELS
+    _assert_targets(dataset.targets, [[0.8939, 0.25, 0, 0, 1, 0.5], [0] * 6])
+    assert dataset.group_names == ("male", "female")
+    _assert_targets(dataset.groups, [[NAN, 0.5], [NAN, NAN]])
+
+
+def test_reads_a_part_of_jigsaw_2019() -> None:
+    dataset = read_dataset([_write("subset.csv", "id,comment_text,target", "1,a,0.4")]).dataset
+    assert dataset.labels == ("toxic",)
+
+
+def test_target_alone_is_no_sign_of_jigsaw() -> None:
+    error = _error(_write("tweets.csv", "id,text,target", "1,a,1"))
+    assert error.message == "tweets.csv: no label columns; the file has: id, text, target"
+    assert error.remedy == NAME_THEM
+
+
+def test_reads_the_training_files_of_2020() -> None:
+    bias = _write("bias.csv", "id,comment_text,toxic,severe_toxicity,identity_attack", "1,a,0.6,0.1,0.2")
+    multilingual = _write("validation.csv", "id,comment_text,lang,toxic", "2,b,es,1")
+    assert read_dataset([multilingual]).dataset.labels == ("toxic",)
+    reading = read_dataset([bias, multilingual])
+    assert reading.dataset.labels == ("toxic", "severe_toxic", "identity_hate")
+    _assert_targets(reading.dataset.targets, [[0.6, 0.1, 0.2], [1, NAN, NAN]])
+    assert reading.notes == (
+        "validation.csv lacks the labels severe_toxic, identity_hate: unknown for its 1 comment",
+    )
+
+
+TEST = ("id,comment_text", "b1,first", "b2,second", "b3,third", "b4,fourth")
+TEST_LABELS = (
+    "id,toxic,severe_toxic,obscene,threat,insult,identity_hate",
+    "b4,1,0,-1,0,0,0",
+    "b1,-1,-1,-1,-1,-1,-1",
+    "b2,0,0,0,0,0,0",
+    "b3,1,0,1,0,0,0",
+)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_joins_the_files_of_the_2018_test(order: tuple[int, int]) -> None:
+    names = (_write("test.csv", *TEST), _write("test_labels.csv", *TEST_LABELS))
+    reading = read_dataset([names[place] for place in order])
+    assert reading.dataset.ids == ("b2", "b3", "b4")
+    assert reading.dataset.texts == ("second", "third", "fourth")
+    _assert_targets(reading.dataset.targets, [[0] * 6, [1, 0, 1, 0, 0, 0], [1, 0, NAN, 0, 0, 0]])
+    assert reading.notes == (
+        "1 comment of test.csv and test_labels.csv left out: never scored (-1 for every label)",
+    )
+
+
+def test_a_test_may_stand_beside_other_files() -> None:
+    names = [_write("test.csv", *TEST), _write("train.csv", *TRAIN_2018), _write("labels.csv", *TEST_LABELS)]
+    dataset = read_dataset(names, Columns(labels=("obscene",))).dataset
+    assert dataset.ids == ("b2", "b3", "b4", "a1", "a2")
+    _assert_targets(dataset.targets, [[0], [1], [NAN], [0], [0]])
+
+
+def test_counts_what_is_in_one_file_only() -> None:
+    test = _write("test.csv", *TEST, "b5,fifth", "b6,sixth")
+    labels = _write("test_labels.csv", *TEST_LABELS, "b7,0,0,0,0,0,0")
+    reading = read_dataset([test, labels])
+    assert reading.dataset.ids == ("b2", "b3", "b4")
+    assert reading.notes[1:] == (
+        "2 comments of test.csv and test_labels.csv left out: no row of labels has the id",
+        "1 row of labels of test.csv and test_labels.csv left out: no comment has the id",
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "labels", "message"),
+    [
+        (TEST, None, "test.csv: no label columns; the file has: id, comment_text"),
+        (
+            None,
+            TEST_LABELS,
+            "test_labels.csv: labels without comments; the file has: "
+            "id, toxic, severe_toxic, obscene, threat, insult, identity_hate",
+        ),
+        ((*TEST, "b2,again"), TEST_LABELS, "test.csv, row 5 (line 6): the id b2 stands twice"),
+        (TEST, (*TEST_LABELS, "b2,0,0,0,0,0,0"), "test_labels.csv, row 5 (line 6): the id b2 stands twice"),
+        (
+            ("id,comment_text", "c1,first", "c2,second"),
+            TEST_LABELS,
+            "test.csv and test_labels.csv: none of 2 comments has a scored row of labels with its id",
+        ),
+        (
+            TEST,
+            (*TEST_LABELS[:3], "b2,0,0,x,0,0,0"),
+            "test_labels.csv, row 3 (line 4): obscene = 'x': "
+            "expected a number from 0 to 1, or nothing for unknown",
+        ),
+    ],
+)
+@pytest.mark.parametrize("wanted", [(), LABELS])
+def test_tells_what_is_wrong_with_a_test(
+    test: tuple[str, ...] | None, labels: tuple[str, ...] | None, message: str, wanted: tuple[str, ...]
+) -> None:
+    names = [_write("test.csv", *test)] if test else []
+    names += [_write("test_labels.csv", *labels)] if labels else []
+    assert _error(*names, columns=Columns(labels=wanted)).message == message
+
+
+def test_the_halves_of_a_test_name_each_other() -> None:
+    assert "give test_labels.csv with it" in _error(_write("test.csv", *TEST)).remedy
+    assert _error(_write("test_labels.csv", *TEST_LABELS)).remedy == (
+        "give the comments with it: Jigsaw 2018's test_labels.csv goes with test.csv"
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("id,comment,label", "train.csv: no column 'toxic'; the file has: id, comment, label"),
+        (
+            "id,text,Toxic",
+            "train.csv: no column 'toxic' (did you mean Toxic?); the file has: id, text, Toxic",
+        ),
+        ("id,toxic,words", "train.csv: labels without comments; the file has: id, toxic, words"),
+        ("number,toxic,words", "train.csv: labels without comments; the file has: number, toxic, words"),
+        ("number,label,words", "train.csv: no text column; the file has: number, label, words"),
+        ("text,comment,toxic", "train.csv: several columns may hold the text: text, comment"),
+        ("Text,BODY,toxic", "train.csv: several columns may hold the text: Text, BODY"),
+    ],
+)
+def test_tells_the_columns_found_where_one_is_missing(columns: str, message: str) -> None:
+    error = _error(_write("train.csv", columns, "1,a,0"), columns=Columns(labels=("toxic",)))
+    assert error.message == message
+    assert error.remedy
+
+
+def test_says_where_to_name_the_labels() -> None:
+    error = _error(_write("train.csv", "id,comment,label", "1,a,0"), columns=Columns(labels=("toxic",)))
+    assert error.remedy == "name the label columns in the recipe (data.labels) or rename them"
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            Columns(text="txt"),
+            "train.csv: no column 'txt' (did you mean text?); the file has: id, text, toxic",
+        ),
+        (Columns(id="key"), "train.csv: no column 'key'; the file has: id, text, toxic"),
+        (Columns(groups=("male",)), "train.csv: no column 'male'; the file has: id, text, toxic"),
+        (
+            Columns(labels=("toxic",), label_list="list"),
+            "train.csv: no column 'list'; the file has: id, text, toxic",
+        ),
+        (
+            Columns(label_list="toxic"),
+            "the labels in column 'toxic' are not named, and may not depend on the data",
+        ),
+        (Columns(labels=("toxic", "toxic")), "the label 'toxic' is asked for twice"),
+        (Columns(labels=("toxic", "rude")), "train.csv: no column 'rude'; the file has: id, text, toxic"),
+    ],
+)
+def test_tells_a_named_column_that_is_not_there(columns: Columns, message: str) -> None:
+    assert _error(_write("train.csv", "id,text,toxic", "1,a,0"), columns=columns).message == message
+
+
+def test_columns_can_be_named() -> None:
+    name = _write("train.csv", "key,text,words,rude,id", "k,no,yes,1,no")
+    dataset = read_dataset([name], Columns(text="words", id="key", labels=("rude",))).dataset
+    assert (dataset.texts, dataset.ids, dataset.labels) == (("yes",), ("k",), ("rude",))
+
+
+def test_without_ids_the_rows_are_numbered() -> None:
+    name = _write("train.csv", "Text,toxic", "a,0", ",0", "b,1")
+    assert read_dataset([name]).dataset.ids == ("train:1", "train:3")
+
+
+def test_ids_are_strings_and_may_repeat() -> None:
+    pq.write_table(
+        pa.table({"id": [7, 7, None], "text": ["a", "b", "c"], "toxic": [0, 1, 0]}), "train.parquet"
+    )
+    reading = read_dataset(["train.parquet"])
+    assert reading.dataset.ids == ("7", "7", "train:3")
+    assert reading.notes == ("2 comments share their id with another",)
+
+
+def test_a_file_may_lack_labels_that_another_has() -> None:
+    first = _write("first.csv", "text,toxic,threat", "a,1,0")
+    second = _write("second.csv", "text,insult,toxic", "b,1,0", "c,0,1")
+    columns = Columns(labels=("toxic", "threat", "insult"))
+    reading = read_dataset([first, second], columns)
+    _assert_targets(reading.dataset.targets, [[1, 0, NAN], [0, NAN, 1], [1, NAN, 0]])
+    assert reading.notes == (
+        "first.csv lacks the label insult: unknown for its 1 comment",
+        "second.csv lacks the label threat: unknown for its 2 comments",
+    )
+    # Without names the axis is the union, in the order of Jigsaw 2018.
+    assert read_dataset([second, first]).dataset.labels == ("toxic", "threat", "insult")
+    error = _error(first, second, columns=Columns(labels=("toxic", "rude")))
+    assert (
+        error.message == "first.csv and 1 more: no column 'rude'; the file has: text, toxic, threat, insult"
+    )
+
+
+def test_evaluation_needs_one_of_the_labels() -> None:
+    columns = Columns(labels=("toxic", "threat"))
+    name = _write("one.csv", "text,threat", "a,1")
+    assert _error(name, columns=columns).message == "one.csv: no column 'toxic'; the file has: text, threat"
+    reading = read_dataset([name], columns, require_all_labels=False)
+    _assert_targets(reading.dataset.targets, [[NAN, 1]])
+    assert reading.notes == ("one.csv lacks the label toxic: unknown for its 1 comment",)
+    error = _error(_write("none.csv", "text,rude", "a,1"), columns=columns, require_all_labels=False)
+    assert error.message == "none.csv: no column 'toxic'; the file has: text, rude"
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("0", 0),
+        ("1", 1),
+        ("0.0", 0),
+        (" 1.0 ", 1),
+        ("1e-1", 0.1),
+        ("", NAN),
+        (" ", NAN),
+        ("NaN", NAN),
+        ("null", NAN),
+    ],
+)
+def test_reads_cells_of_csv(cell: str, value: float) -> None:
+    dataset = read_dataset([_write("train.csv", "text,toxic,threat", f"a,{cell},0")]).dataset
+    _assert_targets(dataset.targets, [[value, 0]])
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [(0, 0), (1, 1), (True, 1), (False, 0), (0.25, 0.25), (None, NAN), (NAN, NAN), ("0.5", 0.5)],
+)
+def test_reads_cells_of_json(cell: object, value: float) -> None:
+    name = _write("train.jsonl", json.dumps({"text": "a", "toxic": cell, "threat": 0}))
+    _assert_targets(read_dataset([name]).dataset.targets, [[value, 0]])
+
+
+@pytest.mark.parametrize("cell", ["yes", "1.5", "-0.1", "inf", "1_0", "True", "0,5"])
+def test_tells_a_cell_of_csv_that_is_no_target(cell: str) -> None:
+    rows = [f"text {n},0,{n % 2}" for n in range(CHUNK_ROWS + 10)]
+    name = _write("train.csv", "text,threat,toxic", *rows, f'"a\nb","0","{cell}"')
+    error = _error(name)
+    row = CHUNK_ROWS + 11
+    assert error.message == (
+        f"train.csv, row {row} (line {row + 1}): toxic = '{cell}': "
+        "expected a number from 0 to 1, or nothing for unknown"
+    )
+
+
+@pytest.mark.parametrize("cell", ["x", 2, [1], {"a": 1}, -0.5])
+def test_tells_a_cell_of_json_that_is_no_target(cell: object) -> None:
+    name = _write("train.jsonl", '{"text": "a", "toxic": 0}', json.dumps({"text": "b", "toxic": cell}))
+    assert _error(name).message == (
+        f"train.jsonl, row 2: toxic = {cell!r}: expected a number from 0 to 1, or nothing for unknown"
+    )
+
+
+def test_minus_one_is_only_for_the_labels_of_a_test() -> None:
+    error = _error(_write("train.csv", "text,toxic", "a,0", "b,-1"))
+    assert error.message == (
+        "train.csv, row 2 (line 3): toxic = '-1': expected a number from 0 to 1, or nothing for unknown"
+    )
+    assert error.remedy == ("leave the cell empty for unknown (only Jigsaw 2018's test_labels.csv uses -1)")
+
+
+def test_a_group_that_is_no_number_is_told() -> None:
+    error = _error(_write("a.csv", "text,toxic,male", "a,0,yes"), columns=Columns(groups=("male",)))
+    assert error.message.startswith("a.csv, row 1 (line 2): male = 'yes': expected a number")
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("toxic", [1, 0]),
+        (" insult , toxic", [1, 1]),
+        ("", [0, 0]),
+        ("[]", [0, 0]),
+        ('["insult"]', [0, 1]),
+    ],
+)
+def test_reads_lists_of_labels_written_as_text(cell: str, expected: list[float]) -> None:
+    name = _write("train.csv", "text,tags", "a," + '"' + cell.replace('"', '""') + '"')
+    columns = Columns(labels=("toxic", "insult"), label_list="tags")
+    _assert_targets(read_dataset([name], columns).dataset.targets, [expected])
+
+
+def test_reads_lists_of_labels() -> None:
+    columns = Columns(labels=("toxic", "insult"), label_list="tags")
+    lists: list[list[str] | None] = [["toxic"], [], None, ["insult", "toxic"]]
+    pq.write_table(pa.table({"text": list("abcd"), "tags": lists}), "train.parquet")
+    name = _write("train.jsonl", *(json.dumps({"text": "a", "tags": tags}) for tags in lists))
+    for file in ("train.parquet", name):
+        reading = read_dataset([file], columns)
+        _assert_targets(reading.dataset.targets, [[1, 0], [0, 0], [NAN, NAN], [1, 1]])
+        assert reading.notes == ("every label is unknown for 1 comment",)
+
+
+def test_lists_of_labels_may_have_another_separator() -> None:
+    columns = Columns(labels=("toxic", "insult"), label_list="tags", label_separator="|")
+    dataset = read_dataset([_write("train.csv", "text,tags", "a,toxic|insult")], columns).dataset
+    _assert_targets(dataset.targets, [[1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        (
+            "toxic,inslt",
+            "a.jsonl, row 2: tags holds the label 'inslt', not one of those asked for (did you mean insult?)",
+        ),
+        ({"toxic": 1}, "a.jsonl, row 2: tags = {'toxic': 1}: expected a list of labels"),
+        (["toxic", 3], "a.jsonl, row 2: tags = ['toxic', 3]: expected a list of labels"),
+        ("[toxic", "a.jsonl, row 2: tags = '[toxic': expected a list of labels"),
+    ],
+)
+def test_tells_a_bad_list_of_labels(tags: object, message: str) -> None:
+    name = _write("a.jsonl", '{"text": "a", "tags": []}', json.dumps({"text": "b", "tags": tags}))
+    error = _error(name, columns=Columns(labels=("toxic", "insult"), label_list="tags"))
+    assert error.message == message
+    assert error.remedy
+
+
+def test_leaves_out_comments_without_text_and_counts_them() -> None:
+    name = _write("train.csv", "text,toxic", "a,1", ",0", '" \t ",0', ",1", "b,0", '"",0', "\u2003,1")
+    reading = read_dataset([name])
+    assert reading.dataset.texts == ("a", "b")
+    assert reading.dataset.ids == ("train:1", "train:5")
+    _assert_targets(reading.dataset.targets, [[1], [0]])
+    assert reading.notes == ("3 comments without text and 2 of only white space left out of train.csv",)
+
+
+def test_tells_a_file_without_any_text() -> None:
+    error = _error(_write("train.csv", "text,toxic", ",1", " ,0"))
+    assert error.message == "train.csv: none of its 2 comments has any text"
+
+
+def test_mends_what_no_tokenizer_takes_and_counts_it() -> None:
+    lines = (
+        r'{"text": "nul \u0000 inside", "toxic": 0}',
+        r'{"text": "half \ud800 of one", "toxic": 1, "id": "\udfff"}',
+        r'{"text": "whole \ud83d\ude00", "toxic": 1}',
+        r'{"text": "\u0000", "toxic": 1}',
+    )
+    reading = read_dataset([_write("train.jsonl", *lines)])
+    assert reading.dataset.texts == ("nul   inside", "half \ufffd of one", "whole \U0001f600")
+    assert reading.dataset.ids == ("train:1", "\ufffd", "train:3")
+    assert reading.notes == (
+        "1 comment of only white space left out of train.jsonl",
+        "NUL characters became spaces in 2 comments of train.jsonl",
+        "lone surrogates became U+FFFD in 1 comment of train.jsonl",
+    )
+
+
+def test_tells_a_text_that_is_none() -> None:
+    error = _error(_write("train.jsonl", '{"text": ["a"], "toxic": 0}'))
+    assert error.message == "train.jsonl, row 1: text = ['a']: expected a text"
+
+
+def test_finds_labels_that_only_later_lines_have() -> None:
+    name = _write("train.jsonl", '{"text": "a", "toxic": 1}', '{"text": "b", "threat": 0}')
+    dataset = read_dataset([name]).dataset
+    assert dataset.labels == ("toxic", "threat")
+    _assert_targets(dataset.targets, [[1, NAN], [NAN, 0]])
+
+
+def test_expands_globs_in_sorted_order() -> None:
+    Path("data").mkdir()
+    for name in ("b", "c", "a"):
+        _write(f"data/{name}.csv", "id,text,toxic", f"{name},{name},0")
+    reading = read_dataset(["data/*.csv"])
+    assert reading.files == ("data/a.csv", "data/b.csv", "data/c.csv")
+    assert reading.dataset.ids == ("a", "b", "c")
+    assert read_dataset([Path.cwd() / "data" / "[bc].csv"]).dataset.ids == ("b", "c")
+
+
+def test_a_file_may_be_named_like_a_glob() -> None:
+    assert len(read_dataset([_write("train[1].csv", "text,toxic", "a,0")]).dataset) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ((), "no data files given"),
+        (("data/*.csv",), "data/*.csv: no file matches"),
+        (("train.csv", "train.csv"), "train.csv: given twice"),
+        (("./train.csv", "tr*.csv"), "train.csv: given twice (the other time as ./train.csv)"),
+        (("gone.parquet",), "gone.parquet: no such file"),
+        (
+            ("civility:starter/trian",),
+            "no built-in data 'civility:starter/trian' (did you mean civility:starter/train?)",
+        ),
+    ],
+)
+def test_tells_files_that_cannot_be_meant(files: tuple[str, ...], message: str) -> None:
+    _write("train.csv", "text,toxic", "a,0")
+    error = _error(*files)
+    assert error.message == message
+    assert error.remedy
+
+
+def _streamed(chunks: Any) -> tuple[list[str], list[str], int]:
+    read: list[CommentChunk] = list(chunks)
+    ids = [id for chunk in read for id in chunk.ids]
+    texts = [text for chunk in read for text in chunk.texts]
+    return ids, texts, sum(chunk.num_blank for chunk in read)
+
+
+def test_streaming_gives_a_comment_for_every_row() -> None:
+    name = _write("comments.csv", "rev_id,comment_text", "x,a", "y,", ",b", 'z,"  "')
+    assert _streamed(stream_comments(name)) == (["x", "y", "3", "z"], ["a", "", "b", ""], 2)
+    assert next(iter(stream_comments(name))).id_column == "rev_id"
+    assert _streamed(stream_comments(name, text="rev_id", id="comment_text"))[1] == ["x", "y", "", "z"]
+
+
+def test_streaming_numbers_rows_without_ids_across_chunks() -> None:
+    name = _write("comments.txt", *(f"comment {n}" for n in range(CHUNK_ROWS + 2)))
+    chunks = list(stream_comments(name))
+    assert [len(chunk.texts) for chunk in chunks] == [CHUNK_ROWS, 2]
+    assert chunks[1].ids == ["1025", "1026"]
+    assert chunks[1].id_column == "id"
+
+
+def test_streaming_mends_texts_as_reading_does() -> None:
+    name = _write("comments.jsonl", r'{"text": "a\u0000b \ud800"}')
+    assert _streamed(stream_comments(name)) == (["1"], ["a b \ufffd"], 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "expected"),
+    [
+        (b"a\n\nb\n", "", (["1", "2", "3"], ["a", "", "b"], 1)),
+        (b"id,comment_text\n7,a\n", "", (["7"], ["a"], 0)),
+        (b"id,words\n7,a\n", "words", (["7"], ["a"], 0)),
+        (b'{"id": 5, "body": "a"}\n', "", (["5"], ["a"], 0)),
+    ],
+)
+def test_streams_standard_input(data: bytes, text: str, expected: tuple[list[str], list[str], int]) -> None:
+    assert _streamed(stream_comments(io.BytesIO(data), text)) == expected
+
+
+def test_streaming_tells_at_once_that_there_is_no_text_column() -> None:
+    name = _write("comments.csv", "a,b", "1,2")
+    with pytest.raises(UserError) as caught:
+        stream_comments(name)
+    assert caught.value.message == "comments.csv: no text column; the file has: a, b"
+    with pytest.raises(UserError, match=r"^standard input: no column 'words'; the file has: text"):
+        stream_comments(io.BytesIO(b"a\n"), "words")
+    with pytest.raises(
+        UserError, match=r"^standard input: no column 'words'; the file has: id, comment_text"
+    ):
+        stream_comments(io.BytesIO(b"id,comment_text\n1,a\n"), "words")
