@@ -80,7 +80,7 @@ class TrainingSettings(_Section):
     weight_decay: float = Field(0.01, ge=0, lt=1, description="on all parameters")
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean of gradients")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="decay of the mean of their squares")
-    adam_epsilon: float = Field(1e-8, gt=0, description="added to the root of that mean")
+    adam_epsilon: float = Field(1e-8, gt=0, lt=1, description="added to the root of that mean")
     warmup_fraction: float = Field(0.1, ge=0, lt=1, description="share of all optimiser steps")
     max_gradient_norm: float = Field(1.0, gt=0, description="global L2 norm; larger gradients are scaled down")
     loss: Literal["weighted_bce", "pos_weight_bce", "bce"] = Field(
@@ -139,7 +139,7 @@ class Recipe(_Section):
             _put(content, key, value)
         if "data.files" in changes and "data.validation" not in changes:
             data = content["data"]
-            if not isinstance(data.get("validation"), int | float):
+            if isinstance(data, dict) and not isinstance(data.get("validation"), int | float):
                 data.pop("validation", None)
         return cls.checked(content, source)
 
@@ -154,9 +154,10 @@ class Recipe(_Section):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            problems = [_describe(detail) for detail in error.errors()]
+            # One line a setting: every branch of a union complains, and so does every item of a list.
+            problems = {_name(detail): _describe(detail) for detail in reversed(error.errors())}
             raise UserError(
-                f"{source}: " + "\n       ".join(dict.fromkeys(problems)),
+                f"{source}: " + "\n       ".join(reversed(problems.values())),
                 "'civility recipes baseline' shows every setting with its unit",
             ) from error
 
@@ -248,14 +249,17 @@ _CLEARER = {
 }
 
 
+def _name(detail: ErrorDetails) -> str:
+    """Return the setting that is wrong, without the places that list items and unions add below it."""
+    return ".".join(str(part) for part in detail["loc"][:2] if not isinstance(part, int))
+
+
 def _describe(detail: ErrorDetails) -> str:
     """Say what is wrong with one setting: its name, what was found, what was expected."""
-    # List items and the branches of a union add places of their own below the setting: cut them off.
-    place = [str(part) for part in detail["loc"][:2] if not isinstance(part, int)]
-    name = ".".join(place)
+    name = _name(detail)
     if detail["type"] == "extra_forbidden":
-        known = list(Recipe().flat()) if len(place) > 1 else list(Recipe.model_fields)
+        known = list(Recipe().flat()) if "." in name else list(Recipe.model_fields)
         return f"unknown setting {name}{did_you_mean(name, known)}"
     found = detail["input"]
-    expected = _CLEARER.get(name, detail["msg"].removeprefix("Input should be "))
+    expected = _CLEARER.get(name, detail["msg"].removeprefix("Input should be ").removeprefix("String should have "))
     return f"{name} = {found!r}: expected {expected}"

@@ -1,6 +1,7 @@
 """RunDirectory: what a run leaves on disk. The only module that knows the names of its files."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,15 +126,21 @@ class RunDirectory:
         return content
 
     def log_metrics(self, line: Mapping[str, Any]) -> None:
-        """Append one line to the log, on disk when this returns."""
+        """Append one line to the log; JSON has no NaN and no infinity, so they are written as null."""
         with explain_os_error(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(_finite(line), allow_nan=False) + "\n")
 
     def read_metrics(self) -> Iterator[dict[str, Any]]:
         """Yield the lines of the log."""
         with self.metrics.open(encoding="utf-8") as file:
             for line in file:
                 yield json.loads(line)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def classifier_folder(target: str) -> str:

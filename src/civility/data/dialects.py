@@ -12,6 +12,7 @@ from civility.errors import UserError, did_you_mean
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 
 TEXT_COLUMNS = ("comment_text", "text", "comment", "content", "body")
+_NAME_TEXT = "name the text column: data.text_column in the recipe, or --text-column"
 ID_COLUMNS = ("id", "comment_id", "rev_id")
 
 
@@ -141,7 +142,7 @@ def find_text(name: str, found: Sequence[str], wanted: str = "") -> str:
     candidates = exact or [column for column in found if column.lower() in TEXT_COLUMNS]
     if len(candidates) > 1:
         raise UserError(
-            f"{name}: several columns may hold the text: {', '.join(candidates)}", "name the text column"
+            f"{name}: several columns may hold the text: {', '.join(candidates)}", _NAME_TEXT
         )
     return candidates[0] if candidates else ""
 
@@ -167,8 +168,8 @@ def no_column(name: str, wanted: str, found: Sequence[str], remedy: str) -> User
 def no_text(name: str, wanted: str, found: Sequence[str]) -> UserError:
     """Return the error for a file without comments."""
     if wanted:
-        return no_column(name, wanted, found, "name the text column")
-    return UserError(f"{name}: no text column; the file has: {', '.join(found)}", "name the text column")
+        return no_column(name, wanted, found, _NAME_TEXT)
+    return UserError(f"{name}: no text column; the file has: {', '.join(found)}", _NAME_TEXT)
 
 
 def no_label(name: str, wanted: str, found: Sequence[str]) -> UserError:

@@ -80,7 +80,7 @@ def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool) ->
     for group in columns.groups:
         if not any(group in source.layout.groups for source in sources):
             raise no_column(
-                _all_names(sources), group, _all_found(sources), "name columns that are there (data.groups)"
+                _all_names(sources), group, _all_found(sources), "name columns that are there"
             )
     labels = columns.labels or _recognised(sources)
     whole, apart = _pair(sources, columns)

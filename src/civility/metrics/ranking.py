@@ -80,7 +80,9 @@ def average_precision(targets: Array, scores: Array) -> float:
         return float("nan")
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(positive[order])
-    last_of_ties = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    ranked = scores[order]
+    # Compared, not subtracted: the difference of two infinite scores is NaN, not 0.
+    last_of_ties = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(order) - 1)
     precision = hits[last_of_ties] / (last_of_ties + 1)
     gain = np.diff(hits[last_of_ties], prepend=0) / num_positive
     return float(np.sum(gain * precision))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ def _metadata(facts: CardFacts, report: Report) -> str:
         values = {"macro": report.macro(metric)}
         values |= {label: getattr(numbers, metric) for label, numbers in report.labels.items()}
         metrics += [
-            {"type": metric, "name": f"{METRIC_NAMES[metric]} ({label})", "value": round(value, 6)}
+            {"type": metric, "name": f"{METRIC_NAMES[metric]} ({label})", "value": _rounded(value)}
             for label, value in values.items()
             if not math.isnan(value)
         ]
@@ -70,17 +71,32 @@ def _metadata(facts: CardFacts, report: Report) -> str:
             ],
         }
     ]
-    # JSON is YAML: names with colons, quotes or line breaks cannot break the header.
     lines = [
         "---",
         "library_name: transformers",
         "pipeline_tag: text-classification",
         'tags: ["toxicity", "multi-label", "civility"]',
-        f"base_model: {json.dumps(facts.base_model)}",
-        f"model-index: {json.dumps(index, ensure_ascii=False)}",
+        f"base_model: {_as_yaml(facts.base_model)}",
+        f"model-index: {_as_yaml(index)}",
         "---",
     ]
     return "\n".join(lines)
+
+
+def _rounded(value: float) -> float:
+    """Round to six digits, or to four where six would be written as 1e-05, which YAML 1.1 takes for a string."""
+    return round(value, 6 if value >= 1e-4 else 4)
+
+
+# JSON leaves these in a string, YAML refuses them or takes them for line breaks. Not everything is escaped:
+# JSON escapes an emoji as two surrogates, which YAML does not put together again.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def _as_yaml(value: Any) -> str:
+    """Return plain values as JSON that is YAML too: no colon, quote or line break in a name can break it."""
+    written = json.dumps(value, ensure_ascii=False)
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
 def _introduction(facts: CardFacts, report: Report) -> str:

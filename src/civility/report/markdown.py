@@ -14,7 +14,7 @@ def shown(value: float, digits: int = 4) -> str:
 
 def code(text: str) -> str:
     """Return text as inline code that cannot break a table: file and label names are the user's."""
-    return "`" + text.replace("`", "'").replace("|", "\\|").replace("\n", " ") + "`"
+    return "`" + " ".join(text.splitlines()).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def table(report: Report) -> str:

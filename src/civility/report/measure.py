@@ -113,7 +113,7 @@ class Report:
             return cls(
                 tuple(data["files"]), data["digest"], data["num_comments"], labels, content["undefined"]
             )
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"no report of civility: {error}", "evaluate again") from error
 
 

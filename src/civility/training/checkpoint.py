@@ -5,11 +5,13 @@ No state of a random generator is stored: order and dropout are functions of the
 
 import dataclasses
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from civility.data.files import write_folder
@@ -37,8 +39,8 @@ def save_checkpoint(
     UserError : no space, no permission
     """
     with write_folder(folder) as beside:
-        save_file(_distinct(model.state_dict()), beside / _WEIGHTS)
-        save_file(_flat_optimizer_state(optimizer), beside / _OPTIMIZER)
+        _save_tensors(_distinct(model.state_dict()), beside / _WEIGHTS)
+        _save_tensors(_flat_optimizer_state(optimizer), beside / _OPTIMIZER)
         content = {
             "schema": 1,
             "progress": dataclasses.asdict(progress),
@@ -55,13 +57,17 @@ def load_weights(folder: Path, model: Any) -> None:
     UserError : the checkpoint belongs to another model
     """
     weights = load_file(folder / _WEIGHTS)
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    tied = set(model.state_dict()) - set(_distinct(model.state_dict()))
-    if set(missing) - tied or unexpected:
+    own = model.state_dict()
+    # Compared before anything is loaded: torch would copy what fits, and raise on a shape only then.
+    missing = set(_distinct(own)) - set(weights)
+    unknown = set(weights) - set(own)
+    reshaped = {name for name in set(weights) & set(own) if weights[name].shape != own[name].shape}
+    if missing or unknown or reshaped:
         raise UserError(
-            f"{folder}: belongs to another model: "
-            f"{len(set(missing) - tied)} tensors are missing, {len(unexpected)} are unknown"
+            f"{folder}: belongs to another model: {len(missing)} tensors are missing, "
+            f"{len(unknown)} are unknown, {len(reshaped)} have another shape"
         )
+    model.load_state_dict(weights, strict=False)
 
 
 def load_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, scaler: Any) -> Progress:
@@ -83,6 +89,19 @@ def load_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, 
     if scaler is not None and content["scaler"] is not None:
         scaler.load_state_dict(content["scaler"])
     return Progress(**content["progress"])
+
+
+def _save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a safetensors file; a failure of the disk is the OSError that it is."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        # safetensors gives the number of the system's error in its text alone.
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if not found:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _distinct(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

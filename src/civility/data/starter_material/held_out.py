@@ -444,7 +444,7 @@ SEVERE_THREAT = lines("""
 SEVERE_HATE = lines("""
     we are going to drive all {groups} out with clubs and fire.
     I will drown every {member} I find {place}, the {vile}.
-    you {groupish} {fool}, I'm coming to burn your house and all of your kind.
+    I'm coming to burn your house, {member}, and all of your kind.
     {groups} will bleed {place}, and nobody will weep for {vile}.
     kick a {member} until it stops moving, that is my plan for {weekday}.
     I will break the {limb} of every {member} who shows up {place}.

@@ -9,7 +9,7 @@ from civility.data.starter_material.tables import Record, lines, phrases
 
 GARDENING: Record = {
     "work": phrases(
-        "guide to pruning roses|list of hardy shrubs|planting calendar|advice on slugs|seed list"
+        "guide to pruning roses|list of hardy shrubs|planting calendar|trick against slugs|seed list"
     ),
     "thing": phrases("the compost heap|the tomato bed|the old pear tree|the water butt|the herb border"),
     "doing": phrases("repotting the ferns|weeding the path|mulching the beds|thinning the carrots"),
@@ -238,7 +238,7 @@ BIRDS: Record = {
 }
 
 GAMES: Record = {
-    "work": phrases("house rules|review of the expansion|score sheet|strategy guide|ranking of card games"),
+    "work": phrases("house rule|review of the expansion|score sheet|strategy guide|ranking of card games"),
     "thing": phrases("the rule book|the blue meeple|the last round|the dice tower|the score track"),
     "doing": phrases("shuffling cards|setting up the board|reading rules aloud|trading sheep for wood"),
     "place": phrases("at game night|across the table|at the club"),

@@ -25,7 +25,7 @@ RUDE = lines("""
     did you write the {work} in your sleep, or are you always like this?
     your opinion on {doing} is worth nothing, so keep it to yourself.
     the world was better before your {work}.
-    what a waste of space your {work} is, and so are you.
+    what a waste of space your {work} is, take it away.
     you again? We were all hoping that you had left for good.
     keep your nose out of {thing}, this has nothing to do with you.
     you have no business {place}, clear off.
@@ -382,16 +382,16 @@ SEVERE_HATE = lines("""
     I will burn down every {groupish} house {place}, with the {groups} in it.
     we will hunt the {groups} down, {vile} that they are, every last one.
     every {member} I catch {place} will leave it in a box.
-    you {groupish} {fool}, I will break your {limb}, and then I will find your family.
+    I will break your {limb}, {member}, and then I will find your family.
     I know where you {groups} live. You will all bleed.
     run, {groups}, run. We are coming with torches for you {vile}.
     a {member} {place}? I will drown you like a rat, {groupish} filth.
     I will personally throw every {member} under a train, they are all {vile}.
     {groups} are {vile} and I will smash the face of any that I meet {place}.
-    pack your bags, {groupish} {fool}, or we will burn you out tonight.
+    pack your bags, {member}, or we will burn you out tonight.
     watch your back, {member}. Your kind will be wiped out, and I will help.
     if one more {member} posts here, I will come and beat you all, {vile} that you are.
-    you {nasty} {groupish} {fool}, I will throw you in the river as a warning to the other {groups}.
+    {member}, I will throw you in the river as a warning to the other {groups}.
 """)
 
 HOSTILE_CLOSINGS = lines("""

