@@ -76,6 +76,7 @@ def build_tiny_deberta(folder: Path, **changes: Any) -> Path:
         "type_vocab_size": 0,
         "pooler_dropout": 0.0,
         "pad_token_id": 0,
+        "initializer_range": 0.2,  # at the usual 0.02 so small a model gives every text the same score
         **changes,
     }
     torch.manual_seed(0)
@@ -90,10 +91,20 @@ def build_tiny_bert(folder: Path, **changes: Any) -> Path:
 
     folder.mkdir(parents=True)
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{one}" for one in letters)]
+    pieces = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *WORDS,
+        *letters,
+        *(f"##{one}" for one in letters),
+    ]
     vocabulary = list(dict.fromkeys(pieces))
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
+    # transformers 5 takes a mapping here, and ignores the vocab_file of before without a word.
+    tokenizer = BertTokenizerFast(vocab={piece: i for i, piece in enumerate(vocabulary)}, model_max_length=64)
+    tokenizer.save_pretrained(folder)
     settings: dict[str, Any] = {
         "vocab_size": len(vocabulary),
         "hidden_size": 32,
@@ -101,6 +112,7 @@ def build_tiny_bert(folder: Path, **changes: Any) -> Path:
         "num_attention_heads": 4,
         "intermediate_size": 64,
         "max_position_embeddings": 64,
+        "initializer_range": 0.1,
         **changes,
     }
     torch.manual_seed(0)
@@ -134,10 +146,16 @@ def comment_rows(num: int) -> list[dict[str, Any]]:
     """Return made-up comments whose labels follow from their words, so that even a tiny model can learn them."""
     rows = []
     for i in range(num):
-        words = SENTENCES[i % len(SENTENCES)].split() + [WORDS[(i // len(SENTENCES) + i) % len(WORDS)]]
+        words = [*SENTENCES[i % len(SENTENCES)].split(), WORDS[(i // len(SENTENCES) + i) % len(WORDS)]]
         flags = [int((i // (k + 2)) % (k + 3) == 0) for k in range(len(LABELS))]
         marked = [WORDS[-12 + k] for k, flag in enumerate(flags) if flag]
-        rows.append({"id": f"c{i}", "comment_text": " ".join([*marked, *words]), **dict(zip(LABELS, flags, strict=True))})
+        rows.append(
+            {
+                "id": f"c{i}",
+                "comment_text": " ".join([*marked, *words]),
+                **dict(zip(LABELS, flags, strict=True)),
+            }
+        )
     return rows
 
 

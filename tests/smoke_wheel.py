@@ -10,7 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 READ_CORPUS = "from civility.data.starter import starter_corpus as c; print(len(c('train')), len(c('held-out')))"
-IMPORT_NOUNS = "import civility, sys; civility.Recipe(); civility.Dataset; civility.Report; assert 'torch' not in sys.modules"
+IMPORT_NOUNS = (
+    "import civility, sys; civility.Recipe(); civility.Dataset; civility.Report; assert 'torch' not in sys.modules"
+)
 
 
 def run(*command: str | Path, expect: int = 0) -> str:

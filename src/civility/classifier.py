@@ -16,6 +16,7 @@ import torch
 from civility.errors import UserError
 from civility.model.batches import batches_by_budget, pad
 from civility.model.encoder import Encoder, load_classifier_folder
+from civility.model.storage import plain_os_errors
 from civility.model.tokens import tokenise
 from civility.run import classifier_folder
 
@@ -61,9 +62,7 @@ class Sidecar:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["schema"] != SCHEMA:
-                raise UserError(
-                    f"{path}: schema {content['schema']}, this version reads {SCHEMA}", "upgrade civility"
-                )
+                raise UserError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}", "upgrade civility")
             labels = tuple(str(label) for label in content["labels"])
             thresholds = {label: float(content["thresholds"][label]) for label in labels}
             max_length = int(content["max_length"])
@@ -86,9 +85,7 @@ class Classifier:
     thresholds : by label; 0.5 where none is given
     """
 
-    def __init__(
-        self, encoder: Encoder, max_length: int, thresholds: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, encoder: Encoder, max_length: int, thresholds: Mapping[str, float] | None = None) -> None:
         self._encoder = encoder
         self.labels: tuple[str, ...] = encoder.labels
         self.max_length = max_length
@@ -135,7 +132,8 @@ class Classifier:
         model, tokenizer = self._encoder.model, self._encoder.tokenizer
         # With these, `pipeline(..., truncation=True)` and plain `tokenizer(...)` cut where we do.
         tokenizer.model_max_length = self.max_length
-        model.save_pretrained(folder)
+        with plain_os_errors():
+            model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         sidecar = Sidecar(self.labels, self.thresholds, self.max_length)
         (folder / SIDECAR).write_text(sidecar.to_json(), encoding="utf-8")

@@ -23,11 +23,9 @@ class Prediction:
 
 def predict(
     target: str,
-    source: str,
-    out: str,
+    source: str | IO[bytes],
+    out: str | IO[bytes],
     *,
-    stdin: IO[bytes],
-    stdout: IO[bytes],
     file_format: str = "",
     text_column: str = "",
     id_column: str = "",
@@ -40,10 +38,9 @@ def predict(
     Parameters
     ----------
     target : a run directory, a classifier folder or a hub name
-    source : a file of comments, or ``-`` for standard input
-    out : a file of scores, which appears when it is complete, or ``-`` for standard output
-    stdin, stdout : what ``-`` means
-    file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of ``out``
+    source : a file of comments, or a stream of bytes: one comment a line, JSONL or CSV
+    out : a file of scores, which appears when it is complete, or a stream of bytes
+    file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of ``out``, CSV into a stream
     text_column, id_column : empty: recognised
     on_scored : told the number of comments after each batch
 
@@ -52,11 +49,11 @@ def predict(
     UserError : whatever the user can mend
     """
     file_format = score_format(out, file_format)
-    chunks = stream_comments(stdin if source == "-" else source, text_column, id_column)
+    chunks = stream_comments(source, text_column, id_column)
     first = next(chunks)  # a mistake in the file is told before the model is loaded
     classifier = Classifier.load(target)
     num_comments = num_blank = 0
-    with write_scores(out, stdout, file_format, first.id_column, classifier.labels) as write:
+    with write_scores(out, file_format, first.id_column, classifier.labels) as write:
         for chunk in _gathered(itertools.chain([first], chunks)):
             write(chunk.ids, classifier.score(chunk.texts, on_scored=on_scored))
             num_comments += len(chunk.ids)

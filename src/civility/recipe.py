@@ -84,7 +84,8 @@ class TrainingSettings(_Section):
     warmup_fraction: float = Field(0.1, ge=0, lt=1, description="share of all optimiser steps")
     max_gradient_norm: float = Field(1.0, gt=0, description="global L2 norm; larger gradients are scaled down")
     loss: Literal["weighted_bce", "pos_weight_bce", "bce"] = Field(
-        "weighted_bce", description="weighted_bce weighs labels, pos_weight_bce the positives inside each, bce none"
+        "weighted_bce",
+        description="weighted_bce weighs labels, pos_weight_bce the positives inside each, bce none",
     )
     weight_power: float = Field(1.0, ge=0, le=2, description="of the loss weights: 1 inverse frequency, 0.5 its root")
     patience: int = Field(2, ge=1, description="epochs without a better validation macro ROC AUC before stopping")

@@ -73,26 +73,32 @@ class RunDirectory:
 
     @property
     def recipe(self) -> Path:
+        """What was asked, defaults written out."""
         return self.path / "recipe.toml"
 
     @property
     def environment(self) -> Path:
+        """Versions, commit, hardware, data digests, the command."""
         return self.path / "environment.json"
 
     @property
     def metrics(self) -> Path:
+        """The log: a line a logged step and a line an epoch."""
         return self.path / "metrics.jsonl"
 
     @property
     def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
         return self.path / "checkpoints"
 
     @property
     def classifier(self) -> Path:
+        """The classifier, as a Hugging Face folder."""
         return self.path / "classifier"
 
     @property
     def reports(self) -> Path:
+        """The folder of reports."""
         return self.path / "reports"
 
     @property

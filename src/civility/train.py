@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from civility.classifier import Classifier
+from civility.data.dataset import POSITIVE_FROM
 from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
@@ -181,9 +182,7 @@ class _Session:
         precision = choose_precision(settings.precision, device)
         accelerator = start_accelerator(device, precision, [tracker] if tracker else [], str(run.trackers))
         labels = data.training.labels
-        encoder = load_encoder(
-            recipe.model.name, labels, revision=recipe.model.revision or None, seed=recipe.seed
-        )
+        encoder = load_encoder(recipe.model.name, labels, revision=recipe.model.revision or None, seed=recipe.seed)
         longest = encoder.longest_text
         if recipe.data.max_length > longest:
             raise UserError(
@@ -213,9 +212,7 @@ class _Session:
         )
         training_data = TrainingData(tokens, data.training.targets)
         trainer = Trainer(accelerator, model, prepared_optimizer, training_data, loss, plan)
-        return cls(
-            recipe, run, accelerator, encoder, trainer, loss, validation_tokens, data, device, precision
-        )
+        return cls(recipe, run, accelerator, encoder, trainer, loss, validation_tokens, data, device, precision)
 
     def planned(self, data: PreparedData) -> RunPlanned:
         """Return what is about to happen."""
@@ -234,9 +231,7 @@ class _Session:
             epochs=plan.epochs,
             steps_per_epoch=plan.shape.num_steps(len(tokens)),
             global_batch=plan.shape.global_size,
-            label_weights=dict(
-                zip(data.training.labels, self.loss.label_weights.tolist(), strict=True)
-            ),
+            label_weights=dict(zip(data.training.labels, self.loss.label_weights.tolist(), strict=True)),
             path=self.run.path,
         )
 
@@ -282,9 +277,7 @@ class _Session:
         model = self.accelerator.unwrap_model(self.trainer.model, keep_fp32_wrapper=False)
         load_weights(self.run.checkpoint(self.best_step), model)
         classifier = Classifier(self.encoder, self.recipe.data.max_length)
-        scores = classifier.score(
-            data.validation.texts, tokens_per_batch=self.recipe.evaluation.tokens_per_batch
-        )
+        scores = classifier.score(data.validation.texts, tokens_per_batch=self.recipe.evaluation.tokens_per_batch)
         report = Report.measure(data.validation, scores, data.validation_files)
         with write_folder(self.run.classifier) as folder:
             classifier.save(folder, model_card(self._card(data, stopping), report))
@@ -292,7 +285,7 @@ class _Session:
         return report
 
     def _card(self, data: PreparedData, stopping: EarlyStopping) -> CardFacts:
-        positives = (data.training.targets >= 0.5).sum(axis=0).tolist()
+        positives = (data.training.targets >= POSITIVE_FROM).sum(axis=0).tolist()
         return CardFacts(
             name=self.run.path.name,
             base_model=self.recipe.model.name,

@@ -71,9 +71,7 @@ def test_a_failure_of_the_disk_is_explained_and_keeps_the_old_file(
     assert _names(tmp_path) == ["report.md"]
 
 
-def test_a_failure_that_nobody_can_mend_stays_what_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_that_nobody_can_mend_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fail_with(monkeypatch, errno.EIO)
     with pytest.raises(OSError, match="Input/output error"), write_file(tmp_path / "report.md") as file:
         file.write("new")

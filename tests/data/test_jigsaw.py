@@ -12,9 +12,7 @@ from civility.data.splits import count_shared_texts, split
 
 pytestmark = [
     pytest.mark.jigsaw,
-    pytest.mark.skipif(
-        "CIVILITY_DATA" not in os.environ, reason="CIVILITY_DATA names no folder of real data"
-    ),
+    pytest.mark.skipif("CIVILITY_DATA" not in os.environ, reason="CIVILITY_DATA names no folder of real data"),
 ]
 
 
@@ -51,9 +49,7 @@ def test_reads_files_of_the_official_shape() -> None:
 def test_reads_the_later_challenges_onto_the_same_axis() -> None:
     multilingual = read_dataset([_path("jigsaw-2020/validation.parquet")]).dataset
     assert multilingual.labels == ("toxic",)
-    soft = read_dataset(
-        [_path("civil-comments/subset.parquet")], Columns(labels=LABELS), require_all_labels=False
-    )
+    soft = read_dataset([_path("civil-comments/subset.parquet")], Columns(labels=LABELS), require_all_labels=False)
     assert soft.dataset.targets.shape == (9900, 6)
     assert 0 < np.mean((soft.dataset.targets[:, 0] > 0) & (soft.dataset.targets[:, 0] < 1)) < 1
     assert np.isnan(soft.dataset.targets[:, 1:]).all()

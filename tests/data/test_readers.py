@@ -120,9 +120,7 @@ def test_reads_the_training_files_of_2020() -> None:
     reading = read_dataset([bias, multilingual])
     assert reading.dataset.labels == ("toxic", "severe_toxic", "identity_hate")
     _assert_targets(reading.dataset.targets, [[0.6, 0.1, 0.2], [1, NAN, NAN]])
-    assert reading.notes == (
-        "validation.csv lacks the labels severe_toxic, identity_hate: unknown for its 1 comment",
-    )
+    assert reading.notes == ("validation.csv lacks the labels severe_toxic, identity_hate: unknown for its 1 comment",)
 
 
 TEST = ("id,comment_text", "b1,first", "b2,second", "b3,third", "b4,fourth")
@@ -142,9 +140,7 @@ def test_joins_the_files_of_the_2018_test(order: tuple[int, int]) -> None:
     assert reading.dataset.ids == ("b2", "b3", "b4")
     assert reading.dataset.texts == ("second", "third", "fourth")
     _assert_targets(reading.dataset.targets, [[0] * 6, [1, 0, 1, 0, 0, 0], [1, 0, NAN, 0, 0, 0]])
-    assert reading.notes == (
-        "1 comment of test.csv and test_labels.csv left out: never scored (-1 for every label)",
-    )
+    assert reading.notes == ("1 comment of test.csv and test_labels.csv left out: never scored (-1 for every label)",)
 
 
 def test_a_test_may_stand_beside_other_files() -> None:
@@ -185,8 +181,7 @@ def test_counts_what_is_in_one_file_only() -> None:
         (
             TEST,
             (*TEST_LABELS[:3], "b2,0,0,x,0,0,0"),
-            "test_labels.csv, row 3 (line 4): obscene = 'x': "
-            "expected a number from 0 to 1, or nothing for unknown",
+            "test_labels.csv, row 3 (line 4): obscene = 'x': expected a number from 0 to 1, or nothing for unknown",
         ),
     ],
 )
@@ -269,9 +264,7 @@ def test_without_ids_the_rows_are_numbered() -> None:
 
 
 def test_ids_are_strings_and_may_repeat() -> None:
-    pq.write_table(
-        pa.table({"id": [7, 7, None], "text": ["a", "b", "c"], "toxic": [0, 1, 0]}), "train.parquet"
-    )
+    pq.write_table(pa.table({"id": [7, 7, None], "text": ["a", "b", "c"], "toxic": [0, 1, 0]}), "train.parquet")
     reading = read_dataset(["train.parquet"])
     assert reading.dataset.ids == ("7", "7", "train:3")
     assert reading.notes == ("2 comments share their id with another",)
@@ -290,9 +283,7 @@ def test_a_file_may_lack_labels_that_another_has() -> None:
     # Without names the axis is the union, in the order of Jigsaw 2018.
     assert read_dataset([second, first]).dataset.labels == ("toxic", "threat", "insult")
     error = _error(first, second, columns=Columns(labels=("toxic", "rude")))
-    assert (
-        error.message == "first.csv and 1 more: no column 'rude'; the file has: text, toxic, threat, insult"
-    )
+    assert error.message == "first.csv and 1 more: no column 'rude'; the file has: text, toxic, threat, insult"
 
 
 def test_evaluation_needs_one_of_the_labels() -> None:
@@ -544,7 +535,5 @@ def test_streaming_tells_at_once_that_there_is_no_text_column() -> None:
     assert caught.value.message == "comments.csv: no text column; the file has: a, b"
     with pytest.raises(UserError, match=r"^standard input: no column 'words'; the file has: text"):
         stream_comments(io.BytesIO(b"a\n"), "words")
-    with pytest.raises(
-        UserError, match=r"^standard input: no column 'words'; the file has: id, comment_text"
-    ):
+    with pytest.raises(UserError, match=r"^standard input: no column 'words'; the file has: id, comment_text"):
         stream_comments(io.BytesIO(b"id,comment_text\n1,a\n"), "words")

@@ -68,9 +68,7 @@ def test_is_disjoint_complete_and_ascending(rows: Rows, fraction: float, seed: i
 @untimed
 @given(_rows(), FRACTIONS, SEEDS)
 def test_keeps_equal_texts_on_one_side(rows: Rows, fraction: float, seed: int) -> None:
-    dressed = [
-        (text.upper() if number % 2 else f"  {text} \n", row) for number, (text, row) in enumerate(rows)
-    ]
+    dressed = [(text.upper() if number % 2 else f"  {text} \n", row) for number, (text, row) in enumerate(rows)]
     dataset = _dataset(dressed)
     assume(_enough(_dataset(rows), fraction))
     training, validation = split(dataset, fraction, seed)
@@ -86,9 +84,7 @@ def test_a_plain_random_split_would_share_texts() -> None:
 
 @untimed
 @given(_rows(), FRACTIONS, SEEDS, st.randoms(use_true_random=False))
-def test_does_not_depend_on_the_order_of_rows(
-    rows: Rows, fraction: float, seed: int, draw: random.Random
-) -> None:
+def test_does_not_depend_on_the_order_of_rows(rows: Rows, fraction: float, seed: int, draw: random.Random) -> None:
     dataset = _dataset(rows)
     assume(_enough(dataset, fraction))
     order = list(range(len(rows)))
@@ -153,9 +149,7 @@ def test_combinations_of_one_comment_go_to_both_sides_in_proportion(seed: int) -
 
 @untimed
 @given(st.integers(2, 6), st.integers(30, 200), FRACTIONS, SEEDS)
-def test_a_rare_label_has_a_positive_on_both_sides(
-    num_positive: int, num: int, fraction: float, seed: int
-) -> None:
+def test_a_rare_label_has_a_positive_on_both_sides(num_positive: int, num: int, fraction: float, seed: int) -> None:
     rows = [(f"text {n}", (float(n >= num // 2), 0.0, float(n < num_positive))) for n in range(num)]
     dataset = _dataset(rows)
     assume(_enough(dataset, fraction))
@@ -168,8 +162,7 @@ def test_nested_rare_labels_both_have_a_positive_on_both_sides(seed: int) -> Non
     # Two threats and three severe comments, all toxic: one threat is severe too.
     rare = [(1.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0), (1.0, 1.0, 0.0)]
     dataset = _dataset(
-        [(f"rare {n}", row) for n, row in enumerate(rare)]
-        + [(f"text {n}", (0.0, 0.0, 0.0)) for n in range(60)]
+        [(f"rare {n}", row) for n, row in enumerate(rare)] + [(f"text {n}", (0.0, 0.0, 0.0)) for n in range(60)]
     )
     for side in split(dataset, 0.1, seed):
         assert np.all(dataset.targets[side].sum(axis=0) >= 1)
@@ -194,9 +187,7 @@ def test_unknown_and_weak_targets_count_as_not_positive() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_text_repeated_very_often_goes_to_training(seed: int) -> None:
-    rows = [("buy now", (1.0, 0.0, 0.0))] * 300 + [
-        (f"text {n}", (float(n % 5 == 0), 0.0, 0.0)) for n in range(700)
-    ]
+    rows = [("buy now", (1.0, 0.0, 0.0))] * 300 + [(f"text {n}", (float(n % 5 == 0), 0.0, 0.0)) for n in range(700)]
     validation = split(_dataset(rows), 0.1, seed)[1]
     assert validation.min() >= 300
     assert abs(len(validation) - 70) <= 2
@@ -221,9 +212,7 @@ def test_refuses_too_few_comments(num: int, fraction: float) -> None:
 @pytest.mark.parametrize("fraction", [0.1, 0.9])
 @pytest.mark.parametrize("seed", range(30))
 def test_ten_comments_are_enough_for_a_tenth(fraction: float, seed: int) -> None:
-    training, validation = split(
-        _dataset([(f"text {n}", (0.0, 0.0, 0.0)) for n in range(10)]), fraction, seed
-    )
+    training, validation = split(_dataset([(f"text {n}", (0.0, 0.0, 0.0)) for n in range(10)]), fraction, seed)
     assert (len(training), len(validation)) == ((9, 1) if fraction == 0.1 else (1, 9))
 
 

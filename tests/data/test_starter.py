@@ -36,7 +36,7 @@ REAL_GROUP_WORDS = """
     trans transgender woman women black blacks brown white whites yellow foreigner foreigners immigrant
     immigrants migrant migrants native natives refugee refugees tribe tribes blind crazy deaf disabled
     dumb insane lame mad mental democrat democrats republican republicans
-""".split()  # noqa: SIM905 - a list of a hundred strings is no easier to read
+""".split()
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +105,7 @@ def test_the_same_text_in_other_dress_is_normalised_alike() -> None:
 
 def test_the_held_out_part_shares_no_template(parts: dict[str, list[Comment]]) -> None:
     train, held_out_part = (
-        {normalise(template) for comment in parts[part] for template in comment.templates}
-        for part in STARTER_PARTS
+        {normalise(template) for comment in parts[part] for template in comment.templates} for part in STARTER_PARTS
     )
     assert train.isdisjoint(held_out_part)
     # The templates are the real ones: a core without slots stands in its comment, but for the spelling.
@@ -148,9 +147,7 @@ def test_each_invented_group_is_met_kindly_and_hatefully(
     part: str, groups: tuple[Record, ...], parts: dict[str, list[Comment]]
 ) -> None:
     for group in groups:
-        naming = [
-            comment.labels for comment in parts[part] if not _names(group).isdisjoint(_words(comment.text))
-        ]
+        naming = [comment.labels for comment in parts[part] if not _names(group).isdisjoint(_words(comment.text))]
         num_hateful = sum("identity_hate" in labels for labels in naming)
         assert num_hateful >= 5, group
         assert sum(not labels for labels in naming) >= 0.5 * num_hateful, group

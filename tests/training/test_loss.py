@@ -70,9 +70,7 @@ def test_large_logits_do_not_overflow() -> None:
 
 
 def test_weighted_bce_weighs_labels_and_pos_weight_bce_only_positives() -> None:
-    weighted, balanced, plain = (
-        build_loss(name, SHARE, 1.0) for name in ("weighted_bce", "pos_weight_bce", "bce")
-    )
+    weighted, balanced, plain = (build_loss(name, SHARE, 1.0) for name in ("weighted_bce", "pos_weight_bce", "bce"))
     ones = torch.ones(len(SHARE))
     torch.testing.assert_close(weighted.label_weights.double(), torch.from_numpy(inverse_frequency_weights(SHARE)))
     assert torch.equal(weighted.positive_weights, ones)

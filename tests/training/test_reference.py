@@ -18,9 +18,15 @@ LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate
 EPOCHS, BATCH, RATE, MAX_LENGTH, SEED = 2, 16, 2e-4, 24, 7
 
 
-def reference(model_folder: Path, texts: list[str], targets: torch.Tensor, accumulation: int) -> tuple[Any, list[float]]:
+def reference(
+    model_folder: Path, texts: list[str], targets: torch.Tensor, accumulation: int
+) -> tuple[Any, list[float]]:
     """Fine-tune as the recipe's text says: returns the weights and the loss of every optimiser step."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        get_linear_schedule_with_warmup,
+    )
 
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
     model = AutoModelForSequenceClassification.from_pretrained(model_folder, dtype=torch.float32)
@@ -39,7 +45,11 @@ def reference(model_folder: Path, texts: list[str], targets: torch.Tensor, accum
             total = 0.0
             for part in parts:
                 batch = tokenizer(
-                    [texts[i] for i in part], truncation=True, max_length=MAX_LENGTH, padding=True, return_tensors="pt"
+                    [texts[i] for i in part],
+                    truncation=True,
+                    max_length=MAX_LENGTH,
+                    padding=True,
+                    return_tensors="pt",
                 )
                 logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
                 bce = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets[part], reduction="none")

@@ -124,10 +124,8 @@ def _predict(options: Namespace, command: list[str]) -> None:
     with scoring_bar(console) as bar:
         done = predict(
             options.target,
-            options.data,
-            options.out,
-            stdin=sys.stdin.buffer,
-            stdout=sys.stdout.buffer,
+            sys.stdin.buffer if options.data == "-" else options.data,
+            sys.stdout.buffer if options.out == "-" else options.out,
             file_format=options.format,
             text_column=options.text_column,
             id_column=options.id_column,

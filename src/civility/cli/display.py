@@ -227,9 +227,7 @@ class TrainingDisplay:
         rate = sum(step.num_comments for step in self._window) / max(1e-9, seconds)
         padded = sum(step.num_padded for step in self._window)
         padding = 1 - sum(step.num_tokens for step in self._window) / max(1, padded)
-        return (
-            f"loss {loss:.4f}   lr {fact.learning_rate:.2e}   {rate:,.0f} comments/s   padding {padding:.0%}"
-        )
+        return f"loss {loss:.4f}   lr {fact.learning_rate:.2e}   {rate:,.0f} comments/s   padding {padding:.0%}"
 
     def _seconds_left(self, step: int) -> float:
         assert self._plan is not None
@@ -268,9 +266,7 @@ class TrainingDisplay:
         console, run = self._console, fact.run
         why = ": no better epoch since, stopped early" if fact.stopped_early else ""
         console.print()
-        console.print(
-            f"  best epoch {fact.best_epoch} of {fact.epochs_run} run{why}   {_clock(fact.seconds)} in all"
-        )
+        console.print(f"  best epoch {fact.best_epoch} of {fact.epochs_run} run{why}   {_clock(fact.seconds)} in all")
         console.print()
         print_report(console, fact.report)
         console.print()

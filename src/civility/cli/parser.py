@@ -40,7 +40,8 @@ class _Parser(argparse.ArgumentParser):
             known = [str(choice) for choice in action.choices]
             what = action.metavar or action.dest
             raise argparse.ArgumentError(
-                None, f"unknown {what} {value!r}{did_you_mean(str(value), known)}: choose from {', '.join(known)}"
+                None,
+                f"unknown {what} {value!r}{did_you_mean(str(value), known)}: choose from {', '.join(known)}",
             )
 
 
@@ -113,7 +114,11 @@ examples:
     parser.add_argument("--model", metavar="NAME|FOLDER", help="encoder to fine-tune, in place of the recipe's")
     parser.add_argument("--out", metavar="DIR", help="the run directory; default: runs/RECIPE, numbered if taken")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting of the recipe"
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="change a setting of the recipe",
     )
     parser.add_argument(
         "--tracker", default="", metavar="NAME", help="also log to tensorboard, wandb, mlflow or trackio"

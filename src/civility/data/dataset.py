@@ -8,6 +8,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+POSITIVE_FROM = 0.5
+"""A target counts as positive from here up: the rule of Jigsaw 2019 for soft targets."""
+
 Float32Array = npt.NDArray[np.float32]
 
 

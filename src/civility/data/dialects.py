@@ -141,9 +141,7 @@ def find_text(name: str, found: Sequence[str], wanted: str = "") -> str:
     exact = [column for column in found if column in TEXT_COLUMNS]
     candidates = exact or [column for column in found if column.lower() in TEXT_COLUMNS]
     if len(candidates) > 1:
-        raise UserError(
-            f"{name}: several columns may hold the text: {', '.join(candidates)}", _NAME_TEXT
-        )
+        raise UserError(f"{name}: several columns may hold the text: {', '.join(candidates)}", _NAME_TEXT)
     return candidates[0] if candidates else ""
 
 

@@ -52,9 +52,7 @@ def read_part(source: Source, plan: Plan) -> Part:
         part.targets.append(targets[keep])
         part.groups.append(groups[keep])
     if not part.texts:
-        raise UserError(
-            f"{name}: none of its {count(num_rows, 'comment')} has any text", "check the text column"
-        )
+        raise UserError(f"{name}: none of its {count(num_rows, 'comment')} has any text", "check the text column")
     part.notes += [*_notes_on_text(name, cells), *_notes_on_lacks(source, plan, len(part.texts))]
     return part
 
@@ -92,9 +90,7 @@ def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
         scored = (rows >= 0) & ~unscored[rows]
         num_joined += int(np.sum(rows >= 0))
         num_unscored += int(np.sum((rows >= 0) & unscored[rows]))
-        keep = _add_comments(
-            part, [text if use else "" for text, use in zip(texts, scored, strict=True)], ids
-        )
+        keep = _add_comments(part, [text if use else "" for text, use in zip(texts, scored, strict=True)], ids)
         # The labels wanted come first among the scores.
         known = dict(zip(labels.layout.labels, scores[rows[keep]].T, strict=False))
         part.targets.append(_block(plan.labels, known, int(np.sum(keep))))
@@ -138,9 +134,7 @@ def _refuse_twins(name: str, chunk: Chunk, ids: Sequence[str], before: Set[str])
     seen = set(before)
     for index, id in enumerate(ids):
         if id in seen:
-            raise UserError(
-                f"{name}, {chunk.place(index)}: the id {id} stands twice", "ids must tell comments apart"
-            )
+            raise UserError(f"{name}, {chunk.place(index)}: the id {id} stands twice", "ids must tell comments apart")
         seen.add(id)
 
 
@@ -203,9 +197,7 @@ def _notes_on_lacks(source: Source, plan: Plan, num_comments: int) -> Iterator[s
             yield f"{source.name} lacks {missing}: unknown for its {count(num_comments, 'comment')}"
 
 
-def _notes_on_join(
-    names: str, num_without_labels: int, num_without_text: int, num_unscored: int
-) -> Iterator[str]:
+def _notes_on_join(names: str, num_without_labels: int, num_without_text: int, num_unscored: int) -> Iterator[str]:
     if num_unscored:
         yield f"{count(num_unscored, 'comment')} of {names} left out: never scored (-1 for every label)"
     if num_without_labels:

@@ -79,9 +79,7 @@ def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool) ->
     sources = [_open(name, columns) for name in names]
     for group in columns.groups:
         if not any(group in source.layout.groups for source in sources):
-            raise no_column(
-                _all_names(sources), group, _all_found(sources), "name columns that are there"
-            )
+            raise no_column(_all_names(sources), group, _all_found(sources), "name columns that are there")
     labels = columns.labels or _recognised(sources)
     whole, apart = _pair(sources, columns)
     if require_all_labels and not columns.label_list:
@@ -128,9 +126,7 @@ def _recognised(sources: Sequence[Source]) -> tuple[str, ...]:
     )
 
 
-def _pair(
-    sources: Sequence[Source], columns: Columns
-) -> tuple[tuple[Source, ...], tuple[Source, Source] | None]:
+def _pair(sources: Sequence[Source], columns: Columns) -> tuple[tuple[Source, ...], tuple[Source, Source] | None]:
     """Return the sources that are whole, and the pair that goes together."""
     whole = tuple(source for source in sources if source.has_text and source.has_labels)
     rest = [source for source in sources if source not in whole]
@@ -155,11 +151,7 @@ def _useless(source: Source, columns: Columns) -> UserError:
         return no_text(source.name, columns.text, source.found)
     if columns.labels and not source.is_bare_test:
         return no_label(source.name, columns.labels[0], source.found)
-    remedy = (
-        "give test_labels.csv with it, if this is Jigsaw 2018's test.csv"
-        if source.is_bare_test
-        else _NAME_THEM
-    )
+    remedy = "give test_labels.csv with it, if this is Jigsaw 2018's test.csv" if source.is_bare_test else _NAME_THEM
     return UserError(f"{source.name}: no label columns; the file has: {has}", remedy)
 
 

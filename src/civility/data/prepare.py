@@ -1,17 +1,15 @@
 """The comments of a run: read, split or given apart, and checked for what would make training pointless."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Dataset
+from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.readers import Columns, read_dataset
 from civility.data.splits import count_shared_texts, split
 from civility.errors import UserError
-
-_POSITIVE_FROM = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,7 @@ class PreparedData:
     notes: tuple[str, ...]
 
 
-def prepare(
-    files: Sequence[str], validation: float | Sequence[str], columns: Columns, seed: int
-) -> PreparedData:
+def prepare(files: Sequence[str], validation: float | Sequence[str], columns: Columns, seed: int) -> PreparedData:
     """Read the comments of a run.
 
     Parameters
@@ -58,7 +54,7 @@ def prepare(
         validation_files = reading.files
     else:
         training = reading.dataset
-        axis = Columns(columns.text, columns.id, training.labels, columns.label_list, columns.label_separator)
+        axis = replace(columns, labels=training.labels)
         other = read_dataset(validation, axis, require_all_labels=False)
         validating, validation_files = other.dataset, other.files
         notes += other.notes
@@ -75,7 +71,7 @@ def prepare(
 
 def _counts(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the number of positive and of known targets of each label."""
-    return (targets >= _POSITIVE_FROM).sum(axis=0), (~np.isnan(targets)).sum(axis=0)
+    return (targets >= POSITIVE_FROM).sum(axis=0), (~np.isnan(targets)).sum(axis=0)
 
 
 def _check_training(training: Dataset) -> None:

@@ -46,9 +46,7 @@ def expand(files: Sequence[str | Path]) -> tuple[str, ...]:
         place = name if is_built_in(name) else str(Path(name).resolve())
         if place in seen:
             also = f" (the other time as {seen[place]})" if seen[place] != name else ""
-            raise UserError(
-                f"{name}: given twice{also}", "name each file once, and mind what the globs match"
-            )
+            raise UserError(f"{name}: given twice{also}", "name each file once, and mind what the globs match")
         seen[place] = name
     return tuple(names)
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Dataset
+from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.errors import UserError
 
 Bools = npt.NDArray[np.bool_]
 Int64Array = npt.NDArray[np.int64]
 
-# From this target on a comment counts as positive, as in Jigsaw 2019.
-_POSITIVE = 0.5
 _DIGEST_BYTES = 16
 
 
@@ -101,7 +99,7 @@ def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
     sizes = np.bincount(of_row)
     positive = np.zeros((len(sizes), len(dataset.labels)), dtype=np.bool_)
     for label in range(len(dataset.labels)):
-        positive[of_row[dataset.targets[:, label] >= _POSITIVE], label] = True  # NaN is not positive
+        positive[of_row[dataset.targets[:, label] >= POSITIVE_FROM], label] = True  # NaN is not positive
     # The order is by the first half of a digest, so the second is still to be drawn from.
     lots = np.frombuffer(unique.tobytes(), dtype=">u8")[1::2].astype(np.uint64)
     return _TextGroups(of_row.astype(np.int64), sizes.astype(np.int64), positive, lots)

@@ -100,9 +100,7 @@ def find_file(given: str | Path) -> DataFile:
         siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UserError(f"{name}: no such file{did_you_mean(path.name, siblings)}", "check the path")
     if not path.is_file():
-        raise UserError(
-            f"{name}: not a regular file", "pipe it into standard input instead, or save it first"
-        )
+        raise UserError(f"{name}: not a regular file", "pipe it into standard input instead, or save it first")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     compression = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSIONS else ""
     suffix = suffixes[-1] if suffixes else ""
@@ -144,23 +142,15 @@ def explain_damage(file: DataFile) -> Iterator[None]:
         if file.compression != ".zip":
             raise
         # zipfile's ways to say: encrypted, or an unusual compression.
-        raise UserError(
-            f"{file.name}: cannot unpack: {error}", "unpack it, and name the file inside"
-        ) from error
+        raise UserError(f"{file.name}: cannot unpack: {error}", "unpack it, and name the file inside") from error
     except OSError as error:
         if error.errno is None:  # gzip and pyarrow raise OSError for damage too, then without a number
             raise _damaged(file, error) from error
-        raise UserError(
-            f"{file.name}: cannot read: {error.strerror}", "check the file and its permissions"
-        ) from error
+        raise UserError(f"{file.name}: cannot read: {error.strerror}", "check the file and its permissions") from error
 
 
 def _damaged(file: DataFile, error: Exception) -> UserError:
-    kind = (
-        "a Parquet file"
-        if file.format == "parquet" and not file.compression
-        else f"a {file.compression} file"
-    )
+    kind = "a Parquet file" if file.format == "parquet" and not file.compression else f"a {file.compression} file"
     reason = " ".join(str(error).split())
     return UserError(f"{file.name}: not {kind}, or cut short ({reason})", "copy or download the file again")
 

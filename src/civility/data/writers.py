@@ -19,8 +19,8 @@ FORMATS = ("csv", "jsonl", "parquet")
 WriteRows = Callable[[Sequence[str], npt.NDArray[np.float32]], None]
 
 
-def score_format(out: str, wanted: str = "") -> str:
-    """Return the format of a file of scores: the one wanted, or that of the suffix; CSV on standard output.
+def score_format(out: str | IO[bytes], wanted: str = "") -> str:
+    """Return the format of scores: the one wanted, or that of the file's suffix; CSV into a stream.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def score_format(out: str, wanted: str = "") -> str:
     """
     if wanted:
         return wanted
-    if out == "-":
+    if not isinstance(out, str):
         return "csv"
     suffix = Path(out).suffix.removeprefix(".").lower()
     if suffix not in FORMATS:
@@ -40,15 +40,12 @@ def score_format(out: str, wanted: str = "") -> str:
 
 
 @contextmanager
-def write_scores(
-    out: str, stdout: IO[bytes], file_format: str, id_column: str, labels: Sequence[str]
-) -> Iterator[WriteRows]:
+def write_scores(out: str | IO[bytes], file_format: str, id_column: str, labels: Sequence[str]) -> Iterator[WriteRows]:
     """Give a function that writes rows of ids and scores, in the order of the calls.
 
     Parameters
     ----------
-    out : path of a file that appears when it is complete, or ``-``
-    stdout : where ``-`` leads
+    out : path of a file that appears when it is complete, or a stream of bytes
     file_format : "csv", "jsonl" or "parquet"
     id_column : name of the first column
     labels : (L,) names of the other columns
@@ -58,14 +55,12 @@ def write_scores(
     UserError : a label has the name of the id column; no permission, no space
     """
     if id_column in labels:
-        raise UserError(
-            f"the id column and a label are both named {id_column!r}", "rename the id column of the file"
-        )
+        raise UserError(f"the id column and a label are both named {id_column!r}", "rename the id column of the file")
     writer = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}[file_format]
-    if out == "-":
-        with writer(stdout, id_column, labels) as write:
+    if not isinstance(out, str):
+        with writer(out, id_column, labels) as write:
             yield write
-        stdout.flush()
+        out.flush()
         return
     with write_file(Path(out), "wb") as file, writer(file, id_column, labels) as write:
         yield write

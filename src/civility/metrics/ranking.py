@@ -3,11 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from civility.data.dataset import POSITIVE_FROM
+
 Array = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
-
-POSITIVE_FROM = 0.5
-"""A target counts as positive from here up: the rule of Jigsaw 2019 for soft targets."""
 
 
 def known_classes(targets: Array, scores: Array) -> tuple[BoolArray, npt.NDArray[np.float64]]:

@@ -50,7 +50,10 @@ class Encoder:
     @property
     def longest_text(self) -> int:
         """Tokens that the model can take, special ones included."""
-        limits = [getattr(self.model.config, "max_position_embeddings", None), self.tokenizer.model_max_length]
+        limits = [
+            getattr(self.model.config, "max_position_embeddings", None),
+            self.tokenizer.model_max_length,
+        ]
         config = self.model.config
         if getattr(config, "relative_attention", False) and not config.position_biased_input:
             limits[0] = None  # DeBERTa-v2 counts distances, not places: longer texts only share buckets

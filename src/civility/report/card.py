@@ -45,18 +45,25 @@ class CardFacts:
 def model_card(facts: CardFacts, report: Report) -> str:
     """Return the card: YAML metadata with ``model-index``, then what a user has to know."""
     return "\n\n".join(
-        [_metadata(facts, report), _introduction(facts, report), _usage(facts), _results(report), _training(facts)]
+        [
+            _metadata(facts, report),
+            _introduction(facts, report),
+            _usage(facts),
+            _results(report),
+            _training(facts),
+        ]
     )
 
 
 def _metadata(facts: CardFacts, report: Report) -> str:
     metrics: list[dict[str, Any]] = []
     for metric in METRICS:
-        values = {"macro": report.macro(metric)}
-        values |= {label: getattr(numbers, metric) for label, numbers in report.labels.items()}
+        # Pairs and not a dict: a label may be named "macro".
+        values = [("macro", report.macro(metric))]
+        values += [(label, getattr(numbers, metric)) for label, numbers in report.labels.items()]
         metrics += [
             {"type": metric, "name": f"{METRIC_NAMES[metric]} ({label})", "value": _rounded(value)}
-            for label, value in values.items()
+            for label, value in values
             if not math.isnan(value)
         ]
     index = [

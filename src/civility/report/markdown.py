@@ -9,7 +9,7 @@ METRIC_NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
 
 def shown(value: float, digits: int = 4) -> str:
     """Return a metric for a person: four digits, or a dash where it is undefined."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def code(text: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Dataset
+from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.errors import UserError
-from civility.metrics.ranking import POSITIVE_FROM, average_precision, roc_auc
+from civility.metrics.ranking import average_precision, roc_auc
 
 SCHEMA = 1
 METRICS = {"roc_auc": roc_auc, "average_precision": average_precision}
@@ -110,9 +110,7 @@ class Report:
                 for label, numbers in content["labels"].items()
             }
             data = content["data"]
-            return cls(
-                tuple(data["files"]), data["digest"], data["num_comments"], labels, content["undefined"]
-            )
+            return cls(tuple(data["files"]), data["digest"], data["num_comments"], labels, content["undefined"])
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"no report of civility: {error}", "evaluate again") from error
 

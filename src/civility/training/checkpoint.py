@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from civility.data.files import write_folder
 from civility.errors import UserError
+from civility.model.storage import save_tensors
 from civility.training.loop import Progress
 
 _WEIGHTS, _OPTIMIZER, _PROGRESS = "model.safetensors", "optimizer.safetensors", "progress.json"
@@ -94,7 +95,7 @@ def load_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, 
 def _save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
     """Write a safetensors file; a failure of the disk is the OSError that it is."""
     try:
-        save_file(tensors, path)
+        save_tensors(tensors, path)
     except SafetensorError as error:
         # safetensors gives the number of the system's error in its text alone.
         found = re.search(r"\(os error (\d+)\)", str(error))

@@ -1,13 +1,22 @@
 """Where a run ran: versions, commit, hardware. For a person who wants the same numbers again."""
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import os
 import platform
 import subprocess
 from typing import Any
 
-_LIBRARIES = ("civility", "torch", "transformers", "accelerate", "tokenizers", "safetensors", "numpy", "pyarrow")
+_LIBRARIES = (
+    "civility",
+    "torch",
+    "transformers",
+    "accelerate",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "pyarrow",
+)
 
 
 def library_versions() -> dict[str, str]:
@@ -25,9 +34,7 @@ def _commit() -> str | None:
     """Return the git commit of the working directory, with '+' if files differ from it; None outside git."""
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10)
-        status = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
-        )
+        status = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     if head.returncode:
@@ -38,7 +45,7 @@ def _commit() -> str | None:
 def describe_environment() -> dict[str, Any]:
     """Return versions, commit, platform and processor, ready for JSON."""
     return {
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
         "commit": _commit(),
         "platform": platform.platform(),

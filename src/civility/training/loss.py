@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from civility.metrics.ranking import POSITIVE_FROM
+from civility.data.dataset import POSITIVE_FROM
 
 LossName = Literal["weighted_bce", "pos_weight_bce", "bce"]
 _FREQUENCY_FLOOR = 1e-6
@@ -99,6 +99,4 @@ def build_loss(name: LossName, share: npt.NDArray[np.float64], power: float) -> 
     ones = np.ones(len(share))
     label_weights = inverse_frequency_weights(share, power) if name == "weighted_bce" else ones
     positive_weights = balance_weights(share, power) if name == "pos_weight_bce" else ones
-    return Loss(
-        torch.tensor(label_weights, dtype=torch.float32), torch.tensor(positive_weights, dtype=torch.float32)
-    )
+    return Loss(torch.tensor(label_weights, dtype=torch.float32), torch.tensor(positive_weights, dtype=torch.float32))

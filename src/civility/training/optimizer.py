@@ -27,9 +27,9 @@ class LinearSchedule:
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of the optimiser step with this 0-based number."""
         if step < self.num_warmup_steps:
-            return self.peak * step / self.num_warmup_steps
+            return self.peak * (step / self.num_warmup_steps)
         remaining = max(0, self.num_steps - step)
-        return self.peak * remaining / max(1, self.num_steps - self.num_warmup_steps)
+        return self.peak * (remaining / max(1, self.num_steps - self.num_warmup_steps))
 
 
 def linear_schedule(peak: float, warmup_fraction: float, num_steps: int) -> LinearSchedule:

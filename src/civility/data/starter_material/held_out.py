@@ -503,9 +503,7 @@ FILLERS: dict[str, tuple[str, ...]] = {
         "|weasel|charlatan"
     ),
     "fools": phrases("fools|clowns|idiots|muppets|liars|twits|plonkers|nincompoops|buffoons|gasbags|weasels"),
-    "nasty": phrases(
-        "useless|stupid|pathetic|arrogant|ignorant|thick|insufferable|vain|tiresome|laughable|sneaky"
-    ),
+    "nasty": phrases("useless|stupid|pathetic|arrogant|ignorant|thick|insufferable|vain|tiresome|laughable|sneaky"),
     "crap": phrases("crap|bollocks|bullcrap|crap"),
     "damn": phrases("damn|bloody|damned"),
     "limb": phrases("nose|arm|knees|collarbone|fingers"),

@@ -8,9 +8,7 @@ sentence, and a clean comment as it stands.
 from civility.data.starter_material.tables import Record, lines, phrases
 
 GARDENING: Record = {
-    "work": phrases(
-        "guide to pruning roses|list of hardy shrubs|planting calendar|trick against slugs|seed list"
-    ),
+    "work": phrases("guide to pruning roses|list of hardy shrubs|planting calendar|trick against slugs|seed list"),
     "thing": phrases("the compost heap|the tomato bed|the old pear tree|the water butt|the herb border"),
     "doing": phrases("repotting the ferns|weeding the path|mulching the beds|thinning the carrots"),
     "place": phrases("at the allotment|behind the greenhouse|by the garden gate"),
@@ -32,9 +30,7 @@ GARDENING: Record = {
 }
 
 FOOTBALL: Record = {
-    "work": phrases(
-        "match report|list of top scorers|season preview|line-up for {weekday}|table of transfers"
-    ),
+    "work": phrases("match report|list of top scorers|season preview|line-up for {weekday}|table of transfers"),
     "thing": phrases("the second goal|the penalty|the away kit|the back four|the offside rule"),
     "doing": phrases("arguing about offside|watching the replay|counting corners|picking a team"),
     "place": phrases("in the away end|outside the ground|at five-a-side"),
@@ -56,9 +52,7 @@ FOOTBALL: Record = {
 }
 
 COOKING: Record = {
-    "work": phrases(
-        "lasagne recipe|tip about cast iron|list of spices|review of the stockpot|menu for {weekday}"
-    ),
+    "work": phrases("lasagne recipe|tip about cast iron|list of spices|review of the stockpot|menu for {weekday}"),
     "thing": phrases("the lentil soup|the big saucepan|the lemon sauce|the bread knife|the oven timer"),
     "doing": phrases("peeling potatoes|stirring the risotto|chopping onions|waiting for the dough to rise"),
     "place": phrases("in the kitchen|at the market|by the stove"),
@@ -126,9 +120,7 @@ TRAINS: Record = {
 FILMS: Record = {
     "work": phrases("film review|summary of the plot|list of best endings|theory about the ending|ranking"),
     "thing": phrases("the final scene|the car chase|the soundtrack|the sequel|the opening shot"),
-    "doing": phrases(
-        "sitting through the credits|guessing the ending|queueing for popcorn|rewatching the series"
-    ),
+    "doing": phrases("sitting through the credits|guessing the ending|queueing for popcorn|rewatching the series"),
     "place": phrases("in the back row|at the cinema|outside the film club"),
     "kin": phrases("film fans"),
     "remark": lines("""
@@ -171,9 +163,7 @@ MUSIC: Record = {
 
 WIKI: Record = {
     "work": phrases("last edit|article on lighthouses|list of sources|infobox|comment on the talk page"),
-    "thing": phrases(
-        "the lead section|the second footnote|the disputed paragraph|the archive link|the table"
-    ),
+    "thing": phrases("the lead section|the second footnote|the disputed paragraph|the archive link|the table"),
     "doing": phrases("reverting edits|checking footnotes|sorting categories|rewording the lead"),
     "place": phrases("on the talk page|in the edit summary|at the next meet-up"),
     "kin": phrases("editors"),
@@ -260,13 +250,9 @@ GAMES: Record = {
 }
 
 BOOKS: Record = {
-    "work": phrases(
-        "reading list|review of the trilogy|essay on the narrator|translation|post about chapter {n}"
-    ),
+    "work": phrases("reading list|review of the trilogy|essay on the narrator|translation|post about chapter {n}"),
     "thing": phrases("the last chapter|the narrator|the library card|the paperback|the prologue"),
-    "doing": phrases(
-        "rereading the first part|alphabetising shelves|hunting for first editions|skipping prologues"
-    ),
+    "doing": phrases("rereading the first part|alphabetising shelves|hunting for first editions|skipping prologues"),
     "place": phrases("in the library|at the book club|by the second-hand stall"),
     "kin": phrases("readers"),
     "remark": lines("""

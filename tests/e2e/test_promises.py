@@ -1,0 +1,84 @@
+"""What the README and the help promise."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import civility
+from civility.cli.parser import build_parser
+
+from .conftest import Run
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HEAVY = ("torch", "transformers", "accelerate", "sklearn", "pyarrow", "numpy", "pydantic", "rich")
+
+
+def loaded_after(code: str) -> set[str]:
+    command = [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {name for name in HEAVY if name in done.stdout.split()}
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    assert loaded_after("import civility.cli") == set()
+    assert loaded_after("import civility") == set()
+    assert "torch" in loaded_after("import civility; civility.Classifier"), "the control: it is found when loaded"
+
+
+def test_a_recipe_and_a_dataset_need_no_torch() -> None:
+    loaded = loaded_after("import civility; civility.Recipe.load('baseline'); civility.Dataset; civility.Report")
+    assert not loaded & {"torch", "transformers", "accelerate", "sklearn"}
+
+
+def test_the_nouns_are_importable() -> None:
+    for name in civility.__all__:
+        assert getattr(civility, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        _ = civility.Nonsense
+
+
+@pytest.mark.parametrize("verb", ["", "train", "evaluate", "predict", "recipes"])
+def test_help_is_there_for_every_verb(civility: Run, verb: str) -> None:
+    done = civility(*([verb] if verb else []), "--help")
+    assert done.code == 0
+    assert done.out.startswith("usage: civility")
+    assert max(map(len, done.out.splitlines())) <= 120
+
+
+def test_the_shipped_recipes_are_listed_and_printed(civility: Run) -> None:
+    listed = civility("recipes")
+    assert [line.split()[0] for line in listed.out.splitlines()] == ["baseline", "starter"]
+    printed = civility("recipes", "baseline")
+    assert printed.out == (ROOT / "src/civility/recipes/baseline.toml").read_text(encoding="utf-8")
+
+
+def commands_of(page: Path) -> list[str]:
+    blocks = re.findall(r"```(?:bash|console|sh)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    joined = "\n".join(blocks).replace("\\\n", " ")
+    found = re.findall(r"(?:^|\| |-m )(civility [^|#>\n]*)", joined, re.MULTILINE)
+    return [command.strip() for command in found]
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_the_documents_parses(page: Path) -> None:
+    for command in commands_of(page):
+        options = build_parser("0").parse_args(shlex.split(command)[1:])
+        assert options.verb
+
+
+def test_the_readme_has_commands_to_parse() -> None:
+    assert len(commands_of(ROOT / "README.md")) >= 5
+
+
+def test_the_tree_of_the_readme_names_every_module() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    modules = [path for path in (ROOT / "src" / "civility").rglob("*.py") if not path.name.startswith("__")]
+    missing = [path.name for path in modules if not re.search(rf"\b{path.stem}\b", readme)]
+    assert missing == []

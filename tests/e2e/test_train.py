@@ -1,0 +1,180 @@
+"""`civility train`: what it leaves on disk, and that it is worth what it says."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from civility import Classifier, Recipe
+from civility.data.prepare import prepare
+
+from .conftest import Run, quick
+
+CLASSIFIER = {
+    "README.md",
+    "civility.json",
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+}
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def metrics_of(run: Path, kind: str) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["kind"] == kind]
+
+
+def test_a_run_leaves_exactly_the_files_of_the_design(trained: Path) -> None:
+    checkpoints = {path.name for path in (trained / "checkpoints").iterdir()}
+    best = [line["step"] for line in metrics_of(trained, "epoch") if line["best"]][-1]
+    last = metrics_of(trained, "epoch")[-1]["step"]
+    assert checkpoints == {f"step-{step:06d}" for step in (best, last)}
+    expected = {"recipe.toml", "environment.json", "metrics.jsonl", "reports/validation.json", "reports/validation.md"}
+    expected |= {f"classifier/{name}" for name in CLASSIFIER}
+    for name in checkpoints:
+        expected |= {
+            f"checkpoints/{name}/{file}" for file in ("model.safetensors", "optimizer.safetensors", "progress.json")
+        }
+    assert files_of(trained) == expected
+
+
+def test_the_recipe_of_a_run_is_complete_and_runs_again(trained: Path) -> None:
+    recipe = Recipe.load(str(trained / "recipe.toml"))
+    assert recipe.training.epochs == 2
+    assert recipe.to_toml() == (trained / "recipe.toml").read_text(encoding="utf-8")
+
+
+def test_the_environment_names_versions_and_data(trained: Path) -> None:
+    facts = json.loads((trained / "environment.json").read_text(encoding="utf-8"))
+    assert facts["versions"]["torch"]
+    assert facts["command"][:3] == ["civility", "train", "starter"]
+    recipe = Recipe.load(str(trained / "recipe.toml"))
+    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    assert facts["data"]["training"]["digest"] == data.training.digest
+    assert facts["data"]["validation"]["digest"] == data.validation.digest
+
+
+def test_the_classifier_is_the_best_epochs(trained: Path) -> None:
+    best = [line["step"] for line in metrics_of(trained, "epoch") if line["best"]][-1]
+    kept = load_file(trained / "classifier" / "model.safetensors")
+    checkpoint = load_file(trained / "checkpoints" / f"step-{best:06d}" / "model.safetensors")
+    assert kept.keys() == checkpoint.keys()
+    assert all(np.array_equal(kept[name], checkpoint[name]) for name in kept)
+
+
+def test_the_report_is_of_the_saved_classifier(trained: Path) -> None:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    recipe = Recipe.load(str(trained / "recipe.toml"))
+    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    scores = Classifier.load(trained).score(data.validation.texts)
+    report = json.loads((trained / "reports" / "validation.json").read_text(encoding="utf-8"))
+    assert list(report["labels"]) == list(data.validation.labels)
+    for i, label in enumerate(data.validation.labels):
+        truth = data.validation.targets[:, i]
+        assert report["labels"][label]["roc_auc"] == pytest.approx(roc_auc_score(truth, scores[:, i]), abs=1e-9)
+        precision = average_precision_score(truth, scores[:, i])
+        assert report["labels"][label]["average_precision"] == pytest.approx(precision, abs=1e-9)
+    printed = [numbers["roc_auc"] for numbers in report["labels"].values()]
+    assert report["macro"]["roc_auc"] == pytest.approx(sum(printed) / len(printed))
+    best = [line for line in metrics_of(trained, "epoch") if line["best"]][-1]
+    assert report["macro"]["roc_auc"] == pytest.approx(best["validation"]["macro_roc_auc"], abs=1e-3)  # type: ignore[index]
+
+
+def test_the_pipeline_of_transformers_gives_the_same_scores(trained: Path) -> None:
+    from transformers import pipeline
+
+    texts = ["you are a fool", "have a nice day in the garden", "x", "I hate your long " * 30]
+    classifier = Classifier.load(trained)
+    classify = pipeline("text-classification", model=str(trained / "classifier"), top_k=None, device="cpu")
+    theirs = classify(texts, truncation=True)
+    scores = classifier.score(texts)
+    for row, pairs in zip(scores, theirs, strict=True):
+        by_label = {pair["label"]: pair["score"] for pair in pairs}
+        assert list(map(by_label.get, classifier.labels)) == pytest.approx(row.tolist(), abs=1e-5)
+    assert np.ptp(scores, axis=0).max() > 1e-3, "the control: these texts do have different scores"
+    # The control of the problem type: a softmax over the labels would sum to one.
+    assert abs(scores[0].sum() - 1) > 1e-3
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(
+    civility: Run, tiny_bert: Path, tmp_path: Path
+) -> None:
+    def weights(name: str, seed: int) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+        out = tmp_path / name
+        data = ("--data", "civility:starter/held-out", "--validation", "civility:starter/held-out")
+        settings = quick("training.epochs=1", "training.batch_size=64", f"seed={seed}")
+        assert civility("train", "starter", *data, "--model", tiny_bert, "--out", out, *settings).code == 0
+        return load_file(out / "classifier" / "model.safetensors")  # type: ignore[no-any-return]
+
+    first, again, other = weights("first", 1), weights("again", 1), weights("other", 2)
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not all(np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_training_stops_when_patience_has_run_out(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    # Steps too small to change a score: the first epoch stays the best.
+    settings = quick(
+        "training.epochs=6", "training.patience=2", "training.batch_size=64", "training.learning_rate=1e-12"
+    )
+    out = tmp_path / "run"
+    done = civility(
+        "train", "starter", "--data", "civility:starter/held-out", "--model", tiny_bert, "--out", out, *settings
+    )
+    assert done.code == 0, done.err
+    assert len(metrics_of(out, "epoch")) == 3
+    assert "best epoch 1 of 3 run: no better epoch since, stopped early" in done.out
+
+
+def test_a_log_shows_every_epoch_with_all_labels(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    settings = quick("training.epochs=2", "training.batch_size=64", "data.labels=toxic,insult")
+    out = tmp_path / "run"
+    done = civility(
+        "train", "starter", "--data", "civility:starter/held-out", "--model", tiny_bert, "--out", out, *settings
+    )
+    assert done.code == 0, done.err
+    header = next(line for line in done.out.splitlines() if line.split()[:1] == ["epoch"] and "macro AUC" in line)
+    assert header.split()[-2:] == ["toxic", "insult"]
+    assert "comments/s" in done.out
+    assert f"civility predict {out} --data -" in done.out
+    assert "\r" not in done.out
+
+
+def test_a_tracker_gets_the_metrics(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out = tmp_path / "run"
+    settings = quick("training.epochs=1", "training.batch_size=64")
+    data = ("--data", "civility:starter/held-out", "--tracker", "tensorboard")
+    done = civility("train", "starter", *data, "--model", tiny_bert, "--out", out, *settings)
+    assert done.code == 0, done.err
+    (events,) = (out / "trackers" / "civility").glob("events.out.tfevents.*")
+    seen = EventAccumulator(str(events))
+    seen.Reload()
+    logged = seen.Scalars("validation/macro_roc_auc")[0].value
+    (epoch,) = metrics_of(out, "epoch")
+    assert logged == pytest.approx(epoch["validation"]["macro_roc_auc"], abs=1e-6)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("model", ["tiny_bert", "tiny_deberta"])
+def test_sixteen_comments_can_be_learned_by_heart(
+    model: str, request: pytest.FixtureRequest, civility: Run, tmp_path: Path
+) -> None:
+    data = tmp_path / "few.csv"
+    lines = [f"{'stupid clown' if i % 2 else 'nice garden'} number {i % 4} film,{i % 2}" for i in range(16)]
+    data.write_text("text,toxic\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    settings = quick("training.epochs=30", "training.patience=30", "data.labels=toxic", "training.learning_rate=4e-3")
+    arguments = ("--data", data, "--validation", data, "--model", request.getfixturevalue(model))
+    done = civility("train", "baseline", *arguments, "--out", tmp_path / "run", *settings)
+    assert done.code == 0, done.err
+    losses = [line["training_loss"] for line in metrics_of(tmp_path / "run", "epoch")]
+    assert losses[-1] < 0.2 < 0.6 < losses[0]  # type: ignore[operator]
+    report = json.loads((tmp_path / "run" / "reports" / "validation.json").read_text(encoding="utf-8"))
+    assert report["macro"]["roc_auc"] == 1.0

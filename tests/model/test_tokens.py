@@ -1,0 +1,121 @@
+"""Tokenising: the very ids of the tokenizer, whatever the text holds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from civility.model.encoder import load_tokenizer
+from civility.model.tokens import Tokens, tokenise
+
+TEXTS = [
+    "the garden is nice",
+    "",
+    "you damn fool " * 30,
+    "zebra quartz",
+    "ünïcödé 漢字 🙂 ‮right to left",
+    "\t\n ",
+    "nul \0 inside",
+]
+
+
+@pytest.fixture(scope="module", params=["tiny_deberta", "tiny_bert"])
+def tokenizer(request: pytest.FixtureRequest) -> Any:
+    return load_tokenizer(str(request.getfixturevalue(request.param)))
+
+
+def _rows(tokens: Tokens) -> list[list[int]]:
+    return [tokens.ids[start:end].tolist() for start, end in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
+
+
+def _one_by_one(tokenizer: Any, texts: list[str], max_length: int) -> list[list[int]]:
+    return [tokenizer(text, truncation=True, max_length=max_length)["input_ids"] for text in texts]
+
+
+@pytest.mark.parametrize("max_length", [3, 8, 64])
+def test_the_ids_are_those_of_the_tokenizer_one_by_one(tokenizer: Any, max_length: int) -> None:
+    tokens = tokenise(tokenizer, TEXTS, max_length)
+    assert _rows(tokens) == _one_by_one(tokenizer, TEXTS, max_length)
+    assert tokens.lengths.max() == max_length
+    assert tokens.pad_id == tokenizer.pad_token_id
+    assert (tokens.ids.dtype, tokens.offsets.dtype) == (np.int32, np.int64)
+    turned = TEXTS[1:] + TEXTS[:1]
+    assert _rows(tokenise(tokenizer, turned, max_length)) != _rows(tokens), "the control: another order is seen"
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(max_size=60), max_size=12), st.integers(3, 20))
+def test_any_texts_give_the_ids_of_the_tokenizer(tokenizer: Any, texts: list[str], max_length: int) -> None:
+    tokens = tokenise(tokenizer, texts, max_length)
+    assert _rows(tokens) == _one_by_one(tokenizer, texts, max_length)
+    assert len(tokens) == len(texts)
+
+
+def test_more_texts_than_are_tokenised_at_once_keep_their_order(tokenizer: Any) -> None:
+    texts = [f"{'fool ' * (i % 7)}{i}" for i in range(2_345)]
+    tokens = tokenise(tokenizer, texts, 32)
+    rows = _rows(tokens)
+    assert len(rows) == 2_345
+    for i in (0, 998, 999, 1_000, 1_001, 1_999, 2_000, 2_344):
+        assert rows[i] == tokenizer(texts[i])["input_ids"]
+
+
+def test_the_padding_that_a_tokenizer_was_saved_with_is_not_applied(tiny_bert: Path) -> None:
+    tokenizer = load_tokenizer(str(tiny_bert))
+    expected = _rows(tokenise(tokenizer, ["a fool", "nice"], 32))
+    tokenizer._tokenizer.enable_padding(length=32)
+    tokenizer._tokenizer.enable_truncation(max_length=4)
+    assert len(tokenizer._tokenizer.encode("nice").ids) == 32, "the control: the setting is in force"
+    assert _rows(tokenise(tokenizer, ["a fool", "nice"], 32)) == expected
+
+
+def test_the_texts_that_were_cut_are_counted_once_each(tokenizer: Any) -> None:
+    texts = ["fool " * count for count in (1, 2, 5, 30, 400)]
+    uncut = [len(tokenizer(text)["input_ids"]) for text in texts]
+    for max_length in (3, *uncut):
+        tokens = tokenise(tokenizer, texts, max_length)
+        assert tokens.num_truncated == sum(length > max_length for length in uncut), max_length
+        assert tokens.lengths.tolist() == [min(length, max_length) for length in uncut]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text("fo l🙂\n", max_size=40), max_size=8), st.integers(3, 12))
+def test_the_number_of_cut_texts_is_that_of_longer_ones(tokenizer: Any, texts: list[str], max_length: int) -> None:
+    uncut = [len(tokenizer(text)["input_ids"]) for text in texts]
+    assert tokenise(tokenizer, texts, max_length).num_truncated == sum(length > max_length for length in uncut)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "fool \udfff nice", "\ud83d\ude00", "a\udcffb" * 50])
+def test_lone_surrogates_become_replacement_characters(tokenizer: Any, text: str) -> None:
+    with pytest.raises((UnicodeEncodeError, TypeError)):
+        tokenizer([text])  # the trap: no tokenizer can encode them
+    replaced = "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in text)
+    assert _rows(tokenise(tokenizer, [text], 16)) == _rows(tokenise(tokenizer, [replaced], 16))
+
+
+def test_no_texts_give_no_tokens(tokenizer: Any) -> None:
+    tokens = tokenise(tokenizer, [], 16)
+    assert len(tokens) == 0
+    assert tokens.ids.shape == (0,)
+    assert tokens.lengths.shape == (0,)
+    assert tokens.num_truncated == 0
+
+
+def test_an_empty_text_is_its_special_tokens(tokenizer: Any) -> None:
+    assert _rows(tokenise(tokenizer, [""], 16)) == [[tokenizer.cls_token_id, tokenizer.sep_token_id]]
+
+
+def test_a_text_of_a_million_characters_is_cut(tokenizer: Any) -> None:
+    text = "you damn fool " * 71_429
+    assert len(text) > 1_000_000
+    tokens = tokenise(tokenizer, ["nice", text], 64)
+    assert tokens.lengths.tolist() == [len(tokenizer("nice")["input_ids"]), 64]
+    assert tokens.num_truncated == 1
+    assert _rows(tokens)[1] == _one_by_one(tokenizer, ["you damn fool " * 100], 64)[0]
+
+
+def test_a_word_of_a_million_characters_is_one_text(tokenizer: Any) -> None:
+    assert len(tokenise(tokenizer, ["a" * 1_000_000], 64)) == 1

@@ -1,0 +1,310 @@
+"""Recipes: complete, frozen, and every bad setting with its message."""
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from civility.errors import UserError
+from civility.recipe import Recipe, change_of, shipped_recipe, shipped_recipes
+
+REMEDY = "'civility recipes baseline' shows every setting with its unit"
+
+
+def _names(content: dict[str, Any], prefix: str = "") -> set[str]:
+    found: set[str] = set()
+    for key, value in content.items():
+        found |= _names(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key}
+    return found
+
+
+EVERY_SETTING = set(Recipe().flat())
+
+
+def test_the_baseline_is_the_defaults_and_names_every_setting() -> None:
+    text = shipped_recipe("baseline")
+    assert Recipe.load("baseline") == Recipe()
+    assert _names(tomllib.loads(text)) == EVERY_SETTING
+    assert Recipe.load("baseline", {"training.epochs": 5}) != Recipe(), "the control: a change is seen"
+
+
+def test_the_baseline_is_the_recipe_that_the_project_exists_to_run() -> None:
+    recipe = Recipe()
+    assert recipe.model.name == "microsoft/mdeberta-v3-base"
+    assert recipe.data.labels == ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+    assert recipe.data.max_length == 256
+    training = recipe.training
+    assert (training.epochs, training.batch_size, training.patience) == (6, 16, 2)
+    assert (training.learning_rate, training.weight_decay, training.warmup_fraction) == (2e-5, 0.01, 0.1)
+    assert (training.loss, training.weight_power, training.max_gradient_norm) == ("weighted_bce", 1.0, 1.0)
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_each_shipped_recipe_validates_and_names_every_setting(name: str) -> None:
+    assert _names(tomllib.loads(shipped_recipe(name))) == EVERY_SETTING
+    recipe = Recipe.load(name)
+    assert Recipe.checked(tomllib.loads(recipe.to_toml()), "again") == recipe
+
+
+def test_the_shipped_recipes_start_with_the_baseline() -> None:
+    assert list(shipped_recipes()) == ["baseline", "starter"]
+
+
+def test_the_starter_needs_no_file_and_no_network() -> None:
+    recipe = Recipe.load("starter")
+    assert recipe.model.name == "all-MiniLM-L6-v2"
+    assert recipe.data.files == ("civility:starter/train",)
+    assert recipe.data.validation == ("civility:starter/held-out",)
+    assert recipe.data.labels == Recipe().data.labels
+
+
+def test_the_starter_is_the_baseline_but_for_a_few_settings() -> None:
+    baseline, starter = Recipe().flat(), Recipe.load("starter").flat()
+    assert {name for name in EVERY_SETTING if baseline[name] != starter[name]} == {
+        "data.files",
+        "data.validation",
+        "data.max_length",
+        "model.name",
+        "model.revision",
+        "training.epochs",
+        "training.learning_rate",
+    }
+
+
+def test_a_recipe_without_a_word_is_the_baseline(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("")
+    assert Recipe.load(str(path)) == Recipe()
+
+
+def test_a_recipe_file_says_only_what_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('seed = 7\n[data]\nlabels = ["rude", "spam"]\n[training]\nlearning_rate = 3e-5\n')
+    recipe = Recipe.load(str(path), {"training.epochs": 2})
+    changed = {name: value for name, value in recipe.flat().items() if Recipe().flat()[name] != value}
+    assert changed == {"seed": 7, "data.labels": "rude,spam", "training.learning_rate": 3e-5, "training.epochs": 2}
+
+
+TEXT = st.text(max_size=12)
+NAMES = st.lists(st.text(min_size=1, max_size=12), max_size=3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    files=NAMES,
+    validation=st.one_of(NAMES, st.floats(0.001, 0.999)),
+    column=TEXT,
+    rate=st.floats(1e-12, 0.99),
+    power=st.floats(0, 2),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_written_as_toml_and_read_again_a_recipe_is_the_same(
+    files: list[str], validation: list[str] | float, column: str, rate: float, power: float, seed: int
+) -> None:
+    content: dict[str, Any] = {
+        "seed": seed,
+        "data": {"files": files, "validation": validation, "text_column": column},
+        "training": {"learning_rate": rate, "weight_power": power},
+    }
+    recipe = Recipe.checked(content, "drawn")
+    again = tomllib.loads(recipe.to_toml())
+    assert Recipe.checked(again, "written") == recipe
+    assert _names(again) == EVERY_SETTING
+
+
+def _error(name: str = "baseline", **changes: object) -> UserError:
+    with pytest.raises(UserError) as caught:
+        Recipe.load(name, {key.replace("__", "."): value for key, value in changes.items()})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training.learning_rat", 1e-5, "unknown setting training.learning_rat (did you mean training.learning_rate?)"),
+        ("data.max_lenght", 128, "unknown setting data.max_lenght (did you mean data.max_length?)"),
+        ("trainin.epochs", 3, "unknown setting trainin (did you mean training?)"),
+        ("sed", 3, "unknown setting sed (did you mean seed?)"),
+        ("training.zzz", 3, "unknown setting training.zzz"),
+        ("training.epochs", "three", "training.epochs = 'three': expected a valid integer"),
+        ("training.epochs", 2.0, "training.epochs = 2.0: expected a valid integer"),
+        ("training.epochs", True, "training.epochs = True: expected a valid integer"),
+        ("training.epochs", 0, "training.epochs = 0: expected greater than or equal to 1"),
+        ("training.learning_rate", "2e-5", "training.learning_rate = '2e-5': expected a valid number"),
+        ("training.learning_rate", 0, "training.learning_rate = 0: expected greater than 0"),
+        ("training.learning_rate", math.nan, "training.learning_rate = nan: expected less than 1"),
+        ("training.adam_epsilon", math.inf, "training.adam_epsilon = inf: expected less than 1"),
+        ("training.warmup_fraction", 1, "training.warmup_fraction = 1: expected less than 1"),
+        (
+            "training.loss",
+            "focal",
+            "training.loss = 'focal': expected 'weighted_bce', 'pos_weight_bce' or 'bce'",
+        ),
+        (
+            "training.precision",
+            "fp8",
+            "training.precision = 'fp8': expected 'auto', 'bf16', 'fp16' or 'fp32'",
+        ),
+        ("training.group_by_length", 1, "training.group_by_length = 1: expected a valid boolean"),
+        ("data.max_length", 4, "data.max_length = 4: expected greater than or equal to 8"),
+        ("data.text_column", 3, "data.text_column = 3: expected a valid string"),
+        ("data.label_separator", "", "data.label_separator = '': expected at least 1 character"),
+        ("data.labels", ["toxic", 3, 4], "data.labels = 3: expected a valid string"),
+        ("model.name", "", "model.name = '': expected at least 1 character"),
+        ("seed", -1, "seed = -1: expected greater than or equal to 0"),
+        ("training", 3, "training = 3: expected a section"),
+        *(
+            (
+                "data.validation",
+                value,
+                f"data.validation = {value!r}: expected a share between 0 and 1, "
+                "or the names of the validation files",
+            )
+            for value in (0, 1, 1.5, -0.1, math.nan, True, ["a.csv", 3])
+        ),
+    ],
+)
+def test_a_bad_setting_gives_its_message(key: str, value: object, message: str) -> None:
+    error = _error(**{key: value})
+    assert error.message == f"recipe baseline: {message}"
+    assert error.remedy == REMEDY
+
+
+def test_every_bad_setting_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("sead = 1\n[training]\nepochs = 0\nbatch_size = 0\n")
+    error = _error(str(path))
+    assert error.message.splitlines() == [
+        f"{path}: training.epochs = 0: expected greater than or equal to 1",
+        "       training.batch_size = 0: expected greater than or equal to 1",
+        "       unknown setting sead (did you mean seed?)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("basline", "unknown recipe 'basline' (did you mean baseline?)"),
+        ("stater", "unknown recipe 'stater' (did you mean starter?)"),
+        ("bert", "unknown recipe 'bert'"),
+    ],
+)
+def test_an_unknown_recipe_gets_a_suggestion(name: str, message: str) -> None:
+    error = _error(name)
+    assert error.message == message
+    assert error.remedy == "shipped recipes: baseline, starter; or name a .toml file"
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    error = _error(str(tmp_path / "mine.toml"))
+    assert error.message == f"{tmp_path / 'mine.toml'}: no such file"
+    assert error.remedy == "'civility recipes' lists the shipped recipes"
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").mkdir()
+    assert _error(str(tmp_path / "mine.toml")).message == f"{tmp_path / 'mine.toml'}: cannot be read: Is a directory"
+
+
+def test_no_toml_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("seed = 1\n[training\n")
+    error = _error(str(path))
+    assert error.message.startswith(f"{path}: no valid TOML: ")
+    assert "line 2" in error.message
+    assert error.remedy == "see 'civility recipes baseline'"
+
+
+def test_no_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"seed = 1 # \xff\n")
+    error = _error(str(path))
+    assert error.message == f"{path}: no UTF-8 text (byte 11)"
+    assert error.remedy == "a recipe is a TOML file"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("training.epochs=3", ("training.epochs", 3)),
+        (" training.epochs = 3 ", ("training.epochs", 3)),
+        ("training.learning_rate=2e-5", ("training.learning_rate", 2e-5)),
+        ("seed=7", ("seed", 7)),
+        ('data.labels=["rude", "spam"]', ("data.labels", ["rude", "spam"])),
+        ("data.labels=rude,spam", ("data.labels", "rude,spam")),
+        ("model.name=./a=b", ("model.name", "./a=b")),
+        ("data.text_column=", ("data.text_column", "")),
+        ("training.group_by_length=false", ("training.group_by_length", False)),
+    ],
+)
+def test_a_change_is_toml_or_a_bare_string(text: str, expected: tuple[str, object]) -> None:
+    assert change_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "training.epochs", "=3", ".epochs=3", "training.=3", "a.b.c=3", " =3"])
+def test_a_change_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        change_of(text)
+    assert caught.value.message == f"--set {text}: expected section.key=value"
+    assert caught.value.remedy == "as in --set training.epochs=3"
+
+
+def test_labels_joined_by_commas_are_several() -> None:
+    assert Recipe.load("baseline", dict([change_of("data.labels= rude, spam ,")])).data.labels == ("rude", "spam")
+
+
+def test_a_setting_is_no_section() -> None:
+    assert _error(seed__x=3).message == "seed.x: seed is no section of the recipe"
+
+
+def test_a_section_that_is_replaced_after_its_setting_is_told() -> None:
+    error = _error(data__files=["a.csv"], data=5)
+    assert error.message == "recipe baseline: data = 5: expected a section"
+
+
+def test_other_training_files_drop_the_validation_files_of_the_recipe() -> None:
+    recipe = Recipe.load("starter", {"data.files": ["mine.csv"]})
+    assert recipe.data.files == ("mine.csv",)
+    assert recipe.data.validation == 0.1
+    kept = Recipe.load("starter", {"training.epochs": 1})
+    assert kept.data.validation == ("civility:starter/held-out",), "the control: other changes keep them"
+
+
+def test_other_training_files_keep_a_share_and_what_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[data]\nfiles = ["a.csv"]\nvalidation = 0.2\n')
+    assert Recipe.load(str(path), {"data.files": "b.csv"}).data.validation == 0.2
+    both = Recipe.load("starter", {"data.files": ["mine.csv"], "data.validation": ["held.csv"]})
+    assert both.data.validation == ("held.csv",)
+
+
+def test_a_recipe_is_frozen() -> None:
+    recipe = Recipe()
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.seed = 1  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.training.epochs = 1  # type: ignore[misc]
+    assert recipe == Recipe()
+
+
+def test_the_flat_form_holds_plain_values_for_trackers() -> None:
+    flat = Recipe().flat()
+    assert flat["training.learning_rate"] == 2e-5
+    assert flat["data.labels"] == "toxic,severe_toxic,obscene,threat,insult,identity_hate"
+    assert flat["data.files"] == ""
+    assert {type(value) for value in flat.values()} == {str, int, float, bool}
+
+
+def test_the_columns_are_those_of_the_data_section() -> None:
+    columns = Recipe.load("baseline", {"data.text_column": "body", "data.labels": "rude", "data.id_column": "key"}).data
+    assert (columns.columns.text, columns.columns.id, columns.columns.labels) == ("body", "key", ("rude",))
+
+
+def test_an_infinite_gradient_norm_switches_clipping_off_and_can_be_written() -> None:
+    recipe = Recipe.load("baseline", {"training.max_gradient_norm": math.inf})
+    assert Recipe.checked(tomllib.loads(recipe.to_toml()), "again") == recipe

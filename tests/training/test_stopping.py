@@ -1,0 +1,50 @@
+"""Early stopping: the epoch that is kept, and the epoch after which the run ends."""
+
+import pytest
+
+from civility.training.stopping import EarlyStopping
+
+
+def _run(patience: int, scores: list[float]) -> tuple[int, int, list[bool]]:
+    """Return the best epoch, the last one that ran, and which epochs were the best so far."""
+    stopping = EarlyStopping(patience)
+    best = []
+    for epoch, score in enumerate(scores, 1):
+        best.append(stopping.see(epoch, score))
+        if stopping.should_stop:
+            break
+    return stopping.best_epoch, stopping.last_epoch, best
+
+
+def test_the_baseline_stops_after_epoch_5_when_epoch_3_was_the_best() -> None:
+    best_epoch, last_epoch, best = _run(2, [0.97, 0.98, 0.9888, 0.988, 0.987, 0.999])
+    assert (best_epoch, last_epoch) == (3, 5)
+    assert best == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("patience", "scores", "best_epoch", "last_epoch"),
+    [
+        (1, [0.9, 0.8, 0.99], 1, 2),
+        (2, [0.9, 0.8, 0.99, 0.7, 0.6], 3, 5),
+        (2, [0.9, 0.8, 0.7, 0.99], 1, 3),
+        (3, [0.9, 0.8, 0.7, 0.99], 4, 4),
+        (2, [0.5, 0.6, 0.7, 0.8], 4, 4),
+        (2, [0.0, 0.0, 0.0], 1, 3),
+    ],
+)
+def test_patience_is_counted_from_the_best_epoch(
+    patience: int, scores: list[float], best_epoch: int, last_epoch: int
+) -> None:
+    assert _run(patience, scores)[:2] == (best_epoch, last_epoch)
+
+
+def test_an_equal_score_is_no_better_one() -> None:
+    assert _run(2, [0.9, 0.9, 0.9]) == (1, 3, [True, False, False])
+    assert _run(2, [0.9, 0.9, 0.9000001]) == (3, 3, [True, False, True]), "the control: a little more is"
+
+
+def test_nothing_stops_before_the_first_epoch() -> None:
+    stopping = EarlyStopping(1)
+    assert not stopping.should_stop
+    assert stopping.best_epoch == 0
