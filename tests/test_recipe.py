@@ -117,9 +117,9 @@ def test_written_as_toml_and_read_again_a_recipe_is_the_same(
     assert _names(again) == EVERY_SETTING
 
 
-def _error(name: str = "baseline", **changes: object) -> UserError:
+def _error(name: str, changes: dict[str, object] | None = None) -> UserError:
     with pytest.raises(UserError) as caught:
-        Recipe.load(name, {key.replace("__", "."): value for key, value in changes.items()})
+        Recipe.load(name, changes)
     return caught.value
 
 
@@ -130,7 +130,7 @@ def _error(name: str = "baseline", **changes: object) -> UserError:
         ("data.max_lenght", 128, "unknown setting data.max_lenght (did you mean data.max_length?)"),
         ("trainin.epochs", 3, "unknown setting trainin (did you mean training?)"),
         ("sed", 3, "unknown setting sed (did you mean seed?)"),
-        ("training.zzz", 3, "unknown setting training.zzz"),
+        ("zzz.epochs", 3, "unknown setting zzz"),
         ("training.epochs", "three", "training.epochs = 'three': expected a valid integer"),
         ("training.epochs", 2.0, "training.epochs = 2.0: expected a valid integer"),
         ("training.epochs", True, "training.epochs = True: expected a valid integer"),
@@ -162,15 +162,14 @@ def _error(name: str = "baseline", **changes: object) -> UserError:
             (
                 "data.validation",
                 value,
-                f"data.validation = {value!r}: expected a share between 0 and 1, "
-                "or the names of the validation files",
+                f"data.validation = {value!r}: expected a share between 0 and 1, or the names of the validation files",
             )
             for value in (0, 1, 1.5, -0.1, math.nan, True, ["a.csv", 3])
         ),
     ],
 )
 def test_a_bad_setting_gives_its_message(key: str, value: object, message: str) -> None:
-    error = _error(**{key: value})
+    error = _error("baseline", {key: value})
     assert error.message == f"recipe baseline: {message}"
     assert error.remedy == REMEDY
 
@@ -259,11 +258,11 @@ def test_labels_joined_by_commas_are_several() -> None:
 
 
 def test_a_setting_is_no_section() -> None:
-    assert _error(seed__x=3).message == "seed.x: seed is no section of the recipe"
+    assert _error("baseline", {"seed.x": 3}).message == "seed.x: seed is no section of the recipe"
 
 
 def test_a_section_that_is_replaced_after_its_setting_is_told() -> None:
-    error = _error(data__files=["a.csv"], data=5)
+    error = _error("baseline", {"data.files": ["a.csv"], "data": 5})
     assert error.message == "recipe baseline: data = 5: expected a section"
 
 

@@ -202,9 +202,9 @@ def test_the_page_shows_what_the_report_holds() -> None:
         "| label | ROC AUC | average precision | positive | negative | unknown |\n"
         "|---|---:|---:|---:|---:|---:|\n"
         "| `toxic` | 0.7500 | 0.8333 | 2 | 2 | 1 |\n"
-        "| `threat` | – | – | 0 | 4 | 1 |\n"
-        "| `insult` | – | – | 0 | 0 | 5 |\n"
-        "| `spam` | – | – | 4 | 0 | 1 |\n"
+        "| `threat` | - | - | 0 | 4 | 1 |\n"
+        "| `insult` | - | - | 0 | 0 | 5 |\n"
+        "| `spam` | - | - | 4 | 0 | 1 |\n"
         "| **macro** | **0.7500** | **0.8333** | | | |\n\n"
         "Undefined, and left out of the macro average:\n\n"
         "- `threat.roc_auc`: no positive comment among 4\n"
@@ -253,7 +253,7 @@ def test_no_label_name_breaks_the_table(label: str, cell: str) -> None:
 def test_inline_code_of_a_name() -> None:
     assert code("threat") == "`threat`"
     assert shown(0.98745) == "0.9875"
-    assert shown(NAN) == "–"
+    assert shown(NAN) == "-"
 
 
 def test_the_files_of_a_report(tmp_path: Path) -> None:

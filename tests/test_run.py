@@ -4,6 +4,7 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,10 @@ def test_the_environment_comes_back(tmp_path: Path) -> None:
 
 def test_the_log_grows_by_a_line_each(tmp_path: Path) -> None:
     run = _run(tmp_path / "first")
-    lines = [{"kind": "step", "step": 1, "loss": 0.5}, {"kind": "epoch", "validation": {"toxic": 0.9}}]
+    lines: list[dict[str, Any]] = [
+        {"kind": "step", "step": 1, "loss": 0.5},
+        {"kind": "epoch", "validation": {"toxic": 0.9}},
+    ]
     for line in lines:
         run.log_metrics(line)
     assert list(run.read_metrics()) == lines

@@ -35,19 +35,23 @@ class _Section(BaseModel):
 class DataSettings(_Section):
     """Which comments, and which of their columns."""
 
-    files: Names = Field((), description="training files: paths, globs or built-in names")
+    files: Names = Field(default=(), description="training files: paths, globs or built-in names")
     validation: Fraction | Names = Field(
-        0.1, description="share of the comments kept for validation, or the files that are it"
+        default=0.1, description="share of the comments kept for validation, or the files that are it"
     )
     labels: Names = Field(
-        ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"),
+        default=("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"),
         description="the label axis, in order; empty: every label of the recognised dialect",
     )
-    text_column: str = Field("", description="column of the comments; empty: recognised")
-    id_column: str = Field("", description="column of the ids; empty: recognised")
-    label_list_column: str = Field("", description="column that holds a list of labels; empty: a column a label")
-    label_separator: str = Field(",", min_length=1, description="between the labels of such a column")
-    max_length: int = Field(256, ge=8, le=8192, description="tokens, special ones included; longer texts are cut")
+    text_column: str = Field(default="", description="column of the comments; empty: recognised")
+    id_column: str = Field(default="", description="column of the ids; empty: recognised")
+    label_list_column: str = Field(
+        default="", description="column that holds a list of labels; empty: a column a label"
+    )
+    label_separator: str = Field(default=",", min_length=1, description="between the labels of such a column")
+    max_length: int = Field(
+        default=256, ge=8, le=8192, description="tokens, special ones included; longer texts are cut"
+    )
 
     @property
     def columns(self) -> Columns:
@@ -64,43 +68,51 @@ class DataSettings(_Section):
 class ModelSettings(_Section):
     """Which pretrained encoder."""
 
-    name: str = Field("microsoft/mdeberta-v3-base", min_length=1, description="hub name, folder or starter model")
+    name: str = Field(
+        default="microsoft/mdeberta-v3-base", min_length=1, description="hub name, folder or starter model"
+    )
     revision: str = Field(
-        "a0484667b22365f84929a935b5e50a51f71f159d", description="commit of a hub model; empty: its newest"
+        default="a0484667b22365f84929a935b5e50a51f71f159d", description="commit of a hub model; empty: its newest"
     )
 
 
 class TrainingSettings(_Section):
     """How to fine-tune it."""
 
-    epochs: int = Field(6, ge=1, description="passes planned; the schedule ends with the last")
-    batch_size: int = Field(16, ge=1, description="comments per process and micro-batch")
-    gradient_accumulation: int = Field(1, ge=1, description="micro-batches per optimiser step")
-    learning_rate: float = Field(2e-5, gt=0, lt=1, description="peak")
-    weight_decay: float = Field(0.01, ge=0, lt=1, description="on all parameters")
-    adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean of gradients")
-    adam_beta2: float = Field(0.999, ge=0, lt=1, description="decay of the mean of their squares")
-    adam_epsilon: float = Field(1e-8, gt=0, lt=1, description="added to the root of that mean")
-    warmup_fraction: float = Field(0.1, ge=0, lt=1, description="share of all optimiser steps")
-    max_gradient_norm: float = Field(1.0, gt=0, description="global L2 norm; larger gradients are scaled down")
+    epochs: int = Field(default=6, ge=1, description="passes planned; the schedule ends with the last")
+    batch_size: int = Field(default=16, ge=1, description="comments per process and micro-batch")
+    gradient_accumulation: int = Field(default=1, ge=1, description="micro-batches per optimiser step")
+    learning_rate: float = Field(default=2e-5, gt=0, lt=1, description="peak")
+    weight_decay: float = Field(default=0.01, ge=0, lt=1, description="on all parameters")
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
+    adam_beta2: float = Field(default=0.999, ge=0, lt=1, description="decay of the mean of their squares")
+    adam_epsilon: float = Field(default=1e-8, gt=0, lt=1, description="added to the root of that mean")
+    warmup_fraction: float = Field(default=0.1, ge=0, lt=1, description="share of all optimiser steps")
+    max_gradient_norm: float = Field(default=1.0, gt=0, description="global L2 norm; larger gradients are scaled down")
     loss: Literal["weighted_bce", "pos_weight_bce", "bce"] = Field(
-        "weighted_bce",
+        default="weighted_bce",
         description="weighted_bce weighs labels, pos_weight_bce the positives inside each, bce none",
     )
-    weight_power: float = Field(1.0, ge=0, le=2, description="of the loss weights: 1 inverse frequency, 0.5 its root")
-    patience: int = Field(2, ge=1, description="epochs without a better validation macro ROC AUC before stopping")
-    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
-        "auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32"
+    weight_power: float = Field(
+        default=1.0, ge=0, le=2, description="of the loss weights: 1 inverse frequency, 0.5 its root"
     )
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="auto: the best one there is")
-    group_by_length: bool = Field(True, description="comments of a step are about equally long, so padding is small")
-    log_every: int = Field(10, ge=1, description="optimiser steps between two lines of metrics.jsonl")
+    patience: int = Field(
+        default=2, ge=1, description="epochs without a better validation macro ROC AUC before stopping"
+    )
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
+        default="auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32"
+    )
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(default="auto", description="auto: the best one there is")
+    group_by_length: bool = Field(
+        default=True, description="comments of a step are about equally long, so padding is small"
+    )
+    log_every: int = Field(default=10, ge=1, description="optimiser steps between two lines of metrics.jsonl")
 
 
 class EvaluationSettings(_Section):
     """How to score the validation comments."""
 
-    tokens_per_batch: int = Field(8192, ge=8, description="padded tokens per scoring batch")
+    tokens_per_batch: int = Field(default=8192, ge=8, description="padded tokens per scoring batch")
 
 
 class Recipe(_Section):
@@ -110,7 +122,7 @@ class Recipe(_Section):
     ``[evaluation]`` and a top-level ``seed``.
     """
 
-    seed: int = Field(42, ge=0, lt=2**32, description="of the split, the order, the new head and dropout")
+    seed: int = Field(default=42, ge=0, lt=2**32, description="of the split, the order, the new head and dropout")
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()

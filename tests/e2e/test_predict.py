@@ -80,7 +80,7 @@ class Endless(io.RawIOBase):
         self.lines = (f"comment number {i} of the film\n".encode() for i in range(num))
         self.num_read = 0
 
-    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
@@ -88,7 +88,7 @@ class Endless(io.RawIOBase):
         self.num_read += 1
         return line
 
-    def readline(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+    def readline(self, size: int | None = -1) -> bytes:
         return next(self, b"")
 
 

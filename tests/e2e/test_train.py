@@ -107,12 +107,12 @@ def test_the_pipeline_of_transformers_gives_the_same_scores(trained: Path) -> No
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     civility: Run, tiny_bert: Path, tmp_path: Path
 ) -> None:
-    def weights(name: str, seed: int) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    def weights(name: str, seed: int) -> dict[str, np.ndarray]:
         out = tmp_path / name
         data = ("--data", "civility:starter/held-out", "--validation", "civility:starter/held-out")
         settings = quick("training.epochs=1", "training.batch_size=64", f"seed={seed}")
         assert civility("train", "starter", *data, "--model", tiny_bert, "--out", out, *settings).code == 0
-        return load_file(out / "classifier" / "model.safetensors")  # type: ignore[no-any-return]
+        return load_file(out / "classifier" / "model.safetensors")
 
     first, again, other = weights("first", 1), weights("again", 1), weights("other", 2)
     assert all(np.array_equal(first[name], again[name]) for name in first)

@@ -24,9 +24,7 @@ def _tokens(rows: list[list[int]], pad_id: int = 0) -> Tokens:
 
 @pytest.mark.parametrize("model", ["tiny_deberta", "tiny_bert"])
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4], [3], [4, 1, 4], [1], [2, 0]])
-def test_a_batch_is_padded_as_the_tokenizer_pads(
-    model: str, rows: list[int], request: pytest.FixtureRequest
-) -> None:
+def test_a_batch_is_padded_as_the_tokenizer_pads(model: str, rows: list[int], request: pytest.FixtureRequest) -> None:
     tokenizer = load_tokenizer(str(request.getfixturevalue(model)))
     ids, mask = pad(tokenise(tokenizer, TEXTS, 16), np.array(rows))
     encoded = tokenizer([TEXTS[row] for row in rows], truncation=True, max_length=16)
@@ -39,9 +37,7 @@ def test_a_batch_is_padded_as_the_tokenizer_pads(
 
 
 @FEW
-@given(
-    st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=12), st.data()
-)
+@given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=12), st.data())
 def test_a_batch_holds_the_rows_asked_for_and_padding(rows: list[list[int]], data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=8))
     ids, mask = pad(_tokens(rows, pad_id=77), np.array(chosen))

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import torch
 
 from civility.data.files import explain_os_error
 from civility.errors import UserError
+from civility.model import storage
 from civility.model.encoder import load_encoder
-from civility.training import checkpoint
 from civility.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from civility.training.loop import Progress
 from civility.training.optimizer import build_adamw
@@ -175,19 +174,17 @@ def test_a_disk_that_is_full_while_tensors_are_written_leaves_no_folder(
     tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     model, optimizer = _start(tiny_bert)
     _train(model, optimizer, 1, seed=0)
-    save_file: Callable[[Any, Path], None] = checkpoint.save_file
 
     def full(tensors: dict[str, torch.Tensor], path: Path) -> None:
         save_file(tensors, path)
         if path.name == failing:  # as safetensors 0.8 words it: a Rust error, no OSError
-            raise SafetensorError(
-                "Error while serializing: I/O error: No space left on device (os error 28)"
-            )
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr("civility.model.storage.save_file", full)
     with pytest.raises(UserError, match="cannot write: no space left on the disk"):
         save_checkpoint(tmp_path / "step-000001", model, optimizer, None, PROGRESS)
     assert _names(tmp_path) == []
@@ -196,12 +193,10 @@ def test_a_disk_that_is_full_while_tensors_are_written_leaves_no_folder(
 def test_what_safetensors_raises_carries_the_number_of_the_error(tmp_path: Path) -> None:
     path = tmp_path / "no" / "such" / "folder.safetensors"
     with pytest.raises(UserError, match="cannot write: the folder does not exist"), explain_os_error(path):
-        checkpoint._save_tensors({"weight": torch.zeros(3)}, path)
+        storage.save_tensors({"weight": torch.zeros(3)}, path)
 
 
-def test_an_exception_while_writing_leaves_no_folder_and_hinders_no_second_try(
-    tiny_bert: Path, tmp_path: Path
-) -> None:
+def test_an_exception_while_writing_leaves_no_folder_and_hinders_no_second_try(tiny_bert: Path, tmp_path: Path) -> None:
     class Broken:
         def state_dict(self) -> dict[str, float]:
             assert any(path.name.endswith(".partial") for path in tmp_path.iterdir())

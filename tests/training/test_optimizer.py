@@ -39,9 +39,7 @@ def test_the_schedule_is_that_of_transformers_at_every_step(num_warmup_steps: in
 
 def test_with_a_warm_up_the_first_step_does_not_learn() -> None:
     schedule = LinearSchedule(PEAK, 4, 20)
-    assert [schedule.learning_rate(step) / PEAK for step in range(6)] == pytest.approx(
-        [0, 0.25, 0.5, 0.75, 1, 15 / 16]
-    )
+    assert [schedule.learning_rate(step) / PEAK for step in range(6)] == pytest.approx([0, 0.25, 0.5, 0.75, 1, 15 / 16])
 
 
 def test_without_a_warm_up_the_first_step_has_the_peak() -> None:

@@ -53,7 +53,8 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone(grouped: bool) -> None:
 def test_only_the_global_size_of_a_batch_matters(grouped: bool) -> None:
     lengths = _lengths(301)
     orders = [
-        epoch_order(lengths, BatchShape(*shape), 1, 0, grouped) for shape in ((16, 1, 1), (4, 2, 2), (2, 8, 1), (8, 1, 1))
+        epoch_order(lengths, BatchShape(*shape), 1, 0, grouped)
+        for shape in ((16, 1, 1), (4, 2, 2), (2, 8, 1), (8, 1, 1))
     ]
     assert _same(orders[0], orders[1])
     assert _same(orders[0], orders[2])
@@ -107,9 +108,7 @@ def test_micro_batches_take_each_row_of_a_step_exactly_once(shape: BatchShape, d
     assert 1 <= len(by_rank[0]) <= shape.accumulation
 
 
-@pytest.mark.parametrize(
-    "shape", [BatchShape(b, a, w) for b in (1, 2, 3, 16) for a in (1, 2, 3) for w in (1, 2, 3)]
-)
+@pytest.mark.parametrize("shape", [BatchShape(b, a, w) for b in (1, 2, 3, 16) for a in (1, 2, 3) for w in (1, 2, 3)])
 def test_every_step_size_is_dealt_out_whole(shape: BatchShape) -> None:
     for num in range(1, shape.global_size + 1):
         rows = np.arange(num)

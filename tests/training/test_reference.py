@@ -54,7 +54,7 @@ def reference(
                 logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
                 bce = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets[part], reduction="none")
                 loss = (bce * weights).mean() / len(parts)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.item()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

@@ -16,7 +16,8 @@ from civility.report.markdown import METRIC_NAMES, shown
 from civility.report.measure import METRICS, Report
 
 if TYPE_CHECKING:
-    from civility.train import EpochJudged, Fact, RunFinished, RunPlanned, StepDone
+    from civility.train import EpochJudged, Fact, RunFinished, RunPlanned
+    from civility.training.loop import StepDone
 
 _SECONDS_BETWEEN_LINES = 10.0
 _WIDTH = 100
@@ -145,10 +146,11 @@ class TrainingDisplay:
     def listen(self, fact: "Fact") -> None:
         """Draw one fact."""
         from civility import train
+        from civility.training import loop
 
         if isinstance(fact, train.RunPlanned):
             self._draw_plan(fact)
-        elif isinstance(fact, train.StepDone):
+        elif isinstance(fact, loop.StepDone):
             self._draw_step(fact)
         elif isinstance(fact, train.ValidationStarted):
             self._stop_bar()

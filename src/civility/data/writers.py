@@ -16,6 +16,8 @@ from civility.data.files import write_file
 from civility.errors import UserError
 
 FORMATS = ("csv", "jsonl", "parquet")
+# The csv module quotes a cell with a carriage return only where the row ends in one: a reader would end the row.
+_ROW_END = "\r\n"
 WriteRows = Callable[[Sequence[str], npt.NDArray[np.float32]], None]
 
 
@@ -67,13 +69,13 @@ def write_scores(out: str | IO[bytes], file_format: str, id_column: str, labels:
 
 
 class _Lines:
-    """Encode lines of text into a stream of bytes: what `csv.writer` writes to."""
+    """Encode rows of text into a stream of bytes, with plain line ends: what `csv.writer` writes to."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def write(self, text: str) -> None:
-        self._file.write(text.encode("utf-8"))
+        self._file.write(f"{text.removesuffix(_ROW_END)}\n".encode())
 
 
 def _shortest(value: np.float32) -> str:
@@ -83,7 +85,7 @@ def _shortest(value: np.float32) -> str:
 
 @contextmanager
 def _csv_rows(file: IO[bytes], id_column: str, labels: Sequence[str]) -> Iterator[WriteRows]:
-    lines = csv.writer(_Lines(file), lineterminator="\n")
+    lines = csv.writer(_Lines(file), lineterminator=_ROW_END)
     lines.writerow([id_column, *labels])
 
     def write(ids: Sequence[str], scores: npt.NDArray[np.float32]) -> None:

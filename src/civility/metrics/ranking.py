@@ -21,13 +21,13 @@ def known_classes(targets: Array, scores: Array) -> tuple[BoolArray, npt.NDArray
     ------
     ValueError : the shapes differ, or the score of a known target is NaN
     """
-    targets, scores = np.asarray(targets), np.asarray(scores, dtype=np.float64)
-    if targets.ndim != 1 or targets.shape != scores.shape:
-        raise ValueError(f"targets have shape {targets.shape} and scores {scores.shape}, expected (N,) twice")
+    targets, exact = np.asarray(targets), np.asarray(scores, dtype=np.float64)
+    if targets.ndim != 1 or targets.shape != exact.shape:
+        raise ValueError(f"targets have shape {targets.shape} and scores {exact.shape}, expected (N,) twice")
     known = ~np.isnan(targets)
-    if np.isnan(scores[known]).any():
+    if np.isnan(exact[known]).any():
         raise ValueError("a score is NaN: nothing can be ranked")
-    return targets[known] >= POSITIVE_FROM, scores[known]
+    return targets[known] >= POSITIVE_FROM, exact[known]
 
 
 def roc_auc(targets: Array, scores: Array) -> float:

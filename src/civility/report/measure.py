@@ -105,14 +105,16 @@ class Report:
             content = json.loads(text)
             if content["schema"] != SCHEMA:
                 raise UserError(f"report of schema {content['schema']}, expected {SCHEMA}", "evaluate again")
-            labels = {
-                label: LabelNumbers(**{k: math.nan if v is None else v for k, v in numbers.items()})
-                for label, numbers in content["labels"].items()
-            }
+            labels = {label: _numbers_from_json(numbers) for label, numbers in content["labels"].items()}
             data = content["data"]
             return cls(tuple(data["files"]), data["digest"], data["num_comments"], labels, content["undefined"])
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"no report of civility: {error}", "evaluate again") from error
+
+
+def _numbers_from_json(numbers: dict[str, Any]) -> LabelNumbers:
+    values: dict[str, Any] = {name: math.nan if value is None else value for name, value in numbers.items()}
+    return LabelNumbers(**values)
 
 
 def _measure_label(targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> LabelNumbers:

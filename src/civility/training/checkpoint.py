@@ -5,13 +5,11 @@ No state of a random generator is stored: order and dropout are functions of the
 
 import dataclasses
 import json
-import os
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from civility.data.files import write_folder
@@ -40,8 +38,8 @@ def save_checkpoint(
     UserError : no space, no permission
     """
     with write_folder(folder) as beside:
-        _save_tensors(_distinct(model.state_dict()), beside / _WEIGHTS)
-        _save_tensors(_flat_optimizer_state(optimizer), beside / _OPTIMIZER)
+        save_tensors(_distinct(model.state_dict()), beside / _WEIGHTS)
+        save_tensors(_flat_optimizer_state(optimizer), beside / _OPTIMIZER)
         content = {
             "schema": 1,
             "progress": dataclasses.asdict(progress),
@@ -90,19 +88,6 @@ def load_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, 
     if scaler is not None and content["scaler"] is not None:
         scaler.load_state_dict(content["scaler"])
     return Progress(**content["progress"])
-
-
-def _save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Write a safetensors file; a failure of the disk is the OSError that it is."""
-    try:
-        save_tensors(tensors, path)
-    except SafetensorError as error:
-        # safetensors gives the number of the system's error in its text alone.
-        found = re.search(r"\(os error (\d+)\)", str(error))
-        if not found:
-            raise
-        number = int(found[1])
-        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _distinct(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

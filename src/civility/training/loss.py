@@ -23,7 +23,9 @@ def positive_share(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     known = ~np.isnan(targets)
     num_known = known.sum(axis=0)
     num_positive = np.where(known, targets >= POSITIVE_FROM, False).sum(axis=0)
-    return np.divide(num_positive, num_known, out=np.full(targets.shape[1], np.nan), where=num_known > 0)
+    share = np.full(targets.shape[1], np.nan)
+    np.divide(num_positive, num_known, out=share, where=num_known > 0)
+    return share
 
 
 def inverse_frequency_weights(share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:

@@ -1,0 +1,167 @@
+"""The comments of a run: read, split, and refused where training would be pointless."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from civility.data.prepare import prepare
+from civility.data.readers import Columns
+from civility.errors import UserError
+
+COLUMNS = Columns(labels=("toxic", "threat"))
+Row = tuple[str, object, object]
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _write(name: str, rows: Iterable[Row], labels: Sequence[str] = ("toxic", "threat")) -> str:
+    with Path(name).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["comment_text", *labels])
+        writer.writerows(rows)
+    return name
+
+
+def _rows(num: int, start: int = 0) -> list[Row]:
+    return [(f"comment number {i}", i % 2, int(i % 5 == 0)) for i in range(start, start + num)]
+
+
+def _error(files: Sequence[str], validation: float | Sequence[str], columns: Columns = COLUMNS) -> UserError:
+    with pytest.raises(UserError) as caught:
+        prepare(files, validation, columns, 42)
+    return caught.value
+
+
+def test_a_share_is_held_out() -> None:
+    data = prepare([_write("all.csv", _rows(200))], 0.1, COLUMNS, 42)
+    assert (len(data.training), len(data.validation)) == (180, 20)
+    assert sorted(data.training.texts + data.validation.texts) == sorted(text for text, _, _ in _rows(200))
+    assert data.training.labels == data.validation.labels == ("toxic", "threat")
+    assert data.files == data.validation_files == ("all.csv",)
+    assert data.notes == ()
+
+
+def test_the_share_held_out_is_a_function_of_the_seed() -> None:
+    name = _write("all.csv", _rows(200))
+    first, again, other = (prepare([name], 0.1, COLUMNS, seed).validation.texts for seed in (42, 42, 43))
+    assert first == again
+    assert first != other
+
+
+def test_validation_files_are_kept_apart() -> None:
+    train, held = _write("train.csv", _rows(40)), _write("held.csv", _rows(20, start=100))
+    data = prepare([train], [held], COLUMNS, 42)
+    assert data.training.texts == tuple(text for text, _, _ in _rows(40))
+    assert data.validation.texts == tuple(text for text, _, _ in _rows(20, start=100))
+    assert (data.files, data.validation_files, data.notes) == (("train.csv",), ("held.csv",), ())
+
+
+def test_validation_files_are_read_by_the_names_of_the_labels() -> None:
+    train = _write("train.csv", _rows(40))
+    held = _write("held.csv", [(text, threat, toxic) for text, toxic, threat in _rows(20, 100)], ("threat", "toxic"))
+    data = prepare([train], [held], COLUMNS, 42)
+    expected = np.array([row[1:] for row in _rows(20, 100)], dtype=np.float32)
+    np.testing.assert_array_equal(data.validation.targets, expected)
+    assert not np.array_equal(expected[:, ::-1], expected), "the control: the order of columns matters"
+
+
+def test_without_names_the_axis_of_training_is_that_of_validation() -> None:
+    train = _write("train.csv", _rows(40))
+    held = _write("held.csv", [(*row, 1) for row in _rows(20, 100)], ("toxic", "threat", "insult"))  # type: ignore[misc]
+    data = prepare([train], [held], Columns(), 42)
+    assert data.validation.labels == data.training.labels == ("toxic", "threat")
+
+
+def test_a_label_that_validation_files_lack_is_unknown_there() -> None:
+    train = _write("train.csv", _rows(40))
+    held = _write("held.csv", [row[:2] for row in _rows(20, 100)], ("toxic",))  # type: ignore[misc]
+    data = prepare([train], [held], COLUMNS, 42)
+    assert np.isnan(data.validation.targets[:, 1]).all()
+    assert data.notes[-1] == (
+        "threat has no positive comment in validation (0 of 0): its AUC is undefined and left out of the mean"
+    )
+
+
+def test_no_training_data_is_told() -> None:
+    error = _error([], 0.1)
+    assert (error.message, error.remedy) == ("no training data", "give --data FILE, or data.files in the recipe")
+
+
+def test_a_label_without_a_positive_in_training_cannot_be_learned() -> None:
+    rows: list[Row] = [(text, toxic, "" if i < 3 else 0) for i, (text, toxic, _) in enumerate(_rows(40))]
+    error = _error([_write("train.csv", rows)], [_write("held.csv", _rows(20, 100))])
+    assert error.message == ("threat has no positive comment in training (0 of 37 known): it cannot be learned")
+    assert error.remedy == "add comments that have it, or leave the label out (data.labels)"
+
+
+def test_one_positive_in_training_is_enough_to_start() -> None:
+    rows: list[Row] = [(text, toxic, 0.5 if i == 0 else 0.49) for i, (text, toxic, _) in enumerate(_rows(40))]
+    data = prepare([_write("train.csv", rows)], [_write("held.csv", _rows(20, 100))], COLUMNS, 42)
+    assert (data.training.targets[:, 1] >= 0.5).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        (0, "threat has no positive comment in validation (0 of 20): its AUC is undefined and left out of the mean"),
+        (0.4, "threat has no positive comment in validation (0 of 20): its AUC is undefined and left out of the mean"),
+        (1, "threat has no negative comment in validation (0 of 20): its AUC is undefined and left out of the mean"),
+        (0.5, "threat has no negative comment in validation (0 of 20): its AUC is undefined and left out of the mean"),
+        ("", "threat has no positive comment in validation (0 of 0): its AUC is undefined and left out of the mean"),
+    ],
+)
+def test_a_label_with_one_class_in_validation_is_noted(value: object, note: str) -> None:
+    held = _write("held.csv", [(text, toxic, value) for text, toxic, _ in _rows(20, 100)])
+    assert prepare([_write("train.csv", _rows(40))], [held], COLUMNS, 42).notes[-1] == note
+
+
+def test_counts_of_a_note_have_thousands_separators() -> None:
+    held = _write("held.csv", [(text, toxic, 0) for text, toxic, _ in _rows(3_190, 100)])
+    (note,) = prepare([_write("train.csv", _rows(40))], [held], COLUMNS, 42).notes
+    assert "(0 of 3,190)" in note
+
+
+def test_nothing_that_can_be_measured_is_an_error() -> None:
+    held = _write("held.csv", [(text, 0, 1) for text, _, _ in _rows(20, 100)])
+    error = _error([_write("train.csv", _rows(40))], [held])
+    assert error.message == (
+        "no label has both a positive and a negative comment in validation: nothing can be measured"
+    )
+    assert error.remedy == "give a larger validation share or another validation file (--validation)"
+
+
+def test_texts_that_are_also_in_training_are_counted() -> None:
+    shared: list[Row] = [("Comment   NUMBER 3", 1, 0), ("comment number 4", 0, 1), ("comment number 4 ", 0, 0)]
+    held = _write("held.csv", [*shared, *_rows(1_000, 1_000)])
+    data = prepare([_write("train.csv", _rows(40))], [held], COLUMNS, 42)
+    assert data.notes == (
+        "3 of 1,003 validation comments are also in training, up to case and spaces: "
+        "the validation numbers will be too high",
+    )
+    assert len(data.validation) == 1_003, "they are told, not removed"
+
+
+def test_the_notes_of_both_readings_are_kept() -> None:
+    train = _write("train.csv", [*_rows(40), ("", 1, 0)])
+    held = _write("held.csv", [*_rows(20, 100), ("  ", 1, 0), ("", 0, 0)])
+    notes = prepare([train], [held], COLUMNS, 42).notes
+    assert len([note for note in notes if "train.csv" in note]) == 1
+    assert len([note for note in notes if "held.csv" in note]) >= 1
+    assert prepare([_write("a.csv", _rows(40))], [_write("b.csv", _rows(20, 100))], COLUMNS, 42).notes == ()
+
+
+@pytest.mark.parametrize("share", [0, 1, 1.5, -0.1])
+def test_an_impossible_share_is_told(share: float) -> None:
+    error = _error([_write("all.csv", _rows(40))], share)
+    assert error.message == f"cannot hold out {share:g} of the comments"
+
+
+def test_a_validation_file_that_is_not_there_is_told() -> None:
+    error = _error([_write("train.csv", _rows(40))], ["hold.csv"])
+    assert error.message.startswith("hold.csv: no such file")
