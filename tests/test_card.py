@@ -23,7 +23,7 @@ FACTS = CardFacts(
     base_model="microsoft/mdeberta-v3-base",
     recipe=Recipe().to_toml(),
     num_training=1_000,
-    positives={"toxic": 96, "threat": 3, "insult": 50},
+    counts={"toxic": (96, 1000), "threat": (3, 990), "insult": (50, 1000)},
     training_digest="sha256:" + "ab" * 32,
     training_files=("train.csv",),
     max_length=256,
@@ -145,7 +145,7 @@ def test_no_name_breaks_the_metadata(name: str) -> None:
 
     labels = (name, "b", "c")
     report = _report(labels)
-    card = model_card(replace(FACTS, name=name, base_model=name, positives=dict.fromkeys(labels, 7)), report)
+    card = model_card(replace(FACTS, name=name, base_model=name, counts=dict.fromkeys(labels, (7, 70))), report)
     header = _header(card)
     assert header["base_model"] == name
     assert header["model-index"][0]["name"] == name
@@ -176,7 +176,7 @@ def test_the_card_tells_what_a_user_has_to_know() -> None:
     assert "Comments are cut after 256 tokens." in card
     assert "best epoch 3 of 5 run. civility 0.1.0, torch 2.13.0." in card
     assert f"1,000 comments from `train.csv` (`{FACTS.training_digest}`)" in card
-    assert "| `toxic` | 96 | 9.60% |\n| `threat` | 3 | 0.30% |\n| `insult` | 50 | 5.00% |" in card
+    assert "| `toxic` | 96 | 1,000 | 9.60% |\n| `threat` | 3 | 990 | 0.30% |\n| `insult` | 50 | 1,000 | 5.00% |" in card
     assert f"| `toxic` | {report.labels['toxic'].roc_auc:.4f} |" in card
     assert "- `threat.roc_auc`: no positive comment among 200" in card
     assert "On the 200 validation comments of the run." in card

@@ -21,7 +21,13 @@ class UserError(Exception):
         self.remedy = remedy
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word most like ``word``, or None if none is."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``' (did you mean X?)'`` for the known word closest to ``word``, or an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
+    found = closest(word, known)
+    return f" (did you mean {found}?)" if found else ""

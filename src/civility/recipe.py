@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from civility.data.readers import Columns
-from civility.errors import UserError, did_you_mean
+from civility.errors import UserError, closest, did_you_mean
 
 
 def _as_tuple(value: object) -> object:
@@ -271,8 +271,21 @@ def _describe(detail: ErrorDetails) -> str:
     """Say what is wrong with one setting: its name, what was found, what was expected."""
     name = _name(detail)
     if detail["type"] == "extra_forbidden":
-        known = list(Recipe().flat()) if "." in name else list(Recipe.model_fields)
-        return f"unknown setting {name}{did_you_mean(name, known)}"
+        return f"unknown setting {name}{_closest_setting(name)}"
     found = detail["input"]
     expected = _CLEARER.get(name, detail["msg"].removeprefix("Input should be ").removeprefix("String should have "))
     return f"{name} = {found!r}: expected {expected}"
+
+
+def _closest_setting(name: str) -> str:
+    """Suggest a setting by its last word, one of the same section first."""
+    section, _, last = name.rpartition(".")
+    if not section:
+        return did_you_mean(name, Recipe.model_fields)
+    settings = list(Recipe().flat())
+    for keys in ([key for key in settings if key.startswith(f"{section}.")], settings):
+        key_of = {key.rpartition(".")[2]: key for key in keys}
+        word = closest(last, key_of)
+        if word is not None:
+            return f" (did you mean {key_of[word]}?)"
+    return ""

@@ -16,7 +16,7 @@ from civility.report.markdown import METRIC_NAMES, shown
 from civility.report.measure import METRICS, Report
 
 if TYPE_CHECKING:
-    from civility.train import EpochJudged, Fact, RunFinished, RunPlanned
+    from civility.train.facts import EpochJudged, Fact, RunFinished, RunPlanned
     from civility.training.loop import StepDone
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -145,18 +145,18 @@ class TrainingDisplay:
 
     def listen(self, fact: "Fact") -> None:
         """Draw one fact."""
-        from civility import train
+        from civility.train import facts
         from civility.training import loop
 
-        if isinstance(fact, train.RunPlanned):
+        if isinstance(fact, facts.RunPlanned):
             self._draw_plan(fact)
         elif isinstance(fact, loop.StepDone):
             self._draw_step(fact)
-        elif isinstance(fact, train.ValidationStarted):
+        elif isinstance(fact, facts.ValidationStarted):
             self._stop_bar()
             if self._console.is_terminal:
                 self._console.print(f"  scoring {fact.num_comments:,} validation comments …", end="\r")
-        elif isinstance(fact, train.EpochJudged):
+        elif isinstance(fact, facts.EpochJudged):
             self._draw_epoch(fact)
         else:
             self._draw_end(fact)
@@ -168,7 +168,7 @@ class TrainingDisplay:
     def _draw_plan(self, plan: "RunPlanned") -> None:
         self._plan = plan
         head = "new head" if plan.head_is_new else "its own head kept"
-        weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.label_weights.items())
+        weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.loss_weights.items())
         rows = {
             "data": f"{plan.num_training:,} comments · {plan.num_validation:,} for validation · "
             f"{len(plan.labels)} labels · {plan.share_truncated:.1%} cut",
@@ -176,7 +176,7 @@ class TrainingDisplay:
             "device": f"{plan.device} · {plan.precision}",
             "plan": f"up to {plan.epochs} epochs of {plan.steps_per_epoch:,} steps · "
             f"{plan.global_batch} comments a step",
-            "weights": weights,
+            "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }
         for name, value in rows.items():

@@ -37,6 +37,7 @@ def explain_os_error(path: Path) -> Iterator[None]:
     """Turn a failure to write (permission, space, a missing folder) into a UserError that names ``path``."""
     reasons = {
         errno.ENOSPC: ("no space left on the disk", "free some space, or write elsewhere"),
+        errno.EFBIG: ("the file grows larger than is allowed here", "raise the limit (ulimit -f), or write elsewhere"),
         errno.EDQUOT: ("the disk quota is used up", "free some space, or write elsewhere"),
         errno.EACCES: ("no permission to write there", "choose a folder that you may write to"),
         errno.EPERM: ("no permission to write there", "choose a folder that you may write to"),

@@ -90,11 +90,9 @@ def _validation_notes(validation: Dataset) -> list[str]:
     for label, positive, known in zip(validation.labels, num_positive, num_known, strict=True):
         if positive and positive < known:
             continue
-        missing = "positive" if not positive else "negative"
-        notes.append(
-            f"{label} has no {missing} comment in validation (0 of {known:,}): "
-            "its AUC is undefined and left out of the mean"
-        )
+        missing = "positive comment" if not positive else "negative comment"
+        lack = f"no {missing} in validation (0 of {known:,})" if known else "no known target in validation"
+        notes.append(f"{label} has {lack}: its AUC is undefined and left out of the mean")
     if len(notes) == len(validation.labels):
         raise UserError(
             "no label has both a positive and a negative comment in validation: nothing can be measured",

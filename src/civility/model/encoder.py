@@ -107,6 +107,13 @@ def locate(name: str) -> str:
     return name
 
 
+def public_name(name: str) -> str:
+    """Return what a model is called in public: a hub name, or the last part of a folder's path."""
+    if name == STARTER_MODEL:
+        return f"sentence-transformers/{STARTER_MODEL}"
+    return Path(name).name if Path(name).is_dir() else name
+
+
 @contextlib.contextmanager
 def _quiet_transformers() -> Iterator[None]:
     """Silence the bars and load reports of transformers: what matters of them, we say ourselves."""

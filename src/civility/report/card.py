@@ -21,7 +21,7 @@ class CardFacts:
     base_model : what was fine-tuned
     recipe : the complete recipe, TOML
     num_training : training comments
-    positives : training positives by label
+    counts : training comments by label, positive ones and those whose target is known
     training_digest : of the training data
     training_files : as they were given
     max_length : tokens
@@ -33,7 +33,7 @@ class CardFacts:
     base_model: str
     recipe: str
     num_training: int
-    positives: Mapping[str, int]
+    counts: Mapping[str, tuple[int, int]]
     training_digest: str
     training_files: tuple[str, ...]
     max_length: int
@@ -148,8 +148,9 @@ def _results(report: Report) -> str:
 
 
 def _training(facts: CardFacts) -> str:
-    positives = "\n".join(
-        f"| {code(label)} | {count:,} | {count / facts.num_training:.2%} |" for label, count in facts.positives.items()
+    counts = "\n".join(
+        f"| {code(label)} | {positive:,} | {known:,} | {positive / known:.2%} |"
+        for label, (positive, known) in facts.counts.items()
     )
     files = ", ".join(code(file) for file in facts.training_files)
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
@@ -157,6 +158,6 @@ def _training(facts: CardFacts) -> str:
         "## Training\n\n"
         f"{facts.num_training:,} comments from {files} ({code(facts.training_digest)}); "
         f"best epoch {facts.best_epoch} of {facts.epochs_run} run. {versions}.\n\n"
-        f"| label | positive in training | share |\n|---|---:|---:|\n{positives}\n\n"
+        f"| label | positive in training | known | share |\n|---|---:|---:|---:|\n{counts}\n\n"
         f"The complete recipe:\n\n```toml\n{facts.recipe.strip()}\n```\n"
     )

@@ -1,36 +1,36 @@
-"""Train: a recipe and data become a run directory with a classifier in it.
+"""The pieces of one training run, put together from its recipe, and what is done with them between steps.
 
-A story told to a listener, fact by fact: what is drawn of it is the command line's affair.
+The one place that knows both the recipe and the mechanism; the order of events is the story's, in ``train``.
 """
 
 import shutil
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from civility.classifier import Classifier
 from civility.data.dataset import POSITIVE_FROM
 from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
-from civility.model.encoder import Encoder, load_encoder
+from civility.model.encoder import Encoder, load_encoder, public_name
 from civility.model.tokens import Tokens, tokenise
 from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.card import CardFacts, model_card
 from civility.report.pages import write_report
 from civility.run import RunDirectory
+from civility.train.facts import Listener, RunPlanned, ValidationStarted
 from civility.training.checkpoint import load_weights, save_checkpoint
 from civility.training.devices import choose_device, choose_precision, describe_device, start_accelerator
 from civility.training.environment import describe_environment, library_versions
-from civility.training.loop import EpochDone, Plan, StepDone, Trainer, TrainingData, Validation
+from civility.training.loop import Plan, Trainer, TrainingData, Validation
 from civility.training.loss import Loss, build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
 from civility.training.order import BatchShape
 from civility.training.stopping import EarlyStopping
-from civility.training.trackers import check_tracker
 from civility.training.validation import measure_validation, score_everywhere
 
 VALIDATION_NOTE = (
@@ -39,127 +39,8 @@ VALIDATION_NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class RunPlanned:
-    """Told once, before the first step: what is about to happen."""
-
-    num_training: int
-    num_validation: int
-    labels: tuple[str, ...]
-    notes: tuple[str, ...]
-    model: str
-    num_parameters: int
-    head_is_new: bool
-    share_truncated: float
-    device: str
-    precision: str
-    epochs: int
-    steps_per_epoch: int
-    global_batch: int
-    label_weights: dict[str, float]
-    path: Path
-
-
-@dataclass(frozen=True)
-class ValidationStarted:
-    """Told before the validation comments are scored."""
-
-    epoch: int
-    num_comments: int
-
-
-@dataclass(frozen=True)
-class EpochJudged:
-    """Told after each epoch: its numbers, and whether it is the best so far."""
-
-    epoch: EpochDone
-    is_best: bool
-
-
-@dataclass(frozen=True)
-class RunFinished:
-    """Told once, at the end: the classifier is in place, and the report of the validation comments."""
-
-    run: RunDirectory
-    report: Report
-    best_epoch: int
-    epochs_run: int
-    stopped_early: bool
-    seconds: float
-
-
-Fact = RunPlanned | StepDone | ValidationStarted | EpochJudged | RunFinished
-Listener = Callable[[Fact], None]
-
-
-def train(
-    recipe: Recipe,
-    data: PreparedData,
-    out: Path,
-    *,
-    command: Sequence[str] = (),
-    tracker: str = "",
-    listen: Listener = lambda fact: None,
-) -> RunDirectory:
-    """Train a classifier as the recipe says, and leave it in a run directory with its report.
-
-    Under `accelerate launch` or `torchrun` every process calls this; the first one writes.
-
-    Parameters
-    ----------
-    recipe : what to do
-    data : the comments, from `civility.data.prepare.prepare`
-    out : the run directory; must be empty or absent
-    command : what the user typed, for the record
-    tracker : "tensorboard", "wandb", "mlflow", "trackio" or none
-    listen : told every `Fact` as it happens, on the first process only
-
-    Raises
-    ------
-    UserError : whatever the user can mend; nothing is left behind if it is found before the first step
-    """
-    started = time.monotonic()
-    run = RunDirectory.at_free_place(out)
-    if tracker:
-        check_tracker(tracker)
-    session = _Session.start(recipe, data, run, tracker)
-    accelerator, trainer = session.accelerator, session.trainer
-    tell: Listener = listen if accelerator.is_main_process else lambda fact: None
-    if accelerator.is_main_process:
-        run.create()
-        run.write_recipe(recipe.to_toml())
-        run.write_environment(_environment(session, data, command))
-    tell(session.planned(data))
-    if tracker:
-        accelerator.init_trackers("civility", config=recipe.flat())
-
-    stopping = EarlyStopping(recipe.training.patience)
-    last_epoch_step = trainer.plan.shape.num_steps(len(data.training))
-    for fact in trainer.run(lambda: session.validate(tell)):
-        if isinstance(fact, StepDone):
-            tell(fact)
-            if fact.step % recipe.training.log_every == 0 or fact.step % last_epoch_step == 0:
-                session.log({"kind": "step", **asdict(fact)}, fact.step)
-            continue
-        is_best = stopping.see(fact.epoch, fact.validation.macro_roc_auc)
-        session.log({"kind": "epoch", **asdict(fact), "best": is_best}, fact.step)
-        session.save_checkpoint(fact.step, is_best)
-        tell(EpochJudged(fact, is_best))
-        if stopping.should_stop:
-            break
-
-    report = session.finish(data, stopping)
-    if tracker:
-        accelerator.end_training()
-    if report is not None:
-        stopped_early = stopping.last_epoch < recipe.training.epochs
-        seconds = time.monotonic() - started
-        tell(RunFinished(run, report, stopping.best_epoch, stopping.last_epoch, stopped_early, seconds))
-    return run
-
-
 @dataclass(eq=False)
-class _Session:
+class Session:
     """What the steps of the story share: the pieces of one run, put together from its recipe."""
 
     recipe: Recipe
@@ -169,13 +50,13 @@ class _Session:
     trainer: Trainer
     loss: Loss
     validation_tokens: Tokens
-    validation: PreparedData
+    data: PreparedData
     device: str
     precision: str
     best_step: int = 0
 
     @classmethod
-    def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str) -> "_Session":
+    def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str) -> "Session":
         """Load the model, tokenise the comments and put everything on its device."""
         settings = recipe.training
         device = choose_device(settings.device)
@@ -214,9 +95,12 @@ class _Session:
         trainer = Trainer(accelerator, model, prepared_optimizer, training_data, loss, plan)
         return cls(recipe, run, accelerator, encoder, trainer, loss, validation_tokens, data, device, precision)
 
-    def planned(self, data: PreparedData) -> RunPlanned:
+    def planned(self) -> RunPlanned:
         """Return what is about to happen."""
-        plan, tokens = self.trainer.plan, self.trainer.data.tokens
+        plan, tokens, data = self.trainer.plan, self.trainer.data.tokens, self.data
+        settings = self.recipe.training
+        weighs_positives = settings.loss == "pos_weight_bce"
+        weights = self.loss.positive_weights if weighs_positives else self.loss.label_weights
         return RunPlanned(
             num_training=len(data.training),
             num_validation=len(data.validation),
@@ -231,13 +115,41 @@ class _Session:
             epochs=plan.epochs,
             steps_per_epoch=plan.shape.num_steps(len(tokens)),
             global_batch=plan.shape.global_size,
-            label_weights=dict(zip(data.training.labels, self.loss.label_weights.tolist(), strict=True)),
+            loss=settings.loss,
+            loss_weights=dict(zip(data.training.labels, weights.tolist(), strict=True)),
             path=self.run.path,
         )
 
+    def start_on_disk(self, command: Sequence[str], tracker: str) -> None:
+        """Make the run directory, and write what was asked and on what it runs; start the tracker."""
+        if self.accelerator.is_main_process:
+            self.run.create()
+            self.run.write_recipe(self.recipe.to_toml())
+            self.run.write_environment(self._environment(command))
+        if tracker:
+            self.accelerator.init_trackers("civility", config=self.recipe.flat())
+
+    def _environment(self, command: Sequence[str]) -> dict[str, Any]:
+        data = self.data
+        parts = {
+            "training": (data.training, data.files),
+            "validation": (data.validation, data.validation_files),
+        }
+        return {
+            "command": list(command),
+            **describe_environment(),
+            "device": describe_device(self.device, 1),
+            "precision": self.precision,
+            "num_processes": self.accelerator.num_processes,
+            "data": {
+                name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
+                for name, (dataset, files) in parts.items()
+            },
+        }
+
     def validate(self, tell: Listener) -> Validation:
         """Score the validation comments on all processes, and measure them on each."""
-        dataset = self.validation.validation
+        dataset = self.data.validation
         tell(ValidationStarted(self.trainer.progress.epoch, len(dataset)))
         logits = score_everywhere(
             self.accelerator,
@@ -270,28 +182,32 @@ class _Session:
             if folder not in (self.run.checkpoint(step), self.run.checkpoint(self.best_step)):
                 shutil.rmtree(folder)
 
-    def finish(self, data: PreparedData, stopping: EarlyStopping) -> Report | None:
+    def finish(self, stopping: EarlyStopping) -> Report | None:
         """Put the best epoch's classifier and its report in place; None on all processes but the first."""
         if not self.accelerator.is_main_process:
             return None
         model = self.accelerator.unwrap_model(self.trainer.model, keep_fp32_wrapper=False)
         load_weights(self.run.checkpoint(self.best_step), model)
+        data = self.data
         classifier = Classifier(self.encoder, self.recipe.data.max_length)
         scores = classifier.score(data.validation.texts, tokens_per_batch=self.recipe.evaluation.tokens_per_batch)
         report = Report.measure(data.validation, scores, data.validation_files)
         with write_folder(self.run.classifier) as folder:
-            classifier.save(folder, model_card(self._card(data, stopping), report))
+            classifier.save(folder, model_card(self._card(stopping), report))
         write_report(report, self.run.reports, "validation", VALIDATION_NOTE)
         return report
 
-    def _card(self, data: PreparedData, stopping: EarlyStopping) -> CardFacts:
-        positives = (data.training.targets >= POSITIVE_FROM).sum(axis=0).tolist()
+    def _card(self, stopping: EarlyStopping) -> CardFacts:
+        data = self.data
+        targets = data.training.targets
+        positives = (targets >= POSITIVE_FROM).sum(axis=0).tolist()
+        known = (~np.isnan(targets)).sum(axis=0).tolist()
         return CardFacts(
             name=self.run.path.name,
-            base_model=self.recipe.model.name,
+            base_model=public_name(self.recipe.model.name),
             recipe=self.recipe.to_toml(),
             num_training=len(data.training),
-            positives=dict(zip(data.training.labels, positives, strict=True)),
+            counts=dict(zip(data.training.labels, zip(positives, known, strict=True), strict=True)),
             training_digest=data.training.digest,
             training_files=data.files,
             max_length=self.recipe.data.max_length,
@@ -299,28 +215,6 @@ class _Session:
             epochs_run=stopping.last_epoch,
             versions=library_versions(),
         )
-
-
-def _environment(session: _Session, data: PreparedData, command: Sequence[str]) -> dict[str, Any]:
-    return {
-        "command": list(command),
-        **describe_environment(),
-        "device": describe_device(session.device, 1),
-        "precision": session.precision,
-        "num_processes": session.accelerator.num_processes,
-        "data": {
-            "training": {
-                "files": list(data.files),
-                "num_comments": len(data.training),
-                "digest": data.training.digest,
-            },
-            "validation": {
-                "files": list(data.validation_files),
-                "num_comments": len(data.validation),
-                "digest": data.validation.digest,
-            },
-        },
-    }
 
 
 def _tracker_values(line: dict[str, Any], prefix: str = "") -> dict[str, float]:

@@ -1,0 +1,63 @@
+"""What a training run tells while it runs: each fact once, to whoever listens. Plain data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from civility.report import Report
+from civility.run import RunDirectory
+from civility.training.loop import EpochDone, StepDone
+
+
+@dataclass(frozen=True)
+class RunPlanned:
+    """Told once, before the first step: what is about to happen."""
+
+    num_training: int
+    num_validation: int
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+    model: str
+    num_parameters: int
+    head_is_new: bool
+    share_truncated: float
+    device: str
+    precision: str
+    epochs: int
+    steps_per_epoch: int
+    global_batch: int
+    loss: str
+    loss_weights: dict[str, float]
+    path: Path
+
+
+@dataclass(frozen=True)
+class ValidationStarted:
+    """Told before the validation comments are scored."""
+
+    epoch: int
+    num_comments: int
+
+
+@dataclass(frozen=True)
+class EpochJudged:
+    """Told after each epoch: its numbers, and whether it is the best so far."""
+
+    epoch: EpochDone
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """Told once, at the end: the classifier is in place, and the report of the validation comments."""
+
+    run: RunDirectory
+    report: Report
+    best_epoch: int
+    epochs_run: int
+    stopped_early: bool
+    seconds: float
+
+
+Fact = RunPlanned | StepDone | ValidationStarted | EpochJudged | RunFinished
+Listener = Callable[[Fact], None]
