@@ -15,7 +15,7 @@ import torch
 
 from civility.errors import UserError
 from civility.model.batches import batches_by_budget, pad
-from civility.model.encoder import Encoder, load_classifier_folder
+from civility.model.encoder import Encoder, load_classifier_folder, quiet_transformers
 from civility.model.storage import plain_os_errors
 from civility.model.tokens import tokenise
 from civility.run import classifier_folder
@@ -132,7 +132,7 @@ class Classifier:
         model, tokenizer = self._encoder.model, self._encoder.tokenizer
         # With these, `pipeline(..., truncation=True)` and plain `tokenizer(...)` cut where we do.
         tokenizer.model_max_length = self.max_length
-        with plain_os_errors():
+        with plain_os_errors(), quiet_transformers():
             model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         sidecar = Sidecar(self.labels, self.thresholds, self.max_length)

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -180,7 +181,8 @@ class TrainingDisplay:
             "run": str(plan.path),
         }
         for name, value in rows.items():
-            self._console.print(f"  {name:<10} {value}")
+            first, *more = textwrap.wrap(value, _WIDTH - 13, break_long_words=False, break_on_hyphens=False)
+            self._console.print("\n".join([f"  {name:<10} {first}", *(" " * 13 + line for line in more)]))
         print_notes(self._console, plan.notes)
         self._console.print()
 
@@ -246,17 +248,17 @@ class TrainingDisplay:
         epoch = fact.epoch
         values = {
             "epoch": str(epoch.epoch),
-            "train loss": f"{epoch.training_loss:.4f}",
+            "loss": f"{epoch.training_loss:.4f}",
             "val loss": f"{epoch.validation.loss:.4f}",
             "macro AUC": shown(epoch.validation.macro_roc_auc) + (" *" if fact.is_best else "  "),
             **{label: shown(value, 3) for label, value in epoch.validation.roc_auc.items()},
         }
-        widths = {name: max(len(name), 8) for name in values}
-        if sum(widths.values()) + 2 * len(widths) > max(_WIDTH, self._console.width):
+        widths = {name: max(len(name), len(value)) for name, value in values.items()}
+        if sum(widths.values()) + 2 * len(widths) > _WIDTH + 2:
             line = "  " + "   ".join(f"{name} {value.strip()}" for name, value in values.items())
             self._console.print(line)
         else:
-            if epoch.epoch == 1:
+            if epoch.epoch == 1 or not self._console.is_terminal:  # in a log other lines stand between
                 self._console.print("  " + "  ".join(f"{name:<{widths[name]}}" for name in values), style="bold")
             self._console.print("  " + "  ".join(f"{value:<{widths[name]}}" for name, value in values.items()))
         if self._num_skipped:

@@ -115,7 +115,7 @@ def public_name(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Silence the bars and load reports of transformers: what matters of them, we say ourselves."""
     from transformers.utils import logging
 
@@ -136,7 +136,7 @@ def explain_loading(name: str) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             yield
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

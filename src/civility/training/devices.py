@@ -82,7 +82,8 @@ def describe_device(device: str, num_processes: int) -> str:
     if device == "cuda":
         name = torch.cuda.get_device_name()
     elif device == "cpu":
-        name = f"CPU, {torch.get_num_threads()} threads"
+        num_threads = torch.get_num_threads()
+        name = f"CPU, {num_threads} {'thread' if num_threads == 1 else 'threads'}"
     else:
         name = platform.processor() or device
     return name if num_processes == 1 else f"{num_processes} x {name}"

@@ -1,0 +1,170 @@
+"""The loop: facts in order, unknown targets without effect, and a run that can be entered at any step."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from civility.errors import UserError
+from civility.model.encoder import load_encoder
+from civility.model.tokens import tokenise
+from civility.training import loop, order
+from civility.training.checkpoint import load_checkpoint, save_checkpoint
+from civility.training.devices import start_accelerator
+from civility.training.loop import EpochDone, Plan, StepDone, Trainer, TrainingData, Validation
+from civility.training.loss import build_loss, positive_share
+from civility.training.optimizer import build_adamw, linear_schedule
+from civility.training.order import BatchShape
+from civility.training.validation import score_everywhere
+
+LABELS = ("toxic", "threat")
+TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'word ' * (i % 7)}" for i in range(30)]
+TARGETS = np.array([[i % 3 > 0, i % 5 == 0] for i in range(30)], dtype=np.float32)
+
+
+def trainer(
+    model: Path, targets: Any = TARGETS, *, accumulation: int = 1, rate: float = 1e-3, epochs: int = 2
+) -> Trainer:
+    encoder = load_encoder(str(model), LABELS, seed=3)
+    accelerator = start_accelerator("cpu", "fp32", [], None)
+    shape = BatchShape(8 // accumulation, accumulation)
+    optimizer = build_adamw(encoder.model, weight_decay=0.01, betas=(0.9, 0.999), epsilon=1e-8)
+    prepared, optimizer = accelerator.prepare(encoder.model, optimizer)
+    plan = Plan(
+        epochs=epochs,
+        shape=shape,
+        schedule=linear_schedule(rate, 0.1, epochs * shape.num_steps(len(TEXTS))),
+        max_gradient_norm=1.0,
+        seed=5,
+        group_by_length=True,
+    )
+    loss = build_loss("weighted_bce", positive_share(TARGETS), 1.0)
+    data = TrainingData(tokenise(encoder.tokenizer, TEXTS, 32), targets)
+    return Trainer(accelerator, prepared, optimizer, data, loss, plan)
+
+
+def no_validation() -> Validation:
+    return Validation(0.0, dict.fromkeys(LABELS, 0.5), 0.5)
+
+
+def run(some: Trainer) -> list[StepDone | EpochDone]:
+    return list(some.run(no_validation))
+
+
+def weights(some: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in some.model.state_dict().items()}
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_facts_come_in_order(tiny_bert: Path) -> None:
+    facts = run(trainer(tiny_bert))
+    assert [type(fact) for fact in facts] == [*[StepDone] * 4, EpochDone] * 2
+    steps = [fact for fact in facts if isinstance(fact, StepDone)]
+    assert [fact.step for fact in steps] == list(range(1, 9))
+    assert [fact.num_comments for fact in steps[:4]].count(8) == 3
+    assert sum(fact.num_comments for fact in steps[:4]) == 30
+    assert all(fact.num_tokens <= fact.num_padded for fact in steps)
+    epoch = next(fact for fact in facts if isinstance(fact, EpochDone))
+    mean = sum(fact.loss * fact.num_comments for fact in steps[:4]) / 30
+    assert epoch.training_loss == pytest.approx(mean)
+
+
+def test_unknown_targets_do_not_move_the_weights(tiny_bert: Path) -> None:
+    some = TARGETS.copy()
+    some[::2, 1] = np.nan
+    trained = trainer(tiny_bert, some)
+    run(trained)
+    # A head row whose label is never known gets no gradient: it only decays.
+    never = TARGETS.copy()
+    never[:, 1] = np.nan
+    other = trainer(tiny_bert, never)
+    before = other.model.classifier.weight.detach().clone()
+    run(other)
+    decay = np.prod([1 - other.plan.schedule.learning_rate(step) * 0.01 for step in range(8)])
+    after = other.model.classifier.weight.detach()
+    torch.testing.assert_close(after[1], before[1] * decay, rtol=1e-5, atol=1e-8)
+    assert (after[0] - before[0] * decay).abs().max() > 1e-4, "the control: a known label does move"
+    assert not equal(weights(trained), weights(other))
+
+
+def test_a_step_of_unknown_targets_alone_changes_nothing_but_by_decay(tiny_bert: Path) -> None:
+    trained = trainer(tiny_bert, np.full_like(TARGETS, np.nan))
+    facts = run(trained)
+    assert all(np.isnan(fact.loss) for fact in facts if isinstance(fact, StepDone))
+    assert all(torch.isfinite(tensor).all() for tensor in weights(trained).values())
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize("stop_after", [1, 3, 4, 6])
+def test_a_run_entered_again_ends_with_the_same_weights(
+    tiny_bert: Path, tmp_path: Path, stop_after: int, accumulation: int
+) -> None:
+    whole = trainer(tiny_bert, accumulation=accumulation)
+    facts = run(whole)
+    first = trainer(tiny_bert, accumulation=accumulation)
+    for num, _ in enumerate(steps_of(first), start=1):
+        if num == stop_after:
+            break
+    save_checkpoint(tmp_path / "half", first.model, first.optimizer.optimizer, None, first.progress)
+    second = trainer(tiny_bert, accumulation=accumulation)
+    second.progress = load_checkpoint(tmp_path / "half", second.model, second.optimizer.optimizer, None)
+    rest = run(second)
+    assert equal(weights(whole), weights(second))
+    last, again = facts[-1], rest[-1]
+    assert isinstance(last, EpochDone)
+    assert isinstance(again, EpochDone)
+    assert last.training_loss == again.training_loss
+
+
+def steps_of(some: Trainer) -> Iterator[StepDone]:
+    return (fact for fact in some.run(no_validation) if isinstance(fact, StepDone))
+
+
+def test_the_control_with_dropout_from_another_place_the_weights_differ(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trainer(tiny_bert)
+    run(whole)
+    right = order.step_seed
+    monkeypatch.setattr(loop, "step_seed", lambda seed, epoch, step, rank: right(seed, epoch, step + 1, rank))
+    other = trainer(tiny_bert)
+    run(other)
+    assert not equal(weights(whole), weights(other))
+
+
+def test_evaluating_in_between_does_not_disturb_a_run(tiny_bert: Path) -> None:
+    plain, disturbed = trainer(tiny_bert), trainer(tiny_bert)
+    run(plain)
+
+    def validate() -> Validation:
+        torch.rand(1000)
+        score_everywhere(disturbed.accelerator, disturbed.model, disturbed.data.tokens, len(LABELS), 64)
+        return no_validation()
+
+    list(disturbed.run(validate))
+    assert equal(weights(plain), weights(disturbed))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_a_word(tiny_bert: Path) -> None:
+    broken = trainer(tiny_bert)
+    with torch.no_grad():
+        broken.model.classifier.bias.fill_(torch.inf)
+    with pytest.raises(
+        UserError, match=r"step 1: the loss is (inf|nan): training stopped\nlower training\.learning_rate"
+    ):
+        run(broken)
+
+
+def test_scores_are_placed_by_row(tiny_bert: Path) -> None:
+    some = trainer(tiny_bert)
+    some.model.eval()
+    together = score_everywhere(some.accelerator, some.model, some.data.tokens, len(LABELS), 10_000)
+    apart = score_everywhere(some.accelerator, some.model, some.data.tokens, len(LABELS), 1)
+    np.testing.assert_allclose(together, apart, atol=1e-5)
+    assert np.abs(together - together[::-1]).max() > 1e-3, "the control: rows do differ"
