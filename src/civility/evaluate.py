@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from civility.classifier import Classifier
-from civility.data.readers import Columns, read_dataset
+from civility.data.readers import Columns, columns_present, read_dataset
 from civility.errors import UserError
+from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.pages import write_report
 from civility.run import RunDirectory
@@ -26,11 +27,11 @@ def evaluate(
     target: str,
     files: Sequence[str],
     *,
-    columns: Columns = Columns(),  # noqa: B008 (frozen)
+    text_column: str = "",
+    id_column: str = "",
     name: str = "",
     out: Path | None = None,
-    on_start: Callable[[int], None] = lambda num_comments: None,
-    on_scored: Callable[[int], None] = lambda num_comments: None,
+    on_scored: Callable[[int, int], None] = lambda num_comments, total: None,
 ) -> Evaluation:
     """Score labelled comments with a classifier, and measure and write what the scores are worth.
 
@@ -38,10 +39,10 @@ def evaluate(
     ----------
     target : a run directory, a classifier folder or a hub name
     files : labelled comments; a label that they lack is unknown
-    columns : which columns hold text, id and labels; the label axis is always the classifier's
+    text_column, id_column : empty: those of the run's recipe where the file has them, else recognised
     name : of the report; default: the first file's name
     out : folder of the report; default: the run's reports, or ``reports`` where the command runs
-    on_start, on_scored : told the number of comments before scoring, and after each batch
+    on_scored : told, after each batch, the number of comments in it and in all
 
     Raises
     ------
@@ -51,12 +52,13 @@ def evaluate(
     if Path(name).name != name or name in (".", ".."):
         raise UserError(f"--name {name}: is no plain name", "choose a name without slashes")
     classifier = Classifier.load(target)
-    axis = replace(columns, labels=classifier.labels)
-    reading = read_dataset(files, axis, require_all_labels=False)
-    on_start(len(reading.dataset))
-    scores = classifier.score(reading.dataset.texts, on_scored=on_scored)
-    report = Report.measure(reading.dataset, scores, reading.files)
     run = RunDirectory.find(Path(target))
+    columns = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns) if run else Columns()
+    columns = replace(columns, text=text_column or columns.text, id=id_column or columns.id, labels=classifier.labels)
+    reading = read_dataset(files, columns, require_all_labels=False)
+    total = len(reading.dataset)
+    scores = classifier.score(reading.dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
+    report = Report.measure(reading.dataset, scores, reading.files)
     folder = out or (run.reports if run else Path("reports"))
     json_path, markdown_path = write_report(report, folder, name)
     return Evaluation(report, reading.notes, json_path, markdown_path)

@@ -3,11 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from civility.classifier import Classifier
-from civility.data.readers import CommentChunk, stream_comments
+from civility.data.readers import CommentChunk, columns_present, stream_comments
 from civility.data.writers import score_format, write_scores
+from civility.recipe import Recipe
+from civility.run import RunDirectory
 
 _COMMENTS_AT_ONCE = 4_096
 """Comments sorted by length together: enough for little padding, and memory that does not grow."""
@@ -41,7 +44,7 @@ def predict(
     source : a file of comments, or a stream of bytes: one comment a line, JSONL or CSV
     out : a file of scores, which appears when it is complete, or a stream of bytes
     file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of ``out``, CSV into a stream
-    text_column, id_column : empty: recognised
+    text_column, id_column : empty: those of the run's recipe where the file has them, else recognised
     on_scored : told the number of comments after each batch
 
     Raises
@@ -49,6 +52,10 @@ def predict(
     UserError : whatever the user can mend
     """
     file_format = score_format(out, file_format)
+    run = RunDirectory.find(Path(target))
+    if run and isinstance(source, str):
+        columns = columns_present(source, Recipe.load(str(run.recipe)).data.columns)
+        text_column, id_column = text_column or columns.text, id_column or columns.id
     chunks = stream_comments(source, text_column, id_column)
     first = next(chunks)  # a mistake in the file is told before the model is loaded
     classifier = Classifier.load(target)

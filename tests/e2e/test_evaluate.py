@@ -8,7 +8,7 @@ import pytest
 
 from civility.data.starter import starter_corpus
 
-from .conftest import Run
+from .conftest import Run, quick
 
 LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 
@@ -86,3 +86,30 @@ def test_a_name_is_no_path(civility: Run, trained: Path, name: str) -> None:
     done = civility("evaluate", trained, "--data", "civility:starter/held-out", "--name", name)
     assert done.code == 2
     assert "is no plain name" in done.err
+
+
+def test_the_columns_of_the_runs_recipe_are_remembered(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    texts = starter_corpus("train").texts
+    rows: list[list[object]] = [[f"r{i}", text, "rude" if i % 2 else "rude|odd"] for i, text in enumerate(texts[:60])]
+    data = write_csv(tmp_path / "mine.csv", ["key", "wording", "tags"], rows)
+    settings = quick(
+        "data.text_column=wording",
+        "data.id_column=key",
+        "data.label_list_column=tags",
+        "data.label_separator=|",
+        'data.labels=["rude", "odd"]',
+        "training.epochs=1",
+    )
+    out = tmp_path / "run"
+    done = civility("train", "baseline", "--data", data, "--model", tiny_bert, "--out", out, *settings)
+    assert done.code == 0, done.err
+    done = civility("evaluate", out, "--data", data)
+    assert done.code == 0, done.err
+    report = json.loads((out / "reports" / "mine.json").read_text(encoding="utf-8"))
+    assert report["labels"]["odd"]["num_positive"] == 30
+    done = civility("predict", out, "--data", data)
+    assert done.out.splitlines()[0] == "key,rude,odd"
+    # The control: the classifier alone knows nothing of the columns.
+    done = civility("predict", out / "classifier", "--data", data)
+    assert done.code == 2
+    assert "no text column; the file has: key, wording, tags" in done.err

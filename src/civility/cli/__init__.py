@@ -99,7 +99,6 @@ def _share_or_files(values: list[str]) -> float | list[str]:
 
 def _evaluate(options: Namespace, command: list[str]) -> None:
     from civility.cli.display import make_console, print_notes, print_report, scoring_bar
-    from civility.data.readers import Columns
     from civility.evaluate import evaluate
 
     console = make_console()
@@ -107,10 +106,10 @@ def _evaluate(options: Namespace, command: list[str]) -> None:
         done = evaluate(
             options.target,
             options.data,
-            columns=Columns(text=options.text_column, id=options.id_column),
+            text_column=options.text_column,
+            id_column=options.id_column,
             name=options.name,
             out=Path(options.out) if options.out else None,
-            on_start=bar.start,
             on_scored=bar.advance,
         )
     print_notes(make_console(stderr=True), done.notes)

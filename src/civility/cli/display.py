@@ -65,12 +65,10 @@ class ScoringBar:
     Parameters
     ----------
     console : where to draw
-    total : comments, or None if not known beforehand
     """
 
-    def __init__(self, console: Console, total: int | None = None) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._total = total
         self._done = 0
         self._started = self._told = time.monotonic()
         self._progress: Progress | None = None
@@ -79,22 +77,16 @@ class ScoringBar:
             columns = [TextColumn("  scoring"), BarColumn(), TextColumn("{task.fields[facts]}"), _TimeLeft()]
             self._progress = Progress(*columns, console=console, transient=True)
             self._progress.start()
-            self._task = self._progress.add_task("", total=total, facts="")
+            self._task = self._progress.add_task("", total=None, facts="")
 
-    def start(self, total: int) -> None:
-        """Learn how many comments there are."""
-        self._total = total
-        if self._progress is not None:
-            self._progress.update(self._task, total=total)
-
-    def advance(self, num_comments: int) -> None:
-        """Count comments that have been scored."""
+    def advance(self, num_comments: int, total: int | None = None) -> None:
+        """Count comments that have been scored, of how many if that is known."""
         self._done += num_comments
         rate = self._done / max(1e-9, time.monotonic() - self._started)
-        of = f"/{self._total:,}" if self._total else ""
+        of = f"/{total:,}" if total else ""
         facts = f"{self._done:,}{of} comments   {rate:,.0f} comments/s"
         if self._progress is not None:
-            self._progress.update(self._task, completed=self._done, facts=facts)
+            self._progress.update(self._task, completed=self._done, total=total, facts=facts)
         elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()
             self._console.print(f"  scoring   {facts}")

@@ -173,8 +173,12 @@ examples:
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--text-column", default="", metavar="NAME", help="column of the comments; default: recognised")
-    parser.add_argument("--id-column", default="", metavar="NAME", help="column of the ids; default: recognised")
+    parser.add_argument(
+        "--text-column", default="", metavar="NAME", help="column of the comments; default: the run's, or recognised"
+    )
+    parser.add_argument(
+        "--id-column", default="", metavar="NAME", help="column of the ids; default: the run's, or recognised"
+    )
 
 
 def _add_recipes(verbs: Any) -> None:

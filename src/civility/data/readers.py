@@ -5,7 +5,7 @@ Knows the order of the work; formats, cells and the Jigsaw dialects are the busi
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +19,7 @@ from civility.data.plan import Plan, plan
 from civility.data.sources import built_in, expand, is_built_in
 from civility.data.tables import CHUNK_ROWS, Table, open_stdin, open_table
 
-__all__ = ["Columns", "CommentChunk", "Reading", "read_dataset", "stream_comments"]
+__all__ = ["Columns", "CommentChunk", "Reading", "columns_present", "read_dataset", "stream_comments"]
 
 _RECOGNISE = Columns()
 
@@ -104,6 +104,18 @@ def _notes_on(dataset: Dataset) -> Iterator[str]:
     num_unknown = int(np.sum(np.all(np.isnan(dataset.targets), axis=1)))
     if num_unknown:
         yield f"every label is unknown for {count(num_unknown, 'comment')}"
+
+
+def columns_present(file: str, columns: Columns) -> Columns:
+    """Return the columns without the names that the file does not have, which are recognised then.
+
+    For names that come from somewhere else than the user, as from the recipe of an earlier run.
+    """
+    if is_built_in(file):
+        return replace(columns, text="", id="", label_list="")
+    found = open_table(expand([file])[0]).columns
+    text, id, label_list = (name if name in found else "" for name in (columns.text, columns.id, columns.label_list))
+    return replace(columns, text=text, id=id, label_list=label_list)
 
 
 def stream_comments(source: str | Path | IO[bytes], text: str = "", id: str = "") -> Iterator[CommentChunk]:
