@@ -8,11 +8,12 @@ when training has ended; `--report-only` prints it for a run that is there alrea
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from civility.run import RunDirectory
 
 SETTINGS = {
     "data.max_length": "96",
@@ -32,8 +33,8 @@ def command(data: Path, out: Path) -> list[str]:
 
 def describe(run: Path) -> str:
     """Return data, machine, versions, epochs and the report of a finished run as Markdown."""
-    facts = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    directory = RunDirectory(run)
+    facts, lines = directory.read_environment(), list(directory.read_metrics())
     steps = [line for line in lines if line["kind"] == "step"]
     rates = sorted(step["num_comments"] / step["seconds"] for step in steps)
     training, validation = facts["data"]["training"], facts["data"]["validation"]
@@ -49,7 +50,7 @@ def describe(run: Path) -> str:
             f"\n| {epoch['epoch']} | {epoch['training_loss']:.4f} | {epoch['validation']['loss']:.4f} "
             f"| {epoch['validation']['macro_roc_auc']:.4f} | {epoch['seconds'] / 3600:.2f} |"
         )
-    report = (run / "reports" / "validation.md").read_text(encoding="utf-8")
+    report = (directory.reports / "validation.md").read_text(encoding="utf-8")
     table = "\n".join(line for line in report.splitlines() if line.startswith("|"))
     return "\n\n".join([*parts, table])
 

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from civility.data.starter import LABELS, starter_corpus
+from civility.run import RunDirectory
 
 CONFIG = {
     "vocab_size": 251_000,
@@ -105,8 +106,7 @@ def main() -> None:
         started = time.perf_counter()
         subprocess.run(command, check=True)
         seconds = time.perf_counter() - started
-        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-        facts = json.loads((out / "environment.json").read_text(encoding="utf-8"))
+        lines, facts = list(RunDirectory(out).read_metrics()), RunDirectory(out).read_environment()
     steps = [line for line in lines if line["kind"] == "step"]
     result = {
         "precision": facts["precision"],

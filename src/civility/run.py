@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from civility.data.files import explain_os_error, write_file
-from civility.errors import UserError
+from civility.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -164,4 +164,11 @@ def classifier_folder(target: str) -> str:
         return str(run.classifier)
     if path.is_file():
         raise UserError(f"{target}: is a file", "name a run directory, a classifier folder or a hub repository")
+    if not path.exists() and len(path.parts) > 1 and path.parent.is_dir():
+        # A hub repository has a slash in its name too, but a folder of that owner's name is hardly here by chance.
+        siblings = [str(other) for other in path.parent.iterdir() if other.is_dir()]
+        raise UserError(
+            f"{target}: no such folder{did_you_mean(target, siblings)}",
+            f"a hub repository of this name can be named where no folder {path.parent} is",
+        )
     return target

@@ -96,6 +96,7 @@ BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
     "built-in": (["train", "starter", "--data", "civility:starter/trian"], "(did you mean civility:starter/train?)"),
     "recipes": (["recipes", "startr"], "unknown recipe 'startr' (did you mean starter?)"),
     "target": (["predict", "./nowhere", "--data", "x.txt"], "x.txt: no such file"),
+    "run": (["evaluate", "{here}/nowhere", "--data", "civility:starter/train"], "nowhere: no such folder"),
     "format": (["predict", "x", "--data", "-", "--format", "xml"], "'xml'"),
 }
 
@@ -106,7 +107,7 @@ def test_a_bad_command_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arguments, message = BAD_COMMANDS[name]
-    done = civility(*arguments)
+    done = civility(*(argument.replace("{here}", str(tmp_path)) for argument in arguments))
     assert done.code == 2
     assert done.err.startswith("error: ")
     assert message in done.err

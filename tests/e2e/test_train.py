@@ -119,6 +119,22 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
     assert not all(np.array_equal(first[name], other[name]) for name in first)
 
 
+def test_two_precisions_train_in_one_process(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        settings = quick("training.epochs=1", "training.batch_size=64", f"training.precision={precision}")
+        out = tmp_path / precision
+        arguments = ("--data", "civility:starter/held-out", "--model", tiny_bert, "--out", out)
+        done = civility("train", "starter", *arguments, *settings)
+        assert done.code == 0, done.err
+        assert f"CPU, 1 thread · {precision}" in done.out
+        losses[precision] = metrics_of(out, "epoch")[-1]["training_loss"]
+        kept = load_file(out / "classifier" / "model.safetensors")
+        assert {array.dtype for array in kept.values()} == {np.dtype("float32")}
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+    assert losses["bf16"] != losses["fp32"], "the control: bf16 does round"
+
+
 def test_training_stops_when_patience_has_run_out(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
     # Steps too small to change a score: the first epoch stays the best.
     settings = quick(

@@ -117,15 +117,19 @@ def public_name(name: str) -> str:
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Silence the bars and load reports of transformers: what matters of them, we say ourselves."""
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    verbosity, hub_verbosity = logging.get_verbosity(), hub_logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()  # it tells every retry, twice
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(hub_verbosity)
         if bars:
             logging.enable_progress_bar()
 
@@ -146,9 +150,9 @@ def explain_loading(name: str) -> Iterator[None]:
                 "the folder needs a whole config.json, model.safetensors and tokenizer; get it again",
             ) from error
         raise UserError(
-            f"model {name!r}: not in the local cache, and the hub did not give it: {reason}",
+            f"model {name!r}: no such folder, not in the local cache, and the hub did not give it: {reason}",
             f"without a network: on a machine that has one, 'hf download {name} --local-dir FOLDER'; "
-            "copy the folder here and pass --model FOLDER",
+            "copy the folder here and name it",
         ) from error
 
 

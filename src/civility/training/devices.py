@@ -1,6 +1,5 @@
 """Devices, processes and precision: the one place that asks the hardware and starts accelerate."""
 
-import os
 import platform
 from typing import Any, Literal
 
@@ -63,10 +62,11 @@ def start_accelerator(device: str, precision: str, trackers: list[str], folder: 
     trackers : names of accelerate's trackers
     folder : where file-based trackers write
     """
-    if device == "cpu":
-        os.environ["ACCELERATE_USE_CPU"] = "true"  # read by PartialState, which may have to start gloo
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
+    # accelerate keeps its state for the life of the process, and refuses another precision after the first.
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     # Everything is passed: the defaults of `accelerate config` must not change a run behind the recipe's back.
     return Accelerator(
         cpu=device == "cpu",
