@@ -123,7 +123,7 @@ def quiet_transformers() -> Iterator[None]:
     verbosity, hub_verbosity = logging.get_verbosity(), hub_logging.get_verbosity()
     bars = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()  # it tells every retry, twice
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it tells every retry
     logging.disable_progress_bar()
     try:
         yield
