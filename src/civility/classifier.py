@@ -110,14 +110,18 @@ class Classifier:
         encoder = load_classifier_folder(folder)
         path = Path(folder) / SIDECAR
         if not path.is_file():
-            longest = int(min(encoder.tokenizer.model_max_length, _LONGEST_DEFAULT))
-            return cls(encoder, longest)
+            return cls(encoder, min(encoder.longest_text, _LONGEST_DEFAULT))
         sidecar = Sidecar.read(path)
         if sidecar.labels != encoder.labels:
             raise UserError(
                 f"{folder}: {SIDECAR} names the labels {', '.join(sidecar.labels)}, "
                 f"config.json {', '.join(encoder.labels)}",
                 "the two files are not of one classifier; get the folder again",
+            )
+        if sidecar.max_length > encoder.longest_text:
+            raise UserError(
+                f"{path}: damaged: max_length is {sidecar.max_length}, the model takes {encoder.longest_text} tokens",
+                "get the classifier folder again",
             )
         return cls(encoder, sidecar.max_length, sidecar.thresholds)
 

@@ -10,7 +10,7 @@ from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.pages import write_report
-from civility.run import RunDirectory
+from civility.run import OWN_REPORT, RunDirectory
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,13 @@ def evaluate(
     name = name or report_name(files)
     if Path(name).name != name or name in (".", ".."):
         raise UserError(f"--name {name}: is no plain name", "choose a name without slashes")
-    classifier = Classifier.load(target)
     run = RunDirectory.find(Path(target))
+    if run and not out and name == OWN_REPORT:
+        raise UserError(
+            f"the run's own report is named {OWN_REPORT}: it would be replaced",
+            "give this one another name: --name NAME",
+        )
+    classifier = Classifier.load(target)
     columns = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns) if run else Columns()
     columns = replace(columns, text=text_column or columns.text, id=id_column or columns.id, labels=classifier.labels)
     reading = read_dataset(files, columns, require_all_labels=False)

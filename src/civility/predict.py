@@ -9,6 +9,7 @@ from typing import IO
 from civility.classifier import Classifier
 from civility.data.readers import CommentChunk, columns_present, stream_comments
 from civility.data.writers import score_format, write_scores
+from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 
@@ -52,6 +53,8 @@ def predict(
     UserError : whatever the user can mend
     """
     file_format = score_format(out, file_format)
+    if isinstance(source, str) and isinstance(out, str) and Path(out).resolve() == Path(source).resolve():
+        raise UserError(f"{out}: is the file of comments itself", "write the scores to another file")
     run = RunDirectory.find(Path(target))
     if run and isinstance(source, str):
         columns = columns_present(source, Recipe.load(str(run.recipe)).data.columns)
@@ -60,7 +63,9 @@ def predict(
     first = next(chunks)  # a mistake in the file is told before the model is loaded
     classifier = Classifier.load(target)
     num_comments = num_blank = 0
-    with write_scores(out, file_format, first.id_column, classifier.labels) as write:
+    # A label may have the name of the id column: the ids make way.
+    id_column_out = next(name for name in (first.id_column, "id", "comment_id", "row") if name not in classifier.labels)
+    with write_scores(out, file_format, id_column_out, classifier.labels) as write:
         for chunk in _gathered(itertools.chain([first], chunks)):
             write(chunk.ids, classifier.score(chunk.texts, on_scored=on_scored))
             num_comments += len(chunk.ids)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from civility.data.readers import Columns
@@ -25,6 +25,7 @@ def _as_tuple(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+_MODEL, _REVISION = "microsoft/mdeberta-v3-base", "a0484667b22365f84929a935b5e50a51f71f159d"
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -68,20 +69,24 @@ class DataSettings(_Section):
 class ModelSettings(_Section):
     """Which pretrained encoder."""
 
-    name: str = Field(
-        default="microsoft/mdeberta-v3-base", min_length=1, description="hub name, folder or starter model"
-    )
-    revision: str = Field(
-        default="a0484667b22365f84929a935b5e50a51f71f159d", description="commit of a hub model; empty: its newest"
-    )
+    name: str = Field(default=_MODEL, min_length=1, description="hub name, folder or starter model")
+    revision: str = Field(default=_REVISION, description="commit of a hub model; empty: its newest")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_revision_of_another_model(cls, values: object) -> object:
+        """Leave out the default revision where another model is named: it is of the default model."""
+        if isinstance(values, dict) and values.get("name", _MODEL) != _MODEL:
+            return {"revision": "", **values}
+        return values
 
 
 class TrainingSettings(_Section):
     """How to fine-tune it."""
 
     epochs: int = Field(default=6, ge=1, description="passes planned; the schedule ends with the last")
-    batch_size: int = Field(default=16, ge=1, description="comments per process and micro-batch")
-    gradient_accumulation: int = Field(default=1, ge=1, description="micro-batches per optimiser step")
+    batch_size: int = Field(default=16, ge=1, le=100_000, description="comments per process and micro-batch")
+    gradient_accumulation: int = Field(default=1, ge=1, le=100_000, description="micro-batches per optimiser step")
     learning_rate: float = Field(default=2e-5, gt=0, lt=1, description="peak")
     weight_decay: float = Field(default=0.01, ge=0, lt=1, description="on all parameters")
     adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
@@ -136,7 +141,8 @@ class Recipe(_Section):
         ----------
         name : a shipped recipe, or a path that ends in ``.toml``
         changes : ``{"section.key": value}``. With other training files and no word on validation, validation
-            files of the recipe are dropped, since they belong to its own data: a share is held out instead
+            files of the recipe are dropped, since they belong to its own data: a share is held out instead.
+            With another model and no word on the revision, the recipe's is dropped, since it is of its own model
 
         Raises
         ------
@@ -148,6 +154,8 @@ class Recipe(_Section):
         except tomllib.TOMLDecodeError as error:
             raise UserError(f"{source}: no valid TOML: {error}", "see 'civility recipes baseline'") from error
         changes = changes or {}
+        if "model.name" in changes and isinstance(content.get("model"), dict):
+            content["model"].pop("revision", None)
         for key, value in changes.items():
             _put(content, key, value)
         if "data.files" in changes and "data.validation" not in changes:

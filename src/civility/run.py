@@ -10,6 +10,9 @@ from typing import Any
 from civility.data.files import explain_os_error, write_file
 from civility.errors import UserError, did_you_mean
 
+OWN_REPORT = "validation"
+"""The name of the report that a run writes of itself, on its validation comments."""
+
 
 @dataclass(frozen=True)
 class RunDirectory:

@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +182,12 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
         ),
         "civility.json names the labels",
     ),
+    "too-long": (
+        lambda folder: (folder / "civility.json").write_text(
+            (folder / "civility.json").read_text().replace('"max_length": 24', '"max_length": 2048')
+        ),
+        "max_length is 2048, the model takes 24 tokens",
+    ),
     "single-label": (
         lambda folder: (folder / "config.json").write_text(
             (folder / "config.json").read_text().replace("multi_label_", "single_label_")
@@ -226,6 +234,42 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert done.code == 2
     assert "scores.csv: cannot write: no space left on the disk" in done.err
     assert list(tmp_path.iterdir()) == [comments]
+
+
+def test_a_full_standard_output_is_told(trained: Path, tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "one.txt").write_text("a comment\n")
+    for arguments in (["predict", str(trained), "--data", str(tmp_path / "one.txt")], ["recipes", "baseline"]):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run([sys.executable, "-m", "civility", *arguments], stdout=full, stderr=subprocess.PIPE)
+        assert done.returncode == 2, done.stderr
+        assert b"No space left on device" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
+def test_a_name_that_is_too_long_is_told(civility: Run, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("a comment\n")
+    name = "x" * 300
+    for arguments in (
+        ("predict", trained, "--data", tmp_path / "one.txt", "--out", tmp_path / f"{name}.csv"),
+        ("predict", tmp_path / name, "--data", tmp_path / "one.txt"),
+        ("train", "starter", "--out", tmp_path / name),
+        ("evaluate", trained, "--data", "civility:starter/held-out", "--name", name),
+    ):
+        done = civility(*arguments)
+        assert done.code == 2, done.err
+        assert "File name too long" in done.err
+        assert "Traceback" not in done.err
+
+
+def test_scores_are_not_written_over_the_comments(civility: Run, trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "both.csv"
+    path.write_text("id,comment_text\n1,hello\n")
+    done = civility("predict", trained, "--data", path, "--out", path)
+    assert done.code == 2
+    assert "is the file of comments itself" in done.err
+    assert path.read_text() == "id,comment_text\n1,hello\n"
 
 
 def test_a_missing_folder_is_told(civility: Run, trained: Path, tmp_path: Path) -> None:

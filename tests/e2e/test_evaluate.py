@@ -113,3 +113,23 @@ def test_the_columns_of_the_runs_recipe_are_remembered(civility: Run, tiny_bert:
     done = civility("predict", out / "classifier", "--data", data)
     assert done.code == 2
     assert "no text column; the file has: key, wording, tags" in done.err
+
+
+def test_the_runs_own_report_is_not_replaced(civility: Run, trained: Path) -> None:
+    before = (trained / "reports" / "validation.json").read_bytes()
+    done = civility("evaluate", trained, "--data", "civility:starter/train", "--name", "validation")
+    assert done.code == 2
+    assert "the run's own report is named validation" in done.err
+    assert (trained / "reports" / "validation.json").read_bytes() == before
+
+
+def test_data_given_in_two_options_is_read_together(civility: Run, trained: Path, tmp_path: Path) -> None:
+    for name, num in (("a", 7), ("b", 5)):
+        write_csv(tmp_path / f"{name}.csv", ["text", "toxic"], [[f"{name} comment {i}", i % 2] for i in range(num)])
+    twice = ("--data", tmp_path / "a.csv", "--data", tmp_path / "b.csv")
+    done = civility("evaluate", trained, *twice, "--name", "both", "--out", tmp_path)
+    assert done.code == 0, done.err
+    assert json.loads((tmp_path / "both.json").read_text())["data"]["num_comments"] == 12
+    done = civility("predict", trained, *twice)
+    assert done.code == 2
+    assert "given twice; one file at a time" in done.err

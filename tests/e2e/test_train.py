@@ -174,7 +174,7 @@ def test_a_tracker_gets_the_metrics(civility: Run, tiny_bert: Path, tmp_path: Pa
     (events,) = (out / "trackers" / "civility").glob("events.out.tfevents.*")
     seen = EventAccumulator(str(events))
     seen.Reload()
-    logged = seen.Scalars("validation/macro_roc_auc")[0].value
+    logged = seen.Scalars("epoch/validation/macro_roc_auc")[0].value
     (epoch,) = metrics_of(out, "epoch")
     assert logged == pytest.approx(epoch["validation"]["macro_roc_auc"], abs=1e-6)  # type: ignore[index]
 

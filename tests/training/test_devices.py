@@ -68,6 +68,7 @@ def test_fp16_needs_a_gpu(device: str) -> None:
 
 
 def test_the_processor_is_described_with_its_threads() -> None:
-    threads = torch.get_num_threads()
-    assert describe_device("cpu", 1) == f"CPU, {threads} threads"
-    assert describe_device("cpu", 2) == f"2 x CPU, {threads} threads"
+    num_threads = torch.get_num_threads()
+    threads = "1 thread" if num_threads == 1 else f"{num_threads} threads"
+    assert describe_device("cpu", 1) == f"CPU, {threads}"
+    assert describe_device("cpu", 2) == f"2 x CPU, {threads}"

@@ -13,7 +13,7 @@ from civility.model.encoder import load_encoder
 from civility.model.tokens import tokenise
 from civility.training import loop, order
 from civility.training.checkpoint import load_checkpoint, save_checkpoint
-from civility.training.devices import start_accelerator
+from civility.training.devices import MixedPrecision, start_accelerator
 from civility.training.loop import EpochDone, Plan, StepDone, Trainer, TrainingData, Validation
 from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
@@ -26,13 +26,19 @@ TARGETS = np.array([[i % 3 > 0, i % 5 == 0] for i in range(30)], dtype=np.float3
 
 
 def trainer(
-    model: Path, targets: Any = TARGETS, *, accumulation: int = 1, rate: float = 1e-3, epochs: int = 2
+    model: Path,
+    targets: Any = TARGETS,
+    *,
+    accumulation: int = 1,
+    rate: float = 1e-3,
+    epochs: int = 2,
+    precision: MixedPrecision | None = None,
 ) -> Trainer:
     encoder = load_encoder(str(model), LABELS, seed=3)
-    accelerator = start_accelerator("cpu", "fp32", [], None)
+    accelerator = start_accelerator("cpu", [], None)
     shape = BatchShape(8 // accumulation, accumulation)
+    prepared = accelerator.prepare(encoder.model)
     optimizer = build_adamw(encoder.model, weight_decay=0.01, betas=(0.9, 0.999), epsilon=1e-8)
-    prepared, optimizer = accelerator.prepare(encoder.model, optimizer)
     plan = Plan(
         epochs=epochs,
         shape=shape,
@@ -43,7 +49,7 @@ def trainer(
     )
     loss = build_loss("weighted_bce", positive_share(TARGETS), 1.0)
     data = TrainingData(tokenise(encoder.tokenizer, TEXTS, 32), targets)
-    return Trainer(accelerator, prepared, optimizer, data, loss, plan)
+    return Trainer(accelerator, prepared, optimizer, precision or MixedPrecision.of("fp32", "cpu"), data, loss, plan)
 
 
 def no_validation() -> Validation:
@@ -111,9 +117,9 @@ def test_a_run_entered_again_ends_with_the_same_weights(
     for num, _ in enumerate(steps_of(first), start=1):
         if num == stop_after:
             break
-    save_checkpoint(tmp_path / "half", first.model, first.optimizer.optimizer, None, first.progress)
+    save_checkpoint(tmp_path / "half", first.model, first.optimizer, None, first.progress)
     second = trainer(tiny_bert, accumulation=accumulation)
-    second.progress = load_checkpoint(tmp_path / "half", second.model, second.optimizer.optimizer, None)
+    second.progress = load_checkpoint(tmp_path / "half", second.model, second.optimizer, None)
     rest = run(second)
     assert equal(weights(whole), weights(second))
     last, again = facts[-1], rest[-1]
@@ -168,3 +174,25 @@ def test_scores_are_placed_by_row(tiny_bert: Path) -> None:
     apart = score_everywhere(some.accelerator, some.model, some.data.tokens, len(LABELS), 1)
     np.testing.assert_allclose(together, apart, atol=1e-5)
     assert np.abs(together - together[::-1]).max() > 1e-3, "the control: rows do differ"
+
+
+def test_a_step_whose_gradients_overflow_is_skipped_and_told(tiny_bert: Path) -> None:
+    # A scale of 2 ** 127 times the loss is more than float32 holds: as an overflow in fp16 is.
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=2.0**-20)
+    some = trainer(tiny_bert, rate=1e-2, precision=MixedPrecision("fp16", "cpu", scaler))
+    before = weights(some)
+    facts = steps_of(some)
+    first = next(facts)
+    assert first.skipped
+    assert equal(weights(some), before)
+    later = list(facts)
+    assert not later[-1].skipped, "the control: at a lower scale the step is taken"
+    assert not equal(weights(some), before)
+
+
+def test_a_run_that_only_overflows_is_stopped(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_MOST_SKIPPED_IN_A_ROW", 3)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=1.0 - 1e-9)
+    some = trainer(tiny_bert, precision=MixedPrecision("fp16", "cpu", scaler))
+    with pytest.raises(UserError, match=r"step 4: the gradient norm at the lowest scale is (inf|nan)"):
+        run(some)

@@ -1,5 +1,6 @@
 """The command line: parse, call one verb, print. No logic, and nothing heavy before a verb needs it."""
 
+import contextlib
 import os
 import sys
 import traceback
@@ -28,9 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _say("interrupted")
         raise SystemExit(130) from None
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does: nothing to tell, and nowhere to tell it.
+        # The reader of our output has had enough, as `head` has: nothing to tell, and nowhere to tell it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
+        raise SystemExit(0) from None
+    except OSError as error:
+        # The machine refused: a disk that is full, a name too long. Nothing that a traceback would explain.
+        where = error.filename if error.filename is not None else "the system"
+        _say_error(UserError(f"{where}: {error.strerror or error}", "mend that, and run the command again"))
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what could not be written stays so
+        raise SystemExit(2) from None
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in _NEEDED:
             raise
@@ -49,6 +57,7 @@ def _run(arguments: list[str]) -> int:
     options = build_parser(__version__).parse_args(arguments)
     verbs = {"train": _train, "evaluate": _evaluate, "predict": _predict, "recipes": _recipes}
     verbs[options.verb](options, ["civility", *arguments])
+    sys.stdout.flush()
     return 0
 
 
@@ -86,7 +95,6 @@ def _recipe_changes(options: Namespace) -> dict[str, object]:
         changes["data.validation"] = _share_or_files(options.validation)
     if options.model:
         changes["model.name"] = options.model
-        changes["model.revision"] = ""
     return changes
 
 

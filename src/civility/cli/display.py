@@ -65,16 +65,18 @@ class ScoringBar:
     Parameters
     ----------
     console : where to draw
+    name : what is scored
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, name: str = "scoring") -> None:
         self._console = console
+        self._name = name
         self._done = 0
         self._started = self._told = time.monotonic()
         self._progress: Progress | None = None
         self._task = TaskID(0)
         if console.is_terminal:
-            columns = [TextColumn("  scoring"), BarColumn(), TextColumn("{task.fields[facts]}"), _TimeLeft()]
+            columns = [TextColumn(f"  {name}"), BarColumn(), TextColumn("{task.fields[facts]}"), _TimeLeft()]
             self._progress = Progress(*columns, console=console, transient=True)
             self._progress.start()
             self._task = self._progress.add_task("", total=None, facts="")
@@ -89,7 +91,7 @@ class ScoringBar:
             self._progress.update(self._task, completed=self._done, total=total, facts=facts)
         elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()
-            self._console.print(f"  scoring   {facts}")
+            self._console.print(f"  {self._name}   {facts}")
 
     def stop(self) -> None:
         """Take the bar away."""
@@ -135,6 +137,8 @@ class TrainingDisplay:
         self._told = 0.0
         self._window: list[StepDone] = []
         self._num_skipped = 0
+        self._scoring: ScoringBar | None = None
+        self._num_validation = 0
 
     def listen(self, fact: "Fact") -> None:
         """Draw one fact."""
@@ -147,8 +151,11 @@ class TrainingDisplay:
             self._draw_step(fact)
         elif isinstance(fact, facts.ValidationStarted):
             self._stop_bar()
-            if self._console.is_terminal:
-                self._console.print(f"  scoring {fact.num_comments:,} validation comments …", end="\r")
+            self._scoring = ScoringBar(self._console, "validation")
+            self._num_validation = fact.num_comments
+        elif isinstance(fact, facts.ValidationScored):
+            assert self._scoring is not None
+            self._scoring.advance(fact.num_comments, self._num_validation)
         elif isinstance(fact, facts.EpochJudged):
             self._draw_epoch(fact)
         else:
@@ -234,9 +241,13 @@ class TrainingDisplay:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+        if self._scoring is not None:
+            self._scoring.stop()
+            self._scoring = None
 
     def _draw_epoch(self, fact: "EpochJudged") -> None:
         assert self._plan is not None
+        self._stop_bar()
         epoch = fact.epoch
         values = {
             "epoch": str(epoch.epoch),

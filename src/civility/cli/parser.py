@@ -28,6 +28,15 @@ the first five minutes:
 _TARGET = "a run directory, a classifier folder, or the name of a multi-label classifier on the hub"
 
 
+class _Once(argparse.Action):
+    """Store a value, and refuse a second one: the first would be forgotten without a word."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        if getattr(namespace, self.dest, None) is not None:
+            parser.error(f"argument {option}: given twice; one file at a time")
+        setattr(namespace, self.dest, values)
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that names the closest word, and says its errors as the rest of civility does."""
 
@@ -56,7 +65,7 @@ def build_parser(version: str) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"civility {version}")
-    verbs = parser.add_subparsers(dest="verb", metavar="verb", required=True, help=argparse.SUPPRESS)
+    verbs = parser.add_subparsers(dest="verb", metavar="verb", prog="civility", required=True, help=argparse.SUPPRESS)
     _add_train(verbs)
     _add_evaluate(verbs)
     _add_predict(verbs)
@@ -104,10 +113,11 @@ examples:
         metavar="RECIPE",
         help="a shipped recipe (baseline, starter) or a TOML file; default: baseline",
     )
-    parser.add_argument("--data", nargs="+", metavar="FILE", help="labelled comments to train on")
+    parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="labelled comments to train on")
     parser.add_argument(
         "--validation",
         nargs="+",
+        action="extend",
         metavar="FILE|FRACTION",
         help="share of the comments to hold out, or the file(s) to validate on",
     )
@@ -138,7 +148,7 @@ examples:
 """,
     )
     parser.add_argument("target", metavar="TARGET", help=_TARGET)
-    parser.add_argument("--data", nargs="+", required=True, metavar="FILE", help="labelled comments")
+    parser.add_argument("--data", nargs="+", action="extend", required=True, metavar="FILE", help="labelled comments")
     parser.add_argument("--name", default="", metavar="NAME", help="of the report; default: the first file's")
     parser.add_argument("--out", metavar="DIR", help="folder of the report; default: the run's reports, or ./reports")
     _add_columns(parser)
@@ -160,7 +170,7 @@ examples:
 """,
     )
     parser.add_argument("target", metavar="TARGET", help=_TARGET)
-    parser.add_argument("--data", required=True, metavar="FILE|-", help="comments; - for standard input")
+    parser.add_argument("--data", action=_Once, required=True, metavar="FILE|-", help="comments; - for standard input")
     parser.add_argument("--out", default="-", metavar="FILE|-", help="scores; default: standard output")
     parser.add_argument(
         "--format",

@@ -170,6 +170,10 @@ def no_text(name: str, wanted: str, found: Sequence[str]) -> UserError:
     return UserError(f"{name}: no text column; the file has: {', '.join(found)}", _NAME_TEXT)
 
 
-def no_label(name: str, wanted: str, found: Sequence[str]) -> UserError:
-    """Return the error for a file without a label that is needed."""
-    return no_column(name, wanted, found, "name the label columns in the recipe (data.labels) or rename them")
+def no_label(name: str, wanted: str, found: Sequence[str], there: Sequence[str] = ()) -> UserError:
+    """Return the error for a file without a label that is needed; ``there`` are the other labels that it has."""
+    remedy = "name the label columns in the recipe (data.labels) or rename them"
+    if there:
+        listed = ", ".join(f'"{label}"' for label in there)
+        remedy += f"; to train on those that are there: --set 'data.labels=[{listed}]'"
+    return no_column(name, wanted, found, remedy)

@@ -49,9 +49,9 @@ def explain_os_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in reasons:
+        if error.errno is None:
             raise
-        reason, remedy = reasons[error.errno]
+        reason, remedy = reasons.get(error.errno, (error.strerror or str(error), "write elsewhere"))
         raise UserError(f"{path}: cannot write: {reason}", remedy) from error
 
 

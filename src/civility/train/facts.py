@@ -40,6 +40,13 @@ class ValidationStarted:
 
 
 @dataclass(frozen=True)
+class ValidationScored:
+    """Told after each batch of validation comments, with about how many have been scored since the last."""
+
+    num_comments: int
+
+
+@dataclass(frozen=True)
 class EpochJudged:
     """Told after each epoch: its numbers, and whether it is the best so far."""
 
@@ -59,5 +66,5 @@ class RunFinished:
     seconds: float
 
 
-Fact = RunPlanned | StepDone | ValidationStarted | EpochJudged | RunFinished
+Fact = RunPlanned | StepDone | ValidationStarted | ValidationScored | EpochJudged | RunFinished
 Listener = Callable[[Fact], None]

@@ -5,13 +5,14 @@ The one place that knows both the recipe and the mechanism; the order of events 
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from civility.classifier import Classifier
-from civility.data.dataset import POSITIVE_FROM
+from civility.data.dataset import POSITIVE_FROM, Float32Array
 from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
@@ -21,13 +22,19 @@ from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.card import CardFacts, model_card
 from civility.report.pages import write_report
-from civility.run import RunDirectory
-from civility.train.facts import Listener, RunPlanned, ValidationStarted
+from civility.run import OWN_REPORT, RunDirectory
+from civility.train.facts import Listener, RunPlanned, ValidationScored, ValidationStarted
 from civility.training.checkpoint import load_weights, save_checkpoint
-from civility.training.devices import choose_device, choose_precision, describe_device, start_accelerator
+from civility.training.devices import (
+    MixedPrecision,
+    choose_device,
+    choose_precision,
+    describe_device,
+    start_accelerator,
+)
 from civility.training.environment import describe_environment, library_versions
 from civility.training.loop import Plan, Trainer, TrainingData, Validation
-from civility.training.loss import Loss, build_loss, positive_share
+from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
 from civility.training.order import BatchShape
 from civility.training.stopping import EarlyStopping
@@ -48,12 +55,11 @@ class Session:
     accelerator: Any
     encoder: Encoder
     trainer: Trainer
-    loss: Loss
     validation_tokens: Tokens
     data: PreparedData
-    device: str
-    precision: str
     best_step: int = 0
+    logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    best_logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
     @classmethod
     def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str) -> "Session":
@@ -61,7 +67,7 @@ class Session:
         settings = recipe.training
         device = choose_device(settings.device)
         precision = choose_precision(settings.precision, device)
-        accelerator = start_accelerator(device, precision, [tracker] if tracker else [], str(run.trackers))
+        accelerator = start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
         labels = data.training.labels
         encoder = load_encoder(recipe.model.name, labels, revision=recipe.model.revision or None, seed=recipe.seed)
         longest = encoder.longest_text
@@ -74,15 +80,16 @@ class Session:
         validation_tokens = tokenise(encoder.tokenizer, data.validation.texts, recipe.data.max_length)
         shape = BatchShape(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
         num_steps = settings.epochs * shape.num_steps(len(tokens))
+        share = positive_share(data.training.targets)
+        loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
+        model = accelerator.prepare(encoder.model)
+        # After the model has moved to its device, and over its own parameters: accelerate wraps none of it.
         optimizer = build_adamw(
             encoder.model,
             weight_decay=settings.weight_decay,
             betas=(settings.adam_beta1, settings.adam_beta2),
             epsilon=settings.adam_epsilon,
         )
-        share = positive_share(data.training.targets)
-        loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
-        model, prepared_optimizer = accelerator.prepare(encoder.model, optimizer)
         plan = Plan(
             epochs=settings.epochs,
             shape=shape,
@@ -91,16 +98,24 @@ class Session:
             seed=recipe.seed,
             group_by_length=settings.group_by_length,
         )
-        training_data = TrainingData(tokens, data.training.targets)
-        trainer = Trainer(accelerator, model, prepared_optimizer, training_data, loss, plan)
-        return cls(recipe, run, accelerator, encoder, trainer, loss, validation_tokens, data, device, precision)
+        trainer = Trainer(
+            accelerator,
+            model,
+            optimizer,
+            MixedPrecision.of(precision, device),
+            TrainingData(tokens, data.training.targets),
+            loss,
+            plan,
+        )
+        return cls(recipe, run, accelerator, encoder, trainer, validation_tokens, data)
 
     def planned(self) -> RunPlanned:
         """Return what is about to happen."""
         plan, tokens, data = self.trainer.plan, self.trainer.data.tokens, self.data
         settings = self.recipe.training
+        loss = self.trainer.loss
         weighs_positives = settings.loss == "pos_weight_bce"
-        weights = self.loss.positive_weights if weighs_positives else self.loss.label_weights
+        weights = loss.positive_weights if weighs_positives else loss.label_weights
         return RunPlanned(
             num_training=len(data.training),
             num_validation=len(data.validation),
@@ -110,8 +125,8 @@ class Session:
             num_parameters=self.encoder.num_parameters,
             head_is_new=self.encoder.head_is_new,
             share_truncated=tokens.num_truncated / len(tokens),
-            device=describe_device(self.device, self.accelerator.num_processes),
-            precision=self.precision,
+            device=describe_device(self.trainer.precision.device, self.accelerator.num_processes),
+            precision=self.trainer.precision.name,
             epochs=plan.epochs,
             steps_per_epoch=plan.shape.num_steps(len(tokens)),
             global_batch=plan.shape.global_size,
@@ -138,8 +153,8 @@ class Session:
         return {
             "command": list(command),
             **describe_environment(),
-            "device": describe_device(self.device, 1),
-            "precision": self.precision,
+            "device": describe_device(self.trainer.precision.device, 1),
+            "precision": self.trainer.precision.name,
             "num_processes": self.accelerator.num_processes,
             "data": {
                 name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
@@ -151,31 +166,33 @@ class Session:
         """Score the validation comments on all processes, and measure them on each."""
         dataset = self.data.validation
         tell(ValidationStarted(self.trainer.progress.epoch, len(dataset)))
-        logits = score_everywhere(
+        self.logits = score_everywhere(
             self.accelerator,
             self.trainer.model,
             self.validation_tokens,
             len(dataset.labels),
             self.recipe.evaluation.tokens_per_batch,
+            lambda num_comments: tell(ValidationScored(num_comments)),
         )
-        return measure_validation(logits, dataset.targets, self.loss, dataset.labels)
+        return measure_validation(self.logits, dataset.targets, self.trainer.loss, dataset.labels)
 
     def log(self, line: dict[str, Any], step: int) -> None:
         """Write a line of the metrics log, and give its numbers to the tracker."""
         if self.accelerator.is_main_process:
             self.run.log_metrics(line)
-        self.accelerator.log(_tracker_values(line), step=step)
+        self.accelerator.log(_tracker_values(line, f"{line['kind']}/"), step=step)
 
     def save_checkpoint(self, step: int, is_best: bool) -> None:
         """Write a checkpoint, and keep only this one and the best."""
-        self.best_step = step if is_best else self.best_step
+        if is_best:
+            self.best_step, self.best_logits = step, self.logits
         if not self.accelerator.is_main_process:
             return
         save_checkpoint(
             self.run.checkpoint(step),
             self.accelerator.unwrap_model(self.trainer.model),
-            self.trainer.optimizer.optimizer,
-            self.accelerator.scaler,
+            self.trainer.optimizer,
+            self.trainer.precision.scaler,
             self.trainer.progress,
         )
         for folder in self.run.checkpoint_folders():
@@ -186,15 +203,14 @@ class Session:
         """Put the best epoch's classifier and its report in place; None on all processes but the first."""
         if not self.accelerator.is_main_process:
             return None
-        model = self.accelerator.unwrap_model(self.trainer.model, keep_fp32_wrapper=False)
-        load_weights(self.run.checkpoint(self.best_step), model)
-        data = self.data
+        load_weights(self.run.checkpoint(self.best_step), self.encoder.model)
         classifier = Classifier(self.encoder, self.recipe.data.max_length)
-        scores = classifier.score(data.validation.texts, tokens_per_batch=self.recipe.evaluation.tokens_per_batch)
-        report = Report.measure(data.validation, scores, data.validation_files)
+        # The logits that chose the epoch are, to the bit, what the classifier computes: no need to score again.
+        scores = torch.sigmoid(torch.from_numpy(self.best_logits)).numpy()
+        report = Report.measure(self.data.validation, scores, self.data.validation_files)
         with write_folder(self.run.classifier) as folder:
             classifier.save(folder, model_card(self._card(stopping), report))
-        write_report(report, self.run.reports, "validation", VALIDATION_NOTE)
+        write_report(report, self.run.reports, OWN_REPORT, VALIDATION_NOTE)
         return report
 
     def _card(self, stopping: EarlyStopping) -> CardFacts:

@@ -1,6 +1,9 @@
 """Devices, processes and precision: the one place that asks the hardware and starts accelerate."""
 
+import contextlib
+import os
 import platform
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -8,7 +11,43 @@ import torch
 from civility.errors import UserError
 
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
-_ACCELERATE_NAMES = {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}
+_AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# What `accelerate launch` can be told to do to a model, and what this training loop is not made for.
+_FOREIGN_ENGINES = {
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism configuration",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class MixedPrecision:
+    """Float32 weights with arithmetic in "bf16", "fp16" or "fp32".
+
+    Not left to accelerate: it takes settings from its environment over those it is given, and does not see the
+    steps that a fused optimiser skips.
+
+    Parameters
+    ----------
+    name : "bf16", "fp16" or "fp32"
+    device : "cuda", "mps" or "cpu"
+    scaler : of the loss, for fp16, whose gradients underflow otherwise; None for the others
+    """
+
+    name: str
+    device: str
+    scaler: torch.amp.GradScaler | None = None
+
+    @classmethod
+    def of(cls, name: str, device: str) -> "MixedPrecision":
+        """Return the arithmetic of this name, with a scaler where it needs one."""
+        return cls(name, device, torch.amp.GradScaler(device) if name == "fp16" else None)
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context in which the forward pass runs."""
+        dtype = _AUTOCAST_TYPES.get(self.name)
+        return contextlib.nullcontext() if dtype is None else torch.autocast(self.device, dtype)
 
 
 def choose_device(wanted: str) -> str:
@@ -52,26 +91,36 @@ def choose_precision(wanted: Precision, device: str) -> str:
     return wanted
 
 
-def start_accelerator(device: str, precision: str, trackers: list[str], folder: str | None) -> Any:
-    """Start accelerate on a device with a precision: one process, or those of `accelerate launch`/`torchrun`.
+def start_accelerator(device: str, trackers: list[str], folder: str | None) -> Any:
+    """Start accelerate on a device: one process, or those of `accelerate launch` or `torchrun`.
 
     Parameters
     ----------
     device : "cuda", "mps" or "cpu"
-    precision : "bf16", "fp16" or "fp32"
     trackers : names of accelerate's trackers
     folder : where file-based trackers write
+
+    Raises
+    ------
+    UserError : `accelerate launch` was told to use an engine that the loop is not made for
     """
+    for variable, engine in _FOREIGN_ENGINES.items():
+        if os.environ.get(variable, "false").lower() in ("true", "1"):
+            raise UserError(
+                f"accelerate is configured to use {engine} ({variable})",
+                "run 'accelerate config' anew without it, or use torchrun",
+            )
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    # accelerate keeps its state for the life of the process, and refuses another precision after the first.
+    # accelerate keeps its state for the life of the process, and refuses another configuration after the first.
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    # Everything is passed: the defaults of `accelerate config` must not change a run behind the recipe's back.
+    # Devices, processes, gathering and trackers are its part. The rest is ours: the answers given to
+    # `accelerate config` must not change a run behind the recipe's back.
     return Accelerator(
         cpu=device == "cpu",
-        mixed_precision=_ACCELERATE_NAMES[precision],
-        gradient_accumulation_steps=1,  # the loop accumulates itself, and normalises over the whole step
+        mixed_precision="no",
+        dynamo_backend="no",
         log_with=trackers or None,
         project_dir=folder,
     )

@@ -16,9 +16,13 @@ import torch
 from civility.errors import UserError
 from civility.model.batches import pad
 from civility.model.tokens import Tokens
+from civility.training.devices import MixedPrecision
 from civility.training.loss import Loss
 from civility.training.optimizer import LinearSchedule
 from civility.training.order import BatchShape, Rows, epoch_order, micro_batches, step_seed
+
+_MOST_SKIPPED_IN_A_ROW = 40
+"""The scale starts at 2 ** 16 and is halved at each skip: after so many it is far below 1, and hope is over."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,10 @@ class Trainer:
 
     Parameters
     ----------
-    accelerator : devices, precision and processes; not its shuffling, scheduler or resume
-    model, optimizer : as `accelerator.prepare` returned them
+    accelerator : devices and processes; not its precision, shuffling, scheduler or resume
+    model : as `accelerator.prepare` returned it
+    optimizer : torch's own, over the parameters of the model
+    precision : of the forward pass
     data : the training comments
     loss : on the accelerator's device
     plan : what to do
@@ -146,11 +152,13 @@ class Trainer:
 
     accelerator: Any
     model: Any
-    optimizer: Any
+    optimizer: torch.optim.Optimizer
+    precision: MixedPrecision
     data: TrainingData
     loss: Loss
     plan: Plan
     progress: Progress = field(default_factory=Progress)
+    _num_skipped_in_a_row: int = 0
 
     def run(self, validate: Callable[[], Validation]) -> Iterator[StepDone | EpochDone]:
         """Train from ``progress`` to the end of the plan, yielding a fact a step and a fact an epoch.
@@ -195,14 +203,8 @@ class Trainer:
         total = accelerator.reduce(loss_sum, reduction="sum").item()
         loss = total / num_known if num_known else float("nan")
         if num_known and not np.isfinite(loss):
-            raise _not_finite("the loss", loss, self.progress.step + 1, accelerator.mixed_precision)
-        norm = accelerator.clip_grad_norm_(self.model.parameters(), plan.max_gradient_norm).item()
-        scaled = accelerator.scaler is not None
-        if not np.isfinite(norm) and not scaled:
-            raise _not_finite("the gradient norm", norm, self.progress.step + 1, accelerator.mixed_precision)
-        self.optimizer.step()
-        skipped = bool(scaled and self.optimizer.step_was_skipped)
-        self.optimizer.zero_grad()
+            raise _not_finite("the loss", loss, self.progress.step + 1, self.precision.name)
+        norm, skipped = self._update()
         return StepDone(
             step=self.progress.step + 1,
             epoch=epoch + 1,
@@ -216,6 +218,27 @@ class Trainer:
             seconds=time.perf_counter() - started,
         )
 
+    def _update(self) -> tuple[float, bool]:
+        """Clip and take the optimiser step; return the gradient norm and whether the step was skipped."""
+        scaler = self.precision.scaler
+        if scaler is not None:
+            scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.max_gradient_norm).item()
+        if scaler is None:
+            if not np.isfinite(norm):
+                raise _not_finite("the gradient norm", norm, self.progress.step + 1, self.precision.name)
+            self.optimizer.step()
+        else:
+            scaler.step(self.optimizer)  # leaves the weights alone if a gradient overflowed
+            scaler.update()
+        self.optimizer.zero_grad()
+        # Not asked of the scaler or the optimiser: a fused one skips inside its kernel, and tells nobody.
+        skipped = not np.isfinite(norm)
+        self._num_skipped_in_a_row = self._num_skipped_in_a_row + 1 if skipped else 0
+        if self._num_skipped_in_a_row > _MOST_SKIPPED_IN_A_ROW:
+            raise _not_finite("the gradient norm at the lowest scale", norm, self.progress.step + 1, "fp16")
+        return norm, skipped
+
     def _accumulate(self, rows: Rows, num_known: int) -> tuple[torch.Tensor, int, int]:
         """Add the gradients of this process's micro-batches; return loss sum, tokens and padded tokens."""
         accelerator = self.accelerator
@@ -227,8 +250,9 @@ class Trainer:
             with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
                 part_loss, ids = self._forward(part if len(part) else rows[:1], counts=bool(len(part)))
                 # Processes *average* their gradients, so the sum over processes needs their number back.
-                scale = accelerator.num_processes / max(1, num_known)
-                accelerator.backward(part_loss * scale)
+                mean = part_loss * (accelerator.num_processes / max(1, num_known))
+                scaler = self.precision.scaler
+                (mean if scaler is None else scaler.scale(mean)).backward()
             loss_sum += part_loss.detach()
             num_padded += ids.numel() if len(part) else 0
             num_tokens += int(self.data.tokens.lengths[part].sum())
@@ -241,7 +265,8 @@ class Trainer:
         targets = torch.from_numpy(self.data.targets[rows]).to(device, non_blocking=True)
         if not counts:
             targets = torch.full_like(targets, torch.nan)
-        logits = self.model(input_ids=ids, attention_mask=mask).logits
+        with self.precision.autocast():
+            logits = self.model(input_ids=ids, attention_mask=mask).logits
         return self.loss.sum(logits, targets), ids
 
 

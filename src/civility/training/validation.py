@@ -1,5 +1,6 @@
 """Scoring the validation comments between epochs, on one process or several, each comment exactly once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,17 @@ from civility.training.loss import Loss
 
 
 def score_everywhere(
-    accelerator: Any, model: Any, tokens: Tokens, num_labels: int, tokens_per_batch: int
+    accelerator: Any,
+    model: Any,
+    tokens: Tokens,
+    num_labels: int,
+    tokens_per_batch: int,
+    on_scored: Callable[[int], None] = lambda num_comments: None,
 ) -> npt.NDArray[np.float32]:
-    """Return the logits of all comments on every process, (N, L) float32.
+    """Return the logits of all comments on every process, (N, L) float32, computed in float32.
+
+    In float32 whatever the precision of training: bf16 logits have so few digits that many comments tie, and the
+    best epoch would be chosen by rounding. It is also what the saved classifier does.
 
     Scores are placed by row number and summed over the processes, each of which fills only its own rows: no
     comment is padded in, repeated or dropped, whatever N and the number of processes
@@ -25,7 +34,7 @@ def score_everywhere(
     """
     # Not the distributed wrapper: it synchronises buffers at every forward, and would wait for ever for a
     # process that has a batch less.
-    module = accelerator.unwrap_model(model, keep_fp32_wrapper=True)
+    module = accelerator.unwrap_model(model)
     logits = torch.zeros((len(tokens), num_labels), dtype=torch.float32, device=accelerator.device)
     batches = batches_by_budget(tokens.lengths, tokens_per_batch)
     with torch.inference_mode():
@@ -33,6 +42,7 @@ def score_everywhere(
             ids, mask = (tensor.to(accelerator.device) for tensor in pad(tokens, rows))
             where = torch.from_numpy(rows).to(accelerator.device)
             logits[where] = module(input_ids=ids, attention_mask=mask).logits.float()
+            on_scored(len(rows) * accelerator.num_processes)  # the others are about as far
     return np.asarray(accelerator.reduce(logits, reduction="sum").cpu().numpy())
 
 
