@@ -169,8 +169,11 @@ def _say(line: str) -> None:
 
 
 def _say_error(error: UserError) -> None:
-    """Print an error, its remedy indented below; one process speaks for all, who find the same mistake."""
-    if _is_first_process():
+    """Print an error, its remedy indented below.
+
+    One process of each machine speaks: the others find the same mistake, but a file may lack on one machine only.
+    """
+    if os.environ.get("LOCAL_RANK", "0") == "0":
         _say(f"error: {error.message}")
         if error.remedy:
             _say("       " + error.remedy.replace("\n", "\n       "))
