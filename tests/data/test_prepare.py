@@ -83,9 +83,7 @@ def test_a_label_that_validation_files_lack_is_unknown_there() -> None:
     held = _write("held.csv", [row[:2] for row in _rows(20, 100)], ("toxic",))  # type: ignore[misc]
     data = prepare([train], [held], COLUMNS, 42)
     assert np.isnan(data.validation.targets[:, 1]).all()
-    assert data.notes[-1] == (
-        "threat has no positive comment in validation (0 of 0): its AUC is undefined and left out of the mean"
-    )
+    assert data.notes[-1] == ("threat has no known target in validation: its AUC is undefined and left out of the mean")
 
 
 def test_no_training_data_is_told() -> None:
@@ -113,7 +111,7 @@ def test_one_positive_in_training_is_enough_to_start() -> None:
         (0.4, "threat has no positive comment in validation (0 of 20): its AUC is undefined and left out of the mean"),
         (1, "threat has no negative comment in validation (0 of 20): its AUC is undefined and left out of the mean"),
         (0.5, "threat has no negative comment in validation (0 of 20): its AUC is undefined and left out of the mean"),
-        ("", "threat has no positive comment in validation (0 of 0): its AUC is undefined and left out of the mean"),
+        ("", "threat has no known target in validation: its AUC is undefined and left out of the mean"),
     ],
 )
 def test_a_label_with_one_class_in_validation_is_noted(value: object, note: str) -> None:
