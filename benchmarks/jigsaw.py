@@ -17,6 +17,7 @@ from civility.run import RunDirectory
 
 SETTINGS = {
     "data.max_length": "96",
+    "evaluation.max_length": "256",
     "training.epochs": "2",
     "training.batch_size": "32",
     "training.learning_rate": "2e-4",

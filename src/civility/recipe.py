@@ -118,6 +118,9 @@ class EvaluationSettings(_Section):
     """How to score the validation comments."""
 
     tokens_per_batch: int = Field(default=8192, ge=8, description="padded tokens per scoring batch")
+    max_length: int = Field(
+        default=0, ge=0, le=8192, description="tokens when scoring, by the classifier too; 0: as data.max_length"
+    )
 
 
 class Recipe(_Section):
@@ -185,6 +188,11 @@ class Recipe(_Section):
     def to_toml(self) -> str:
         """Return the recipe as TOML with every setting written out."""
         return tomli_w.dumps(self.model_dump(mode="json"))
+
+    @property
+    def scoring_length(self) -> int:
+        """Tokens at which a comment is cut when it is scored, in validation and by the classifier."""
+        return self.evaluation.max_length or self.data.max_length
 
     def flat(self) -> dict[str, str | int | float | bool]:
         """Return ``{"section.key": value}``, lists joined by commas: what trackers take."""

@@ -135,6 +135,21 @@ def test_two_precisions_train_in_one_process(civility: Run, tiny_bert: Path, tmp
     assert losses["bf16"] != losses["fp32"], "the control: bf16 does round"
 
 
+def test_comments_can_be_scored_longer_than_they_were_trained(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    weights, scores = [], []
+    for length in (0, 60):
+        out = tmp_path / f"run{length}"
+        settings = quick("training.epochs=1", "training.batch_size=64", f"evaluation.max_length={length}")
+        arguments = ("--data", "civility:starter/held-out", "--model", tiny_bert, "--out", out)
+        assert civility("train", "starter", *arguments, *settings).code == 0
+        weights.append(load_file(out / "classifier" / "model.safetensors"))
+        classifier = Classifier.load(out)
+        assert classifier.max_length == (length or 24)
+        scores.append(classifier.score(["nice garden film " * 12]))
+    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not np.array_equal(scores[0], scores[1]), "the control: what is cut does count"
+
+
 def test_training_stops_when_patience_has_run_out(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
     # Steps too small to change a score: the first epoch stays the best.
     settings = quick(

@@ -70,14 +70,14 @@ class Session:
         accelerator = start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
         labels = data.training.labels
         encoder = load_encoder(recipe.model.name, labels, revision=recipe.model.revision or None, seed=recipe.seed)
-        longest = encoder.longest_text
-        if recipe.data.max_length > longest:
-            raise UserError(
-                f"data.max_length = {recipe.data.max_length}: {recipe.model.name} takes at most {longest} tokens",
-                f"--set data.max_length={longest}",
-            )
+        for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
+            if length > encoder.longest_text:
+                raise UserError(
+                    f"{setting}.max_length = {length}: {recipe.model.name} takes at most {encoder.longest_text} tokens",
+                    f"--set {setting}.max_length={encoder.longest_text}",
+                )
         tokens = tokenise(encoder.tokenizer, data.training.texts, recipe.data.max_length)
-        validation_tokens = tokenise(encoder.tokenizer, data.validation.texts, recipe.data.max_length)
+        validation_tokens = tokenise(encoder.tokenizer, data.validation.texts, recipe.scoring_length)
         shape = BatchShape(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
         num_steps = settings.epochs * shape.num_steps(len(tokens))
         share = positive_share(data.training.targets)
@@ -204,7 +204,7 @@ class Session:
         if not self.accelerator.is_main_process:
             return None
         load_weights(self.run.checkpoint(self.best_step), self.encoder.model)
-        classifier = Classifier(self.encoder, self.recipe.data.max_length)
+        classifier = Classifier(self.encoder, self.recipe.scoring_length)
         # The logits that chose the epoch are, to the bit, what the classifier computes: no need to score again.
         scores = torch.sigmoid(torch.from_numpy(self.best_logits)).numpy()
         report = Report.measure(self.data.validation, scores, self.data.validation_files)
@@ -226,7 +226,7 @@ class Session:
             counts=dict(zip(data.training.labels, zip(positives, known, strict=True), strict=True)),
             training_digest=data.training.digest,
             training_files=data.files,
-            max_length=self.recipe.data.max_length,
+            max_length=self.recipe.scoring_length,
             best_epoch=stopping.best_epoch,
             epochs_run=stopping.last_epoch,
             versions=library_versions(),
