@@ -55,7 +55,7 @@ def write_model(folder: Path) -> None:
     sentencepiece.SentencePieceTrainer.train(
         input=str(corpus),
         model_prefix=str(folder / "spm"),
-        vocab_size=4_000,
+        vocab_size=2_000,
         pad_id=0,
         bos_id=1,
         eos_id=2,

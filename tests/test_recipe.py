@@ -73,6 +73,8 @@ def test_the_starter_is_the_baseline_but_for_a_few_settings() -> None:
         "model.revision",
         "training.epochs",
         "training.learning_rate",
+        "training.loss",
+        "training.weight_power",
     }
 
 
