@@ -48,6 +48,18 @@ def test_the_new_head_is_a_function_of_the_seed(tiny_deberta: Path) -> None:
     assert not torch.equal(heads[0], heads[2])
 
 
+def test_a_pooler_that_the_checkpoint_lacks_is_a_function_of_the_seed(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "no-pooler"
+    shutil.copytree(tiny_bert, folder)
+    _change_tensors(folder, lambda name: None if "pooler" in name else name)
+    poolers = []
+    for seed in (1, 1, 2):
+        poolers.append(load_encoder(str(folder), LABELS, seed=seed).model.bert.pooler.dense.weight)
+        torch.rand(7)  # what else a process draws in between has no part in it
+    assert torch.equal(poolers[0], poolers[1])
+    assert not torch.equal(poolers[0], poolers[2])
+
+
 def _saved_classifier(model: Path, folder: Path, labels: tuple[str, ...]) -> Path:
     encoder = load_encoder(str(model), labels, seed=3)
     encoder.model.save_pretrained(folder)

@@ -4,6 +4,7 @@ Knows neither data nor training. transformers is imported when something is load
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import json
@@ -61,6 +62,7 @@ class Encoder:
         return min((int(limit) for limit in limits if limit), default=_UNLIMITED)
 
 
+@functools.cache  # configuration, weights and tokenizer each ask, and hashing 90 MB once is enough
 def starter_model_folder() -> Path:
     """Return the folder of the packaged starter model, its weights verified.
 
@@ -203,6 +205,7 @@ def load_encoder(name: str, labels: Sequence[str], *, revision: str | None = Non
     found = _label_names(name, config)
     keeps_head = config.problem_type == PROBLEM_TYPE and sorted(found) == sorted(labels)
     if not keeps_head:
+        torch.manual_seed(seed)  # a pooler that the checkpoint lacks is drawn while loading
         model = _load_model(name, revision, tuple(labels), any_head=True)
         _draw_head(model, seed)
     else:
