@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import time
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from civility.errors import UserError
 
 __all__ = ["main"]
 
+_SECONDS_FOR_THE_FIRST_TO_SPEAK = 10.0
 _NEEDED = {"torch", "transformers", "accelerate", "safetensors", "sentencepiece"}
 
 
@@ -171,9 +173,11 @@ def _say(line: str) -> None:
 def _say_error(error: UserError) -> None:
     """Print an error, its remedy indented below.
 
-    One process of each machine speaks: the others find the same mistake, but a file may lack on one machine only.
+    Of the processes of one machine the first speaks for all, who find the same mistake. The launcher ends all when
+    one has ended, so the others wait for it to speak; who is still there then has a mistake of its own to tell.
     """
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        _say(f"error: {error.message}")
-        if error.remedy:
-            _say("       " + error.remedy.replace("\n", "\n       "))
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        time.sleep(_SECONDS_FOR_THE_FIRST_TO_SPEAK)
+    _say(f"error: {error.message}")
+    if error.remedy:
+        _say("       " + error.remedy.replace("\n", "\n       "))
