@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from civility.data.dataset import Dataset
-from civility.data.splits import count_shared_texts, normalised, split
+from civility.data.duplicates import count_shared_texts
+from civility.data.splits import split
 from civility.errors import UserError
 
 Rows = Sequence[tuple[str, tuple[float, ...]]]
@@ -79,7 +80,7 @@ def test_keeps_equal_texts_on_one_side(rows: Rows, fraction: float, seed: int) -
 def test_a_plain_random_split_would_share_texts() -> None:
     dataset = _imbalanced(1000, 0, num_texts=500)
     order = np.random.default_rng(0).permutation(1000)
-    assert count_shared_texts(dataset.select(order[:900]), dataset.select(order[900:])) > 50
+    assert count_shared_texts(dataset.select(order[:900]).texts, dataset.select(order[900:]).texts) > 50
 
 
 @untimed
@@ -214,30 +215,3 @@ def test_refuses_too_few_comments(num: int, fraction: float) -> None:
 def test_ten_comments_are_enough_for_a_tenth(fraction: float, seed: int) -> None:
     training, validation = split(_dataset([(f"text {n}", (0.0, 0.0, 0.0)) for n in range(10)]), fraction, seed)
     assert (len(training), len(validation)) == ((9, 1) if fraction == 0.1 else (1, 9))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("  You\tFOOL \n", "you fool"),
-        ("Straße", "strasse"),
-        ("\uff46\uff4f\uff4f\uff4c", "fool"),
-        ("a\u00a0b\u2003c", "a b c"),
-        ("e\u0301", "\u00e9"),
-        (" \n", ""),
-    ],
-)
-def test_normalises(text: str, expected: str) -> None:
-    assert normalised(text) == expected
-
-
-@untimed
-@given(st.text(st.characters(exclude_categories=())))
-def test_normalising_twice_is_normalising_once(text: str) -> None:
-    assert normalised(normalised(text)) == normalised(text)
-
-
-def test_counts_each_validation_comment_that_is_in_training() -> None:
-    training = _dataset([("You fool", (1.0, 0.0, 0.0)), ("hello", (0.0, 0.0, 0.0))])
-    validation = _dataset([("you  FOOL", (0.0, 0.0, 0.0))] * 2 + [("hello there", (0.0, 0.0, 0.0))])
-    assert count_shared_texts(training, validation) == 2

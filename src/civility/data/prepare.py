@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.duplicates import count_shared_texts
 from civility.data.readers import Columns, read_dataset
-from civility.data.splits import count_shared_texts, split
+from civility.data.splits import split
 from civility.errors import UserError
 
 
@@ -58,7 +59,7 @@ def prepare(files: Sequence[str], validation: float | Sequence[str], columns: Co
         other = read_dataset(validation, axis, require_all_labels=False)
         validating, validation_files = other.dataset, other.files
         notes += other.notes
-        num_shared = count_shared_texts(training, validating)
+        num_shared = count_shared_texts(training.texts, validating.texts)
         if num_shared:
             notes.append(
                 f"{num_shared:,} of {len(validating):,} validation comments are also in training, "

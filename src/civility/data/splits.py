@@ -4,38 +4,14 @@ Knows datasets; knows nothing of files or recipes.
 """
 
 import hashlib
-import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.duplicates import Bools, Int64Array, text_digests
 from civility.errors import UserError
-
-Bools = npt.NDArray[np.bool_]
-Int64Array = npt.NDArray[np.int64]
-
-_DIGEST_BYTES = 16
-
-
-def normalised(text: str) -> str:
-    """Return the text in NFKC and lower case, each run of white space one space, none at the ends."""
-    if not text.isascii():
-        # Folding can undo NFKC, hence twice (Unicode 3.13, D146).
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(text.casefold().split())
-
-
-def _digest(text: str, key: bytes = b"") -> bytes:
-    data = normalised(text).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES, key=key).digest()
-
-
-def count_shared_texts(training: Dataset, validation: Dataset) -> int:
-    """Return the number of validation comments whose normalised text is also in training."""
-    known = {_digest(text) for text in training.texts}
-    return sum(_digest(text) in known for text in validation.texts)
 
 
 @dataclass(frozen=True)
@@ -91,11 +67,8 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Int64Array, Int
 
 def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
     key = hashlib.sha256(f"split {seed}".encode()).digest()
-    digests = bytearray()
-    for text in dataset.texts:
-        digests += _digest(text, key)
     # Sorted by keyed digest: a random order that the order of the rows has no part in.
-    unique, of_row = np.unique(np.frombuffer(digests, dtype=f"V{_DIGEST_BYTES}"), return_inverse=True)
+    unique, of_row = np.unique(text_digests(dataset.texts, key), return_inverse=True)
     sizes = np.bincount(of_row)
     positive = np.zeros((len(sizes), len(dataset.labels)), dtype=np.bool_)
     for label in range(len(dataset.labels)):

@@ -1,0 +1,61 @@
+"""Equal comments: the same text up to Unicode form, case and white space. Knows texts and targets, no files."""
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import POSITIVE_FROM, Float32Array
+
+Bools = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
+
+_DIGEST_BYTES = 16
+
+
+def normalised(text: str) -> str:
+    """Return the text in NFKC and lower case, each run of white space one space, none at the ends."""
+    if not text.isascii():
+        # Folding can undo NFKC, hence twice (Unicode 3.13, D146).
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(text.casefold().split())
+
+
+def text_digests(texts: Sequence[str], key: bytes = b"") -> npt.NDArray[Any]:
+    """Return a digest of each normalised text, (N,) of 16 bytes each: equal where the texts are, and only there.
+
+    Parameters
+    ----------
+    texts : (N,)
+    key : another one gives other digests, in another order
+    """
+    digests = bytearray()
+    for text in texts:
+        data = normalised(text).encode("utf-8", "surrogatepass")
+        digests += hashlib.blake2b(data, digest_size=_DIGEST_BYTES, key=key).digest()
+    return np.frombuffer(digests, dtype=f"V{_DIGEST_BYTES}")
+
+
+def count_shared_texts(training: Sequence[str], validation: Sequence[str]) -> int:
+    """Return the number of validation comments whose text is also in training."""
+    return int(np.isin(text_digests(validation), np.unique(text_digests(training))).sum())
+
+
+def contradictions(group_of_row: Int64Array, targets: Float32Array) -> Bools:
+    """Return where equal comments disagree: (K, L), true where a label is positive for one and not for another.
+
+    Parameters
+    ----------
+    group_of_row : (N,) from 0 to K - 1, the same for equal texts
+    targets : (N, L); unknown ones contradict nothing
+    """
+    num_groups = int(group_of_row.max()) + 1 if len(group_of_row) else 0
+    positive = np.zeros((num_groups, targets.shape[1]), dtype=np.bool_)
+    negative = positive.copy()
+    for label in range(targets.shape[1]):
+        positive[group_of_row[targets[:, label] >= POSITIVE_FROM], label] = True  # NaN is neither
+        negative[group_of_row[targets[:, label] < POSITIVE_FROM], label] = True
+    return positive & negative

@@ -1,0 +1,48 @@
+"""Equal texts: found under any dress, and contradictions among them told by label."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from civility.data.duplicates import contradictions, count_shared_texts, normalised, text_digests
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  You\tFOOL \n", "you fool"),
+        ("Straße", "strasse"),
+        ("\uff46\uff4f\uff4f\uff4c", "fool"),
+        ("a\u00a0b\u2003c", "a b c"),
+        ("e\u0301", "\u00e9"),
+        (" \n", ""),
+    ],
+)
+def test_normalises(text: str, expected: str) -> None:
+    assert normalised(text) == expected
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=())))
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    assert normalised(normalised(text)) == normalised(text)
+
+
+def test_counts_each_validation_comment_that_is_in_training() -> None:
+    assert count_shared_texts(["You fool", "hello"], ["you  FOOL", "you fool ", "hello there"]) == 2
+    assert count_shared_texts([], ["you fool"]) == count_shared_texts(["you fool"], []) == 0
+
+
+def test_digests_are_equal_where_texts_are_and_depend_on_the_key() -> None:
+    first = text_digests(["You fool", "hello", "you  fool", "\ud800"])
+    assert [bool(one == first[0]) for one in first] == [True, False, True, False]
+    assert text_digests(["hello"], b"key")[0] != first[1]
+
+
+def test_contradictions_are_a_positive_and_a_negative_of_one_text() -> None:
+    groups = np.array([0, 0, 1, 1, 2, 2])
+    nan = np.nan
+    targets = np.array([[1, 0], [0, 0], [1, nan], [nan, 1], [0.5, 1], [0.4, 1]], dtype=np.float32)
+    assert contradictions(groups, targets).tolist() == [[True, False], [False, False], [True, False]]
+    assert contradictions(np.zeros(0, dtype=np.int64), np.zeros((0, 2), dtype=np.float32)).shape == (0, 2)
