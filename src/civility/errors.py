@@ -1,4 +1,4 @@
-"""UserError: a mistake that the user can mend. Knows nothing of the rest of the package."""
+"""What ends a command before its time: a mistake that the user can mend, or a signal. Knows nothing of the rest."""
 
 import difflib
 from collections.abc import Iterable
@@ -19,6 +19,23 @@ class UserError(Exception):
         super().__init__(message if not remedy else f"{message}\n{remedy}")
         self.message = message
         self.remedy = remedy
+
+
+class Interrupted(Exception):
+    """Asked by a signal to stop, and stopped in good order.
+
+    Parameters
+    ----------
+    message : where it stopped, and how to go on
+    signal_number : 2 for Ctrl-C, 15 for SIGTERM
+
+    The command line prints the message, and exits as shells expect of a signal: with 128 and its number.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.signal_number = signal_number
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

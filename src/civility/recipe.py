@@ -112,6 +112,16 @@ class TrainingSettings(_Section):
         default=True, description="comments of a step are about equally long, so padding is small"
     )
     log_every: int = Field(default=10, ge=1, description="optimiser steps between two lines of metrics.jsonl")
+    checkpoint_minutes: float = Field(
+        default=5.0, ge=0, description="between two checkpoints inside an epoch; 0: none by time"
+    )
+    checkpoint_steps: int = Field(
+        default=0, ge=0, description="optimiser steps between two checkpoints inside an epoch; 0: none by steps"
+    )
+    deterministic: bool = Field(
+        default=False,
+        description="the same bits every time on the same GPU, from slower kernels; a processor has them anyway",
+    )
 
 
 class EvaluationSettings(_Section):

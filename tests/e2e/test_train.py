@@ -20,6 +20,13 @@ CLASSIFIER = {
     "tokenizer.json",
     "tokenizer_config.json",
 }
+CHECKPOINT = {
+    "SHA256SUMS",
+    "model.safetensors",
+    "optimizer.safetensors",
+    "progress.json",
+    "validation.safetensors",
+}
 
 
 def files_of(folder: Path) -> set[str]:
@@ -34,14 +41,13 @@ def metrics_of(run: Path, kind: str) -> list[dict[str, object]]:
 def test_a_run_leaves_exactly_the_files_of_the_design(trained: Path) -> None:
     checkpoints = {path.name for path in (trained / "checkpoints").iterdir()}
     best = [line["step"] for line in metrics_of(trained, "epoch") if line["best"]][-1]
-    last = metrics_of(trained, "epoch")[-1]["step"]
-    assert checkpoints == {f"step-{step:06d}" for step in (best, last)}
-    expected = {"recipe.toml", "environment.json", "metrics.jsonl", "reports/validation.json", "reports/validation.md"}
+    last_two = [line["step"] for line in metrics_of(trained, "epoch")][-2:]
+    assert checkpoints == {f"step-{step:06d}" for step in (best, *last_two)}
+    expected = {"recipe.toml", "environment.json", "metrics.jsonl", "timing.jsonl"}
+    expected |= {"reports/validation.json", "reports/validation.md"}
     expected |= {f"classifier/{name}" for name in CLASSIFIER}
     for name in checkpoints:
-        expected |= {
-            f"checkpoints/{name}/{file}" for file in ("model.safetensors", "optimizer.safetensors", "progress.json")
-        }
+        expected |= {f"checkpoints/{name}/{file}" for file in CHECKPOINT}
     assert files_of(trained) == expected
 
 

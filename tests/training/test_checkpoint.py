@@ -1,12 +1,16 @@
 """Checkpoints: state that comes back bit for bit, and folders that are complete if they exist."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,12 +18,21 @@ from civility.data.files import explain_os_error
 from civility.errors import UserError
 from civility.model import storage
 from civility.model.encoder import load_encoder
-from civility.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from civility.training.checkpoint import (
+    DamagedCheckpoint,
+    load_checkpoint,
+    load_logits,
+    load_weights,
+    read_facts,
+    save_checkpoint,
+    take_snapshot,
+    verify_checkpoint,
+)
 from civility.training.loop import Progress
 from civility.training.optimizer import build_adamw
 
 LABELS = ("toxic", "threat", "insult")
-PROGRESS = Progress(epoch=1, step_in_epoch=3, step=17, loss_sum=12.3456789012345678, num_known=459)
+PROGRESS = Progress(epoch=1, num_comments=48, step=17, loss_sum=12.3456789012345678, num_known=459)
 
 
 def _start(folder: Path, labels: tuple[str, ...] = LABELS) -> tuple[Any, torch.optim.AdamW]:
@@ -54,13 +67,17 @@ def _equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> b
     )
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.fixture(scope="module")
 def saved(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of the tiny BERT after three steps."""
     model, optimizer = _start(tiny_bert)
     _train(model, optimizer, 3, seed=0)
     folder = tmp_path_factory.mktemp("checkpoints") / "step-000017"
-    save_checkpoint(folder, model, optimizer, None, PROGRESS)
+    save_checkpoint(folder, take_snapshot(model, optimizer, None, PROGRESS))
     return folder
 
 
@@ -68,7 +85,7 @@ def test_weights_optimizer_state_and_place_come_back_bit_for_bit(tiny_bert: Path
     model, optimizer = _start(tiny_bert)
     _train(model, optimizer, 3, seed=0)
     weights, state = _weights(model), _state(optimizer)
-    save_checkpoint(tmp_path / "step-000003", model, optimizer, None, PROGRESS)
+    save_checkpoint(tmp_path / "step-000003", take_snapshot(model, optimizer, None, PROGRESS))
     assert _equal(_weights(model), weights), "saving changes nothing"
     _train(model, optimizer, 2, seed=50)
     assert not _equal(_weights(model), weights), "the control: training on moves the weights"
@@ -96,54 +113,142 @@ def test_a_checkpoint_of_an_optimizer_that_has_not_stepped_empties_one_that_has(
     tiny_bert: Path, tmp_path: Path
 ) -> None:
     model, optimizer = _start(tiny_bert)
-    save_checkpoint(tmp_path / "step-000000", model, optimizer, None, Progress())
+    save_checkpoint(tmp_path / "step-000000", take_snapshot(model, optimizer, None, Progress()))
     _train(model, optimizer, 1, seed=0)
     assert _state(optimizer)
     assert load_checkpoint(tmp_path / "step-000000", model, optimizer, None) == Progress()
     assert not _state(optimizer)
 
 
-def test_a_checkpoint_is_three_files(saved: Path) -> None:
-    assert sorted(path.name for path in saved.iterdir()) == [
-        "model.safetensors",
-        "optimizer.safetensors",
-        "progress.json",
-    ]
+FILES = ["SHA256SUMS", "model.safetensors", "optimizer.safetensors", "progress.json"]
+
+
+def test_a_checkpoint_is_four_files(saved: Path) -> None:
+    assert _names(saved) == FILES
     assert json.loads((saved / "progress.json").read_text()) == {
-        "schema": 1,
+        "schema": 2,
         "progress": {
             "epoch": 1,
-            "step_in_epoch": 3,
+            "num_comments": 48,
             "step": 17,
             "loss_sum": 12.3456789012345678,
             "num_known": 459,
         },
         "scaler": None,
+        "facts": {},
     }
+
+
+def test_the_sums_are_those_of_sha256sum(saved: Path) -> None:
+    done = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=saved, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.count(": OK") == 3
+
+
+def test_facts_and_validation_logits_come_back(tiny_bert: Path, tmp_path: Path) -> None:
+    model, optimizer = _start(tiny_bert)
+    logits = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    facts = {"recipe": {"seed": 3}, "best_score": 0.1 + 0.2}
+    snapshot = take_snapshot(model, optimizer, None, PROGRESS, facts=facts, logits=logits)
+    save_checkpoint(tmp_path / "step", snapshot)
+    verify_checkpoint(tmp_path / "step")
+    assert read_facts(tmp_path / "step") == facts
+    assert np.array_equal(load_logits(tmp_path / "step"), logits)
+    assert "validation.safetensors" in _names(tmp_path / "step")
+
+
+def test_a_copied_snapshot_is_not_changed_by_training_on(tiny_bert: Path, tmp_path: Path) -> None:
+    model, optimizer = _start(tiny_bert)
+    _train(model, optimizer, 2, seed=0)
+    live = take_snapshot(model, optimizer, None, PROGRESS)
+    copied = live.copied()
+    weights, state = _weights(model), _state(optimizer)
+    _train(model, optimizer, 2, seed=9)
+    assert _equal(copied.weights, weights)
+    assert _equal(copied.optimizer, state)
+    assert not _equal(live.weights, weights), "the control: what is not copied is"
+
+
+@pytest.fixture
+def copy(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "step-000017"))
+
+
+def _flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
+def test_a_flipped_bit_is_found(copy: Path, name: str, share: float) -> None:
+    verify_checkpoint(copy)
+    _flip(copy / name, int(share * (copy / name).stat().st_size))
+    with pytest.raises(DamagedCheckpoint, match=r"damaged|SHA256SUMS is missing, or cannot be read"):
+        verify_checkpoint(copy)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
+def test_a_cut_file_is_found(copy: Path, name: str, share: float) -> None:
+    os.truncate(copy / name, int(share * (copy / name).stat().st_size))
+    with pytest.raises(DamagedCheckpoint):
+        verify_checkpoint(copy)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_found_and_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(DamagedCheckpoint, match=f"{name} is missing"):
+        verify_checkpoint(copy)
+
+
+def test_a_foreign_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(DamagedCheckpoint, match="no checkpoint: SHA256SUMS is missing"):
+        verify_checkpoint(tmp_path)
+    with pytest.raises(DamagedCheckpoint, match="no checkpoint"):
+        verify_checkpoint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"schema": 1}', "written by another version of civility: schema 2 was expected"),
+        ("[]", "progress.json is of another kind"),
+        ("{", "progress.json is of another kind"),
+    ],
+)
+def test_what_another_program_wrote_is_refused_though_its_sums_are_right(
+    copy: Path, content: str, message: str
+) -> None:
+    (copy / "progress.json").write_text(content)
+    lines = []
+    for name in FILES[1:]:
+        lines.append(f"{hashlib.sha256((copy / name).read_bytes()).hexdigest()}  {name}\n")
+    (copy / "SHA256SUMS").write_text("".join(lines))
+    with pytest.raises(DamagedCheckpoint, match=message):
+        verify_checkpoint(copy)
 
 
 @pytest.mark.parametrize("loss_sum", [0.1 + 0.2, 1e-300, 12345678.000000001])
 def test_the_sum_of_losses_loses_no_bit(tiny_bert: Path, tmp_path: Path, loss_sum: float) -> None:
     model, optimizer = _start(tiny_bert)
-    save_checkpoint(tmp_path / "step", model, optimizer, None, Progress(loss_sum=loss_sum))
+    save_checkpoint(tmp_path / "step", take_snapshot(model, optimizer, None, Progress(loss_sum=loss_sum)))
     assert load_checkpoint(tmp_path / "step", model, optimizer, None).loss_sum == loss_sum
 
 
 def test_the_scale_of_mixed_precision_comes_back(tiny_bert: Path, tmp_path: Path) -> None:
     model, optimizer = _start(tiny_bert)
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
-    save_checkpoint(tmp_path / "step", model, optimizer, scaler, PROGRESS)
+    save_checkpoint(tmp_path / "step", take_snapshot(model, optimizer, scaler, PROGRESS))
     other = torch.amp.GradScaler("cpu", init_scale=2.0)
     assert other.get_scale() == 2.0
     load_checkpoint(tmp_path / "step", model, optimizer, other)
     assert other.state_dict() == scaler.state_dict()
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
 def test_a_disk_that_fails_at_any_flush_leaves_no_folder(
     tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
@@ -153,17 +258,17 @@ def test_a_disk_that_fails_at_any_flush_leaves_no_folder(
 
     def fsync(handle: int) -> None:
         calls.append(handle)
-        if len(calls) == nth and nth < 4:  # the fourth is of the folder itself, where a failure is tolerated
+        if len(calls) == nth and nth < 5:  # the last is of the folder itself, where a failure is tolerated
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fsync)
     folder = tmp_path / "step-000001"
-    if nth == 4:
-        save_checkpoint(folder, model, optimizer, None, PROGRESS)
+    if nth == 5:
+        save_checkpoint(folder, take_snapshot(model, optimizer, None, PROGRESS))
         assert _names(tmp_path) == ["step-000001"], "the control: without a failure it is there"
         return
     with pytest.raises(UserError) as caught:
-        save_checkpoint(folder, model, optimizer, None, PROGRESS)
+        save_checkpoint(folder, take_snapshot(model, optimizer, None, PROGRESS))
     assert caught.value.message == f"{folder}: cannot write: no space left on the disk"
     assert caught.value.remedy == "free some space, or write elsewhere"
     assert _names(tmp_path) == []
@@ -186,7 +291,7 @@ def test_a_disk_that_is_full_while_tensors_are_written_leaves_no_folder(
 
     monkeypatch.setattr("civility.model.storage.save_file", full)
     with pytest.raises(UserError, match="cannot write: no space left on the disk"):
-        save_checkpoint(tmp_path / "step-000001", model, optimizer, None, PROGRESS)
+        save_checkpoint(tmp_path / "step-000001", take_snapshot(model, optimizer, None, PROGRESS))
     assert _names(tmp_path) == []
 
 
@@ -197,16 +302,13 @@ def test_what_safetensors_raises_carries_the_number_of_the_error(tmp_path: Path)
 
 
 def test_an_exception_while_writing_leaves_no_folder_and_hinders_no_second_try(tiny_bert: Path, tmp_path: Path) -> None:
-    class Broken:
-        def state_dict(self) -> dict[str, float]:
-            assert any(path.name.endswith(".partial") for path in tmp_path.iterdir())
-            raise KeyboardInterrupt
-
     model, optimizer = _start(tiny_bert)
-    with pytest.raises(KeyboardInterrupt):
-        save_checkpoint(tmp_path / "step-000001", model, optimizer, Broken(), PROGRESS)
+    snapshot = take_snapshot(model, optimizer, None, PROGRESS)
+    unwritable = replace(snapshot, content={"facts": object()})  # found out when the tensors are written already
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        save_checkpoint(tmp_path / "step-000001", unwritable)
     assert _names(tmp_path) == []
-    save_checkpoint(tmp_path / "step-000001", model, optimizer, None, PROGRESS)
+    save_checkpoint(tmp_path / "step-000001", snapshot)
     assert _names(tmp_path) == ["step-000001"]
 
 
@@ -245,7 +347,7 @@ def test_tied_weights_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
 
     model, other = _Tied(2.0), _Tied(7.0)
     optimizers = [build_adamw(one, weight_decay=0, betas=(0.9, 0.999), epsilon=1e-8) for one in (model, other)]
-    save_checkpoint(tmp_path / "step", model, optimizers[0], None, PROGRESS)
+    save_checkpoint(tmp_path / "step", take_snapshot(model, optimizers[0], None, PROGRESS))
     stored = load_file(tmp_path / "step" / "model.safetensors")
     assert {name for name in stored if name.endswith("weight")} == {"inner.weight"}
     load_checkpoint(tmp_path / "step", other, optimizers[1], None)
@@ -257,7 +359,7 @@ def test_a_tensor_that_is_not_contiguous_comes_back(tmp_path: Path) -> None:
     model, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
     model.weight = torch.nn.Parameter(torch.arange(6.0).reshape(3, 2).T)
     optimizer = build_adamw(model, weight_decay=0, betas=(0.9, 0.999), epsilon=1e-8)
-    save_checkpoint(tmp_path / "step", model, optimizer, None, PROGRESS)
+    save_checkpoint(tmp_path / "step", take_snapshot(model, optimizer, None, PROGRESS))
     assert not torch.equal(other.weight, model.weight)
     load_weights(tmp_path / "step", other)
     assert torch.equal(other.weight, model.weight)

@@ -12,7 +12,7 @@ from civility.errors import UserError
 from civility.model.encoder import load_encoder
 from civility.model.tokens import tokenise
 from civility.training import loop, order
-from civility.training.checkpoint import load_checkpoint, save_checkpoint
+from civility.training.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.training.devices import MixedPrecision, start_accelerator
 from civility.training.loop import EpochDone, Plan, StepDone, Trainer, TrainingData, Validation
 from civility.training.loss import build_loss, positive_share
@@ -36,12 +36,10 @@ def trainer(
 ) -> Trainer:
     encoder = load_encoder(str(model), LABELS, seed=3)
     accelerator = start_accelerator("cpu", [], None)
-    shape = BatchShape(8 // accumulation, accumulation)
-    prepared = accelerator.prepare(encoder.model)
+    shape = BatchShape.of(8 // accumulation, accumulation)
     optimizer = build_adamw(encoder.model, weight_decay=0.01, betas=(0.9, 0.999), epsilon=1e-8)
     plan = Plan(
         epochs=epochs,
-        shape=shape,
         schedule=linear_schedule(rate, 0.1, epochs * shape.num_steps(len(TEXTS))),
         max_gradient_norm=1.0,
         seed=5,
@@ -49,7 +47,9 @@ def trainer(
     )
     loss = build_loss("weighted_bce", positive_share(TARGETS), 1.0)
     data = TrainingData(tokenise(encoder.tokenizer, TEXTS, 32), targets)
-    return Trainer(accelerator, prepared, optimizer, precision or MixedPrecision.of("fp32", "cpu"), data, loss, plan)
+    return Trainer(
+        accelerator, encoder.model, optimizer, precision or MixedPrecision.of("fp32", "cpu"), data, loss, plan, shape
+    )
 
 
 def no_validation() -> Validation:
@@ -117,7 +117,7 @@ def test_a_run_entered_again_ends_with_the_same_weights(
     for num, _ in enumerate(steps_of(first), start=1):
         if num == stop_after:
             break
-    save_checkpoint(tmp_path / "half", first.model, first.optimizer, None, first.progress)
+    save_checkpoint(tmp_path / "half", take_snapshot(first.model, first.optimizer, None, first.progress))
     second = trainer(tiny_bert, accumulation=accumulation)
     second.progress = load_checkpoint(tmp_path / "half", second.model, second.optimizer, None)
     rest = run(second)

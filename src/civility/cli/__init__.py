@@ -8,25 +8,34 @@ import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from civility import __version__
 from civility.cli.parser import build_parser
-from civility.errors import UserError
+from civility.errors import Interrupted, UserError
+
+if TYPE_CHECKING:
+    from civility.recipe import Recipe
+    from civility.run import RunDirectory
 
 __all__ = ["main"]
 
 _SECONDS_FOR_THE_FIRST_TO_SPEAK = 10.0
+_DEFAULT_RECIPE = "baseline"
 _NEEDED = {"torch", "transformers", "accelerate", "safetensors", "sentencepiece"}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one verb and exit: 0 done, 2 what the user can mend, 1 a bug, 130 Ctrl-C."""
+    """Run one verb and exit: 0 done, 2 what the user can mend, 1 a bug, 130 Ctrl-C, 143 SIGTERM."""
     try:
         raise SystemExit(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except UserError as error:
         _say_error(error)
         raise SystemExit(2) from None
+    except Interrupted as stop:
+        if _is_first_process():
+            _say(stop.message)
+        raise SystemExit(128 + stop.signal_number) from None
     except KeyboardInterrupt:
         _say("interrupted")
         raise SystemExit(130) from None
@@ -66,24 +75,54 @@ def _run(arguments: list[str]) -> int:
 def _train(options: Namespace, command: list[str]) -> None:
     from civility.cli.display import TrainingDisplay, make_console
     from civility.data.prepare import prepare
-    from civility.recipe import Recipe
-    from civility.run import RunDirectory
 
-    recipe = Recipe.load(options.recipe, _recipe_changes(options))
-    out = Path(options.out) if options.out else RunDirectory.next_free(Path("runs"), Path(options.recipe).stem)
-    RunDirectory.at_free_place(out)  # told before minutes of reading, not after
+    run = _run_directory(options)
     console = make_console()
+    resume = options.resume == "yes" or (options.resume == "auto" and run.is_begun)
+    if options.restart and _is_first_process():
+        aside = run.put_aside()
+        if aside is not None:
+            console.print(f"what was in {run.path} is in {aside} now")
+    # Told before minutes of reading, not after.
+    (run.check_resumable if resume else run.check_free)()
+    if resume and run.is_finished:
+        console.print(f"{run.path}: this run has reached its end; there is nothing to go on with")
+        return
+    recipe = _recipe(options, run if resume else None)
     if _is_first_process():
-        console.print(f"civility train {options.recipe}\n")
+        console.print(f"civility train {options.recipe or ''}{'--resume' if resume else ''}\n")
     data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
     # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
     from civility.train import train
 
     display = TrainingDisplay(console)
     try:
-        train(recipe, data, out, command=command, tracker=options.tracker, listen=display.listen)
+        train(recipe, data, run.path, command=command, tracker=options.tracker, resume=resume, listen=display.listen)
     finally:
         display.close()
+
+
+def _run_directory(options: Namespace) -> "RunDirectory":
+    """Return where the run of a `train` command is, or is to be."""
+    from civility.run import RunDirectory
+
+    if options.resume != "no" and options.restart:
+        raise UserError("--resume and --restart exclude each other", "--resume goes on, --restart begins again")
+    if options.out:
+        return RunDirectory(Path(options.out))
+    runs, name = Path("runs"), Path(options.recipe or _DEFAULT_RECIPE).stem
+    goes_on = options.resume != "no" or options.restart
+    return RunDirectory(RunDirectory.newest(runs, name) if goes_on else RunDirectory.next_free(runs, name))
+
+
+def _recipe(options: Namespace, resumed: "RunDirectory | None") -> "Recipe":
+    """Return the recipe of a `train` command; that of the run which it goes on with, if it names none."""
+    from civility.recipe import Recipe
+
+    name = options.recipe or _DEFAULT_RECIPE
+    if resumed is not None and not options.recipe and resumed.recipe.is_file():
+        name = str(resumed.recipe)
+    return Recipe.load(name, _recipe_changes(options))
 
 
 def _recipe_changes(options: Namespace) -> dict[str, object]:

@@ -147,6 +147,8 @@ class TrainingDisplay:
 
         if isinstance(fact, facts.RunPlanned):
             self._draw_plan(fact)
+        elif isinstance(fact, facts.Warned):
+            print_notes(self._console, [fact.text])
         elif isinstance(fact, loop.StepDone):
             self._draw_step(fact)
         elif isinstance(fact, facts.ValidationStarted):
@@ -179,6 +181,9 @@ class TrainingDisplay:
             "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }
+        if plan.steps_done:
+            epoch, step = divmod(plan.steps_done, plan.steps_per_epoch)
+            rows["resumed"] = f"after step {plan.steps_done:,}: epoch {epoch + 1}, step {step:,}"
         for name, value in rows.items():
             first, *more = textwrap.wrap(value, _WIDTH - 13, break_long_words=False, break_on_hyphens=False)
             self._console.print("\n".join([f"  {name:<10} {first}", *(" " * 13 + line for line in more)]))

@@ -47,7 +47,7 @@ class _Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
-            what = action.metavar or action.dest
+            what = "".join(action.option_strings[-1:]) or action.metavar or action.dest
             raise argparse.ArgumentError(
                 None,
                 f"unknown {what} {value!r}{did_you_mean(str(value), known)}: choose from {', '.join(known)}",
@@ -95,6 +95,10 @@ data:
   CSV, TSV, JSONL or Parquet, plain or .gz, .zst, .zip; several files or a glob. The columns of the Jigsaw
   challenges (2018, 2019, 2020) are recognised; name any others in the recipe (data.text_column, data.labels, …).
 
+a run that was interrupted (killed, Ctrl-C, a full disk, a time limit):
+  civility train --resume --out runs/baseline              by the recipe of that run
+  civility train baseline --data train.csv --out runs/baseline --resume auto     in a job that is started again
+
 several devices:
   accelerate launch -m civility train baseline --data train.csv
   torchrun --nproc-per-node 2 -m civility train baseline --data train.csv
@@ -109,7 +113,6 @@ examples:
     parser.add_argument(
         "recipe",
         nargs="?",
-        default="baseline",
         metavar="RECIPE",
         help="a shipped recipe (baseline, starter) or a TOML file; default: baseline",
     )
@@ -129,6 +132,19 @@ examples:
         default=[],
         metavar="SECTION.KEY=VALUE",
         help="change a setting of the recipe",
+    )
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="yes",
+        default="no",
+        choices=("yes", "auto"),
+        metavar="auto",
+        help="go on with the run in --out from its last checkpoint, as if it had never stopped; without RECIPE: by the "
+        "recipe of that run. 'auto': start it if there is none",
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="begin again in --out; what is there is renamed, not deleted"
     )
     parser.add_argument(
         "--tracker", default="", metavar="NAME", help="also log to tensorboard, wandb, mlflow or trackio"

@@ -13,6 +13,9 @@ from typing import IO, Any
 
 from civility.errors import UserError
 
+PARTIAL = ".partial"
+"""The end of the names of what is still being written; hidden by a dot at their beginning."""
+
 
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, so that a rename in it survives a crash."""
@@ -68,7 +71,7 @@ def write_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     ------
     UserError : no permission, no space left, no such folder
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with explain_os_error(path):
         if path.is_dir():
@@ -95,7 +98,7 @@ def write_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists():
         raise FileExistsError(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     with explain_os_error(path):
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
@@ -111,3 +114,16 @@ def write_folder(path: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         sync_folder(path.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all that is in it, so that it is never there in part.
+
+    Raises
+    ------
+    UserError : no permission
+    """
+    hidden = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    with explain_os_error(path):
+        path.rename(hidden)
+        shutil.rmtree(hidden)

@@ -1,5 +1,6 @@
 """Texts as flat token ids: tokenised once, then sliced and padded without Python work per token."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ class Tokens:
     def lengths(self) -> npt.NDArray[np.int64]:
         """(N,) tokens of each text, special tokens included."""
         return np.diff(self.offsets)
+
+    @property
+    def digest(self) -> str:
+        """A sha256 over all ids and offsets, as ``sha256:<64 hex digits>``: another tokenizer gives another."""
+        state = hashlib.sha256(self.offsets.astype("<i8").tobytes())
+        state.update(self.ids.astype("<i4").tobytes())
+        return f"sha256:{state.hexdigest()}"
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:

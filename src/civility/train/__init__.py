@@ -5,16 +5,16 @@ A story told to a listener, fact by fact: what is drawn of it is the command lin
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from civility.data.prepare import PreparedData
 from civility.recipe import Recipe
 from civility.run import RunDirectory
+from civility.train import account
 from civility.train.facts import EpochJudged, Listener, RunFinished
-from civility.train.session import Session
+from civility.train.session import Session, StopWished
+from civility.train.signals import StopSignals
 from civility.training.loop import StepDone
-from civility.training.stopping import EarlyStopping
 from civility.training.trackers import check_tracker
 
 __all__ = ["train"]
@@ -27,6 +27,7 @@ def train(
     *,
     command: Sequence[str] = (),
     tracker: str = "",
+    resume: bool = False,
     listen: Listener = lambda fact: None,
 ) -> RunDirectory:
     """Train a classifier as the recipe says, and leave it in a run directory with its report.
@@ -37,42 +38,54 @@ def train(
     ----------
     recipe : what to do
     data : the comments, from `civility.data.prepare.prepare`
-    out : the run directory; must be empty or absent
+    out : the run directory; must be empty or absent, unless it is to be gone on with
     command : what the user typed, for the record
     tracker : "tensorboard", "wandb", "mlflow", "trackio" or none
+    resume : go on with the run in ``out`` from its last checkpoint; it ends as if it had never been interrupted
     listen : told every `Fact` as it happens, on the first process only
 
     Raises
     ------
     UserError : whatever the user can mend; nothing is left behind if it is found before the first step
+    Interrupted : SIGTERM or Ctrl-C; what was trained is saved
     """
     started = time.monotonic()
-    run = RunDirectory.at_free_place(out)
+    run = RunDirectory(out)
+    (run.check_resumable if resume else run.check_free)()
     if tracker:
         check_tracker(tracker)
-    session = Session.start(recipe, data, run, tracker)
-    tell: Listener = listen if session.accelerator.is_main_process else lambda fact: None
-    session.start_on_disk(command, tracker)
-    tell(session.planned())
-
-    stopping = EarlyStopping(recipe.training.patience)
-    for fact in session.trainer.run(lambda: session.validate(tell)):
-        if isinstance(fact, StepDone):
-            tell(fact)
-            if fact.step % recipe.training.log_every == 0:
-                session.log({"kind": "step", **asdict(fact)}, fact.step)
-            continue
-        is_best = stopping.see(fact.epoch, fact.validation.macro_roc_auc)
-        session.log({"kind": "epoch", **asdict(fact), "best": is_best}, fact.step)
-        session.save_checkpoint(fact.step, is_best)
-        tell(EpochJudged(fact, is_best))
-        if stopping.should_stop:
-            break
-
-    report = session.finish(stopping)
+    session = Session.start(recipe, data, run, tracker, listen)
+    with session.on_disk(command, tracker, resume):
+        session.tell(account.planned(recipe, data, session.encoder, session.trainer, run))
+        if not session.stopping.should_stop:
+            _train_epochs(session)
+        report = session.finish()
     session.accelerator.end_training()
     if report is not None:
+        stopping = session.stopping
         stopped_early = stopping.last_epoch < recipe.training.epochs
         seconds = time.monotonic() - started
-        tell(RunFinished(run, report, stopping.best_epoch, stopping.last_epoch, stopped_early, seconds))
+        session.tell(RunFinished(run, report, stopping.best_epoch, stopping.last_epoch, stopped_early, seconds))
     return run
+
+
+def _train_epochs(session: Session) -> None:
+    """Train from where the session stands until the last epoch, patience, or a signal to stop."""
+    with StopSignals() as signals:
+        try:
+            for fact in session.trainer.run(lambda: session.validate(signals.wanted), signals.wanted):
+                if isinstance(fact, StepDone):
+                    session.tell(fact)
+                    session.log_step(fact)
+                    if fact.stop:
+                        raise StopWished
+                    session.after_step()
+                    continue
+                is_best = session.stopping.see(fact.epoch, fact.validation.macro_roc_auc)
+                session.log_epoch(fact, is_best)
+                session.save_epoch(is_best)
+                session.tell(EpochJudged(fact, is_best))
+                if session.stopping.should_stop:
+                    return
+        except StopWished:
+            raise session.stop(signals.number) from None

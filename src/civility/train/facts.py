@@ -11,7 +11,7 @@ from civility.training.loop import EpochDone, StepDone
 
 @dataclass(frozen=True)
 class RunPlanned:
-    """Told once, before the first step: what is about to happen."""
+    """Told once, before the first step: what is about to happen. A resumed run has done some steps already."""
 
     num_training: int
     num_validation: int
@@ -29,6 +29,15 @@ class RunPlanned:
     loss: str
     loss_weights: dict[str, float]
     path: Path
+    steps_done: int = 0
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Told at any time: something that a person should know now, after so many steps."""
+
+    step: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -66,5 +75,5 @@ class RunFinished:
     seconds: float
 
 
-Fact = RunPlanned | StepDone | ValidationStarted | ValidationScored | EpochJudged | RunFinished
+Fact = RunPlanned | Warned | StepDone | ValidationStarted | ValidationScored | EpochJudged | RunFinished
 Listener = Callable[[Fact], None]

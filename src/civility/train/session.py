@@ -3,37 +3,42 @@
 The one place that knows both the recipe and the mechanism; the order of events is the story's, in ``train``.
 """
 
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from civility.classifier import Classifier
-from civility.data.dataset import POSITIVE_FROM, Float32Array
+from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
-from civility.errors import UserError
-from civility.model.encoder import Encoder, load_encoder, public_name
+from civility.errors import Interrupted, UserError
+from civility.model.encoder import Encoder, load_encoder
 from civility.model.tokens import Tokens, tokenise
 from civility.recipe import Recipe
 from civility.report import Report
-from civility.report.card import CardFacts, model_card
+from civility.report.card import model_card
 from civility.report.pages import write_report
 from civility.run import OWN_REPORT, RunDirectory
-from civility.train.facts import Listener, RunPlanned, ValidationScored, ValidationStarted
-from civility.training.checkpoint import load_weights, save_checkpoint
+from civility.train import account
+from civility.train.facts import Listener, ValidationScored, ValidationStarted, Warned
+from civility.train.keeper import Keeper
+from civility.train.records import Records, open_records
+from civility.train.resume import StartingPoint
+from civility.training.checkpoint import load_checkpoint
 from civility.training.devices import (
     MixedPrecision,
     choose_device,
     choose_precision,
-    describe_device,
+    same_weights_everywhere,
     start_accelerator,
+    use_deterministic_kernels,
 )
-from civility.training.environment import describe_environment, library_versions
-from civility.training.loop import Plan, Trainer, TrainingData, Validation
+from civility.training.loop import EpochDone, Plan, StepDone, Trainer, TrainingData, Validation
 from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
 from civility.training.order import BatchShape
@@ -46,9 +51,19 @@ VALIDATION_NOTE = (
 )
 
 
+class StopWished(Exception):
+    """A signal asked to stop in the middle of a validation."""
+
+
 @dataclass(eq=False)
 class Session:
-    """What the steps of the story share: the pieces of one run, put together from its recipe."""
+    """What the steps of the story share: the pieces of one run, put together from its recipe.
+
+    Parameters
+    ----------
+    tell : told what happens; on the first process only
+    logits : of the last validation, (N, L)
+    """
 
     recipe: Recipe
     run: RunDirectory
@@ -57,46 +72,37 @@ class Session:
     trainer: Trainer
     validation_tokens: Tokens
     data: PreparedData
-    best_step: int = 0
+    tell: Listener
+    stopping: EarlyStopping
     logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
-    best_logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    _records: Records | None = None
+    _keeper: Keeper | None = None
 
     @classmethod
-    def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str) -> "Session":
-        """Load the model, tokenise the comments and put everything on its device."""
+    def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str, listen: Listener) -> "Session":
+        """Load the model, tokenise the comments and put everything on its device; write nothing."""
         settings = recipe.training
+        if settings.deterministic:
+            use_deterministic_kernels()
         device = choose_device(settings.device)
         precision = choose_precision(settings.precision, device)
         accelerator = start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
         labels = data.training.labels
         encoder = load_encoder(recipe.model.name, labels, revision=recipe.model.revision or None, seed=recipe.seed)
-        for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
-            if length > encoder.longest_text:
-                raise UserError(
-                    f"{setting}.max_length = {length}: {recipe.model.name} takes at most {encoder.longest_text} tokens",
-                    f"--set {setting}.max_length={encoder.longest_text}",
-                )
+        _check_lengths(recipe, encoder)
         tokens = tokenise(encoder.tokenizer, data.training.texts, recipe.data.max_length)
         validation_tokens = tokenise(encoder.tokenizer, data.validation.texts, recipe.scoring_length)
-        shape = BatchShape(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
-        num_steps = settings.epochs * shape.num_steps(len(tokens))
+        shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
         share = positive_share(data.training.targets)
         loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
-        model = accelerator.prepare(encoder.model)
-        # After the model has moved to its device, and over its own parameters: accelerate wraps none of it.
+        model = encoder.model.to(accelerator.device)
+        same_weights_everywhere(model)
+        # After the model has moved to its device, and over the parameters that it has there.
         optimizer = build_adamw(
-            encoder.model,
+            model,
             weight_decay=settings.weight_decay,
             betas=(settings.adam_beta1, settings.adam_beta2),
             epsilon=settings.adam_epsilon,
-        )
-        plan = Plan(
-            epochs=settings.epochs,
-            shape=shape,
-            schedule=linear_schedule(settings.learning_rate, settings.warmup_fraction, num_steps),
-            max_gradient_norm=settings.max_gradient_norm,
-            seed=recipe.seed,
-            group_by_length=settings.group_by_length,
         )
         trainer = Trainer(
             accelerator,
@@ -105,132 +111,176 @@ class Session:
             MixedPrecision.of(precision, device),
             TrainingData(tokens, data.training.targets),
             loss,
-            plan,
+            _plan(recipe, shape, len(tokens)),
+            shape,
         )
-        return cls(recipe, run, accelerator, encoder, trainer, validation_tokens, data)
+        tell: Listener = listen if accelerator.is_main_process else lambda fact: None
+        stopping = EarlyStopping(settings.patience)
+        return cls(recipe, run, accelerator, encoder, trainer, validation_tokens, data, tell, stopping)
 
-    def planned(self) -> RunPlanned:
-        """Return what is about to happen."""
-        plan, tokens, data = self.trainer.plan, self.trainer.data.tokens, self.data
-        settings = self.recipe.training
-        loss = self.trainer.loss
-        weighs_positives = settings.loss == "pos_weight_bce"
-        weights = loss.positive_weights if weighs_positives else loss.label_weights
-        return RunPlanned(
-            num_training=len(data.training),
-            num_validation=len(data.validation),
-            labels=data.training.labels,
-            notes=data.notes,
-            model=self.recipe.model.name,
-            num_parameters=self.encoder.num_parameters,
-            head_is_new=self.encoder.head_is_new,
-            share_truncated=tokens.num_truncated / len(tokens),
-            device=describe_device(self.trainer.precision.device, self.accelerator.num_processes),
-            precision=self.trainer.precision.name,
-            epochs=plan.epochs,
-            steps_per_epoch=plan.shape.num_steps(len(tokens)),
-            global_batch=plan.shape.global_size,
-            loss=settings.loss,
-            loss_weights=dict(zip(data.training.labels, weights.tolist(), strict=True)),
-            path=self.run.path,
+    @contextlib.contextmanager
+    def on_disk(self, command: Sequence[str], tracker: str, goes_on: bool) -> Iterator[None]:
+        """Hold the run directory while the block runs; make its files, or go on from its last checkpoint.
+
+        Raises
+        ------
+        UserError : another run is writing there, or the run there is not the one that is asked for
+        """
+        facts = account.checkpoint_facts(self.recipe, self.data, self.trainer, self.validation_tokens)
+        with contextlib.ExitStack() as stack:
+            point = StartingPoint()
+            if self.accelerator.is_main_process:
+                self._records = stack.enter_context(open_records(self.run, goes_on, facts, self.warn))
+                point = self._records.point
+            self._go_on(point)
+            if self._records is not None:
+                environment = account.environment(command, self.data, self.trainer)
+                self._records.begin(self.recipe.to_toml(), environment, account.life(command, self.trainer))
+                self._keeper = self._new_keeper(self._records, facts)
+            if tracker:
+                self.accelerator.init_trackers("civility", config=self.recipe.flat())
+            yield
+
+    def _new_keeper(self, records: Records, facts: dict[str, Any]) -> Keeper:
+        return Keeper(
+            self.run,
+            self.trainer,
+            self.stopping,
+            {**facts, "global_size": self.trainer.shape.global_size},
+            minutes=self.recipe.training.checkpoint_minutes,
+            steps=self.recipe.training.checkpoint_steps,
+            metrics=records.metrics,
+            on_saved=lambda seconds: records.write_seconds("save", self.trainer.progress.step, seconds),
+            on_trouble=lambda error: self.warn(f"no checkpoint was made, and training goes on: {error.message}"),
+            best_step=records.point.facts.get("best_step", 0),
         )
 
-    def start_on_disk(self, command: Sequence[str], tracker: str) -> None:
-        """Make the run directory, and write what was asked and on what it runs; start the tracker."""
-        if self.accelerator.is_main_process:
-            self.run.create()
-            self.run.write_recipe(self.recipe.to_toml())
-            self.run.write_environment(self._environment(command))
-        if tracker:
-            self.accelerator.init_trackers("civility", config=self.recipe.flat())
+    def _go_on(self, point: StartingPoint) -> None:
+        """Bring every process to the starting point that the first one has found."""
+        from accelerate.utils import broadcast_object_list
 
-    def _environment(self, command: Sequence[str]) -> dict[str, Any]:
-        data = self.data
-        parts = {
-            "training": (data.training, data.files),
-            "validation": (data.validation, data.validation_files),
-        }
-        return {
-            "command": list(command),
-            **describe_environment(),
-            "device": describe_device(self.trainer.precision.device, 1),
-            "precision": self.trainer.precision.name,
-            "num_processes": self.accelerator.num_processes,
-            "data": {
-                name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
-                for name, (dataset, files) in parts.items()
-            },
-        }
+        folder, facts = broadcast_object_list([point.folder, dict(point.facts)])
+        if folder is None:
+            return
+        trainer = self.trainer
+        trainer.progress = load_checkpoint(folder, trainer.model, trainer.optimizer, trainer.precision.scaler)
+        self.stopping.best_score = facts["stopping"]["best_score"]
+        self.stopping.best_epoch = facts["stopping"]["best_epoch"]
+        self.stopping.last_epoch = facts["stopping"]["last_epoch"]
+        # The effective batch is the run's, on whatever number of processes: the schedule and the order hang on it.
+        # A micro-batch that was halved for want of memory stays so, unless another one is asked for.
+        asked = self.recipe.training.batch_size
+        same = asked == facts["recipe"]["training.batch_size"]
+        batch_size = facts["batch_size"] if same else asked
+        trainer.shape = BatchShape(batch_size, facts["global_size"], self.accelerator.num_processes)
+        trainer.plan = _plan(self.recipe, trainer.shape, len(trainer.data.tokens))
 
-    def validate(self, tell: Listener) -> Validation:
-        """Score the validation comments on all processes, and measure them on each."""
+    def validate(self, wants_stop: Callable[[], bool]) -> Validation:
+        """Score the validation comments on all processes, and measure them on each.
+
+        Raises
+        ------
+        StopWished : a signal came
+        """
         dataset = self.data.validation
-        tell(ValidationStarted(self.trainer.progress.epoch, len(dataset)))
+        self.tell(ValidationStarted(self.trainer.progress.epoch + 1, len(dataset)))
+
+        def on_scored(num_comments: int) -> None:
+            self.tell(ValidationScored(num_comments))
+            if self._records is not None:
+                self._records.lock.sign()
+            if wants_stop():
+                raise StopWished
+
         self.logits = score_everywhere(
             self.accelerator,
             self.trainer.model,
             self.validation_tokens,
             len(dataset.labels),
             self.recipe.evaluation.tokens_per_batch,
-            lambda num_comments: tell(ValidationScored(num_comments)),
+            on_scored,
         )
         return measure_validation(self.logits, dataset.targets, self.trainer.loss, dataset.labels)
 
-    def log(self, line: dict[str, Any], step: int) -> None:
-        """Write a line of the metrics log, and give its numbers to the tracker."""
-        if self.accelerator.is_main_process:
-            self.run.log_metrics(line)
-        self.accelerator.log(_tracker_values(line, f"{line['kind']}/"), step=step)
+    def warn(self, text: str) -> None:
+        """Tell what a person should know now."""
+        self.tell(Warned(self.trainer.progress.step, text))
 
-    def save_checkpoint(self, step: int, is_best: bool) -> None:
-        """Write a checkpoint, and keep only this one and the best."""
-        if is_best:
-            self.best_step, self.best_logits = step, self.logits
-        if not self.accelerator.is_main_process:
-            return
-        save_checkpoint(
-            self.run.checkpoint(step),
-            self.accelerator.unwrap_model(self.trainer.model),
-            self.trainer.optimizer,
-            self.trainer.precision.scaler,
-            self.trainer.progress,
+    def log_step(self, fact: StepDone) -> None:
+        """Write a step to the logs and the tracker, every so many steps."""
+        if fact.step % self.recipe.training.log_every == 0:
+            if self._records is not None:
+                self._records.write_step(fact)
+            self.accelerator.log(_tracker_values(asdict(fact), "step/"), step=fact.step)
+
+    def log_epoch(self, fact: EpochDone, is_best: bool) -> None:
+        """Write an epoch to the logs and the tracker."""
+        if self._records is not None:
+            self._records.write_epoch(fact, is_best)
+        self.accelerator.log(_tracker_values(asdict(fact), "epoch/"), step=fact.step)
+
+    def after_step(self) -> None:
+        """Show whoever waits for the directory that this run lives, and make a checkpoint if it is time for one."""
+        if self._records is not None and self._keeper is not None:
+            self._records.lock.sign()
+            if self._keeper.is_due(self.trainer.progress.step):
+                self._keeper.save()
+
+    def save_epoch(self, is_best: bool) -> None:
+        """Make the checkpoint of an epoch that has just been judged."""
+        if self._keeper is not None:
+            self._keeper.save_epoch(is_best, self.logits)
+
+    def stop(self, signal_number: int) -> Interrupted:
+        """Save where the run is, and return what to end the command with."""
+        how = ""
+        if self._keeper is not None:
+            saved = self._keeper.save()
+            how = f", saved in {self._keeper.place}" if saved else "; it could not be saved, go on from the one before"
+        return Interrupted(
+            f"stopped after step {self.trainer.progress.step:,}{how}\n"
+            f"to go on: civility train --resume --out {self.run.path}",
+            signal_number or signal.SIGTERM,
         )
-        for folder in self.run.checkpoint_folders():
-            if folder not in (self.run.checkpoint(step), self.run.checkpoint(self.best_step)):
-                shutil.rmtree(folder)
 
-    def finish(self, stopping: EarlyStopping) -> Report | None:
-        """Put the best epoch's classifier and its report in place; None on all processes but the first."""
-        if not self.accelerator.is_main_process:
+    def finish(self) -> Report | None:
+        """Put the report of the best epoch and its classifier in place; None on all processes but the first.
+
+        The classifier comes last: where it is, the run has reached its end.
+        """
+        if self._keeper is None or self._records is None:
             return None
-        load_weights(self.run.checkpoint(self.best_step), self.encoder.model)
+        logits = self._keeper.load_best(self.encoder.model)
         classifier = Classifier(self.encoder, self.recipe.scoring_length)
         # The logits that chose the epoch are, to the bit, what the classifier computes: no need to score again.
-        scores = torch.sigmoid(torch.from_numpy(self.best_logits)).numpy()
+        scores = torch.sigmoid(torch.from_numpy(logits)).numpy()
         report = Report.measure(self.data.validation, scores, self.data.validation_files)
-        with write_folder(self.run.classifier) as folder:
-            classifier.save(folder, model_card(self._card(stopping), report))
         write_report(report, self.run.reports, OWN_REPORT, VALIDATION_NOTE)
+        self._records.flush()
+        with write_folder(self.run.classifier) as folder:
+            classifier.save(folder, model_card(account.card(self.recipe, self.data, self.run, self.stopping), report))
         return report
 
-    def _card(self, stopping: EarlyStopping) -> CardFacts:
-        data = self.data
-        targets = data.training.targets
-        positives = (targets >= POSITIVE_FROM).sum(axis=0).tolist()
-        known = (~np.isnan(targets)).sum(axis=0).tolist()
-        return CardFacts(
-            name=self.run.path.name,
-            base_model=public_name(self.recipe.model.name),
-            recipe=self.recipe.to_toml(),
-            num_training=len(data.training),
-            counts=dict(zip(data.training.labels, zip(positives, known, strict=True), strict=True)),
-            training_digest=data.training.digest,
-            training_files=data.files,
-            max_length=self.recipe.scoring_length,
-            best_epoch=stopping.best_epoch,
-            epochs_run=stopping.last_epoch,
-            versions=library_versions(),
-        )
+
+def _check_lengths(recipe: Recipe, encoder: Encoder) -> None:
+    for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
+        if length > encoder.longest_text:
+            raise UserError(
+                f"{setting}.max_length = {length}: {recipe.model.name} takes at most {encoder.longest_text} tokens",
+                f"--set {setting}.max_length={encoder.longest_text}",
+            )
+
+
+def _plan(recipe: Recipe, shape: BatchShape, num_comments: int) -> Plan:
+    settings = recipe.training
+    num_steps = settings.epochs * shape.num_steps(num_comments)
+    return Plan(
+        epochs=settings.epochs,
+        schedule=linear_schedule(settings.learning_rate, settings.warmup_fraction, num_steps),
+        max_gradient_norm=settings.max_gradient_norm,
+        seed=recipe.seed,
+        group_by_length=settings.group_by_length,
+    )
 
 
 def _tracker_values(line: dict[str, Any], prefix: str = "") -> dict[str, float]:

@@ -1,51 +1,174 @@
-"""A checkpoint: everything that a run needs to go on, in a folder that is complete if it exists.
+"""A checkpoint: everything that a run needs to go on, in a folder that is complete if it exists, and says so.
 
-No state of a random generator is stored: order and dropout are functions of the place in the run.
+No state of a random generator is stored: order and dropout are functions of the place in the run. The folder holds
+the sha256 of its files in the form of ``sha256sum``, so that a cut or edited one is found out by anybody::
+
+    model.safetensors        weights, tied ones once
+    optimizer.safetensors    the moments of AdamW
+    validation.safetensors   logits of the validation comments, (N, L) float32; after an epoch only
+    progress.json            the place in the run, the scale of fp16, and what the run wants to know of itself
+    SHA256SUMS               of all of these
 """
 
 import dataclasses
+import hashlib
 import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
 from civility.errors import UserError
 from civility.model.storage import save_tensors
 from civility.training.loop import Progress
 
-_WEIGHTS, _OPTIMIZER, _PROGRESS = "model.safetensors", "optimizer.safetensors", "progress.json"
+_WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
+_PROGRESS, _SUMS = "progress.json", "SHA256SUMS"
+_SCHEMA = 2
 
 
-def save_checkpoint(
-    folder: Path, model: Any, optimizer: torch.optim.Optimizer, scaler: Any, progress: Progress
-) -> None:
-    """Write weights, optimiser state, the scale of mixed precision and the place in the run.
+class DamagedCheckpoint(UserError):
+    """A checkpoint that is not what was written: cut, edited, or not a checkpoint at all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The state of a run at one place.
 
     Parameters
     ----------
-    folder : appears when it is complete
-    model : unwrapped; tied tensors are stored once
+    weights : by name, tied ones once
+    optimizer : the state of AdamW, ``{"parameter index.name": tensor}``
+    content : the place, the scale of fp16, and the caller's facts, as JSON
+    logits : of the validation comments, (N, L), if they were scored with these weights
+    """
+
+    weights: dict[str, torch.Tensor]
+    optimizer: dict[str, torch.Tensor]
+    content: dict[str, Any]
+    logits: Float32Array | None = None
+
+    def copied(self) -> "Snapshot":
+        """Return a copy in the processor's memory, which training on does not change."""
+        weights, optimizer = (
+            {name: torch.clone(tensor.cpu()) for name, tensor in tensors.items()}
+            for tensors in (self.weights, self.optimizer)
+        )
+        return Snapshot(weights, optimizer, self.content, self.logits)
+
+
+def take_snapshot(
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    scaler: Any,
+    progress: Progress,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    logits: Float32Array | None = None,
+) -> Snapshot:
+    """Return the state of a run, its tensors not copied: training on changes them.
+
+    Parameters
+    ----------
+    model : unwrapped
     optimizer : AdamW, whose state is a tensor or a number a parameter and name
     scaler : torch's gradient scaler, or None
     progress : the place between two steps
+    facts : whatever else is to come back with `read_facts`, as JSON
+    logits : of the validation comments, if they have been scored with these weights
+    """
+    content = {
+        "schema": _SCHEMA,
+        "progress": dataclasses.asdict(progress),
+        "scaler": scaler.state_dict() if scaler is not None else None,
+        "facts": dict(facts or {}),
+    }
+    return Snapshot(_distinct(model.state_dict()), _flat_optimizer_state(optimizer), content, logits)
+
+
+def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot to a folder, which appears when it is complete.
 
     Raises
     ------
     UserError : no space, no permission
     """
     with write_folder(folder) as beside:
-        save_tensors(_distinct(model.state_dict()), beside / _WEIGHTS)
-        save_tensors(_flat_optimizer_state(optimizer), beside / _OPTIMIZER)
-        content = {
-            "schema": 1,
-            "progress": dataclasses.asdict(progress),
-            "scaler": scaler.state_dict() if scaler is not None else None,
-        }
-        (beside / _PROGRESS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        save_tensors(snapshot.weights, beside / _WEIGHTS)
+        save_tensors(snapshot.optimizer, beside / _OPTIMIZER)
+        if snapshot.logits is not None:
+            save_tensors({"logits": torch.from_numpy(snapshot.logits)}, beside / _LOGITS)
+        (beside / _PROGRESS).write_text(json.dumps(snapshot.content, indent=2) + "\n", encoding="utf-8")
+        (beside / _SUMS).write_text(_sums(_digests(beside)), encoding="utf-8")
+
+
+def verify_checkpoint(folder: Path) -> None:
+    """Read a checkpoint through, and compare its files with their sha256.
+
+    Raises
+    ------
+    DamagedCheckpoint : a file is missing, cut or edited, or the folder holds no checkpoint
+    """
+    try:
+        written = (folder / _SUMS).read_text(encoding="utf-8")
+        recorded = {name: digest for digest, name in (line.split("  ", 1) for line in written.splitlines())}
+        found = _digests(folder)
+    except (OSError, ValueError) as error:
+        raise DamagedCheckpoint(f"{folder}: no checkpoint: {_SUMS} is missing, or cannot be read") from error
+    missing = sorted({_WEIGHTS, _OPTIMIZER, _PROGRESS, *recorded} - set(found))
+    if missing:
+        raise DamagedCheckpoint(f"{folder}: damaged: {missing[0]} is missing")
+    for name, digest in sorted(found.items()):
+        if recorded.get(name) != digest:
+            raise DamagedCheckpoint(f"{folder}: damaged: the sha256 of {name} is not the one in {_SUMS}")
+    if written != _sums(found):
+        raise DamagedCheckpoint(f"{folder}: damaged: {_SUMS} is not as it was written")
+    try:
+        schema = _read(folder)["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedCheckpoint(f"{folder}: no checkpoint: {_PROGRESS} is of another kind") from error
+    if schema != _SCHEMA:
+        raise DamagedCheckpoint(f"{folder}: written by another version of civility: schema {_SCHEMA} was expected")
+
+
+def _sums(digests: Mapping[str, str]) -> str:
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file in a checkpoint but the list of them."""
+    paths = [path for path in folder.iterdir() if path.is_file() and path.name != _SUMS]
+    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
+        return dict(zip((path.name for path in paths), pool.map(_digest, paths), strict=True))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / _PROGRESS).read_text(encoding="utf-8"))
+    return content
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Return the ``facts`` that were saved with a checkpoint."""
+    facts: dict[str, Any] = _read(folder)["facts"]
+    return facts
+
+
+def load_logits(folder: Path) -> Float32Array:
+    """Return the validation logits of a checkpoint that was made after an epoch, (N, L)."""
+    return np.asarray(load_file(folder / _LOGITS)["logits"].numpy(), dtype=np.float32)
 
 
 def load_weights(folder: Path, model: Any) -> None:
@@ -76,7 +199,7 @@ def load_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, 
     ------
     UserError : the checkpoint belongs to another model
     """
-    content = json.loads((folder / _PROGRESS).read_text(encoding="utf-8"))
+    content = _read(folder)
     load_weights(folder, model)
     state = optimizer.state_dict()
     state["state"] = {}

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -124,6 +125,43 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
         log_with=trackers or None,
         project_dir=folder,
     )
+
+
+def same_weights_everywhere(model: torch.nn.Module) -> None:
+    """Give every process the weights of the first: other files on another machine would go unseen."""
+    if torch.distributed.is_initialized():
+        for tensor in [*model.parameters(), *model.buffers()]:
+            torch.distributed.broadcast(tensor.data, src=0)
+
+
+def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Add the gradients of all processes, in place. Every process has to call this, with the same parameters."""
+    if torch.distributed.is_initialized():
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        for work in [torch.distributed.all_reduce(gradient, async_op=True) for gradient in gradients]:
+            work.wait()
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch had no memory for a tensor: on a GPU an error of its own, on a processor one among others."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def give_back_memory() -> None:
+    """Let go of the memory that torch keeps for the next tensor of the same size."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def use_deterministic_kernels() -> None:
+    """Let torch compute the same bits every time on the same GPU, or raise where it has no such way.
+
+    Called before the first CUDA call: cuBLAS reads its workspace once
+    (docs.pytorch.org/docs/stable/notes/randomness.html).
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
 
 
 def describe_device(device: str, num_processes: int) -> str:

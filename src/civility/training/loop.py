@@ -3,10 +3,9 @@
 Legend of shapes: N comments, L labels, B micro-batch, T tokens.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from civility.errors import UserError
 from civility.model.batches import pad
 from civility.model.tokens import Tokens
-from civility.training.devices import MixedPrecision
+from civility.training.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
 from civility.training.loss import Loss
 from civility.training.optimizer import LinearSchedule
 from civility.training.order import BatchShape, Rows, epoch_order, micro_batches, step_seed
@@ -32,23 +31,23 @@ class Progress:
     Parameters
     ----------
     epoch : 0-based epoch that is under way
-    step_in_epoch : optimiser steps of it that are done
+    num_comments : comments of it that are done; when all are, its validation is what comes next
     step : optimiser steps done in all
     loss_sum, num_known : of the epoch so far: the summed loss and the known targets it was summed over
     """
 
     epoch: int = 0
-    step_in_epoch: int = 0
+    num_comments: int = 0
     step: int = 0
     loss_sum: float = 0.0
     num_known: int = 0
 
-    def after_step(self, loss: float, num_known: int) -> "Progress":
+    def after_step(self, num_comments: int, loss: float, num_known: int) -> "Progress":
         """Return the place after one more optimiser step, whose mean loss was ``loss``."""
         added = loss * num_known if num_known else 0.0
         return Progress(
             self.epoch,
-            self.step_in_epoch + 1,
+            self.num_comments + num_comments,
             self.step + 1,
             self.loss_sum + added,
             self.num_known + num_known,
@@ -73,7 +72,9 @@ class StepDone:
     skipped : fp16 gradients overflowed: the scale was lowered and the weights left alone
     num_comments : in this step
     num_tokens, num_padded : tokens of this process's comments, and with the padding
+    batch_size : comments of a micro-batch at most; halved in this step if the memory was too small for more
     seconds : wall time
+    stop : one of the processes was asked to stop
     """
 
     step: int
@@ -85,7 +86,9 @@ class StepDone:
     num_comments: int
     num_tokens: int
     num_padded: int
+    batch_size: int
     seconds: float
+    stop: bool
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,19 @@ class Plan:
     """What the loop is asked to do. ``epochs`` are all planned ones: the schedule ends with the last."""
 
     epochs: int
-    shape: BatchShape
     schedule: LinearSchedule
     max_gradient_norm: float
     seed: int
     group_by_length: bool
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What the micro-batches of a step add up to: on this process, but for the loss once all have added theirs."""
+
+    loss: Any
+    num_tokens: int
+    num_padded: int
 
 
 @dataclass(eq=False)
@@ -142,12 +153,14 @@ class Trainer:
     Parameters
     ----------
     accelerator : devices and processes; not its precision, shuffling, scheduler or resume
-    model : as `accelerator.prepare` returned it
+    model : on the accelerator's device, unwrapped; the same weights on every process
     optimizer : torch's own, over the parameters of the model
     precision : of the forward pass
     data : the training comments
     loss : on the accelerator's device
     plan : what to do
+    shape : of a step; its micro-batch is halved when the memory is too small for it
+    progress : where to start
     """
 
     accelerator: Any
@@ -157,51 +170,51 @@ class Trainer:
     data: TrainingData
     loss: Loss
     plan: Plan
+    shape: BatchShape
     progress: Progress = field(default_factory=Progress)
     _num_skipped_in_a_row: int = 0
 
-    def run(self, validate: Callable[[], Validation]) -> Iterator[StepDone | EpochDone]:
+    def run(
+        self, validate: Callable[[], Validation], wants_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[StepDone | EpochDone]:
         """Train from ``progress`` to the end of the plan, yielding a fact a step and a fact an epoch.
 
         ``validate`` is called after each epoch, on every process, with the model in evaluation mode. Closing
-        the generator stops the run; nothing is left half done then.
+        the generator stops the run; nothing is left half done then. ``wants_stop`` is asked at every step, and
+        what any process answers is told to all with the step's fact, so that all can stop at the same place.
 
         Raises
         ------
-        UserError : the loss or a gradient is not finite
+        UserError : the loss or a gradient is not finite; no memory for a single comment
         """
-        plan, rank = self.plan, self.accelerator.process_index
+        plan, lengths = self.plan, self.data.tokens.lengths
         for epoch in range(self.progress.epoch, plan.epochs):
             started = time.perf_counter()
-            order = epoch_order(self.data.tokens.lengths, plan.shape, plan.seed, epoch, plan.group_by_length)
+            order = epoch_order(lengths, self.shape.global_size, plan.seed, epoch, plan.group_by_length)
             self.model.train()
-            for index in range(self.progress.step_in_epoch, len(order)):
-                # Dropout is a function of the place: resuming or evaluating in between cannot disturb it.
-                torch.manual_seed(step_seed(plan.seed, epoch, self.progress.step, rank))
-                fact = self._step(order[index], epoch)
-                self.progress = self.progress.after_step(fact.loss, self._num_known(order[index]))
+            for rows in order[self.shape.num_steps(self.progress.num_comments) :]:
+                fact = self._step(rows, epoch, wants_stop)
+                self.progress = self.progress.after_step(len(rows), fact.loss, self._num_known(rows))
                 yield fact
             training_loss = self.progress.mean_loss
-            self.progress = Progress(epoch + 1, 0, self.progress.step)
             self.model.eval()
             validation = validate()
+            self.progress = Progress(epoch + 1, 0, self.progress.step)
             seconds = time.perf_counter() - started
             yield EpochDone(epoch + 1, self.progress.step, training_loss, validation, seconds)
 
     def _num_known(self, rows: Rows) -> int:
         return int((~np.isnan(self.data.targets[rows])).sum())
 
-    def _step(self, rows: Rows, epoch: int) -> StepDone:
+    def _step(self, rows: Rows, epoch: int, wants_stop: Callable[[], bool]) -> StepDone:
         started = time.perf_counter()
-        accelerator, plan = self.accelerator, self.plan
-        learning_rate = plan.schedule.learning_rate(self.progress.step)
+        learning_rate = self.plan.schedule.learning_rate(self.progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         # Every process knows the rows of the whole step, so the global count costs no communication.
         num_known = self._num_known(rows)
-        loss_sum, num_tokens, num_padded = self._accumulate(rows, num_known)
-        total = accelerator.reduce(loss_sum, reduction="sum").item()
-        loss = total / num_known if num_known else float("nan")
+        sums, stop = self._accumulate_in_memory(rows, epoch, num_known, wants_stop)
+        loss = sums.loss / num_known if num_known else float("nan")
         if num_known and not np.isfinite(loss):
             raise _not_finite("the loss", loss, self.progress.step + 1, self.precision.name)
         norm, skipped = self._update()
@@ -213,10 +226,40 @@ class Trainer:
             gradient_norm=norm,
             skipped=skipped,
             num_comments=len(rows),
-            num_tokens=num_tokens,
-            num_padded=num_padded,
+            num_tokens=sums.num_tokens,
+            num_padded=sums.num_padded,
+            batch_size=self.shape.batch_size,
             seconds=time.perf_counter() - started,
+            stop=stop,
         )
+
+    def _accumulate_in_memory(
+        self, rows: Rows, epoch: int, num_known: int, wants_stop: Callable[[], bool]
+    ) -> tuple[_Sums, bool]:
+        """Add the step's gradients over micro-batches and processes, in smaller ones until the memory suffices.
+
+        Return the sums, the loss over all processes, and whether one of them was asked to stop.
+        """
+        accelerator, place = self.accelerator, self.progress.step
+        while True:
+            # Dropout is a function of the place: resuming or evaluating in between cannot disturb it.
+            torch.manual_seed(step_seed(self.plan.seed, epoch, place, accelerator.process_index))
+            sums = self._accumulate(rows, num_known)
+            told = torch.tensor([sums is None, wants_stop()], dtype=torch.float32, device=accelerator.device)
+            loss_sum = told.new_zeros(1) if sums is None else sums.loss.reshape(1)
+            total, num_short, num_stop = accelerator.reduce(torch.cat([loss_sum, told]), reduction="sum").tolist()
+            if sums is not None and not num_short:
+                sum_gradients(self.model.parameters())
+                return replace(sums, loss=total), bool(num_stop)
+            # One process alone may be short: all begin the step again, in step.
+            self.optimizer.zero_grad()
+            give_back_memory()
+            if self.shape.batch_size == 1:
+                raise UserError(
+                    f"step {place + 1}: the memory is too small to train on a single comment",
+                    "lower data.max_length, choose a smaller model, or a device with more memory",
+                )
+            self.shape = replace(self.shape, batch_size=self.shape.batch_size // 2)
 
     def _update(self) -> tuple[float, bool]:
         """Clip and take the optimiser step; return the gradient norm and whether the step was skipped."""
@@ -239,24 +282,24 @@ class Trainer:
             raise _not_finite("the gradient norm at the lowest scale", norm, self.progress.step + 1, "fp16")
         return norm, skipped
 
-    def _accumulate(self, rows: Rows, num_known: int) -> tuple[torch.Tensor, int, int]:
-        """Add the gradients of this process's micro-batches; return loss sum, tokens and padded tokens."""
-        accelerator = self.accelerator
-        parts = micro_batches(rows, self.plan.shape, accelerator.process_index)
-        loss_sum = torch.zeros((), device=accelerator.device)
+    def _accumulate(self, rows: Rows, num_known: int) -> _Sums | None:
+        """Add the gradients of this process's micro-batches; None if the memory was too small for one of them."""
+        loss = torch.zeros((), device=self.accelerator.device)
         num_tokens = num_padded = 0
-        for i, part in enumerate(parts):
-            last = i == len(parts) - 1
-            with contextlib.nullcontext() if last else accelerator.no_sync(self.model):
+        for part in micro_batches(rows, self.shape, self.accelerator.process_index):
+            try:
                 part_loss, ids = self._forward(part if len(part) else rows[:1], counts=bool(len(part)))
-                # Processes *average* their gradients, so the sum over processes needs their number back.
-                mean = part_loss * (accelerator.num_processes / max(1, num_known))
+                mean = part_loss * (1 / max(1, num_known))
                 scaler = self.precision.scaler
-                (mean if scaler is None else scaler.scale(mean)).backward()
-            loss_sum += part_loss.detach()
+                (mean if scaler is None else scaler.scale(mean)).backward()  # type: ignore[no-untyped-call]
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                return None
+            loss += part_loss.detach()
             num_padded += ids.numel() if len(part) else 0
             num_tokens += int(self.data.tokens.lengths[part].sum())
-        return loss_sum, num_tokens, num_padded
+        return _Sums(loss, num_tokens, num_padded)
 
     def _forward(self, rows: Rows, counts: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the summed loss of the rows; a process without rows of its own adds an exact zero."""

@@ -18,26 +18,26 @@ _BATCHES_PER_CHUNK = 50
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How a global batch is made up.
+    """How a global batch is made up. What is trained depends on its size alone; the rest says who computes it.
 
     Parameters
     ----------
-    batch_size : comments a process takes at once (a micro-batch, B)
-    accumulation : micro-batches a process takes for one optimiser step
+    batch_size : comments a process takes at once at most (a micro-batch, B)
+    global_size : comments a full optimiser step takes, over all processes
     num_processes : processes that share the step
     """
 
     batch_size: int
-    accumulation: int = 1
+    global_size: int
     num_processes: int = 1
 
-    @property
-    def global_size(self) -> int:
-        """Comments a full optimiser step takes, over all processes."""
-        return self.batch_size * self.accumulation * self.num_processes
+    @classmethod
+    def of(cls, batch_size: int, accumulation: int = 1, num_processes: int = 1) -> "BatchShape":
+        """Return the shape in which each process takes ``accumulation`` full micro-batches a step."""
+        return cls(batch_size, batch_size * accumulation * num_processes, num_processes)
 
     def num_steps(self, num_comments: int) -> int:
-        """Return the optimiser steps of one epoch; the last one may be smaller."""
+        """Return the optimiser steps that so many comments of an epoch take; one of them may be smaller."""
         return -(-num_comments // self.global_size)
 
 
@@ -48,21 +48,20 @@ def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
 
 
 def epoch_order(
-    lengths: npt.NDArray[np.int64], shape: BatchShape, seed: int, epoch: int, group_by_length: bool
+    lengths: npt.NDArray[np.int64], global_size: int, seed: int, epoch: int, group_by_length: bool
 ) -> list[Rows]:
     """Return the rows of every optimiser step of an epoch: each row exactly once.
 
     Parameters
     ----------
     lengths : (N,) tokens of each comment
-    shape : only its global size matters here
+    global_size : comments of an optimiser step; one of them is smaller where they do not divide evenly
     seed, epoch : the order is a function of these two
     group_by_length : sort large shuffled chunks by length and shuffle the batches cut from them, so that
         comments of one step are about equally long and padding is small
     """
     rng = np.random.default_rng([seed, epoch])
-    rows = rng.permutation(len(lengths))
-    size = shape.global_size
+    rows, size = rng.permutation(len(lengths)), global_size
     if not group_by_length:
         return [rows[start : start + size] for start in range(0, len(rows), size)]
     batches = []
@@ -76,13 +75,9 @@ def epoch_order(
 def micro_batches(rows: Rows, shape: BatchShape, rank: int) -> Sequence[Rows]:
     """Return the micro-batches that one process takes of a step.
 
-    Every process gets the same number of them, or gradient synchronisation would wait for ever; in a short
-    last step some may be smaller by one comment, or empty.
+    Every process gets the same number of them. Where a step cannot be shared evenly, some are smaller by one
+    comment; in a short step they may be empty.
     """
-    if len(rows) == shape.global_size:
-        parts = np.split(rows, len(rows) // shape.batch_size)
-    else:
-        per_round = shape.batch_size * shape.num_processes
-        num_rounds = -(-len(rows) // per_round)
-        parts = np.array_split(rows, num_rounds * shape.num_processes)
+    num_rounds = -(-len(rows) // (shape.batch_size * shape.num_processes))
+    parts = np.array_split(rows, num_rounds * shape.num_processes)
     return parts[rank :: shape.num_processes]

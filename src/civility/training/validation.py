@@ -9,8 +9,9 @@ import torch
 
 from civility.errors import UserError
 from civility.metrics.ranking import roc_auc
-from civility.model.batches import batches_by_budget, pad
+from civility.model.batches import Rows, batches_by_budget, pad
 from civility.model.tokens import Tokens
+from civility.training.devices import give_back_memory, is_out_of_memory
 from civility.training.loop import Validation
 from civility.training.loss import Loss
 
@@ -32,18 +33,29 @@ def score_everywhere(
     comment is padded in, repeated or dropped, whatever N and the number of processes
     (huggingface/accelerate#226 and #1674 tell how the usual gathering fails).
     """
-    # Not the distributed wrapper: it synchronises buffers at every forward, and would wait for ever for a
-    # process that has a batch less.
-    module = accelerator.unwrap_model(model)
     logits = torch.zeros((len(tokens), num_labels), dtype=torch.float32, device=accelerator.device)
     batches = batches_by_budget(tokens.lengths, tokens_per_batch)
     with torch.inference_mode():
         for rows in batches[accelerator.process_index :: accelerator.num_processes]:
-            ids, mask = (tensor.to(accelerator.device) for tensor in pad(tokens, rows))
-            where = torch.from_numpy(rows).to(accelerator.device)
-            logits[where] = module(input_ids=ids, attention_mask=mask).logits.float()
+            _score_rows(model, tokens, rows, logits)
             on_scored(len(rows) * accelerator.num_processes)  # the others are about as far
     return np.asarray(accelerator.reduce(logits, reduction="sum").cpu().numpy())
+
+
+def _score_rows(model: Any, tokens: Tokens, rows: Rows, logits: torch.Tensor) -> None:
+    """Fill in the logits of some rows, in two halves where the memory is too small for all at once."""
+    try:
+        ids, mask = (tensor.to(logits.device) for tensor in pad(tokens, rows))
+        where = torch.from_numpy(rows).to(logits.device)
+        logits[where] = model(input_ids=ids, attention_mask=mask).logits.float()
+        return
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or len(rows) == 1:
+            raise
+    # Outside the handler, which would keep the tensors of the failed pass alive.
+    give_back_memory()
+    for half in np.array_split(rows, 2):
+        _score_rows(model, tokens, half, logits)
 
 
 def measure_validation(

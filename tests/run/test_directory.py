@@ -1,10 +1,7 @@
 """RunDirectory: what a run leaves on disk, and where a classifier is looked for."""
 
-import json
-import math
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,8 +10,9 @@ from civility.run import RunDirectory, classifier_folder
 
 
 def _run(path: Path) -> RunDirectory:
-    run = RunDirectory.at_free_place(path)
+    run = RunDirectory(path)
     run.create()
+    run.make_folders()
     run.write_recipe("seed = 42\n")
     run.write_environment({"command": ["civility", "train"], "platform": "Linux, größer"})
     return run
@@ -33,20 +31,24 @@ def test_the_map_of_a_run() -> None:
 
 
 def test_nothing_is_written_before_the_run_is_made(tmp_path: Path) -> None:
-    run = RunDirectory.at_free_place(tmp_path / "runs" / "first")
+    run = RunDirectory(tmp_path / "runs" / "first")
+    run.check_free()
     assert list(tmp_path.iterdir()) == []
     run.create()
+    assert list(run.path.iterdir()) == []
+    run.make_folders()
     assert sorted(path.name for path in run.path.iterdir()) == ["checkpoints", "reports"]
 
 
 def test_an_empty_folder_is_free(tmp_path: Path) -> None:
-    assert RunDirectory.at_free_place(tmp_path).path == tmp_path
+    RunDirectory(tmp_path).check_free()
+    assert not RunDirectory(tmp_path).is_begun
 
 
 def test_a_folder_that_holds_something_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UserError) as caught:
-        RunDirectory.at_free_place(tmp_path)
+        RunDirectory(tmp_path).check_free()
     assert caught.value.message == f"{tmp_path}: exists and is not empty: a run never writes over another"
     assert caught.value.remedy == "choose another --out, or remove the folder"
 
@@ -54,10 +56,10 @@ def test_a_folder_that_holds_something_is_never_written_over(tmp_path: Path) -> 
 def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "first").write_text("")
     with pytest.raises(UserError) as caught:
-        RunDirectory.at_free_place(tmp_path / "first")
+        RunDirectory(tmp_path / "first").check_free()
     assert (caught.value.message, caught.value.remedy) == (f"{tmp_path / 'first'}: is a file", "choose another --out")
     with pytest.raises(UserError, match="a part of the path is a file, not a folder"):
-        RunDirectory.at_free_place(tmp_path / "first" / "inner").create()
+        RunDirectory(tmp_path / "first" / "inner").create()
 
 
 def test_the_next_free_name_is_numbered(tmp_path: Path) -> None:
@@ -83,32 +85,6 @@ def test_the_environment_comes_back(tmp_path: Path) -> None:
     assert run.recipe.read_text() == "seed = 42\n"
 
 
-def test_the_log_grows_by_a_line_each(tmp_path: Path) -> None:
-    run = _run(tmp_path / "first")
-    lines: list[dict[str, Any]] = [
-        {"kind": "step", "step": 1, "loss": 0.5},
-        {"kind": "epoch", "validation": {"toxic": 0.9}},
-    ]
-    for line in lines:
-        run.log_metrics(line)
-    assert list(run.read_metrics()) == lines
-    assert len(run.metrics.read_text().splitlines()) == 2
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_not_finite_is_null_in_the_log(tmp_path: Path, value: float) -> None:
-    run = _run(tmp_path / "first")
-    run.log_metrics({"gradient_norm": value, "validation": {"roc_auc": {"toxic": 0.5, "threat": value}}})
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
-
-    content = json.loads(run.metrics.read_text(), parse_constant=refuse)
-    assert content == {"gradient_norm": None, "validation": {"roc_auc": {"toxic": 0.5, "threat": None}}}
-    with pytest.raises(AssertionError, match="is no JSON"):
-        json.loads(json.dumps(value), parse_constant=refuse)  # the control
-
-
 def test_checkpoints_are_listed_by_step_and_only_the_complete_ones(tmp_path: Path) -> None:
     run = _run(tmp_path / "first")
     for step in (2_000_000, 500, 10_000, 999_999):
@@ -131,7 +107,7 @@ def test_a_run_that_did_not_reach_its_end_has_no_classifier(tmp_path: Path) -> N
     with pytest.raises(UserError) as caught:
         classifier_folder(str(run.path))
     assert caught.value.message == f"{run.path}: the run holds no classifier: it did not reach its end"
-    assert caught.value.remedy == "train again"
+    assert caught.value.remedy == f"civility train --resume --out {run.path}"
 
 
 def test_a_file_holds_no_classifier(tmp_path: Path) -> None:

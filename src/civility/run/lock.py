@@ -1,0 +1,114 @@
+"""The lock of a run directory: one writer at a time, and the next one told who it is.
+
+The kernel holds the lock and lets go of it with the process, so that nobody has to judge whether an owner is dead.
+Between machines that share a folder it may not reach, so the owner also signs the file now and then.
+"""
+
+import contextlib
+import datetime as dt
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from civility.data.files import explain_os_error
+from civility.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none: the signature alone has to do
+    fcntl = None  # type: ignore[assignment]
+
+_SECONDS_BETWEEN_SIGNS = 30.0
+_SECONDS_UNTIL_DEAD = 300.0
+"""A machine that has not signed for so long is taken for dead: ten signs, whatever a step may take in between."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a lock: process number, machine, and since when (ISO 8601)."""
+
+    process: int
+    machine: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.machine}"
+
+
+class Lock:
+    """A lock that is held; from `hold`."""
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self._path, self._file = path, file
+        self._signed = time.monotonic()
+
+    def sign(self) -> None:
+        """Show that the owner lives; cheap enough to be called at every step."""
+        if time.monotonic() - self._signed >= _SECONDS_BETWEEN_SIGNS:
+            self._signed = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(self._path)
+
+
+@contextlib.contextmanager
+def hold(path: Path) -> Iterator[tuple[Lock, Owner | None]]:
+    """Hold the lock at ``path`` while the block runs; give it, and the dead owner from whom it was taken over.
+
+    Raises
+    ------
+    UserError : somebody else holds it, or it cannot be written
+    """
+    with explain_os_error(path):
+        file, dead = _acquire(path)
+    with file:
+        try:
+            yield Lock(path, file), dead
+        finally:
+            path.unlink(missing_ok=True)  # while it is still held
+
+
+def _acquire(path: Path) -> tuple[IO[str], Owner | None]:
+    while True:
+        file = path.open("a+", encoding="utf-8")
+        found = _owner(file)
+        age = time.time() - os.fstat(file.fileno()).st_mtime
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                raise _held(path, found, age, "wait for it to end, or choose another --out") from None
+        far = found is not None and (fcntl is None or found.machine != platform.node())
+        if far and age < _SECONDS_UNTIL_DEAD:
+            file.close()
+            raise _held(path, found, age, f"if that machine is gone, remove {path}; else choose another --out")
+        # The owner before may have taken the file away between our opening and our locking it.
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            break
+        file.close()
+    me = Owner(os.getpid(), platform.node(), dt.datetime.now(dt.UTC).isoformat(timespec="seconds"))
+    file.truncate(0)
+    file.write(json.dumps(asdict(me)) + "\n")
+    file.flush()
+    return file, found
+
+
+def _owner(file: IO[str]) -> Owner | None:
+    file.seek(0)
+    try:
+        return Owner(**json.loads(file.read()))
+    except (ValueError, TypeError):
+        return None  # new, or its owner was killed before it had signed
+
+
+def _held(path: Path, owner: Owner | None, age: float, remedy: str) -> UserError:
+    who = f"{owner}, since {owner.since}" if owner else "another process"
+    return UserError(
+        f"{path.parent}: another run is writing there: {who} (last sign of life {age:.0f} s ago)",
+        remedy,
+    )

@@ -1,0 +1,108 @@
+"""What a run says of itself: to its environment file, its checkpoints, its model card, and its listener."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from civility.data.dataset import POSITIVE_FROM
+from civility.data.prepare import PreparedData
+from civility.model.encoder import Encoder, public_name
+from civility.model.tokens import Tokens
+from civility.recipe import Recipe
+from civility.report.card import CardFacts
+from civility.run import RunDirectory
+from civility.train.facts import RunPlanned
+from civility.train.resume import describe_run
+from civility.training.devices import describe_device
+from civility.training.environment import describe_environment, library_versions
+from civility.training.loop import Trainer
+from civility.training.stopping import EarlyStopping
+
+
+def environment(command: Sequence[str], data: PreparedData, trainer: Trainer) -> dict[str, Any]:
+    """Return versions, hardware, data and the command, as JSON."""
+    parts = {"training": (data.training, data.files), "validation": (data.validation, data.validation_files)}
+    return {
+        **life(command, trainer),
+        "data": {
+            name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
+            for name, (dataset, files) in parts.items()
+        },
+    }
+
+
+def life(command: Sequence[str], trainer: Trainer) -> dict[str, Any]:
+    """Return what may differ between the lives of a run, the first one and its resumptions, as JSON."""
+    return {
+        "command": list(command),
+        **describe_environment(),
+        "device": describe_device(trainer.precision.device, 1),
+        "precision": trainer.precision.name,
+        "num_processes": trainer.accelerator.num_processes,
+    }
+
+
+def checkpoint_facts(recipe: Recipe, data: PreparedData, trainer: Trainer, validation_tokens: Tokens) -> dict[str, Any]:
+    """Return what a checkpoint says of its run, so that another one is not taken for it."""
+    digests = {
+        "training": data.training.digest,
+        "validation": data.validation.digest,
+        "tokens": trainer.data.tokens.digest,
+        "validation_tokens": validation_tokens.digest,
+    }
+    circumstances = {
+        "the number of processes": trainer.accelerator.num_processes,
+        "the micro-batch": recipe.training.batch_size,
+        "the device": describe_device(trainer.precision.device, 1),
+        "the precision": trainer.precision.name,
+        "the processor": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+    }
+    return describe_run(recipe, digests, circumstances)
+
+
+def planned(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Trainer, run: RunDirectory) -> RunPlanned:
+    """Return what is about to happen."""
+    settings, tokens, loss, labels = recipe.training, trainer.data.tokens, trainer.loss, data.training.labels
+    weights = loss.positive_weights if settings.loss == "pos_weight_bce" else loss.label_weights
+    return RunPlanned(
+        num_training=len(data.training),
+        num_validation=len(data.validation),
+        labels=labels,
+        notes=data.notes,
+        model=recipe.model.name,
+        num_parameters=encoder.num_parameters,
+        head_is_new=encoder.head_is_new,
+        share_truncated=tokens.num_truncated / len(tokens),
+        device=describe_device(trainer.precision.device, trainer.accelerator.num_processes),
+        precision=trainer.precision.name,
+        epochs=trainer.plan.epochs,
+        steps_per_epoch=trainer.shape.num_steps(len(tokens)),
+        global_batch=trainer.shape.global_size,
+        loss=settings.loss,
+        loss_weights=dict(zip(labels, weights.tolist(), strict=True)),
+        path=run.path,
+        steps_done=trainer.progress.step,
+    )
+
+
+def card(recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyStopping) -> CardFacts:
+    """Return what the model card tells of the run."""
+    targets = data.training.targets
+    positives = (targets >= POSITIVE_FROM).sum(axis=0).tolist()
+    known = (~np.isnan(targets)).sum(axis=0).tolist()
+    return CardFacts(
+        name=run.path.name,
+        base_model=public_name(recipe.model.name),
+        recipe=recipe.to_toml(),
+        num_training=len(data.training),
+        counts=dict(zip(data.training.labels, zip(positives, known, strict=True), strict=True)),
+        training_digest=data.training.digest,
+        training_files=data.files,
+        max_length=recipe.scoring_length,
+        best_epoch=stopping.best_epoch,
+        epochs_run=stopping.last_epoch,
+        versions=library_versions(),
+    )

@@ -1,0 +1,133 @@
+"""Keeps the checkpoints of a run: when to make one, which to keep, and what to do when the disk is full."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from civility.data.dataset import Float32Array
+from civility.data.files import remove_folder
+from civility.errors import UserError
+from civility.run import RunDirectory
+from civility.run.log import LineLog
+from civility.training.checkpoint import Snapshot, load_logits, load_weights, save_checkpoint, take_snapshot
+from civility.training.loop import Trainer
+from civility.training.stopping import EarlyStopping
+
+_NUM_LATEST = 2
+_SECONDS_UNTIL_ANOTHER_TRY = 60.0
+
+
+@dataclass(eq=False)
+class Keeper:
+    """Writes the checkpoints of a run, on its first process.
+
+    Parameters
+    ----------
+    run : where they are
+    trainer : whose state is kept
+    stopping : goes into every checkpoint
+    facts : of the run, for whoever resumes it
+    minutes, steps : between two checkpoints inside an epoch; 0 for never
+    metrics : the log; on the disk before a checkpoint is, which tells how long it was
+    on_saved : told the seconds that a checkpoint took
+    on_trouble : told that one could not be written
+    best_step : optimiser steps when the best epoch so far ended; 0 before the first
+    """
+
+    run: RunDirectory
+    trainer: Trainer
+    stopping: EarlyStopping
+    facts: Mapping[str, Any]
+    minutes: float
+    steps: int
+    metrics: LineLog
+    on_saved: Callable[[float], None]
+    on_trouble: Callable[[UserError], None]
+    best_step: int = 0
+    _unwritten_best: Snapshot | None = None
+    _latest: float = field(default_factory=time.monotonic)
+    _next_try: float = 0.0
+    _missing: bool = False
+
+    def is_due(self, step: int) -> bool:
+        """Whether a checkpoint is to be made after this step, inside an epoch."""
+        if self.trainer.progress.num_comments == len(self.trainer.data.tokens):
+            return False  # the one after the epoch comes soon, and is of more use
+        now = time.monotonic()
+        if self._missing:
+            return now >= self._next_try
+        by_time = bool(self.minutes) and now - self._latest >= 60 * self.minutes
+        return by_time or bool(self.steps and step % self.steps == 0)
+
+    def save_epoch(self, is_best: bool, logits: Float32Array) -> bool:
+        """Make the checkpoint of an epoch that has just been judged: see `save`."""
+        if is_best:
+            self.best_step, self._unwritten_best = self.trainer.progress.step, None
+        saved = self.save(logits)
+        if is_best and not saved:
+            # The weights that the classifier is made of must outlive the steps to come.
+            self._unwritten_best = self._snapshot(logits).copied()
+        return saved
+
+    def save(self, logits: Float32Array | None = None) -> bool:
+        """Make a checkpoint of the place where the trainer is, and remove those that are no longer needed.
+
+        Return False if the disk refused it: then the older ones stay, and `is_due` asks for another try after
+        a minute.
+        """
+        started = time.monotonic()
+        try:
+            self.metrics.flush()
+            if self._unwritten_best is not None:
+                save_checkpoint(self.run.checkpoint(self.best_step), self._unwritten_best)
+                self._unwritten_best = None
+            # There already where a resumed run is asked to stop before its first step.
+            if not self.place.exists():
+                save_checkpoint(self.place, self._snapshot(logits))
+            self._prune()
+        except UserError as error:
+            self._missing, self._next_try = True, time.monotonic() + _SECONDS_UNTIL_ANOTHER_TRY
+            self.on_trouble(error)
+            return False
+        self._latest, self._missing = time.monotonic(), False
+        self.on_saved(self._latest - started)
+        return True
+
+    @property
+    def place(self) -> Path:
+        """The folder of a checkpoint of the place where the trainer is."""
+        progress = self.trainer.progress
+        return self.run.checkpoint(progress.step, to_validate=progress.num_comments == len(self.trainer.data.tokens))
+
+    def load_best(self, model: Any) -> Float32Array:
+        """Put the weights of the best epoch into the model, and return the validation logits they gave."""
+        if self._unwritten_best is not None:
+            assert self._unwritten_best.logits is not None
+            model.load_state_dict(self._unwritten_best.weights, strict=False)
+            return self._unwritten_best.logits
+        folder = self.run.checkpoint(self.best_step)
+        load_weights(folder, model)
+        return load_logits(folder)
+
+    def _snapshot(self, logits: Float32Array | None) -> Snapshot:
+        trainer = self.trainer
+        facts = {
+            **self.facts,
+            "batch_size": trainer.shape.batch_size,
+            "stopping": asdict(self.stopping),
+            "best_step": self.best_step,
+            "metrics_size": self.metrics.size,
+        }
+        return take_snapshot(
+            trainer.model, trainer.optimizer, trainer.precision.scaler, trainer.progress, facts=facts, logits=logits
+        )
+
+    def _prune(self) -> None:
+        """Remove all checkpoints but the last two and the best."""
+        older = [folder for folder in self.run.checkpoint_folders() if folder != self.place]
+        kept = {self.run.checkpoint(self.best_step), *older[1 - _NUM_LATEST :]}
+        for folder in older:
+            if folder not in kept:
+                remove_folder(folder)

@@ -1,0 +1,56 @@
+"""SIGTERM and Ctrl-C, taken as a wish to stop after the step: asked of `StopSignals` when there is time for it."""
+
+import os
+import signal
+import sys
+import time
+from types import FrameType, TracebackType
+from typing import Any
+
+_SECONDS_OF_ONE_KEYSTROKE = 1.0
+"""A launcher passes on a Ctrl-C that its processes may have had from the terminal already."""
+
+
+class StopSignals:
+    """While entered, the first SIGTERM or Ctrl-C is noted, and a second Ctrl-C ends the process at once.
+
+    Parameters
+    ----------
+    number : of the signal that was noted; 0 until then
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._noted = 0.0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def wanted(self) -> bool:
+        """Whether a signal has come."""
+        return bool(self.number)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if not self.number:
+            self.number, self._noted = number, now
+            what = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+            again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+            if os.environ.get("RANK", "0") == "0":
+                _say(f"{what}: finishing the step and saving{again}")
+        elif number == signal.SIGINT and now - self._noted > _SECONDS_OF_ONE_KEYSTROKE:
+            _say("stopped at once; what was saved before is whole")
+            # Not an exception: it would wait for the computation under way, which may take a minute.
+            os._exit(128 + number)
+
+
+def _say(line: str) -> None:
+    # A plain write: a signal may come while the stream's own lock is held.
+    os.write(sys.stderr.fileno(), f"\n{line}\n".encode())

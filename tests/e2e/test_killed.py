@@ -1,0 +1,67 @@
+"""A run that is killed at random moments, and gone on with each time, ends as one that was not: to the bit."""
+
+import filecmp
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import quick
+
+pytestmark = pytest.mark.processes
+
+NUM_KILLS = int(os.environ.get("CIVILITY_KILLS", "25"))
+KILLS_A_RUN = 25
+SETTINGS = quick(
+    *("training.batch_size=8", "training.gradient_accumulation=2", "training.epochs=4", "training.patience=4"),
+    *("training.log_every=1", "training.checkpoint_steps=1"),
+)
+# What tells of the machine, the time and the lives of a run, and may differ.
+OWN = {"environment.json", "timing.jsonl"}
+
+
+def kill(data: Path, model: Path, folder: Path, kills: int, *, seed: int, broken: bool = False) -> str:
+    """Train once undisturbed into ``folder/whole/run``, and once killed into ``folder/killed/run``."""
+    driver = [sys.executable, str(Path(__file__).with_name("lives.py")), str(kills), str(seed), str(int(broken))]
+    places = [str(folder / "whole" / "run"), str(folder / "killed" / "run"), "--"]
+    command = ["train", "baseline", "--data", str(data), "--model", str(model), *SETTINGS]
+    done = subprocess.run([*driver, *places, *command], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    return done.stdout
+
+
+def differing(folder: Path) -> list[str]:
+    """Return the files in which the two runs differ, or which one of them lacks."""
+    whole, killed = folder / "whole" / "run", folder / "killed" / "run"
+    names = {str(path.relative_to(run)) for run in (whole, killed) for path in run.rglob("*") if path.is_file()}
+    _, unequal, missing = filecmp.cmpfiles(whole, killed, sorted(names - OWN), shallow=False)
+    return [*unequal, *missing]
+
+
+def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(
+    tiny_bert: Path, write_comments: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = write_comments(160)
+    done, seed = 0, 0
+    while done < NUM_KILLS:
+        story = kill(data, tiny_bert, tmp_path / str(seed), min(KILLS_A_RUN, NUM_KILLS - done), seed=seed)
+        killed = re.findall(r": -9, (.+), (\d) unfinished", story)
+        assert differing(tmp_path / str(seed)) == [], story
+        assert len({newest for newest, _ in killed}) > 2, f"it was killed at the same place again and again\n{story}"
+        assert any(unfinished != "0" for _, unfinished in killed), f"no save was interrupted\n{story}"
+        done, seed = done + len(killed), seed + 1
+    weights = tmp_path / "0" / "killed" / "run" / "classifier" / "model.safetensors"
+    compared = subprocess.run(["cmp", weights, tmp_path / "0" / "whole" / "run" / "classifier" / "model.safetensors"])
+    assert compared.returncode == 0
+
+
+def test_the_control_where_dropout_hangs_on_history_the_weights_differ(
+    tiny_bert: Path, write_comments: Callable[..., Path], tmp_path: Path
+) -> None:
+    story = kill(write_comments(160), tiny_bert, tmp_path, 3, seed=1, broken=True)
+    assert "killed 3" in story
+    assert "classifier/model.safetensors" in differing(tmp_path)

@@ -1,0 +1,91 @@
+"""The logs: whole at every moment, and cut back to where a checkpoint was."""
+
+import json
+import math
+import os
+import resource
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civility.errors import UserError
+from civility.run.log import LineLog, read_lines
+
+LINES: list[dict[str, Any]] = [
+    {"kind": "step", "step": 1, "loss": 0.5},
+    {"kind": "epoch", "validation": {"toxic": 0.9}},
+]
+
+
+def test_the_log_grows_by_a_line_each(tmp_path: Path) -> None:
+    log = LineLog(tmp_path / "log.jsonl")
+    for line in LINES:
+        log.write(line)
+    assert list(read_lines(log.path)) == LINES
+    assert log.size == log.path.stat().st_size
+    log.flush()
+
+
+def test_a_log_without_lines_is_no_file_and_flushes(tmp_path: Path) -> None:
+    log = LineLog(tmp_path / "log.jsonl")
+    log.flush()
+    assert log.cut(0)
+    assert not log.path.exists()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_null_in_the_log(tmp_path: Path, value: float) -> None:
+    log = LineLog(tmp_path / "log.jsonl")
+    log.write({"gradient_norm": value, "validation": {"roc_auc": {"toxic": 0.5, "threat": value}}})
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    content = json.loads(log.path.read_text(), parse_constant=refuse)
+    assert content == {"gradient_norm": None, "validation": {"roc_auc": {"toxic": 0.5, "threat": None}}}
+    with pytest.raises(AssertionError, match="is no JSON"):
+        json.loads(json.dumps(value), parse_constant=refuse)  # the control
+
+
+def test_a_log_is_cut_back_to_a_size_and_goes_on_from_there(tmp_path: Path) -> None:
+    first = LineLog(tmp_path / "log.jsonl")
+    first.write(LINES[0])
+    size = first.size
+    first.write(LINES[1])
+    with first.path.open("a") as file:
+        file.write('{"kind": "st')  # killed in the middle of a line
+    again = LineLog(first.path)
+    assert again.cut(size)
+    again.write(LINES[1])
+    assert list(read_lines(again.path)) == LINES
+
+
+def test_a_log_that_is_too_short_is_told_and_left(tmp_path: Path) -> None:
+    log = LineLog(tmp_path / "log.jsonl")
+    log.write(LINES[0])
+    assert not log.cut(log.size + 1)
+    assert list(read_lines(log.path)) == LINES[:1]
+
+
+def test_a_line_that_the_disk_refuses_is_kept_and_written_later(tmp_path: Path) -> None:
+    troubles: list[UserError] = []
+    log = LineLog(tmp_path / "log.jsonl", troubles.append)
+    log.write({"number": 0})
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        # Room for a part of the next line only: the kernel takes some bytes, and refuses the rest.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log.size + 5, before[1]))
+        log.write({"number": 1})
+        log.write({"number": 2})
+        with pytest.raises(UserError, match="the file grows larger than is allowed"):
+            log.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert len(troubles) == 1, "told once, not at every line"
+    assert os.path.getsize(log.path) < log.size  # noqa: PTH202
+    log.write({"number": 3})
+    assert [line["number"] for line in read_lines(log.path)] == [0, 1, 2, 3]
+    assert log.path.stat().st_size == log.size
