@@ -77,7 +77,8 @@ def _train_epochs(session: Session) -> None:
                 if isinstance(fact, StepDone):
                     session.tell(fact)
                     session.log_step(fact)
-                    if fact.stop:
+                    # Several processes have to stop after the same step, which the fact tells; one alone need not wait.
+                    if fact.stop or (session.accelerator.num_processes == 1 and signals.wanted()):
                         raise StopWished
                     session.after_step()
                     continue

@@ -127,7 +127,9 @@ class Keeper:
     def _prune(self) -> None:
         """Remove all checkpoints but the last two and the best."""
         older = [folder for folder in self.run.checkpoint_folders() if folder != self.place]
-        kept = {self.run.checkpoint(self.best_step), *older[1 - _NUM_LATEST :]}
+        # The same weights, before their validation: of no use beside those after it.
+        same = self.run.checkpoint(self.trainer.progress.step, to_validate=True)
+        latest = [folder for folder in older if folder != same][1 - _NUM_LATEST :]
         for folder in older:
-            if folder not in kept:
+            if folder not in (self.run.checkpoint(self.best_step), *latest):
                 remove_folder(folder)

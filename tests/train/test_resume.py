@@ -1,0 +1,310 @@
+"""Going on with a run: the same end as without an interruption, from any place; and what is refused, and why."""
+
+import filecmp
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+from civility.errors import UserError
+from civility.run.lock import hold
+from civility.train.facts import EpochJudged, Fact, RunPlanned, ValidationScored, Warned
+from civility.training.loop import StepDone
+
+from .conftest import Small
+
+OWN = {"environment.json", "timing.jsonl"}
+
+
+def differing(first: Path, second: Path) -> list[str]:
+    names = {str(path.relative_to(run)) for run in (first, second) for path in run.rglob("*") if path.is_file()}
+    _, unequal, missing = filecmp.cmpfiles(first, second, sorted(names - OWN), shallow=False)
+    return [*unequal, *missing]
+
+
+def at_step(step: int) -> Callable[[Fact], bool]:
+    return lambda fact: isinstance(fact, StepDone) and fact.step == step
+
+
+def in_validation_of(epoch: int) -> Callable[[Fact], bool]:
+    judged: list[Fact] = []
+
+    def when(fact: Fact) -> bool:
+        if isinstance(fact, EpochJudged):
+            judged.append(fact)
+        return isinstance(fact, ValidationScored) and len(judged) == epoch - 1
+
+    return when
+
+
+def after_epoch(epoch: int) -> Callable[[Fact], bool]:
+    return lambda fact: isinstance(fact, EpochJudged) and fact.epoch.epoch == epoch
+
+
+# Five steps an epoch: step 5 is the last of the first, whose validation is then still to come.
+PLACES = {
+    "first step": (at_step(1), "stopped after step 1, saved in", "step-000001"),
+    "mid-epoch": (at_step(3), "stopped after step 3, saved in", "step-000003"),
+    "end of an epoch": (at_step(5), "stopped after step 5, saved in", "step-000005-before-validation"),
+    "in validation": (in_validation_of(1), "stopped after step 5, saved in", "step-000005-before-validation"),
+    "after validation": (after_epoch(1), "stopped after step 6, saved in", "step-000006"),
+    "in the last validation": (in_validation_of(2), "stopped after step 10, saved in", "step-000010-before-validation"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(
+    small: Small, whole: Path, tmp_path: Path, place: str
+) -> None:
+    when, message, folder = PLACES[place]
+    out = tmp_path / "run"
+    said = small.interrupt(out, when)
+    assert said == f"{message} {out / 'checkpoints' / folder}\nto go on: civility train --resume --out {out}"
+    assert not (out / "classifier").exists()
+    assert not (out / "lock").exists()
+    told: list[Fact] = []
+    small.train(out, resume=True, listen=told.append)
+    assert differing(whole, out) == []
+    (plan,) = [fact for fact in told if isinstance(fact, RunPlanned)]
+    assert plan.steps_done == int(folder.split("-")[1])
+    assert not [fact for fact in told if isinstance(fact, Warned)]
+
+
+def test_the_control_another_seed_ends_otherwise(small: Small, whole: Path, tmp_path: Path) -> None:
+    out = small.train(tmp_path / "run", seed=7).path
+    assert {"classifier/model.safetensors", "metrics.jsonl", "reports/validation.json"} <= set(differing(whole, out))
+
+
+def test_sigterm_stops_as_ctrl_c_does(small: Small, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    small.interrupt(out, at_step(4), number=signal.SIGTERM)
+    small.train(out, resume=True)
+    assert differing(whole, out) == []
+
+
+def test_the_environment_tells_of_every_life(stopped: Path, small: Small, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    small.train(out, resume=True)
+    facts = json.loads((out / "environment.json").read_text())
+    assert [life["from"] for life in facts["resumed"]] == ["step-000007"]
+    assert facts["resumed"][0]["versions"] == facts["versions"]
+    kinds = [json.loads(line)["kind"] for line in (out / "timing.jsonl").read_text().splitlines()]
+    assert kinds.count("resumed") == 1
+    assert kinds.count("save") == kinds.count("epoch") + 5, "steps 2, 4, 6 and 8, and the one it was stopped after"
+
+
+def newest(run: Path) -> Path:
+    return sorted((run / "checkpoints").glob("step-*"))[-1]
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a flipped bit": (lambda f: flip(f / "model.safetensors"), "damaged: the sha256 of model.safetensors is not the"),
+    "a cut file": (lambda f: cut(f / "optimizer.safetensors"), "damaged: the sha256 of optimizer.safetensors is not"),
+    "a missing file": (lambda f: (f / "optimizer.safetensors").unlink(), "damaged: optimizer.safetensors is missing"),
+    "an edited place": (lambda f: flip(f / "progress.json"), "damaged: the sha256 of progress.json is not the one in"),
+    "no sums": (lambda f: (f / "SHA256SUMS").unlink(), "no checkpoint: SHA256SUMS is missing, or cannot be read"),
+    "an empty folder": (empty, "no checkpoint: SHA256SUMS is missing"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path, damage: str
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    hurt, reason = DAMAGE[damage]
+    hurt(newest(out))
+    told: list[Fact] = []
+    small.train(out, resume=True, listen=told.append)
+    (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
+    assert note.startswith("passed over step-000007: ")
+    assert reason in note
+    (aside,) = (out / "checkpoints").glob("damaged-*")
+    assert aside.name == "damaged-step-000007-1"
+    shutil.rmtree(aside)
+    assert differing(whole, out) == []
+
+
+def test_where_every_checkpoint_is_damaged_nothing_is_begun_unasked(
+    small: Small, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    for folder in (out / "checkpoints").iterdir():
+        flip(folder / "model.safetensors")
+    before = sorted(str(path) for path in out.rglob("*"))
+    with pytest.raises(UserError) as caught:
+        small.train(out, resume=True)
+    assert caught.value.message.startswith(f"{out}: no checkpoint can be used:\n")
+    assert caught.value.message.count("passed over step-") == 3
+    assert caught.value.remedy == "--restart begins again, and keeps what is there in another folder"
+    assert sorted(str(path) for path in out.rglob("*")) == before
+
+
+def test_a_checkpoint_is_not_used_without_that_of_its_best_epoch(small: Small, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    flip(out / "checkpoints" / "step-000005" / "model.safetensors")
+    with pytest.raises(UserError, match=r"step-000007: .*step-000005: damaged: the sha256 of model.safetensors"):
+        small.train(out, resume=True)
+
+
+OTHER_RUNS: dict[str, tuple[dict[str, Any], str]] = {
+    "rate": ({"training__learning_rate": 2e-3}, "training.learning_rate was 0.001, and is 0.002 now"),
+    "epochs": ({"training__epochs": 3}, "training.epochs was 2, and is 3 now"),
+    "seed": ({"seed": 7}, "seed was 42, and is 7 now"),
+    "loss": ({"training__loss": "bce"}, "training.loss was 'weighted_bce', and is 'bce' now"),
+    "share": ({"data__validation": 0.2}, "data.validation was 0.1, and is 0.2 now"),
+    "precision": ({"training__precision": "bf16"}, "training.precision was 'fp32', and is 'bf16' now"),
+    "batch": (
+        {"training__batch_size": 4},
+        "training.batch_size times training.gradient_accumulation was 16, and is 8 now",
+    ),
+    "length": ({"data__max_length": 10}, "data.max_length was 24, and is 10 now"),
+}
+
+
+@pytest.mark.parametrize("change", OTHER_RUNS)
+def test_another_run_is_refused_with_both_values(small: Small, stopped: Path, tmp_path: Path, change: str) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    before = sorted((str(path), path.stat().st_size) for path in out.rglob("*"))
+    changes, message = OTHER_RUNS[change]
+    with pytest.raises(UserError) as caught:
+        small.train(out, resume=True, **changes)
+    assert caught.value.message.startswith("this is not the run that was begun: ")
+    assert message in caught.value.message
+    assert "--restart begins anew" in caught.value.remedy
+    assert sorted((str(path), path.stat().st_size) for path in out.rglob("*")) == before
+
+
+def test_other_data_are_refused_under_the_same_name(small: Small, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    (data,) = small.base["data.files"]
+    other = tmp_path / "comments.csv"
+    other.write_text(Path(data).read_text().replace("garden", "gardens"))
+    with pytest.raises(UserError, match=r"the training comments had the digest sha256:\w+…, and have sha256:"):
+        small.train(out, resume=True, data__files=[str(other)])
+
+
+def test_the_same_data_may_have_moved(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    (data,) = small.base["data.files"]
+    moved = shutil.copy(data, tmp_path / "moved.csv")
+    small.train(out, resume=True, data__files=[str(moved)])
+    named = [name for name in differing(whole, out) if not name.endswith(("progress.json", "SHA256SUMS"))]
+    assert set(named) <= {"classifier/README.md", "reports/validation.json", "reports/validation.md"}
+
+
+def test_another_sharing_of_the_same_step_goes_on_and_is_told(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    told: list[Fact] = []
+    changes = {"training__batch_size": 4, "training__gradient_accumulation": 4}
+    small.train(out, resume=True, listen=told.append, **changes)
+    (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
+    assert note == (
+        "the micro-batch was 8, and is 4 now: the same comments in the same order, but no longer equal to the bit"
+    )
+    steps = [fact for fact in told if isinstance(fact, StepDone)]
+    assert [fact.batch_size for fact in steps] == [4, 4, 4]
+    assert {fact.num_comments for fact in steps} <= {8, 16}
+    ours, theirs = (load_file(run / "classifier" / "model.safetensors") for run in (out, whole))
+    # Dropout is drawn a micro-batch, so the weights are not the same; but near.
+    assert max(abs(ours[name] - theirs[name]).max() for name in ours) < 0.05
+
+
+def test_lines_after_the_checkpoint_are_cut_from_the_log(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "step", "step": 8, "loss": 99.0}\n{"kind": "st')
+    small.train(out, resume=True)
+    assert differing(whole, out) == []
+
+
+def test_a_log_that_lost_lines_is_told(small: Small, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    (out / "metrics.jsonl").write_text("")
+    told: list[Fact] = []
+    small.train(out, resume=True, listen=told.append)
+    assert [fact.text for fact in told if isinstance(fact, Warned)] == [
+        f"{out / 'metrics.jsonl'}: lines are missing that were there when the checkpoint was made"
+    ]
+
+
+def test_what_killed_writers_left_is_removed(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    (out / "checkpoints" / ".step-000008.1.partial").mkdir()
+    (out / ".recipe.toml.1.partial").write_text("seed")
+    small.train(out, resume=True)
+    assert differing(whole, out) == []
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    (out / "checkpoints").mkdir(parents=True)
+    shutil.copy(stopped / "recipe.toml", out)
+    (out / "metrics.jsonl").write_text('{"kind": "step", "step": 1, "loss": 99.0}\n')
+    small.train(out, resume=True)
+    assert differing(whole, out) == []
+
+
+def test_a_run_that_was_killed_while_it_wrote_its_classifier_writes_it(
+    small: Small, whole: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(out / "classifier")
+    (out / "reports" / "validation.md").unlink()
+    told: list[Fact] = []
+    small.train(out, resume=True, listen=told.append)
+    assert differing(whole, out) == []
+    assert not [fact for fact in told if isinstance(fact, StepDone)], "nothing is trained again"
+
+
+def test_a_directory_that_is_being_written_to_is_refused(small: Small, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    with hold(out / "lock"), pytest.raises(UserError, match="another run is writing there: process"):
+        small.train(out, resume=True)
+
+
+def test_a_dead_owners_lock_is_taken_over_with_a_word(small: Small, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    (out / "lock").write_text('{"process": 1, "machine": "far-away", "since": "2020-01-01T00:00:00+00:00"}')
+    os.utime(out / "lock", (0, 0))
+    told: list[Fact] = []
+    small.train(out, resume=True, listen=told.append)
+    assert [fact.text for fact in told if isinstance(fact, Warned)] == [
+        "took over from process 1 on far-away, which ended without a word"
+    ]
+
+
+def test_there_is_nothing_to_go_on_with(small: Small, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no run to go on with"):
+        small.train(tmp_path / "nowhere", resume=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="is not the directory of a run"):
+        small.train(tmp_path / "mine", resume=True)
