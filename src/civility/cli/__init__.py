@@ -81,7 +81,15 @@ def _train(options: Namespace, command: list[str]) -> None:
 
     display = TrainingDisplay(console)
     try:
-        train(recipe, data, out, command=command, tracker=options.tracker, listen=display.listen)
+        train(
+            recipe,
+            data,
+            out,
+            command=command,
+            tracker=options.tracker,
+            check_only=options.check,
+            listen=display.listen,
+        )
     finally:
         display.close()
 

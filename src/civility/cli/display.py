@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
+from civility.cli.checks import print_checks
 from civility.report.markdown import METRIC_NAMES, shown
 from civility.report.measure import METRICS, Report
 
@@ -143,10 +144,14 @@ class TrainingDisplay:
     def listen(self, fact: "Fact") -> None:
         """Draw one fact."""
         from civility.train import facts
-        from civility.training import loop
+        from civility.training import loop, watch
 
         if isinstance(fact, facts.RunPlanned):
             self._draw_plan(fact)
+        elif isinstance(fact, facts.RunChecked):
+            print_checks(self._console, fact.checks, in_full=fact.in_full)
+        elif isinstance(fact, watch.Warned):
+            print_notes(self._console, [f"{fact.text}\n         {fact.remedy}"])
         elif isinstance(fact, loop.StepDone):
             self._draw_step(fact)
         elif isinstance(fact, facts.ValidationStarted):
@@ -183,7 +188,6 @@ class TrainingDisplay:
             first, *more = textwrap.wrap(value, _WIDTH - 13, break_long_words=False, break_on_hyphens=False)
             self._console.print("\n".join([f"  {name:<10} {first}", *(" " * 13 + line for line in more)]))
         print_notes(self._console, plan.notes)
-        self._console.print()
 
     def _draw_step(self, fact: "StepDone") -> None:
         assert self._plan is not None

@@ -11,11 +11,13 @@ from pathlib import Path
 from civility.data.prepare import PreparedData
 from civility.recipe import Recipe
 from civility.run import RunDirectory
-from civility.train.facts import EpochJudged, Listener, RunFinished
+from civility.train.doctor import refuse_failed
+from civility.train.facts import EpochJudged, Listener, RunChecked, RunFinished
 from civility.train.session import Session
 from civility.training.loop import StepDone
 from civility.training.stopping import EarlyStopping
 from civility.training.trackers import check_tracker
+from civility.training.watch import Warned
 
 __all__ = ["train"]
 
@@ -27,6 +29,7 @@ def train(
     *,
     command: Sequence[str] = (),
     tracker: str = "",
+    check_only: bool = False,
     listen: Listener = lambda fact: None,
 ) -> RunDirectory:
     """Train a classifier as the recipe says, and leave it in a run directory with its report.
@@ -40,27 +43,37 @@ def train(
     out : the run directory; must be empty or absent
     command : what the user typed, for the record
     tracker : "tensorboard", "wandb", "mlflow", "trackio" or none
+    check_only : stop after the checks; nothing is written
     listen : told every `Fact` as it happens, on the first process only
 
     Raises
     ------
-    UserError : whatever the user can mend; nothing is left behind if it is found before the first step
+    UserError : whatever the user can mend, a failed check among it; nothing is left behind if it is found before
+        the first step
     """
     started = time.monotonic()
     run = RunDirectory.at_free_place(out)
     if tracker:
         check_tracker(tracker)
-    session = Session.start(recipe, data, run, tracker)
+    session = Session.start(recipe, data, run, tracker, listen)
     tell: Listener = listen if session.accelerator.is_main_process else lambda fact: None
-    session.start_on_disk(command, tracker)
     tell(session.planned())
+    tell(RunChecked(session.checks, in_full=check_only))
+    refuse_failed(session.checks)
+    if check_only:
+        return run
+    session.start_on_disk(command, tracker)
 
     stopping = EarlyStopping(recipe.training.patience)
-    for fact in session.trainer.run(lambda: session.validate(tell)):
+    for fact in session.facts(tell):
         if isinstance(fact, StepDone):
             tell(fact)
             if fact.step % recipe.training.log_every == 0:
                 session.log({"kind": "step", **asdict(fact)}, fact.step)
+            continue
+        if isinstance(fact, Warned):
+            tell(fact)
+            session.log({"kind": "warning", **asdict(fact)}, fact.step)
             continue
         is_best = stopping.see(fact.epoch, fact.validation.macro_roc_auc)
         session.log({"kind": "epoch", **asdict(fact), "best": is_best}, fact.step)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from civility.report import Report
 from civility.run import RunDirectory
+from civility.train.doctor.check import Check
 from civility.training.loop import EpochDone, StepDone
+from civility.training.watch import Warned
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,14 @@ class RunPlanned:
     loss: str
     loss_weights: dict[str, float]
     path: Path
+
+
+@dataclass(frozen=True)
+class RunChecked:
+    """Told once, before anything is written: what the checks found, to be shown in full or in brief."""
+
+    checks: tuple[Check, ...]
+    in_full: bool
 
 
 @dataclass(frozen=True)
@@ -66,5 +76,5 @@ class RunFinished:
     seconds: float
 
 
-Fact = RunPlanned | StepDone | ValidationStarted | ValidationScored | EpochJudged | RunFinished
+Fact = RunPlanned | RunChecked | StepDone | Warned | ValidationStarted | ValidationScored | EpochJudged | RunFinished
 Listener = Callable[[Fact], None]

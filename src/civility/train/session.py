@@ -4,8 +4,8 @@ The one place that knows both the recipe and the mechanism; the order of events 
 """
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,16 @@ from civility.data.dataset import POSITIVE_FROM, Float32Array
 from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
-from civility.model.encoder import Encoder, load_encoder, public_name
+from civility.model.encoder import Encoder, load_config, load_encoder, public_name
 from civility.model.tokens import Tokens, tokenise
 from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.card import CardFacts, model_card
 from civility.report.pages import write_report
 from civility.run import OWN_REPORT, RunDirectory
-from civility.train.facts import Listener, RunPlanned, ValidationScored, ValidationStarted
+from civility.train.doctor import Check, agreed, checks_before_loading, checks_of_the_run, refuse_failed
+from civility.train.doctor.not_finite import explain_not_finite
+from civility.train.facts import Listener, RunChecked, RunPlanned, ValidationScored, ValidationStarted
 from civility.training.checkpoint import load_weights, save_checkpoint
 from civility.training.devices import (
     MixedPrecision,
@@ -33,12 +35,13 @@ from civility.training.devices import (
     start_accelerator,
 )
 from civility.training.environment import describe_environment, library_versions
-from civility.training.loop import Plan, Trainer, TrainingData, Validation
+from civility.training.loop import EpochDone, NotFinite, Plan, StepDone, Trainer, TrainingData, Validation
 from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
 from civility.training.order import BatchShape
 from civility.training.stopping import EarlyStopping
 from civility.training.validation import measure_validation, score_everywhere
+from civility.training.watch import LossWatch, Warned, watch_scores
 
 VALIDATION_NOTE = (
     "These comments chose the best epoch of the run, so the numbers are a little optimistic: "
@@ -57,18 +60,28 @@ class Session:
     trainer: Trainer
     validation_tokens: Tokens
     data: PreparedData
+    checks: tuple[Check, ...] = ()
     best_step: int = 0
     logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     best_logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
     @classmethod
-    def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str) -> "Session":
-        """Load the model, tokenise the comments and put everything on its device."""
+    def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str, listen: Listener) -> "Session":
+        """Check what can be checked, load the model, tokenise the comments and put everything on its device.
+
+        ``listen`` is told the checks only if one of them fails before there is more to tell.
+        """
         settings = recipe.training
         device = choose_device(settings.device)
         precision = choose_precision(settings.precision, device)
         accelerator = start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
         labels = data.training.labels
+        config = load_config(recipe.model.name, recipe.model.revision or None)
+        num_processes = accelerator.num_processes
+        checks = agreed(checks_before_loading(recipe, data, run.path, config, device, precision, num_processes))
+        if any(check.state == "failed" for check in checks) and accelerator.is_main_process:
+            listen(RunChecked(tuple(checks), in_full=True))
+        refuse_failed(checks)  # a machine too small is told, not killed while the weights are loaded
         encoder = load_encoder(recipe.model.name, labels, revision=recipe.model.revision or None, seed=recipe.seed)
         for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
             if length > encoder.longest_text:
@@ -107,7 +120,8 @@ class Session:
             loss,
             plan,
         )
-        return cls(recipe, run, accelerator, encoder, trainer, validation_tokens, data)
+        checks += agreed(checks_of_the_run(recipe, data, encoder, tokens, plan, loss))
+        return cls(recipe, run, accelerator, encoder, trainer, validation_tokens, data, tuple(checks))
 
     def planned(self) -> RunPlanned:
         """Return what is about to happen."""
@@ -156,11 +170,34 @@ class Session:
             "device": describe_device(self.trainer.precision.device, 1),
             "precision": self.trainer.precision.name,
             "num_processes": self.accelerator.num_processes,
+            "checks": [asdict(check) for check in self.checks],
             "data": {
                 name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
                 for name, (dataset, files) in parts.items()
             },
         }
+
+    def facts(self, tell: Listener) -> Iterator[StepDone | EpochDone | Warned]:
+        """Yield the facts of the training loop, and warnings where it looks as if nothing was learned.
+
+        Raises
+        ------
+        UserError : the loss or a gradient is not finite: with the comments' ids and the last good checkpoint
+        """
+        schedule = self.trainer.plan.schedule
+        loss_watch = LossWatch(schedule.num_steps, schedule.num_warmup_steps)
+        try:
+            for fact in self.trainer.run(lambda: self.validate(tell)):
+                if isinstance(fact, StepDone):
+                    warning = loss_watch.see(fact.step, fact.loss)
+                else:
+                    warning = watch_scores(fact.step, self.logits, self.data.validation.labels)
+                if warning is not None:
+                    yield warning
+                yield fact
+        except NotFinite as error:
+            kept = self.run.checkpoint_folders()
+            raise explain_not_finite(error, self.data.training.ids, kept[-1] if kept else None) from error
 
     def validate(self, tell: Listener) -> Validation:
         """Score the validation comments on all processes, and measure them on each."""

@@ -168,7 +168,7 @@ class Trainer:
 
         Raises
         ------
-        UserError : the loss or a gradient is not finite
+        NotFinite : the loss or a gradient is not finite
         """
         plan, rank = self.plan, self.accelerator.process_index
         for epoch in range(self.progress.epoch, plan.epochs):
@@ -203,8 +203,8 @@ class Trainer:
         total = accelerator.reduce(loss_sum, reduction="sum").item()
         loss = total / num_known if num_known else float("nan")
         if num_known and not np.isfinite(loss):
-            raise _not_finite("the loss", loss, self.progress.step + 1, self.precision.name)
-        norm, skipped = self._update()
+            raise self._not_finite("the loss", loss, self._rows_of_broken_logits(rows), rows)
+        norm, skipped = self._update(rows)
         return StepDone(
             step=self.progress.step + 1,
             epoch=epoch + 1,
@@ -218,7 +218,7 @@ class Trainer:
             seconds=time.perf_counter() - started,
         )
 
-    def _update(self) -> tuple[float, bool]:
+    def _update(self, rows: Rows) -> tuple[float, bool]:
         """Clip and take the optimiser step; return the gradient norm and whether the step was skipped."""
         scaler = self.precision.scaler
         if scaler is not None:
@@ -226,7 +226,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.max_gradient_norm).item()
         if scaler is None:
             if not np.isfinite(norm):
-                raise _not_finite("the gradient norm", norm, self.progress.step + 1, self.precision.name)
+                raise self._not_finite("the gradient norm", norm, rows, rows)
             self.optimizer.step()
         else:
             scaler.step(self.optimizer)  # leaves the weights alone if a gradient overflowed
@@ -236,7 +236,7 @@ class Trainer:
         skipped = not np.isfinite(norm)
         self._num_skipped_in_a_row = self._num_skipped_in_a_row + 1 if skipped else 0
         if self._num_skipped_in_a_row > _MOST_SKIPPED_IN_A_ROW:
-            raise _not_finite("the gradient norm at the lowest scale", norm, self.progress.step + 1, "fp16")
+            raise self._not_finite("the gradient norm at the lowest scale", norm, rows, rows)
         return norm, skipped
 
     def _accumulate(self, rows: Rows, num_known: int) -> tuple[torch.Tensor, int, int]:
@@ -269,9 +269,43 @@ class Trainer:
             logits = self.model(input_ids=ids, attention_mask=mask).logits
         return self.loss.sum(logits, targets), ids
 
+    def _rows_of_broken_logits(self, rows: Rows) -> Rows:
+        """Return which rows of a step have logits that are not finite, over all processes; all rows if none has.
 
-def _not_finite(what: str, value: float, step: int, precision: str) -> UserError:
-    remedy = "lower training.learning_rate"
-    if precision == "fp16":
-        remedy += ", or set training.precision to bf16 or fp32: mDeBERTa is known to overflow in fp16"
-    return UserError(f"step {step}: {what} is {value}: training stopped", remedy)
+        Scored once more without dropout, which is only worth the while since the run is over. Every process comes
+        here at the same step, since the loss that sent it is a sum over all of them.
+        """
+        module, device = self.accelerator.unwrap_model(self.model), self.accelerator.device
+        broken = torch.zeros(len(self.data.targets), device=device)
+        with torch.inference_mode(), self.precision.autocast():
+            for part in micro_batches(rows, self.plan.shape, self.accelerator.process_index):
+                if len(part):
+                    ids, mask = (tensor.to(device) for tensor in pad(self.data.tokens, part))
+                    logits = module(input_ids=ids, attention_mask=mask).logits
+                    broken[torch.from_numpy(part).to(device)] = (~logits.isfinite()).any(dim=1).float()
+        found = np.flatnonzero(self.accelerator.reduce(broken, reduction="sum").cpu().numpy())
+        return found if len(found) else rows
+
+    def _not_finite(self, what: str, value: float, broken: Rows, rows: Rows) -> "NotFinite":
+        remedy = "lower training.learning_rate"
+        if self.precision.name == "fp16":
+            remedy += ", or set training.precision to bf16 or fp32: mDeBERTa is known to overflow in fp16"
+        step = self.progress.step + 1
+        return NotFinite(f"step {step}: {what} is {value}: training stopped", remedy, step, broken, rows)
+
+
+class NotFinite(UserError):
+    """A step whose loss or gradient is not finite; the weights are those before it.
+
+    Parameters
+    ----------
+    message, remedy : as of every `UserError`
+    step : 1-based
+    broken : rows of the training data whose scores are not finite, where that could be told; else all of the step
+    rows : all rows of the step
+    """
+
+    def __init__(self, message: str, remedy: str, step: int, broken: Rows, rows: Rows) -> None:
+        super().__init__(message, remedy)
+        self.step, self.rows = step, tuple(int(row) for row in broken)
+        self.narrowed = len(broken) < len(rows)
