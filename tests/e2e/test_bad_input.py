@@ -143,7 +143,7 @@ def test_a_validation_label_without_a_positive_is_a_warning(civility: Run, tiny_
         *("--out", tmp_path / "run", *quick("training.epochs=1")),
     )
     assert done.code == 0, done.err
-    assert "AUC in validation: threat undefined (no positive comment)" in " ".join(done.out.split())
+    assert "threat undefined (no positive comment)" in " ".join(done.out.split())
     assert "threat.roc_auc: no positive comment among 12" in done.out
 
 

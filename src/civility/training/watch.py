@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_STEPS_PER_WINDOW, _FEWEST_IN_WINDOW, _MOST_IN_WINDOW = 20, 10, 100
+_WINDOWS_PER_RUN, _FEWEST_IN_WINDOW, _MOST_IN_WINDOW = 20, 20, 100
 """A window is a twentieth of the planned steps, within these bounds."""
 
 _WINDOWS_AFTER_WARMUP = 4
 """How long training may take to show in the loss, once the learning rate has reached its peak."""
+
+_FLAT_IN_A_ROW = 2
+"""One window may be high by chance."""
 
 _COLLAPSED = 1e-3
 """Standard deviation of logits: a model of any use has 1 and more, one that gives a single score 0."""
@@ -61,7 +64,8 @@ class LossWatch:
     """Tells, once, when the loss is where it began: long after the warm-up, and at any later time.
 
     The mean of each window of steps is compared with that of the first: it should be lower by more than the standard
-    error of the difference. A function of the losses seen so far; `state` and `restore` carry it over an interruption.
+    error of the difference. Two windows in a row that are not are told. A function of the losses seen so far; `state`
+    and `restore` carry it over an interruption.
 
     Parameters
     ----------
@@ -70,9 +74,10 @@ class LossWatch:
     """
 
     def __init__(self, num_steps: int, num_warmup_steps: int) -> None:
-        self.size = min(_MOST_IN_WINDOW, max(_FEWEST_IN_WINDOW, num_steps // _STEPS_PER_WINDOW))
+        self.size = min(_MOST_IN_WINDOW, max(_FEWEST_IN_WINDOW, num_steps // _WINDOWS_PER_RUN))
         self.patience = num_warmup_steps + _WINDOWS_AFTER_WARMUP * self.size
         self._first, self._current = _Window(), _Window()
+        self._num_flat = 0
         self._has_warned = False
 
     def see(self, step: int, loss: float) -> Warned | None:
@@ -87,9 +92,9 @@ class LossWatch:
             return None
         window, self._current = self._current, _Window()
         fallen = self._first.mean - window.mean
-        if self._has_warned or step < self.patience:
-            return None
-        if fallen > math.sqrt(self._first.squared_error + window.squared_error):
+        flat = step >= self.patience and fallen <= math.sqrt(self._first.squared_error + window.squared_error)
+        self._num_flat = self._num_flat + 1 if flat else 0
+        if self._has_warned or self._num_flat < _FLAT_IN_A_ROW:
             return None
         self._has_warned = True
         return Warned(
@@ -101,12 +106,17 @@ class LossWatch:
 
     def state(self) -> dict[str, Any]:
         """Return all that the watch remembers, as plain numbers ready for JSON."""
-        return {"first": asdict(self._first), "current": asdict(self._current), "has_warned": self._has_warned}
+        return {
+            "first": asdict(self._first),
+            "current": asdict(self._current),
+            "num_flat": self._num_flat,
+            "has_warned": self._has_warned,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned."""
         self._first, self._current = _Window(**state["first"]), _Window(**state["current"])
-        self._has_warned = bool(state["has_warned"])
+        self._num_flat, self._has_warned = state["num_flat"], state["has_warned"]
 
 
 def watch_scores(step: int, logits: npt.NDArray[np.float32], labels: Sequence[str]) -> Warned | None:

@@ -74,7 +74,7 @@ def check_measurable(validation: Dataset) -> Check:
     problems = undefined + [text for _, text in sorted(wide, reverse=True)]
     return judge(
         "measurable labels",
-        f"AUC in validation: {shortened(problems) if problems else f'all to ± {widest:.3f} or better'}",
+        f"AUC in validation: {shortened(problems, most=6) if problems else f'all to ± {widest:.3f} or better'}",
         warns=bool(problems),
         remedy="a larger validation share (--validation 0.2), or more comments that have the label",
     )

@@ -100,7 +100,7 @@ def check_schedule(
         found = f"the schedule ends at step {schedule.num_steps:,}, training at step {num_steps:,}; {found}"
     no_warmup = warmup_fraction > 0 and not schedule.num_warmup_steps
     if no_warmup:
-        found += f"; warm-up of {warmup_fraction:.0%} is less than a step"
+        found += f"; warm-up of {warmup_fraction:.1%} is less than a step"
     return judge(
         "schedule",
         found,
