@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.data.duplicates import contradictions, count_shared_texts, normalised, text_digests
+from civility.data.duplicates import contradictions, normalised, text_digests
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,6 @@ def test_normalises(text: str, expected: str) -> None:
 @given(st.text(st.characters(exclude_categories=())))
 def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
-
-
-def test_counts_each_validation_comment_that_is_in_training() -> None:
-    assert count_shared_texts(["You fool", "hello"], ["you  FOOL", "you fool ", "hello there"]) == 2
-    assert count_shared_texts([], ["you fool"]) == count_shared_texts(["you fool"], []) == 0
 
 
 def test_digests_are_equal_where_texts_are_and_depend_on_the_key() -> None:

@@ -89,7 +89,7 @@ def whole(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def stopped(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The job, stopped by Ctrl-C after step 7 of 10: the checkpoints of steps 5 (the best), 6 and 7 are there."""
-    from civility.training.loop import StepDone
+    from civility.training.progress import StepDone
 
     out = tmp_path_factory.mktemp("stopped") / "run"
     small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 7)

@@ -17,12 +17,13 @@ import pytest
 from civility.errors import UserError
 from civility.run import RunDirectory
 from civility.run.log import LineLog
-from civility.train.facts import EpochJudged, Fact, Warned
+from civility.train.facts import EpochJudged, Fact
 from civility.train.keeper import Keeper
 from civility.train.resume import find_starting_point
 from civility.train.session import Session
-from civility.training.loop import Progress, StepDone
+from civility.training.progress import Progress, StepDone
 from civility.training.stopping import EarlyStopping
+from civility.training.watch import LossWatch, Warned
 
 from .conftest import Small
 from .test_resume import differing
@@ -85,7 +86,7 @@ class Place:
         self.troubles: list[UserError] = []
         self.trainer = session.trainer
         self.keeper = Keeper(
-            *(self.run, self.trainer, EarlyStopping(2), {"recipe": {}}),
+            *(self.run, self.trainer, EarlyStopping(2), LossWatch(10, 1), {"recipe": {}}),
             minutes=0,
             steps=1,
             metrics=LineLog(self.run.metrics),

@@ -14,8 +14,9 @@ from safetensors.numpy import load_file
 
 from civility.errors import UserError
 from civility.run.lock import hold
-from civility.train.facts import EpochJudged, Fact, RunPlanned, ValidationScored, Warned
-from civility.training.loop import StepDone
+from civility.train.facts import EpochJudged, Fact, RunResumed, ValidationScored
+from civility.training.progress import StepDone
+from civility.training.watch import Warned
 
 from .conftest import Small
 
@@ -71,8 +72,8 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(
     told: list[Fact] = []
     small.train(out, resume=True, listen=told.append)
     assert differing(whole, out) == []
-    (plan,) = [fact for fact in told if isinstance(fact, RunPlanned)]
-    assert plan.steps_done == int(folder.split("-")[1])
+    (resumed,) = [fact for fact in told if isinstance(fact, RunResumed)]
+    assert resumed.steps_done == int(folder.split("-")[1])
     assert not [fact for fact in told if isinstance(fact, Warned)]
 
 

@@ -28,8 +28,8 @@ from civility.training.checkpoint import (
     take_snapshot,
     verify_checkpoint,
 )
-from civility.training.loop import Progress
 from civility.training.optimizer import build_adamw
+from civility.training.progress import Progress
 
 LABELS = ("toxic", "threat", "insult")
 PROGRESS = Progress(epoch=1, num_comments=48, step=17, loss_sum=12.3456789012345678, num_known=459)

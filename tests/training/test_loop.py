@@ -14,10 +14,11 @@ from civility.model.tokens import tokenise
 from civility.training import loop, order
 from civility.training.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.training.devices import MixedPrecision, start_accelerator
-from civility.training.loop import EpochDone, Plan, StepDone, Trainer, TrainingData, Validation
+from civility.training.loop import Plan, Trainer, TrainingData
 from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
 from civility.training.order import BatchShape
+from civility.training.progress import EpochDone, NotFinite, Progress, StepDone, Validation
 from civility.training.validation import score_everywhere
 
 LABELS = ("toxic", "threat")
@@ -196,3 +197,28 @@ def test_a_run_that_only_overflows_is_stopped(tiny_bert: Path, monkeypatch: pyte
     some = trainer(tiny_bert, precision=MixedPrecision("fp16", "cpu", scaler))
     with pytest.raises(UserError, match=r"step 4: the gradient norm at the lowest scale is (inf|nan)"):
         run(some)
+
+
+def test_the_comments_whose_scores_are_not_finite_are_found(tiny_bert: Path) -> None:
+    broken = trainer(tiny_bert)
+    rows = [row for row, text in enumerate(TEXTS) if "nice" in text]
+    word = int(broken.data.tokens.ids[broken.data.tokens.offsets[rows[0]] + 1])
+    with torch.no_grad():
+        broken.model.get_input_embeddings().weight[word] = torch.nan
+    first = order.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
+    with pytest.raises(NotFinite) as stop:
+        run(broken)
+    assert stop.value.step == 1
+    assert set(stop.value.rows) == set(rows) & set(first.tolist()), "and no others"
+    assert stop.value.narrowed
+    assert broken.progress == Progress(), "the weights and the place are those before the step"
+
+
+def test_a_gradient_that_is_not_finite_names_all_comments_of_the_step(tiny_bert: Path) -> None:
+    broken = trainer(tiny_bert)
+    broken.model.classifier.bias.register_hook(lambda gradient: gradient * torch.inf)
+    first = order.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
+    with pytest.raises(NotFinite, match=r"step 1: the gradient norm is (inf|nan)") as stop:
+        run(broken)
+    assert sorted(stop.value.rows) == sorted(first.tolist())
+    assert not stop.value.narrowed

@@ -93,10 +93,13 @@ def _train(options: Namespace, command: list[str]) -> None:
         console.print(f"civility train {options.recipe or ''}{'--resume' if resume else ''}\n")
     data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
     # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
-    from civility.train import train
+    from civility.train import check, train
 
     display = TrainingDisplay(console)
     try:
+        if options.check:
+            check(recipe, data, run.path, listen=display.listen)
+            return
         train(recipe, data, run.path, command=command, tracker=options.tracker, resume=resume, listen=display.listen)
     finally:
         display.close()

@@ -6,6 +6,7 @@ import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,12 +14,13 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
+from civility.cli.checks import print_checks
 from civility.report.markdown import METRIC_NAMES, shown
 from civility.report.measure import METRICS, Report
 
 if TYPE_CHECKING:
-    from civility.train.facts import EpochJudged, Fact, RunFinished, RunPlanned
-    from civility.training.loop import StepDone
+    from civility.train.facts import EpochJudged, Fact, RunFinished, RunPlanned, RunResumed
+    from civility.training.progress import StepDone
 
 _SECONDS_BETWEEN_LINES = 10.0
 _WIDTH = 100
@@ -143,13 +145,17 @@ class TrainingDisplay:
     def listen(self, fact: "Fact") -> None:
         """Draw one fact."""
         from civility.train import facts
-        from civility.training import loop
+        from civility.training import progress, watch
 
         if isinstance(fact, facts.RunPlanned):
             self._draw_plan(fact)
-        elif isinstance(fact, facts.Warned):
-            print_notes(self._console, [fact.text])
-        elif isinstance(fact, loop.StepDone):
+        elif isinstance(fact, facts.RunChecked):
+            print_checks(self._console, fact.checks, in_full=fact.in_full)
+        elif isinstance(fact, facts.RunResumed):
+            self._draw_resumption(fact)
+        elif isinstance(fact, watch.Warned):
+            print_notes(self._console, [f"{fact.text}\n         {fact.remedy}" if fact.remedy else fact.text])
+        elif isinstance(fact, progress.StepDone):
             self._draw_step(fact)
         elif isinstance(fact, facts.ValidationStarted):
             self._stop_bar()
@@ -181,14 +187,19 @@ class TrainingDisplay:
             "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }
-        if plan.steps_done:
-            epoch, step = divmod(plan.steps_done, plan.steps_per_epoch)
-            rows["resumed"] = f"after step {plan.steps_done:,}: epoch {epoch + 1}, step {step:,}"
         for name, value in rows.items():
             first, *more = textwrap.wrap(value, _WIDTH - 13, break_long_words=False, break_on_hyphens=False)
             self._console.print("\n".join([f"  {name:<10} {first}", *(" " * 13 + line for line in more)]))
         print_notes(self._console, plan.notes)
-        self._console.print()
+
+    def _draw_resumption(self, fact: "RunResumed") -> None:
+        assert self._plan is not None
+        self._plan = replace(self._plan, steps_per_epoch=fact.steps_per_epoch, global_batch=fact.global_batch)
+        epochs, steps = divmod(fact.steps_done, fact.steps_per_epoch)
+        self._console.print(
+            f"  resumed    after step {fact.steps_done:,}: {epochs} of {self._plan.epochs} epochs and {steps:,} of "
+            f"{fact.steps_per_epoch:,} steps, {fact.global_batch} comments each\n"
+        )
 
     def _draw_step(self, fact: "StepDone") -> None:
         assert self._plan is not None

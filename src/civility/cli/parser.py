@@ -105,6 +105,7 @@ several devices:
 
 examples:
   civility train starter
+  civility train baseline --data train.csv --check
   civility train baseline --data train.csv --set training.epochs=3 --set training.precision=bf16
   civility train baseline --data train.csv --validation 0.05 --model ./mdeberta-v3-base --out runs/first
   civility train baseline --data mine.jsonl --set 'data.labels=["rude", "spam"]' --set data.text_column=body
@@ -133,6 +134,7 @@ examples:
         metavar="SECTION.KEY=VALUE",
         help="change a setting of the recipe",
     )
+    parser.add_argument("--check", action="store_true", help="stop after the checks, and write nothing")
     parser.add_argument(
         "--resume",
         nargs="?",

@@ -39,11 +39,6 @@ def text_digests(texts: Sequence[str], key: bytes = b"") -> npt.NDArray[Any]:
     return np.frombuffer(digests, dtype=f"V{_DIGEST_BYTES}")
 
 
-def count_shared_texts(training: Sequence[str], validation: Sequence[str]) -> int:
-    """Return the number of validation comments whose text is also in training."""
-    return int(np.isin(text_digests(validation), np.unique(text_digests(training))).sum())
-
-
 def contradictions(group_of_row: Int64Array, targets: Float32Array) -> Bools:
     """Return where equal comments disagree: (K, L), true where a label is positive for one and not for another.
 

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM, Dataset
-from civility.data.duplicates import count_shared_texts
 from civility.data.readers import Columns, read_dataset
 from civility.data.splits import split
 from civility.errors import UserError
@@ -59,14 +58,8 @@ def prepare(files: Sequence[str], validation: float | Sequence[str], columns: Co
         other = read_dataset(validation, axis, require_all_labels=False)
         validating, validation_files = other.dataset, other.files
         notes += other.notes
-        num_shared = count_shared_texts(training.texts, validating.texts)
-        if num_shared:
-            notes.append(
-                f"{num_shared:,} of {len(validating):,} validation comments are also in training, "
-                "up to case and spaces: the validation numbers will be too high"
-            )
     _check_training(training)
-    notes += _validation_notes(validating)
+    _check_validation(validating)
     return PreparedData(training, validating, reading.files, validation_files, tuple(notes))
 
 
@@ -85,18 +78,10 @@ def _check_training(training: Dataset) -> None:
             )
 
 
-def _validation_notes(validation: Dataset) -> list[str]:
+def _check_validation(validation: Dataset) -> None:
     num_positive, num_known = _counts(validation.targets)
-    notes = []
-    for label, positive, known in zip(validation.labels, num_positive, num_known, strict=True):
-        if positive and positive < known:
-            continue
-        missing = "positive comment" if not positive else "negative comment"
-        lack = f"no {missing} in validation (0 of {known:,})" if known else "no known target in validation"
-        notes.append(f"{label} has {lack}: its AUC is undefined and left out of the mean")
-    if len(notes) == len(validation.labels):
+    if not np.any((num_positive > 0) & (num_positive < num_known)):
         raise UserError(
             "no label has both a positive and a negative comment in validation: nothing can be measured",
             "give a larger validation share or another validation file (--validation)",
         )
-    return notes

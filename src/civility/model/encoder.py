@@ -201,8 +201,8 @@ def load_encoder(name: str, labels: Sequence[str], *, revision: str | None = Non
     ------
     UserError : the model cannot be had or read
     """
-    config = _load_config(name, revision)
-    found = _label_names(name, config)
+    config = load_config(name, revision)
+    found = label_names(name, config)
     keeps_head = config.problem_type == PROBLEM_TYPE and sorted(found) == sorted(labels)
     if not keeps_head:
         torch.manual_seed(seed)  # a pooler that the checkpoint lacks is drawn while loading
@@ -222,19 +222,25 @@ def load_classifier_folder(name: str) -> Encoder:
     ------
     UserError : it cannot be had or read, or is not a multi-label classifier with named labels
     """
-    config = _load_config(name, None)
+    config = load_config(name, None)
     if config.problem_type != PROBLEM_TYPE:
         raise UserError(
             f"{name}: problem_type is {json.dumps(config.problem_type)}, expected {json.dumps(PROBLEM_TYPE)}",
             "name a run directory, or a multi-label classifier folder: a bare encoder is to be trained first",
         )
-    labels = _label_names(name, config)
+    labels = label_names(name, config)
     if len(set(labels)) != len(labels):
         raise UserError(f"{name}: the classifier has a label name twice: {', '.join(labels)}")
     return Encoder(_load_model(name, None, labels, any_head=False), load_tokenizer(name), labels, head_is_new=False)
 
 
-def _load_config(name: str, revision: str | None) -> Any:
+def load_config(name: str, revision: str | None) -> Any:
+    """Return the configuration of a model: its shape and its label names, without its weights.
+
+    Raises
+    ------
+    UserError : it cannot be had or read
+    """
     from transformers import AutoConfig
 
     place = locate(name)
@@ -242,7 +248,8 @@ def _load_config(name: str, revision: str | None) -> Any:
         return AutoConfig.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
 
 
-def _label_names(name: str, config: Any) -> tuple[str, ...]:
+def label_names(name: str, config: Any) -> tuple[str, ...]:
+    """Return the label names of a configuration, in the order of the outputs."""
     with explain_loading(name):
         return tuple(str(config.id2label[i]) for i in range(len(config.id2label)))
 

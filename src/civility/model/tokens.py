@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,13 @@ class Tokens:
     ids : (all tokens,) int32
     offsets : (N + 1,) int64; text ``i`` is ``ids[offsets[i]:offsets[i + 1]]``
     pad_id : the id that fills a batch up
-    num_truncated : texts that were cut at the maximum length
+    truncated : (N,) whether a text was cut at the maximum length
     """
 
     ids: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     pad_id: int
-    num_truncated: int = 0
+    truncated: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -37,6 +37,11 @@ class Tokens:
     def lengths(self) -> npt.NDArray[np.int64]:
         """(N,) tokens of each text, special tokens included."""
         return np.diff(self.offsets)
+
+    @property
+    def num_truncated(self) -> int:
+        """Texts that were cut at the maximum length."""
+        return int(self.truncated.sum())
 
     @property
     def digest(self) -> str:
@@ -57,11 +62,11 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
     """
     ids: list[npt.NDArray[np.int32]] = []
     lengths: list[int] = []
-    num_truncated = 0
+    truncated: list[bool] = []
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         part = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts[start : start + _TEXTS_AT_ONCE]]
         encoded = tokenizer(part, truncation=True, max_length=max_length, return_attention_mask=False)
-        num_truncated += sum(bool(one.overflowing) for one in encoded.encodings)
+        truncated += [bool(one.overflowing) for one in encoded.encodings]
         for row in encoded["input_ids"]:
             ids.append(np.asarray(row, dtype=np.int32))
             lengths.append(len(row))
@@ -69,5 +74,5 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
         ids=np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         pad_id=int(tokenizer.pad_token_id),
-        num_truncated=num_truncated,
+        truncated=np.array(truncated, dtype=np.bool_),
     )

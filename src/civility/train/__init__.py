@@ -11,13 +11,15 @@ from civility.data.prepare import PreparedData
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.train import account
-from civility.train.facts import EpochJudged, Listener, RunFinished
+from civility.train.doctor import refuse_failed
+from civility.train.facts import EpochJudged, Listener, RunChecked, RunFinished
 from civility.train.session import Session, StopWished
 from civility.train.signals import StopSignals
-from civility.training.loop import StepDone
+from civility.training.progress import StepDone
 from civility.training.trackers import check_tracker
+from civility.training.watch import Warned
 
-__all__ = ["train"]
+__all__ = ["check", "train"]
 
 
 def train(
@@ -46,7 +48,8 @@ def train(
 
     Raises
     ------
-    UserError : whatever the user can mend; nothing is left behind if it is found before the first step
+    UserError : whatever the user can mend, a failed check among it; nothing is left behind if it is found before
+        the first step
     Interrupted : SIGTERM or Ctrl-C; what was trained is saved
     """
     started = time.monotonic()
@@ -54,9 +57,8 @@ def train(
     (run.check_resumable if resume else run.check_free)()
     if tracker:
         check_tracker(tracker)
-    session = Session.start(recipe, data, run, tracker, listen)
+    session = _checked_session(recipe, data, run, tracker, listen, in_full=False)
     with session.on_disk(command, tracker, resume):
-        session.tell(account.planned(recipe, data, session.encoder, session.trainer, run))
         if not session.stopping.should_stop:
             _train_epochs(session)
         report = session.finish()
@@ -69,11 +71,36 @@ def train(
     return run
 
 
+def check(recipe: Recipe, data: PreparedData, out: Path, *, listen: Listener = lambda fact: None) -> None:
+    """Do what `train` does before its first step, tell what the checks found, and write nothing.
+
+    Raises
+    ------
+    UserError : whatever the user can mend, a failed check among it
+    """
+    _checked_session(recipe, data, RunDirectory(out), "", listen, in_full=True)
+
+
+def _checked_session(
+    recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str, listen: Listener, *, in_full: bool
+) -> Session:
+    """Put a run together, and refuse it if a check failed."""
+    session = Session.start(recipe, data, run, tracker, listen)
+    session.tell(account.planned(recipe, data, session.encoder, session.trainer, run))
+    session.tell(RunChecked(session.checks, in_full=in_full))
+    refuse_failed(session.checks)
+    return session
+
+
 def _train_epochs(session: Session) -> None:
     """Train from where the session stands until the last epoch, patience, or a signal to stop."""
     with StopSignals() as signals:
         try:
-            for fact in session.trainer.run(lambda: session.validate(signals.wanted), signals.wanted):
+            for fact in session.facts(signals.wanted):
+                if isinstance(fact, Warned):
+                    session.tell(fact)
+                    session.log_warning(fact)
+                    continue
                 if isinstance(fact, StepDone):
                     session.tell(fact)
                     session.log_step(fact)

@@ -1,6 +1,7 @@
 """What a run says of itself: to its environment file, its checkpoints, its model card, and its listener."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from civility.model.tokens import Tokens
 from civility.recipe import Recipe
 from civility.report.card import CardFacts
 from civility.run import RunDirectory
+from civility.train.doctor import Check
 from civility.train.facts import RunPlanned
 from civility.train.resume import describe_run
 from civility.training.devices import describe_device
@@ -21,11 +23,14 @@ from civility.training.loop import Trainer
 from civility.training.stopping import EarlyStopping
 
 
-def environment(command: Sequence[str], data: PreparedData, trainer: Trainer) -> dict[str, Any]:
-    """Return versions, hardware, data and the command, as JSON."""
+def environment(
+    command: Sequence[str], data: PreparedData, trainer: Trainer, checks: Sequence[Check]
+) -> dict[str, Any]:
+    """Return versions, hardware, the command, what the checks found, and the data, as JSON."""
     parts = {"training": (data.training, data.files), "validation": (data.validation, data.validation_files)}
     return {
         **life(command, trainer),
+        "checks": [asdict(check) for check in checks],
         "data": {
             name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
             for name, (dataset, files) in parts.items()
@@ -84,7 +89,6 @@ def planned(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Train
         loss=settings.loss,
         loss_weights=dict(zip(labels, weights.tolist(), strict=True)),
         path=run.path,
-        steps_done=trainer.progress.step,
     )
 
 

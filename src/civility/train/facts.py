@@ -6,12 +6,14 @@ from pathlib import Path
 
 from civility.report import Report
 from civility.run import RunDirectory
-from civility.training.loop import EpochDone, StepDone
+from civility.train.doctor.check import Check
+from civility.training.progress import EpochDone, StepDone
+from civility.training.watch import Warned
 
 
 @dataclass(frozen=True)
 class RunPlanned:
-    """Told once, before the first step: what is about to happen. A resumed run has done some steps already."""
+    """Told once, before the first step: what is about to happen."""
 
     num_training: int
     num_validation: int
@@ -29,15 +31,23 @@ class RunPlanned:
     loss: str
     loss_weights: dict[str, float]
     path: Path
-    steps_done: int = 0
 
 
 @dataclass(frozen=True)
-class Warned:
-    """Told at any time: something that a person should know now, after so many steps."""
+class RunChecked:
+    """Told once, before anything is written: what the checks found, to be shown in full or in brief."""
 
-    step: int
-    text: str
+    checks: tuple[Check, ...]
+    in_full: bool
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """Told before the first step of a run that is gone on with: how far it is, and the shape of its steps."""
+
+    steps_done: int
+    steps_per_epoch: int
+    global_batch: int
 
 
 @dataclass(frozen=True)
@@ -75,5 +85,15 @@ class RunFinished:
     seconds: float
 
 
-Fact = RunPlanned | Warned | StepDone | ValidationStarted | ValidationScored | EpochJudged | RunFinished
+Fact = (
+    RunPlanned
+    | RunChecked
+    | RunResumed
+    | Warned
+    | StepDone
+    | ValidationStarted
+    | ValidationScored
+    | EpochJudged
+    | RunFinished
+)
 Listener = Callable[[Fact], None]

@@ -14,6 +14,7 @@ from civility.run.log import LineLog
 from civility.training.checkpoint import Snapshot, load_logits, load_weights, save_checkpoint, take_snapshot
 from civility.training.loop import Trainer
 from civility.training.stopping import EarlyStopping
+from civility.training.watch import LossWatch
 
 _NUM_LATEST = 2
 _SECONDS_UNTIL_ANOTHER_TRY = 60.0
@@ -27,7 +28,7 @@ class Keeper:
     ----------
     run : where they are
     trainer : whose state is kept
-    stopping : goes into every checkpoint
+    stopping, loss_watch : go into every checkpoint
     facts : of the run, for whoever resumes it
     minutes, steps : between two checkpoints inside an epoch; 0 for never
     metrics : the log; on the disk before a checkpoint is, which tells how long it was
@@ -39,6 +40,7 @@ class Keeper:
     run: RunDirectory
     trainer: Trainer
     stopping: EarlyStopping
+    loss_watch: LossWatch
     facts: Mapping[str, Any]
     minutes: float
     steps: int
@@ -117,6 +119,7 @@ class Keeper:
             **self.facts,
             "batch_size": trainer.shape.batch_size,
             "stopping": asdict(self.stopping),
+            "loss_watch": self.loss_watch.state(),
             "best_step": self.best_step,
             "metrics_size": self.metrics.size,
         }

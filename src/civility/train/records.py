@@ -10,7 +10,8 @@ from civility.run import RunDirectory
 from civility.run.lock import Lock
 from civility.run.log import LineLog
 from civility.train.resume import StartingPoint, changed_circumstances, check_same_run, find_starting_point
-from civility.training.loop import EpochDone, StepDone
+from civility.training.progress import EpochDone, StepDone
+from civility.training.watch import Warned
 
 
 @dataclass(eq=False)
@@ -84,6 +85,10 @@ class Records:
         seconds = line.pop("seconds")
         self.metrics.write({"kind": kind, **line})
         self.write_seconds(kind, line["step"], seconds)
+
+    def write_warning(self, warning: Warned) -> None:
+        """Log a warning that has to do with this life of the run, and not with what is trained."""
+        self.timing.write({"kind": "warning", **asdict(warning)})
 
     def write_seconds(self, kind: str, step: int, seconds: float) -> None:
         """Log how long something took."""

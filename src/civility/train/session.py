@@ -17,7 +17,7 @@ from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import Interrupted, UserError
-from civility.model.encoder import Encoder, load_encoder
+from civility.model.encoder import Encoder, load_config, load_encoder
 from civility.model.tokens import Tokens, tokenise
 from civility.recipe import Recipe
 from civility.report import Report
@@ -25,7 +25,9 @@ from civility.report.card import model_card
 from civility.report.pages import write_report
 from civility.run import OWN_REPORT, RunDirectory
 from civility.train import account
-from civility.train.facts import Listener, ValidationScored, ValidationStarted, Warned
+from civility.train.doctor import Check, agreed, checks_before_loading, checks_of_the_run, refuse_failed
+from civility.train.doctor.not_finite import explain_not_finite
+from civility.train.facts import Listener, RunChecked, RunResumed, ValidationScored, ValidationStarted
 from civility.train.keeper import Keeper
 from civility.train.records import Records, open_records
 from civility.train.resume import StartingPoint
@@ -38,12 +40,14 @@ from civility.training.devices import (
     start_accelerator,
     use_deterministic_kernels,
 )
-from civility.training.loop import EpochDone, Plan, StepDone, Trainer, TrainingData, Validation
+from civility.training.loop import Plan, Trainer, TrainingData
 from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
 from civility.training.order import BatchShape
+from civility.training.progress import EpochDone, NotFinite, StepDone, Validation
 from civility.training.stopping import EarlyStopping
 from civility.training.validation import measure_validation, score_everywhere
+from civility.training.watch import LossWatch, Warned, watch_scores
 
 VALIDATION_NOTE = (
     "These comments chose the best epoch of the run, so the numbers are a little optimistic: "
@@ -62,6 +66,7 @@ class Session:
     Parameters
     ----------
     tell : told what happens; on the first process only
+    checks : what was found before the first step
     logits : of the last validation, (N, L)
     """
 
@@ -74,13 +79,18 @@ class Session:
     data: PreparedData
     tell: Listener
     stopping: EarlyStopping
+    loss_watch: LossWatch
+    checks: tuple[Check, ...] = ()
     logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     _records: Records | None = None
     _keeper: Keeper | None = None
 
     @classmethod
     def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str, listen: Listener) -> "Session":
-        """Load the model, tokenise the comments and put everything on its device; write nothing."""
+        """Check what can be checked, load the model, tokenise the comments, put everything on its device.
+
+        Nothing is written.
+        """
         settings = recipe.training
         if settings.deterministic:
             use_deterministic_kernels()
@@ -88,6 +98,13 @@ class Session:
         precision = choose_precision(settings.precision, device)
         accelerator = start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
         labels = data.training.labels
+        tell: Listener = listen if accelerator.is_main_process else lambda fact: None
+        config = load_config(recipe.model.name, recipe.model.revision or None)
+        num_processes = accelerator.num_processes
+        checks = agreed(checks_before_loading(recipe, data, run.path, config, device, precision, num_processes))
+        if any(check.state == "failed" for check in checks):
+            tell(RunChecked(tuple(checks), in_full=True))
+        refuse_failed(checks)  # a machine too small is told, not killed while the weights are loaded
         encoder = load_encoder(recipe.model.name, labels, revision=recipe.model.revision or None, seed=recipe.seed)
         _check_lengths(recipe, encoder)
         tokens = tokenise(encoder.tokenizer, data.training.texts, recipe.data.max_length)
@@ -114,9 +131,13 @@ class Session:
             _plan(recipe, shape, len(tokens)),
             shape,
         )
-        tell: Listener = listen if accelerator.is_main_process else lambda fact: None
-        stopping = EarlyStopping(settings.patience)
-        return cls(recipe, run, accelerator, encoder, trainer, validation_tokens, data, tell, stopping)
+        checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))
+        return cls(
+            *(recipe, run, accelerator, encoder, trainer, validation_tokens, data, tell),
+            EarlyStopping(settings.patience),
+            LossWatch(trainer.plan.schedule.num_steps, trainer.plan.schedule.num_warmup_steps),
+            tuple(checks),
+        )
 
     @contextlib.contextmanager
     def on_disk(self, command: Sequence[str], tracker: str, goes_on: bool) -> Iterator[None]:
@@ -134,7 +155,7 @@ class Session:
                 point = self._records.point
             self._go_on(point)
             if self._records is not None:
-                environment = account.environment(command, self.data, self.trainer)
+                environment = account.environment(command, self.data, self.trainer, self.checks)
                 self._records.begin(self.recipe.to_toml(), environment, account.life(command, self.trainer))
                 self._keeper = self._new_keeper(self._records, facts)
             if tracker:
@@ -146,6 +167,7 @@ class Session:
             self.run,
             self.trainer,
             self.stopping,
+            self.loss_watch,
             {**facts, "global_size": self.trainer.shape.global_size},
             minutes=self.recipe.training.checkpoint_minutes,
             steps=self.recipe.training.checkpoint_steps,
@@ -167,13 +189,42 @@ class Session:
         self.stopping.best_score = facts["stopping"]["best_score"]
         self.stopping.best_epoch = facts["stopping"]["best_epoch"]
         self.stopping.last_epoch = facts["stopping"]["last_epoch"]
+        self.loss_watch.restore(facts["loss_watch"])
         # The effective batch is the run's, on whatever number of processes: the schedule and the order hang on it.
         # A micro-batch that was halved for want of memory stays so, unless another one is asked for.
         asked = self.recipe.training.batch_size
         same = asked == facts["recipe"]["training.batch_size"]
         batch_size = facts["batch_size"] if same else asked
         trainer.shape = BatchShape(batch_size, facts["global_size"], self.accelerator.num_processes)
-        trainer.plan = _plan(self.recipe, trainer.shape, len(trainer.data.tokens))
+        num_comments = len(trainer.data.tokens)
+        trainer.plan = _plan(self.recipe, trainer.shape, num_comments)
+        steps_per_epoch = trainer.shape.num_steps(num_comments)
+        self.tell(RunResumed(trainer.progress.step, steps_per_epoch, trainer.shape.global_size))
+
+    def facts(self, wants_stop: Callable[[], bool]) -> Iterator[StepDone | EpochDone | Warned]:
+        """Yield the facts of the training loop, and before each what there is to warn of.
+
+        Raises
+        ------
+        UserError : the loss or a gradient is not finite: with the comments' ids and the last good checkpoint
+        StopWished : a signal came in the middle of a validation
+        """
+        batch_size = self.trainer.shape.batch_size
+        try:
+            for fact in self.trainer.run(lambda: self.validate(wants_stop), wants_stop):
+                if isinstance(fact, StepDone):
+                    if fact.batch_size < batch_size:
+                        yield _halved(fact, self.trainer.shape.global_size)
+                    batch_size = fact.batch_size
+                    warning = self.loss_watch.see(fact.step, fact.loss)
+                else:
+                    warning = watch_scores(fact.step, self.logits, self.data.validation.labels)
+                if warning is not None:
+                    yield warning
+                yield fact
+        except NotFinite as error:
+            kept = self.run.checkpoint_folders()
+            raise explain_not_finite(error, self.data.training.ids, kept[-1] if kept else None) from error
 
     def validate(self, wants_stop: Callable[[], bool]) -> Validation:
         """Score the validation comments on all processes, and measure them on each.
@@ -203,8 +254,16 @@ class Session:
         return measure_validation(self.logits, dataset.targets, self.trainer.loss, dataset.labels)
 
     def warn(self, text: str) -> None:
-        """Tell what a person should know now."""
-        self.tell(Warned(self.trainer.progress.step, text))
+        """Tell what a person should know of the disk and the machine: nothing that another life would repeat."""
+        warning = Warned(self.trainer.progress.step, text)
+        self.tell(warning)
+        if self._records is not None:
+            self._records.write_warning(warning)
+
+    def log_warning(self, fact: Warned) -> None:
+        """Write to the log what there is to warn of in the training itself."""
+        if self._records is not None:
+            self._records.metrics.write({"kind": "warning", **asdict(fact)})
 
     def log_step(self, fact: StepDone) -> None:
         """Write a step to the logs and the tracker, every so many steps."""
@@ -269,6 +328,14 @@ def _check_lengths(recipe: Recipe, encoder: Encoder) -> None:
                 f"{setting}.max_length = {length}: {recipe.model.name} takes at most {encoder.longest_text} tokens",
                 f"--set {setting}.max_length={encoder.longest_text}",
             )
+
+
+def _halved(fact: StepDone, global_size: int) -> Warned:
+    return Warned(
+        fact.step,
+        f"step {fact.step:,}: out of memory; the micro-batch is {fact.batch_size} from here on, "
+        f"and a step is {global_size} comments as before",
+    )
 
 
 def _plan(recipe: Recipe, shape: BatchShape, num_comments: int) -> Plan:

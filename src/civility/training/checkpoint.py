@@ -28,7 +28,7 @@ from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
 from civility.errors import UserError
 from civility.model.storage import save_tensors
-from civility.training.loop import Progress
+from civility.training.progress import Progress
 
 _WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
 _PROGRESS, _SUMS = "progress.json", "SHA256SUMS"

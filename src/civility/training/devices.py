@@ -66,9 +66,10 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
-def _has_fast_bf16(device: str) -> bool:
+def has_fast_bf16(device: str) -> bool:
+    """Return whether the hardware multiplies bf16 itself; others imitate it, slowly."""
     if device == "cuda":
-        return torch.cuda.get_device_capability() >= (8, 0)  # Ampere; older ones emulate it, slowly
+        return torch.cuda.get_device_capability() >= (8, 0)  # Ampere
     # Only where the processor multiplies bf16 in hardware: elsewhere it is several times slower than fp32.
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
@@ -81,7 +82,7 @@ def choose_precision(wanted: Precision, device: str) -> str:
     UserError : fp16 is wanted on a processor, where there is no gradient scaling for it
     """
     if wanted == "auto":
-        if _has_fast_bf16(device):
+        if has_fast_bf16(device):
             return "bf16"
         return "fp16" if device == "cuda" else "fp32"
     if wanted == "fp16" and device != "cuda":

@@ -19,103 +19,10 @@ from civility.training.devices import MixedPrecision, give_back_memory, is_out_o
 from civility.training.loss import Loss
 from civility.training.optimizer import LinearSchedule
 from civility.training.order import BatchShape, Rows, epoch_order, micro_batches, step_seed
+from civility.training.progress import EpochDone, NotFinite, Progress, StepDone, Validation
 
 _MOST_SKIPPED_IN_A_ROW = 40
 """The scale starts at 2 ** 16 and is halved at each skip: after so many it is far below 1, and hope is over."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A place in a run: between two optimiser steps.
-
-    Parameters
-    ----------
-    epoch : 0-based epoch that is under way
-    num_comments : comments of it that are done; when all are, its validation is what comes next
-    step : optimiser steps done in all
-    loss_sum, num_known : of the epoch so far: the summed loss and the known targets it was summed over
-    """
-
-    epoch: int = 0
-    num_comments: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    num_known: int = 0
-
-    def after_step(self, num_comments: int, loss: float, num_known: int) -> "Progress":
-        """Return the place after one more optimiser step, whose mean loss was ``loss``."""
-        added = loss * num_known if num_known else 0.0
-        return Progress(
-            self.epoch,
-            self.num_comments + num_comments,
-            self.step + 1,
-            self.loss_sum + added,
-            self.num_known + num_known,
-        )
-
-    @property
-    def mean_loss(self) -> float:
-        """Mean loss of the epoch so far over its known targets; NaN if none was known."""
-        return self.loss_sum / self.num_known if self.num_known else float("nan")
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """What one optimiser step did, over all processes.
-
-    Parameters
-    ----------
-    step, epoch : 1-based
-    loss : mean over the known targets of the step; NaN if none was known
-    learning_rate : the one that was used
-    gradient_norm : L2 norm before clipping
-    skipped : fp16 gradients overflowed: the scale was lowered and the weights left alone
-    num_comments : in this step
-    num_tokens, num_padded : tokens of this process's comments, and with the padding
-    batch_size : comments of a micro-batch at most; halved in this step if the memory was too small for more
-    seconds : wall time
-    stop : one of the processes was asked to stop
-    """
-
-    step: int
-    epoch: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-    skipped: bool
-    num_comments: int
-    num_tokens: int
-    num_padded: int
-    batch_size: int
-    seconds: float
-    stop: bool
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What the model is worth on the validation comments after an epoch.
-
-    Parameters
-    ----------
-    loss : the training loss, over the known validation targets
-    roc_auc : by label, in [0, 1]; NaN where it is undefined
-    macro_roc_auc : mean over the labels where it is defined
-    """
-
-    loss: float
-    roc_auc: dict[str, float]
-    macro_roc_auc: float
-
-
-@dataclass(frozen=True)
-class EpochDone:
-    """The end of an epoch. ``training_loss`` is the mean over its steps, weighted by known targets."""
-
-    epoch: int
-    step: int
-    training_loss: float
-    validation: Validation
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +92,8 @@ class Trainer:
 
         Raises
         ------
-        UserError : the loss or a gradient is not finite; no memory for a single comment
+        NotFinite : the loss or a gradient is not finite
+        UserError : no memory for a single comment
         """
         plan, lengths = self.plan, self.data.tokens.lengths
         for epoch in range(self.progress.epoch, plan.epochs):
@@ -216,8 +124,8 @@ class Trainer:
         sums, stop = self._accumulate_in_memory(rows, epoch, num_known, wants_stop)
         loss = sums.loss / num_known if num_known else float("nan")
         if num_known and not np.isfinite(loss):
-            raise _not_finite("the loss", loss, self.progress.step + 1, self.precision.name)
-        norm, skipped = self._update()
+            raise self._not_finite("the loss", loss, self._rows_of_broken_logits(rows), rows)
+        norm, skipped = self._update(rows)
         return StepDone(
             step=self.progress.step + 1,
             epoch=epoch + 1,
@@ -261,7 +169,7 @@ class Trainer:
                 )
             self.shape = replace(self.shape, batch_size=self.shape.batch_size // 2)
 
-    def _update(self) -> tuple[float, bool]:
+    def _update(self, rows: Rows) -> tuple[float, bool]:
         """Clip and take the optimiser step; return the gradient norm and whether the step was skipped."""
         scaler = self.precision.scaler
         if scaler is not None:
@@ -269,7 +177,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.max_gradient_norm).item()
         if scaler is None:
             if not np.isfinite(norm):
-                raise _not_finite("the gradient norm", norm, self.progress.step + 1, self.precision.name)
+                raise self._not_finite("the gradient norm", norm, rows, rows)
             self.optimizer.step()
         else:
             scaler.step(self.optimizer)  # leaves the weights alone if a gradient overflowed
@@ -279,7 +187,7 @@ class Trainer:
         skipped = not np.isfinite(norm)
         self._num_skipped_in_a_row = self._num_skipped_in_a_row + 1 if skipped else 0
         if self._num_skipped_in_a_row > _MOST_SKIPPED_IN_A_ROW:
-            raise _not_finite("the gradient norm at the lowest scale", norm, self.progress.step + 1, "fp16")
+            raise self._not_finite("the gradient norm at the lowest scale", norm, rows, rows)
         return norm, skipped
 
     def _accumulate(self, rows: Rows, num_known: int) -> _Sums | None:
@@ -312,9 +220,26 @@ class Trainer:
             logits = self.model(input_ids=ids, attention_mask=mask).logits
         return self.loss.sum(logits, targets), ids
 
+    def _rows_of_broken_logits(self, rows: Rows) -> Rows:
+        """Return which rows of a step have logits that are not finite, over all processes; all rows if none has.
 
-def _not_finite(what: str, value: float, step: int, precision: str) -> UserError:
-    remedy = "lower training.learning_rate"
-    if precision == "fp16":
-        remedy += ", or set training.precision to bf16 or fp32: mDeBERTa is known to overflow in fp16"
-    return UserError(f"step {step}: {what} is {value}: training stopped", remedy)
+        Scored once more without dropout, which is only worth the while since the run is over. Every process comes
+        here at the same step, since the loss that sent it is a sum over all of them.
+        """
+        device = self.accelerator.device
+        broken = torch.zeros(len(self.data.targets), device=device)
+        with torch.inference_mode(), self.precision.autocast():
+            for part in micro_batches(rows, self.shape, self.accelerator.process_index):
+                if len(part):
+                    ids, mask = (tensor.to(device) for tensor in pad(self.data.tokens, part))
+                    logits = self.model(input_ids=ids, attention_mask=mask).logits
+                    broken[torch.from_numpy(part).to(device)] = (~logits.isfinite()).any(dim=1).float()
+        found = np.flatnonzero(self.accelerator.reduce(broken, reduction="sum").cpu().numpy())
+        return found if len(found) else rows
+
+    def _not_finite(self, what: str, value: float, broken: Rows, rows: Rows) -> NotFinite:
+        remedy = "lower training.learning_rate"
+        if self.precision.name == "fp16":
+            remedy += ", or set training.precision to bf16 or fp32: mDeBERTa is known to overflow in fp16"
+        step = self.progress.step + 1
+        return NotFinite(f"step {step}: {what} is {value}: training stopped", remedy, step, broken, rows)

@@ -12,8 +12,8 @@ from civility.metrics.ranking import roc_auc
 from civility.model.batches import Rows, batches_by_budget, pad
 from civility.model.tokens import Tokens
 from civility.training.devices import give_back_memory, is_out_of_memory
-from civility.training.loop import Validation
 from civility.training.loss import Loss
+from civility.training.progress import Validation
 
 
 def score_everywhere(

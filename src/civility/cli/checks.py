@@ -1,0 +1,50 @@
+"""How the checks before a run are drawn: a line of counts, and each check that has something to say."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from civility.train.doctor.check import Check
+
+_WIDTH = 100
+_STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red"}
+_NAME, _INDENT = 20, 4
+
+
+def print_checks(console: Console, checks: "Sequence[Check]", *, in_full: bool) -> None:
+    """Print how many checks passed, warned and failed, and those that did not pass, or all of them.
+
+    Parameters
+    ----------
+    in_full : print the passed ones too
+    """
+    counts = {state: sum(check.state == state for check in checks) for state in _STYLES}
+    told = " · ".join(f"{count} {state}" for state, count in counts.items() if count)
+    console.print(f"  {'checks':<10} {told}")
+    shown = [check for check in checks if in_full or check.state != "passed"]
+    if shown:
+        console.print()
+    for check in shown:
+        _print_check(console, check)
+    console.print()
+
+
+def _print_check(console: Console, check: "Check") -> None:
+    """Print one check: its state and name, what was found, and below it what to do."""
+    margin = _INDENT + 8 + _NAME + 2
+    width = max(40, min(_WIDTH, console.width) - margin)
+    lines = _wrapped(check.found, width)
+    if check.remedy:
+        lines += [f"→ {line}" if i == 0 else f"  {line}" for i, line in enumerate(_wrapped(check.remedy, width - 2))]
+    console.print(" " * _INDENT, end="")
+    console.print(f"{check.state:<8}", style=_STYLES[check.state], end="")
+    console.print(f"{check.name:<{_NAME}}  {lines[0]}")
+    for line in lines[1:]:
+        console.print(" " * margin + line)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)

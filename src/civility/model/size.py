@@ -1,0 +1,99 @@
+"""How large a model is, and what training it takes of memory: arithmetic on its configuration, no weights loaded."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+_BYTES = 4
+"""Of a float32, in which weights are kept. Autocast saves less than it promises: an upper bound for all precisions."""
+
+_STATE_BYTES = 4 * _BYTES
+"""A parameter while it is trained: its weight, its gradient and the two moments of AdamW."""
+
+_LIBRARIES = 540_000_000
+"""The interpreter, torch and transformers, the comments: measured, less than half of it varies."""
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What of a model's shape decides how much memory it takes.
+
+    Parameters
+    ----------
+    num_parameters : all, token embeddings included
+    num_embedding : of them in the token embedding
+    hidden, intermediate : width of a token between layers, and inside the feed-forward part
+    layers, heads : how many of each
+    num_distances : relative positions that attention tells apart, twice DeBERTa's span; 0 for models without
+    """
+
+    num_parameters: int
+    num_embedding: int
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    num_distances: int
+
+    @classmethod
+    def of(cls, config: Any, num_labels: int) -> "ModelSize":
+        """Return the size of the classifier that a configuration of transformers describes."""
+        from transformers import AutoModelForSequenceClassification
+
+        config = copy.deepcopy(config)
+        config.num_labels = num_labels
+        with torch.device("meta"):  # shapes only: nothing is allocated
+            model = AutoModelForSequenceClassification.from_config(config)
+        embedding = model.get_input_embeddings().weight
+        span = int(getattr(config, "position_buckets", 0) or 0)
+        if span < 1:
+            span = int(getattr(config, "max_relative_positions", 0) or 0)
+        if span < 1:
+            span = int(getattr(config, "max_position_embeddings", 0) or 0)
+        return cls(
+            num_parameters=sum(parameter.numel() for parameter in model.parameters()),
+            num_embedding=embedding.numel(),
+            hidden=config.hidden_size,
+            intermediate=getattr(config, "intermediate_size", 4 * config.hidden_size),
+            layers=config.num_hidden_layers,
+            heads=config.num_attention_heads,
+            num_distances=2 * span if getattr(config, "relative_attention", False) else 0,
+        )
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes that training takes whatever the batch: float32 weights, gradients and two moments each."""
+        return _STATE_BYTES * self.num_parameters
+
+    def activation_bytes(self, num_texts: int, length: int) -> int:
+        """Return about how many bytes a forward pass keeps for the backward pass.
+
+        A layer keeps of each token ten vectors of the hidden width and two of the intermediate one, and of each
+        pair of tokens and head three numbers (probabilities, before and after dropout, and what they came from).
+        DeBERTa keeps four numbers more for each token, head and distance, however short the text, and of pairs
+        about one only. (The counting of Korthikanti et al. 2022, "Reducing Activation Recomputation in Large
+        Transformer Models", section 4.1, in float32; its terms checked against the tensors that autograd saved.)
+
+        Parameters
+        ----------
+        num_texts : in the batch
+        length : tokens of each
+        """
+        token = 10 * self.hidden + 2 * self.intermediate
+        per_head = 4 * self.num_distances + 1.25 * length if self.num_distances else 3 * length
+        return int(_BYTES * self.layers * num_texts * length * (token + self.heads * per_head))
+
+    def training_bytes(self, num_texts: int, length: int, *, half: bool, shared: bool) -> int:
+        """Return about how many bytes a process takes that trains the model.
+
+        Parameters
+        ----------
+        num_texts, length : of the largest micro-batch
+        half : autocast to 16 bits, which keeps a copy of the weights that are multiplied
+        shared : several processes, which exchange gradients in buffers of their own
+        """
+        casts = 2 * (self.num_parameters - self.num_embedding) if half else 0
+        buffers = _BYTES * self.num_parameters if shared else 0
+        return self.state_bytes + casts + buffers + self.activation_bytes(num_texts, length) + _LIBRARIES

@@ -1,0 +1,74 @@
+"""Memory and disk, read from a made-up system under a temporary folder."""
+
+from pathlib import Path
+
+import pytest
+
+from civility.training.hardware import Memory, device_memory, free_disk, main_memory
+
+MIB = 2**20
+
+
+def system(root: Path, files: dict[str, str]) -> Path:
+    meminfo = f"MemTotal: {1024 * 1000} kB\nMemFree: {1024 * 500} kB\nMemAvailable: {1024 * 800} kB\n"
+    for name, content in {"proc/meminfo": meminfo, **files}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return root
+
+
+def group(folder: str, limit: object, used: int, cached: int) -> dict[str, str]:
+    return {
+        f"{folder}/memory.max": f"{limit}\n",
+        f"{folder}/memory.current": f"{used * MIB}\n",
+        f"{folder}/memory.stat": f"anon 5\ninactive_file {cached * MIB}\n",
+    }
+
+
+def test_without_groups_all_memory_counts(tmp_path: Path) -> None:
+    assert main_memory(system(tmp_path, {})) == Memory(1000 * MIB, 800 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(600 * MIB, Memory(600 * MIB, 500 * MIB)), ("max", Memory(1000 * MIB, 800 * MIB))],
+)
+def test_a_group_limits_and_its_cache_is_free(tmp_path: Path, limit: object, expected: Memory) -> None:
+    files = {"proc/self/cgroup": "0::/job\n", **group("sys/fs/cgroup/job", limit, used=150, cached=50)}
+    assert main_memory(system(tmp_path, files)) == expected
+
+
+def test_the_tightest_group_of_all_above_counts(tmp_path: Path) -> None:
+    files = {
+        "proc/self/cgroup": "0::/outer/inner\n",
+        **group("sys/fs/cgroup/outer/inner", 900 * MIB, used=100, cached=0),
+        **group("sys/fs/cgroup/outer", 400 * MIB, used=100, cached=0),
+    }
+    assert main_memory(system(tmp_path, files)) == Memory(400 * MIB, 300 * MIB)
+
+
+def test_groups_of_the_first_version_are_read_too(tmp_path: Path) -> None:
+    base = "sys/fs/cgroup/memory/job"
+    files = {
+        "proc/self/cgroup": "5:cpu,cpuacct:/job\n4:memory:/job\n",
+        f"{base}/memory.limit_in_bytes": f"{300 * MIB}\n",
+        f"{base}/memory.usage_in_bytes": f"{100 * MIB}\n",
+        f"{base}/memory.stat": f"total_inactive_file {20 * MIB}\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+        "sys/fs/cgroup/memory/memory.usage_in_bytes": "5\n",
+        "sys/fs/cgroup/memory/memory.stat": "total_inactive_file 0\n",
+    }
+    assert main_memory(system(tmp_path, files)) == Memory(300 * MIB, 220 * MIB)
+
+
+def test_a_system_that_tells_nothing_is_asked_for_its_pages(tmp_path: Path) -> None:
+    memory = main_memory(tmp_path)
+    assert memory is None or memory.total == memory.available > 0
+
+
+def test_this_machine_has_memory_and_disk(tmp_path: Path) -> None:
+    memory = device_memory("cpu")
+    assert memory is not None
+    assert 0 < memory.available <= memory.total
+    assert free_disk(tmp_path / "not" / "yet") == pytest.approx(free_disk(tmp_path), rel=0.5)
