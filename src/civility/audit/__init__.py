@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from civility.audit.document import Audit, FileFacts
+from civility.audit.document import Audit, FileFacts, short_names
 from civility.audit.findings import (
     Finding,
     on_cells,
@@ -151,7 +151,7 @@ def _look(
     on_stage("scoring")
     suspicion, suspected = _suspect(dataset, question, classifier, on_scored, undefined)
     findings = [
-        *on_leaks(leaks, reading.files, len(dataset)),
+        *on_leaks(leaks, short_names(reading.files), len(dataset)),
         *on_contradictions(dataset, copies),
         *suspected,
         *on_labels(dataset, counts),

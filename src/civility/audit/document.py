@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from civility.audit.findings import Finding
@@ -31,6 +33,12 @@ class FileFacts:
     name: str
     num_comments: int
     languages: dict[str, int] | None
+
+
+def short_names(files: Sequence[str]) -> list[str]:
+    """Return names for a person: those of the files without their folders, if these tell them apart."""
+    short = [Path(name).name for name in files]
+    return short if len(set(short)) == len(short) else list(files)
 
 
 @dataclass(frozen=True, eq=False)

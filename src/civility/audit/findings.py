@@ -20,6 +20,7 @@ Int64Array = npt.NDArray[np.int64]
 
 MAX_LISTED = 10_000
 """Comments listed of one finding: a file of millions must not become another such file."""
+_PAIRS_TOLD = 2
 FEW_POSITIVES = 50
 """Below so many positives a label is told: a tenth held out leaves it five, and an AUC that means little."""
 
@@ -95,7 +96,7 @@ def by_label(labels: Sequence[str], counts: Sequence[int] | Int64Array) -> str:
 
 
 def on_leaks(leaks: Sequence[Leak], files: Sequence[str], num_comments: int) -> Iterator[Finding]:
-    """Tell of comments that are in more than one file."""
+    """Tell of comments that are in more than one file; ``files`` are their names for a person."""
     for name in ("equal", "near"):
         found = [leak for leak in leaks if len(getattr(leak, name))]
         if not found:
@@ -105,9 +106,8 @@ def on_leaks(leaks: Sequence[Leak], files: Sequence[str], num_comments: int) -> 
         rows = np.concatenate([getattr(leak, name) for leak in once])[:MAX_LISTED]
         others = np.concatenate([getattr(leak, f"{name}_other") for leak in once])[:MAX_LISTED]
         count = len(np.unique(np.concatenate([getattr(leak, name) for leak in found])))
-        details = "; ".join(
-            f"{len(getattr(leak, name)):,} of {files[leak.file]} in {files[leak.other]}" for leak in found[:6]
-        )
+        pairs = [f"{len(getattr(leak, name)):,} of {files[leak.file]} in {files[leak.other]}" for leak in found]
+        details = "; ".join(pairs[:_PAIRS_TOLD]) + ("; …" if len(pairs) > _PAIRS_TOLD else "")
         yield Finding(f"leak_{name}", count, num_comments, details=details, listed=Listed(rows, others))
 
 
@@ -126,7 +126,7 @@ def on_contradictions(dataset: Dataset, copies: Copies) -> Iterator[Finding]:
     if len(pairs):
         texts = copies.near[pairs]
         count = int(np.isin(copies.text_of_row, np.unique(texts)).sum())
-        details = f"pairs by label: {by_label(dataset.labels, disagree.sum(axis=0))}"
+        details = f"pairs by label, or more: {by_label(dataset.labels, disagree.sum(axis=0))}"
         some = pairs[:MAX_LISTED]
         listed = Listed(
             rows=copies.first_row[copies.near[some, 0]],
@@ -192,7 +192,7 @@ def on_copies(dataset: Dataset, copies: Copies) -> Iterator[Finding]:
             copies.first_row[others[:MAX_LISTED]],
             similarities=similarity[:MAX_LISTED],
         )
-        yield Finding("near_copies", count, len(dataset), details=f"{len(copies.near):,} pairs found", listed=listed)
+        yield Finding("near_copies", count, len(dataset), details=f"{len(copies.near):,} pairs or more", listed=listed)
 
 
 def on_cells(reading: Reading) -> Iterator[Finding]:

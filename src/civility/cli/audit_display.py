@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from civility.audit.document import Audit
+from civility.audit.document import Audit, short_names
 from civility.audit.findings import Finding
 from civility.audit.words import ORDER
 
@@ -17,6 +17,7 @@ _WIDTH = 100
 _MOST_LABELS = 9
 """More labels than these make a table of pairs too wide; it is in the JSON."""
 _SHOWN = 8
+_PAIRS_SHOWN = 12
 
 
 @contextmanager
@@ -40,17 +41,14 @@ def stages(console: Console) -> Iterator[Callable[[str], None]]:
 def print_audit(console: Console, audit: Audit, folder: Path) -> None:
     """Print an audit for a width of 80 columns and more."""
     width = min(console.width, _WIDTH)
-    names = ", ".join(file.name for file in audit.files)
+    names = ", ".join(short_names([file.name for file in audit.files]))
     _paragraph(console, f"{audit.num_comments:,} comments from {names}", width, 0)
     console.print()
     if audit.findings:
         console.print("What to look at, what matters most first", style="bold")
         for finding in audit.findings:
             _print_finding(console, finding, width)
-    absent = [name for name in _LOOKED_FOR if name not in {finding.name for finding in audit.findings}]
-    if absent:
-        console.print()
-        _paragraph(console, f"looked for and not found: {', '.join(_plain(name) for name in absent)}", width, 2)
+    _print_absent(console, audit, width)
     _print_labels(console, audit)
     _print_co_occurrence(console, audit)
     _print_lengths(console, audit)
@@ -61,12 +59,20 @@ def print_audit(console: Console, audit: Audit, folder: Path) -> None:
     console.print("             the comments themselves: foul words and private data may be among them", style="dim")
 
 
-_NOT_ALWAYS_SOUGHT = {"leak_equal", "leak_near", "label_errors", "truncated", "no_labels"}
-_LOOKED_FOR = [name for name in ORDER if name not in _NOT_ALWAYS_SOUGHT]
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", " ")
+def _print_absent(console: Console, audit: Audit, width: int) -> None:
+    """Name what was looked for and is not there: silence could also mean that nobody looked."""
+    not_sought = {"no_labels"} | {finding.name for finding in audit.findings}
+    if not audit.labels:
+        not_sought |= {"contradicting_labels", "near_contradicting_labels"}
+        not_sought |= {"few_positives", "no_negatives", "no_known_label"}
+    if len(audit.files) == 1:
+        not_sought |= {"leak_equal", "leak_near"}
+    not_sought |= {"truncated"} if audit.tokens is None else set()
+    not_sought |= {"label_errors"} if audit.suspicion is None else set()
+    absent = [name.replace("_", " ") for name in ORDER if name not in not_sought]
+    if absent:
+        console.print()
+        _paragraph(console, f"looked for and not found: {', '.join(absent)}", width, 2)
 
 
 def _paragraph(console: Console, text: str, width: int, indent: int, style: str = "") -> None:
@@ -190,10 +196,14 @@ def _print_leaks(console: Console, audit: Audit) -> None:
         return
     table = _table("\nIn more than one file", ["comments of", "are also in", "equal", "nearly equal"])
     table.columns[1].justify = "left"
-    for leak in audit.leaks:
-        names = [Text(audit.files[index].name, overflow="fold") for index in (leak.file, leak.other)]
-        table.add_row(*names, f"{len(leak.equal):,}", f"{len(leak.near):,}")
+    names = short_names([file.name for file in audit.files])
+    most_first = sorted(audit.leaks, key=lambda leak: -len(leak.equal) - len(leak.near))
+    for leak in most_first[:_PAIRS_SHOWN]:
+        pair = [Text(names[index], overflow="fold") for index in (leak.file, leak.other)]
+        table.add_row(*pair, f"{len(leak.equal):,}", f"{len(leak.near):,}")
     console.print(table)
+    if len(audit.leaks) > _PAIRS_SHOWN:
+        console.print(f"  and {len(audit.leaks) - _PAIRS_SHOWN} more pairs of files, in audit.json", style="dim")
 
 
 def _print_writing(console: Console, audit: Audit, width: int) -> None:
@@ -201,9 +211,9 @@ def _print_writing(console: Console, audit: Audit, width: int) -> None:
     _paragraph(console, f"scripts: {_shares(audit.scripts)}", width, 2)
     if audit.languages is not None:
         _paragraph(console, f"languages, guessed from a sample: {_shares(audit.languages)}", width, 2)
-    for file in audit.files:
+    for name, file in zip(short_names([file.name for file in audit.files]), audit.files, strict=True):
         if file.languages:
-            _paragraph(console, f"languages by the column of {file.name}: {_shares(file.languages)}", width, 2)
+            _paragraph(console, f"languages by the column of {name}: {_shares(file.languages)}", width, 2)
 
 
 def _shares(counts: dict[str, int]) -> str:

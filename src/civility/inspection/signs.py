@@ -35,23 +35,33 @@ _LATIN_IN_OTHER = re.compile("[a-zA-Z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03f
 
 @dataclass(frozen=True)
 class Sign:
-    """A sign by name, and the test for it; ``needs`` is a text without which the test can be spared."""
+    """A sign by name, and the test for it.
+
+    Parameters
+    ----------
+    shows : told a text and its words (what stands between white space)
+    needs : a text without which the test can be spared
+    needs_foreign : whether a text in ASCII can be spared it
+    """
 
     name: str
-    shows: Callable[[str], bool]
+    shows: Callable[[str, list[str]], bool]
     needs: str = ""
     needs_foreign: bool = False
 
 
-def _only_url(text: str) -> bool:
+def _only_url(text: str, words: list[str]) -> bool:
     if "://" not in text and "www." not in text:
         return False
     return bool(_URL.search(text)) and not _LETTER.search(_URL.sub(" ", text))
 
 
-def repeats_itself(text: str) -> bool:
+def repeats_itself(text: str, words: list[str]) -> bool:
     """Return whether a text is one word or phrase four times or more, without case and spacing."""
-    plain = " ".join(text.casefold().split()) + " "
+    # Four times the same words: a quarter of them are different, or half where case differs.
+    if len(words) > 4 * _LEAST_REPEATS and len(set(words)) > len(words) // 2 + 2:
+        return False
+    plain = " ".join(words).casefold() + " "
     return len(plain) > _LEAST_REPEATED and (_is_periodic(plain) or _is_periodic(plain[:-1]))
 
 
@@ -62,18 +72,19 @@ def _is_periodic(text: str) -> bool:
 
 
 SIGNS = (
-    Sign("mojibake", lambda text: bool(_MOJIBAKE.search(text)), needs_foreign=True),
-    Sign("replacement_character", lambda text: "\ufffd" in text, needs_foreign=True),
-    Sign("control_characters", lambda text: bool(_CONTROL.search(text))),
-    Sign("html_entities", lambda text: bool(_ENTITY.search(text)), needs="&"),
-    Sign("invisible_characters", lambda text: bool(_INVISIBLE.search(text)), needs_foreign=True),
-    Sign("mixed_scripts", lambda text: bool(_LATIN_IN_OTHER.search(text)), needs_foreign=True),
+    Sign("mojibake", lambda text, words: bool(_MOJIBAKE.search(text)), needs_foreign=True),
+    Sign("replacement_character", lambda text, words: "\ufffd" in text, needs_foreign=True),
+    Sign("control_characters", lambda text, words: bool(_CONTROL.search(text))),
+    Sign("html_entities", lambda text, words: bool(_ENTITY.search(text)), needs="&"),
+    Sign("invisible_characters", lambda text, words: bool(_INVISIBLE.search(text)), needs_foreign=True),
+    Sign("mixed_scripts", lambda text, words: bool(_LATIN_IN_OTHER.search(text)), needs_foreign=True),
     Sign("repeats_itself", repeats_itself),
     Sign("only_url", _only_url),
-    Sign("no_letters", lambda text: not _LETTER.search(text)),
-    Sign("long_word", lambda text: len(text) >= LONG_WORD and max(map(len, text.split()), default=0) >= LONG_WORD),
-    Sign("very_long", lambda text: len(text) >= LONG_COMMENT),
+    Sign("no_letters", lambda text, words: not _LETTER.search(text)),
+    Sign("long_word", lambda text, words: len(text) >= LONG_WORD and max(map(len, words), default=0) >= LONG_WORD),
+    Sign("very_long", lambda text, words: len(text) >= LONG_COMMENT),
 )
+_SIGNS_OF_ASCII = tuple(sign for sign in SIGNS if not sign.needs_foreign)
 
 
 def rows_with_signs(texts: Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:
@@ -81,7 +92,8 @@ def rows_with_signs(texts: Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:
     rows: dict[str, list[int]] = {sign.name: [] for sign in SIGNS}
     for row, text in enumerate(texts):
         is_foreign = not text.isascii()
-        for sign in SIGNS:
-            if (is_foreign or not sign.needs_foreign) and sign.needs in text and sign.shows(text):
+        words = text.split()
+        for sign in SIGNS if is_foreign else _SIGNS_OF_ASCII:
+            if sign.needs in text and sign.shows(text, words):
                 rows[sign.name].append(row)
     return {name: np.array(found, dtype=np.int64) for name, found in rows.items()}
