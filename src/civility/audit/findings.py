@@ -182,7 +182,7 @@ def on_copies(dataset: Dataset, copies: Copies) -> Iterator[Finding]:
         some = repeats[:MAX_LISTED]
         others = copies.first_row[copies.text_of_row[some]]
         num_texts = len(np.unique(copies.text_of_row[repeats]))
-        details = f"{num_texts:,} different texts occur more than once"
+        details = f"{num_texts:,} texts occur more than once" if num_texts > 1 else "one text occurs more than once"
         yield Finding("equal_copies", len(repeats), len(dataset), details=details, listed=Listed(some, others))
     if len(copies.near):
         texts, others, similarity = closest_near_copy(copies)
