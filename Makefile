@@ -36,6 +36,7 @@ train: setup
 
 bench: setup
 	$(BIN)/python benchmarks/read_speed.py
+	$(BIN)/python benchmarks/audit_speed.py --rows 20000
 	$(BIN)/python benchmarks/true_size.py
 
 clean:

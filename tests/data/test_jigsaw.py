@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from civility.data.dialects import LABELS
-from civility.data.duplicates import text_digests
+from civility.data.duplicates import contradictions, text_digests
 from civility.data.readers import Columns, read_dataset, stream_comments
 from civility.data.splits import split
+from civility.inspection.copies import find_copies
+from civility.inspection.signs import rows_with_signs
 
 pytestmark = [
     pytest.mark.jigsaw,
@@ -62,3 +64,15 @@ def test_streams_files_of_other_shapes() -> None:
     assert sum(len(chunk.texts) for chunk in chunks) == 76_564
     chunks = stream_comments(_path("hatecheck/english.csv"), text="test_case", id="case_id")
     assert sum(len(chunk.texts) for chunk in chunks) == 3728
+
+
+def test_the_audits_eyes_see_what_is_known_of_the_training_data() -> None:
+    dataset = read_dataset([_path("jigsaw-2018/train.parquet")], keep_unlabelled=True).dataset
+    rows = np.arange(0, len(dataset), 7)
+    signs = rows_with_signs(dataset.texts)
+    assert len(signs["long_word"]) == pytest.approx(393, abs=2)
+    assert 0 < len(signs["replacement_character"]) <= 4
+    copies = find_copies([dataset.texts[row] for row in rows])
+    disagree = contradictions(copies.text_of_row, dataset.targets[rows])
+    assert len(disagree) == len(rows) - len(copies.repeats)
+    assert len(copies.near) > 0

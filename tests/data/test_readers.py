@@ -1,5 +1,6 @@
 """Readers: the dialects, columns by name whatever their order, and every nonsense with its message."""
 
+import gzip
 import io
 import json
 from pathlib import Path
@@ -11,7 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility.data.dialects import LABELS
-from civility.data.readers import Columns, CommentChunk, read_dataset, stream_comments
+from civility.data.readers import (
+    Columns,
+    CommentChunk,
+    begins_with_mark,
+    count_cells,
+    read_dataset,
+    stream_comments,
+)
 from civility.data.tables import CHUNK_ROWS
 from civility.errors import UserError
 
@@ -537,3 +545,50 @@ def test_streaming_tells_at_once_that_there_is_no_text_column() -> None:
         stream_comments(io.BytesIO(b"a\n"), "words")
     with pytest.raises(UserError, match=r"^standard input: no column 'words'; the file has: id, comment_text"):
         stream_comments(io.BytesIO(b"id,comment_text\n1,a\n"), "words")
+
+
+def test_each_comment_knows_the_row_it_stood_in(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.jsonl"
+    first.write_text('text,toxic\na,0\n,1\n" ",1\nb,1\n', encoding="utf-8")
+    second.write_text('{"text": "c\\u0000", "toxic": 1}\n{"text": "d\\ud800", "toxic": 0}\n', encoding="utf-8")
+    reading = read_dataset([first, second])
+    assert reading.dataset.texts == ("a", "b", "c ", "d\ufffd")
+    assert reading.origin.file.tolist() == [0, 0, 1, 1]
+    assert reading.origin.row.tolist() == [1, 4, 1, 2]
+    assert reading.mended == (("missing", 0, 2), ("white", 0, 3), ("nul", 1, 1), ("surrogates", 1, 2))
+
+
+def test_comments_without_labels_are_kept_where_asked(tmp_path: Path) -> None:
+    labelled, bare = tmp_path / "labelled.csv", tmp_path / "bare.csv"
+    labelled.write_text("text,toxic\na,0\nb,-1\n", encoding="utf-8")
+    bare.write_text("text\nc\n", encoding="utf-8")
+    reading = read_dataset([bare, labelled], keep_unlabelled=True)
+    assert reading.dataset.texts == ("c", "a", "b")
+    np.testing.assert_array_equal(reading.dataset.targets[:, 0], [np.nan, 0, np.nan])
+    assert any("-1 in 1 row of" in note for note in reading.notes)
+    with pytest.raises(UserError, match="no label columns"):
+        read_dataset([bare])
+    with pytest.raises(UserError, match="toxic = '-1'"):
+        read_dataset([labelled])
+    assert read_dataset([bare], keep_unlabelled=True).dataset.targets.shape == (1, 0)
+
+
+def test_comments_never_scored_are_kept_where_asked(tmp_path: Path) -> None:
+    comments, labels = tmp_path / "test.csv", tmp_path / "test_labels.csv"
+    comments.write_text("id,comment_text\n1,a\n2,b\n3,c\n", encoding="utf-8")
+    labels.write_text("id,toxic\n2,-1\n1,1\n", encoding="utf-8")
+    assert read_dataset([comments, labels]).dataset.texts == ("a",)
+    kept = read_dataset([comments, labels], keep_unlabelled=True)
+    assert kept.dataset.texts == ("a", "b", "c")
+    np.testing.assert_array_equal(kept.dataset.targets[:, 0], [1, np.nan, np.nan])
+    assert [note.split(" of ")[0] for note in kept.notes[:2]] == ["1 comment", "1 comment"]
+    assert all(" unknown: " in note for note in kept.notes[:2])
+
+
+def test_marks_and_cells_of_a_file_can_be_asked_for(tmp_path: Path) -> None:
+    marked, plain = tmp_path / "marked.csv", tmp_path / "plain.csv.gz"
+    marked.write_text("\ufefftext,lang\na,es\nb,it\nc,es\nd,\n", encoding="utf-8")
+    plain.write_bytes(gzip.compress(b"text\na\n"))
+    assert (begins_with_mark(str(marked)), begins_with_mark(str(plain))) == (True, False)
+    assert count_cells(str(marked), "lang") == {"es": 2, "it": 1}
+    assert count_cells(str(plain), "lang") is None

@@ -41,7 +41,7 @@ def test_the_nouns_are_importable() -> None:
         _ = civility.Nonsense
 
 
-@pytest.mark.parametrize("verb", ["", "train", "evaluate", "predict", "recipes"])
+@pytest.mark.parametrize("verb", ["", "train", "evaluate", "predict", "audit", "recipes"])
 def test_help_is_there_for_every_verb(civility: Run, verb: str) -> None:
     done = civility(*([verb] if verb else []), "--help")
     assert done.code == 0

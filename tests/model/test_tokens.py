@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from civility.model.encoder import load_tokenizer
-from civility.model.tokens import Tokens, tokenise
+from civility.model.tokens import Tokens, token_lengths, tokenise
 
 TEXTS = [
     "the garden is nice",
@@ -118,3 +118,13 @@ def test_a_text_of_a_million_characters_is_cut(tokenizer: Any) -> None:
 
 def test_a_word_of_a_million_characters_is_one_text(tokenizer: Any) -> None:
     assert len(tokenise(tokenizer, ["a" * 1_000_000], 64)) == 1
+
+
+def test_lengths_are_those_of_texts_that_are_cut_nowhere(tokenizer: Any) -> None:
+    expected = [len(tokenizer(text)["input_ids"]) for text in TEXTS]
+    # Padding and cutting that were asked for earlier are remembered by the tokenizer.
+    tokenizer(TEXTS, truncation=True, max_length=4, padding=True)
+    assert token_lengths(tokenizer, TEXTS).tolist() == expected
+    assert max(expected) > 64, "the control: one is longer than the model takes"
+    assert token_lengths(tokenizer, ["lone \ud800"]).shape == (1,)
+    assert token_lengths(tokenizer, []).shape == (0,)

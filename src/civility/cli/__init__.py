@@ -66,7 +66,7 @@ def _run(arguments: list[str]) -> int:
     # twice as fast so. OpenMP reads it once, when torch is imported; what the user has set stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = build_parser(__version__).parse_args(arguments)
-    verbs = {"train": _train, "evaluate": _evaluate, "predict": _predict, "recipes": _recipes}
+    verbs = {"train": _train, "evaluate": _evaluate, "predict": _predict, "audit": _audit, "recipes": _recipes}
     verbs[options.verb](options, ["civility", *arguments])
     sys.stdout.flush()
     return 0
@@ -190,6 +190,31 @@ def _predict(options: Namespace, command: list[str]) -> None:
         print_notes(console, [f"{done.num_blank:,} {blank} blank: scored as an empty text"])
     if options.out != "-":
         console.print(f"{done.num_comments:,} comments scored → {options.out}")
+
+
+def _audit(options: Namespace, command: list[str]) -> None:
+    from civility.audit import Question, audit
+    from civility.cli.audit_display import print_audit, stages
+    from civility.cli.display import make_console, print_notes, scoring_bar
+    from civility.data.readers import Columns
+
+    columns = Columns(
+        text=options.text_column,
+        id=options.id_column,
+        labels=tuple(options.labels or ()),
+        label_list=options.label_list_column,
+    )
+    console = make_console(stderr=True)
+    with stages(console) as on_stage, scoring_bar(console) as bar:
+        done = audit(
+            options.files,
+            Question(columns, options.target, options.model, options.max_length, options.seed),
+            out=Path(options.out) if options.out else None,
+            on_stage=on_stage,
+            on_scored=bar.advance,
+        )
+    print_notes(console, done.audit.notes)
+    print_audit(make_console(), done.audit, done.folder)
 
 
 def _recipes(options: Namespace, command: list[str]) -> None:

@@ -12,6 +12,7 @@ Train multi-label toxic-comment classifiers, and run them anywhere.
   train      a recipe and labelled comments  ->  a run directory with a classifier in it
   evaluate   a classifier and labelled comments  ->  a report
   predict    a classifier and comments  ->  a score a comment and label
+  audit      files of comments  ->  what is wrong with them, before a GPU hour is spent
   recipes    list the shipped recipes, or print one
 """
 
@@ -21,6 +22,7 @@ the first five minutes:
   echo "have a nice day" | civility predict runs/starter --data -
   civility train baseline --data train.csv            the baseline recipe on your own comments
   civility evaluate runs/baseline --data test.csv test_labels.csv
+  civility audit train.csv test.csv                   look at the comments before training on them
 
 'civility VERB --help' tells more. Exit codes: 0 done, 2 a mistake that you can mend, 1 a bug, 130 interrupted.
 """
@@ -69,6 +71,7 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     _add_train(verbs)
     _add_evaluate(verbs)
     _add_predict(verbs)
+    _add_audit(verbs)
     _add_recipes(verbs)
     return parser
 
@@ -197,6 +200,49 @@ examples:
         metavar="FORMAT",
         help="csv, jsonl or parquet; default: by the suffix, csv on standard output",
     )
+    _add_columns(parser)
+
+
+def _add_audit(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "audit",
+        "Look at files of comments, labelled or not, without training: label counts, lengths and what is cut, equal "
+        "and nearly\nequal comments, contradicting labels, leaks between the files, scripts, damaged and odd comments, "
+        "and, with a\nclassifier, likely label errors. Prints tables, and writes audit.json and rows.csv, which lists "
+        "the comments found.",
+        """\
+likely label errors need scores of comments that the classifier was not trained on. Of a run directory, the comments
+that it was trained on are left out; of any other classifier that cannot be told, and the output says so.
+
+examples:
+  civility audit train.csv
+  civility audit train.csv validation.csv test.csv --out audits/first
+  civility audit train.csv --with runs/baseline
+  civility audit mine.jsonl --text-column body --labels rude spam --model ./mdeberta-v3-base --max-length 128
+""",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="comments; several files are held against each other")
+    parser.add_argument(
+        "--with", dest="target", default="", metavar="TARGET", help=f"to find label errors with: {_TARGET}"
+    )
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="NAME|FOLDER",
+        help="whose tokenizer measures lengths; default: the classifier's, or the starter model's",
+    )
+    parser.add_argument(
+        "--max-length", type=int, metavar="TOKENS", help="where comments are cut; default: the classifier's, or 256"
+    )
+    parser.add_argument(
+        "--labels", nargs="+", action="extend", metavar="NAME", help="label columns; default: recognised"
+    )
+    parser.add_argument(
+        "--label-list-column", default="", metavar="NAME", help="a column that holds lists of the labels named"
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder to write; default: audit-FILE, numbered if taken")
+    parser.add_argument("--seed", type=int, default=0, metavar="NUMBER", help="of the random samples; default: 0")
     _add_columns(parser)
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -156,12 +156,17 @@ class TextCells:
     """Cells to comments, counting what had to be mended or has no text.
 
     A comment without text, or of only white space, becomes an empty string.
+
+    Parameters
+    ----------
+    mended : what was done to which row of the file: "missing", "white", "nul" or "surrogates"
     """
 
     num_missing: int = 0
     num_white: int = 0
     num_nul: int = 0
     num_surrogates: int = 0
+    mended: list[tuple[str, int]] = field(default_factory=list)
 
     def convert(self, name: str, chunk: Chunk, column: str) -> list[str]:
         """Return a column as strings without NUL and lone surrogates; a UserError for a number or a list."""
@@ -172,22 +177,26 @@ class TextCells:
                     f"{name}, {chunk.place(index)}: {column} = {show(cell)}: expected a text",
                     "name the column that holds the comments",
                 )
-            texts.append(self._clean(cell))
+            texts.append(self._clean(cell, chunk.first_row + index))
         return texts
 
-    def _clean(self, cell: str | None) -> str:
+    def _clean(self, cell: str | None, row: int) -> str:
         if not cell:
             self.num_missing += 1
+            self.mended.append(("missing", row))
             return ""
         text = cell
         if "\0" in text:
             self.num_nul += 1
+            self.mended.append(("nul", row))
             text = text.replace("\0", " ")
         if not text.isascii() and _SURROGATES.search(text):
             self.num_surrogates += 1
+            self.mended.append(("surrogates", row))
             text = _SURROGATES.sub("\ufffd", text)
         if text.isspace():
             self.num_white += 1
+            self.mended.append(("white", row))
             return ""
         return text
 

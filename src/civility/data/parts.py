@@ -22,10 +22,18 @@ _NOT_SCORED = -1
 
 @dataclass
 class Part:
-    """What one source gives: rows in its order, values as blocks to be joined."""
+    """What one source gives: rows in its order, values as blocks to be joined.
+
+    Parameters
+    ----------
+    rows : the number of each comment's row in the file, from 1
+    mended : what was done to the text of which row, as in `TextCells`
+    """
 
     texts: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    mended: list[tuple[str, int]] = field(default_factory=list)
     targets: list[Float32Array] = field(default_factory=list)
     groups: list[Float32Array] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -36,24 +44,35 @@ def read_part(source: Source, plan: Plan) -> Part:
     if isinstance(source.content, Dataset):
         return _read_corpus(source, source.content, plan)
     part, layout, name = Part(), source.layout, source.name
-    cells, numbers, lists = TextCells(), TargetCells(), LabelLists(plan.labels, plan.label_separator)
+    cells, numbers, lists = (
+        TextCells(),
+        TargetCells(plan.keep_unlabelled),
+        LabelLists(plan.labels, plan.label_separator),
+    )
     wanted = (layout.text, layout.id, layout.label_list, *layout.labels.values(), *layout.groups)
-    num_rows = 0
+    num_rows = num_minus_one = 0
     for chunk in _chunks(source, wanted):
         num_rows += len(chunk)
         texts = cells.convert(name, chunk, layout.text)
-        keep = _add_comments(part, texts, ids_of(chunk, layout.id, _prefix(name)))
+        keep = _add_comments(part, texts, ids_of(chunk, layout.id, _prefix(name)), chunk.first_row)
         if layout.label_list:
             targets = lists.convert(name, chunk, layout.label_list)
         else:
             known = {label: numbers.convert(name, chunk, column) for label, column in layout.labels.items()}
             targets = _block(plan.labels, known, len(chunk))
         groups = _block(plan.groups, {g: numbers.convert(name, chunk, g) for g in layout.groups}, len(chunk))
-        part.targets.append(targets[keep])
-        part.groups.append(groups[keep])
+        num_minus_one += int(np.sum(np.any(targets == _NOT_SCORED, axis=1)))
+        for block, values in ((part.targets, targets), (part.groups, groups)):
+            values[values == _NOT_SCORED] = np.nan
+            block.append(values[keep])
     if not part.texts:
         raise UserError(f"{name}: none of its {count(num_rows, 'comment')} has any text", "check the text column")
+    if num_minus_one:
+        part.notes.append(
+            f"-1 in {count(num_minus_one, 'row')} of {name} counts as unknown: training takes an empty cell"
+        )
     part.notes += [*_notes_on_text(name, cells), *_notes_on_lacks(source, plan, len(part.texts))]
+    part.mended = cells.mended
     return part
 
 
@@ -63,6 +82,8 @@ def _read_corpus(source: Source, corpus: Dataset, plan: Plan) -> Part:
     return Part(
         list(corpus.texts),
         list(corpus.ids),
+        list(range(1, len(corpus) + 1)),
+        [],
         [_block(plan.labels, targets, len(corpus))],
         [_block(plan.groups, groups, len(corpus))],
         list(_notes_on_lacks(source, plan, len(corpus))),
@@ -70,7 +91,7 @@ def _read_corpus(source: Source, corpus: Dataset, plan: Plan) -> Part:
 
 
 def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
-    """Read comments whose labels stand in another file, joined by id, without the rows never scored.
+    """Read comments whose labels stand in another file, joined by id, without those that have none.
 
     Raises
     ------
@@ -88,11 +109,14 @@ def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
         texts = cells.convert(comments.name, chunk, comments.layout.text)
         rows = np.array([row_of.get(id, -1) for id in ids], dtype=np.int64)
         scored = (rows >= 0) & ~unscored[rows]
+        wanted = scored | plan.keep_unlabelled
         num_joined += int(np.sum(rows >= 0))
         num_unscored += int(np.sum((rows >= 0) & unscored[rows]))
-        keep = _add_comments(part, [text if use else "" for text, use in zip(texts, scored, strict=True)], ids)
+        texts = [text if use else "" for text, use in zip(texts, wanted, strict=True)]
+        keep = _add_comments(part, texts, ids, chunk.first_row)
+        values = np.where(rows[:, np.newaxis] >= 0, scores[rows], np.float32(np.nan))[keep]
         # The labels wanted come first among the scores.
-        known = dict(zip(labels.layout.labels, scores[rows[keep]].T, strict=False))
+        known = dict(zip(labels.layout.labels, values.T, strict=False))
         part.targets.append(_block(plan.labels, known, int(np.sum(keep))))
     part.groups.append(_block(plan.groups, {}, len(part.texts)))
     names = f"{comments.name} and {labels.name}"
@@ -101,8 +125,10 @@ def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
             f"{names}: none of {count(len(seen), 'comment')} has a scored row of labels with its id",
             "check that the two files belong together",
         )
+    fate = "unknown" if plan.keep_unlabelled else "left out"
+    part.mended = cells.mended
     part.notes += [
-        *_notes_on_join(names, len(seen) - num_joined, len(row_of) - num_joined, num_unscored),
+        *_notes_on_join(names, len(seen) - num_joined, len(row_of) - num_joined, num_unscored, fate),
         *_notes_on_text(comments.name, cells),
         *_notes_on_lacks(labels, plan, len(part.texts)),
     ]
@@ -148,10 +174,11 @@ def _prefix(name: str) -> str:
     return f"{Path(name).name.split('.')[0]}:"
 
 
-def _add_comments(part: Part, texts: Sequence[str], ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+def _add_comments(part: Part, texts: Sequence[str], ids: Sequence[str], first_row: int) -> npt.NDArray[np.bool_]:
     """Add the comments that have a text, and return which these are."""
     part.texts.extend(text for text in texts if text)
     part.ids.extend(id for id, text in zip(ids, texts, strict=True) if text)
+    part.rows.extend(row for row, text in enumerate(texts, first_row) if text)
     return np.array([bool(text) for text in texts])
 
 
@@ -185,7 +212,7 @@ def _notes_on_text(name: str, cells: TextCells) -> Iterator[str]:
 
 
 def _notes_on_lacks(source: Source, plan: Plan, num_comments: int) -> Iterator[str]:
-    labels = () if source.layout.label_list else plan.labels
+    labels = () if source.layout.label_list or not source.has_labels else plan.labels
     for what, axis, found in (
         ("label", labels, source.layout.labels),
         ("group", plan.groups, source.layout.groups),
@@ -197,10 +224,12 @@ def _notes_on_lacks(source: Source, plan: Plan, num_comments: int) -> Iterator[s
             yield f"{source.name} lacks {missing}: unknown for its {count(num_comments, 'comment')}"
 
 
-def _notes_on_join(names: str, num_without_labels: int, num_without_text: int, num_unscored: int) -> Iterator[str]:
+def _notes_on_join(
+    names: str, num_without_labels: int, num_without_text: int, num_unscored: int, fate: str
+) -> Iterator[str]:
     if num_unscored:
-        yield f"{count(num_unscored, 'comment')} of {names} left out: never scored (-1 for every label)"
+        yield f"{count(num_unscored, 'comment')} of {names} {fate}: never scored (-1 for every label)"
     if num_without_labels:
-        yield f"{count(num_without_labels, 'comment')} of {names} left out: no row of labels has the id"
+        yield f"{count(num_without_labels, 'comment')} of {names} {fate}: no row of labels has the id"
     if num_without_text:
         yield f"{count(num_without_text, 'row')} of labels of {names} left out: no comment has the id"

@@ -58,6 +58,7 @@ class Plan:
     apart : at most one pair, comments in the first and their labels in the second
     labels, groups : (L,) and (G,) the axes
     label_separator : between the labels of a list
+    keep_unlabelled : whether comments without any label are read too, and -1 is unknown in every file
     """
 
     whole: tuple[Source, ...]
@@ -65,9 +66,10 @@ class Plan:
     labels: tuple[str, ...]
     groups: tuple[str, ...]
     label_separator: str
+    keep_unlabelled: bool = False
 
 
-def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool) -> Plan:
+def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool, keep_unlabelled: bool = False) -> Plan:
     """Return what to read from where.
 
     Raises
@@ -81,13 +83,13 @@ def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool) ->
         if not any(group in source.layout.groups for source in sources):
             raise no_column(_all_names(sources), group, _all_found(sources), "name columns that are there")
     labels = columns.labels or _recognised(sources)
-    whole, apart = _pair(sources, columns)
+    whole, apart = _pair(sources, columns, keep_unlabelled)
     if require_all_labels and not columns.label_list:
         for label in labels:
             if not any(label in source.layout.labels for source in sources):
                 there = [other for other in labels if any(other in source.layout.labels for source in sources)]
                 raise no_label(_all_names(sources), label, _all_found(sources), there)
-    return Plan(whole, apart, labels, columns.groups, columns.label_separator)
+    return Plan(whole, apart, labels, columns.groups, columns.label_separator, keep_unlabelled)
 
 
 def _refuse_doubtful(columns: Columns) -> None:
@@ -127,8 +129,12 @@ def _recognised(sources: Sequence[Source]) -> tuple[str, ...]:
     )
 
 
-def _pair(sources: Sequence[Source], columns: Columns) -> tuple[tuple[Source, ...], tuple[Source, Source] | None]:
+def _pair(
+    sources: Sequence[Source], columns: Columns, keep_unlabelled: bool
+) -> tuple[tuple[Source, ...], tuple[Source, Source] | None]:
     """Return the sources that are whole, and the pair that goes together."""
+    if keep_unlabelled and all(source.has_text for source in sources):
+        return tuple(sources), None
     whole = tuple(source for source in sources if source.has_text and source.has_labels)
     rest = [source for source in sources if source not in whole]
     texts = [source for source in rest if source.has_text and source.layout.id]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 
 from civility.data.cells import TextCells, ids_of
 from civility.data.dataset import Dataset
@@ -17,9 +18,20 @@ from civility.data.dialects import Columns, find_id, find_text, no_text
 from civility.data.parts import Part, count, read_joined, read_part
 from civility.data.plan import Plan, plan
 from civility.data.sources import built_in, expand, is_built_in
+from civility.data.streams import BYTE_ORDER_MARK, find_file
 from civility.data.tables import CHUNK_ROWS, Table, open_stdin, open_table
 
-__all__ = ["Columns", "CommentChunk", "Reading", "columns_present", "read_dataset", "stream_comments"]
+__all__ = [
+    "Columns",
+    "CommentChunk",
+    "Origin",
+    "Reading",
+    "begins_with_mark",
+    "columns_present",
+    "count_cells",
+    "read_dataset",
+    "stream_comments",
+]
 
 _RECOGNISE = Columns()
 
@@ -33,11 +45,30 @@ class Reading:
     dataset : the comments that have a text, in the order of the files and their rows
     files : as read, globs expanded
     notes : what a person should know, each one sentence with counts
+    origin : where each comment stood
+    mended : (what, index in ``files``, number of the row) for each text that was missing, only white space
+        ("white"), or held NUL ("nul") or lone surrogates ("surrogates")
     """
 
     dataset: Dataset
     files: tuple[str, ...]
     notes: tuple[str, ...]
+    origin: "Origin"
+    mended: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where comments stood.
+
+    Parameters
+    ----------
+    file : (N,) index among the files read
+    row : (N,) number of the row of data in that file, from 1
+    """
+
+    file: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -59,7 +90,11 @@ class CommentChunk:
 
 
 def read_dataset(
-    files: Sequence[str | Path], columns: Columns = _RECOGNISE, *, require_all_labels: bool = True
+    files: Sequence[str | Path],
+    columns: Columns = _RECOGNISE,
+    *,
+    require_all_labels: bool = True,
+    keep_unlabelled: bool = False,
 ) -> Reading:
     """Read labelled comments onto one label axis, by name, whatever the order of files and columns.
 
@@ -69,21 +104,29 @@ def read_dataset(
     columns : which columns hold what
     require_all_labels : whether each label asked for must be in at least one file, as for training.
         A file needs one of them in any case; those it lacks are NaN for its comments.
+    keep_unlabelled : whether files without any label, comments that were never scored, and -1 for unknown
+        in any file are read too, as for an audit
 
     Raises
     ------
     UserError : a file cannot be read, a column that is needed is not there, or a cell holds nonsense
     """
     names = expand(files)
-    todo = plan(names, columns, require_all_labels=require_all_labels)
+    todo = plan(names, columns, require_all_labels=require_all_labels, keep_unlabelled=keep_unlabelled)
     parts = {source.name: read_part(source, todo) for source in todo.whole}
     if todo.apart:
         parts[todo.apart[0].name] = read_joined(*todo.apart, todo)
     # A pair stands where its comments stand, whichever of its files comes first.
-    ordered = [parts[name] for name in names if name in parts]
+    placed = [(index, parts[name]) for index, name in enumerate(names) if name in parts]
+    ordered = [part for _, part in placed]
     dataset = _assemble(ordered, todo)
     notes = [note for part in ordered for note in part.notes]
-    return Reading(dataset, names, (*notes, *_notes_on(dataset)))
+    origin = Origin(
+        file=np.repeat([index for index, _ in placed], [len(part.texts) for part in ordered]).astype(np.int64),
+        row=np.array([row for part in ordered for row in part.rows], dtype=np.int64),
+    )
+    mended = tuple((what, index, row) for index, part in placed for what, row in part.mended)
+    return Reading(dataset, names, (*notes, *_notes_on(dataset)), origin, mended)
 
 
 def _assemble(parts: Sequence[Part], todo: Plan) -> Dataset:
@@ -102,7 +145,7 @@ def _notes_on(dataset: Dataset) -> Iterator[str]:
     if num_shared:
         yield f"{count(num_shared, 'comment')} share their id with another"
     num_unknown = int(np.sum(np.all(np.isnan(dataset.targets), axis=1)))
-    if num_unknown:
+    if num_unknown and dataset.labels:
         yield f"every label is unknown for {count(num_unknown, 'comment')}"
 
 
@@ -116,6 +159,25 @@ def columns_present(file: str, columns: Columns) -> Columns:
     found = open_table(expand([file])[0]).columns
     text, id, label_list = (name if name in found else "" for name in (columns.text, columns.id, columns.label_list))
     return replace(columns, text=text, id=id, label_list=label_list)
+
+
+def begins_with_mark(file: str) -> bool:
+    """Return whether a file of text begins with a byte order mark, which the readers pass over."""
+    if is_built_in(file):
+        return False
+    with find_file(file).open() as stream:
+        return stream.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
+
+
+def count_cells(file: str, column: str) -> dict[str, int] | None:
+    """Return how often each value stands in a column, the most frequent first; None if there is no such column."""
+    if is_built_in(file):
+        return None
+    table = open_table(file)
+    if column not in table.columns:
+        return None
+    counts = Counter(str(cell) for chunk in table.chunks([column]) for cell in chunk.columns[column] if cell)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def stream_comments(source: str | Path | IO[bytes], text: str = "", id: str = "") -> Iterator[CommentChunk]:

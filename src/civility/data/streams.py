@@ -29,7 +29,7 @@ FORMATS = {
 }
 COMPRESSIONS = (".gz", ".zst", ".zip")
 
-_BOM = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -172,8 +172,8 @@ def decode_lines(name: str, lines: Iterable[bytes], *, has_header: bool = False)
         line = raw
         if number == 1:
             _refuse_utf16(name, line, has_header)
-            if line.startswith(_BOM):
-                line, offset = line[len(_BOM) :], len(_BOM)
+            if line.startswith(BYTE_ORDER_MARK):
+                line, offset = line[len(BYTE_ORDER_MARK) :], len(BYTE_ORDER_MARK)
         try:
             yield line.decode()
         except UnicodeDecodeError as error:

@@ -1,0 +1,41 @@
+"""How many comments have each label, and which labels come together. Knows targets only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import POSITIVE_FROM, Float32Array
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """Comments of one label: positive, negative and unknown add up to all; soft ones are among the known."""
+
+    num_positive: int
+    num_negative: int
+    num_unknown: int
+    num_soft: int
+
+
+def label_counts(targets: Float32Array) -> list[LabelCounts]:
+    """Return the counts of each label of targets (N, L)."""
+    counts = []
+    for column in targets.T:
+        positive, unknown = int((column >= POSITIVE_FROM).sum()), int(np.isnan(column).sum())
+        soft = int(((column > 0) & (column < 1)).sum())
+        counts.append(LabelCounts(positive, len(column) - positive - unknown, unknown, soft))
+    return counts
+
+
+def co_occurrence(targets: Float32Array) -> Int64Array:
+    """Return (L, L) counts of comments that have both labels; on the diagonal, those that have the one."""
+    positive = (targets >= POSITIVE_FROM).astype(np.float32)
+    # float32 counts are exact up to 2**24: sum blocks of fewer rows.
+    blocks = (positive[start : start + 2**20] for start in range(0, len(positive), 2**20))
+    total = np.zeros((targets.shape[1], targets.shape[1]), dtype=np.int64)
+    for block in blocks:
+        total += (block.T @ block).astype(np.int64)
+    return total
