@@ -1,12 +1,13 @@
 # make setup   a virtual environment with everything in it       make check   lint, types, layers, wheel
 # make train   set up, then train the starter                    make test    set up, then run the tests
+# make soak    kill a small run 200 times and go on with it      (make test: 25 times)
 # make bench   the quick benchmarks                              make clean   remove what was made here
 
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*') pyproject.toml README.md
 
-.PHONY: setup check test train bench clean
+.PHONY: setup check test soak train bench clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/installed
@@ -30,6 +31,9 @@ check: setup .venv/wheel-checked
 
 test: setup
 	$(BIN)/python -m pytest
+
+soak: setup
+	CIVILITY_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_killed.py
 
 train: setup
 	$(BIN)/civility train starter
