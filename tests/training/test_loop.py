@@ -222,3 +222,77 @@ def test_a_gradient_that_is_not_finite_names_all_comments_of_the_step(tiny_bert:
         run(broken)
     assert sorted(stop.value.rows) == sorted(first.tolist())
     assert not stop.value.narrowed
+
+
+def short_of_memory(some: Trainer, most: int) -> list[int]:
+    """Let the model run out of memory on more than so many comments; return the sizes that it is given."""
+    sizes: list[int] = []
+
+    def refuse(module: Any, arguments: Any, named: dict[str, torch.Tensor]) -> None:
+        sizes.append(len(named["input_ids"]))
+        if sizes[-1] > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+
+    some.model.register_forward_pre_hook(refuse, with_kwargs=True)
+    return sizes
+
+
+def test_out_of_memory_halves_the_micro_batch_and_repeats_the_step(still_deberta: Path) -> None:
+    plain, short = trainer(still_deberta), trainer(still_deberta)
+    sizes = short_of_memory(short, 3)
+    expected, facts = run(plain), run(short)
+    used = [fact.batch_size for fact in facts if isinstance(fact, StepDone)]
+    # The first step is the short one, of 6 comments: shared out in two threes, it fits at 4.
+    assert used == [4, *[2] * 7]
+    assert sum(size > 3 for size in sizes) == 2, "asked once too much at 8, and at 4"
+    for ours, theirs in zip(facts, expected, strict=True):
+        if isinstance(ours, StepDone) and isinstance(theirs, StepDone):
+            assert (ours.num_comments, ours.learning_rate) == (theirs.num_comments, theirs.learning_rate)
+            assert ours.loss == pytest.approx(theirs.loss, abs=1e-6)
+    first, second = weights(plain), weights(short)
+    assert max((first[name] - second[name]).abs().max().item() for name in first) < 1e-6
+
+
+def test_the_control_a_smaller_global_batch_ends_otherwise(still_deberta: Path) -> None:
+    plain, other = trainer(still_deberta), trainer(still_deberta)
+    other.shape = BatchShape(2, 4)
+    run(plain)
+    run(other)
+    first, second = weights(plain), weights(other)
+    assert max((first[name] - second[name]).abs().max().item() for name in first) > 1e-4
+
+
+def test_a_step_that_runs_out_of_memory_in_its_last_micro_batch_counts_nothing_twice(still_deberta: Path) -> None:
+    plain, short = trainer(still_deberta, accumulation=2), trainer(still_deberta, accumulation=2)
+    calls: list[int] = []
+
+    def refuse(module: Any, arguments: Any, named: dict[str, torch.Tensor]) -> None:
+        calls.append(len(named["input_ids"]))
+        if len(calls) == 2:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory")
+
+    short.model.register_forward_pre_hook(refuse, with_kwargs=True)
+    run(plain)
+    run(short)
+    first, second = weights(plain), weights(short)
+    assert max((first[name] - second[name]).abs().max().item() for name in first) < 1e-6
+
+
+def test_a_memory_too_small_for_a_single_comment_is_told(tiny_bert: Path) -> None:
+    some = trainer(tiny_bert)
+    before = weights(some)
+    short_of_memory(some, 0)
+    with pytest.raises(UserError, match="step 1: the memory is too small to train on a single comment"):
+        run(some)
+    assert equal(weights(some), before)
+
+
+def test_any_other_error_is_not_taken_for_want_of_memory(tiny_bert: Path) -> None:
+    some = trainer(tiny_bert)
+
+    def fail(module: Any, arguments: Any) -> None:
+        raise RuntimeError("device-side assert triggered")
+
+    some.model.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        run(some)
