@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,19 +16,28 @@ pytestmark = pytest.mark.processes
 
 NUM_KILLS = int(os.environ.get("CIVILITY_KILLS", "25"))
 KILLS_A_RUN = 25
-SETTINGS = quick(
-    *("training.batch_size=8", "training.gradient_accumulation=2", "training.epochs=4", "training.patience=4"),
-    *("training.log_every=1", "training.checkpoint_steps=1"),
-)
+SMALL = ("training.batch_size=8", "training.gradient_accumulation=2", "training.patience=4", "training.log_every=1")
+EVERY_STEP = quick(*SMALL, "training.epochs=4", "training.checkpoint_steps=1")
+# Due at every step, and written beside training.
+BY_TIME = quick(*SMALL, "training.epochs=4", "training.checkpoint_minutes=1e-9")
 # What tells of the machine, the time and the lives of a run, and may differ.
 OWN = {"environment.json", "timing.jsonl"}
 
 
-def kill(data: Path, model: Path, folder: Path, kills: int, *, seed: int, broken: bool = False) -> str:
+def kill(
+    data: Path,
+    model: Path,
+    folder: Path,
+    kills: int,
+    *,
+    seed: int,
+    broken: bool = False,
+    settings: Sequence[str] = EVERY_STEP,
+) -> str:
     """Train once undisturbed into ``folder/whole/run``, and once killed into ``folder/killed/run``."""
     driver = [sys.executable, str(Path(__file__).with_name("lives.py")), str(kills), str(seed), str(int(broken))]
     places = [str(folder / "whole" / "run"), str(folder / "killed" / "run"), "--"]
-    command = ["train", "baseline", "--data", str(data), "--model", str(model), *SETTINGS]
+    command = ["train", "baseline", "--data", str(data), "--model", str(model), *settings]
     done = subprocess.run([*driver, *places, *command], capture_output=True, text=True, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     return done.stdout
@@ -57,6 +66,15 @@ def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(
     weights = tmp_path / "0" / "killed" / "run" / "classifier" / "model.safetensors"
     compared = subprocess.run(["cmp", weights, tmp_path / "0" / "whole" / "run" / "classifier" / "model.safetensors"])
     assert compared.returncode == 0
+
+
+def test_so_does_one_whose_checkpoints_are_written_beside_training(
+    tiny_bert: Path, write_comments: Callable[..., Path], tmp_path: Path
+) -> None:
+    story = kill(write_comments(160), tiny_bert, tmp_path, 5, seed=2, settings=BY_TIME)
+    # Which checkpoints are there at the end hangs on the clock; nothing else does.
+    assert [name for name in differing(tmp_path) if not name.startswith("checkpoints/")] == [], story
+    assert "step-" in story
 
 
 def test_the_control_where_dropout_hangs_on_history_the_weights_differ(

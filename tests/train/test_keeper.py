@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from civility.errors import UserError
 from civility.run import RunDirectory
@@ -21,6 +22,7 @@ from civility.train.facts import EpochJudged, Fact
 from civility.train.keeper import Keeper
 from civility.train.resume import find_starting_point
 from civility.train.session import Session
+from civility.training.checkpoint import load_checkpoint, take_snapshot, verify_checkpoint
 from civility.training.progress import Progress, StepDone
 from civility.training.stopping import EarlyStopping
 from civility.training.watch import LossWatch, Warned
@@ -84,13 +86,14 @@ class Place:
         self.run.create()
         self.run.make_folders()
         self.troubles: list[UserError] = []
+        self.saved: list[int] = []
         self.trainer = session.trainer
         self.keeper = Keeper(
             *(self.run, self.trainer, EarlyStopping(2), LossWatch(10, 1), {"recipe": {}}),
             minutes=0,
             steps=1,
             metrics=LineLog(self.run.metrics),
-            on_saved=lambda seconds: None,
+            on_saved=lambda step, seconds: self.saved.append(step),
             on_trouble=self.troubles.append,
             best_step=2,
         )
@@ -231,22 +234,67 @@ def test_a_run_whose_disk_stays_full_ends_with_a_word_and_is_gone_on_with(
     assert differing(whole, out) == []
 
 
-def test_a_checkpoint_is_due_by_steps_or_by_time_and_not_at_the_end_of_an_epoch(
+def test_a_checkpoint_is_made_by_steps_or_by_time_and_not_at_the_end_of_an_epoch(
     session: Session, tmp_path: Path
 ) -> None:
-    keeper = Place(session, tmp_path / "run").keeper
-    keeper.steps = 3
-    session.trainer.progress = Progress(0, 48, 3)
-    assert keeper.is_due(3)
-    assert not keeper.is_due(4)
-    session.trainer.progress = Progress(0, len(session.trainer.data.tokens), 5)
+    place = Place(session, tmp_path / "run")
+    keeper = place.keeper
+
+    def made_at(num_comments: int, step: int) -> bool:
+        session.trainer.progress = Progress(0, num_comments, step)
+        before = len(place.saved)
+        keeper.after_step()
+        keeper.settle()
+        return len(place.saved) > before
+
+    keeper.steps, keeper.minutes = 3, 0
+    assert not made_at(64, 4)
+    assert made_at(66, 6)
     keeper.steps = 1
-    assert not keeper.is_due(5)
-    session.trainer.progress = Progress(0, 64, 4)
+    assert not made_at(len(session.trainer.data.tokens), 7)
     keeper.steps = 0
-    assert not keeper.is_due(4)
+    assert not made_at(64, 8)
     keeper.minutes = 1e-9
-    assert keeper.is_due(4)
+    assert made_at(64, 9)
+    assert place.start() == "step-000009"
+
+
+def test_a_checkpoint_written_beside_training_is_of_the_moment_it_was_asked_for(
+    session: Session, tmp_path: Path
+) -> None:
+    place = Place(session, tmp_path / "run")
+    trainer, keeper = session.trainer, place.keeper
+    keeper.steps, keeper.minutes = 0, 1e-9
+    trainer.progress = Progress(0, 64, 4)
+    kept = take_snapshot(trainer.model, trainer.optimizer, None, trainer.progress).copied()
+    keeper.after_step()
+    with torch.no_grad():  # training goes on while it is being written
+        for parameter in trainer.model.parameters():
+            parameter.add_(1.0)
+    keeper.settle()
+    assert place.saved[-1] == 4
+    folder = place.run.checkpoint(4)
+    verify_checkpoint(folder)
+    moved = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    assert load_checkpoint(folder, trainer.model, trainer.optimizer, None) == Progress(0, 64, 4)
+    now = trainer.model.state_dict()
+    assert all(torch.equal(now[name], tensor) for name, tensor in kept.weights.items())
+    assert not any(torch.equal(now[name], tensor) for name, tensor in moved.items() if tensor.is_floating_point())
+
+
+def test_a_full_disk_is_told_of_a_checkpoint_written_beside_training_too(session: Session, tmp_path: Path) -> None:
+    place = Place(session, tmp_path / "run")
+    place.keeper.steps, place.keeper.minutes = 0, 1e-9
+    session.trainer.progress = Progress(0, 64, 4)
+    with files_up_to(60_000):
+        place.keeper.after_step()
+        place.keeper.settle()
+    assert "cannot write" in place.troubles[0].message
+    assert place.start() == "step-000003"
+    session.trainer.progress = Progress(0, 66, 5)
+    place.keeper.after_step()
+    assert len(place.troubles) == 1, "not before a minute has passed"
+    assert place.start() == "step-000003"
 
 
 def test_the_last_two_and_the_best_are_kept(session: Session, tmp_path: Path) -> None:

@@ -201,6 +201,10 @@ class RunDirectory:
         """
         return self.checkpoints / f"step-{step:06d}{_TO_VALIDATE if to_validate else ''}"
 
+    def before_validation(self, checkpoint: Path) -> Path:
+        """Return the folder of the same step whose validation was still to come."""
+        return checkpoint.with_name(checkpoint.name.removesuffix(_TO_VALIDATE) + _TO_VALIDATE)
+
     def checkpoint_folders(self) -> list[Path]:
         """Return the complete checkpoints, the oldest first."""
         found = {p: p.name.removeprefix("step-").removesuffix(_TO_VALIDATE) for p in self.checkpoints.glob("step-*")}

@@ -1,7 +1,12 @@
-"""Keeps the checkpoints of a run: when to make one, which to keep, and what to do when the disk is full."""
+"""Keeps the checkpoints of a run: when to make one, which to keep, and what to do when the disk is full.
+
+Where time alone asks for a checkpoint, it is written beside training, from a copy: a disk that takes ten seconds for
+it costs the run no more than the copy. All others are waited for, so that where they are does not hang on the clock.
+"""
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +17,23 @@ from civility.errors import UserError
 from civility.run import RunDirectory
 from civility.run.log import LineLog
 from civility.training.checkpoint import Snapshot, load_logits, load_weights, save_checkpoint, take_snapshot
+from civility.training.devices import is_out_of_memory
 from civility.training.loop import Trainer
 from civility.training.stopping import EarlyStopping
 from civility.training.watch import LossWatch
 
 _NUM_LATEST = 2
 _SECONDS_UNTIL_ANOTHER_TRY = 60.0
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """A checkpoint that is being written beside training: where, of which step, what it cost until now, its end."""
+
+    folder: Path
+    step: int
+    waited: float
+    written: "Future[None]"
 
 
 @dataclass(eq=False)
@@ -32,7 +48,7 @@ class Keeper:
     facts : of the run, for whoever resumes it
     minutes, steps : between two checkpoints inside an epoch; 0 for never
     metrics : the log; on the disk before a checkpoint is, which tells how long it was
-    on_saved : told the seconds that a checkpoint took
+    on_saved : told the steps of a checkpoint that is complete, and the seconds that training waited for it
     on_trouble : told that one could not be written
     best_step : optimiser steps when the best epoch so far ended; 0 before the first
     """
@@ -45,23 +61,67 @@ class Keeper:
     minutes: float
     steps: int
     metrics: LineLog
-    on_saved: Callable[[float], None]
+    on_saved: Callable[[int, float], None]
     on_trouble: Callable[[UserError], None]
     best_step: int = 0
     _unwritten_best: Snapshot | None = None
     _latest: float = field(default_factory=time.monotonic)
     _next_try: float = 0.0
     _missing: bool = False
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
+    _under_way: _UnderWay | None = None
 
-    def is_due(self, step: int) -> bool:
-        """Whether a checkpoint is to be made after this step, inside an epoch."""
-        if self.trainer.progress.num_comments == len(self.trainer.data.tokens):
-            return False  # the one after the epoch comes soon, and is of more use
-        now = time.monotonic()
+    def after_step(self) -> None:
+        """Make a checkpoint inside an epoch, if it is time for one."""
+        progress, now = self.trainer.progress, time.monotonic()
+        if self._under_way is not None and self._under_way.written.done():
+            self.settle()
+        if progress.num_comments == len(self.trainer.data.tokens):
+            return  # the one after the epoch comes soon, and is of more use
         if self._missing:
-            return now >= self._next_try
-        by_time = bool(self.minutes) and now - self._latest >= 60 * self.minutes
-        return by_time or bool(self.steps and step % self.steps == 0)
+            if now >= self._next_try:
+                self.save()
+        elif self.steps and progress.step % self.steps == 0:
+            self.save()
+        elif self.minutes and now - self._latest >= 60 * self.minutes and self._under_way is None:
+            self._save_beside_training()
+
+    def settle(self) -> None:
+        """Wait for the checkpoint that is being written beside training, if there is one."""
+        if self._under_way is None:
+            return
+        under_way, self._under_way = self._under_way, None
+        try:
+            under_way.written.result()
+            self._prune(under_way.folder)
+        except UserError as error:
+            self._trouble(error)
+            return
+        self.on_saved(under_way.step, under_way.waited)
+
+    def _save_beside_training(self) -> None:
+        if self._unwritten_best is not None:
+            self.save()
+            return
+        started = time.monotonic()
+        try:
+            self.metrics.flush()
+            snapshot = self._snapshot(None).copied()
+        except UserError as error:
+            self._trouble(error)
+            return
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            self.save()  # no room for a copy
+            return
+        written = self._writer.submit(save_checkpoint, self.place, snapshot)
+        self._latest = time.monotonic()
+        self._under_way = _UnderWay(self.place, self.trainer.progress.step, self._latest - started, written)
+
+    def _trouble(self, error: UserError) -> None:
+        self._missing, self._next_try = True, time.monotonic() + _SECONDS_UNTIL_ANOTHER_TRY
+        self.on_trouble(error)
 
     def save_epoch(self, is_best: bool, logits: Float32Array) -> bool:
         """Make the checkpoint of an epoch that has just been judged: see `save`."""
@@ -76,10 +136,10 @@ class Keeper:
     def save(self, logits: Float32Array | None = None) -> bool:
         """Make a checkpoint of the place where the trainer is, and remove those that are no longer needed.
 
-        Return False if the disk refused it: then the older ones stay, and `is_due` asks for another try after
-        a minute.
+        Return False if the disk refused it: then the older ones stay, and it is tried again after a minute.
         """
         started = time.monotonic()
+        self.settle()
         try:
             self.metrics.flush()
             if self._unwritten_best is not None:
@@ -88,13 +148,12 @@ class Keeper:
             # There already where a resumed run is asked to stop before its first step.
             if not self.place.exists():
                 save_checkpoint(self.place, self._snapshot(logits))
-            self._prune()
+            self._prune(self.place)
         except UserError as error:
-            self._missing, self._next_try = True, time.monotonic() + _SECONDS_UNTIL_ANOTHER_TRY
-            self.on_trouble(error)
+            self._trouble(error)
             return False
         self._latest, self._missing = time.monotonic(), False
-        self.on_saved(self._latest - started)
+        self.on_saved(self.trainer.progress.step, self._latest - started)
         return True
 
     @property
@@ -127,11 +186,11 @@ class Keeper:
             trainer.model, trainer.optimizer, trainer.precision.scaler, trainer.progress, facts=facts, logits=logits
         )
 
-    def _prune(self) -> None:
+    def _prune(self, newest: Path) -> None:
         """Remove all checkpoints but the last two and the best."""
-        older = [folder for folder in self.run.checkpoint_folders() if folder != self.place]
-        # The same weights, before their validation: of no use beside those after it.
-        same = self.run.checkpoint(self.trainer.progress.step, to_validate=True)
+        # Of the same weights, the one before their validation is of no use beside the one after it.
+        same = self.run.before_validation(newest)
+        older = [folder for folder in self.run.checkpoint_folders() if folder != newest]
         latest = [folder for folder in older if folder != same][1 - _NUM_LATEST :]
         for folder in older:
             if folder not in (self.run.checkpoint(self.best_step), *latest):

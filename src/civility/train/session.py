@@ -158,6 +158,7 @@ class Session:
                 environment = account.environment(command, self.data, self.trainer, self.checks)
                 self._records.begin(self.recipe.to_toml(), environment, account.life(command, self.trainer))
                 self._keeper = self._new_keeper(self._records, facts)
+                stack.callback(self._keeper.settle)  # before the lock is let go
             if tracker:
                 self.accelerator.init_trackers("civility", config=self.recipe.flat())
             yield
@@ -172,7 +173,7 @@ class Session:
             minutes=self.recipe.training.checkpoint_minutes,
             steps=self.recipe.training.checkpoint_steps,
             metrics=records.metrics,
-            on_saved=lambda seconds: records.write_seconds("save", self.trainer.progress.step, seconds),
+            on_saved=lambda step, seconds: records.write_seconds("save", step, seconds),
             on_trouble=lambda error: self.warn(f"no checkpoint was made, and training goes on: {error.message}"),
             best_step=records.point.facts.get("best_step", 0),
         )
@@ -282,8 +283,7 @@ class Session:
         """Show whoever waits for the directory that this run lives, and make a checkpoint if it is time for one."""
         if self._records is not None and self._keeper is not None:
             self._records.lock.sign()
-            if self._keeper.is_due(self.trainer.progress.step):
-                self._keeper.save()
+            self._keeper.after_step()
 
     def save_epoch(self, is_best: bool) -> None:
         """Make the checkpoint of an epoch that has just been judged."""
