@@ -29,8 +29,9 @@ check: setup .venv/wheel-checked
 	$(BIN)/python tests/smoke_wheel.py
 	touch $@
 
+# Two at a time: torch takes a gigabyte a worker, and the tests of several processes start more.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 soak: setup
 	CIVILITY_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_killed.py

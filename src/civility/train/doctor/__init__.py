@@ -23,7 +23,7 @@ from civility.train.doctor.data_checks import (
     check_unknown_targets,
 )
 from civility.train.doctor.known_faults import check_versions, own_requirements
-from civility.train.doctor.machine_checks import check_disk, check_memory, check_precision
+from civility.train.doctor.machine_checks import CHECKPOINT_BYTES, check_disk, check_memory, check_precision
 from civility.train.doctor.model_checks import (
     check_head,
     check_model_labels,
@@ -69,6 +69,8 @@ def checks_before_loading(
     needed = size.training_bytes(
         settings.batch_size, recipe.data.max_length, half=precision != "fp32", shared=num_processes > 1
     )
+    if device == "cpu" and settings.checkpoint_minutes:
+        needed += CHECKPOINT_BYTES * size.num_parameters  # the copy that is written beside training
     return [
         check_memory(
             needed, size.state_bytes, device_memory(device), "the GPU" if device == "cuda" else "this machine", num_here

@@ -5,7 +5,7 @@ from civility.train.doctor.check import Check, judge
 from civility.training.hardware import Memory
 
 _GIB = 2**30
-_CHECKPOINT_BYTES, _CLASSIFIER_BYTES = 12, 4
+CHECKPOINT_BYTES, _CLASSIFIER_BYTES = 12, 4
 """A parameter on disk: weight and two moments in a checkpoint, the weight alone in the classifier."""
 
 _MOST_CHECKPOINTS = 4
@@ -43,7 +43,7 @@ def check_memory(needed: int, certain: int, memory: Memory | None, where: str, n
 
 def check_disk(size: ModelSize, free: int, where: str) -> Check:
     """Fail if the disk has no room for one checkpoint and the classifier; warn if not for all that a run keeps."""
-    checkpoint, classifier = _CHECKPOINT_BYTES * size.num_parameters, _CLASSIFIER_BYTES * size.num_parameters
+    checkpoint, classifier = CHECKPOINT_BYTES * size.num_parameters, _CLASSIFIER_BYTES * size.num_parameters
     needed = _MOST_CHECKPOINTS * checkpoint + classifier
     return judge(
         "disk",
