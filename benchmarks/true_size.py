@@ -106,13 +106,15 @@ def main() -> None:
         started = time.perf_counter()
         subprocess.run(command, check=True)
         seconds = time.perf_counter() - started
-        lines, facts = list(RunDirectory(out).read_metrics()), RunDirectory(out).read_environment()
-    steps = [line for line in lines if line["kind"] == "step"]
+        run = RunDirectory(out)
+        facts, steps = run.read_environment(), [line for line in run.read_metrics() if line["kind"] == "step"]
+        seconds_of = {kind: [t["seconds"] for t in run.read_timing() if t["kind"] == kind] for kind in ("step", "save")}
     result = {
         "precision": facts["precision"],
         "device": facts["device"],
         "steps": len(steps),
-        "seconds_per_step": sum(step["seconds"] for step in steps[1:]) / max(1, len(steps) - 1),
+        "seconds_per_step": sum(seconds_of["step"][1:]) / max(1, len(steps) - 1),
+        "waited_for_saves": sum(seconds_of["save"]),
         "tokens_per_comment": sum(step["num_tokens"] for step in steps) / options.comments,
         "whole_command_seconds": seconds,
         "peak_gib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20,

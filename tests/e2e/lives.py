@@ -112,7 +112,7 @@ def main() -> None:
     assert reference.code == 0, reference
     arguments += ["--resume", "auto", "--out", str(killed)]
     # So that the deaths are spread over the whole run: an average life is to get a little less than its share done.
-    share = 1.6 / max(1, kills)
+    share = min(0.25, 1.6 / max(1, kills))
     chance, done = random.Random(seed), 0
     while done < kills:
         if chance.random() < 0.5:

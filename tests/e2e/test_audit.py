@@ -40,7 +40,8 @@ def test_an_audit_prints_what_to_do_and_no_comment(
     for word in ("sniggle", "zork"):
         assert word not in (done.out + done.err).lower(), "foul words stay in the file"
         assert word in (tmp_path / "audit-mine" / "rows.csv").read_text("utf-8").lower() or word == "zork"
-    assert max(map(len, done.out.splitlines())) <= 100
+    # A path may be longer than a line.
+    assert max(len(line) for line in done.out.splitlines() if str(tiny_bert) not in line) <= 100
     again = civility("audit", "mine.csv", "--model", tiny_bert)
     assert again.code == 0
     assert (tmp_path / "audit-mine-2" / "audit.json").is_file()

@@ -81,5 +81,5 @@ def test_the_control_where_dropout_hangs_on_history_the_weights_differ(
     tiny_bert: Path, write_comments: Callable[..., Path], tmp_path: Path
 ) -> None:
     story = kill(write_comments(160), tiny_bert, tmp_path, 3, seed=1, broken=True)
-    assert "killed 3" in story
+    assert "killed 0" not in story
     assert "classifier/model.safetensors" in differing(tmp_path)

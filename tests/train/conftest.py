@@ -11,7 +11,7 @@ import pytest
 from civility.data.prepare import PreparedData, prepare
 from civility.errors import Interrupted
 from civility.recipe import Recipe
-from civility.run import RunDirectory
+from civility.run import Begin, RunDirectory
 from civility.train import train
 from civility.train.facts import Fact, Listener
 
@@ -45,11 +45,11 @@ class Small:
         return prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
 
     def train(
-        self, out: Path, *, resume: bool = False, listen: Listener = lambda fact: None, **changes: Any
+        self, out: Path, *, begin: Begin = "new", listen: Listener = lambda fact: None, **changes: Any
     ) -> RunDirectory:
         """Train."""
         recipe = self.recipe(**changes)
-        return train(recipe, self.prepare(recipe), out, resume=resume, listen=listen)
+        return train(recipe, self.prepare(recipe), out, begin=begin, listen=listen)
 
     def interrupt(self, out: Path, when: Callable[[Fact], bool], *, number: int = signal.SIGINT, **changes: Any) -> str:
         """Train until a fact, send this process the signal then, and return what it says at its end."""

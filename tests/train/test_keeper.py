@@ -33,6 +33,11 @@ from .test_resume import differing
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
+SHARING = {"training.batch_size": 8, "training.gradient_accumulation": 2}
+DATA = dict.fromkeys(("training", "validation", "tokens", "validation_tokens", "model"), "sha256:0")
+FACTS: dict[str, Any] = {"recipe": SHARING, "data": DATA, "circumstances": {}, "global_size": 16}
+
+
 class Faults:
     """Calls to the file system that concern a checkpoint, counted; one of them may fail or kill the process.
 
@@ -71,7 +76,7 @@ def session(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A model and an optimiser that have trained for three steps, not on disk."""
     recipe = small.recipe()
     run = RunDirectory(tmp_path_factory.mktemp("session"))
-    started = Session.start(recipe, small.prepare(recipe), run, "", lambda fact: None)
+    started = Session.start(recipe, small.prepare(recipe), run, tracker="", global_size=None, listen=lambda fact: None)
     for number, _ in enumerate(started.trainer.run(lambda: started.validate(lambda: False)), start=1):
         if number == 3:
             return started
@@ -87,14 +92,16 @@ class Place:
         self.run.make_folders()
         self.troubles: list[UserError] = []
         self.saved: list[int] = []
+        self.left: list[UserError] = []
         self.trainer = session.trainer
         self.keeper = Keeper(
-            *(self.run, self.trainer, EarlyStopping(2), LossWatch(10, 1), {"recipe": {}}),
+            *(self.run, self.trainer, EarlyStopping(2), LossWatch(10, 1), FACTS),
             minutes=0,
             steps=1,
             metrics=LineLog(self.run.metrics),
             on_saved=lambda step, seconds: self.saved.append(step),
             on_trouble=self.troubles.append,
+            on_left=self.left.append,
             best_step=2,
         )
         self.save(2)
@@ -106,7 +113,7 @@ class Place:
 
     def start(self) -> str:
         """Return where a run that begins now would go on."""
-        folder = find_starting_point(self.run).folder
+        folder = find_starting_point(self.run, FACTS).folder
         assert folder is not None
         return folder.name
 
@@ -131,6 +138,7 @@ def test_an_error_at_any_write_of_a_save_is_told_and_costs_no_checkpoint(
         if faults.seen < at:
             break  # the save has no such call: all were tried
         assert saved or place.troubles, "what went wrong is told"
+        assert len(place.troubles) + len(place.left) <= 1
         assert place.start() in ("step-000003", "step-000004")
         assert not saved or place.start() == "step-000004"
         # The disk is well again: the next save is as any other.
@@ -230,7 +238,7 @@ def test_a_run_whose_disk_stays_full_ends_with_a_word_and_is_gone_on_with(
     finally:
         limit[0].__exit__(None, None, None)
     assert not (out / "classifier").exists()
-    small.train(out, resume=True)
+    small.train(out, begin="resume")
     assert differing(whole, out) == []
 
 
@@ -295,6 +303,36 @@ def test_a_full_disk_is_told_of_a_checkpoint_written_beside_training_too(session
     place.keeper.after_step()
     assert len(place.troubles) == 1, "not before a minute has passed"
     assert place.start() == "step-000003"
+
+
+def test_a_checkpoint_that_cannot_be_removed_costs_a_word_only(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(session, tmp_path / "run")
+    place.save(4)
+    rename = Path.rename
+
+    def busy(path: Path, target: Path) -> Path:
+        if path.name == "step-000003":
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    assert place.save(5)
+    assert place.start() == "step-000005"
+    assert "step-000003: cannot write: Device or resource busy" in place.left[0].message
+    assert not place.troubles
+
+
+def test_what_a_kept_checkpoint_goes_back_to_is_kept(session: Session, tmp_path: Path) -> None:
+    place = Place(session, tmp_path / "run")
+    place.save(4)
+    place.keeper.best_step = 5  # a new best epoch, whose checkpoint may yet turn out to be damaged
+    place.save(5)
+    assert [folder.name for folder in place.run.checkpoint_folders()] == ["step-000002", "step-000004", "step-000005"]
+    weights = place.run.checkpoint(5) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert place.start() == "step-000004"
 
 
 def test_the_last_two_and_the_best_are_kept(session: Session, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(
     assert not (out / "classifier").exists()
     assert not (out / "lock").exists()
     told: list[Fact] = []
-    small.train(out, resume=True, listen=told.append)
+    small.train(out, begin="resume", listen=told.append)
     assert differing(whole, out) == []
     (resumed,) = [fact for fact in told if isinstance(fact, RunResumed)]
     assert resumed.steps_done == int(folder.split("-")[1])
@@ -85,13 +85,13 @@ def test_the_control_another_seed_ends_otherwise(small: Small, whole: Path, tmp_
 def test_sigterm_stops_as_ctrl_c_does(small: Small, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     small.interrupt(out, at_step(4), number=signal.SIGTERM)
-    small.train(out, resume=True)
+    small.train(out, begin="resume")
     assert differing(whole, out) == []
 
 
 def test_the_environment_tells_of_every_life(stopped: Path, small: Small, tmp_path: Path) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
-    small.train(out, resume=True)
+    small.train(out, begin="resume")
     facts = json.loads((out / "environment.json").read_text())
     assert [life["from"] for life in facts["resumed"]] == ["step-000007"]
     assert facts["resumed"][0]["versions"] == facts["versions"]
@@ -137,7 +137,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     hurt, reason = DAMAGE[damage]
     hurt(newest(out))
     told: list[Fact] = []
-    small.train(out, resume=True, listen=told.append)
+    small.train(out, begin="resume", listen=told.append)
     (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
     assert note.startswith("passed over step-000007: ")
     assert reason in note
@@ -155,18 +155,129 @@ def test_where_every_checkpoint_is_damaged_nothing_is_begun_unasked(
         flip(folder / "model.safetensors")
     before = sorted(str(path) for path in out.rglob("*"))
     with pytest.raises(UserError) as caught:
-        small.train(out, resume=True)
+        small.train(out, begin="resume")
     assert caught.value.message.startswith(f"{out}: no checkpoint can be used:\n")
     assert caught.value.message.count("passed over step-") == 3
-    assert caught.value.remedy == "--restart begins again, and keeps what is there in another folder"
+    assert "--restart begins again, and keeps what is there in another folder" in caught.value.remedy
     assert sorted(str(path) for path in out.rglob("*")) == before
 
 
-def test_a_checkpoint_is_not_used_without_that_of_its_best_epoch(small: Small, stopped: Path, tmp_path: Path) -> None:
+def test_a_lost_best_epoch_is_told_and_the_run_goes_on_with_the_rest(
+    small: Small, stopped: Path, tmp_path: Path
+) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     flip(out / "checkpoints" / "step-000005" / "model.safetensors")
-    with pytest.raises(UserError, match=r"step-000007: .*step-000005: damaged: the sha256 of model.safetensors"):
-        small.train(out, resume=True)
+    told: list[Fact] = []
+    small.train(out, begin="resume", listen=told.append)
+    notes = [fact.text for fact in told if isinstance(fact, Warned)]
+    assert len(notes) == 1
+    assert "step-000007 goes back to a best epoch whose weights are lost: " in notes[0]
+    assert "step-000005: damaged: the sha256 of model.safetensors" in notes[0]
+    last = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()][-1]
+    assert last["kind"] == "epoch"
+    assert last["best"], "the epoch that was left is the best of those that are"
+    assert (out / "classifier").is_dir()
+
+
+def test_the_optimiser_of_the_best_epoch_is_not_missed(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    flip(out / "checkpoints" / "step-000005" / "optimizer.safetensors")
+    told: list[Fact] = []
+    small.train(out, begin="resume", listen=told.append)
+    assert not [fact for fact in told if isinstance(fact, Warned)]
+    assert [name for name in differing(whole, out) if "step-000005" not in name] == []
+
+
+def test_a_damaged_checkpoint_of_a_new_best_epoch_costs_that_epoch_only(
+    small: Small, whole: Path, tmp_path: Path
+) -> None:
+    # As it stands when the second epoch has just become the best: what was there before goes back to the first.
+    best: list[bool] = []
+
+    def listen(fact: Fact) -> None:
+        if isinstance(fact, EpochJudged):
+            best.append(fact.is_best)
+            if fact.epoch.epoch == 2:
+                shutil.copytree(tmp_path / "run", tmp_path / "then", ignore=shutil.ignore_patterns("lock"))
+
+    small.train(tmp_path / "run", listen=listen)
+    assert best == [True, True], "or this test shows nothing"
+    out = tmp_path / "then"
+    assert newest(out).name == "step-000010"
+    flip(newest(out) / "model.safetensors")
+    told: list[Fact] = []
+    small.train(out, begin="resume", listen=told.append)
+    (resumed,) = [fact for fact in told if isinstance(fact, RunResumed)]
+    assert resumed.steps_done == 8
+    shutil.rmtree(out / "checkpoints" / "damaged-step-000010-1")
+    assert [name for name in differing(whole, out) if name != "classifier/README.md"] == []
+
+
+def test_a_foreign_checkpoint_is_passed_over(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    small.interrupt(other, at_step(8), seed=7)
+    out = shutil.copytree(stopped, tmp_path / "run")
+    shutil.copytree(newest(other), out / "checkpoints" / "step-000008")
+    told: list[Fact] = []
+    small.train(out, begin="resume", listen=told.append)
+    (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
+    assert note.startswith("passed over step-000008: this is not the run that was begun: seed was 7, and is 42 now")
+
+
+def test_another_model_configuration_is_refused(small: Small, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    model = shutil.copytree(small.base["model.name"], tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "hidden_dropout_prob": 0.4}))
+    with pytest.raises(UserError, match=r"the settings in the model's config.json had the digest"):
+        small.train(out, begin="resume", model__name=str(model))
+
+
+def test_the_same_model_may_have_moved(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    model = shutil.copytree(small.base["model.name"], tmp_path / "model")
+    small.train(out, begin="resume", model__name=str(model))
+    names = [name for name in differing(whole, out) if not name.endswith(("progress.json", "SHA256SUMS", "README.md"))]
+    assert names == []
+
+
+def test_a_damaged_environment_is_written_anew(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    (out / "environment.json").write_text('{"command": [')
+    small.train(out, begin="resume")
+    assert differing(whole, out) == []
+    assert json.loads((out / "environment.json").read_text())["resumed"]
+
+
+def test_a_finished_run_is_not_gone_on_with(small: Small, whole: Path) -> None:
+    before = sorted((str(path), path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file())
+    with pytest.raises(UserError, match="this run has reached its end"):
+        small.train(whole, begin="resume")
+    assert sorted((str(path), path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file()) == before
+
+
+def test_a_restart_keeps_what_was_there_and_begins_again(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    told: list[Fact] = []
+    small.train(out, begin="restart", listen=told.append)
+    assert differing(whole, out) == []
+    aside = tmp_path / "run.before-1"
+    assert differing(stopped, aside) == []
+    assert [fact.text for fact in told if isinstance(fact, Warned)] == [f"what was in {out} is in {aside} now"]
+
+
+def test_a_restart_that_cannot_begin_moves_nothing(small: Small, stopped: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    with pytest.raises(UserError, match=r"data.max_length = 4000: .* takes at most"):
+        small.train(out, begin="restart", data__max_length=4000)
+    with hold(out / "lock"), pytest.raises(UserError, match="another run is writing there"):
+        small.train(out, begin="restart")
+    assert differing(stopped, out) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 OTHER_RUNS: dict[str, tuple[dict[str, Any], str]] = {
@@ -190,10 +301,11 @@ def test_another_run_is_refused_with_both_values(small: Small, stopped: Path, tm
     before = sorted((str(path), path.stat().st_size) for path in out.rglob("*"))
     changes, message = OTHER_RUNS[change]
     with pytest.raises(UserError) as caught:
-        small.train(out, resume=True, **changes)
-    assert caught.value.message.startswith("this is not the run that was begun: ")
+        small.train(out, begin="resume", **changes)
+    assert caught.value.message.startswith(f"{out}: no checkpoint can be used:\n")
+    assert "this is not the run that was begun: " in caught.value.message
     assert message in caught.value.message
-    assert "--restart begins anew" in caught.value.remedy
+    assert "--restart begins again" in caught.value.remedy
     assert sorted((str(path), path.stat().st_size) for path in out.rglob("*")) == before
 
 
@@ -203,14 +315,14 @@ def test_other_data_are_refused_under_the_same_name(small: Small, stopped: Path,
     other = tmp_path / "comments.csv"
     other.write_text(Path(data).read_text().replace("garden", "gardens"))
     with pytest.raises(UserError, match=r"the training comments had the digest sha256:\w+…, and have sha256:"):
-        small.train(out, resume=True, data__files=[str(other)])
+        small.train(out, begin="resume", data__files=[str(other)])
 
 
 def test_the_same_data_may_have_moved(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     (data,) = small.base["data.files"]
     moved = shutil.copy(data, tmp_path / "moved.csv")
-    small.train(out, resume=True, data__files=[str(moved)])
+    small.train(out, begin="resume", data__files=[str(moved)])
     named = [name for name in differing(whole, out) if not name.endswith(("progress.json", "SHA256SUMS"))]
     assert set(named) <= {"classifier/README.md", "reports/validation.json", "reports/validation.md"}
 
@@ -221,7 +333,7 @@ def test_another_sharing_of_the_same_step_goes_on_and_is_told(
     out = shutil.copytree(stopped, tmp_path / "run")
     told: list[Fact] = []
     changes = {"training__batch_size": 4, "training__gradient_accumulation": 4}
-    small.train(out, resume=True, listen=told.append, **changes)
+    small.train(out, begin="resume", listen=told.append, **changes)
     (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
     assert note == (
         "the micro-batch was 8, and is 4 now: the same comments in the same order, but no longer equal to the bit"
@@ -240,7 +352,7 @@ def test_lines_after_the_checkpoint_are_cut_from_the_log(
     out = shutil.copytree(stopped, tmp_path / "run")
     with (out / "metrics.jsonl").open("a") as file:
         file.write('{"kind": "step", "step": 8, "loss": 99.0}\n{"kind": "st')
-    small.train(out, resume=True)
+    small.train(out, begin="resume")
     assert differing(whole, out) == []
 
 
@@ -248,7 +360,7 @@ def test_a_log_that_lost_lines_is_told(small: Small, stopped: Path, tmp_path: Pa
     out = shutil.copytree(stopped, tmp_path / "run")
     (out / "metrics.jsonl").write_text("")
     told: list[Fact] = []
-    small.train(out, resume=True, listen=told.append)
+    small.train(out, begin="resume", listen=told.append)
     assert [fact.text for fact in told if isinstance(fact, Warned)] == [
         f"{out / 'metrics.jsonl'}: lines are missing that were there when the checkpoint was made"
     ]
@@ -258,7 +370,7 @@ def test_what_killed_writers_left_is_removed(small: Small, whole: Path, stopped:
     out = shutil.copytree(stopped, tmp_path / "run")
     (out / "checkpoints" / ".step-000008.1.partial").mkdir()
     (out / ".recipe.toml.1.partial").write_text("seed")
-    small.train(out, resume=True)
+    small.train(out, begin="resume")
     assert differing(whole, out) == []
 
 
@@ -269,8 +381,18 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
     (out / "checkpoints").mkdir(parents=True)
     shutil.copy(stopped / "recipe.toml", out)
     (out / "metrics.jsonl").write_text('{"kind": "step", "step": 1, "loss": 99.0}\n')
-    small.train(out, resume=True)
+    told: list[Fact] = []
+    small.train(out, begin="resume", listen=told.append)
     assert differing(whole, out) == []
+    assert [fact.text for fact in told if isinstance(fact, Warned)] == [
+        "no checkpoint had been made yet: training begins at its beginning"
+    ]
+    shutil.rmtree(out / "checkpoints")
+    shutil.rmtree(out / "classifier")
+    log = (out / "metrics.jsonl").read_bytes()
+    with pytest.raises(UserError, match=r"training.learning_rate was 0.001, and is 0.002 now"):
+        small.train(out, begin="resume", training__learning_rate=2e-3)
+    assert (out / "metrics.jsonl").read_bytes() == log
 
 
 def test_a_run_that_was_killed_while_it_wrote_its_classifier_writes_it(
@@ -280,7 +402,7 @@ def test_a_run_that_was_killed_while_it_wrote_its_classifier_writes_it(
     shutil.rmtree(out / "classifier")
     (out / "reports" / "validation.md").unlink()
     told: list[Fact] = []
-    small.train(out, resume=True, listen=told.append)
+    small.train(out, begin="resume", listen=told.append)
     assert differing(whole, out) == []
     assert not [fact for fact in told if isinstance(fact, StepDone)], "nothing is trained again"
 
@@ -288,7 +410,7 @@ def test_a_run_that_was_killed_while_it_wrote_its_classifier_writes_it(
 def test_a_directory_that_is_being_written_to_is_refused(small: Small, stopped: Path, tmp_path: Path) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     with hold(out / "lock"), pytest.raises(UserError, match="another run is writing there: process"):
-        small.train(out, resume=True)
+        small.train(out, begin="resume")
 
 
 def test_a_dead_owners_lock_is_taken_over_with_a_word(small: Small, stopped: Path, tmp_path: Path) -> None:
@@ -296,7 +418,7 @@ def test_a_dead_owners_lock_is_taken_over_with_a_word(small: Small, stopped: Pat
     (out / "lock").write_text('{"process": 1, "machine": "far-away", "since": "2020-01-01T00:00:00+00:00"}')
     os.utime(out / "lock", (0, 0))
     told: list[Fact] = []
-    small.train(out, resume=True, listen=told.append)
+    small.train(out, begin="resume", listen=told.append)
     assert [fact.text for fact in told if isinstance(fact, Warned)] == [
         "took over from process 1 on far-away, which ended without a word"
     ]
@@ -304,8 +426,8 @@ def test_a_dead_owners_lock_is_taken_over_with_a_word(small: Small, stopped: Pat
 
 def test_there_is_nothing_to_go_on_with(small: Small, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no run to go on with"):
-        small.train(tmp_path / "nowhere", resume=True)
+        small.train(tmp_path / "nowhere", begin="resume")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match="is not the directory of a run"):
-        small.train(tmp_path / "mine", resume=True)
+        small.train(tmp_path / "mine", begin="resume")

@@ -138,6 +138,24 @@ def test_a_run_is_gone_on_with_on_another_number_of_processes(
     assert difference(out, single) < 1e-5
 
 
+def test_a_signal_in_the_middle_of_a_validation_saves_and_ends_all_without_a_traceback(
+    still_deberta: Path, tmp_path: Path, write_comments: Callable[..., Path]
+) -> None:
+    few, many = write_comments(40, "few.csv"), write_comments(3000, "many.csv")
+    out = tmp_path / "run"
+    words = command(2, few, still_deberta, out, "--set", "evaluation.tokens_per_batch=24", batch_size=10, log_every=1)
+    words[words.index("--validation") + 1] = str(many)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        # Both steps of the first epoch are done: its validation takes seconds, a comment at a time.
+        until(lambda: (out / "metrics.jsonl").is_file() and '"step": 2' in (out / "metrics.jsonl").read_text(), process)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    saved = out / "checkpoints" / "step-000002-before-validation"
+    assert f"stopped after step 2, saved in {saved}" in told, told
+    assert "bug in civility" not in told
+    assert "Connection closed" not in told
+
+
 def until(happens: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
     """Wait until something happens while the process lives."""
     while not happens():

@@ -16,7 +16,7 @@ from civility.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
     from civility.recipe import Recipe
-    from civility.run import RunDirectory
+    from civility.run import Begin, RunDirectory
 
 __all__ = ["main"]
 
@@ -77,20 +77,16 @@ def _train(options: Namespace, command: list[str]) -> None:
     from civility.data.prepare import prepare
 
     run = _run_directory(options)
+    begin = _beginning(options, run)
     console = make_console()
-    resume = options.resume == "yes" or (options.resume == "auto" and run.is_begun)
-    if options.restart and _is_first_process():
-        aside = run.put_aside()
-        if aside is not None:
-            console.print(f"what was in {run.path} is in {aside} now")
-    # Told before minutes of reading, not after.
-    (run.check_resumable if resume else run.check_free)()
-    if resume and run.is_finished:
+    run.check_place(begin)  # told before minutes of reading, not after
+    if begin == "resume" and run.is_finished:
         console.print(f"{run.path}: this run has reached its end; there is nothing to go on with")
         return
-    recipe = _recipe(options, run if resume else None)
+    recipe = _recipe(options, None if begin == "new" else run)
     if _is_first_process():
-        console.print(f"civility train {options.recipe or ''}{'--resume' if resume else ''}\n")
+        words = ["civility train", options.recipe or "", "" if begin == "new" else f"--{begin}"]
+        console.print(" ".join(word for word in words if word) + "\n")
     data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
     # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
     from civility.train import check, train
@@ -98,9 +94,9 @@ def _train(options: Namespace, command: list[str]) -> None:
     display = TrainingDisplay(console)
     try:
         if options.check:
-            check(recipe, data, run.path, listen=display.listen)
+            check(recipe, data, run.path, begin=begin, listen=display.listen)
             return
-        train(recipe, data, run.path, command=command, tracker=options.tracker, resume=resume, listen=display.listen)
+        train(recipe, data, run.path, command=command, tracker=options.tracker, begin=begin, listen=display.listen)
     finally:
         display.close()
 
@@ -118,14 +114,31 @@ def _run_directory(options: Namespace) -> "RunDirectory":
     return RunDirectory(RunDirectory.newest(runs, name) if goes_on else RunDirectory.next_free(runs, name))
 
 
-def _recipe(options: Namespace, resumed: "RunDirectory | None") -> "Recipe":
-    """Return the recipe of a `train` command; that of the run which it goes on with, if it names none."""
+def _beginning(options: Namespace, run: "RunDirectory") -> "Begin":
+    if options.restart:
+        return "restart"
+    return "resume" if options.resume == "yes" or (options.resume == "auto" and run.is_begun) else "new"
+
+
+def _recipe(options: Namespace, before: "RunDirectory | None") -> "Recipe":
+    """Return the recipe of a `train` command: that of the run in its place if it names none, else with its data."""
     from civility.recipe import Recipe
 
-    name = options.recipe or _DEFAULT_RECIPE
-    if resumed is not None and not options.recipe and resumed.recipe.is_file():
-        name = str(resumed.recipe)
-    return Recipe.load(name, _recipe_changes(options))
+    changes = _recipe_changes(options)
+    if before is None or not before.recipe.is_file():
+        return Recipe.load(options.recipe or _DEFAULT_RECIPE, changes)
+    if not options.recipe:
+        return Recipe.load(str(before.recipe), changes)
+    recipe = Recipe.load(options.recipe, changes)
+    if recipe.data.files:
+        return recipe
+    data = Recipe.load(str(before.recipe)).data
+    own = {"data.files": list(data.files), "data.validation": _listed(data.validation)}
+    return Recipe.load(options.recipe, {**own, **changes})
+
+
+def _listed(value: "float | tuple[str, ...]") -> float | list[str]:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _recipe_changes(options: Namespace) -> dict[str, object]:

@@ -47,6 +47,12 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.dest == "resume" and value not in ("yes", "auto"):
+            raise argparse.ArgumentError(
+                None,
+                f"--resume {value}: only 'auto' may follow --resume; RECIPE stands before it, and the run's folder "
+                f"after --out, as in: civility train --resume --out {value}",
+            )
         if action.choices is not None and value not in action.choices:
             known = [str(choice) for choice in action.choices]
             what = "".join(action.option_strings[-1:]) or action.metavar or action.dest

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from civility.data.files import PARTIAL, explain_os_error, write_file
 from civility.errors import UserError, did_you_mean
@@ -15,6 +15,9 @@ from civility.run.log import read_lines
 
 OWN_REPORT = "validation"
 """The name of the report that a run writes of itself, on its validation comments."""
+
+Begin = Literal["new", "resume", "restart"]
+"""Train where nothing is yet; go on with a run; put a run aside and begin again in its place."""
 
 _TO_VALIDATE = "-before-validation"
 _NAMES = {
@@ -41,6 +44,13 @@ class RunDirectory:
     """
 
     path: Path
+
+    def check_place(self, begin: Begin) -> None:
+        """Raise a UserError if a run cannot begin here in this way; only names are looked at."""
+        if begin == "resume" or (begin == "restart" and self.is_begun):
+            self.check_resumable()
+        elif begin == "new":
+            self.check_free()
 
     def check_free(self) -> None:
         """Raise a UserError if the path is a file, or a folder that holds something."""
@@ -91,7 +101,7 @@ class RunDirectory:
             number += 1
         with self.locked(), explain_os_error(self.path):
             self.path.rename(aside)
-        (aside / self.lock.name).unlink(missing_ok=True)
+            (aside / self.lock.name).unlink()
         return aside
 
     def create(self) -> None:
@@ -244,6 +254,14 @@ class RunDirectory:
         """Return what `write_environment` wrote."""
         content: dict[str, Any] = json.loads(self.environment.read_text(encoding="utf-8"))
         return content
+
+    def update_environment(self, life: Mapping[str, Any], fallback: Mapping[str, Any]) -> None:
+        """Add a resumption to the environment; ``fallback`` stands in for one that is missing or damaged."""
+        try:
+            before = self.read_environment()
+        except (OSError, ValueError):
+            before = dict(fallback)
+        self.write_environment({**before, "resumed": [*before.get("resumed", []), life]})
 
     def read_metrics(self) -> Iterator[dict[str, Any]]:
         """Yield the lines of the log."""

@@ -69,7 +69,9 @@ def hold(path: Path) -> Iterator[tuple[Lock, Owner | None]]:
         try:
             yield Lock(path, file), dead
         finally:
-            path.unlink(missing_ok=True)  # while it is still held
+            # While it is still held, and only ours: the directory may have been renamed, and another be in its place.
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                path.unlink()
 
 
 def _acquire(path: Path) -> tuple[IO[str], Owner | None]:

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from civility.data.prepare import PreparedData
 from civility.recipe import Recipe
-from civility.run import RunDirectory
+from civility.run import Begin, RunDirectory
 from civility.train import account
 from civility.train.doctor import refuse_failed
 from civility.train.facts import EpochJudged, Listener, RunChecked, RunFinished
-from civility.train.session import Session, StopWished
+from civility.train.resume import global_size_of
+from civility.train.session import Session
 from civility.train.signals import StopSignals
 from civility.training.progress import StepDone
 from civility.training.trackers import check_tracker
+from civility.training.validation import StopWished
 from civility.training.watch import Warned
 
 __all__ = ["check", "train"]
@@ -29,7 +31,7 @@ def train(
     *,
     command: Sequence[str] = (),
     tracker: str = "",
-    resume: bool = False,
+    begin: Begin = "new",
     listen: Listener = lambda fact: None,
 ) -> RunDirectory:
     """Train a classifier as the recipe says, and leave it in a run directory with its report.
@@ -40,10 +42,11 @@ def train(
     ----------
     recipe : what to do
     data : the comments, from `civility.data.prepare.prepare`
-    out : the run directory; must be empty or absent, unless it is to be gone on with
+    out : the run directory; must be empty or absent for a new run
     command : what the user typed, for the record
     tracker : "tensorboard", "wandb", "mlflow", "trackio" or none
-    resume : go on with the run in ``out`` from its last checkpoint; it ends as if it had never been interrupted
+    begin : "new"; "resume" to go on with the run in ``out`` from its last checkpoint, so that it ends as if it had
+        never been interrupted; or "restart" to put it aside and train in its place
     listen : told every `Fact` as it happens, on the first process only
 
     Raises
@@ -54,11 +57,11 @@ def train(
     """
     started = time.monotonic()
     run = RunDirectory(out)
-    (run.check_resumable if resume else run.check_free)()
+    run.check_place(begin)
     if tracker:
         check_tracker(tracker)
-    session = _checked_session(recipe, data, run, tracker, listen, in_full=False)
-    with session.on_disk(command, tracker, resume):
+    session = _checked_session(recipe, data, run, begin, tracker=tracker, listen=listen, in_full=False)
+    with session.on_disk(command, tracker, begin):
         if not session.stopping.should_stop:
             _train_epochs(session)
         report = session.finish()
@@ -71,21 +74,33 @@ def train(
     return run
 
 
-def check(recipe: Recipe, data: PreparedData, out: Path, *, listen: Listener = lambda fact: None) -> None:
+def check(
+    recipe: Recipe, data: PreparedData, out: Path, *, begin: Begin = "new", listen: Listener = lambda fact: None
+) -> None:
     """Do what `train` does before its first step, tell what the checks found, and write nothing.
 
     Raises
     ------
     UserError : whatever the user can mend, a failed check among it
     """
-    _checked_session(recipe, data, RunDirectory(out), "", listen, in_full=True)
+    session = _checked_session(recipe, data, RunDirectory(out), begin, tracker="", listen=listen, in_full=True)
+    if begin == "resume":
+        session.check_resumable()
 
 
 def _checked_session(
-    recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str, listen: Listener, *, in_full: bool
+    recipe: Recipe,
+    data: PreparedData,
+    run: RunDirectory,
+    begin: Begin,
+    *,
+    tracker: str,
+    listen: Listener,
+    in_full: bool,
 ) -> Session:
     """Put a run together, and refuse it if a check failed."""
-    session = Session.start(recipe, data, run, tracker, listen)
+    global_size = global_size_of(run) if begin == "resume" else None
+    session = Session.start(recipe, data, run, tracker=tracker, global_size=global_size, listen=listen)
     session.tell(account.planned(recipe, data, session.encoder, session.trainer, run))
     session.tell(RunChecked(session.checks, in_full=in_full))
     refuse_failed(session.checks)

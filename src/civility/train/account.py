@@ -1,5 +1,7 @@
 """What a run says of itself: to its environment file, its checkpoints, its model card, and its listener."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -21,6 +23,8 @@ from civility.training.devices import describe_device
 from civility.training.environment import describe_environment, library_versions
 from civility.training.loop import Trainer
 from civility.training.stopping import EarlyStopping
+
+_NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
 
 def environment(
@@ -56,6 +60,7 @@ def checkpoint_facts(recipe: Recipe, data: PreparedData, trainer: Trainer, valid
         "validation": data.validation.digest,
         "tokens": trainer.data.tokens.digest,
         "validation_tokens": validation_tokens.digest,
+        "model": _digest_of_settings(trainer.model.config),
     }
     circumstances = {
         "the number of processes": trainer.accelerator.num_processes,
@@ -64,8 +69,15 @@ def checkpoint_facts(recipe: Recipe, data: PreparedData, trainer: Trainer, valid
         "the precision": trainer.precision.name,
         "the processor": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
+        "transformers": library_versions()["transformers"],
     }
     return describe_run(recipe, digests, circumstances)
+
+
+def _digest_of_settings(config: Any) -> str:
+    """Return a sha256 of a model's settings, but for what tells where it is and who wrote it."""
+    settings = {key: value for key, value in config.to_dict().items() if key not in _NOT_OF_THE_MODEL}
+    return f"sha256:{hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()}"
 
 
 def planned(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Trainer, run: RunDirectory) -> RunPlanned:

@@ -16,6 +16,7 @@ from civility.data.files import remove_folder
 from civility.errors import UserError
 from civility.run import RunDirectory
 from civility.run.log import LineLog
+from civility.train.resume import best_step_of
 from civility.training.checkpoint import Snapshot, load_logits, load_weights, save_checkpoint, take_snapshot
 from civility.training.devices import is_out_of_memory
 from civility.training.loop import Trainer
@@ -50,6 +51,7 @@ class Keeper:
     metrics : the log; on the disk before a checkpoint is, which tells how long it was
     on_saved : told the steps of a checkpoint that is complete, and the seconds that training waited for it
     on_trouble : told that one could not be written
+    on_left : told that one that is no longer needed could not be removed
     best_step : optimiser steps when the best epoch so far ended; 0 before the first
     """
 
@@ -63,6 +65,7 @@ class Keeper:
     metrics: LineLog
     on_saved: Callable[[int, float], None]
     on_trouble: Callable[[UserError], None]
+    on_left: Callable[[UserError], None]
     best_step: int = 0
     _unwritten_best: Snapshot | None = None
     _latest: float = field(default_factory=time.monotonic)
@@ -93,10 +96,10 @@ class Keeper:
         under_way, self._under_way = self._under_way, None
         try:
             under_way.written.result()
-            self._prune(under_way.folder)
         except UserError as error:
             self._trouble(error)
             return
+        self._prune(under_way.folder)
         self.on_saved(under_way.step, under_way.waited)
 
     def _save_beside_training(self) -> None:
@@ -142,19 +145,23 @@ class Keeper:
         self.settle()
         try:
             self.metrics.flush()
-            if self._unwritten_best is not None:
-                save_checkpoint(self.run.checkpoint(self.best_step), self._unwritten_best)
-                self._unwritten_best = None
+            self.save_best()
             # There already where a resumed run is asked to stop before its first step.
             if not self.place.exists():
                 save_checkpoint(self.place, self._snapshot(logits))
-            self._prune(self.place)
         except UserError as error:
             self._trouble(error)
             return False
+        self._prune(self.place)
         self._latest, self._missing = time.monotonic(), False
         self.on_saved(self.trainer.progress.step, self._latest - started)
         return True
+
+    def save_best(self) -> None:
+        """Write the checkpoint of the best epoch if the disk refused it until now; UserError if it still does."""
+        if self._unwritten_best is not None:
+            save_checkpoint(self.run.checkpoint(self.best_step), self._unwritten_best)
+            self._unwritten_best = None
 
     @property
     def place(self) -> Path:
@@ -187,11 +194,16 @@ class Keeper:
         )
 
     def _prune(self, newest: Path) -> None:
-        """Remove all checkpoints but the last two and the best."""
+        """Remove all checkpoints but the last two, the best, and what was best when one of them was made."""
         # Of the same weights, the one before their validation is of no use beside the one after it.
         same = self.run.before_validation(newest)
         older = [folder for folder in self.run.checkpoint_folders() if folder != newest]
         latest = [folder for folder in older if folder != same][1 - _NUM_LATEST :]
+        kept = {self.run.checkpoint(self.best_step), *latest}
+        kept |= {self.run.checkpoint(step) for step in map(best_step_of, latest) if step}
         for folder in older:
-            if folder not in (self.run.checkpoint(self.best_step), *latest):
-                remove_folder(folder)
+            if folder not in kept:
+                try:
+                    remove_folder(folder)
+                except UserError as error:
+                    self.on_left(error)

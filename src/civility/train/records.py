@@ -1,15 +1,15 @@
 """What the first process has on disk while a run lasts: its lock, its logs, its first files, its checkpoints."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from civility.errors import UserError
-from civility.run import RunDirectory
+from civility.run import Begin, RunDirectory
 from civility.run.lock import Lock
 from civility.run.log import LineLog
-from civility.train.resume import StartingPoint, changed_circumstances, check_same_run, find_starting_point
+from civility.train.resume import StartingPoint, changed_circumstances, find_starting_point
 from civility.training.progress import EpochDone, StepDone
 from civility.training.watch import Warned
 
@@ -67,9 +67,7 @@ class Records:
         if not self.metrics.cut(self.point.facts["metrics_size"]):
             self.warn(f"{self.run.metrics}: lines are missing that were there when the checkpoint was made")
         self.timing.write({"kind": "resumed", "from": self.point.folder.name})
-        before = self.run.read_environment() if self.run.environment.is_file() else dict(environment)
-        lives = [*before.get("resumed", []), {"from": self.point.folder.name, **life}]
-        self.run.write_environment({**before, "resumed": lives})
+        self.run.update_environment({"from": self.point.folder.name, **life}, fallback=environment)
 
     def write_step(self, fact: StepDone) -> None:
         """Log a step."""
@@ -90,6 +88,10 @@ class Records:
         """Log a warning that has to do with this life of the run, and not with what is trained."""
         self.timing.write({"kind": "warning", **asdict(warning)})
 
+    def write_breakdown(self, step: int, ids: Sequence[str]) -> None:
+        """Log the comments of a step that broke down."""
+        self.timing.write({"kind": "not finite", "step": step, "ids": list(ids)})
+
     def write_seconds(self, kind: str, step: int, seconds: float) -> None:
         """Log how long something took."""
         self.timing.write({"kind": kind, "step": step, "seconds": round(seconds, 4)})
@@ -97,14 +99,14 @@ class Records:
 
 @contextlib.contextmanager
 def open_records(
-    run: RunDirectory, goes_on: bool, facts: Mapping[str, Any], warn: Callable[[str], None]
+    run: RunDirectory, begin: Begin, facts: Mapping[str, Any], warn: Callable[[str], None]
 ) -> Iterator[Records]:
     """Take the lock of a run directory for the time of the block, and find where the run starts.
 
     Parameters
     ----------
     run : is made if it is not there
-    goes_on : whether a run may be there already
+    begin : whether a run may be there already, and what becomes of it
     facts : of the run that is asked for, from `civility.train.resume.describe_run`
     warn : told what a person should know
 
@@ -112,15 +114,23 @@ def open_records(
     ------
     UserError : another run is writing there, or the run there is not the one that is asked for
     """
+    if begin == "restart":
+        aside = run.put_aside()
+        if aside is not None:
+            warn(f"what was in {run.path} is in {aside} now")
     run.create()
     with run.locked() as (lock, dead):
         if dead is not None:
             warn(f"took over from {dead}, which ended without a word")
-        if not goes_on:
+        if begin != "resume":
             run.check_free()  # now that nobody else can begin there
-        point = find_starting_point(run)
-        if point.folder is not None:
-            check_same_run(point.facts, facts)
+            yield Records(run, lock, warn, StartingPoint())
+            return
+        if run.is_finished:
+            raise UserError(f"{run.path}: this run has reached its end; there is nothing to go on with")
+        point = find_starting_point(run, facts)
+        if point.folder is None:
+            warn("no checkpoint had been made yet: training begins at its beginning")
         for note in (*point.notes, *(changed_circumstances(point.facts, facts) if point.folder else ())):
             warn(note)
         yield Records(run, lock, warn, point)

@@ -14,9 +14,11 @@ from civility.run import RunDirectory
 from civility.training.checkpoint import DamagedCheckpoint, read_facts, verify_checkpoint
 
 # What may differ from the recipe of the run that is gone on with: it changes no number that training computes, or,
-# like the files' names and the sharing of a batch, is compared in another way below.
+# like names of files and the sharing of a batch, is compared in another way below.
 _FREE = {
     "data.files",
+    "model.name",
+    "model.revision",
     "training.batch_size",
     "training.gradient_accumulation",
     "training.device",
@@ -25,11 +27,13 @@ _FREE = {
 }
 
 
+_REMEDY = "leave out what differs to go on; --restart begins again, and keeps what is there in another folder"
 _DATA = {
     "training": "training comments",
     "validation": "validation comments",
     "tokens": "tokens of the training comments",
     "validation_tokens": "tokens of the validation comments",
+    "model": "settings in the model's config.json",
 }
 
 
@@ -42,42 +46,94 @@ class StartingPoint:
     folder : the checkpoint; None for the beginning, where the run was ended before its first checkpoint
     facts : that were saved with it
     notes : for a person: which checkpoints were passed over
-    damaged : the checkpoints that were passed over
+    damaged : the checkpoints that are
+    forgets_best : the best epoch's weights are lost: a later one has to be the best
     """
 
     folder: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     damaged: tuple[Path, ...] = ()
+    forgets_best: bool = False
 
 
-def find_starting_point(run: RunDirectory) -> StartingPoint:
-    """Return the last checkpoint that is whole, and whose best epoch's is.
+def best_step_of(folder: Path) -> int:
+    """Return the step of the best epoch when a checkpoint was made; 0 before the first, or where it does not say."""
+    try:
+        return int(read_facts(folder)["best_step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def global_size_of(run: RunDirectory) -> int | None:
+    """Return the effective batch of a run by its newest checkpoint that tells; None if none does."""
+    for folder in reversed(run.checkpoint_folders()):
+        try:
+            return int(read_facts(folder)["global_size"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPoint:
+    """Return the last checkpoint of this run that is whole; one whose best epoch's is whole too, if there is any.
+
+    Parameters
+    ----------
+    run : where to look
+    now : what is asked for, as `describe_run` returns it
 
     Raises
     ------
-    UserError : there are checkpoints, and none of them can be used
+    UserError : there are checkpoints, and all are damaged, or of another run
     """
     notes: list[str] = []
     damaged: list[Path] = []
+    without_best: StartingPoint | None = None
     for folder in reversed(run.checkpoint_folders()):
-        try:
-            verify_checkpoint(folder)
-            facts = read_facts(folder)
-            best = run.checkpoint(facts["best_step"])
-            if facts["best_step"] and best != folder:
-                verify_checkpoint(best)
-        except DamagedCheckpoint as error:
-            notes.append(f"passed over {folder.name}: {error.message}")
-            damaged.append(folder)
+        facts, reason = _facts_if_usable(folder, now)
+        if facts is None:
+            notes.append(f"passed over {folder.name}: {reason.message if reason else ''}")
+            damaged += [folder] if isinstance(reason, DamagedCheckpoint) else []
             continue
-        return StartingPoint(folder, facts, tuple(notes), tuple(damaged))
-    if damaged:
+        lost = _damage_of_best(run, folder, facts)
+        if lost is None:
+            return StartingPoint(folder, facts, tuple(notes), tuple(damaged))
+        notes.append(f"{folder.name} goes back to a best epoch whose weights are lost: {lost.message}")
+        if without_best is None:
+            best = run.checkpoint(facts["best_step"])
+            without_best = StartingPoint(folder, facts, tuple(notes), (*damaged, best), forgets_best=True)
+    if without_best is not None:
+        return without_best
+    if notes:
         raise UserError(
             f"{run.path}: no checkpoint can be used:\n       " + "\n       ".join(notes),
-            "--restart begins again, and keeps what is there in another folder",
+            _REMEDY,
         )
+    if run.recipe.is_file():
+        _refuse(_differing_settings(Recipe.load(str(run.recipe)).flat(), now["recipe"]))
     return StartingPoint()
+
+
+def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, UserError | None]:
+    """Return what a checkpoint says of its run if it is whole and of this run; else why it cannot be used."""
+    try:
+        verify_checkpoint(folder)
+        facts = read_facts(folder)
+        check_same_run(facts, now)
+    except UserError as error:
+        return None, error
+    return facts, None
+
+
+def _damage_of_best(run: RunDirectory, folder: Path, facts: Mapping[str, Any]) -> DamagedCheckpoint | None:
+    best = run.checkpoint(facts["best_step"])
+    try:
+        if facts["best_step"] and best != folder:
+            verify_checkpoint(best, to_go_on=False)
+    except DamagedCheckpoint as error:
+        return error
+    return None
 
 
 def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -85,29 +141,37 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    UserError : a setting, the data or the tokens differ in something that changes the result
+    UserError : a setting, the data, the tokens or the model differ in something that changes the result
     """
-    problems = []
-    for key in sorted({*before["recipe"], *now["recipe"]} - _FREE):
-        was, wanted = before["recipe"].get(key), now["recipe"].get(key)
-        if was != wanted and not (key == "data.validation" and isinstance(was, str) and isinstance(wanted, str)):
-            problems.append(f"{key} was {was!r}, and is {wanted!r} now")
+    problems = _differing_settings(before["recipe"], now["recipe"])
     for part, name in _DATA.items():
-        was, wanted = before["data"][part], now["data"][part]
+        was, wanted = before["data"].get(part, ""), now["data"][part]
         if was != wanted:
             problems.append(f"the {name} had the digest {was[:19]}…, and have {wanted[:19]}… now")
+    _refuse(problems)
+
+
+def _differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for key in sorted({*before, *now} - _FREE):
+        was, wanted = before.get(key), now.get(key)
+        if was != wanted and not (key == "data.validation" and isinstance(was, str) and isinstance(wanted, str)):
+            problems.append(f"{key} was {was!r}, and is {wanted!r} now")
     was, wanted = _batch(before), _batch(now)
     if was != wanted:
         problems.append(f"training.batch_size times training.gradient_accumulation was {was}, and is {wanted} now")
+    return problems
+
+
+def _refuse(problems: list[str]) -> None:
     if problems:
         raise UserError(
             "this is not the run that was begun: " + "\n       ".join(problems),
-            "leave out what differs to go on with it; --restart begins anew, and keeps what is there in another folder",
+            _REMEDY,
         )
 
 
-def _batch(facts: Mapping[str, Any]) -> int:
-    recipe = facts["recipe"]
+def _batch(recipe: Mapping[str, Any]) -> int:
     return int(recipe["training.batch_size"] * recipe["training.gradient_accumulation"])
 
 
@@ -129,7 +193,7 @@ def describe_run(recipe: Recipe, digests: Mapping[str, str], circumstances: Mapp
     Parameters
     ----------
     recipe : what was asked
-    digests : of the ``training`` and ``validation`` data, and of their ``tokens``
+    digests : of the ``training`` and ``validation`` comments, of their tokens, and of the ``model``'s settings
     circumstances : what changes the rounding of numbers, by name
     """
     return {"recipe": recipe.flat(), "data": dict(digests), "circumstances": dict(circumstances)}

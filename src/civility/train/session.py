@@ -6,7 +6,7 @@ The one place that knows both the recipe and the mechanism; the order of events 
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,15 @@ from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.card import model_card
 from civility.report.pages import write_report
-from civility.run import OWN_REPORT, RunDirectory
+from civility.run import OWN_REPORT, Begin, RunDirectory
 from civility.train import account
 from civility.train.doctor import Check, agreed, checks_before_loading, checks_of_the_run, refuse_failed
 from civility.train.doctor.not_finite import explain_not_finite
 from civility.train.facts import Listener, RunChecked, RunResumed, ValidationScored, ValidationStarted
 from civility.train.keeper import Keeper
 from civility.train.records import Records, open_records
-from civility.train.resume import StartingPoint
-from civility.training.checkpoint import load_checkpoint
+from civility.train.resume import StartingPoint, find_starting_point
+from civility.training.checkpoint import has_logits, load_checkpoint
 from civility.training.devices import (
     MixedPrecision,
     choose_device,
@@ -53,10 +53,6 @@ VALIDATION_NOTE = (
     "These comments chose the best epoch of the run, so the numbers are a little optimistic: "
     "evaluate on comments that took no part for a number to rely on."
 )
-
-
-class StopWished(Exception):
-    """A signal asked to stop in the middle of a validation."""
 
 
 @dataclass(eq=False)
@@ -82,14 +78,24 @@ class Session:
     loss_watch: LossWatch
     checks: tuple[Check, ...] = ()
     logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    _best_step: int = 0
     _records: Records | None = None
     _keeper: Keeper | None = None
 
     @classmethod
-    def start(cls, recipe: Recipe, data: PreparedData, run: RunDirectory, tracker: str, listen: Listener) -> "Session":
+    def start(
+        cls,
+        recipe: Recipe,
+        data: PreparedData,
+        run: RunDirectory,
+        *,
+        tracker: str,
+        global_size: int | None,
+        listen: Listener,
+    ) -> "Session":
         """Check what can be checked, load the model, tokenise the comments, put everything on its device.
 
-        Nothing is written.
+        Nothing is written. ``global_size`` is the effective batch of a run that is gone on with.
         """
         settings = recipe.training
         if settings.deterministic:
@@ -109,7 +115,10 @@ class Session:
         _check_lengths(recipe, encoder)
         tokens = tokenise(encoder.tokenizer, data.training.texts, recipe.data.max_length)
         validation_tokens = tokenise(encoder.tokenizer, data.validation.texts, recipe.scoring_length)
-        shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
+        shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, num_processes)
+        if global_size is not None:
+            # The run's, on whatever number of processes: the schedule and the order hang on it.
+            shape = replace(shape, global_size=global_size)
         share = positive_share(data.training.targets)
         loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
         model = encoder.model.to(accelerator.device)
@@ -140,20 +149,23 @@ class Session:
         )
 
     @contextlib.contextmanager
-    def on_disk(self, command: Sequence[str], tracker: str, goes_on: bool) -> Iterator[None]:
+    def on_disk(self, command: Sequence[str], tracker: str, begin: Begin) -> Iterator[None]:
         """Hold the run directory while the block runs; make its files, or go on from its last checkpoint.
 
         Raises
         ------
         UserError : another run is writing there, or the run there is not the one that is asked for
         """
-        facts = account.checkpoint_facts(self.recipe, self.data, self.trainer, self.validation_tokens)
+        facts = self._own_facts()
         with contextlib.ExitStack() as stack:
-            point = StartingPoint()
+            found: UserError | StartingPoint = StartingPoint()
             if self.accelerator.is_main_process:
-                self._records = stack.enter_context(open_records(self.run, goes_on, facts, self.warn))
-                point = self._records.point
-            self._go_on(point)
+                try:
+                    self._records = stack.enter_context(open_records(self.run, begin, facts, self.warn))
+                    found = self._records.point
+                except UserError as error:
+                    found = error
+            self._go_on(found)
             if self._records is not None:
                 environment = account.environment(command, self.data, self.trainer, self.checks)
                 self._records.begin(self.recipe.to_toml(), environment, account.life(command, self.trainer))
@@ -162,6 +174,14 @@ class Session:
             if tracker:
                 self.accelerator.init_trackers("civility", config=self.recipe.flat())
             yield
+
+    def check_resumable(self) -> None:
+        """Raise the UserError with which going on would be refused; write nothing."""
+        if self.accelerator.is_main_process:
+            find_starting_point(self.run, self._own_facts())
+
+    def _own_facts(self) -> dict[str, Any]:
+        return account.checkpoint_facts(self.recipe, self.data, self.trainer, self.validation_tokens)
 
     def _new_keeper(self, records: Records, facts: dict[str, Any]) -> Keeper:
         return Keeper(
@@ -175,31 +195,35 @@ class Session:
             metrics=records.metrics,
             on_saved=lambda step, seconds: records.write_seconds("save", step, seconds),
             on_trouble=lambda error: self.warn(f"no checkpoint was made, and training goes on: {error.message}"),
-            best_step=records.point.facts.get("best_step", 0),
+            on_left=lambda error: self.warn(f"a checkpoint that is no longer needed is still there: {error.message}"),
+            best_step=self._best_step,
         )
 
-    def _go_on(self, point: StartingPoint) -> None:
-        """Bring every process to the starting point that the first one has found."""
+    def _go_on(self, found: UserError | StartingPoint) -> None:
+        """Bring every process to the starting point that the first one has found; raise what it met instead."""
         from accelerate.utils import broadcast_object_list
 
-        folder, facts = broadcast_object_list([point.folder, dict(point.facts)])
-        if folder is None:
+        point: UserError | StartingPoint = broadcast_object_list([found])[0]
+        if isinstance(point, UserError):
+            raise point
+        if point.folder is None:
             return
-        trainer = self.trainer
-        trainer.progress = load_checkpoint(folder, trainer.model, trainer.optimizer, trainer.precision.scaler)
-        self.stopping.best_score = facts["stopping"]["best_score"]
-        self.stopping.best_epoch = facts["stopping"]["best_epoch"]
-        self.stopping.last_epoch = facts["stopping"]["last_epoch"]
+        trainer, facts = self.trainer, point.facts
+        trainer.progress = load_checkpoint(point.folder, trainer.model, trainer.optimizer, trainer.precision.scaler)
         self.loss_watch.restore(facts["loss_watch"])
-        # The effective batch is the run's, on whatever number of processes: the schedule and the order hang on it.
+        self.stopping.last_epoch = facts["stopping"]["last_epoch"]
+        if point.forgets_best:
+            # Patience begins anew. Weights that have been scored are the best there is, until others are.
+            self.stopping.best_epoch = self.stopping.last_epoch
+            self._best_step = trainer.progress.step if has_logits(point.folder) else 0
+        else:
+            self.stopping.best_score = facts["stopping"]["best_score"]
+            self.stopping.best_epoch = facts["stopping"]["best_epoch"]
+            self._best_step = facts["best_step"]
         # A micro-batch that was halved for want of memory stays so, unless another one is asked for.
-        asked = self.recipe.training.batch_size
-        same = asked == facts["recipe"]["training.batch_size"]
-        batch_size = facts["batch_size"] if same else asked
-        trainer.shape = BatchShape(batch_size, facts["global_size"], self.accelerator.num_processes)
-        num_comments = len(trainer.data.tokens)
-        trainer.plan = _plan(self.recipe, trainer.shape, num_comments)
-        steps_per_epoch = trainer.shape.num_steps(num_comments)
+        if self.recipe.training.batch_size == facts["recipe"]["training.batch_size"]:
+            trainer.shape = replace(trainer.shape, batch_size=facts["batch_size"])
+        steps_per_epoch = trainer.shape.num_steps(len(trainer.data.tokens))
         self.tell(RunResumed(trainer.progress.step, steps_per_epoch, trainer.shape.global_size))
 
     def facts(self, wants_stop: Callable[[], bool]) -> Iterator[StepDone | EpochDone | Warned]:
@@ -224,6 +248,8 @@ class Session:
                     yield warning
                 yield fact
         except NotFinite as error:
+            if self._records is not None:
+                self._records.write_breakdown(error.step, [self.data.training.ids[row] for row in error.rows])
             kept = self.run.checkpoint_folders()
             raise explain_not_finite(error, self.data.training.ids, kept[-1] if kept else None) from error
 
@@ -241,8 +267,6 @@ class Session:
             self.tell(ValidationScored(num_comments))
             if self._records is not None:
                 self._records.lock.sign()
-            if wants_stop():
-                raise StopWished
 
         self.logits = score_everywhere(
             self.accelerator,
@@ -251,6 +275,7 @@ class Session:
             len(dataset.labels),
             self.recipe.evaluation.tokens_per_batch,
             on_scored,
+            wants_stop,
         )
         return measure_validation(self.logits, dataset.targets, self.trainer.loss, dataset.labels)
 
@@ -295,7 +320,9 @@ class Session:
         how = ""
         if self._keeper is not None:
             saved = self._keeper.save()
-            how = f", saved in {self._keeper.place}" if saved else "; it could not be saved, go on from the one before"
+            how = f", saved in {self._keeper.place}" if saved else "; this place could not be saved"
+        # The launcher ends all processes when one has ended: not before the first has saved.
+        self.accelerator.wait_for_everyone()
         return Interrupted(
             f"stopped after step {self.trainer.progress.step:,}{how}\n"
             f"to go on: civility train --resume --out {self.run.path}",
@@ -314,10 +341,18 @@ class Session:
         # The logits that chose the epoch are, to the bit, what the classifier computes: no need to score again.
         scores = torch.sigmoid(torch.from_numpy(logits)).numpy()
         report = Report.measure(self.data.validation, scores, self.data.validation_files)
-        write_report(report, self.run.reports, OWN_REPORT, VALIDATION_NOTE)
-        self._records.flush()
-        with write_folder(self.run.classifier) as folder:
-            classifier.save(folder, model_card(account.card(self.recipe, self.data, self.run, self.stopping), report))
+        card = model_card(account.card(self.recipe, self.data, self.run, self.stopping), report)
+        try:
+            self._keeper.save_best()
+            write_report(report, self.run.reports, OWN_REPORT, VALIDATION_NOTE)
+            self._records.flush()
+            with write_folder(self.run.classifier) as folder:
+                classifier.save(folder, card)
+        except UserError as error:
+            raise UserError(
+                f"{error.message}; training is done, its result is not written",
+                f"{error.remedy}\nthen: civility train --resume --out {self.run.path}",
+            ) from error
         return report
 
 

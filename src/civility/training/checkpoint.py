@@ -110,8 +110,12 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
         (beside / _SUMS).write_text(_sums(_digests(beside)), encoding="utf-8")
 
 
-def verify_checkpoint(folder: Path) -> None:
+def verify_checkpoint(folder: Path, *, to_go_on: bool = True) -> None:
     """Read a checkpoint through, and compare its files with their sha256.
+
+    Parameters
+    ----------
+    to_go_on : whether all of it is needed; else only what a classifier and its report are made of
 
     Raises
     ------
@@ -120,22 +124,26 @@ def verify_checkpoint(folder: Path) -> None:
     try:
         written = (folder / _SUMS).read_text(encoding="utf-8")
         recorded = {name: digest for digest, name in (line.split("  ", 1) for line in written.splitlines())}
-        found = _digests(folder)
+        needed = {_WEIGHTS, _OPTIMIZER, _PROGRESS, *recorded} if to_go_on else {_WEIGHTS, _LOGITS}
+        found = {name: digest for name, digest in _digests(folder).items() if to_go_on or name in needed}
     except (OSError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder}: no checkpoint: {_SUMS} is missing, or cannot be read") from error
-    missing = sorted({_WEIGHTS, _OPTIMIZER, _PROGRESS, *recorded} - set(found))
+    missing = sorted(needed - set(found))
     if missing:
         raise DamagedCheckpoint(f"{folder}: damaged: {missing[0]} is missing")
     for name, digest in sorted(found.items()):
         if recorded.get(name) != digest:
             raise DamagedCheckpoint(f"{folder}: damaged: the sha256 of {name} is not the one in {_SUMS}")
+    if not to_go_on:
+        return
     if written != _sums(found):
         raise DamagedCheckpoint(f"{folder}: damaged: {_SUMS} is not as it was written")
     try:
-        schema = _read(folder)["schema"]
+        content = _read(folder)
+        schema = content["schema"]
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedCheckpoint(f"{folder}: no checkpoint: {_PROGRESS} is of another kind") from error
-    if schema != _SCHEMA:
+    if schema != _SCHEMA or not {"progress", "scaler", "facts"} <= set(content):
         raise DamagedCheckpoint(f"{folder}: written by another version of civility: schema {_SCHEMA} was expected")
 
 
@@ -164,6 +172,11 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """Return the ``facts`` that were saved with a checkpoint."""
     facts: dict[str, Any] = _read(folder)["facts"]
     return facts
+
+
+def has_logits(folder: Path) -> bool:
+    """Whether a checkpoint was made after the validation of an epoch."""
+    return (folder / _LOGITS).is_file()
 
 
 def load_logits(folder: Path) -> Float32Array:

@@ -16,6 +16,10 @@ from civility.training.loss import Loss
 from civility.training.progress import Validation
 
 
+class StopWished(Exception):
+    """A signal asked to stop: raised on all processes at the same place."""
+
+
 def score_everywhere(
     accelerator: Any,
     model: Any,
@@ -23,8 +27,12 @@ def score_everywhere(
     num_labels: int,
     tokens_per_batch: int,
     on_scored: Callable[[int], None] = lambda num_comments: None,
+    wants_stop: Callable[[], bool] = lambda: False,
 ) -> npt.NDArray[np.float32]:
     """Return the logits of all comments on every process, (N, L) float32, computed in float32.
+
+    A process that wants to stop scores no more, and meets the others all the same: they would wait for ever for one
+    that has gone.
 
     In float32 whatever the precision of training: bf16 logits have so few digits that many comments tie, and the
     best epoch would be chosen by rounding. It is also what the saved classifier does.
@@ -32,6 +40,10 @@ def score_everywhere(
     Scores are placed by row number and summed over the processes, each of which fills only its own rows: no
     comment is padded in, repeated or dropped, whatever N and the number of processes
     (huggingface/accelerate#226 and #1674 tell how the usual gathering fails).
+
+    Raises
+    ------
+    StopWished : on every process, if one of them was asked to stop
     """
     logits = torch.zeros((len(tokens), num_labels), dtype=torch.float32, device=accelerator.device)
     batches = batches_by_budget(tokens.lengths, tokens_per_batch)
@@ -39,6 +51,11 @@ def score_everywhere(
         for rows in batches[accelerator.process_index :: accelerator.num_processes]:
             _score_rows(model, tokens, rows, logits)
             on_scored(len(rows) * accelerator.num_processes)  # the others are about as far
+            if wants_stop():
+                break
+    stops = accelerator.reduce(torch.tensor(float(wants_stop()), device=accelerator.device), reduction="sum")
+    if stops.item():
+        raise StopWished
     return np.asarray(accelerator.reduce(logits, reduction="sum").cpu().numpy())
 
 
