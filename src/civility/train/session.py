@@ -17,7 +17,7 @@ from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import Interrupted, UserError
-from civility.model.encoder import Encoder, load_config, load_encoder
+from civility.model.encoder import Encoder
 from civility.model.tokens import Tokens, tokenise
 from civility.recipe import Recipe
 from civility.report import Report
@@ -25,25 +25,15 @@ from civility.report.card import model_card
 from civility.report.pages import write_report
 from civility.run import OWN_REPORT, Begin, RunDirectory
 from civility.train import account
-from civility.train.doctor import Check, agreed, checks_before_loading, checks_of_the_run, refuse_failed
+from civility.train.assembly import build_trainer, check_and_load, start_devices
+from civility.train.doctor import Check, agreed, checks_of_the_run
 from civility.train.doctor.not_finite import explain_not_finite
-from civility.train.facts import Listener, RunChecked, RunResumed, ValidationScored, ValidationStarted
+from civility.train.facts import Listener, RunResumed, ValidationScored, ValidationStarted
 from civility.train.keeper import Keeper
 from civility.train.records import Records, open_records
 from civility.train.resume import StartingPoint, find_starting_point
 from civility.training.checkpoint import has_logits, load_checkpoint
-from civility.training.devices import (
-    MixedPrecision,
-    choose_device,
-    choose_precision,
-    same_weights_everywhere,
-    start_accelerator,
-    use_deterministic_kernels,
-)
-from civility.training.loop import Plan, Trainer, TrainingData
-from civility.training.loss import build_loss, positive_share
-from civility.training.optimizer import build_adamw, linear_schedule
-from civility.training.order import BatchShape
+from civility.training.loop import Trainer
 from civility.training.progress import EpochDone, NotFinite, StepDone, Validation
 from civility.training.stopping import EarlyStopping
 from civility.training.validation import measure_validation, score_everywhere
@@ -97,53 +87,15 @@ class Session:
 
         Nothing is written. ``global_size`` is the effective batch of a run that is gone on with.
         """
-        settings = recipe.training
-        if settings.deterministic:
-            use_deterministic_kernels()
-        device = choose_device(settings.device)
-        precision = choose_precision(settings.precision, device)
-        accelerator = start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
-        labels = data.training.labels
+        accelerator, precision = start_devices(recipe, run, tracker)
         tell: Listener = listen if accelerator.is_main_process else lambda fact: None
-        config = load_config(recipe.model.name, recipe.model.revision or None)
-        num_processes = accelerator.num_processes
-        checks = agreed(checks_before_loading(recipe, data, run.path, config, device, precision, num_processes))
-        if any(check.state == "failed" for check in checks):
-            tell(RunChecked(tuple(checks), in_full=True))
-        refuse_failed(checks)  # a machine too small is told, not killed while the weights are loaded
-        encoder = load_encoder(recipe.model.name, labels, revision=recipe.model.revision or None, seed=recipe.seed)
-        _check_lengths(recipe, encoder)
-        tokens = tokenise(encoder.tokenizer, data.training.texts, recipe.data.max_length)
+        encoder, checks = check_and_load(recipe, data, run, accelerator, precision, tell)
+        trainer = build_trainer(recipe, data, encoder, accelerator, precision, global_size)
         validation_tokens = tokenise(encoder.tokenizer, data.validation.texts, recipe.scoring_length)
-        shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, num_processes)
-        if global_size is not None:
-            # The run's, on whatever number of processes: the schedule and the order hang on it.
-            shape = replace(shape, global_size=global_size)
-        share = positive_share(data.training.targets)
-        loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
-        model = encoder.model.to(accelerator.device)
-        same_weights_everywhere(model)
-        # After the model has moved to its device, and over the parameters that it has there.
-        optimizer = build_adamw(
-            model,
-            weight_decay=settings.weight_decay,
-            betas=(settings.adam_beta1, settings.adam_beta2),
-            epsilon=settings.adam_epsilon,
-        )
-        trainer = Trainer(
-            accelerator,
-            model,
-            optimizer,
-            MixedPrecision.of(precision, device),
-            TrainingData(tokens, data.training.targets),
-            loss,
-            _plan(recipe, shape, len(tokens)),
-            shape,
-        )
         checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))
         return cls(
             *(recipe, run, accelerator, encoder, trainer, validation_tokens, data, tell),
-            EarlyStopping(settings.patience),
+            EarlyStopping(recipe.training.patience),
             LossWatch(trainer.plan.schedule.num_steps, trainer.plan.schedule.num_warmup_steps),
             tuple(checks),
         )
@@ -356,32 +308,11 @@ class Session:
         return report
 
 
-def _check_lengths(recipe: Recipe, encoder: Encoder) -> None:
-    for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
-        if length > encoder.longest_text:
-            raise UserError(
-                f"{setting}.max_length = {length}: {recipe.model.name} takes at most {encoder.longest_text} tokens",
-                f"--set {setting}.max_length={encoder.longest_text}",
-            )
-
-
 def _halved(fact: StepDone, global_size: int) -> Warned:
     return Warned(
         fact.step,
         f"step {fact.step:,}: out of memory; the micro-batch is {fact.batch_size} from here on, "
         f"and a step is {global_size} comments as before",
-    )
-
-
-def _plan(recipe: Recipe, shape: BatchShape, num_comments: int) -> Plan:
-    settings = recipe.training
-    num_steps = settings.epochs * shape.num_steps(num_comments)
-    return Plan(
-        epochs=settings.epochs,
-        schedule=linear_schedule(settings.learning_rate, settings.warmup_fraction, num_steps),
-        max_gradient_norm=settings.max_gradient_norm,
-        seed=recipe.seed,
-        group_by_length=settings.group_by_length,
     )
 
 
