@@ -85,7 +85,9 @@ def _train(options: Namespace, command: list[str]) -> None:
         return
     recipe = _recipe(options, None if begin == "new" else run)
     if _is_first_process():
-        words = ["civility train", options.recipe or "", "" if begin == "new" else f"--{begin}"]
+        words = ["civility train", options.recipe or "", f"--{begin}"]
+        if begin == "new":
+            words = ["civility train", options.recipe or _DEFAULT_RECIPE]
         console.print(" ".join(word for word in words if word) + "\n")
     data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
     # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
