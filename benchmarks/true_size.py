@@ -1,6 +1,6 @@
 """A few steps of the `baseline` recipe on a model of mDeBERTa-v3-base's true size, with random weights.
 
-    python benchmarks/true_size.py [--comments 48] [--out DIR] [--json FILE]
+    python benchmarks/true_size.py [--comments 48] [--out DIR] [--json FILE] [--checkpoint-minutes 5]
 
 Its real weights come from a model hub; speed and memory do not depend on their values. The tokenizer is a small
 sentencepiece model trained on the built-in corpus, the embedding has mDeBERTa's 251,000 rows. Comments are the
@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--comments", type=int, default=48)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--checkpoint-minutes", default="5", help="see training.checkpoint_minutes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -103,6 +104,7 @@ def main() -> None:
         command = [sys.executable, "-m", "civility", "train", "baseline", "--data", str(folder / "train.csv")]
         command += ["--validation", str(folder / "train.csv"), "--model", str(folder / "model"), "--out", str(out)]
         command += ["--set", "training.epochs=1", "--set", "training.log_every=1"]
+        command += ["--set", f"training.checkpoint_minutes={options.checkpoint_minutes}"]
         started = time.perf_counter()
         subprocess.run(command, check=True)
         seconds = time.perf_counter() - started

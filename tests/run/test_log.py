@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import resource
 import signal
 from pathlib import Path
@@ -85,7 +84,35 @@ def test_a_line_that_the_disk_refuses_is_kept_and_written_later(tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert len(troubles) == 1, "told once, not at every line"
-    assert os.path.getsize(log.path) < log.size  # noqa: PTH202
+    assert log.path.read_bytes().endswith(b"\n"), "no part of a line is left"
+    assert log.path.stat().st_size < log.size
     log.write({"number": 3})
     assert [line["number"] for line in read_lines(log.path)] == [0, 1, 2, 3]
     assert log.path.stat().st_size == log.size
+
+
+def test_a_trouble_that_is_told_to_the_same_log_is_told_once(tmp_path: Path) -> None:
+    told: list[UserError] = []
+
+    def tell(error: UserError) -> None:
+        told.append(error)
+        log.write({"kind": "warning"})
+
+    log = LineLog(tmp_path / "nowhere" / "log.jsonl", tell)
+    log.write({"number": 0})
+    log.write({"number": 1})
+    assert len(told) == 1
+    (tmp_path / "nowhere").mkdir()
+    log.flush()
+    assert len(list(read_lines(log.path))) == 3
+
+
+def test_a_line_that_was_cut_by_a_kill_is_taken_away(tmp_path: Path) -> None:
+    log = LineLog(tmp_path / "log.jsonl")
+    log.write({"number": 0})
+    with log.path.open("a") as file:
+        file.write('{"num')
+    again = LineLog(log.path)
+    again.cut_to_whole_lines()
+    again.write({"number": 1})
+    assert [line["number"] for line in read_lines(again.path)] == [0, 1]

@@ -1,6 +1,7 @@
 """Going on with a run: the same end as without an interruption, from any place; and what is refused, and why."""
 
 import filecmp
+import hashlib
 import json
 import os
 import shutil
@@ -179,6 +180,27 @@ def test_a_lost_best_epoch_is_told_and_the_run_goes_on_with_the_rest(
     assert (out / "classifier").is_dir()
 
 
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+def test_a_lost_best_epoch_does_not_stop_a_second_resumption(
+    small: Small, stopped: Path, tmp_path: Path, how: str
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    best = out / "checkpoints" / "step-000005"
+    if how == "missing":
+        shutil.rmtree(best)
+    else:
+        flip(best / "model.safetensors")
+
+    def interrupt(fact: Fact) -> None:
+        if isinstance(fact, RunResumed):  # before there is another checkpoint
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small.train(out, begin="resume", listen=interrupt)
+    small.train(out, begin="resume")
+    assert (out / "classifier").is_dir()
+
+
 def test_the_optimiser_of_the_best_epoch_is_not_missed(
     small: Small, whole: Path, stopped: Path, tmp_path: Path
 ) -> None:
@@ -224,6 +246,44 @@ def test_a_foreign_checkpoint_is_passed_over(small: Small, whole: Path, stopped:
     small.train(out, begin="resume", listen=told.append)
     (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
     assert note.startswith("passed over step-000008: this is not the run that was begun: seed was 7, and is 42 now")
+
+
+def test_a_foreign_checkpoint_does_not_stand_in_for_one_to_come(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path
+) -> None:
+    # The other run ends its second epoch at the same step, with weights and logits of its own.
+    other = small.train(tmp_path / "other", seed=7, training__gradient_accumulation=1, training__batch_size=16).path
+    out = shutil.copytree(stopped, tmp_path / "run")
+    shutil.copytree(other / "checkpoints" / "step-000010", out / "checkpoints" / "step-000010")
+    small.train(out, begin="resume")
+    (aside,) = (out / "checkpoints").glob("damaged-*")
+    shutil.rmtree(aside)
+    assert differing(whole, out) == []
+
+
+def test_a_foreign_effective_batch_is_not_taken_over(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    small.interrupt(other, at_step(12), training__epochs=9, training__batch_size=4)
+    out = shutil.copytree(stopped, tmp_path / "run")
+    shutil.copytree(newest(other), out / "checkpoints" / "step-000012")
+    small.train(out, begin="resume")
+    shutil.rmtree(next((out / "checkpoints").glob("damaged-*")))
+    assert differing(whole, out) == []
+
+
+def test_a_checkpoint_that_says_nothing_of_its_run_is_passed_over(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    folder = newest(out)
+    content = json.loads((folder / "progress.json").read_text())
+    (folder / "progress.json").write_text(json.dumps({**content, "facts": {}}))
+    names = sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+    small.train(out, begin="resume")
+    shutil.rmtree(next((out / "checkpoints").glob("damaged-*")))
+    assert differing(whole, out) == []
 
 
 def test_another_model_configuration_is_refused(small: Small, stopped: Path, tmp_path: Path) -> None:

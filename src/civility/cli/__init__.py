@@ -17,6 +17,7 @@ from civility.errors import Interrupted, UserError
 if TYPE_CHECKING:
     from civility.recipe import Recipe
     from civility.run import Begin, RunDirectory
+    from civility.train.facts import Fact, Listener
 
 __all__ = ["main"]
 
@@ -96,11 +97,24 @@ def _train(options: Namespace, command: list[str]) -> None:
     display = TrainingDisplay(console)
     try:
         if options.check:
-            check(recipe, data, run.path, begin=begin, listen=display.listen)
+            check(recipe, data, run.path, begin=begin, tracker=options.tracker, listen=display.listen)
             return
-        train(recipe, data, run.path, command=command, tracker=options.tracker, begin=begin, listen=display.listen)
+        listen = _while_somebody_reads(display.listen)
+        train(recipe, data, run.path, command=command, tracker=options.tracker, begin=begin, listen=listen)
     finally:
         display.close()
+
+
+def _while_somebody_reads(listen: "Listener") -> "Listener":
+    """Return a listener that falls silent when the screen is gone: a run outlives the `tee` that it is piped into."""
+
+    def guarded(fact: "Fact") -> None:
+        try:
+            listen(fact)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return guarded
 
 
 def _run_directory(options: Namespace) -> "RunDirectory":

@@ -79,13 +79,16 @@ def _acquire(path: Path) -> tuple[IO[str], Owner | None]:
         file = path.open("a+", encoding="utf-8")
         found = _owner(file)
         age = time.time() - os.fstat(file.fileno()).st_mtime
+        reaches = fcntl is not None
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 file.close()
                 raise _held(path, found, age, "wait for it to end, or choose another --out") from None
-        far = found is not None and (fcntl is None or found.machine != platform.node())
+            except OSError:
+                reaches = False  # a file system without locks: the signature alone has to do, as on Windows
+        far = found is not None and (not reaches or found.machine != platform.node())
         if far and age < _SECONDS_UNTIL_DEAD:
             file.close()
             raise _held(path, found, age, f"if that machine is gone, remove {path}; else choose another --out")

@@ -1,5 +1,6 @@
 """A log of JSON lines that is whole at every moment: what a full disk refuses is kept, and written later."""
 
+import contextlib
 import json
 import math
 import os
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from civility.data.files import explain_os_error
+from civility.data.files import explain_os_error, sync_folder
 from civility.errors import UserError
 
 
@@ -36,9 +37,10 @@ class LineLog:
         try:
             self._append()
         except UserError as error:
-            if not self._in_trouble:
+            # Noted before it is told: the telling may write to this very log.
+            told, self._in_trouble = self._in_trouble, True
+            if not told:
                 self._on_trouble(error)
-            self._in_trouble = True
 
     @property
     def size(self) -> int:
@@ -67,15 +69,26 @@ class LineLog:
             self._size = size
         return True
 
+    def cut_to_whole_lines(self) -> None:
+        """Take away what comes after the last line end: a life was killed in the middle of a line."""
+        if self._size:
+            self.cut(self.path.read_bytes().rfind(b"\n") + 1)
+
     def _append(self) -> None:
         if not self._pending:
             return
+        is_new = not self._size
         with explain_os_error(self.path), self.path.open("ab", buffering=0) as file:
-            # An earlier try may have left a part of a line.
-            os.truncate(self.path, self._size)
             view = memoryview(self._pending)
-            while len(view):
-                view = view[file.write(view) :]
+            try:
+                while len(view):
+                    view = view[file.write(view) :]
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.truncate(self.path, self._size)  # a part of a line is none
+                raise
+        if is_new:
+            sync_folder(self.path.parent)
         self._size += len(self._pending)
         self._pending, self._in_trouble = b"", False
 

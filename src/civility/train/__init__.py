@@ -57,9 +57,6 @@ def train(
     """
     started = time.monotonic()
     run = RunDirectory(out)
-    run.check_place(begin)
-    if tracker:
-        check_tracker(tracker)
     session = _checked_session(recipe, data, run, begin, tracker=tracker, listen=listen, in_full=False)
     with session.on_disk(command, tracker, begin):
         if not session.stopping.should_stop:
@@ -75,15 +72,21 @@ def train(
 
 
 def check(
-    recipe: Recipe, data: PreparedData, out: Path, *, begin: Begin = "new", listen: Listener = lambda fact: None
+    recipe: Recipe,
+    data: PreparedData,
+    out: Path,
+    *,
+    begin: Begin = "new",
+    tracker: str = "",
+    listen: Listener = lambda fact: None,
 ) -> None:
-    """Do what `train` does before its first step, tell what the checks found, and write nothing.
+    """Do what `train` does before it takes the run directory, tell what the checks found, and write nothing.
 
     Raises
     ------
     UserError : whatever the user can mend, a failed check among it
     """
-    session = _checked_session(recipe, data, RunDirectory(out), begin, tracker="", listen=listen, in_full=True)
+    session = _checked_session(recipe, data, RunDirectory(out), begin, tracker=tracker, listen=listen, in_full=True)
     if begin == "resume":
         session.check_resumable()
 
@@ -99,6 +102,9 @@ def _checked_session(
     in_full: bool,
 ) -> Session:
     """Put a run together, and refuse it if a check failed."""
+    run.check_place(begin)
+    if tracker:
+        check_tracker(tracker)
     global_size = global_size_of(run) if begin == "resume" else None
     session = Session.start(recipe, data, run, tracker=tracker, global_size=global_size, listen=listen)
     session.tell(account.planned(recipe, data, session.encoder, session.trainer, run))

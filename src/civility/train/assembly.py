@@ -92,14 +92,20 @@ def build_trainer(
         betas=(settings.adam_beta1, settings.adam_beta2),
         epsilon=settings.adam_epsilon,
     )
-    num_steps = settings.epochs * shape.num_steps(len(tokens))
-    plan = Plan(
+    plan = plan_of(recipe, shape, len(tokens))
+    return Trainer(
+        accelerator, model, optimizer, precision, TrainingData(tokens, data.training.targets), loss, plan, shape
+    )
+
+
+def plan_of(recipe: Recipe, shape: BatchShape, num_comments: int) -> Plan:
+    """Return what the loop is asked to do with so many training comments."""
+    settings = recipe.training
+    num_steps = settings.epochs * shape.num_steps(num_comments)
+    return Plan(
         epochs=settings.epochs,
         schedule=linear_schedule(settings.learning_rate, settings.warmup_fraction, num_steps),
         max_gradient_norm=settings.max_gradient_norm,
         seed=recipe.seed,
         group_by_length=settings.group_by_length,
-    )
-    return Trainer(
-        accelerator, model, optimizer, precision, TrainingData(tokens, data.training.targets), loss, plan, shape
     )

@@ -4,6 +4,10 @@ Where time alone asks for a checkpoint, it is written beside training, from a co
 it costs the run no more than the copy. All others are waited for, so that where they are does not hang on the clock.
 """
 
+import contextlib
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +21,14 @@ from civility.errors import UserError
 from civility.run import RunDirectory
 from civility.run.log import LineLog
 from civility.train.resume import best_step_of
-from civility.training.checkpoint import Snapshot, load_logits, load_weights, save_checkpoint, take_snapshot
+from civility.training.checkpoint import (
+    Snapshot,
+    load_logits,
+    load_weights,
+    save_checkpoint,
+    take_snapshot,
+    verify_checkpoint,
+)
 from civility.training.devices import is_out_of_memory
 from civility.training.loop import Trainer
 from civility.training.stopping import EarlyStopping
@@ -71,7 +82,7 @@ class Keeper:
     _latest: float = field(default_factory=time.monotonic)
     _next_try: float = 0.0
     _missing: bool = False
-    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, initializer=_give_way))
     _under_way: _UnderWay | None = None
 
     def after_step(self) -> None:
@@ -103,9 +114,6 @@ class Keeper:
         self.on_saved(under_way.step, under_way.waited)
 
     def _save_beside_training(self) -> None:
-        if self._unwritten_best is not None:
-            self.save()
-            return
         started = time.monotonic()
         try:
             self.metrics.flush()
@@ -133,7 +141,15 @@ class Keeper:
         saved = self.save(logits)
         if is_best and not saved:
             # The weights that the classifier is made of must outlive the steps to come.
-            self._unwritten_best = self._snapshot(logits).copied()
+            try:
+                self._unwritten_best = self._snapshot(logits).copied()
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise UserError(
+                    f"{self.place}: the best epoch so far can neither be written to the disk nor kept in memory",
+                    "make room on the disk, then go on from the checkpoint before with --resume",
+                ) from error
         return saved
 
     def save(self, logits: Float32Array | None = None) -> bool:
@@ -176,6 +192,7 @@ class Keeper:
             model.load_state_dict(self._unwritten_best.weights, strict=False)
             return self._unwritten_best.logits
         folder = self.run.checkpoint(self.best_step)
+        verify_checkpoint(folder, to_go_on=False)
         load_weights(folder, model)
         return load_logits(folder)
 
@@ -207,3 +224,10 @@ class Keeper:
                     remove_folder(folder)
                 except UserError as error:
                     self.on_left(error)
+
+
+def _give_way() -> None:
+    """Let this thread, and those that it starts, have the processor only when training leaves it."""
+    if sys.platform == "linux":  # where a thread has a priority of its own
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

@@ -55,7 +55,7 @@ class Records:
         life : for the environment of a run that is gone on with
         """
         self.run.remove_leftovers()
-        for folder in self.point.damaged:
+        for folder in self.point.in_the_way:
             self.run.set_aside(folder)
         self.run.make_folders()
         if self.point.folder is None:
@@ -66,6 +66,7 @@ class Records:
             return
         if not self.metrics.cut(self.point.facts["metrics_size"]):
             self.warn(f"{self.run.metrics}: lines are missing that were there when the checkpoint was made")
+        self.timing.cut_to_whole_lines()
         self.timing.write({"kind": "resumed", "from": self.point.folder.name})
         self.run.update_environment({"from": self.point.folder.name, **life}, fallback=environment)
 

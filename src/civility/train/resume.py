@@ -46,14 +46,14 @@ class StartingPoint:
     folder : the checkpoint; None for the beginning, where the run was ended before its first checkpoint
     facts : that were saved with it
     notes : for a person: which checkpoints were passed over
-    damaged : the checkpoints that are
+    in_the_way : checkpoints that cannot be used, and would stand where new ones are to come
     forgets_best : the best epoch's weights are lost: a later one has to be the best
     """
 
     folder: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    damaged: tuple[Path, ...] = ()
+    in_the_way: tuple[Path, ...] = ()
     forgets_best: bool = False
 
 
@@ -66,7 +66,7 @@ def best_step_of(folder: Path) -> int:
 
 
 def global_size_of(run: RunDirectory) -> int | None:
-    """Return the effective batch of a run by its newest checkpoint that tells; None if none does."""
+    """Return the effective batch of a run by its newest checkpoint that tells, unverified; None if none does."""
     for folder in reversed(run.checkpoint_folders()):
         try:
             return int(read_facts(folder)["global_size"])
@@ -88,21 +88,22 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
     UserError : there are checkpoints, and all are damaged, or of another run
     """
     notes: list[str] = []
-    damaged: list[Path] = []
+    passed: list[Path] = []
     without_best: StartingPoint | None = None
     for folder in reversed(run.checkpoint_folders()):
         facts, reason = _facts_if_usable(folder, now)
         if facts is None:
             notes.append(f"passed over {folder.name}: {reason.message if reason else ''}")
-            damaged += [folder] if isinstance(reason, DamagedCheckpoint) else []
+            passed.append(folder)
             continue
         lost = _damage_of_best(run, folder, facts)
         if lost is None:
-            return StartingPoint(folder, facts, tuple(notes), tuple(damaged))
+            return StartingPoint(folder, facts, tuple(notes), tuple(passed))
         notes.append(f"{folder.name} goes back to a best epoch whose weights are lost: {lost.message}")
         if without_best is None:
-            best = run.checkpoint(facts["best_step"])
-            without_best = StartingPoint(folder, facts, tuple(notes), (*damaged, best), forgets_best=True)
+            best = [path for path in (run.checkpoint(facts["best_step"]),) if path.exists()]
+            without_best = StartingPoint(folder, facts, tuple(notes), (*passed, *best), forgets_best=True)
+        passed.append(folder)
     if without_best is not None:
         return without_best
     if notes:
@@ -121,8 +122,12 @@ def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> tuple[Mapping[str,
         verify_checkpoint(folder)
         facts = read_facts(folder)
         check_same_run(facts, now)
+        for name in ("best_step", "global_size", "batch_size", "stopping", "loss_watch", "metrics_size"):
+            facts[name]
     except UserError as error:
         return None, error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return None, DamagedCheckpoint(f"{folder}: no checkpoint of a run: {error!r}")
     return facts, None
 
 

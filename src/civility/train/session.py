@@ -25,7 +25,7 @@ from civility.report.card import model_card
 from civility.report.pages import write_report
 from civility.run import OWN_REPORT, Begin, RunDirectory
 from civility.train import account
-from civility.train.assembly import build_trainer, check_and_load, start_devices
+from civility.train.assembly import build_trainer, check_and_load, plan_of, start_devices
 from civility.train.doctor import Check, agreed, checks_of_the_run
 from civility.train.doctor.not_finite import explain_not_finite
 from civility.train.facts import Listener, RunResumed, ValidationScored, ValidationStarted
@@ -161,6 +161,10 @@ class Session:
         if point.folder is None:
             return
         trainer, facts = self.trainer, point.facts
+        if facts["global_size"] != trainer.shape.global_size:  # a checkpoint that was passed over had told another
+            trainer.shape = replace(trainer.shape, global_size=facts["global_size"])
+            trainer.plan = plan_of(self.recipe, trainer.shape, len(trainer.data.tokens))
+            self.loss_watch = LossWatch(trainer.plan.schedule.num_steps, trainer.plan.schedule.num_warmup_steps)
         trainer.progress = load_checkpoint(point.folder, trainer.model, trainer.optimizer, trainer.precision.scaler)
         self.loss_watch.restore(facts["loss_watch"])
         self.stopping.last_epoch = facts["stopping"]["last_epoch"]
@@ -288,13 +292,13 @@ class Session:
         """
         if self._keeper is None or self._records is None:
             return None
-        logits = self._keeper.load_best(self.encoder.model)
-        classifier = Classifier(self.encoder, self.recipe.scoring_length)
-        # The logits that chose the epoch are, to the bit, what the classifier computes: no need to score again.
-        scores = torch.sigmoid(torch.from_numpy(logits)).numpy()
-        report = Report.measure(self.data.validation, scores, self.data.validation_files)
-        card = model_card(account.card(self.recipe, self.data, self.run, self.stopping), report)
         try:
+            logits = self._keeper.load_best(self.encoder.model)
+            classifier = Classifier(self.encoder, self.recipe.scoring_length)
+            # The logits that chose the epoch are, to the bit, what the classifier computes: no need to score again.
+            scores = torch.sigmoid(torch.from_numpy(logits)).numpy()
+            report = Report.measure(self.data.validation, scores, self.data.validation_files)
+            card = model_card(account.card(self.recipe, self.data, self.run, self.stopping), report)
             self._keeper.save_best()
             write_report(report, self.run.reports, OWN_REPORT, VALIDATION_NOTE)
             self._records.flush()

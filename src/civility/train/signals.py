@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C, taken as a wish to stop after the step: asked of `StopSignals` when there is time for it."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -53,4 +54,5 @@ class StopSignals:
 
 def _say(line: str) -> None:
     # A plain write: a signal may come while the stream's own lock is held.
-    os.write(sys.stderr.fileno(), f"\n{line}\n".encode())
+    with contextlib.suppress(OSError, ValueError):  # nobody listens: no reason to lose the step
+        os.write(sys.stderr.fileno(), f"\n{line}\n".encode())
