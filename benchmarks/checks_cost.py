@@ -59,7 +59,11 @@ def time_checks(data: PreparedData, seconds: dict[str, float]) -> None:
     unknown = encoder.tokenizer.unk_token_id
     timed(seconds, "unknown tokens", lambda: model_checks.check_unknown_tokens(tokens, unknown))
     timed(seconds, "truncation", lambda: plan_checks.check_truncation(tokens, training.targets, LABELS, 256, 512))
-    timed(seconds, "padding", lambda: plan_checks.check_padding(tokens.lengths, shape, 42, group_by_length=True))
+    timed(
+        seconds,
+        "padding",
+        lambda: plan_checks.check_padding(tokens.lengths, shape, 42, group_by_length=True, packed=False),
+    )
     timed(seconds, "schedule", lambda: plan_checks.check_schedule(schedule, shape, len(tokens), 6, 0.1))
 
 

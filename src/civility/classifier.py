@@ -14,8 +14,9 @@ import numpy.typing as npt
 import torch
 
 from civility.errors import UserError
-from civility.model.batches import batches_by_budget, pad
+from civility.model.batches import batches_by_budget, gather
 from civility.model.encoder import Encoder, load_classifier_folder, quiet_transformers
+from civility.model.forward import choose_forward
 from civility.model.storage import plain_os_errors
 from civility.model.tokens import tokenise
 from civility.run import classifier_folder
@@ -24,6 +25,8 @@ SIDECAR = "civility.json"
 SCHEMA = 1
 DEFAULT_THRESHOLD = 0.5
 _LONGEST_DEFAULT = 512
+_SAMPLE = ("a word or two " * 40, "a word or two", "one")
+"""Texts of several lengths, some of them past the distances that DeBERTa tells apart one by one."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,9 @@ class Classifier:
         self.thresholds = {label: float(given.get(label, DEFAULT_THRESHOLD)) for label in self.labels}
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         encoder.model.to(self._device).eval()
+        sample = tokenise(encoder.tokenizer, _SAMPLE, max_length)
+        batch = gather(sample, np.arange(len(sample))).to(self._device)
+        self._forward = choose_forward(encoder.model, "auto", batch, gradients=False).forward
 
     @classmethod
     def load(cls, target: str | Path) -> "Classifier":
@@ -173,8 +179,7 @@ class Classifier:
         tokens = tokenise(self._encoder.tokenizer, texts, self.max_length)
         with torch.inference_mode():
             for rows in batches_by_budget(tokens.lengths, tokens_per_batch):
-                ids, mask = (tensor.to(self._device) for tensor in pad(tokens, rows))
-                logits = self._encoder.model(input_ids=ids, attention_mask=mask).logits
+                logits = self._forward(gather(tokens, rows).to(self._device))
                 scores[rows] = torch.sigmoid(logits.float()).cpu().numpy()
                 if on_scored is not None:
                     on_scored(len(rows))

@@ -111,6 +111,18 @@ class TrainingSettings(_Section):
     group_by_length: bool = Field(
         default=True, description="comments of a step are about equally long, so padding is small"
     )
+    vocabulary_in_use: bool = Field(
+        default=True, description="train the token embeddings that the comments use; the others decay alike"
+    )
+    attention: Literal["auto", "eager", "packed"] = Field(
+        default="auto",
+        description="auto: the fastest that agrees with eager, transformers' own; packed: without padding",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="compute layers again in the backward pass: a third slower, far less memory"
+    )
+    freeze_embeddings: bool = Field(default=False, description="leave the embeddings as they are")
+    freeze_layers: int = Field(default=0, ge=0, description="lowest layers that are left as they are")
     log_every: int = Field(default=10, ge=1, description="optimiser steps between two lines of metrics.jsonl")
     checkpoint_minutes: float = Field(
         default=5.0, ge=0, description="between two checkpoints inside an epoch; 0: none by time"

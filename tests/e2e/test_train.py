@@ -71,8 +71,14 @@ def test_the_classifier_is_the_best_epochs(trained: Path) -> None:
     best = [line["step"] for line in metrics_of(trained, "epoch") if line["best"]][-1]
     kept = load_file(trained / "classifier" / "model.safetensors")
     checkpoint = load_file(trained / "checkpoints" / f"step-{best:06d}" / "model.safetensors")
-    assert kept.keys() == checkpoint.keys()
-    assert all(np.array_equal(kept[name], checkpoint[name]) for name in kept)
+    words = "bert.embeddings.word_embeddings"
+    assert {*kept, f"{words}._extra_state"} == set(checkpoint)
+    assert all(np.array_equal(kept[name], checkpoint[name]) for name in kept if not name.startswith(words))
+    # The checkpoint holds the rows in use, the classifier all of them.
+    used = checkpoint[f"{words}.weight"]
+    assert len(used) < len(kept[f"{words}.weight"])
+    whole = {row.tobytes() for row in kept[f"{words}.weight"]}
+    assert all(row.tobytes() in whole for row in used)
 
 
 def test_the_report_is_of_the_saved_classifier(trained: Path) -> None:
@@ -152,7 +158,8 @@ def test_comments_can_be_scored_longer_than_they_were_trained(civility: Run, tin
         classifier = Classifier.load(out)
         assert classifier.max_length == (length or 24)
         scores.append(classifier.score(["nice garden film " * 12]))
-    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
+    # Rows of the embedding that one run has in use only decay in the other: the same, to rounding.
+    assert all(np.allclose(weights[0][name], weights[1][name], rtol=1e-6, atol=1e-9) for name in weights[0])
     assert not np.array_equal(scores[0], scores[1]), "the control: what is cut does count"
 
 

@@ -1,4 +1,4 @@
-"""Batches: padded as the tokenizer would, and planned within a budget of tokens."""
+"""Batches: gathered, padded as the tokenizer would, and planned within a budget of tokens."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.model.batches import batches_by_budget, pad
+from civility.model.batches import batches_by_budget, gather
 from civility.model.encoder import load_tokenizer
 from civility.model.tokens import Tokens, tokenise
 
@@ -26,13 +26,13 @@ def _tokens(rows: list[list[int]], pad_id: int = 0) -> Tokens:
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4], [3], [4, 1, 4], [1], [2, 0]])
 def test_a_batch_is_padded_as_the_tokenizer_pads(model: str, rows: list[int], request: pytest.FixtureRequest) -> None:
     tokenizer = load_tokenizer(str(request.getfixturevalue(model)))
-    ids, mask = pad(tokenise(tokenizer, TEXTS, 16), np.array(rows))
+    ids, mask = gather(tokenise(tokenizer, TEXTS, 16), np.array(rows)).padded()
     encoded = tokenizer([TEXTS[row] for row in rows], truncation=True, max_length=16)
     theirs = tokenizer.pad({"input_ids": encoded["input_ids"]}, return_tensors="pt")
     assert torch.equal(ids, theirs["input_ids"])
     assert torch.equal(mask, theirs["attention_mask"])
     assert ids.dtype == mask.dtype == torch.int64
-    other, _ = pad(tokenise(tokenizer, TEXTS[::-1], 16), np.array(rows))
+    other, _ = gather(tokenise(tokenizer, TEXTS[::-1], 16), np.array(rows)).padded()
     assert not torch.equal(other, ids), "the control: other texts give other ids"
 
 
@@ -40,14 +40,14 @@ def test_a_batch_is_padded_as_the_tokenizer_pads(model: str, rows: list[int], re
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=12), st.data())
 def test_a_batch_holds_the_rows_asked_for_and_padding(rows: list[list[int]], data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=8))
-    ids, mask = pad(_tokens(rows, pad_id=77), np.array(chosen))
+    ids, mask = gather(_tokens(rows, pad_id=77), np.array(chosen)).padded()
     longest = max(len(rows[row]) for row in chosen)
     assert ids.tolist() == [rows[row] + [77] * (longest - len(rows[row])) for row in chosen]
     assert mask.tolist() == [[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in chosen]
 
 
 def test_a_token_that_looks_like_padding_is_still_text() -> None:
-    ids, mask = pad(_tokens([[5, 0, 6], [7]]), np.array([0, 1]))
+    ids, mask = gather(_tokens([[5, 0, 6], [7]]), np.array([0, 1])).padded()
     assert ids.tolist() == [[5, 0, 6], [7, 0, 0]]
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
 
@@ -87,7 +87,7 @@ def test_the_rows_of_a_plan_can_be_padded(tiny_bert: Path) -> None:
     tokens = tokenise(load_tokenizer(str(tiny_bert)), TEXTS * 20, 32)
     seen = 0
     for rows in batches_by_budget(tokens.lengths, 64):
-        ids, mask = pad(tokens, rows)
+        ids, mask = gather(tokens, rows).padded()
         assert ids.numel() <= 64
         assert mask.sum(dim=1).tolist() == tokens.lengths[rows].tolist()
         seen += len(rows)

@@ -126,7 +126,7 @@ FILES = ["SHA256SUMS", "model.safetensors", "optimizer.safetensors", "progress.j
 def test_a_checkpoint_is_four_files(saved: Path) -> None:
     assert _names(saved) == FILES
     assert json.loads((saved / "progress.json").read_text()) == {
-        "schema": 2,
+        "schema": 3,
         "progress": {
             "epoch": 1,
             "num_comments": 48,
@@ -214,7 +214,7 @@ def test_a_foreign_folder_is_no_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"schema": 1}', "written by another version of civility: schema 2 was expected"),
+        ('{"schema": 1}', "written by another version of civility: schema 3 was expected"),
         ("[]", "progress.json is of another kind"),
         ("{", "progress.json is of another kind"),
     ],

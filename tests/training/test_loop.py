@@ -10,6 +10,7 @@ import torch
 
 from civility.errors import UserError
 from civility.model.encoder import load_encoder
+from civility.model.forward import EagerForward
 from civility.model.tokens import tokenise
 from civility.training import loop, order
 from civility.training.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
@@ -49,7 +50,15 @@ def trainer(
     loss = build_loss("weighted_bce", positive_share(TARGETS), 1.0)
     data = TrainingData(tokenise(encoder.tokenizer, TEXTS, 32), targets)
     return Trainer(
-        accelerator, encoder.model, optimizer, precision or MixedPrecision.of("fp32", "cpu"), data, loss, plan, shape
+        accelerator,
+        encoder.model,
+        EagerForward(encoder.model),
+        optimizer,
+        precision or MixedPrecision.of("fp32", "cpu"),
+        data,
+        loss,
+        plan,
+        shape,
     )
 
 
@@ -151,7 +160,7 @@ def test_evaluating_in_between_does_not_disturb_a_run(tiny_bert: Path) -> None:
 
     def validate() -> Validation:
         torch.rand(1000)
-        score_everywhere(disturbed.accelerator, disturbed.model, disturbed.data.tokens, len(LABELS), 64)
+        score_everywhere(disturbed.accelerator, disturbed.forward, disturbed.data.tokens, len(LABELS), 64)
         return no_validation()
 
     list(disturbed.run(validate))
@@ -171,8 +180,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_a_word(tiny_bert: Path) ->
 def test_scores_are_placed_by_row(tiny_bert: Path) -> None:
     some = trainer(tiny_bert)
     some.model.eval()
-    together = score_everywhere(some.accelerator, some.model, some.data.tokens, len(LABELS), 10_000)
-    apart = score_everywhere(some.accelerator, some.model, some.data.tokens, len(LABELS), 1)
+    together = score_everywhere(some.accelerator, some.forward, some.data.tokens, len(LABELS), 10_000)
+    apart = score_everywhere(some.accelerator, some.forward, some.data.tokens, len(LABELS), 1)
     np.testing.assert_allclose(together, apart, atol=1e-5)
     assert np.abs(together - together[::-1]).max() > 1e-3, "the control: rows do differ"
 

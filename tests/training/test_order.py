@@ -109,7 +109,7 @@ def test_every_step_size_is_dealt_out_whole(shape: BatchShape) -> None:
 def test_a_full_step_is_dealt_out_in_micro_batches_of_the_size_asked_for() -> None:
     shape = BatchShape.of(batch_size=2, accumulation=3, num_processes=2)
     found = [[part.tolist() for part in micro_batches(np.arange(12), shape, rank)] for rank in (0, 1)]
-    assert found == [[[0, 1], [4, 5], [8, 9]], [[2, 3], [6, 7], [10, 11]]]
+    assert found == [[[0, 3], [4, 7], [8, 11]], [[1, 2], [5, 6], [9, 10]]], "dealt out there and back again"
 
 
 def test_a_global_batch_need_not_divide_evenly() -> None:

@@ -108,6 +108,22 @@ def test_several_processes_train_as_one_with_the_same_global_batch(
         )
 
 
+def test_several_processes_with_every_part_on_end_as_one_with_every_part_off(
+    one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
+) -> None:
+    data, single = one
+    fast = run_training(2, data, still_deberta, tmp_path / "fast", batch_size=6)
+    parts = {"attention": "eager", "vocabulary_in_use": False}
+    slow = run_training(1, data, still_deberta, tmp_path / "slow", batch_size=12, **parts)
+    ours, theirs = (load_file(run / "classifier" / "model.safetensors") for run in (fast, slow))
+    assert ours.keys() == theirs.keys()
+    assert max((ours[name] - theirs[name]).abs().max().item() for name in theirs) < 1e-5
+    words = "deberta.embeddings.word_embeddings.weight"
+    assert len(load_file(last_weights(fast))[words]) < len(load_file(last_weights(slow))[words]) == len(theirs[words])
+    untrained = load_file(still_deberta / "model.safetensors")["embeddings.word_embeddings.weight"]
+    assert (theirs[words] - untrained).abs().min(dim=1).values.max() > 0, "the control: every row has moved"
+
+
 def test_the_control_another_global_batch_trains_otherwise(
     one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from civility.model.batches import Batch
 from civility.model.encoder import load_encoder
+from civility.model.forward import EagerForward, Forward
 from civility.model.tokens import Tokens, tokenise
 from civility.training.devices import start_accelerator
 from civility.training.loss import build_loss
@@ -23,6 +24,7 @@ WORKER = """
 import sys
 import numpy as np
 from civility.model.encoder import load_encoder
+from civility.model.forward import EagerForward
 from civility.model.tokens import tokenise
 from civility.training.devices import start_accelerator
 from civility.training.validation import score_everywhere
@@ -33,15 +35,15 @@ encoder.model.eval()
 found = {}
 for num in (1, 2, 3, 7, 30):
     tokens = tokenise(encoder.tokenizer, texts[:num], 32)
-    found[str(num)] = score_everywhere(accelerator, encoder.model, tokens, 2, 20)
+    found[str(num)] = score_everywhere(accelerator, EagerForward(encoder.model), tokens, 2, 20)
 np.savez(f"{out}/{accelerator.process_index}.npz", **found)
 """
 
 
-def encoded(model: Path, num: int) -> tuple[Any, Tokens]:
+def encoded(model: Path, num: int) -> tuple[Forward, Tokens]:
     encoder = load_encoder(str(model), LABELS, seed=3)
     encoder.model.eval()
-    return encoder.model, tokenise(encoder.tokenizer, TEXTS[:num], 32)
+    return EagerForward(encoder.model), tokenise(encoder.tokenizer, TEXTS[:num], 32)
 
 
 @pytest.mark.processes
@@ -75,19 +77,18 @@ def test_scores_on_several_processes_are_those_of_one(tiny_bert: Path, tmp_path:
     assert np.abs(expected - expected[::-1]).max() > 1e-3, "the control: rows do differ"
 
 
-class ShortOfMemory(torch.nn.Module):
-    """A model on a device whose memory holds so many comments at once."""
+class ShortOfMemory:
+    """A way through a model on a device whose memory holds so many comments at once."""
 
-    def __init__(self, inner: Any, most: int) -> None:
-        super().__init__()
+    def __init__(self, inner: Forward, most: int) -> None:
         self.inner, self.most = inner, most
         self.sizes: list[int] = []
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
-        self.sizes.append(len(input_ids))
-        if len(input_ids) > self.most:
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        self.sizes.append(len(batch))
+        if len(batch) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
-        return self.inner(input_ids=input_ids, attention_mask=attention_mask)
+        return self.inner(batch)
 
 
 def test_a_batch_too_large_for_the_memory_is_scored_in_parts(tiny_bert: Path) -> None:

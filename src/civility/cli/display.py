@@ -181,6 +181,7 @@ class TrainingDisplay:
             "data": f"{plan.num_training:,} comments · {plan.num_validation:,} for validation · "
             f"{len(plan.labels)} labels · {plan.share_truncated:.1%} cut",
             "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
+            "speed": _describe_speed(plan),
             "device": f"{plan.device} · {plan.precision}",
             "plan": f"up to {plan.epochs} epochs of {plan.steps_per_epoch:,} steps · "
             f"{plan.global_batch} comments a step",
@@ -299,6 +300,14 @@ class TrainingDisplay:
         console.print(f'  next:  echo "have a nice day" | civility predict {run.path} --data -')
         console.print(f"         civility evaluate {run.path} --data your-labelled-comments.csv")
         console.print("         civility train baseline --data your-labelled-comments.csv")
+
+
+def _describe_speed(plan: "RunPlanned") -> str:
+    speed = plan.speed
+    attention = f"{speed.attention} attention" + (f" ({speed.why_not_faster})" if speed.why_not_faster else "")
+    if speed.rows_in_use is None:
+        return f"{attention} · all {plan.num_embeddings:,} embedding rows ({speed.why_whole})"
+    return f"{attention} · {speed.rows_in_use:,} of {plan.num_embeddings:,} embedding rows in use"
 
 
 def _clock(seconds: float) -> str:

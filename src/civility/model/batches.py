@@ -1,4 +1,6 @@
-"""Batches of tokens: padded to their longest text, and planned by a budget of tokens for scoring."""
+"""Batches of tokens: gathered side by side without padding, and planned by a budget of tokens for scoring."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -9,25 +11,50 @@ from civility.model.tokens import Tokens
 Rows = npt.NDArray[np.int64]
 
 
-def pad(tokens: Tokens, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return input ids and attention mask of the given rows, padded to the longest of them.
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The tokens of B texts, one text after the other.
+
+    Parameters
+    ----------
+    ids : int64 (S,), S tokens of all texts
+    lengths : (B,) tokens of each; they sum to S
+    pad_id : the id that fills a rectangle up
+    """
+
+    ids: torch.Tensor
+    lengths: tuple[int, ...]
+    pad_id: int
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same batch on a device."""
+        return Batch(self.ids.to(device, non_blocking=True), self.lengths, self.pad_id)
+
+    def padded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return input ids and attention mask, int64 (B, T), padded on the right to the longest of the texts."""
+        device = self.ids.device
+        lengths = torch.tensor(self.lengths, device=device)
+        in_text = torch.arange(max(self.lengths), device=device) < lengths[:, None]
+        ids = torch.full(in_text.shape, self.pad_id, dtype=torch.int64, device=device)
+        return ids.masked_scatter_(in_text, self.ids), in_text.long()
+
+
+def gather(tokens: Tokens, rows: Rows) -> Batch:
+    """Return the batch of the given rows, in their order.
 
     Parameters
     ----------
     tokens : of N texts
     rows : (B,) at least one
-
-    Returns
-    -------
-    input_ids, attention_mask : int64 (B, T)
     """
-    lengths = tokens.lengths[rows]
-    in_text = np.arange(lengths.max()) < lengths[:, None]
-    ids = np.full(in_text.shape, tokens.pad_id, dtype=np.int64)
+    lengths = tokens.offsets[rows + 1] - tokens.offsets[rows]
     # One gather for the whole batch: each row's tokens lie side by side from its offset on.
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    ids[in_text] = tokens.ids[np.repeat(tokens.offsets[rows], lengths) + within]
-    return torch.from_numpy(ids), torch.from_numpy(in_text.astype(np.int64))
+    ids = tokens.ids[np.repeat(tokens.offsets[rows], lengths) + within]
+    return Batch(torch.from_numpy(ids.astype(np.int64)), tuple(lengths.tolist()), tokens.pad_id)
 
 
 def batches_by_budget(lengths: npt.NDArray[np.int64], tokens_per_batch: int) -> list[Rows]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from civility.errors import UserError
+from civility.model.vocabulary import num_parameters
 
 PROBLEM_TYPE = "multi_label_classification"
 
@@ -46,8 +47,8 @@ class Encoder:
 
     @property
     def num_parameters(self) -> int:
-        """All parameters, token embeddings included."""
-        return sum(p.numel() for p in self.model.parameters())
+        """All parameters, all rows of the token embedding included."""
+        return num_parameters(self.model)
 
     @property
     def longest_text(self) -> int:
@@ -184,7 +185,9 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     return tokenizer
 
 
-def load_encoder(name: str, labels: Sequence[str], *, revision: str | None = None, seed: int = 0) -> Encoder:
+def load_encoder(
+    name: str, labels: Sequence[str], *, revision: str | None = None, seed: int = 0, tokenizer: Any = None
+) -> Encoder:
     """Load a pretrained model with a head on the given label axis, every parameter in float32.
 
     A head that a checkpoint brings is kept if it has the very same label names, its rows put in our order;
@@ -196,6 +199,7 @@ def load_encoder(name: str, labels: Sequence[str], *, revision: str | None = Non
     labels : (L,) names, in the order the logits shall have
     revision : commit or tag of a hub repository
     seed : of the new head
+    tokenizer : the model's own, if it has been loaded already
 
     Raises
     ------
@@ -212,7 +216,7 @@ def load_encoder(name: str, labels: Sequence[str], *, revision: str | None = Non
         model = _load_model(name, revision, found, any_head=False)
         if found != tuple(labels):
             _reorder_head(model, found, tuple(labels))
-    return Encoder(model, load_tokenizer(name, revision), tuple(labels), head_is_new=not keeps_head)
+    return Encoder(model, tokenizer or load_tokenizer(name, revision), tuple(labels), head_is_new=not keeps_head)
 
 
 def load_classifier_folder(name: str) -> Encoder:

@@ -1,7 +1,7 @@
 """How large a model is, and what training it takes of memory: arithmetic on its configuration, no weights loaded."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,18 +24,22 @@ class ModelSize:
     ----------
     num_parameters : all, token embeddings included
     num_embedding : of them in the token embedding
+    vocabulary : rows of the token embedding
     hidden, intermediate : width of a token between layers, and inside the feed-forward part
     layers, heads : how many of each
     num_distances : relative positions that attention tells apart, twice DeBERTa's span; 0 for models without
+    num_idle : parameters that are not trained: token embeddings out of use, frozen ones
     """
 
     num_parameters: int
     num_embedding: int
+    vocabulary: int
     hidden: int
     intermediate: int
     layers: int
     heads: int
     num_distances: int
+    num_idle: int = 0
 
     @classmethod
     def of(cls, config: Any, num_labels: int) -> "ModelSize":
@@ -55,6 +59,7 @@ class ModelSize:
         return cls(
             num_parameters=sum(parameter.numel() for parameter in model.parameters()),
             num_embedding=embedding.numel(),
+            vocabulary=embedding.shape[0],
             hidden=config.hidden_size,
             intermediate=getattr(config, "intermediate_size", 4 * config.hidden_size),
             layers=config.num_hidden_layers,
@@ -62,12 +67,34 @@ class ModelSize:
             num_distances=2 * span if getattr(config, "relative_attention", False) else 0,
         )
 
+    def training(self, *, rows_in_use: int | None, freezes_embeddings: bool, num_frozen_layers: int) -> "ModelSize":
+        """Return the same model with fewer parameters trained.
+
+        Parameters
+        ----------
+        rows_in_use : of the token embedding, trained alone; None where all are
+        freezes_embeddings : whether the token embedding is not trained at all
+        num_frozen_layers : layers that are not trained
+        """
+        of_layer = 4 * self.hidden**2 + 2 * self.hidden * self.intermediate
+        idle = min(num_frozen_layers, self.layers) * of_layer
+        if freezes_embeddings:
+            idle += self.num_embedding
+        elif rows_in_use is not None:
+            idle += self.num_embedding - rows_in_use * (self.num_embedding // self.vocabulary)
+        return replace(self, num_idle=idle)
+
+    @property
+    def num_trained(self) -> int:
+        """Parameters that are trained."""
+        return self.num_parameters - self.num_idle
+
     @property
     def state_bytes(self) -> int:
-        """Bytes that training takes whatever the batch: float32 weights, gradients and two moments each."""
-        return _STATE_BYTES * self.num_parameters
+        """Bytes that training takes whatever the batch: float32 weights, and of trained ones gradient and moments."""
+        return _STATE_BYTES * self.num_trained + _BYTES * self.num_idle
 
-    def activation_bytes(self, num_texts: int, length: int) -> int:
+    def activation_bytes(self, num_texts: int, length: int, *, packed: bool = False, checkpointed: bool = False) -> int:
         """Return about how many bytes a forward pass keeps for the backward pass.
 
         A layer keeps of each token ten vectors of the hidden width and two of the intermediate one, and of each
@@ -80,12 +107,21 @@ class ModelSize:
         ----------
         num_texts : in the batch
         length : tokens of each
+        packed : by our own attention, which keeps of a pair its probability and a byte on whether it was dropped
+        checkpointed : layers are computed again, and keep what comes into them; one at a time keeps all
         """
         token = 10 * self.hidden + 2 * self.intermediate
         per_head = 4 * self.num_distances + 1.25 * length if self.num_distances else 3 * length
-        return int(_BYTES * self.layers * num_texts * length * (token + self.heads * per_head))
+        if packed:
+            per_head = 1.25 * length
+        layer = num_texts * length * (token + self.heads * per_head)
+        if checkpointed:
+            return int(_BYTES * (layer + self.layers * num_texts * length * self.hidden))
+        return int(_BYTES * self.layers * layer)
 
-    def training_bytes(self, num_texts: int, length: int, *, half: bool, shared: bool) -> int:
+    def training_bytes(
+        self, num_texts: int, length: int, *, half: bool, shared: bool, packed: bool = False, checkpointed: bool = False
+    ) -> int:
         """Return about how many bytes a process takes that trains the model.
 
         Parameters
@@ -93,7 +129,9 @@ class ModelSize:
         num_texts, length : of the largest micro-batch
         half : autocast to 16 bits, which keeps a copy of the weights that are multiplied
         shared : several processes, which exchange gradients in buffers of their own
+        packed, checkpointed : see `activation_bytes`
         """
         casts = 2 * (self.num_parameters - self.num_embedding) if half else 0
-        buffers = _BYTES * self.num_parameters if shared else 0
-        return self.state_bytes + casts + buffers + self.activation_bytes(num_texts, length) + _LIBRARIES
+        buffers = _BYTES * self.num_trained if shared else 0
+        kept = self.activation_bytes(num_texts, length, packed=packed, checkpointed=checkpointed)
+        return self.state_bytes + casts + buffers + kept + _LIBRARIES

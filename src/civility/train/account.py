@@ -17,7 +17,7 @@ from civility.recipe import Recipe
 from civility.report.card import CardFacts
 from civility.run import RunDirectory
 from civility.train.doctor import Check
-from civility.train.facts import RunPlanned
+from civility.train.facts import RunPlanned, Speed
 from civility.train.resume import describe_run
 from civility.training.devices import describe_device
 from civility.training.environment import describe_environment, library_versions
@@ -61,12 +61,14 @@ def checkpoint_facts(recipe: Recipe, data: PreparedData, trainer: Trainer, valid
         "tokens": trainer.data.tokens.digest,
         "validation_tokens": validation_tokens.digest,
         "model": _digest_of_settings(trainer.model.config),
+        "embedding": trainer.vocabulary.digest if trainer.vocabulary else "",
     }
     circumstances = {
         "the number of processes": trainer.accelerator.num_processes,
         "the micro-batch": recipe.training.batch_size,
         "the device": describe_device(trainer.precision.device, 1),
         "the precision": trainer.precision.name,
+        "the forward pass": trainer.forward.name,
         "the processor": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
         "transformers": library_versions()["transformers"],
@@ -80,7 +82,9 @@ def _digest_of_settings(config: Any) -> str:
     return f"sha256:{hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()}"
 
 
-def planned(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Trainer, run: RunDirectory) -> RunPlanned:
+def planned(
+    recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Trainer, speed: Speed, run: RunDirectory
+) -> RunPlanned:
     """Return what is about to happen."""
     settings, tokens, loss, labels = recipe.training, trainer.data.tokens, trainer.loss, data.training.labels
     weights = loss.positive_weights if settings.loss == "pos_weight_bce" else loss.label_weights
@@ -91,6 +95,8 @@ def planned(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Train
         notes=data.notes,
         model=recipe.model.name,
         num_parameters=encoder.num_parameters,
+        num_embeddings=encoder.model.get_input_embeddings().num_embeddings,
+        speed=speed,
         head_is_new=encoder.head_is_new,
         share_truncated=tokens.num_truncated / len(tokens),
         device=describe_device(trainer.precision.device, trainer.accelerator.num_processes),

@@ -1,16 +1,23 @@
 """The parts of a run, each made from its recipe: devices, a checked and loaded model, the trainer. Writes nothing."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
-from civility.model.encoder import Encoder, load_config, load_encoder
-from civility.model.tokens import tokenise
+from civility.model.batches import Batch, gather
+from civility.model.encoder import Encoder, load_config, load_encoder, load_tokenizer
+from civility.model.forward import choose_forward
+from civility.model.freezing import freeze
+from civility.model.size import ModelSize
+from civility.model.tokens import Tokens, tokenise
+from civility.model.vocabulary import EmbeddingInUse, ids_in_use, keep_in_use, why_whole
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.train.doctor import Check, agreed, checks_before_loading, refuse_failed
-from civility.train.facts import Listener, RunChecked
+from civility.train.facts import Listener, RunChecked, Speed
 from civility.training.devices import (
     MixedPrecision,
     choose_device,
@@ -35,8 +42,33 @@ def start_devices(recipe: Recipe, run: RunDirectory, tracker: str) -> tuple[Any,
     return start_accelerator(device, [tracker] if tracker else [], str(run.trackers)), precision
 
 
+@dataclass(frozen=True, eq=False)
+class RunTokens:
+    """The tokens of the training comments and of those for validation, and the tokenizer that made them."""
+
+    tokenizer: Any
+    training: Tokens
+    validation: Tokens
+
+
+def tokenise_comments(recipe: Recipe, data: PreparedData) -> RunTokens:
+    """Load the tokenizer and tokenise all comments; UserError if it cannot be had."""
+    tokenizer = load_tokenizer(recipe.model.name, recipe.model.revision or None)
+    return RunTokens(
+        tokenizer,
+        tokenise(tokenizer, data.training.texts, recipe.data.max_length),
+        tokenise(tokenizer, data.validation.texts, recipe.scoring_length),
+    )
+
+
 def check_and_load(
-    recipe: Recipe, data: PreparedData, run: RunDirectory, accelerator: Any, precision: MixedPrecision, tell: Listener
+    recipe: Recipe,
+    data: PreparedData,
+    run: RunDirectory,
+    tokens: RunTokens,
+    accelerator: Any,
+    precision: MixedPrecision,
+    tell: Listener,
 ) -> tuple[Encoder, list[Check]]:
     """Make the checks that need no weights, then load the model; return it and what was found.
 
@@ -44,16 +76,19 @@ def check_and_load(
     ------
     UserError : a check failed: a machine too small is told, not killed while the weights are loaded
     """
-    name, revision = recipe.model.name, recipe.model.revision or None
+    name, revision, settings = recipe.model.name, recipe.model.revision or None, recipe.training
     config = load_config(name, revision)
-    found = checks_before_loading(
-        recipe, data, run.path, config, precision.device, precision.name, accelerator.num_processes
+    size = ModelSize.of(config, len(data.training.labels)).training(
+        rows_in_use=len(ids_in_use(tokens.training, tokens.validation)) if settings.vocabulary_in_use else None,
+        freezes_embeddings=settings.freeze_embeddings,
+        num_frozen_layers=settings.freeze_layers,
     )
+    found = checks_before_loading(recipe, data, run.path, size, config, precision, accelerator.num_processes)
     checks = agreed(found)
     if any(check.state == "failed" for check in checks):
         tell(RunChecked(tuple(checks), in_full=True))
     refuse_failed(checks)
-    encoder = load_encoder(name, data.training.labels, revision=revision, seed=recipe.seed)
+    encoder = load_encoder(name, data.training.labels, revision=revision, seed=recipe.seed, tokenizer=tokens.tokenizer)
     for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
         if length > encoder.longest_text:
             raise UserError(
@@ -66,25 +101,37 @@ def check_and_load(
 def build_trainer(
     recipe: Recipe,
     data: PreparedData,
+    tokens: RunTokens,
     encoder: Encoder,
     accelerator: Any,
     precision: MixedPrecision,
     global_size: int | None,
-) -> Trainer:
-    """Tokenise the training comments, and put model, loss, optimiser and plan together on the device.
+) -> tuple[Trainer, Speed]:
+    """Put model, loss, optimiser and plan together on the device; return them and how the model is sped up.
 
     ``global_size`` is the effective batch of a run that is gone on with: it is the run's, on whatever number of
     processes, since the schedule and the order hang on it.
+
+    Raises
+    ------
+    UserError : what shall be frozen is not there
     """
     settings = recipe.training
-    tokens = tokenise(encoder.tokenizer, data.training.texts, recipe.data.max_length)
     shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
     if global_size is not None:
         shape = replace(shape, global_size=global_size)
     share = positive_share(data.training.targets)
     loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
     model = encoder.model.to(accelerator.device)
+    freeze(model, embeddings=settings.freeze_embeddings, num_layers=settings.freeze_layers)
+    vocabulary, why = _vocabulary(model, tokens) if settings.vocabulary_in_use else (None, "switched off")
     same_weights_everywhere(model)
+    choice = choose_forward(
+        model,
+        settings.attention,
+        _sample(tokens.training).to(accelerator.device),
+        checkpointing=settings.gradient_checkpointing,
+    )
     # After the model has moved to its device, and over the parameters that it has there.
     optimizer = build_adamw(
         model,
@@ -92,10 +139,33 @@ def build_trainer(
         betas=(settings.adam_beta1, settings.adam_beta2),
         epsilon=settings.adam_epsilon,
     )
-    plan = plan_of(recipe, shape, len(tokens))
-    return Trainer(
-        accelerator, model, optimizer, precision, TrainingData(tokens, data.training.targets), loss, plan, shape
+    trainer = Trainer(
+        accelerator,
+        model,
+        choice.forward,
+        optimizer,
+        precision,
+        TrainingData(tokens.training, data.training.targets),
+        loss,
+        plan_of(recipe, shape, len(tokens.training)),
+        shape,
+        vocabulary=vocabulary,
     )
+    return trainer, Speed(choice.forward.name, choice.reason, vocabulary.num_used if vocabulary else None, why)
+
+
+def _vocabulary(model: Any, tokens: RunTokens) -> tuple[EmbeddingInUse | None, str]:
+    """Cut the token embedding down to the rows in use; return it, or why it has to stay whole."""
+    reason = why_whole(model)
+    if reason:
+        return None, reason
+    return keep_in_use(model, ids_in_use(tokens.training, tokens.validation)), ""
+
+
+def _sample(tokens: Tokens) -> Batch:
+    """Return a few of the comments: short, and one so long that DeBERTa's distances share buckets, if there is one."""
+    rows = [int(np.abs(tokens.lengths - length).argmin()) for length in (140, 12, 12, 5)]
+    return gather(tokens, np.array(rows))
 
 
 def plan_of(recipe: Recipe, shape: BatchShape, num_comments: int) -> Plan:

@@ -12,6 +12,24 @@ from civility.training.watch import Warned
 
 
 @dataclass(frozen=True)
+class Speed:
+    """How a run goes through its model.
+
+    Parameters
+    ----------
+    attention : name of the forward pass
+    why_not_faster : why it is not a faster one; nothing if it is the fastest there is
+    rows_in_use : of the token embedding, trained alone; None where all are
+    why_whole : why all are
+    """
+
+    attention: str
+    why_not_faster: str
+    rows_in_use: int | None
+    why_whole: str
+
+
+@dataclass(frozen=True)
 class RunPlanned:
     """Told once, before the first step: what is about to happen."""
 
@@ -21,6 +39,8 @@ class RunPlanned:
     notes: tuple[str, ...]
     model: str
     num_parameters: int
+    num_embeddings: int
+    speed: Speed
     head_is_new: bool
     share_truncated: float
     device: str

@@ -22,6 +22,7 @@ _FREE = {
     "training.batch_size",
     "training.gradient_accumulation",
     "training.device",
+    "training.gradient_checkpointing",
     "training.checkpoint_minutes",
     "training.checkpoint_steps",
 }
@@ -34,6 +35,7 @@ _DATA = {
     "tokens": "tokens of the training comments",
     "validation_tokens": "tokens of the validation comments",
     "model": "settings in the model's config.json",
+    "embedding": "token embeddings of the model, of which the run trains those in use",
 }
 
 

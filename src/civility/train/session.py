@@ -18,17 +18,18 @@ from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import Interrupted, UserError
 from civility.model.encoder import Encoder
-from civility.model.tokens import Tokens, tokenise
+from civility.model.tokens import Tokens
+from civility.model.vocabulary import give_back_whole
 from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.card import model_card
 from civility.report.pages import write_report
 from civility.run import OWN_REPORT, Begin, RunDirectory
 from civility.train import account
-from civility.train.assembly import build_trainer, check_and_load, plan_of, start_devices
+from civility.train.assembly import build_trainer, check_and_load, plan_of, start_devices, tokenise_comments
 from civility.train.doctor import Check, agreed, checks_of_the_run
 from civility.train.doctor.not_finite import explain_not_finite
-from civility.train.facts import Listener, RunResumed, ValidationScored, ValidationStarted
+from civility.train.facts import Listener, RunResumed, Speed, ValidationScored, ValidationStarted
 from civility.train.keeper import Keeper
 from civility.train.records import Records, open_records
 from civility.train.resume import StartingPoint, find_starting_point
@@ -61,6 +62,7 @@ class Session:
     accelerator: Any
     encoder: Encoder
     trainer: Trainer
+    speed: Speed
     validation_tokens: Tokens
     data: PreparedData
     tell: Listener
@@ -89,12 +91,12 @@ class Session:
         """
         accelerator, precision = start_devices(recipe, run, tracker)
         tell: Listener = listen if accelerator.is_main_process else lambda fact: None
-        encoder, checks = check_and_load(recipe, data, run, accelerator, precision, tell)
-        trainer = build_trainer(recipe, data, encoder, accelerator, precision, global_size)
-        validation_tokens = tokenise(encoder.tokenizer, data.validation.texts, recipe.scoring_length)
+        tokens = tokenise_comments(recipe, data)
+        encoder, checks = check_and_load(recipe, data, run, tokens, accelerator, precision, tell)
+        trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, global_size)
         checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))
         return cls(
-            *(recipe, run, accelerator, encoder, trainer, validation_tokens, data, tell),
+            *(recipe, run, accelerator, encoder, trainer, speed, tokens.validation, data, tell),
             EarlyStopping(recipe.training.patience),
             LossWatch(trainer.plan.schedule.num_steps, trainer.plan.schedule.num_warmup_steps),
             tuple(checks),
@@ -226,7 +228,7 @@ class Session:
 
         self.logits = score_everywhere(
             self.accelerator,
-            self.trainer.model,
+            self.trainer.forward,
             self.validation_tokens,
             len(dataset.labels),
             self.recipe.evaluation.tokens_per_batch,
@@ -294,6 +296,7 @@ class Session:
             return None
         try:
             logits = self._keeper.load_best(self.encoder.model)
+            give_back_whole(self.encoder.model)
             classifier = Classifier(self.encoder, self.recipe.scoring_length)
             # The logits that chose the epoch are, to the bit, what the classifier computes: no need to score again.
             scores = torch.sigmoid(torch.from_numpy(logits)).numpy()

@@ -32,7 +32,7 @@ from civility.training.progress import Progress
 
 _WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
 _PROGRESS, _SUMS = "progress.json", "SHA256SUMS"
-_SCHEMA = 2
+_SCHEMA = 3
 
 
 class DamagedCheckpoint(UserError):

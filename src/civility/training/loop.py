@@ -13,11 +13,13 @@ import numpy.typing as npt
 import torch
 
 from civility.errors import UserError
-from civility.model.batches import pad
+from civility.model.batches import Batch, gather
+from civility.model.forward import Forward
 from civility.model.tokens import Tokens
+from civility.model.vocabulary import EmbeddingInUse
 from civility.training.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
 from civility.training.loss import Loss
-from civility.training.optimizer import LinearSchedule
+from civility.training.optimizer import LinearSchedule, clip_gradients
 from civility.training.order import BatchShape, Rows, epoch_order, micro_batches, step_seed
 from civility.training.progress import EpochDone, NotFinite, Progress, StepDone, Validation
 
@@ -61,6 +63,7 @@ class Trainer:
     ----------
     accelerator : devices and processes; not its precision, shuffling, scheduler or resume
     model : on the accelerator's device, unwrapped; the same weights on every process
+    forward : a batch's way through the model
     optimizer : torch's own, over the parameters of the model
     precision : of the forward pass
     data : the training comments
@@ -68,10 +71,12 @@ class Trainer:
     plan : what to do
     shape : of a step; its micro-batch is halved when the memory is too small for it
     progress : where to start
+    vocabulary : the model's token embedding, where only its rows in use are trained
     """
 
     accelerator: Any
     model: Any
+    forward: Forward
     optimizer: torch.optim.Optimizer
     precision: MixedPrecision
     data: TrainingData
@@ -79,6 +84,7 @@ class Trainer:
     plan: Plan
     shape: BatchShape
     progress: Progress = field(default_factory=Progress)
+    vocabulary: EmbeddingInUse | None = None
     _num_skipped_in_a_row: int = 0
 
     def run(
@@ -174,7 +180,7 @@ class Trainer:
         scaler = self.precision.scaler
         if scaler is not None:
             scaler.unscale_(self.optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.max_gradient_norm).item()
+        norm = clip_gradients(self.model.parameters(), self.plan.max_gradient_norm)
         if scaler is None:
             if not np.isfinite(norm):
                 raise self._not_finite("the gradient norm", norm, rows, rows)
@@ -185,6 +191,9 @@ class Trainer:
         self.optimizer.zero_grad()
         # Not asked of the scaler or the optimiser: a fused one skips inside its kernel, and tells nobody.
         skipped = not np.isfinite(norm)
+        if self.vocabulary is not None and not skipped:
+            (group,) = self.optimizer.param_groups
+            self.vocabulary.decay(1 - group["lr"] * group["weight_decay"])
         self._num_skipped_in_a_row = self._num_skipped_in_a_row + 1 if skipped else 0
         if self._num_skipped_in_a_row > _MOST_SKIPPED_IN_A_ROW:
             raise self._not_finite("the gradient norm at the lowest scale", norm, rows, rows)
@@ -196,7 +205,7 @@ class Trainer:
         num_tokens = num_padded = 0
         for part in micro_batches(rows, self.shape, self.accelerator.process_index):
             try:
-                part_loss, ids = self._forward(part if len(part) else rows[:1], counts=bool(len(part)))
+                part_loss, num_computed = self._forward(part if len(part) else rows[:1], counts=bool(len(part)))
                 mean = part_loss * (1 / max(1, num_known))
                 scaler = self.precision.scaler
                 (mean if scaler is None else scaler.scale(mean)).backward()  # type: ignore[no-untyped-call]
@@ -205,20 +214,25 @@ class Trainer:
                     raise
                 return None
             loss += part_loss.detach()
-            num_padded += ids.numel() if len(part) else 0
+            num_padded += num_computed if len(part) else 0
             num_tokens += int(self.data.tokens.lengths[part].sum())
         return _Sums(loss, num_tokens, num_padded)
 
-    def _forward(self, rows: Rows, counts: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the summed loss of the rows; a process without rows of its own adds an exact zero."""
-        device = self.accelerator.device
-        ids, mask = (tensor.to(device, non_blocking=True) for tensor in pad(self.data.tokens, rows))
-        targets = torch.from_numpy(self.data.targets[rows]).to(device, non_blocking=True)
+    def _forward(self, rows: Rows, counts: bool) -> tuple[torch.Tensor, int]:
+        """Return the summed loss of the rows, and the tokens that were computed.
+
+        A process without rows of its own adds an exact zero.
+        """
+        batch = self._batch(rows)
+        targets = torch.from_numpy(self.data.targets[rows]).to(self.accelerator.device, non_blocking=True)
         if not counts:
             targets = torch.full_like(targets, torch.nan)
         with self.precision.autocast():
-            logits = self.model(input_ids=ids, attention_mask=mask).logits
-        return self.loss.sum(logits, targets), ids
+            logits = self.forward(batch)
+        return self.loss.sum(logits, targets), self.forward.num_computed(batch)
+
+    def _batch(self, rows: Rows) -> Batch:
+        return gather(self.data.tokens, rows).to(self.accelerator.device)
 
     def _rows_of_broken_logits(self, rows: Rows) -> Rows:
         """Return which rows of a step have logits that are not finite, over all processes; all rows if none has.
@@ -231,8 +245,7 @@ class Trainer:
         with torch.inference_mode(), self.precision.autocast():
             for part in micro_batches(rows, self.shape, self.accelerator.process_index):
                 if len(part):
-                    ids, mask = (tensor.to(device) for tensor in pad(self.data.tokens, part))
-                    logits = self.model(input_ids=ids, attention_mask=mask).logits
+                    logits = self.forward(self._batch(part))
                     broken[torch.from_numpy(part).to(device)] = (~logits.isfinite()).any(dim=1).float()
         found = np.flatnonzero(self.accelerator.reduce(broken, reduction="sum").cpu().numpy())
         return found if len(found) else rows

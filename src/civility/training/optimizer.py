@@ -1,5 +1,6 @@
 """AdamW and its schedule. The schedule is a function of the step, with no state to save or to drift."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -60,3 +61,16 @@ def build_adamw(
     return torch.optim.AdamW(
         [p for _, p in parameters], lr=0.0, weight_decay=weight_decay, betas=betas, eps=epsilon, fused=True
     )
+
+
+def clip_gradients(parameters: Iterable[torch.nn.Parameter], max_norm: float) -> float:
+    """Scale the gradients down to a global L2 norm of ``max_norm``, in place, and return the norm before.
+
+    As ``torch.nn.utils.clip_grad_norm_``, which multiplies all gradients by 1 when there is nothing to clip.
+    """
+    with_gradient = [parameter for parameter in parameters if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm([p.grad for p in with_gradient if p.grad is not None])
+    found = norm.item()
+    if not found + 1e-6 <= max_norm:  # where its factor is 1; one that is not finite goes on as it does there
+        torch.nn.utils.clip_grads_with_norm_(with_gradient, max_norm, norm)
+    return found

@@ -59,17 +59,20 @@ def epoch_order(
     seed, epoch : the order is a function of these two
     group_by_length : sort large shuffled chunks by length and shuffle the batches cut from them, so that
         comments of one step are about equally long and padding is small
+
+    Returns
+    -------
+    the rows of each step by ascending length, which changes no sum over them
     """
     rng = np.random.default_rng([seed, epoch])
     rows, size = rng.permutation(len(lengths)), global_size
-    if not group_by_length:
-        return [rows[start : start + size] for start in range(0, len(rows), size)]
+    chunk_size = size * _BATCHES_PER_CHUNK if group_by_length else size
     batches = []
-    for start in range(0, len(rows), size * _BATCHES_PER_CHUNK):
-        chunk = rows[start : start + size * _BATCHES_PER_CHUNK]
+    for start in range(0, len(rows), chunk_size):
+        chunk = rows[start : start + chunk_size]
         chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
         batches += [chunk[first : first + size] for first in range(0, len(chunk), size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+    return [batches[i] for i in rng.permutation(len(batches))] if group_by_length else batches
 
 
 def micro_batches(rows: Rows, shape: BatchShape, rank: int) -> Sequence[Rows]:
@@ -77,7 +80,11 @@ def micro_batches(rows: Rows, shape: BatchShape, rank: int) -> Sequence[Rows]:
 
     Every process gets the same number of them. Where a step cannot be shared evenly, some are smaller by one
     comment; in a short step they may be empty.
+
+    Rows that come sorted by length are dealt out there and back again, so that all processes get about as many
+    tokens and none waits for another.
     """
     num_rounds = -(-len(rows) // (shape.batch_size * shape.num_processes))
-    parts = np.array_split(rows, num_rounds * shape.num_processes)
-    return parts[rank :: shape.num_processes]
+    turn, place = np.divmod(np.arange(len(rows)), shape.num_processes)
+    dealt_to = np.where(turn % 2 == 0, place, shape.num_processes - 1 - place)
+    return np.array_split(rows[dealt_to == rank], num_rounds)

@@ -9,7 +9,7 @@ import torch
 
 from civility.errors import UserError
 from civility.metrics.ranking import roc_auc
-from civility.model.batches import Rows, batches_by_budget, pad
+from civility.model.batches import Batch, Rows, batches_by_budget, gather
 from civility.model.tokens import Tokens
 from civility.training.devices import give_back_memory, is_out_of_memory
 from civility.training.loss import Loss
@@ -22,7 +22,7 @@ class StopWished(Exception):
 
 def score_everywhere(
     accelerator: Any,
-    model: Any,
+    forward: Callable[[Batch], torch.Tensor],
     tokens: Tokens,
     num_labels: int,
     tokens_per_batch: int,
@@ -30,6 +30,8 @@ def score_everywhere(
     wants_stop: Callable[[], bool] = lambda: False,
 ) -> npt.NDArray[np.float32]:
     """Return the logits of all comments on every process, (N, L) float32, computed in float32.
+
+    ``forward`` takes a batch on its device to its logits.
 
     A process that wants to stop scores no more, and meets the others all the same: they would wait for ever for one
     that has gone.
@@ -49,7 +51,7 @@ def score_everywhere(
     batches = batches_by_budget(tokens.lengths, tokens_per_batch)
     with torch.inference_mode():
         for rows in batches[accelerator.process_index :: accelerator.num_processes]:
-            _score_rows(model, tokens, rows, logits)
+            _score_rows(forward, tokens, rows, logits)
             on_scored(len(rows) * accelerator.num_processes)  # the others are about as far
             if wants_stop():
                 break
@@ -59,12 +61,11 @@ def score_everywhere(
     return np.asarray(accelerator.reduce(logits, reduction="sum").cpu().numpy())
 
 
-def _score_rows(model: Any, tokens: Tokens, rows: Rows, logits: torch.Tensor) -> None:
+def _score_rows(forward: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: Rows, logits: torch.Tensor) -> None:
     """Fill in the logits of some rows, in two halves where the memory is too small for all at once."""
     try:
-        ids, mask = (tensor.to(logits.device) for tensor in pad(tokens, rows))
         where = torch.from_numpy(rows).to(logits.device)
-        logits[where] = model(input_ids=ids, attention_mask=mask).logits.float()
+        logits[where] = forward(gather(tokens, rows).to(logits.device)).float()
         return
     except RuntimeError as error:
         if not is_out_of_memory(error) or len(rows) == 1:
@@ -72,7 +73,7 @@ def _score_rows(model: Any, tokens: Tokens, rows: Rows, logits: torch.Tensor) ->
     # Outside the handler, which would keep the tensors of the failed pass alive.
     give_back_memory()
     for half in np.array_split(rows, 2):
-        _score_rows(model, tokens, half, logits)
+        _score_rows(forward, tokens, half, logits)
 
 
 def measure_validation(

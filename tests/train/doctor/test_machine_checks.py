@@ -9,7 +9,7 @@ from civility.training.environment import library_versions
 from civility.training.hardware import Memory
 
 GIB = 2**30
-SIZE = ModelSize(100_000_000, 60_000_000, 768, 3072, 12, 12, 512)
+SIZE = ModelSize(100_000_000, 60_000_000, 78_125, 768, 3072, 12, 12, 512)
 
 
 def test_too_little_memory_warns_and_impossibly_little_fails() -> None:

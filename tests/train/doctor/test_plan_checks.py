@@ -58,20 +58,25 @@ def test_truncation_names_a_longer_length_only_where_the_model_has_one() -> None
 def test_padding_warns_where_lengths_are_mixed() -> None:
     lengths = np.random.default_rng(0).integers(3, 200, 2_000)
     shape = BatchShape.of(batch_size=16)
-    good = check_padding(lengths, shape, 42, group_by_length=True)
+    good = check_padding(lengths, shape, 42, group_by_length=True, packed=False)
     assert good.state == "passed"
-    bad = check_padding(lengths, shape, 42, group_by_length=False)
+    bad = check_padding(lengths, shape, 42, group_by_length=False, packed=False)
     assert bad.state == "warned"
     assert "group_by_length=true" in bad.remedy
-    few = check_padding(np.array([3, 200, 3]), shape, 42, group_by_length=True)
+    few = check_padding(np.array([3, 200, 3]), shape, 42, group_by_length=True, packed=False)
     assert (few.state, few.found) == ("warned", "65.7% of the tokens in a batch")
     assert "batch_size" in few.remedy
 
 
 def test_padding_is_counted_on_every_process() -> None:
-    lengths = np.array([4, 4, 8, 8])
-    assert check_padding(lengths, BatchShape.of(2, 1, 2), 0, True).found == "0.0% of the tokens in a batch"
-    assert check_padding(lengths, BatchShape.of(4, 1, 1), 0, True).found == "25.0% of the tokens in a batch"
+    def found(shape: BatchShape, packed: bool = False) -> str:
+        return check_padding(np.array([4, 4, 8, 8]), shape, 0, group_by_length=True, packed=packed).found
+
+    assert found(BatchShape.of(2, 2, 1)) == "0.0% of the tokens in a batch"
+    # Each process gets a short one and a long one, so that none waits for the other.
+    assert found(BatchShape.of(2, 1, 2)) == "25.0% of the tokens in a batch"
+    assert found(BatchShape.of(4, 1, 1)) == "25.0% of the tokens in a batch"
+    assert found(BatchShape.of(4, 1, 1), packed=True).startswith("none")
 
 
 def test_a_schedule_that_ends_with_the_last_step_passes() -> None:

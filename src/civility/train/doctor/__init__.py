@@ -12,6 +12,8 @@ import torch
 
 from civility.data.prepare import PreparedData
 from civility.model.encoder import Encoder, label_names
+from civility.model.forward import EagerForward
+from civility.model.packed import FAMILIES
 from civility.model.size import ModelSize
 from civility.recipe import Recipe
 from civility.train.doctor.check import Check, State, refuse_failed
@@ -40,7 +42,7 @@ from civility.train.doctor.plan_checks import (
     check_schedule,
     check_truncation,
 )
-from civility.training.devices import has_fast_bf16
+from civility.training.devices import MixedPrecision, has_fast_bf16
 from civility.training.environment import library_versions
 from civility.training.hardware import device_memory, free_disk
 from civility.training.loop import Trainer
@@ -49,34 +51,45 @@ __all__ = ["Check", "State", "agreed", "checks_before_loading", "checks_of_the_r
 
 
 def checks_before_loading(
-    recipe: Recipe, data: PreparedData, out: Path, config: Any, device: str, precision: str, num_processes: int
+    recipe: Recipe,
+    data: PreparedData,
+    out: Path,
+    size: ModelSize,
+    config: Any,
+    precision: MixedPrecision,
+    num_processes: int,
 ) -> list[Check]:
     """Return what can be told before the weights are loaded: machine, disk, versions, comments.
 
     Parameters
     ----------
     out : the run directory to be
+    size : of the model, with what of it is trained
     config : of the model, from transformers
-    device, precision : as chosen
+    precision : as chosen, with its device
     num_processes : that train together
     """
-    settings = recipe.training
+    settings, device = recipe.training, precision.device
     labels = data.training.labels
-    size = ModelSize.of(config, len(labels))
     # Processes on other machines share nothing with us; GPUs are not shared at all.
     num_here = int(os.environ.get("LOCAL_WORLD_SIZE", num_processes)) if device == "cpu" else 1
     traits = {config.model_type, device, *(("rocm",) if torch.version.hip else ())}
     needed = size.training_bytes(
-        settings.batch_size, recipe.data.max_length, half=precision != "fp32", shared=num_processes > 1
+        settings.batch_size,
+        recipe.data.max_length,
+        half=precision.name in ("bf16", "fp16"),
+        shared=num_processes > 1,
+        packed=device == "cpu" and settings.attention != "eager" and config.model_type in FAMILIES,
+        checkpointed=settings.gradient_checkpointing,
     )
     if device == "cpu" and settings.checkpoint_minutes:
-        needed += CHECKPOINT_BYTES * size.num_parameters  # the copy that is written beside training
+        needed += CHECKPOINT_BYTES * size.num_trained  # the copy that is written beside training
     return [
         check_memory(
             needed, size.state_bytes, device_memory(device), "the GPU" if device == "cuda" else "this machine", num_here
         ),
         check_disk(size, free_disk(out), str(out)),
-        check_precision(precision, device, fast_bf16=has_fast_bf16(device), model_type=config.model_type),
+        check_precision(precision.name, device, fast_bf16=has_fast_bf16(device), model_type=config.model_type),
         check_versions(library_versions(), traits, needed=own_requirements()),
         check_label_order(recipe.data.labels, labels, data.validation.labels),
         check_label_counts(data.training, data.validation),
@@ -104,7 +117,13 @@ def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trai
         check_special_tokens(tokenizer),
         check_unknown_tokens(tokens, tokenizer.unk_token_id),
         check_truncation(tokens, targets, labels, recipe.data.max_length, encoder.longest_text),
-        check_padding(tokens.lengths, shape, plan.seed, plan.group_by_length),
+        check_padding(
+            tokens.lengths,
+            shape,
+            plan.seed,
+            group_by_length=plan.group_by_length,
+            packed=not isinstance(trainer.forward, EagerForward),
+        ),
         check_schedule(plan.schedule, shape, len(tokens), plan.epochs, settings.warmup_fraction),
         weights,
     ]

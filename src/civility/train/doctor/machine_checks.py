@@ -43,7 +43,8 @@ def check_memory(needed: int, certain: int, memory: Memory | None, where: str, n
 
 def check_disk(size: ModelSize, free: int, where: str) -> Check:
     """Fail if the disk has no room for one checkpoint and the classifier; warn if not for all that a run keeps."""
-    checkpoint, classifier = CHECKPOINT_BYTES * size.num_parameters, _CLASSIFIER_BYTES * size.num_parameters
+    classifier = _CLASSIFIER_BYTES * size.num_parameters
+    checkpoint = CHECKPOINT_BYTES * size.num_trained
     needed = _MOST_CHECKPOINTS * checkpoint + classifier
     return judge(
         "disk",

@@ -51,14 +51,19 @@ def check_truncation(
     )
 
 
-def check_padding(lengths: npt.NDArray[np.int64], shape: BatchShape, seed: int, group_by_length: bool) -> Check:
+def check_padding(
+    lengths: npt.NDArray[np.int64], shape: BatchShape, seed: int, *, group_by_length: bool, packed: bool
+) -> Check:
     """Warn if much of what is computed would be padding, in the batches as they will be.
 
     Parameters
     ----------
     lengths : (N,) tokens of the training comments
     shape, seed, group_by_length : what the order of the first epoch depends on
+    packed : whether the forward pass takes texts without padding
     """
+    if packed:
+        return judge("padding", "none: the forward pass takes texts one after the other")
     steps = epoch_order(lengths, shape.global_size, seed, 0, group_by_length)[:_STEPS_LOOKED_AT]
     num_tokens = num_padded = 0
     for rows in steps:

@@ -1,0 +1,45 @@
+"""Leaving parts of a model as they are: the embeddings, or the lowest layers."""
+
+from typing import Any
+
+from torch import nn
+
+from civility.errors import UserError
+
+
+def freeze(model: Any, *, embeddings: bool, num_layers: int) -> None:
+    """Take parts of a model out of training; before an optimiser is built.
+
+    Parameters
+    ----------
+    model : a sequence classifier of transformers
+    embeddings : all that comes before the first layer
+    num_layers : lowest layers
+
+    Raises
+    ------
+    UserError : the model has not so many layers, or they are not where encoders have them
+    """
+    body = model.base_model
+    if embeddings:
+        _freeze(getattr(body, "embeddings", model.get_input_embeddings()))
+    if not num_layers:
+        return
+    layers = getattr(getattr(body, "encoder", None), "layer", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise UserError(
+            f"training.freeze_layers = {num_layers}: the layers of a {type(body).__name__} are not known",
+            "set it to 0, or choose a BERT, RoBERTa or DeBERTa",
+        )
+    if num_layers > len(layers):
+        raise UserError(
+            f"training.freeze_layers = {num_layers}: the model has {len(layers)} layers",
+            f"--set training.freeze_layers={len(layers)} trains the head alone",
+        )
+    for layer in layers[:num_layers]:
+        _freeze(layer)
+
+
+def _freeze(module: nn.Module) -> None:
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
