@@ -111,7 +111,7 @@ def test_several_processes_train_as_one_with_the_same_global_batch(
 def test_several_processes_with_every_part_on_end_as_one_with_every_part_off(
     one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
-    data, single = one
+    data, _ = one
     fast = run_training(2, data, still_deberta, tmp_path / "fast", batch_size=6)
     parts = {"attention": "eager", "vocabulary_in_use": False}
     slow = run_training(1, data, still_deberta, tmp_path / "slow", batch_size=12, **parts)

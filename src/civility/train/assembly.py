@@ -16,7 +16,7 @@ from civility.model.tokens import Tokens, tokenise
 from civility.model.vocabulary import EmbeddingInUse, ids_in_use, keep_in_use, why_whole
 from civility.recipe import Recipe
 from civility.run import RunDirectory
-from civility.train.doctor import Check, agreed, checks_before_loading, refuse_failed
+from civility.train.doctor import Check, agreed, checks_before_loading, checks_of_the_tokens, refuse_failed
 from civility.train.facts import Listener, RunChecked, Speed
 from civility.training.devices import (
     MixedPrecision,
@@ -84,6 +84,7 @@ def check_and_load(
         num_frozen_layers=settings.freeze_layers,
     )
     found = checks_before_loading(recipe, data, run.path, size, config, precision, accelerator.num_processes)
+    found += checks_of_the_tokens(tokens.tokenizer, tokens.training, size.vocabulary)
     checks = agreed(found)
     if any(check.state == "failed" for check in checks):
         tell(RunChecked(tuple(checks), in_full=True))

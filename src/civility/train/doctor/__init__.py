@@ -1,7 +1,7 @@
 """The checks before a run: what would make it learn the wrong thing, fail late, or not at all.
 
-In two stages: what can be told before a model is loaded, and what needs the model and the tokens. Each check is a
-function of plain arguments in the modules beside this one; here a run's recipe and pieces become those arguments.
+In stages: what can be told before a model is loaded, what with the tokens of the comments, and what needs the model.
+Each check is a function of plain arguments in the modules beside this one; here a run's recipe and pieces become those.
 """
 
 import os
@@ -15,6 +15,7 @@ from civility.model.encoder import Encoder, label_names
 from civility.model.forward import EagerForward
 from civility.model.packed import FAMILIES
 from civility.model.size import ModelSize
+from civility.model.tokens import Tokens
 from civility.recipe import Recipe
 from civility.train.doctor.check import Check, State, refuse_failed
 from civility.train.doctor.data_checks import (
@@ -47,7 +48,15 @@ from civility.training.environment import library_versions
 from civility.training.hardware import device_memory, free_disk
 from civility.training.loop import Trainer
 
-__all__ = ["Check", "State", "agreed", "checks_before_loading", "checks_of_the_run", "refuse_failed"]
+__all__ = [
+    "Check",
+    "State",
+    "agreed",
+    "checks_before_loading",
+    "checks_of_the_run",
+    "checks_of_the_tokens",
+    "refuse_failed",
+]
 
 
 def checks_before_loading(
@@ -100,11 +109,25 @@ def checks_before_loading(
     ]
 
 
+def checks_of_the_tokens(tokenizer: Any, tokens: Tokens, num_rows: int) -> list[Check]:
+    """Return what can be told once the training comments are tokenised: whether tokenizer and model belong together.
+
+    Parameters
+    ----------
+    num_rows : of the model's token embedding
+    """
+    return [
+        check_vocabulary(tokenizer, num_rows),
+        check_special_tokens(tokenizer),
+        check_unknown_tokens(tokens, tokenizer.unk_token_id),
+    ]
+
+
 def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Trainer) -> list[Check]:
-    """Return what can be told once the model is loaded and the training comments are tokenised."""
+    """Return what can be told once the model is loaded and the plan is made."""
     settings, plan, shape, loss = recipe.training, trainer.plan, trainer.shape, trainer.loss
     tokens, targets, labels = trainer.data.tokens, trainer.data.targets, data.training.labels
-    model, tokenizer = encoder.model, encoder.tokenizer
+    model = encoder.model
     if settings.loss == "pos_weight_bce":
         weights = check_positive_weights(loss.positive_weights.double().cpu().numpy(), labels)
     else:
@@ -113,9 +136,6 @@ def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trai
         check_parameter_type(model),
         check_problem_type(model.config),
         check_model_labels(model.config, labels),
-        check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings),
-        check_special_tokens(tokenizer),
-        check_unknown_tokens(tokens, tokenizer.unk_token_id),
         check_truncation(tokens, targets, labels, recipe.data.max_length, encoder.longest_text),
         check_padding(
             tokens.lengths,
