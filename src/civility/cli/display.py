@@ -177,9 +177,10 @@ class TrainingDisplay:
         self._plan = plan
         head = "new head" if plan.head_is_new else "its own head kept"
         weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.loss_weights.items())
+        cache = f" · {plan.token_cache}" if plan.token_cache else ""
         rows = {
             "data": f"{plan.num_training:,} comments · {plan.num_validation:,} for validation · "
-            f"{len(plan.labels)} labels · {plan.share_truncated:.1%} cut",
+            f"{len(plan.labels)} labels · {plan.share_truncated:.1%} cut{cache}",
             "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
             "device": f"{plan.device} · {plan.precision}",
             "plan": f"up to {plan.epochs} epochs of {plan.steps_per_epoch:,} steps · "

@@ -80,7 +80,7 @@ def check(
     tracker: str = "",
     listen: Listener = lambda fact: None,
 ) -> None:
-    """Do what `train` does before it takes the run directory, tell what the checks found, and write nothing.
+    """Do what `train` does before it takes the run directory, tell what the checks found, and write tokens at most.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def _checked_session(
         check_tracker(tracker)
     global_size = global_size_of(run) if begin == "resume" else None
     session = Session.start(recipe, data, run, tracker=tracker, global_size=global_size, listen=listen)
-    session.tell(account.planned(recipe, data, session.encoder, session.trainer, run))
+    session.tell(account.planned(recipe, data, session.encoder, session.trainer, run, session.cache_uses))
     session.tell(RunChecked(session.checks, in_full=in_full))
     refuse_failed(session.checks)
     return session

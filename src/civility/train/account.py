@@ -12,6 +12,7 @@ import torch
 from civility.data.dataset import POSITIVE_FROM
 from civility.data.prepare import PreparedData
 from civility.model.encoder import Encoder, public_name
+from civility.model.token_cache import CacheUse
 from civility.model.tokens import Tokens
 from civility.recipe import Recipe
 from civility.report.card import CardFacts
@@ -80,7 +81,14 @@ def _digest_of_settings(config: Any) -> str:
     return f"sha256:{hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()}"
 
 
-def planned(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Trainer, run: RunDirectory) -> RunPlanned:
+def planned(
+    recipe: Recipe,
+    data: PreparedData,
+    encoder: Encoder,
+    trainer: Trainer,
+    run: RunDirectory,
+    cache_uses: Sequence[CacheUse],
+) -> RunPlanned:
     """Return what is about to happen."""
     settings, tokens, loss, labels = recipe.training, trainer.data.tokens, trainer.loss, data.training.labels
     weights = loss.positive_weights if settings.loss == "pos_weight_bce" else loss.label_weights
@@ -101,7 +109,15 @@ def planned(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Train
         loss=settings.loss,
         loss_weights=dict(zip(labels, weights.tolist(), strict=True)),
         path=run.path,
+        token_cache=_told_of_cache(cache_uses),
     )
+
+
+def _told_of_cache(uses: Sequence[CacheUse]) -> str:
+    reasons = [use.reason for use in uses if use.reason]
+    if reasons:
+        return f"tokens not kept: {reasons[0]}"
+    return "tokens from the cache" if any(use.outcome == "read" for use in uses) else ""
 
 
 def card(recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyStopping) -> CardFacts:

@@ -1,12 +1,14 @@
 """The parts of a run, each made from its recipe: devices, a checked and loaded model, the trainer. Writes nothing."""
 
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
 from civility.model.encoder import Encoder, load_config, load_encoder
-from civility.model.tokens import tokenise
+from civility.model.token_cache import CacheUse, cached_tokens, default_cache_folder
+from civility.model.tokens import Tokens
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.train.doctor import Check, agreed, checks_before_loading, refuse_failed
@@ -15,6 +17,7 @@ from civility.training.devices import (
     MixedPrecision,
     choose_device,
     choose_precision,
+    first_of_machine_first,
     same_weights_everywhere,
     start_accelerator,
     use_deterministic_kernels,
@@ -63,21 +66,39 @@ def check_and_load(
     return encoder, checks
 
 
+@dataclass(frozen=True, eq=False)
+class RunTokens:
+    """The tokens of a run's comments, and how the cache of tokens took part in either."""
+
+    training: Tokens
+    validation: Tokens
+    cache_uses: tuple[CacheUse, CacheUse]
+
+
+def tokenise_comments(recipe: Recipe, data: PreparedData, tokenizer: Any, accelerator: Any) -> RunTokens:
+    """Tokenise the comments of a run, or read their tokens from the cache; one process a machine does it for all."""
+    cache = default_cache_folder(os.environ)
+    with first_of_machine_first(accelerator):
+        training, use = cached_tokens(tokenizer, data.training.texts, recipe.data.max_length, cache)
+        validation, other = cached_tokens(tokenizer, data.validation.texts, recipe.scoring_length, cache)
+    return RunTokens(training, validation, (use, other))
+
+
 def build_trainer(
     recipe: Recipe,
     data: PreparedData,
     encoder: Encoder,
     accelerator: Any,
     precision: MixedPrecision,
+    tokens: Tokens,
     global_size: int | None,
 ) -> Trainer:
-    """Tokenise the training comments, and put model, loss, optimiser and plan together on the device.
+    """Put model, loss, optimiser, plan and the tokens of the training comments together on the device.
 
     ``global_size`` is the effective batch of a run that is gone on with: it is the run's, on whatever number of
     processes, since the schedule and the order hang on it.
     """
     settings = recipe.training
-    tokens = tokenise(encoder.tokenizer, data.training.texts, recipe.data.max_length)
     shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
     if global_size is not None:
         shape = replace(shape, global_size=global_size)

@@ -31,6 +31,8 @@ class RunPlanned:
     loss: str
     loss_weights: dict[str, float]
     path: Path
+    token_cache: str
+    """How the cache of tokens took part, in a few words; empty where there is nothing to tell."""
 
 
 @dataclass(frozen=True)

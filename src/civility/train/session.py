@@ -18,14 +18,15 @@ from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import Interrupted, UserError
 from civility.model.encoder import Encoder
-from civility.model.tokens import Tokens, tokenise
+from civility.model.token_cache import CacheUse
+from civility.model.tokens import Tokens
 from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.card import model_card
 from civility.report.pages import write_report
 from civility.run import OWN_REPORT, Begin, RunDirectory
 from civility.train import account
-from civility.train.assembly import build_trainer, check_and_load, plan_of, start_devices
+from civility.train.assembly import build_trainer, check_and_load, plan_of, start_devices, tokenise_comments
 from civility.train.doctor import Check, agreed, checks_of_the_run
 from civility.train.doctor.not_finite import explain_not_finite
 from civility.train.facts import Listener, RunResumed, ValidationScored, ValidationStarted
@@ -53,6 +54,7 @@ class Session:
     ----------
     tell : told what happens; on the first process only
     checks : what was found before the first step
+    cache_uses : how the cache of tokens took part, for the training and the validation comments
     logits : of the last validation, (N, L)
     """
 
@@ -67,6 +69,7 @@ class Session:
     stopping: EarlyStopping
     loss_watch: LossWatch
     checks: tuple[Check, ...] = ()
+    cache_uses: tuple[CacheUse, ...] = ()
     logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     _best_step: int = 0
     _records: Records | None = None
@@ -85,19 +88,20 @@ class Session:
     ) -> "Session":
         """Check what can be checked, load the model, tokenise the comments, put everything on its device.
 
-        Nothing is written. ``global_size`` is the effective batch of a run that is gone on with.
+        Nothing is written but tokens to their cache. ``global_size`` is that of a run that is gone on with.
         """
         accelerator, precision = start_devices(recipe, run, tracker)
         tell: Listener = listen if accelerator.is_main_process else lambda fact: None
         encoder, checks = check_and_load(recipe, data, run, accelerator, precision, tell)
-        trainer = build_trainer(recipe, data, encoder, accelerator, precision, global_size)
-        validation_tokens = tokenise(encoder.tokenizer, data.validation.texts, recipe.scoring_length)
+        tokens = tokenise_comments(recipe, data, encoder.tokenizer, accelerator)
+        trainer = build_trainer(recipe, data, encoder, accelerator, precision, tokens.training, global_size)
         checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))
         return cls(
-            *(recipe, run, accelerator, encoder, trainer, validation_tokens, data, tell),
+            *(recipe, run, accelerator, encoder, trainer, tokens.validation, data, tell),
             EarlyStopping(recipe.training.patience),
             LossWatch(trainer.plan.schedule.num_steps, trainer.plan.schedule.num_warmup_steps),
             tuple(checks),
+            tokens.cache_uses,
         )
 
     @contextlib.contextmanager
