@@ -13,6 +13,8 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_HUB_OFFLINE"] = "1"
+# The cache of tokens of whoever runs the tests is left alone: tests that need one make their own.
+os.environ["CIVILITY_CACHE"] = "off"
 
 WORDS = (
     "the of and to in is you that it he was for on are with as his they be at one have this from or had by hot "

@@ -1,5 +1,8 @@
 """Tokenising: the very ids of the tokenizer, whatever the text holds."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +131,31 @@ def test_lengths_are_those_of_texts_that_are_cut_nowhere(tokenizer: Any) -> None
     assert max(expected) > 64, "the control: one is longer than the model takes"
     assert token_lengths(tokenizer, ["lone \ud800"]).shape == (1,)
     assert token_lengths(tokenizer, []).shape == (0,)
+
+
+def test_the_settings_of_a_tokenizer_that_change_ids_are_obeyed(tiny_bert: Path) -> None:
+    texts = ["a fool [SEP] nice garden film", *TEXTS]
+    plain = load_tokenizer(str(tiny_bert))
+    for name, value in (("truncation_side", "left"), ("split_special_tokens", True)):
+        tokenizer = load_tokenizer(str(tiny_bert))
+        setattr(tokenizer, name, value)
+        rows = _rows(tokenise(tokenizer, texts, 6))
+        assert rows == _one_by_one(tokenizer, texts, 6)
+        assert rows != _rows(tokenise(plain, texts, 6)), "the control: the setting changes something"
+
+
+def test_all_cores_give_the_ids_of_one(tiny_bert: Path) -> None:
+    code = (
+        "import sys; from civility.model.encoder import load_tokenizer; from civility.model.tokens import tokenise\n"
+        "texts = [f'{i} fool ' * (i % 40) for i in range(3_000)]\n"
+        "tokens = tokenise(load_tokenizer(sys.argv[1]), texts, 32); print(tokens.digest, tokens.num_truncated)"
+    )
+    found = set()
+    for parallel in ("true", "false"):
+        environ = {**os.environ, "TOKENIZERS_PARALLELISM": parallel, "RAYON_NUM_THREADS": "4"}
+        words = [sys.executable, "-c", code, str(tiny_bert)]
+        found.add(subprocess.run(words, capture_output=True, text=True, check=True, env=environ).stdout)
+    texts = [f"{i} fool " * (i % 40) for i in range(3_000)]
+    expected, turned = (tokenise(load_tokenizer(str(tiny_bert)), given, 32) for given in (texts, texts[::-1]))
+    assert found == {f"{expected.digest} {expected.num_truncated}\n"}
+    assert turned.digest != expected.digest, "the control: the order of texts is seen"

@@ -305,9 +305,10 @@ class TrainingDisplay:
 def _describe_speed(plan: "RunPlanned") -> str:
     speed = plan.speed
     attention = f"{speed.attention} attention" + (f" ({speed.why_not_faster})" if speed.why_not_faster else "")
-    if speed.rows_in_use is None:
-        return f"{attention} · all {plan.num_embeddings:,} embedding rows ({speed.why_whole})"
-    return f"{attention} · {speed.rows_in_use:,} of {plan.num_embeddings:,} embedding rows in use"
+    rows = f"all {plan.num_embeddings:,} embedding rows ({speed.why_whole})"
+    if speed.rows_in_use is not None:
+        rows = f"{speed.rows_in_use:,} of {plan.num_embeddings:,} embedding rows in use"
+    return " · ".join(part for part in (attention, rows, speed.token_cache) if part)
 
 
 def _clock(seconds: float) -> str:

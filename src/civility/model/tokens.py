@@ -1,9 +1,9 @@
 """Texts as flat token ids: tokenised once, then sliced and padded without Python work per token."""
 
-import copy
 import hashlib
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,13 +48,17 @@ class Tokens:
     @property
     def digest(self) -> str:
         """A sha256 over all ids and offsets, as ``sha256:<64 hex digits>``: another tokenizer gives another."""
-        state = hashlib.sha256(self.offsets.astype("<i8").tobytes())
-        state.update(self.ids.astype("<i4").tobytes())
+        state = hashlib.sha256(np.ascontiguousarray(self.offsets, dtype="<i8").data)
+        state.update(np.ascontiguousarray(self.ids, dtype="<i4").data)
         return f"sha256:{state.hexdigest()}"
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
     """Tokenise texts, cut to ``max_length`` tokens with the special tokens counted in.
+
+    The ids are those of ``tokenizer(texts, truncation=True, max_length=max_length)``. All cores take part, unless
+    TOKENIZERS_PARALLELISM is "false"; RAYON_NUM_THREADS says how many. Neither is set here: where the first is unset,
+    a forked process goes on with one core, and where it is "true", it hangs (tokenizers 0.23).
 
     Parameters
     ----------
@@ -62,21 +66,19 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
     texts : (N,); lone surrogates, which no tokenizer can encode, become U+FFFD
     max_length : tokens, at least 3
     """
-    ids: list[npt.NDArray[np.int32]] = []
-    lengths: list[int] = []
-    truncated: list[bool] = []
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        part = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts[start : start + _TEXTS_AT_ONCE]]
-        encoded = tokenizer(part, truncation=True, max_length=max_length, return_attention_mask=False)
-        truncated += [bool(one.overflowing) for one in encoded.encodings]
-        for row in encoded["input_ids"]:
-            ids.append(np.asarray(row, dtype=np.int32))
-            lengths.append(len(row))
+    # Arrays of the standard library, since they grow in place: two million texts are never there twice.
+    ids, ends, truncated = array("i"), array("q", [0]), bytearray()
+    for encodings in _encoded(tokenizer, texts, max_length):
+        for one in encodings:
+            ids.extend(one.ids)
+            ends.append(len(ids))
+            # What was cut off is only asked for where there may be some: Python objects are made of it.
+            truncated.append(len(one) == max_length and bool(one.overflowing))
     return Tokens(
-        ids=np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        ids=np.asarray(ids, dtype=np.int32),
+        offsets=np.asarray(ends, dtype=np.int64),
         pad_id=int(tokenizer.pad_token_id),
-        truncated=np.array(truncated, dtype=np.bool_),
+        truncated=np.asarray(truncated, dtype=np.uint8).view(np.bool_),
     )
 
 
@@ -88,14 +90,34 @@ def token_lengths(tokenizer: Any, texts: Sequence[str]) -> npt.NDArray[np.int64]
     tokenizer : a fast tokenizer of transformers
     texts : (N,); of a text of more than 200,000 characters the first are counted
     """
-    # A copy, since a fast tokenizer remembers how it was last told to cut and pad.
-    backend = copy.deepcopy(tokenizer.backend_tokenizer)
-    backend.no_truncation()
-    backend.no_padding()
-    lengths: list[int] = []
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        part = [
-            _LONE_SURROGATE.sub("\ufffd", text[:_CHARACTERS_COUNTED]) for text in texts[start : start + _TEXTS_AT_ONCE]
-        ]
-        lengths += [len(one) for one in backend.encode_batch(part)]
+    begun = [text[:_CHARACTERS_COUNTED] for text in texts]
+    lengths = [len(one) for encodings in _encoded(tokenizer, begun, None) for one in encodings]
     return np.array(lengths, dtype=np.int64)
+
+
+def backend_for(tokenizer: Any, max_length: int | None) -> Any:
+    """Return the part of a tokenizer that does the work, told where to cut (None: nowhere) and not to pad.
+
+    As ``tokenizer(…)`` does it before every batch; a tokenizer that was saved with other settings loses them here.
+    """
+    from transformers.tokenization_utils_base import TruncationStrategy
+    from transformers.utils import PaddingStrategy
+
+    cut = TruncationStrategy.DO_NOT_TRUNCATE if max_length is None else TruncationStrategy.LONGEST_FIRST
+    tokenizer.set_truncation_and_padding(PaddingStrategy.DO_NOT_PAD, cut, max_length, 0, None, None)
+    backend = tokenizer.backend_tokenizer
+    if backend.encode_special_tokens != tokenizer.split_special_tokens:
+        backend.encode_special_tokens = tokenizer.split_special_tokens
+    return backend
+
+
+def _encoded(tokenizer: Any, texts: Sequence[str], max_length: int | None) -> Iterator[list[Any]]:
+    """Yield the encodings of the texts, a thousand at a time, since each takes a hundred times its ids' memory."""
+    backend = backend_for(tokenizer, max_length)
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        # `isascii` looks at a flag of the string: most texts need not be searched.
+        part = [
+            text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
+            for text in texts[start : start + _TEXTS_AT_ONCE]
+        ]
+        yield backend.encode_batch_fast(part)  # fast: the characters that each token stands for are not kept

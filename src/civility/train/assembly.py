@@ -1,5 +1,7 @@
 """The parts of a run, each made from its recipe: devices, a checked and loaded model, the trainer. Writes nothing."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +14,8 @@ from civility.model.encoder import Encoder, load_config, load_encoder, load_toke
 from civility.model.forward import choose_forward
 from civility.model.freezing import freeze
 from civility.model.size import ModelSize
-from civility.model.tokens import Tokens, tokenise
+from civility.model.token_cache import CacheUse, cached_tokens, default_cache_folder
+from civility.model.tokens import Tokens
 from civility.model.vocabulary import EmbeddingInUse, ids_in_use, keep_in_use, why_whole
 from civility.recipe import Recipe
 from civility.run import RunDirectory
@@ -22,6 +25,7 @@ from civility.training.devices import (
     MixedPrecision,
     choose_device,
     choose_precision,
+    first_of_machine_first,
     same_weights_everywhere,
     start_accelerator,
     use_deterministic_kernels,
@@ -44,21 +48,27 @@ def start_devices(recipe: Recipe, run: RunDirectory, tracker: str) -> tuple[Any,
 
 @dataclass(frozen=True, eq=False)
 class RunTokens:
-    """The tokens of the training comments and of those for validation, and the tokenizer that made them."""
+    """The tokens of a run's comments, the tokenizer that made them, and how the cache of tokens took part."""
 
     tokenizer: Any
     training: Tokens
     validation: Tokens
+    cache_uses: tuple[CacheUse, ...]
 
 
-def tokenise_comments(recipe: Recipe, data: PreparedData) -> RunTokens:
-    """Load the tokenizer and tokenise all comments; UserError if it cannot be had."""
+def tokenise_comments(recipe: Recipe, data: PreparedData, accelerator: Any) -> RunTokens:
+    """Tokenise the comments of a run, or read their tokens from the cache; one process a machine does it for all.
+
+    Raises
+    ------
+    UserError : the tokenizer cannot be had
+    """
     tokenizer = load_tokenizer(recipe.model.name, recipe.model.revision or None)
-    return RunTokens(
-        tokenizer,
-        tokenise(tokenizer, data.training.texts, recipe.data.max_length),
-        tokenise(tokenizer, data.validation.texts, recipe.scoring_length),
-    )
+    cache = default_cache_folder(os.environ)
+    with first_of_machine_first(accelerator):
+        training, use = cached_tokens(tokenizer, data.training.texts, recipe.data.max_length, cache)
+        validation, other = cached_tokens(tokenizer, data.validation.texts, recipe.scoring_length, cache)
+    return RunTokens(tokenizer, training, validation, (use, other))
 
 
 def check_and_load(
@@ -152,7 +162,15 @@ def build_trainer(
         shape,
         vocabulary=vocabulary,
     )
-    return trainer, Speed(choice.forward.name, choice.reason, vocabulary.num_used if vocabulary else None, why)
+    in_use = vocabulary.num_used if vocabulary else None
+    return trainer, Speed(choice.forward.name, choice.reason, in_use, why, _told_of_cache(tokens.cache_uses))
+
+
+def _told_of_cache(uses: Sequence[CacheUse]) -> str:
+    reasons = [use.reason for use in uses if use.reason]
+    if reasons:
+        return f"tokens not kept: {reasons[0]}"
+    return "tokens from the cache" if any(use.outcome == "read" for use in uses) else ""
 
 
 def _vocabulary(model: Any, tokens: RunTokens) -> tuple[EmbeddingInUse | None, str]:

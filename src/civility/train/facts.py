@@ -21,12 +21,14 @@ class Speed:
     why_not_faster : why it is not a faster one; nothing if it is the fastest there is
     rows_in_use : of the token embedding, trained alone; None where all are
     why_whole : why all are
+    token_cache : how the cache of tokens took part; nothing where there is nothing to tell
     """
 
     attention: str
     why_not_faster: str
     rows_in_use: int | None
     why_whole: str
+    token_cache: str
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,11 @@ class Session:
     ) -> "Session":
         """Check what can be checked, load the model, tokenise the comments, put everything on its device.
 
-        Nothing is written. ``global_size`` is the effective batch of a run that is gone on with.
+        Nothing is written but tokens to their cache. ``global_size`` is that of a run that is gone on with.
         """
         accelerator, precision = start_devices(recipe, run, tracker)
         tell: Listener = listen if accelerator.is_main_process else lambda fact: None
-        tokens = tokenise_comments(recipe, data)
+        tokens = tokenise_comments(recipe, data, accelerator)
         encoder, checks = check_and_load(recipe, data, run, tokens, accelerator, precision, tell)
         trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, global_size)
         checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))

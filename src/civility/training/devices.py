@@ -3,7 +3,7 @@
 import contextlib
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -126,6 +126,21 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
         log_with=trackers or None,
         project_dir=folder,
     )
+
+
+@contextlib.contextmanager
+def first_of_machine_first(accelerator: Any) -> Iterator[None]:
+    """Let the first process of each machine through the block before the others, so that they find what it has made.
+
+    Not accelerate's `local_main_process_first`: where the first raises, the others would wait there for ever.
+    """
+    if not accelerator.is_local_main_process:
+        accelerator.wait_for_everyone()
+    try:
+        yield
+    finally:
+        if accelerator.is_local_main_process:
+            accelerator.wait_for_everyone()
 
 
 def same_weights_everywhere(model: torch.nn.Module) -> None:
