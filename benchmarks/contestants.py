@@ -20,6 +20,7 @@ from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.train.assembly import build_trainer, start_devices
 from civility.training.devices import MixedPrecision
+from civility.training.loop import Trainer
 from civility.training.loss import inverse_frequency_weights, positive_share
 from civility.training.progress import Progress, StepDone, Validation
 
@@ -137,7 +138,8 @@ def run_plain(task: Task) -> Measured:
 
 def run_trainer(task: Task) -> Measured:
     """Train with transformers.Trainer: batches by length, padded to their longest, fused AdamW, 16 bits where fast."""
-    from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, TrainingArguments
+    from transformers import DataCollatorWithPadding, PrinterCallback, TrainingArguments
+    from transformers import Trainer as TransformersTrainer
 
     meter, (model, tokenizer) = Meter(task.device), _load(task)
     texts, targets = list(task.data.training.texts), task.data.training.targets
@@ -165,7 +167,7 @@ def run_trainer(task: Task) -> Measured:
             report_to="none",
             disable_tqdm=True,
         )
-        trainer = Trainer(
+        trainer = TransformersTrainer(
             model=model,
             args=arguments,
             train_dataset=[{"input_ids": ids[i], "labels": targets[i]} for i in order],
@@ -184,21 +186,36 @@ def run_trainer(task: Task) -> Measured:
 def run_civility(task: Task, changes: Mapping[str, object]) -> Measured:
     """Train with civility's own loop, by the baseline recipe with some settings changed."""
     meter = Meter(task.device)
-    fixed = {"model.name": task.model, "data.max_length": task.max_length, "training.batch_size": task.batch_size}
-    devices = {"training.device": task.device, "training.precision": task.precision, "training.epochs": 1}
-    recipe = Recipe.load("baseline", {**fixed, **devices, **changes})
-    with tempfile.TemporaryDirectory() as folder:
-        accelerator, precision = start_devices(recipe, RunDirectory(Path(folder)), tracker="")
-        encoder = load_encoder(task.model, task.data.training.labels, seed=recipe.seed)
-        trainer = build_trainer(recipe, task.data, encoder, accelerator, precision, None)
-        nothing = Validation(0.0, {}, 0.0)
-        _take_steps(trainer.run(lambda: nothing), task.num_warmup_steps)
-        trainer.progress = Progress()
-        meter.start()
-        facts = _take_steps(trainer.run(lambda: nothing), trainer.shape.num_steps(task.num_comments))
-        meter.stop()
+    settings = {"device": task.device, "precision": task.precision, "batch_size": task.batch_size}
+    given = {f"training.{key}": value for key, value in settings.items()}
+    trainer = civility_trainer(task.model, task.data, {"data.max_length": task.max_length, **given, **changes})
+    take_steps(trainer, task.num_warmup_steps)
+    meter.start()
+    facts = take_steps(trainer, trainer.shape.num_steps(task.num_comments))
+    meter.stop()
     counts = (sum(getattr(fact, name) for fact in facts) for name in ("num_comments", "num_tokens", "num_padded"))
     return Measured.of(meter, trainer.optimizer, *counts)
+
+
+def civility_trainer(model: str, data: PreparedData, changes: Mapping[str, object]) -> Trainer:
+    """Return the trainer that `civility train baseline` makes of a model, comments and settings."""
+    recipe = Recipe.load("baseline", {"model.name": model, **changes})
+    run = RunDirectory(Path(tempfile.gettempdir()) / "unused")  # without a tracker nothing is written
+    accelerator, precision = start_devices(recipe, run, tracker="")
+    encoder = load_encoder(model, data.training.labels, seed=recipe.seed)
+    return build_trainer(recipe, data, encoder, accelerator, precision, None)
+
+
+def take_steps(trainer: Trainer, num_steps: int) -> list[StepDone]:
+    """Take so many steps from the beginning of a run, at most those of its first epoch."""
+    trainer.progress = Progress()
+    run = trainer.run(lambda: Validation(0.0, {}, 0.0))
+    facts: list[StepDone] = []
+    while len(facts) < num_steps:
+        fact = next(run)
+        assert isinstance(fact, StepDone)
+        facts.append(fact)
+    return facts
 
 
 def _load(task: Task) -> tuple[Any, Any]:
@@ -244,14 +261,3 @@ def _clock(meter: Meter, num_warmup_steps: int) -> Any:
                 meter.stop()
 
     return Clock()
-
-
-def _take_steps(run: Any, num_steps: int) -> list[StepDone]:
-    """Take so many steps of a run, and close it."""
-    facts: list[StepDone] = []
-    while len(facts) < num_steps:
-        fact = next(run)
-        if isinstance(fact, StepDone):
-            facts.append(fact)
-    run.close()
-    return facts

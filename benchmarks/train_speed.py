@@ -181,7 +181,7 @@ def run_contest(contest: Contest, num_rounds: int, shrink: int) -> dict[str, Any
     chosen = sum(one.num_tokens for one in results["civility"]) if "civility" in results else 0
     print(f"\n## {contest.name}{'' if shrink == 1 else f', widths and vocabulary divided by {shrink}'}\n")
     print(", ".join(f"{key} {value}" for key, value in facts.items()), end="; ")
-    print(f"a large product in {task.precision}: {peak / 1e9:,.0f} GFLOP/s; {num_rounds} rounds")
+    print(f"a large product in {task.precision}: {peak / 1e9:,.0f} GFLOP/s; rounds: {num_rounds}")
     print(
         f"{contest.size.num_parameters / 1e6:.1f} M parameters, {contest.size.num_embedding / 1e6:.1f} M of them token "
         f"embeddings; {corpus.origin}; {corpus.lengths.mean():.1f} tokens a comment in {len(corpus.texts):,}, "
