@@ -80,10 +80,10 @@ def plain_bytes(model: str) -> float:
     # Annotated, since DistributedDataParallel looks; torch's own types do not know the name.
     def hook(state: None, bucket: torch.distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:  # type: ignore[name-defined]
         sizes.append(bucket.buffer().numel() * bucket.buffer().element_size())
-        return allreduce_hook(None, bucket)  # None is the default group
+        return allreduce_hook(None, bucket)  # type: ignore[arg-type]  # None is the default group
 
     wrapped = DistributedDataParallel(load_encoder(model, LABELS).model)
-    wrapped.register_comm_hook(None, hook)  # type: ignore[no-untyped-call]
+    wrapped.register_comm_hook(None, hook)
     for _ in range(_NUM_STEPS):
         wrapped(input_ids=torch.ones(2, 8, dtype=torch.int64)).logits.sum().backward()
     return sum(sizes) / _NUM_STEPS
