@@ -134,7 +134,10 @@ def in_rounds(
 
 
 def product_peak(device: str, precision: str) -> float:
-    """Return the floating-point operations per second of a large matrix product: what the machine can do at most."""
+    """Return the floating-point operations per second of a large matrix product: what the machine can do at most.
+
+    The best of several, since whatever else the machine does takes away from it and adds nothing.
+    """
     size = _PRODUCT_SIZE.get(device, 2048)
     left, right = (torch.randn(size, size, device=device, dtype=_DTYPES[precision]) for _ in range(2))
     seconds = []
@@ -142,7 +145,7 @@ def product_peak(device: str, precision: str) -> float:
         started = now(device)
         left @ right
         seconds.append(now(device) - started)
-    return 2 * size**3 / statistics.median(seconds[1:])
+    return 2 * size**3 / min(seconds)
 
 
 def machine(device: str, precision: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from civility.data.prepare import PreparedData
 from civility.model.encoder import PROBLEM_TYPE, load_encoder, load_tokenizer, locate, quiet_transformers
 from civility.recipe import Recipe
 from civility.run import RunDirectory
-from civility.train.assembly import build_trainer, start_devices
+from civility.train.assembly import build_trainer, start_devices, tokenise_comments
 from civility.training.devices import MixedPrecision
 from civility.training.loop import Trainer
 from civility.training.loss import inverse_frequency_weights, positive_share
@@ -202,8 +202,10 @@ def civility_trainer(model: str, data: PreparedData, changes: Mapping[str, objec
     recipe = Recipe.load("baseline", {"model.name": model, **changes})
     run = RunDirectory(Path(tempfile.gettempdir()) / "unused")  # without a tracker nothing is written
     accelerator, precision = start_devices(recipe, run, tracker="")
-    encoder = load_encoder(model, data.training.labels, seed=recipe.seed)
-    return build_trainer(recipe, data, encoder, accelerator, precision, None)
+    tokens = tokenise_comments(recipe, data)
+    encoder = load_encoder(model, data.training.labels, seed=recipe.seed, tokenizer=tokens.tokenizer)
+    trainer, _ = build_trainer(recipe, data, tokens, encoder, accelerator, precision, None)
+    return trainer
 
 
 def take_steps(trainer: Trainer, num_steps: int) -> list[StepDone]:

@@ -32,7 +32,7 @@ _HEAD = (
     "comments/s",
     "padding",
     "peak GiB, before",
-    "and after the first step",
+    "peak GiB, with the steps",
 )
 
 
@@ -70,12 +70,13 @@ def main() -> None:
     """Print a table, and write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comments", nargs="+", type=int)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--quick", action="store_true", help="10,000 and 40,000 comments")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--quick", action="store_true", help="10,000 and 40,000 comments, fewer steps")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     sizes = options.comments or ([10_000, 40_000] if options.quick else [10_000, 160_000, 2_000_000])
-    rows = [in_own_process(measure, size, options.steps) for size in sizes]
+    num_steps = options.steps or (5 if options.quick else 20)
+    rows = [in_own_process(measure, size, num_steps) for size in sizes]
     cells = [
         [
             f"{row['num_comments']:,}",

@@ -176,6 +176,7 @@ def run_contest(contest: Contest, num_rounds: int, shrink: int) -> dict[str, Any
     task, corpus = contest.task, contest.corpus
     peak = product_peak(task.device, task.precision)
     results = in_rounds(contest.contestants, num_rounds, lambda line: print(line, file=sys.stderr, flush=True))
+    peak = max(peak, product_peak(task.device, task.precision))
     rows = [row_of(name, results, contest, peak) for name in results]
     facts = machine(task.device, task.precision)
     chosen = sum(one.num_tokens for one in results["civility"]) if "civility" in results else 0
