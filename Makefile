@@ -43,6 +43,10 @@ bench: setup
 	$(BIN)/python benchmarks/read_speed.py
 	$(BIN)/python benchmarks/audit_speed.py --rows 20000
 	$(BIN)/python benchmarks/true_size.py
+	$(BIN)/python benchmarks/train_speed.py --quick
+	$(BIN)/python benchmarks/train_growth.py --quick
+	$(BIN)/python benchmarks/score_speed.py --quick
+	$(BIN)/python benchmarks/bytes_reduced.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

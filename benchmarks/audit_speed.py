@@ -11,13 +11,12 @@ machine disturbs least, and in multiples of reading.
 import argparse
 import csv
 import json
-import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from own_process import in_own_process, peak_bytes
 
 from civility.audit import Question, audit
 
@@ -52,8 +51,8 @@ def write_comments(path: Path, num_rows: int) -> None:
             writer.writerows([f"{start + i:016x}", text, *marks[i]] for i, text in enumerate(texts))
 
 
-def measure(path: Path, results: "multiprocessing.Queue[dict[str, float]]") -> None:
-    """Audit one file, and report the seconds of each stage, peak memory and what was found."""
+def measure(path: Path) -> dict[str, float]:
+    """Audit one file, and return the seconds of each stage, peak memory and what was found."""
     began: dict[str, tuple[float, float]] = {}
     done = audit(
         [str(path)],
@@ -65,17 +64,14 @@ def measure(path: Path, results: "multiprocessing.Queue[dict[str, float]]") -> N
     seconds = ends[-1][0] - next(iter(began.values()))[0]
     cpu = {stage: end[1] - start[1] for (stage, start), end in zip(began.items(), ends, strict=True)}
     counts = {finding.name: finding.count for finding in done.audit.findings}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    results.put(
-        {
-            **{stage: cpu[stage] for stage in STAGES},
-            "seconds": seconds,
-            "cpu_seconds": sum(cpu.values()),
-            "peak_gib": peak,
-            "equal_copies": counts["equal_copies"],
-            "near_copies": counts["near_copies"],
-        }
-    )
+    return {
+        **{stage: cpu[stage] for stage in STAGES},
+        "seconds": seconds,
+        "cpu_seconds": sum(cpu.values()),
+        "peak_gib": peak_bytes() / 2**30,
+        "equal_copies": counts["equal_copies"],
+        "near_copies": counts["near_copies"],
+    }
 
 
 def main() -> None:
@@ -89,11 +85,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "train.csv"
             write_comments(path, num_rows)
-            results: multiprocessing.Queue[dict[str, float]] = multiprocessing.Queue()
-            process = multiprocessing.Process(target=measure, args=(path, results))
-            process.start()
-            row = {"comments": num_rows, "file_mb": path.stat().st_size / 1e6, **results.get()}
-            process.join()
+            row = {"comments": num_rows, "file_mb": path.stat().st_size / 1e6, **in_own_process(measure, path)}
         rows.append(row)
         print(f"{num_rows:,} comments, {row['file_mb']:,.0f} MB")
         print(f"  {row['seconds']:.0f} s, of processors {row['cpu_seconds']:.0f} s, peak {row['peak_gib']:.2f} GiB")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
-from true_size import CONFIG  # type: ignore[import-not-found]  # found beside the script
+from true_size import CONFIG  # found beside the script
 
 from civility.training.checkpoint import save_checkpoint, take_snapshot, verify_checkpoint
 from civility.training.optimizer import build_adamw

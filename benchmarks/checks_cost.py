@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from read_speed import LABELS, write_comments  # type: ignore[import-not-found]  # found beside the script
+from read_speed import LABELS, write_comments  # found beside the script
 
 from civility.data.prepare import PreparedData, prepare
 from civility.data.readers import Columns

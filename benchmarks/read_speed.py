@@ -9,13 +9,12 @@ process of its own, so that its peak memory is its own.
 import argparse
 import csv
 import json
-import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from own_process import in_own_process, peak_bytes
 
 from civility.data.readers import Columns, read_dataset
 from civility.data.splits import split
@@ -41,15 +40,14 @@ def write_comments(path: Path, num_rows: int) -> None:
             writer.writerow([f"{i:016x}", text[starts[i] : starts[i] + lengths[i]], *marks[i]])
 
 
-def measure(path: Path, results: "multiprocessing.Queue[dict[str, float]]") -> None:
-    """Read and split one file, and report seconds and peak memory."""
+def measure(path: Path) -> dict[str, float]:
+    """Read and split one file, and return seconds and peak memory."""
     started = time.perf_counter()
     dataset = read_dataset([path], Columns()).dataset
     read = time.perf_counter()
     split(dataset, 0.1, seed=0)
     done = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    results.put({"read_seconds": read - started, "split_seconds": done - read, "peak_gib": peak})
+    return {"read_seconds": read - started, "split_seconds": done - read, "peak_gib": peak_bytes() / 2**30}
 
 
 def main() -> None:
@@ -64,11 +62,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "train.csv"
             write_comments(path, num_rows)
-            results: multiprocessing.Queue[dict[str, float]] = multiprocessing.Queue()
-            process = multiprocessing.Process(target=measure, args=(path, results))
-            process.start()
-            row = {"comments": num_rows, "file_mb": path.stat().st_size / 1e6, **results.get()}
-            process.join()
+            row = {"comments": num_rows, "file_mb": path.stat().st_size / 1e6, **in_own_process(measure, path)}
         rows.append(row)
         print(
             f"{num_rows:>10,}  {row['file_mb']:>8.0f}  {row['read_seconds']:>7.1f}  {row['split_seconds']:>7.1f}  "
