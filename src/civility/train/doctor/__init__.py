@@ -67,7 +67,7 @@ def checks_before_loading(
     num_here = int(os.environ.get("LOCAL_WORLD_SIZE", num_processes)) if device == "cpu" else 1
     traits = {config.model_type, device, *(("rocm",) if torch.version.hip else ())}
     needed = size.training_bytes(
-        settings.batch_size, recipe.data.max_length, half=precision != "fp32", shared=num_processes > 1
+        settings.batch_size, recipe.data.max_length, half=precision in ("bf16", "fp16"), shared=num_processes > 1
     )
     if device == "cpu" and settings.checkpoint_minutes:
         needed += CHECKPOINT_BYTES * size.num_parameters  # the copy that is written beside training
