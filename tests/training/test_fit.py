@@ -55,6 +55,7 @@ def test_nothing_is_tried_beyond_the_first_that_was_refused() -> None:
 
 def test_room_is_what_is_free_without_a_margin_and_what_is_to_come() -> None:
     assert room_for_activations(1000, 300) == pytest.approx(600)
+    assert room_for_activations(1000, 300, spread=1.5) == pytest.approx(400)
     assert room_for_activations(1000, 1000) < 0
 
 

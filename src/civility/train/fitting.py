@@ -13,6 +13,7 @@ from civility.train.doctor import Check
 from civility.train.doctor.machine_checks import CHECKPOINT_BYTES, check_fit, gib
 from civility.training.devices import smallest_everywhere
 from civility.training.fit import (
+    HEAP_SPREAD,
     Fit,
     largest_that_fits,
     measured_peaks,
@@ -87,7 +88,7 @@ def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Se
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
     reserved = _reserved_bytes(sum(parameter.numel() for parameter in trained), recipe, trainer)
     available = memory.available / (1 if on_gpu else processes_here(trainer.accelerator))
-    room = room_for_activations(available, reserved)
+    room = room_for_activations(available, reserved, 1.0 if on_gpu else HEAP_SPREAD)
     if room <= 0:
         return Fit(0, 0.0, room)
     longest = np.argsort(-trainer.data.tokens.lengths, kind="stable")
