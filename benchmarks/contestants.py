@@ -201,8 +201,8 @@ def civility_trainer(model: str, data: PreparedData, changes: Mapping[str, objec
     """Return the trainer that `civility train baseline` makes of a model, comments and settings."""
     recipe = Recipe.load("baseline", {"model.name": model, **changes})
     run = RunDirectory(Path(tempfile.gettempdir()) / "unused")  # without a tracker nothing is written
-    accelerator, precision = start_devices(recipe, run, tracker="")
-    tokens = tokenise_comments(recipe, data)
+    accelerator, precision, _ = start_devices(recipe, run, tracker="", threads_before=0)
+    tokens = tokenise_comments(recipe, data, accelerator)
     encoder = load_encoder(model, data.training.labels, seed=recipe.seed, tokenizer=tokens.tokenizer)
     trainer, _ = build_trainer(recipe, data, tokens, encoder, accelerator, precision, None)
     return trainer

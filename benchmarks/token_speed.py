@@ -31,6 +31,7 @@ from civility.model.token_cache import cached_tokens, default_cache_folder
 from civility.model.tokens import Tokens, tokenise
 from civility.recipe import Recipe
 from civility.run import RunDirectory
+from civility.train.resume import Former
 from civility.train.session import Session
 from civility.training.order import epoch_order, micro_batches
 
@@ -85,7 +86,7 @@ def wait_share(data: PreparedData, steps: int, folder: Path) -> dict[str, float]
     """Return the seconds of some training steps, and those that making their batches takes."""
     recipe = Recipe.load("starter", {"data.max_length": MAX_LENGTH, "training.device": "auto"})
     run = RunDirectory(folder / "run")
-    session = Session.start(recipe, data, run, tracker="", global_size=None, listen=lambda fact: None)
+    session = Session.start(recipe, data, run, tracker="", former=Former(), listen=lambda fact: None)
     trainer = session.trainer
     facts = trainer.run(lambda: session.validate(lambda: False))
     next(facts)  # the first one warms up

@@ -150,7 +150,7 @@ def _error(name: str, changes: dict[str, object] | None = None) -> UserError:
         (
             "training.precision",
             "fp8",
-            "training.precision = 'fp8': expected 'auto', 'bf16', 'fp16' or 'fp32'",
+            "training.precision = 'fp8': expected 'auto', 'bf16', 'fp16', 'tf32' or 'fp32'",
         ),
         ("training.group_by_length", 1, "training.group_by_length = 1: expected a valid boolean"),
         ("data.max_length", 4, "data.max_length = 4: expected greater than or equal to 8"),

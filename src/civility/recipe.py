@@ -87,6 +87,7 @@ class TrainingSettings(_Section):
     epochs: int = Field(default=6, ge=1, description="passes planned; the schedule ends with the last")
     batch_size: int = Field(default=16, ge=1, le=100_000, description="comments per process and micro-batch")
     gradient_accumulation: int = Field(default=1, ge=1, le=100_000, description="micro-batches per optimiser step")
+    fit: bool = Field(default=False, description="choose the two above by the memory there is, keeping their product")
     learning_rate: float = Field(default=2e-5, gt=0, lt=1, description="peak")
     weight_decay: float = Field(default=0.01, ge=0, lt=1, description="on all parameters")
     adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
@@ -104,10 +105,13 @@ class TrainingSettings(_Section):
     patience: int = Field(
         default=2, ge=1, description="epochs without a better validation macro ROC AUC before stopping"
     )
-    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
+    precision: Literal["auto", "bf16", "fp16", "tf32", "fp32"] = Field(
         default="auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32"
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(default="auto", description="auto: the best one there is")
+    threads: int = Field(
+        default=0, ge=0, le=1024, description="of each process on a processor; 0: chosen by what is free"
+    )
     group_by_length: bool = Field(
         default=True, description="comments of a step are about equally long, so padding is small"
     )
@@ -215,6 +219,11 @@ class Recipe(_Section):
     def scoring_length(self) -> int:
         """Tokens at which a comment is cut when it is scored, in validation and by the classifier."""
         return self.evaluation.max_length or self.data.max_length
+
+    def with_batch(self, batch_size: int, gradient_accumulation: int) -> "Recipe":
+        """Return the recipe with another sharing of a step, as settled: one that fits is no longer asked for."""
+        changes = {"batch_size": batch_size, "gradient_accumulation": gradient_accumulation, "fit": False}
+        return self.model_copy(update={"training": self.training.model_copy(update=changes)})
 
     def flat(self) -> dict[str, str | int | float | bool]:
         """Return ``{"section.key": value}``, lists joined by commas: what trackers take."""

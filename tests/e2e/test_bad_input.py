@@ -93,6 +93,11 @@ BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
         ["train", "starter", "--set", "training.precision=fp16", "--set", "training.device=cpu"],
         "needs a CUDA device",
     ),
+    "tf32": (
+        ["train", "starter", "--set", "training.precision=tf32", "--set", "training.device=cpu"],
+        "needs an NVIDIA GPU of the Ampere generation or later; this run is on cpu",
+    ),
+    "threads": (["train", "starter", "--set", "training.threads=-1"], "training.threads = -1: expected greater than"),
     "verb": (["trian"], "unknown verb 'trian' (did you mean train?)"),
     "option": (["train", "starter", "--dta", "x"], "unrecognized arguments: --dta"),
     "built-in": (["train", "starter", "--data", "civility:starter/trian"], "(did you mean civility:starter/train?)"),

@@ -46,6 +46,20 @@ def test_check_prints_every_line_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_fit_tells_what_it_chose_in_the_place_of_an_estimate(
+    civility: Run, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = quick("training.batch_size=8", "training.gradient_accumulation=4")
+    done = civility("train", "starter", *HELD_OUT, "--model", tiny_bert, "--check", "--fit", *settings)
+    assert done.code == 0, done.err
+    assert "32 comments a step · 8 at once" in one_line(done.out)
+    assert "passed memory a micro-batch of 8 takes up to 0.0 GiB of the " in one_line(done.out)
+    assert "4 to a step on each process" in one_line(done.out)
+    plain = civility("train", "starter", *HELD_OUT, "--model", tiny_bert, "--check", *settings)
+    assert "at once" not in plain.out, "the control: only when asked"
+
+
 def test_a_run_shows_what_did_not_pass_and_keeps_it_all(civility: Run, trained: Path, tmp_path: Path) -> None:
     checks = json.loads((trained / "environment.json").read_text(encoding="utf-8"))["checks"]
     assert len(checks) == 21

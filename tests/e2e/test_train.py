@@ -139,7 +139,7 @@ def test_two_precisions_train_in_one_process(civility: Run, tiny_bert: Path, tmp
         arguments = ("--data", "civility:starter/held-out", "--model", tiny_bert, "--out", out)
         done = civility("train", "starter", *arguments, *settings)
         assert done.code == 0, done.err
-        assert f"CPU, 1 thread · {precision}" in done.out
+        assert f"CPU, 1 thread · {precision} · threads as OMP_NUM_THREADS says" in done.out
         losses[precision] = metrics_of(out, "epoch")[-1]["training_loss"]
         kept = load_file(out / "classifier" / "model.safetensors")
         assert {array.dtype for array in kept.values()} == {np.dtype("float32")}

@@ -20,7 +20,7 @@ from civility.run import RunDirectory
 from civility.run.log import LineLog
 from civility.train.facts import EpochJudged, Fact
 from civility.train.keeper import Keeper
-from civility.train.resume import find_starting_point
+from civility.train.resume import Former, find_starting_point
 from civility.train.session import Session
 from civility.training.checkpoint import load_checkpoint, take_snapshot, verify_checkpoint
 from civility.training.progress import Progress, StepDone
@@ -76,7 +76,7 @@ def session(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A model and an optimiser that have trained for three steps, not on disk."""
     recipe = small.recipe()
     run = RunDirectory(tmp_path_factory.mktemp("session"))
-    started = Session.start(recipe, small.prepare(recipe), run, tracker="", global_size=None, listen=lambda fact: None)
+    started = Session.start(recipe, small.prepare(recipe), run, tracker="", former=Former(), listen=lambda fact: None)
     for number, _ in enumerate(started.trainer.run(lambda: started.validate(lambda: False)), start=1):
         if number == 3:
             return started

@@ -1,10 +1,19 @@
-"""Choosing device and precision: what there is, and a clear word where it is not there."""
+"""Choosing device and precision: what there is, and a clear word where it is not there; and how float32 multiplies."""
+
+from typing import Any
 
 import pytest
 import torch
 
 from civility.errors import UserError
-from civility.training.devices import choose_device, choose_precision, describe_device
+from civility.training.devices import (
+    MixedPrecision,
+    choose_device,
+    choose_precision,
+    describe_device,
+    float32_products,
+    smallest_everywhere,
+)
 
 HAS_CUDA = torch.cuda.is_available()
 HAS_MPS = torch.backends.mps.is_available()
@@ -72,3 +81,76 @@ def test_the_processor_is_described_with_its_threads() -> None:
     threads = "1 thread" if num_threads == 1 else f"{num_threads} threads"
     assert describe_device("cpu", 1) == f"CPU, {threads}"
     assert describe_device("cpu", 2) == f"2 x CPU, {threads}"
+
+
+@pytest.mark.parametrize("device", ["cpu", "mps"])
+def test_tf32_needs_an_nvidia_gpu(device: str) -> None:
+    with pytest.raises(UserError) as caught:
+        choose_precision("tf32", device)
+    assert caught.value.message == (
+        f"training.precision = 'tf32' needs an NVIDIA GPU of the Ampere generation or later; this run is on {device}"
+    )
+    assert caught.value.remedy == "set training.precision to 'auto' or 'fp32'"
+
+
+def test_tf32_needs_ampere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 6))
+    assert choose_precision("tf32", "cuda") == "tf32"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+    with pytest.raises(UserError, match="this run is on Tesla T4"):
+        choose_precision("tf32", "cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    with pytest.raises(UserError, match="needs an NVIDIA GPU"):
+        choose_precision("tf32", "cuda")
+
+
+def products() -> tuple[str, ...]:
+    """Return torch's switches for float32 on a GPU: the newer ones, and the older ones that libraries still ask."""
+    backends: Any = torch.backends
+    places = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)
+    older = (torch.get_float32_matmul_precision(), str(backends.cuda.matmul.allow_tf32), str(backends.cudnn.allow_tf32))
+    return (*(place.fp32_precision for place in places), *older)
+
+
+IEEE = ("ieee", "ieee", "ieee", "highest", "False", "False")
+TF32 = ("tf32", "tf32", "tf32", "high", "True", "True")
+
+
+def test_what_float32_means_is_said_and_taken_back() -> None:
+    before = products()
+    assert before not in (IEEE, TF32), "torch's defaults are neither: convolutions are in TF32"
+    with float32_products("tf32"):
+        assert products() == TF32
+        with float32_products("ieee"):
+            assert products() == IEEE
+        assert products() == TF32
+    assert products() == before
+    with pytest.raises(ZeroDivisionError), float32_products("tf32"):
+        _ = 1 / 0
+    assert products() == before
+
+
+@pytest.mark.parametrize(("name", "expected"), [("fp32", IEEE), ("bf16", IEEE), ("fp16", IEEE), ("tf32", TF32)])
+def test_only_tf32_trains_in_tf32(name: str, expected: tuple[str, ...]) -> None:
+    with MixedPrecision(name, "cuda").training():
+        assert products() == expected
+        with MixedPrecision("tf32", "cuda").autocast():
+            assert not torch.is_autocast_enabled("cuda"), "numbers stay float32"
+
+
+def test_what_another_library_has_set_does_not_count_and_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    matmul: Any = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = "tf32"
+        with MixedPrecision("fp32", "cuda").training():
+            assert products() == IEEE
+        assert matmul.fp32_precision == "tf32"
+    finally:
+        matmul.fp32_precision = before
+
+
+def test_one_process_has_the_smallest_value() -> None:
+    assert smallest_everywhere(7, torch.device("cpu")) == 7

@@ -1,10 +1,11 @@
-"""Memory and disk, read from a made-up system under a temporary folder."""
+"""Memory, disk and cores, read from a made-up system under a temporary folder."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from civility.training.hardware import Memory, device_memory, free_disk, main_memory
+from civility.training.hardware import Memory, device_memory, free_disk, main_memory, num_cores
 
 MIB = 2**20
 
@@ -72,3 +73,40 @@ def test_this_machine_has_memory_and_disk(tmp_path: Path) -> None:
     assert memory is not None
     assert 0 < memory.available <= memory.total
     assert free_disk(tmp_path / "not" / "yet") == pytest.approx(free_disk(tmp_path), rel=0.5)
+
+
+def siblings(*cores: str) -> dict[str, str]:
+    """Name for each processor, in turn, the hardware threads of its core."""
+    place = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    return {place.format(i): f"{core}\n" for i, core in enumerate(cores)}
+
+
+def test_two_hardware_threads_of_a_core_count_as_one(tmp_path: Path) -> None:
+    root = system(tmp_path, siblings("0,2", "1,3", "0,2", "1,3"))
+    assert num_cores(root, range(4)) == 2
+    assert num_cores(root, {0, 1}) == 2
+    assert num_cores(root, {0, 2}) == 1
+    assert num_cores(tmp_path / "nothing told", range(4)) == 4
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"), [("max 100000", 8), ("400000 100000", 4), ("250000 100000", 2), ("50000 100000", 1)]
+)
+def test_a_quota_leaves_its_whole_cores(tmp_path: Path, quota: str, expected: int) -> None:
+    files = {"proc/self/cgroup": "0::/outer/job\n", "sys/fs/cgroup/outer/cpu.max": f"{quota}\n"}
+    assert num_cores(system(tmp_path, files), range(8)) == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(-1, 8), (300000, 3)])
+def test_quotas_of_the_first_version_are_read_too(tmp_path: Path, quota: int, expected: int) -> None:
+    base = "sys/fs/cgroup/cpu/job"
+    files = {
+        "proc/self/cgroup": "5:cpu,cpuacct:/job\n4:memory:/job\n",
+        f"{base}/cpu.cfs_quota_us": f"{quota}\n",
+        f"{base}/cpu.cfs_period_us": "100000\n",
+    }
+    assert num_cores(system(tmp_path, files), range(8)) == expected
+
+
+def test_this_machine_has_a_core() -> None:
+    assert 1 <= num_cores() <= (os.cpu_count() or 1)

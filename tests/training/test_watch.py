@@ -1,4 +1,4 @@
-"""The watch warns once of a loss that stays, and of scores that tie; of learning it says nothing."""
+"""The watch warns once of a loss that stays, of scores that tie, of a rate that falls; of learning it says nothing."""
 
 import json
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from civility.training.watch import LossWatch, Warned, watch_scores
+from civility.training.watch import LossWatch, RateWatch, Warned, watch_scores
 
 LABELS = ("toxic", "threat")
 
@@ -83,3 +83,33 @@ def test_scores_that_tie_are_told_by_label() -> None:
     assert both is not None
     assert both.text.endswith("for toxic, threat")
     assert watch_scores(7, logits[:1], LABELS) is None, "one comment has one score"
+
+
+def told_slow(*phases: tuple[int, float]) -> list[tuple[int, float]]:
+    """Return when, and how much, a watch finds slow that sees so many steps of 1,000 tokens of so many seconds each."""
+    watch = RateWatch()
+    seconds = [one for num, each in phases for one in [each] * num]
+    found = [(step, watch.see(1_000, one)) for step, one in enumerate(seconds, start=1)]
+    return [(step, times) for step, times in found if times is not None]
+
+
+def test_a_rate_that_falls_to_less_than_a_third_is_told_once() -> None:
+    ((step, times),) = told_slow((120, 1.0), (200, 4.0))
+    assert times == pytest.approx(4.0)
+    assert step == 120 + 15, "a minute of it"
+
+
+def test_a_rate_that_falls_again_after_it_was_well_is_told_again() -> None:
+    assert len(told_slow((60, 1.0), (60, 4.0), (120, 1.0), (60, 5.0))) == 2
+    assert len(told_slow((60, 1.0), (60, 4.0), (60, 2.5), (60, 5.0))) == 1, "the control: not well in between"
+
+
+def test_a_rate_that_falls_less_or_for_a_moment_is_not_told() -> None:
+    assert told_slow((600, 1.0), (600, 2.5)) == []
+    assert told_slow((60, 1.0), (5, 4.0), (600, 1.0)) == []
+    assert told_slow((600, 4.0), (600, 1.0)) == [], "nor one that rises"
+
+
+def test_few_long_steps_tell_nothing_of_the_rate() -> None:
+    assert told_slow((20, 30.0), (9, 300.0)) == []
+    assert len(told_slow((20, 30.0), (10, 300.0))) == 1

@@ -168,6 +168,8 @@ def _recipe_changes(options: Namespace) -> dict[str, object]:
         changes["data.validation"] = _share_or_files(options.validation)
     if options.model:
         changes["model.name"] = options.model
+    if options.fit:
+        changes["training.fit"] = True
     return changes
 
 

@@ -182,9 +182,9 @@ class TrainingDisplay:
             f"{len(plan.labels)} labels · {plan.share_truncated:.1%} cut",
             "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
             "speed": _describe_speed(plan),
-            "device": f"{plan.device} · {plan.precision}",
+            "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
             "plan": f"up to {plan.epochs} epochs of {plan.steps_per_epoch:,} steps · "
-            f"{plan.global_batch} comments a step",
+            f"{plan.global_batch} comments a step" + (f" · {plan.fitted}" if plan.fitted else ""),
             "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }

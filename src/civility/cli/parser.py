@@ -115,6 +115,7 @@ several devices:
 examples:
   civility train starter
   civility train baseline --data train.csv --check
+  civility train baseline --data train.csv --fit
   civility train baseline --data train.csv --set training.epochs=3 --set training.precision=bf16
   civility train baseline --data train.csv --validation 0.05 --model ./mdeberta-v3-base --out runs/first
   civility train baseline --data mine.jsonl --set 'data.labels=["rude", "spam"]' --set data.text_column=body
@@ -142,6 +143,12 @@ examples:
         default=[],
         metavar="SECTION.KEY=VALUE",
         help="change a setting of the recipe",
+    )
+    parser.add_argument(
+        "--fit",
+        action="store_true",
+        help="choose micro-batch and gradient accumulation by the memory there is; a step takes as many comments as "
+        "before",
     )
     parser.add_argument("--check", action="store_true", help="stop after the checks, and write nothing")
     parser.add_argument(

@@ -10,10 +10,9 @@ from pathlib import Path
 from civility.data.prepare import PreparedData
 from civility.recipe import Recipe
 from civility.run import Begin, RunDirectory
-from civility.train import account
 from civility.train.doctor import refuse_failed
 from civility.train.facts import EpochJudged, Listener, RunChecked, RunFinished
-from civility.train.resume import global_size_of
+from civility.train.resume import Former, former_of
 from civility.train.session import Session
 from civility.train.signals import StopSignals
 from civility.training.progress import StepDone
@@ -105,9 +104,9 @@ def _checked_session(
     run.check_place(begin)
     if tracker:
         check_tracker(tracker)
-    global_size = global_size_of(run) if begin == "resume" else None
-    session = Session.start(recipe, data, run, tracker=tracker, global_size=global_size, listen=listen)
-    session.tell(account.planned(recipe, data, session.encoder, session.trainer, session.speed, run))
+    former = former_of(run) if begin == "resume" else Former()
+    session = Session.start(recipe, data, run, tracker=tracker, former=former, listen=listen)
+    session.tell(session.planned())
     session.tell(RunChecked(session.checks, in_full=in_full))
     refuse_failed(session.checks)
     return session
@@ -115,7 +114,7 @@ def _checked_session(
 
 def _train_epochs(session: Session) -> None:
     """Train from where the session stands until the last epoch, patience, or a signal to stop."""
-    with StopSignals() as signals:
+    with StopSignals() as signals, session.trainer.precision.training():
         try:
             for fact in session.facts(signals.wanted):
                 if isinstance(fact, Warned):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,17 +23,16 @@ from civility.training.devices import describe_device
 from civility.training.environment import describe_environment, library_versions
 from civility.training.loop import Trainer
 from civility.training.stopping import EarlyStopping
+from civility.training.threads import Threads
 
 _NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
 
-def environment(
-    command: Sequence[str], data: PreparedData, trainer: Trainer, checks: Sequence[Check]
-) -> dict[str, Any]:
-    """Return versions, hardware, the command, what the checks found, and the data, as JSON."""
+def environment(life: Mapping[str, Any], data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
+    """Return the first life of a run, as of `life`, what the checks found, and the data, as JSON."""
     parts = {"training": (data.training, data.files), "validation": (data.validation, data.validation_files)}
     return {
-        **life(command, trainer),
+        **life,
         "checks": [asdict(check) for check in checks],
         "data": {
             name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
@@ -42,12 +41,16 @@ def environment(
     }
 
 
-def life(command: Sequence[str], trainer: Trainer) -> dict[str, Any]:
-    """Return what may differ between the lives of a run, the first one and its resumptions, as JSON."""
+def life(command: Sequence[str], trainer: Trainer, threads: Threads | None) -> dict[str, Any]:
+    """Return what may differ between the lives of a run, the first one and its resumptions, as JSON.
+
+    Versions, hardware, the command, and how many threads a processor computes with and why.
+    """
     return {
         "command": list(command),
         **describe_environment(),
         "device": describe_device(trainer.precision.device, 1),
+        "threads": asdict(threads) if threads else None,
         "precision": trainer.precision.name,
         "num_processes": trainer.accelerator.num_processes,
     }

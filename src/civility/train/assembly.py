@@ -27,23 +27,54 @@ from civility.training.devices import (
     choose_precision,
     first_of_machine_first,
     same_weights_everywhere,
+    smallest_everywhere,
     start_accelerator,
     use_deterministic_kernels,
 )
+from civility.training.hardware import num_cores
 from civility.training.loop import Plan, Trainer, TrainingData
 from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
 from civility.training.order import BatchShape
+from civility.training.threads import Threads, settle_threads, use_threads
 
 
-def start_devices(recipe: Recipe, run: RunDirectory, tracker: str) -> tuple[Any, MixedPrecision]:
-    """Start accelerate on the recipe's device, and choose the precision; UserError if the hardware has them not."""
+def start_devices(
+    recipe: Recipe, run: RunDirectory, tracker: str, threads_before: int
+) -> tuple[Any, MixedPrecision, Threads | None]:
+    """Start accelerate on the recipe's device; choose the precision, and on a processor the number of threads.
+
+    ``threads_before`` is that of a run that is gone on with, 0 for a new one.
+
+    Raises
+    ------
+    UserError : the hardware has not what is asked for
+    """
     settings = recipe.training
     if settings.deterministic:
         use_deterministic_kernels()
     device = choose_device(settings.device)
     precision = MixedPrecision.of(choose_precision(settings.precision, device), device)
-    return start_accelerator(device, [tracker] if tracker else [], str(run.trackers)), precision
+    accelerator = start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
+    return accelerator, precision, _start_threads(recipe, accelerator, threads_before) if device == "cpu" else None
+
+
+def _start_threads(recipe: Recipe, accelerator: Any, before: int) -> Threads:
+    num_here = processes_here(accelerator)
+    threads = settle_threads(
+        recipe.training.threads,
+        max(1, num_cores() // num_here),
+        before,
+        # What a probe finds is another number at another time: such a run would not be the same every time.
+        probes=not recipe.training.deterministic,
+        num_processes=num_here,
+    )
+    return use_threads(threads, smallest_everywhere(threads.num, accelerator.device))
+
+
+def processes_here(accelerator: Any) -> int:
+    """Return how many processes share this machine's processor and main memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,11 @@ class Speed:
 
 @dataclass(frozen=True)
 class RunPlanned:
-    """Told once, before the first step: what is about to happen."""
+    """Told once, before the first step: what is about to happen.
+
+    ``threads`` says why a processor computes with as many as it does, ``fitted`` how a step is shared out and why;
+    both are empty where there is nothing to say.
+    """
 
     num_training: int
     num_validation: int
@@ -53,6 +57,8 @@ class RunPlanned:
     loss: str
     loss_weights: dict[str, float]
     path: Path
+    threads: str = ""
+    fitted: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,10 @@ _FREE = {
     "model.revision",
     "training.batch_size",
     "training.gradient_accumulation",
+    "training.fit",
     "training.device",
     "training.gradient_checkpointing",
+    "training.threads",
     "training.checkpoint_minutes",
     "training.checkpoint_steps",
 }
@@ -67,14 +69,44 @@ def best_step_of(folder: Path) -> int:
         return 0
 
 
-def global_size_of(run: RunDirectory) -> int | None:
-    """Return the effective batch of a run by its newest checkpoint that tells, unverified; None if none does."""
+@dataclass(frozen=True)
+class Former:
+    """What a run that is gone on with had settled for itself, and keeps.
+
+    Parameters
+    ----------
+    global_size : its effective batch; None where there is no such run, or no checkpoint of it tells
+    threads : of each process; 0 where it does not tell, and on anything but a processor
+    batch_size, gradient_accumulation : of its recipe
+    """
+
+    global_size: int | None = None
+    threads: int = 0
+    batch_size: int = 0
+    gradient_accumulation: int = 0
+
+    def keep_fit(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the sharing of a step that fitted before, where it asks for one that fits."""
+        if self.global_size is None or not recipe.training.fit:
+            return recipe
+        return recipe.with_batch(self.batch_size, self.gradient_accumulation)
+
+
+def former_of(run: RunDirectory) -> Former:
+    """Return what a run had settled, by its newest checkpoint that tells, unverified."""
     for folder in reversed(run.checkpoint_folders()):
         try:
-            return int(read_facts(folder)["global_size"])
+            facts = read_facts(folder)
+            recipe = facts["recipe"]
+            return Former(
+                int(facts["global_size"]),
+                int(facts.get("threads", 0)),
+                int(recipe["training.batch_size"]),
+                int(recipe["training.gradient_accumulation"]),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    return None
+    return Former()
 
 
 def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPoint:

@@ -29,16 +29,20 @@ from civility.train import account
 from civility.train.assembly import build_trainer, check_and_load, plan_of, start_devices, tokenise_comments
 from civility.train.doctor import Check, agreed, checks_of_the_run
 from civility.train.doctor.not_finite import explain_not_finite
-from civility.train.facts import Listener, RunResumed, Speed, ValidationScored, ValidationStarted
+from civility.train.facts import Listener, RunPlanned, RunResumed, Speed, ValidationScored, ValidationStarted
+from civility.train.fitting import fit_to_memory
 from civility.train.keeper import Keeper
 from civility.train.records import Records, open_records
-from civility.train.resume import StartingPoint, find_starting_point
+from civility.train.resume import Former, StartingPoint, find_starting_point
 from civility.training.checkpoint import has_logits, load_checkpoint
+from civility.training.devices import float32_products
+from civility.training.hardware import device_memory
 from civility.training.loop import Trainer
 from civility.training.progress import EpochDone, NotFinite, StepDone, Validation
 from civility.training.stopping import EarlyStopping
+from civility.training.threads import Threads
 from civility.training.validation import measure_validation, score_everywhere
-from civility.training.watch import LossWatch, Warned, watch_scores
+from civility.training.watch import LossWatch, RateWatch, Warned, watch_scores
 
 VALIDATION_NOTE = (
     "These comments chose the best epoch of the run, so the numbers are a little optimistic: "
@@ -54,6 +58,8 @@ class Session:
     ----------
     tell : told what happens; on the first process only
     checks : what was found before the first step
+    threads : that a processor computes with; None on other devices
+    fitted : how the sharing of a step came about; empty if it is the recipe's
     logits : of the last validation, (N, L)
     """
 
@@ -69,6 +75,8 @@ class Session:
     stopping: EarlyStopping
     loss_watch: LossWatch
     checks: tuple[Check, ...] = ()
+    threads: Threads | None = None
+    fitted: str = ""
     logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     _best_step: int = 0
     _records: Records | None = None
@@ -82,25 +90,37 @@ class Session:
         run: RunDirectory,
         *,
         tracker: str,
-        global_size: int | None,
+        former: Former,
         listen: Listener,
     ) -> "Session":
         """Check what can be checked, load the model, tokenise the comments, put everything on its device.
 
-        Nothing is written but tokens to their cache. ``global_size`` is that of a run that is gone on with.
+        Nothing is written but tokens to their cache. ``former`` is what a run that is gone on with had settled.
         """
-        accelerator, precision = start_devices(recipe, run, tracker)
+        asked_to_fit, recipe = recipe.training.fit, former.keep_fit(recipe)
+        accelerator, precision, threads = start_devices(recipe, run, tracker, former.threads)
         tell: Listener = listen if accelerator.is_main_process else lambda fact: None
         tokens = tokenise_comments(recipe, data, accelerator)
         encoder, checks = check_and_load(recipe, data, run, tokens, accelerator, precision, tell)
-        trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, global_size)
+        trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, former.global_size)
+        fitted = "shared as before: a run that is gone on with is not fitted again" if asked_to_fit else ""
+        if recipe.training.fit:
+            recipe, fitted, memory = fit_to_memory(recipe, trainer, device_memory(precision.device))
+            checks = [memory if check.name == memory.name else check for check in checks]
         checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))
         return cls(
             *(recipe, run, accelerator, encoder, trainer, speed, tokens.validation, data, tell),
             EarlyStopping(recipe.training.patience),
             LossWatch(trainer.plan.schedule.num_steps, trainer.plan.schedule.num_warmup_steps),
             tuple(checks),
+            threads,
+            fitted,
         )
+
+    def planned(self) -> RunPlanned:
+        """Return what is about to happen."""
+        found = account.planned(self.recipe, self.data, self.encoder, self.trainer, self.speed, self.run)
+        return replace(found, threads=self.threads.why if self.threads else "", fitted=self.fitted)
 
     @contextlib.contextmanager
     def on_disk(self, command: Sequence[str], tracker: str, begin: Begin) -> Iterator[None]:
@@ -121,8 +141,9 @@ class Session:
                     found = error
             self._go_on(found)
             if self._records is not None:
-                environment = account.environment(command, self.data, self.trainer, self.checks)
-                self._records.begin(self.recipe.to_toml(), environment, account.life(command, self.trainer))
+                life = account.life(command, self.trainer, self.threads)
+                environment = account.environment(life, self.data, self.checks)
+                self._records.begin(self.recipe.to_toml(), environment, life)
                 self._keeper = self._new_keeper(self._records, facts)
                 stack.callback(self._keeper.settle)  # before the lock is let go
             if tracker:
@@ -143,7 +164,11 @@ class Session:
             self.trainer,
             self.stopping,
             self.loss_watch,
-            {**facts, "global_size": self.trainer.shape.global_size},
+            {
+                **facts,
+                "global_size": self.trainer.shape.global_size,
+                "threads": self.threads.num if self.threads else 0,
+            },
             minutes=self.recipe.training.checkpoint_minutes,
             steps=self.recipe.training.checkpoint_steps,
             metrics=records.metrics,
@@ -192,7 +217,7 @@ class Session:
         UserError : the loss or a gradient is not finite: with the comments' ids and the last good checkpoint
         StopWished : a signal came in the middle of a validation
         """
-        batch_size = self.trainer.shape.batch_size
+        batch_size, rate_watch = self.trainer.shape.batch_size, RateWatch()
         try:
             for fact in self.trainer.run(lambda: self.validate(wants_stop), wants_stop):
                 if isinstance(fact, StepDone):
@@ -200,6 +225,8 @@ class Session:
                         yield _halved(fact, self.trainer.shape.global_size)
                     batch_size = fact.batch_size
                     warning = self.loss_watch.see(fact.step, fact.loss)
+                    if self.threads is not None:
+                        self._warn_if_slow(rate_watch.see(fact.num_padded, fact.seconds))
                 else:
                     warning = watch_scores(fact.step, self.logits, self.data.validation.labels)
                 if warning is not None:
@@ -226,16 +253,24 @@ class Session:
             if self._records is not None:
                 self._records.lock.sign()
 
-        self.logits = score_everywhere(
-            self.accelerator,
-            self.trainer.forward,
-            self.validation_tokens,
-            len(dataset.labels),
-            self.recipe.evaluation.tokens_per_batch,
-            on_scored,
-            wants_stop,
-        )
+        with float32_products("ieee"):  # as the classifier will score, whatever the precision of training
+            self.logits = score_everywhere(
+                self.accelerator,
+                self.trainer.forward,
+                self.validation_tokens,
+                len(dataset.labels),
+                self.recipe.evaluation.tokens_per_batch,
+                on_scored,
+                wants_stop,
+            )
         return measure_validation(self.logits, dataset.targets, self.trainer.loss, dataset.labels)
+
+    def _warn_if_slow(self, times_slower: float | None) -> None:
+        if times_slower is not None:
+            self.warn(
+                f"step {self.trainer.progress.step:,}: training is {times_slower:.1f} times slower than at its best: "
+                "another process keeps the processor busy, or the machine has slowed down"
+            )
 
     def warn(self, text: str) -> None:
         """Tell what a person should know of the disk and the machine: nothing that another life would repeat."""

@@ -11,7 +11,7 @@ import torch
 
 from civility.errors import UserError
 
-Precision = Literal["auto", "bf16", "fp16", "fp32"]
+Precision = Literal["auto", "bf16", "fp16", "tf32", "fp32"]
 _AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # What `accelerate launch` can be told to do to a model, and what this training loop is not made for.
 _FOREIGN_ENGINES = {
@@ -24,14 +24,14 @@ _FOREIGN_ENGINES = {
 
 @dataclass(frozen=True, eq=False)
 class MixedPrecision:
-    """Float32 weights with arithmetic in "bf16", "fp16" or "fp32".
+    """Float32 weights with arithmetic in "bf16", "fp16", "tf32" or "fp32".
 
     Not left to accelerate: it takes settings from its environment over those it is given, and does not see the
     steps that a fused optimiser skips.
 
     Parameters
     ----------
-    name : "bf16", "fp16" or "fp32"
+    name : "bf16", "fp16", "tf32" or "fp32"
     device : "cuda", "mps" or "cpu"
     scaler : of the loss, for fp16, whose gradients underflow otherwise; None for the others
     """
@@ -49,6 +49,36 @@ class MixedPrecision:
         """Return the context in which the forward pass runs."""
         dtype = _AUTOCAST_TYPES.get(self.name)
         return contextlib.nullcontext() if dtype is None else torch.autocast(self.device, dtype)
+
+    def training(self) -> contextlib.AbstractContextManager[None]:
+        """Return the context of a whole run, backward passes and optimiser included: see `float32_products`."""
+        return float32_products("tf32" if self.name == "tf32" else "ieee")
+
+
+@contextlib.contextmanager
+def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
+    """Multiply float32 numbers as they are ("ieee") while the block runs, or by their first 10 bits ("tf32").
+
+    Said in so many words, since torch's defaults differ (products exact, convolutions not) and any library may have
+    changed them. What stood before stands afterwards. It takes the older switches, which set the newer ones too: with
+    the newer alone ``torch.get_float32_matmul_precision`` raises, and torch.compile asks it (torch 2.9 to 2.13).
+    """
+    backends: Any = torch.backends  # its types lag behind what it has
+    places = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul]
+    before = [place.fp32_precision for place in places]
+    _set_products(places, [kind, kind, kind, "ieee"])
+    try:
+        yield
+    finally:
+        _set_products(places, before)
+
+
+def _set_products(places: list[Any], kinds: list[str]) -> None:
+    """Set the older switches and, by name, the newer ones: those of products, convolutions, and oneDNN's last."""
+    torch.set_float32_matmul_precision("high" if kinds[0] == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = kinds[1] == "tf32"
+    for place, kind in zip(places, kinds, strict=True):
+        place.fp32_precision = kind
 
 
 def choose_device(wanted: str) -> str:
@@ -74,12 +104,19 @@ def has_fast_bf16(device: str) -> bool:
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
+def has_tf32(device: str) -> bool:
+    """Return whether the hardware multiplies TF32: other hardware would compute in float32 without a word."""
+    # Not AMD's: PyTorch for ROCm calls its devices CUDA too, and has TF32 on some, behind a switch of its own.
+    return device == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability() >= (8, 0)  # Ampere
+
+
 def choose_precision(wanted: Precision, device: str) -> str:
-    """Return "bf16", "fp16" or "fp32": bf16 where the hardware has it, fp16 on other GPUs, else fp32.
+    """Return the precision to use: for "auto" bf16 where the hardware has it, fp16 on other GPUs, else fp32.
 
     Raises
     ------
-    UserError : fp16 is wanted on a processor, where there is no gradient scaling for it
+    UserError : fp16 is wanted on a processor, where there is no gradient scaling for it; or tf32 on anything but an
+        NVIDIA GPU of the Ampere generation or later
     """
     if wanted == "auto":
         if has_fast_bf16(device):
@@ -89,6 +126,12 @@ def choose_precision(wanted: Precision, device: str) -> str:
         raise UserError(
             f"training.precision = 'fp16' needs a CUDA device; this run is on {device}",
             "set training.precision to 'auto', 'bf16' or 'fp32'",
+        )
+    if wanted == "tf32" and not has_tf32(device):
+        raise UserError(
+            "training.precision = 'tf32' needs an NVIDIA GPU of the Ampere generation or later; this run is on "
+            + (torch.cuda.get_device_name() if device == "cuda" else device),
+            "set training.precision to 'auto' or 'fp32'",
         )
     return wanted
 
@@ -156,6 +199,14 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         gradients = [p.grad for p in parameters if p.grad is not None]
         for work in [torch.distributed.all_reduce(gradient, async_op=True) for gradient in gradients]:
             work.wait()
+
+
+def smallest_everywhere(value: int, device: torch.device) -> int:
+    """Return the smallest value over all processes. Every process has to call this."""
+    found = torch.tensor(value, dtype=torch.int64, device=device)
+    if torch.distributed.is_initialized():
+        torch.distributed.all_reduce(found, op=torch.distributed.ReduceOp.MIN)
+    return int(found)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -1,7 +1,8 @@
-"""What the machine has to give: memory and disk. Asks the system; judges nothing."""
+"""What the machine has to give: memory, disk and processor cores. Asks the system; judges nothing."""
 
 import os
 import shutil
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,26 +60,28 @@ def _group_limits(root: Path) -> list[tuple[int, int]]:
 
     What the kernel would give back (its cache of files) does not count as used.
     """
+    names = {
+        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        2: ("memory.max", "memory.current", "inactive_file"),
+    }
+    found = [_limit_and_use(folder, *names[version]) for version, folder in _groups(root, "memory")]
+    return [numbers for numbers in found if numbers is not None]
+
+
+def _groups(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
+    """Yield version and folder of the control groups of this process, for one controller, up to the outermost."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return []
-    found = []
+        return
     for line in lines:
         number, controllers, path = line.split(":", 2)
-        if number == "0":
-            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            base = root / "sys/fs/cgroup/memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
+        if number != "0" and controller not in controllers.split(","):
             continue
+        base = root / "sys/fs/cgroup" / ("" if number == "0" else controller)
         inner = Path(path.lstrip("/"))
-        for folder in {base / part for part in (inner, *inner.parents)}:
-            numbers = _limit_and_use(folder, *names)
-            if numbers is not None:
-                found.append(numbers)
-    return found
+        for part in (inner, *inner.parents):
+            yield (2 if number == "0" else 1), base / part
 
 
 def _limit_and_use(folder: Path, limit_file: str, use_file: str, cache_name: str) -> tuple[int, int] | None:
@@ -91,6 +94,46 @@ def _limit_and_use(folder: Path, limit_file: str, use_file: str, cache_name: str
     if limit == "max" or int(limit) >= _UNLIMITED:
         return None
     return int(limit), used - int(counters.get(cache_name, 0))
+
+
+def num_cores(root: Path = Path("/"), allowed: Collection[int] | None = None) -> int:
+    """Return how many physical cores this process may keep busy: by its affinity and by the quota of its groups.
+
+    Two hardware threads of one core share its units for multiplication: they count as one where the system tells. Of
+    a quota with a fraction the whole cores count: a thread more would be halted in the middle of a step, and all
+    others wait for it.
+
+    Parameters
+    ----------
+    root : where the system's ``proc`` and ``sys`` are
+    allowed : numbers of the processors that this process may use; asked of the system if None
+    """
+    if allowed is None:
+        # Not on every system: elsewhere a process cannot be kept from a processor.
+        ask = getattr(os, "sched_getaffinity", None)
+        allowed = ask(0) if ask else range(os.cpu_count() or 1)
+    cores = len({_core_of(root, processor) for processor in allowed})
+    quotas = [_quota(folder, version) for version, folder in _groups(root, "cpu")]
+    return max(1, min([cores, *(int(quota) for quota in quotas if quota is not None)]))
+
+
+def _core_of(root: Path, processor: int) -> str:
+    """Return a name that the hardware threads of one core have in common."""
+    try:
+        topology = root / f"sys/devices/system/cpu/cpu{processor}/topology"
+        return (topology / "thread_siblings_list").read_text(encoding="ascii").strip()
+    except OSError:
+        return str(processor)
+
+
+def _quota(folder: Path, version: int) -> float | None:
+    """Return how many processors' time a control group may use; None where it has no limit."""
+    names = ("cpu.max",) if version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+    try:
+        limit, period = " ".join((folder / name).read_text(encoding="ascii") for name in names).split()
+        return None if limit in ("max", "-1") else int(limit) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
 
 
 def free_disk(path: Path) -> int:

@@ -218,6 +218,11 @@ class Trainer:
             num_tokens += int(self.data.tokens.lengths[part].sum())
         return _Sums(loss, num_tokens, num_padded)
 
+    def try_out(self, rows: Rows) -> None:
+        """Run a micro-batch forwards and backwards as a step does, and no step: for measuring what it takes."""
+        loss, _ = self._forward(rows, counts=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+
     def _forward(self, rows: Rows, counts: bool) -> tuple[torch.Tensor, int]:
         """Return the summed loss of the rows, and the tokens that were computed.
 

@@ -1,4 +1,4 @@
-"""Watching a run for learning that does not happen: pure bookkeeping over facts. Stops nothing, writes nothing."""
+"""Watching a run for learning that does not happen, or slowly: bookkeeping over facts. Stops and writes nothing."""
 
 import math
 from collections.abc import Sequence
@@ -16,6 +16,12 @@ _WINDOWS_AFTER_WARMUP = 4
 
 _FLAT_IN_A_ROW = 2
 """One window may be high by chance."""
+
+_SECONDS_OF_RATE, _STEPS_OF_RATE = 60.0, 10
+"""A window of the rate: so long, and of so many steps, that long comments in one and short ones in another even out."""
+
+_SLOW, _WELL_AGAIN = 3.0, 2.0
+"""Times slower than the best window: from where on it is told, and below which it is over."""
 
 _COLLAPSED = 1e-3
 """Standard deviation of logits: a model of any use has 1 and more, one that gives a single score 0."""
@@ -117,6 +123,31 @@ class LossWatch:
         """Take up what `state` returned."""
         self._first, self._current = _Window(**state["first"]), _Window(**state["current"])
         self._num_flat, self._has_warned = state["num_flat"], state["has_warned"]
+
+
+class RateWatch:
+    """Tells when training has become far slower than it was: once, until it has been well again.
+
+    Knows no clock: the facts say how long a step took. For this life of a run only, since the next may be elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._best = 0.0
+        self._tokens, self._seconds, self._steps = 0, 0.0, 0
+        self._is_slow = False
+
+    def see(self, num_tokens: int, seconds: float) -> float | None:
+        """Take a step: tokens, with the padding, and wall time. Return how many times slower it is, if it is time."""
+        self._tokens, self._seconds, self._steps = self._tokens + num_tokens, self._seconds + seconds, self._steps + 1
+        if self._seconds < _SECONDS_OF_RATE or self._steps < _STEPS_OF_RATE:
+            return None
+        rate = self._tokens / self._seconds
+        self._tokens, self._seconds, self._steps = 0, 0.0, 0
+        self._best = max(self._best, rate)
+        times_slower = self._best / max(rate, 1e-9)
+        has_begun = times_slower > _SLOW and not self._is_slow
+        self._is_slow = times_slower > (_WELL_AGAIN if self._is_slow else _SLOW)
+        return times_slower if has_begun else None
 
 
 def watch_scores(step: int, logits: npt.NDArray[np.float32], labels: Sequence[str]) -> Warned | None:

@@ -2,6 +2,7 @@
 
 from civility.model.size import ModelSize
 from civility.train.doctor.check import Check, judge
+from civility.training.fit import Fit
 from civility.training.hardware import Memory
 
 _GIB = 2**30
@@ -24,10 +25,10 @@ def check_memory(needed: int, certain: int, memory: Memory | None, where: str, n
     num_processes : that share it
     """
     each = f" in each of {num_processes} processes" if num_processes > 1 else ""
-    found = f"about {_gib(needed)}{each}, {_gib(certain)} of it for weights and optimiser"
+    found = f"about {gib(needed)}{each}, {gib(certain)} of it for weights and optimiser"
     if memory is None:
         return judge("memory", f"{found}; how much is there is not known")
-    found += f"; {_gib(memory.available)} of {_gib(memory.total)} free on {where}"
+    found += f"; {gib(memory.available)} of {gib(memory.total)} free on {where}"
     fits_never = certain * num_processes > memory.total
     return judge(
         "memory",
@@ -41,6 +42,22 @@ def check_memory(needed: int, certain: int, memory: Memory | None, where: str, n
     )
 
 
+def check_fit(fit: Fit, batch_size: int, accumulation: int) -> Check:
+    """Tell what was found to fit: it stands in the place of an estimate.
+
+    Parameters
+    ----------
+    fit : of this process
+    batch_size, accumulation : chosen for all processes
+    """
+    found = f"a micro-batch of {batch_size:,} takes up to {gib(fit.peak)} of the {gib(fit.room)} that there are for it"
+    if fit.batch_size != batch_size:
+        found = f"a micro-batch of {batch_size:,} is the most that every process has the memory for"
+    elif fit.next_size and fit.next_peak != float("inf"):
+        found += f", one of {fit.next_size:,} would take {gib(fit.next_peak)}"
+    return judge("memory", f"{found}; {accumulation:,} to a step on each process")
+
+
 def check_disk(size: ModelSize, free: int, where: str) -> Check:
     """Fail if the disk has no room for one checkpoint and the classifier; warn if not for all that a run keeps."""
     classifier = _CLASSIFIER_BYTES * size.num_parameters
@@ -48,14 +65,15 @@ def check_disk(size: ModelSize, free: int, where: str) -> Check:
     needed = _MOST_CHECKPOINTS * checkpoint + classifier
     return judge(
         "disk",
-        f"up to {_gib(needed)} for checkpoints and the classifier; {_gib(free)} free at {where}",
+        f"up to {gib(needed)} for checkpoints and the classifier; {gib(free)} free at {where}",
         fails=free < checkpoint + classifier,
         warns=free < needed,
         remedy="make room, or put the run on another disk (--out)",
     )
 
 
-def _gib(num_bytes: int) -> str:
+def gib(num_bytes: float) -> str:
+    """Return a number of bytes in words."""
     return f"{num_bytes / _GIB:.1f} GiB"
 
 
@@ -64,7 +82,7 @@ def check_precision(precision: str, device: str, *, fast_bf16: bool, model_type:
 
     Parameters
     ----------
-    precision : "bf16", "fp16" or "fp32", as chosen
+    precision : "bf16", "fp16", "tf32" or "fp32", as chosen
     device : "cuda", "mps" or "cpu"
     fast_bf16 : whether the hardware multiplies bf16 itself
     model_type : as the configuration names it
