@@ -84,7 +84,7 @@ def measure_tokens(dataset: Dataset, tokenizer: Any, name: str, max_length: int,
     is_sample = len(dataset) > COMMENTS_MEASURED
     if is_sample:
         targets = first_positives(targets, POSITIVES_MEASURED)
-    cut_by_label = truncated_share_by_label(targets, lengths, max_length)
+    cut_by_label = truncated_share_by_label(targets, lengths > max_length)
     return TokenLengths(
         tokenizer=name,
         max_length=max_length,

@@ -34,18 +34,16 @@ def length_quantiles(lengths: npt.NDArray[Any]) -> dict[str, int]:
     return {name: int(value) for name, value in zip(QUANTILES, values, strict=True)}
 
 
-def truncated_share_by_label(targets: Float32Array, lengths: Int64Array, max_length: int) -> list[CutShare]:
-    """Return for each label how many of its positive comments are longer than ``max_length``.
+def truncated_share_by_label(targets: Float32Array, is_cut: npt.NDArray[np.bool_]) -> list[CutShare]:
+    """Return for each label how many of its positive comments are cut.
 
     Parameters
     ----------
-    targets : (N, L)
-    lengths : (N,) tokens, special ones included, of comments that were not cut
-    max_length : tokens
+    targets : (N, L); NaN is not positive
+    is_cut : (N,) whether a comment is longer than the maximum length
     """
-    too_long = lengths > max_length
     positive = targets >= POSITIVE_FROM
-    return [CutShare(int(column.sum()), int((column & too_long).sum())) for column in positive.T]
+    return [CutShare(int(column.sum()), int((column & is_cut).sum())) for column in positive.T]
 
 
 def sample_to_measure(targets: Float32Array, size: int, size_of_label: int, seed: int) -> Int64Array:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array
+from civility.data.dataset import Float32Array
+from civility.inspection.lengths import truncated_share_by_label
 from civility.model.tokens import Tokens
 from civility.train.doctor.check import Check, judge, num_things
 from civility.training.optimizer import LinearSchedule
@@ -32,10 +33,9 @@ def check_truncation(
     longest : tokens that the model could take
     """
     share = tokens.num_truncated / max(1, len(tokens))
-    positive = targets >= POSITIVE_FROM  # NaN is not positive
-    by_label = (positive & tokens.truncated[:, None]).sum(axis=0) / np.maximum(1, positive.sum(axis=0))
+    by_label = [one.num_cut / max(1, one.num_measured) for one in truncated_share_by_label(targets, tokens.truncated)]
     worst = int(np.argmax(by_label))
-    most = float(by_label[worst])
+    most = by_label[worst]
     found = f"{share:.1%} of the comments are cut at {max_length} tokens"
     if most:
         found += f", of {labels[worst]} {most:.1%}"
