@@ -112,6 +112,22 @@ def test_a_full_step_is_dealt_out_in_micro_batches_of_the_size_asked_for() -> No
     assert found == [[[0, 3], [4, 7], [8, 11]], [[1, 2], [5, 6], [9, 10]]], "dealt out there and back again"
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("num_processes", [2, 4, 8])
+def test_every_process_gets_about_as_many_tokens_of_a_step(num_processes: int, grouped: bool) -> None:
+    lengths, shape = _lengths(10_000), BatchShape.of(16, 1, num_processes)
+    waits, control = [], []
+    for rows in epoch_order(lengths, shape.global_size, 42, 0, grouped):
+        if len(rows) < shape.global_size:
+            continue
+        dealt = [sum(lengths[part].sum() for part in micro_batches(rows, shape, rank)) for rank in range(num_processes)]
+        in_pieces = [lengths[part].sum() for part in np.array_split(rows, num_processes)]
+        for found, tokens in ((waits, dealt), (control, in_pieces)):
+            found.append(max(tokens) / np.mean(tokens) - 1)  # all wait for the one with most
+    assert np.mean(waits) < (0.01 if grouped else 0.06)
+    assert np.mean(waits) < np.mean(control) / 2, "the control: dealt out in pieces, one has the longest"
+
+
 def test_a_global_batch_need_not_divide_evenly() -> None:
     # A run of two processes with 16 comments each, gone on with on three, and on one with half the memory.
     sizes = [[len(part) for part in micro_batches(np.arange(32), BatchShape(16, 32, 3), rank)] for rank in range(3)]

@@ -89,9 +89,9 @@ class PackedForward:
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Return the logits of a batch, (B, L)."""
-        hidden = self._embed(batch)
         layers = self._body.encoder.layer
-        first = torch.tensor((0, *batch.lengths[:-1])).cumsum(0).to(hidden.device)
+        first = torch.tensor((0, *batch.lengths[:-1])).cumsum(0).to(batch.ids.device)
+        hidden = self._embed(batch, first)
         # Of relative positions the norm is taken once, whatever the number of layers.
         relative = self._body.encoder.get_rel_embedding() if self._family.body == "deberta" else None
         for number, layer in enumerate(layers, start=1):
@@ -106,17 +106,26 @@ class PackedForward:
         """Return the tokens that a pass computes, padding counted in: here there is none."""
         return sum(batch.lengths)
 
-    def _embed(self, batch: Batch) -> torch.Tensor:
+    def _embed(self, batch: Batch, first: torch.Tensor) -> torch.Tensor:
         """Return the embedded tokens, (S, hidden)."""
-        embeddings, ids = self._body.embeddings, batch.ids[None]
-        # Places within their text, from where the model begins to count.
-        places = torch.cat([torch.arange(length) for length in batch.lengths])[None].to(ids.device)
-        if self._family.body == "roberta":
-            places = places + embeddings.padding_idx + 1
-        hidden: torch.Tensor = embeddings(
-            input_ids=ids, token_type_ids=torch.zeros_like(ids), position_ids=places
+        ids = batch.ids[None]
+        hidden: torch.Tensor = self._body.embeddings(
+            input_ids=ids, token_type_ids=torch.zeros_like(ids), position_ids=self._places(batch, first)[None]
         ).squeeze(0)
         return hidden
+
+    def _places(self, batch: Batch, first: torch.Tensor) -> torch.Tensor:
+        """Return the place of each token in its text as the model counts it, (S,)."""
+        counted = torch.ones_like(batch.ids)
+        padding = -1
+        if self._family.body == "roberta":
+            # It leaves out padding tokens, which a comment may spell, and begins behind the place that these have.
+            padding = self._body.embeddings.padding_idx
+            counted = (batch.ids != padding).long()
+        numbers = counted.cumsum(0)
+        before = (numbers - counted)[first]
+        lengths = torch.tensor(batch.lengths, device=first.device)
+        return (numbers - before.repeat_interleave(lengths)) * counted + padding
 
     def _layer(
         self,

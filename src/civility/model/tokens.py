@@ -70,7 +70,8 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
     ids, ends, truncated = array("i"), array("q", [0]), bytearray()
     for encodings in _encoded(tokenizer, texts, max_length):
         for one in encodings:
-            ids.extend(one.ids)
+            # A tokenizer without special tokens makes none of an empty text: a model takes one at least.
+            ids.extend(one.ids or (tokenizer.pad_token_id,))
             ends.append(len(ids))
             # What was cut off is only asked for where there may be some: Python objects are made of it.
             truncated.append(len(one) == max_length and bool(one.overflowing))
