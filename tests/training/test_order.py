@@ -116,14 +116,17 @@ def test_a_full_step_is_dealt_out_in_micro_batches_of_the_size_asked_for() -> No
 @pytest.mark.parametrize("num_processes", [2, 4, 8])
 def test_every_process_gets_about_as_many_tokens_of_a_step(num_processes: int, grouped: bool) -> None:
     lengths, shape = _lengths(10_000), BatchShape.of(16, 1, num_processes)
-    waits, control = [], []
+    waits: list[float] = []
+    control: list[float] = []
     for rows in epoch_order(lengths, shape.global_size, 42, 0, grouped):
         if len(rows) < shape.global_size:
             continue
-        dealt = [sum(lengths[part].sum() for part in micro_batches(rows, shape, rank)) for rank in range(num_processes)]
-        in_pieces = [lengths[part].sum() for part in np.array_split(rows, num_processes)]
+        dealt = [
+            sum(int(lengths[part].sum()) for part in micro_batches(rows, shape, rank)) for rank in range(num_processes)
+        ]
+        in_pieces = [int(lengths[part].sum()) for part in np.array_split(rows, num_processes)]
         for found, tokens in ((waits, dealt), (control, in_pieces)):
-            found.append(max(tokens) / np.mean(tokens) - 1)  # all wait for the one with most
+            found.append(max(tokens) / float(np.mean(tokens)) - 1)  # all wait for the one with most
     assert np.mean(waits) < (0.01 if grouped else 0.06)
     assert np.mean(waits) < np.mean(control) / 2, "the control: dealt out in pieces, one has the longest"
 
