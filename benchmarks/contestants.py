@@ -4,6 +4,7 @@ Each loads the model, warms up, and measures a pass over the training comments. 
 AdamW, clipping at 1.0, linear schedule, weighted binary cross-entropy, autocast in the same precision.
 """
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -199,7 +200,9 @@ def run_civility(task: Task, changes: Mapping[str, object]) -> Measured:
 
 def civility_trainer(model: str, data: PreparedData, changes: Mapping[str, object]) -> Trainer:
     """Return the trainer that `civility train baseline` makes of a model, comments and settings."""
-    recipe = Recipe.load("baseline", {"model.name": model, **changes})
+    os.environ["CIVILITY_CACHE"] = "off"  # neither read from it nor fill it
+    # As many threads as the others have: what a probe finds is another matter.
+    recipe = Recipe.load("baseline", {"model.name": model, "training.threads": torch.get_num_threads(), **changes})
     run = RunDirectory(Path(tempfile.gettempdir()) / "unused")  # without a tracker nothing is written
     accelerator, precision, _ = start_devices(recipe, run, tracker="", threads_before=0)
     tokens = tokenise_comments(recipe, data, accelerator)

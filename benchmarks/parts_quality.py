@@ -49,7 +49,7 @@ def macro_roc_auc(data: Path, out: Path, seed: int, changes: dict[str, str]) -> 
     settings = {"seed": str(seed), **SETTINGS, **changes}
     words = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "civility", "train", "starter", "--data", str(data), "--out", str(out), *words]
-    subprocess.run(command, check=True, stdout=sys.stderr)
+    subprocess.run(command, check=True, stdout=sys.stderr, env={**os.environ, "CIVILITY_CACHE": "off"})
     report = json.loads((RunDirectory(out).reports / "validation.json").read_text(encoding="utf-8"))
     return float(report["macro"]["roc_auc"])
 

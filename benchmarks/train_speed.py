@@ -9,7 +9,8 @@ speed_corpus.py). They run in turn, in an order that favours none; what is print
 in brackets the least and the greatest. Ratios are taken round by round.
 
 *of the peak*: useful tokens per second x 6 floating-point operations a parameter outside the embedding, over what a
-large matrix product reaches on this machine in the same precision. Attention is left out of the count.
+large matrix product reaches on this machine in the same precision. Attention is left out of the count, and the last
+layer is counted whole, of which civility computes what the head looks at.
 *reduced*: bytes that each process gives to be summed at a step with several of them; bytes_reduced.py measures them.
 """
 

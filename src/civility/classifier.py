@@ -3,6 +3,7 @@
 Knows neither recipes nor files of comments.
 """
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 from civility.errors import UserError
 from civility.model.batches import batches_by_budget, gather
 from civility.model.encoder import Encoder, load_classifier_folder, quiet_transformers
-from civility.model.forward import choose_forward
+from civility.model.forward import Forward, choose_forward
 from civility.model.storage import plain_os_errors
 from civility.model.tokens import tokenise
 from civility.run import classifier_folder
@@ -95,10 +96,6 @@ class Classifier:
         given = thresholds or {}
         self.thresholds = {label: float(given.get(label, DEFAULT_THRESHOLD)) for label in self.labels}
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        encoder.model.to(self._device).eval()
-        sample = tokenise(encoder.tokenizer, _SAMPLE, max_length)
-        batch = gather(sample, np.arange(len(sample))).to(self._device)
-        self._forward = choose_forward(encoder.model, "auto", batch, gradients=False).forward
 
     @classmethod
     def load(cls, target: str | Path) -> "Classifier":
@@ -130,6 +127,13 @@ class Classifier:
                 "get the classifier folder again",
             )
         return cls(encoder, sidecar.max_length, sidecar.thresholds)
+
+    @functools.cached_property  # a classifier that is only saved need not be tried
+    def _forward(self) -> Forward:
+        model = self._encoder.model.to(self._device).eval()
+        sample = tokenise(self._encoder.tokenizer, _SAMPLE, self.max_length)
+        batch = gather(sample, np.arange(len(sample))).to(self._device)
+        return choose_forward(model, "auto", batch, gradients=False).forward
 
     def save(self, folder: Path, card: str) -> None:
         """Write the classifier as a plain Hugging Face folder with ``civility.json`` and a model card.

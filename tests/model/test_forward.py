@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from civility.model import packed
 from civility.model.batches import Batch, gather
 from civility.model.encoder import Encoder, load_encoder
 from civility.model.flash import FlashForward
 from civility.model.forward import EagerForward, Forward, choose_forward, disagreement
+from civility.model.freezing import freeze
 from civility.model.packed import PackedForward
 from civility.model.tokens import tokenise
 
@@ -116,6 +118,54 @@ def test_flash_kernels_take_the_same_way(tiny_deberta: Path) -> None:
         torch.testing.assert_close(EagerForward(model)(batch), before)
 
 
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_flash_kernels_give_the_same_gradients_and_leave_frozen_what_is_frozen(
+    tiny_deberta: Path, checkpointing: bool
+) -> None:
+    pytest.importorskip("disentangled_flash", reason="the extra civility[flash] is not installed")
+    found = []
+    for flash in (False, True):
+        encoder = load_encoder(str(tiny_deberta), LABELS)
+        model = encoder.model.eval()
+        freeze(model, embeddings=False, num_layers=1)
+        forward: Forward = EagerForward(model)
+        if flash:
+            forward = FlashForward(model, backend="torch", checkpointing=checkpointing)
+        logits = forward(batch_of(encoder, TEXTS[:-1]))
+        (logits * torch.arange(3)).sum().backward()  # type: ignore[no-untyped-call]
+        found.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    assert not any(".layer.0." in name for name in found[1])
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, atol=1e-4, rtol=1e-3)
+
+
+def test_a_way_that_breaks_with_dropout_or_in_the_precision_of_training_is_not_taken(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = load_encoder(str(tiny_bert), LABELS)
+
+    def refuse(tensor: torch.Tensor, share: float) -> torch.Tensor:
+        if share:
+            raise RuntimeError("no kernel for dropout")
+        return tensor
+
+    monkeypatch.setattr(packed, "drop", refuse)
+    choice = choose_forward(encoder.model, "auto", batch_of(encoder))
+    assert choice.forward.name == "eager"
+    assert choice.reason == "the self-test failed: RuntimeError: no kernel for dropout"
+    assert choose_forward(encoder.model, "auto", batch_of(encoder), gradients=False).forward.name == "packed"
+
+
+def test_choosing_draws_no_random_number(tiny_bert: Path) -> None:
+    encoder = load_encoder(str(tiny_bert), LABELS)
+    torch.manual_seed(3)
+    choose_forward(encoder.model, "auto", batch_of(encoder))
+    found = torch.rand(3)
+    torch.manual_seed(3)
+    assert torch.equal(found, torch.rand(3))
+
+
 def test_without_a_gpu_the_kernels_are_refused_and_the_model_is_as_it_was(tiny_deberta: Path) -> None:
     pytest.importorskip("disentangled_flash", reason="the extra civility[flash] is not installed")
     model = load_encoder(str(tiny_deberta), LABELS).model
@@ -203,7 +253,6 @@ def test_a_way_that_disagrees_is_not_taken(tiny_bert: Path) -> None:
     choice = choose_forward(encoder.model, "auto", batch_of(encoder))
     assert choice.forward.name == "eager"
     assert choice.reason.startswith("the self-test failed: logits differ by ")
-    del encoder.model.bert.encoder.layer[1].intermediate
     model = load_encoder(str(tiny_bert), LABELS).model
     broken = PackedForward(model)
     broken._family = broken._family.__class__("bert", ("no", "such", "part"), broken._family.head)

@@ -45,6 +45,15 @@ def test_it_takes_the_same_ids_and_gives_the_same_rows_and_gradients(padding: in
         part(torch.tensor([[5]]))
 
 
+def test_a_padding_row_that_no_text_uses_takes_no_other_rows_gradient() -> None:
+    whole = embedding(padding=2)
+    part = EmbeddingInUse(whole, np.array([1, 5, 9]))
+    assert part.num_used == 4
+    part(torch.tensor([1, 5, 9])).sum().backward()
+    assert part.weight.grad is not None
+    assert part.weight.grad.sum(dim=1).tolist() == [5.0, 0.0, 5.0, 5.0]
+
+
 def test_the_whole_matrix_comes_back_with_the_others_decayed() -> None:
     whole = embedding()
     part = EmbeddingInUse(whole, USED)

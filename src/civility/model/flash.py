@@ -37,9 +37,16 @@ class FlashForward(PackedForward):
         super().__init__(model, checkpointing=checkpointing)
         self._encoder = self._body.encoder
         self._attentions = [layer.attention.self for layer in self._encoder.layer]
-        optimize_deberta_training(self._body, backend=backend)
-        if not isinstance(self._body.encoder, DebertaV2OptimizedEncoder):
-            raise ValueError("it has no kernel for this model on this device")
+        frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        try:
+            optimize_deberta_training(self._body, backend=backend)
+            if not isinstance(self._body.encoder, DebertaV2OptimizedEncoder):
+                raise ValueError("it has no kernel for this model on this device")
+        except Exception:
+            self.undo()
+            raise
+        for name, parameter in model.named_parameters():  # the new ones among them would all be trained
+            parameter.requires_grad_(name not in frozen)
 
     def undo(self) -> None:
         """Put transformers' modules back, with the weights that they had."""
@@ -67,6 +74,8 @@ def _boundaries(lengths: tuple[int, ...], device: torch.device) -> tuple[torch.T
     """Return where texts begin and end, (B + 1,) int32, and the same for the host."""
     from disentangled_flash import PackedSequenceInfo
 
-    boundaries = torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
-    info = PackedSequenceInfo(tuple(boundaries.tolist()), lengths, max(lengths))
-    return boundaries.to(device), info
+    # First asked for while scoring, perhaps: a tensor of inference mode could not be kept for a backward pass later.
+    with torch.inference_mode(False):
+        boundaries = torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
+        info = PackedSequenceInfo(tuple(boundaries.tolist()), lengths, max(lengths))
+        return boundaries.to(device), info

@@ -4,7 +4,7 @@ Knows models and batches; no recipe, no training loop.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,7 @@ from civility.model.flash import FlashForward
 from civility.model.packed import PackedForward, why_not_packed
 
 Attention = Literal["auto", "eager", "packed"]
+Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
 
 _TOLERANCE = 1e-3
 """Relative difference that rounding may make in float32, of logits and of gradients; seen: below 1e-5."""
@@ -33,6 +34,10 @@ class Forward(Protocol):
 
     def num_computed(self, batch: Batch) -> int:
         """Return the tokens that a pass computes, padding counted in."""
+        ...
+
+    def undo(self) -> None:
+        """Leave the model as it was before this way was made; before it is trained."""
         ...
 
 
@@ -64,6 +69,9 @@ class EagerForward:
         """Return the tokens that a pass computes, padding counted in."""
         return len(batch) * max(batch.lengths)
 
+    def undo(self) -> None:
+        """Leave the model as it is: nothing of it was changed."""
+
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -74,7 +82,13 @@ class Choice:
 
 
 def choose_forward(
-    model: Any, wanted: Attention, sample: Batch, *, checkpointing: bool = False, gradients: bool = True
+    model: Any,
+    wanted: Attention,
+    sample: Batch,
+    *,
+    checkpointing: bool = False,
+    gradients: bool = True,
+    autocast: Autocast = contextlib.nullcontext,
 ) -> Choice:
     """Return the fastest way through a model that agrees with transformers' own on this model's weights.
 
@@ -88,6 +102,7 @@ def choose_forward(
     sample : a few texts to try it with
     checkpointing : compute layers again in the backward pass
     gradients : whether they have to agree too, or just the logits
+    autocast : makes the context in which training computes, which the way has to survive too
     """
     eager = EagerForward(model, checkpointing=checkpointing)
     if wanted == "eager":
@@ -95,28 +110,42 @@ def choose_forward(
     reason = why_not_packed(model)
     if reason:
         return Choice(eager, reason)
-    if wanted == "packed" or sample.ids.device.type == "cpu":
-        packed = PackedForward(model, checkpointing=checkpointing)
-        reason = disagreement(model, eager, packed, sample, gradients=gradients)
-        return Choice(eager, reason) if reason else Choice(packed)
-    if model.config.model_type != "deberta-v2":
-        return Choice(eager, f"transformers' own ({model.config._attn_implementation}) is meant for GPUs")
-    return _flash_or_eager(model, eager, sample, checkpointing=checkpointing, gradients=gradients)
-
-
-def _flash_or_eager(model: Any, eager: EagerForward, sample: Batch, *, checkpointing: bool, gradients: bool) -> Choice:
+    way: type[PackedForward] = PackedForward
+    if wanted == "auto" and sample.ids.device.type != "cpu":
+        if model.config.model_type != "deberta-v2":
+            return Choice(eager, f"transformers' own ({model.config._attn_implementation}) is meant for GPUs")
+        way = FlashForward
     before = _Outcome.of(model, eager, sample, gradients=gradients)
     try:
-        flash = FlashForward(model, checkpointing=checkpointing)
+        forward = way(model, checkpointing=checkpointing)
     except ImportError:
         return Choice(eager, "disentangled-flash is not installed: pip install 'civility[flash]'")
     except Exception as error:  # young code of others, on whatever GPU: it may fail in any way
         return Choice(eager, f"disentangled-flash: {error}")
-    reason = _difference(before, model, flash, sample, gradients=gradients)
+    reason = _difference(before, model, forward, sample, gradients=gradients)
+    if gradients and not reason:
+        reason = _failure(model, forward, sample, autocast)
     if reason:
-        flash.undo()
-        return Choice(eager, f"disentangled-flash: {reason}")
-    return Choice(flash)
+        forward.undo()
+        return Choice(eager, reason)
+    return Choice(forward)
+
+
+def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) -> str:
+    """Return how a way fails as training will use it, with dropout and in its precision; nothing if it does not.
+
+    Kernels that are compiled for each type, and for dropout, would fail at the first step otherwise.
+    """
+    device = sample.ids.device
+    with _undisturbed(model), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        model.train()
+        try:
+            with autocast():
+                logits = forward(sample).float()
+            logits.sum().backward()  # type: ignore[no-untyped-call]
+        except Exception as error:  # whatever it is, transformers' own way is still there
+            return f"the self-test failed: {type(error).__name__}: {error}"
+        return "" if bool(logits.isfinite().all()) else "the self-test failed: logits are not finite"
 
 
 def disagreement(model: Any, expected: Forward, forward: Forward, sample: Batch, *, gradients: bool) -> str:

@@ -102,6 +102,9 @@ class PackedForward:
                 hidden = self._layer(*arguments)
         return self._family.head(self._model, hidden[:, None])
 
+    def undo(self) -> None:
+        """Leave the model as transformers made it: nothing of it was changed."""
+
     def num_computed(self, batch: Batch) -> int:
         """Return the tokens that a pass computes, padding counted in: here there is none."""
         return sum(batch.lengths)

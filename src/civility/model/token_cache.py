@@ -91,7 +91,10 @@ def cached_tokens(
     """
     if cache is None or len(texts) < FEWEST_TEXTS:
         return tokenise(tokenizer, texts, max_length), CacheUse("unused")
-    key = _key(tokenizer, texts, max_length)
+    try:
+        key = _key(tokenizer, texts, max_length)
+    except Exception as error:  # a tokenizer with parts in Python cannot be written down
+        return tokenise(tokenizer, texts, max_length), CacheUse("unused", f"the tokenizer has no written form: {error}")
     place = cache / _digest(json.dumps(key, sort_keys=True).encode())
     found = _read(place, key)
     if found is not None:

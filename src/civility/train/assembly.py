@@ -1,17 +1,19 @@
 """The parts of a run, each made from its recipe: devices, a checked and loaded model, the trainer. Writes nothing."""
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
 from civility.model.batches import Batch, gather
 from civility.model.encoder import Encoder, load_config, load_encoder, load_tokenizer
-from civility.model.forward import choose_forward
+from civility.model.forward import Choice, EagerForward, choose_forward
 from civility.model.freezing import freeze
 from civility.model.size import ModelSize
 from civility.model.token_cache import CacheUse, cached_tokens, default_cache_folder
@@ -26,6 +28,7 @@ from civility.training.devices import (
     choose_device,
     choose_precision,
     first_of_machine_first,
+    processes_here,
     same_weights_everywhere,
     smallest_everywhere,
     start_accelerator,
@@ -60,7 +63,7 @@ def start_devices(
 
 
 def _start_threads(recipe: Recipe, accelerator: Any, before: int) -> Threads:
-    num_here = processes_here(accelerator)
+    num_here = processes_here(accelerator.num_processes)
     threads = settle_threads(
         recipe.training.threads,
         max(1, num_cores() // num_here),
@@ -72,11 +75,6 @@ def _start_threads(recipe: Recipe, accelerator: Any, before: int) -> Threads:
     return use_threads(threads, smallest_everywhere(threads.num, accelerator.device))
 
 
-def processes_here(accelerator: Any) -> int:
-    """Return how many processes share this machine's processor and main memory."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
-
-
 @dataclass(frozen=True, eq=False)
 class RunTokens:
     """The tokens of a run's comments, the tokenizer that made them, and how the cache of tokens took part."""
@@ -85,6 +83,11 @@ class RunTokens:
     training: Tokens
     validation: Tokens
     cache_uses: tuple[CacheUse, ...]
+
+    @functools.cached_property
+    def in_use(self) -> npt.NDArray[np.int64]:
+        """(U,) ids that the comments use, ascending."""
+        return ids_in_use(self.training, self.validation)
 
 
 def tokenise_comments(recipe: Recipe, data: PreparedData, accelerator: Any) -> RunTokens:
@@ -120,7 +123,7 @@ def check_and_load(
     name, revision, settings = recipe.model.name, recipe.model.revision or None, recipe.training
     config = load_config(name, revision)
     size = ModelSize.of(config, len(data.training.labels)).training(
-        rows_in_use=len(ids_in_use(tokens.training, tokens.validation)) if settings.vocabulary_in_use else None,
+        rows_in_use=len(tokens.in_use) if settings.vocabulary_in_use else None,
         freezes_embeddings=settings.freeze_embeddings,
         num_frozen_layers=settings.freeze_layers,
     )
@@ -164,16 +167,13 @@ def build_trainer(
         shape = replace(shape, global_size=global_size)
     share = positive_share(data.training.targets)
     loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
-    model = encoder.model.to(accelerator.device)
+    model = encoder.model
     freeze(model, embeddings=settings.freeze_embeddings, num_layers=settings.freeze_layers)
+    # Cut down before it moves: the whole matrix need not fit on the device.
     vocabulary, why = _vocabulary(model, tokens) if settings.vocabulary_in_use else (None, "switched off")
+    model.to(accelerator.device)
     same_weights_everywhere(model)
-    choice = choose_forward(
-        model,
-        settings.attention,
-        _sample(tokens.training).to(accelerator.device),
-        checkpointing=settings.gradient_checkpointing,
-    )
+    choice = _choose_together(recipe, model, tokens.training, accelerator, precision)
     # After the model has moved to its device, and over the parameters that it has there.
     optimizer = build_adamw(
         model,
@@ -209,7 +209,21 @@ def _vocabulary(model: Any, tokens: RunTokens) -> tuple[EmbeddingInUse | None, s
     reason = why_whole(model)
     if reason:
         return None, reason
-    return keep_in_use(model, ids_in_use(tokens.training, tokens.validation)), ""
+    return keep_in_use(model, tokens.in_use), ""
+
+
+def _choose_together(recipe: Recipe, model: Any, tokens: Tokens, accelerator: Any, precision: MixedPrecision) -> Choice:
+    """Choose a way through the model that every process can take: where one cannot, the others would wait for it."""
+    settings, sample = recipe.training, _sample(tokens).to(accelerator.device)
+    checkpointing = settings.gradient_checkpointing
+    if settings.deterministic and precision.device != "cpu" and settings.attention == "auto":
+        return Choice(EagerForward(model, checkpointing=checkpointing), "training.deterministic")
+    choice = choose_forward(model, settings.attention, sample, checkpointing=checkpointing, autocast=precision.autocast)
+    is_fast = not isinstance(choice.forward, EagerForward)
+    if smallest_everywhere(is_fast, accelerator.device) == is_fast:
+        return choice
+    choice.forward.undo()
+    return Choice(EagerForward(model, checkpointing=checkpointing), "another process of this run has no faster one")
 
 
 def _sample(tokens: Tokens) -> Batch:

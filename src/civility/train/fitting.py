@@ -8,10 +8,9 @@ import numpy as np
 
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.train.assembly import processes_here
 from civility.train.doctor import Check
 from civility.train.doctor.machine_checks import CHECKPOINT_BYTES, check_fit, gib
-from civility.training.devices import smallest_everywhere
+from civility.training.devices import processes_here, smallest_everywhere
 from civility.training.fit import (
     HEAP_SPREAD,
     Fit,
@@ -88,7 +87,7 @@ def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Se
     on_gpu = trainer.precision.device == "cuda"
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
     reserved = _reserved_bytes(sum(parameter.numel() for parameter in trained), recipe, trainer)
-    available = memory.available / (1 if on_gpu else processes_here(trainer.accelerator))
+    available = memory.available / (1 if on_gpu else processes_here(trainer.accelerator.num_processes))
     room = room_for_activations(available, reserved, 1.0 if on_gpu else HEAP_SPREAD)
     if room <= 0:
         return Fit(0, 0.0, room)

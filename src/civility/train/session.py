@@ -35,7 +35,7 @@ from civility.train.keeper import Keeper
 from civility.train.records import Records, open_records
 from civility.train.resume import Former, StartingPoint, find_starting_point
 from civility.training.checkpoint import has_logits, load_checkpoint
-from civility.training.devices import float32_products
+from civility.training.devices import float32_products, give_back_memory
 from civility.training.hardware import device_memory
 from civility.training.loop import Trainer
 from civility.training.progress import EpochDone, NotFinite, StepDone, Validation
@@ -105,6 +105,7 @@ class Session:
         trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, former.global_size)
         fitted = "shared as before: a run that is gone on with is not fitted again" if asked_to_fit else ""
         if recipe.training.fit:
+            give_back_memory()  # of the self-test: it counts as used
             recipe, fitted, memory = fit_to_memory(recipe, trainer, device_memory(precision.device))
             checks = [memory if check.name == memory.name else check for check in checks]
         checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))
@@ -331,9 +332,10 @@ class Session:
             return None
         try:
             logits = self._keeper.load_best(self.encoder.model)
-            give_back_whole(self.encoder.model)
+            self.trainer.optimizer.state.clear()  # the whole embedding takes its place
+            give_back_whole(self.encoder.model.cpu())
             classifier = Classifier(self.encoder, self.recipe.scoring_length)
-            # The logits that chose the epoch are, to the bit, what the classifier computes: no need to score again.
+            # The logits that chose the epoch are, to rounding, what the classifier computes: no need to score again.
             scores = torch.sigmoid(torch.from_numpy(logits)).numpy()
             report = Report.measure(self.data.validation, scores, self.data.validation_files)
             card = model_card(account.card(self.recipe, self.data, self.run, self.stopping), report)

@@ -201,6 +201,11 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
             work.wait()
 
 
+def processes_here(num_processes: int) -> int:
+    """Return how many of a run's processes share this machine's processor and main memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", num_processes))
+
+
 def smallest_everywhere(value: int, device: torch.device) -> int:
     """Return the smallest value over all processes. Every process has to call this."""
     found = torch.tensor(value, dtype=torch.int64, device=device)

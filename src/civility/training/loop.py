@@ -203,6 +203,7 @@ class Trainer:
         """Add the gradients of this process's micro-batches; None if the memory was too small for one of them."""
         loss = torch.zeros((), device=self.accelerator.device)
         num_tokens = num_padded = 0
+        offsets = self.data.tokens.offsets
         for part in micro_batches(rows, self.shape, self.accelerator.process_index):
             try:
                 part_loss, num_computed = self._forward(part if len(part) else rows[:1], counts=bool(len(part)))
@@ -215,7 +216,7 @@ class Trainer:
                 return None
             loss += part_loss.detach()
             num_padded += num_computed if len(part) else 0
-            num_tokens += int(self.data.tokens.lengths[part].sum())
+            num_tokens += int((offsets[part + 1] - offsets[part]).sum())
         return _Sums(loss, num_tokens, num_padded)
 
     def try_out(self, rows: Rows) -> None:

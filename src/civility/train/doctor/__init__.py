@@ -4,7 +4,6 @@ In stages: what can be told before a model is loaded, what with the tokens of th
 Each check is a function of plain arguments in the modules beside this one; here a run's recipe and pieces become those.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ from civility.train.doctor.plan_checks import (
     check_schedule,
     check_truncation,
 )
-from civility.training.devices import MixedPrecision, has_fast_bf16
+from civility.training.devices import MixedPrecision, has_fast_bf16, processes_here
 from civility.training.environment import library_versions
 from civility.training.hardware import device_memory, free_disk
 from civility.training.loop import Trainer
@@ -81,7 +80,7 @@ def checks_before_loading(
     settings, device = recipe.training, precision.device
     labels = data.training.labels
     # Processes on other machines share nothing with us; GPUs are not shared at all.
-    num_here = int(os.environ.get("LOCAL_WORLD_SIZE", num_processes)) if device == "cpu" else 1
+    num_here = processes_here(num_processes) if device == "cpu" else 1
     traits = {config.model_type, device, *(("rocm",) if torch.version.hip else ())}
     needed = size.training_bytes(
         settings.batch_size,
