@@ -126,7 +126,7 @@ class TrainingSettings(_Section):
         default=False, description="compute layers again in the backward pass: a third slower, far less memory"
     )
     freeze_embeddings: bool = Field(default=False, description="leave the embeddings as they are")
-    freeze_layers: int = Field(default=0, ge=0, description="lowest layers that are left as they are")
+    freeze_layers: int = Field(default=0, ge=0, description="lowest layers, and the embeddings, left as they are")
     log_every: int = Field(default=10, ge=1, description="optimiser steps between two lines of metrics.jsonl")
     checkpoint_minutes: float = Field(
         default=5.0, ge=0, description="between two checkpoints inside an epoch; 0: none by time"

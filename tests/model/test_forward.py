@@ -243,7 +243,7 @@ def test_a_model_that_is_not_known_goes_transformers_own_way_with_a_reason(tiny_
     encoder = load_encoder(str(tiny_deberta), LABELS)
     encoder.model.config.model_type = "mamba"
     choice = choose_forward(encoder.model, "auto", batch_of(encoder))
-    assert (choice.forward.name, choice.reason) == ("eager", "models of type mamba are not known to it")
+    assert (choice.forward.name, choice.reason) == ("eager", "the packed pass does not know models of type mamba")
 
 
 def test_a_way_that_disagrees_is_not_taken(tiny_bert: Path) -> None:

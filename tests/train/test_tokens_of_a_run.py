@@ -66,7 +66,7 @@ def test_a_cache_that_cannot_be_written_is_told_and_stops_nothing(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CIVILITY_CACHE", str(tmp_path / "file"))
-    assert told_by(many, tmp_path / "run") == "tokens not kept: File exists"
+    assert told_by(many, tmp_path / "run") == f"tokens not kept in {tmp_path / 'file' / 'tokens'}: File exists"
     assert (tmp_path / "run" / "classifier").is_dir()
 
 

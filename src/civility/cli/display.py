@@ -183,8 +183,8 @@ class TrainingDisplay:
             "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
             "speed": _describe_speed(plan),
             "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
-            "plan": f"up to {plan.epochs} epochs of {plan.steps_per_epoch:,} steps · "
-            f"{plan.global_batch} comments a step" + (f" · {plan.fitted}" if plan.fitted else ""),
+            "plan": f"up to {plan.epochs} epoch{'' if plan.epochs == 1 else 's'} of {plan.steps_per_epoch:,} steps · "
+            f"{plan.global_batch:,} comments a step" + (f" · {plan.fitted}" if plan.fitted else ""),
             "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }
@@ -308,7 +308,9 @@ def _describe_speed(plan: "RunPlanned") -> str:
     rows = f"all {plan.num_embeddings:,} embedding rows ({speed.why_whole})"
     if speed.rows_in_use is not None:
         rows = f"{speed.rows_in_use:,} of {plan.num_embeddings:,} embedding rows in use"
-    return " · ".join(part for part in (attention, rows, speed.token_cache) if part)
+    again = "layers computed again" if speed.checkpointing else ""
+    frozen = f"{speed.num_frozen / 1e6:,.1f} M parameters frozen" if speed.num_frozen else ""
+    return " · ".join(part for part in (attention, rows, again, frozen, speed.token_cache) if part)
 
 
 def _clock(seconds: float) -> str:

@@ -13,16 +13,21 @@ def freeze(model: Any, *, embeddings: bool, num_layers: int) -> None:
     Parameters
     ----------
     model : a sequence classifier of transformers
-    embeddings : all that comes before the first layer
-    num_layers : lowest layers
+    embeddings : all that comes before the first layer, of tokens and of distances
+    num_layers : lowest layers; with any of them the embeddings too, whose gradient would have to pass through them
 
     Raises
     ------
     UserError : the model has not so many layers, or they are not where encoders have them
     """
     body = model.base_model
-    if embeddings:
+    if embeddings or num_layers:
         _freeze(getattr(body, "embeddings", model.get_input_embeddings()))
+        # DeBERTa's embeddings of distances, which all layers read, and their norm.
+        for name in ("rel_embeddings", "LayerNorm"):
+            part = getattr(getattr(body, "encoder", None), name, None)
+            if part is not None:
+                _freeze(part)
     if not num_layers:
         return
     layers = getattr(getattr(body, "encoder", None), "layer", None)

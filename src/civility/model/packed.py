@@ -57,7 +57,7 @@ def why_not_packed(model: Any) -> str:
     """Return why a model has no packed pass here; nothing if it has one."""
     config = model.config
     if config.model_type not in FAMILIES:
-        return f"models of type {config.model_type} are not known to it"
+        return f"the packed pass does not know models of type {config.model_type}"
     if getattr(config, "is_decoder", False):
         return "the model is a decoder"
     if config.model_type == "deberta-v2":

@@ -74,11 +74,11 @@ class ModelSize:
         ----------
         rows_in_use : of the token embedding, trained alone; None where all are
         freezes_embeddings : whether the token embedding is not trained at all
-        num_frozen_layers : layers that are not trained
+        num_frozen_layers : layers that are not trained, and with any of them the token embedding
         """
         of_layer = 4 * self.hidden**2 + 2 * self.hidden * self.intermediate
         idle = min(num_frozen_layers, self.layers) * of_layer
-        if freezes_embeddings:
+        if freezes_embeddings or num_frozen_layers:
             idle += self.num_embedding
         elif rows_in_use is not None:
             idle += self.num_embedding - rows_in_use * (self.num_embedding // self.vocabulary)

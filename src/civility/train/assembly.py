@@ -193,14 +193,22 @@ def build_trainer(
         shape,
         vocabulary=vocabulary,
     )
-    in_use = vocabulary.num_used if vocabulary else None
-    return trainer, Speed(choice.forward.name, choice.reason, in_use, why, _told_of_cache(tokens.cache_uses))
+    speed = Speed(
+        attention=choice.forward.name,
+        why_not_faster=choice.reason,
+        rows_in_use=vocabulary.num_used if vocabulary else None,
+        why_whole=why,
+        token_cache=_told_of_cache(tokens.cache_uses),
+        checkpointing=settings.gradient_checkpointing,
+        num_frozen=sum(parameter.numel() for parameter in model.parameters() if not parameter.requires_grad),
+    )
+    return trainer, speed
 
 
 def _told_of_cache(uses: Sequence[CacheUse]) -> str:
     reasons = [use.reason for use in uses if use.reason]
     if reasons:
-        return f"tokens not kept: {reasons[0]}"
+        return f"tokens not kept in {default_cache_folder(os.environ)}: {reasons[0]}"
     return "tokens from the cache" if any(use.outcome == "read" for use in uses) else ""
 
 

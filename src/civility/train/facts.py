@@ -22,6 +22,8 @@ class Speed:
     rows_in_use : of the token embedding, trained alone; None where all are
     why_whole : why all are
     token_cache : how the cache of tokens took part; nothing where there is nothing to tell
+    checkpointing : whether layers are computed again in the backward pass
+    num_frozen : parameters that are left as they are
     """
 
     attention: str
@@ -29,6 +31,8 @@ class Speed:
     rows_in_use: int | None
     why_whole: str
     token_cache: str
+    checkpointing: bool
+    num_frozen: int
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ def fit_to_memory(recipe: Recipe, trainer: Trainer, memory: Memory | None) -> tu
     settings = recipe.training
     asked = settings.batch_size * settings.gradient_accumulation
     largest = asked if trainer.precision.device == "cuda" else settings.batch_size
+    # More than the comments there are would never come.
+    largest = max(1, min(largest, -(-len(trainer.data.tokens) // trainer.accelerator.num_processes)))
     sizes = [size for size in sizes_that_share(asked) if size <= largest]
     fit = _fit_here(recipe, trainer, memory, sizes)
     batch_size = smallest_everywhere(fit.batch_size, trainer.accelerator.device)

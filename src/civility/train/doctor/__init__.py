@@ -83,7 +83,7 @@ def checks_before_loading(
     num_here = processes_here(num_processes) if device == "cpu" else 1
     traits = {config.model_type, device, *(("rocm",) if torch.version.hip else ())}
     needed = size.training_bytes(
-        settings.batch_size,
+        min(settings.batch_size, len(data.training)),
         recipe.data.max_length,
         half=precision.name in ("bf16", "fp16"),
         shared=num_processes > 1,
