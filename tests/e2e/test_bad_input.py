@@ -253,6 +253,20 @@ def test_a_full_standard_output_is_told(trained: Path, tmp_path: Path) -> None:
         assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are the system's own affair")
+def test_a_memory_too_small_to_load_torch_is_told(tmp_path: Path) -> None:
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (600 * 2**20,) * 2)
+
+    command = [sys.executable, "-m", "civility", "train", "starter", "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, preexec_fn=limit)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "error: the memory is too small: " in done.stderr
+
+
 def test_a_name_that_is_too_long_is_told(civility: Run, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("a comment\n")
     name = "x" * 300

@@ -23,6 +23,10 @@ __all__ = ["main"]
 
 _SECONDS_FOR_THE_FIRST_TO_SPEAK = 10.0
 _DEFAULT_RECIPE = "baseline"
+_SHORT_OF_MEMORY = ("failed to map segment", "annot allocate memory", "DefaultCPUAllocator", "CUDA out of memory")
+_MORE_MEMORY = (
+    "raise the limit (ulimit -v), choose a smaller model, or a machine with more memory; a run goes on with --resume"
+)
 _NEEDED = {"torch", "transformers", "accelerate", "safetensors", "sentencepiece"}
 
 
@@ -56,10 +60,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         _say_error(UserError(f"this needs {error.name}, which is not installed", "pip install 'civility[train]'"))
         raise SystemExit(2) from None
-    except Exception:
-        traceback.print_exc()
-        _say("this is a bug in civility: please report it with the lines above")
-        raise SystemExit(1) from None
+    except Exception as error:
+        raise SystemExit(_tell_the_unexpected(error)) from None
+
+
+def _tell_the_unexpected(error: Exception) -> int:
+    """Print what nobody caught, and return the exit code: a bug, or a library that had no memory."""
+    if _is_short_of_memory(error):
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        _say_error(UserError(f"the memory is too small: {first}", _MORE_MEMORY))
+        return 2
+    traceback.print_exc()
+    _say("this is a bug in civility: please report it with the lines above")
+    return 1
 
 
 def _run(arguments: list[str]) -> int:
@@ -266,6 +279,13 @@ def _is_first_process() -> bool:
 
 def _say(line: str) -> None:
     sys.stderr.write(line + "\n")
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    """Whether a library had no memory, for itself or for a tensor: torch tells it by a plain RuntimeError."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, ImportError | RuntimeError) and any(words in str(error) for words in _SHORT_OF_MEMORY)
 
 
 def _say_error(error: UserError) -> None:
