@@ -11,7 +11,7 @@ from civility.model import packed
 from civility.model.batches import Batch, gather
 from civility.model.encoder import Encoder, load_encoder
 from civility.model.flash import FlashForward
-from civility.model.forward import EagerForward, Forward, choose_forward, disagreement
+from civility.model.forward import EagerForward, Forward, _difference, _Outcome, choose_forward
 from civility.model.freezing import freeze
 from civility.model.packed import PackedForward
 from civility.model.tokens import tokenise
@@ -244,6 +244,12 @@ def test_a_model_that_is_not_known_goes_transformers_own_way_with_a_reason(tiny_
     encoder.model.config.model_type = "mamba"
     choice = choose_forward(encoder.model, "auto", batch_of(encoder))
     assert (choice.forward.name, choice.reason) == ("eager", "the packed pass does not know models of type mamba")
+
+
+def disagreement(model: Any, expected: Forward, forward: Forward, sample: Batch, *, gradients: bool) -> str:
+    """Return what the self-test says of a way through a model, against another one."""
+    before = _Outcome.of(model, expected, sample, gradients=gradients)
+    return _difference(before, model, forward, sample, gradients=gradients)
 
 
 def test_a_way_that_disagrees_is_not_taken(tiny_bert: Path) -> None:

@@ -2,13 +2,9 @@
 
 import json
 import os
-import resource
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,7 @@ from civility.model.encoder import load_tokenizer
 from civility.model.token_cache import FEWEST_TEXTS, CacheUse, cached_tokens, default_cache_folder
 from civility.model.tokens import Tokens, tokenise
 
-from ..conftest import SENTENCES
+from ..conftest import SENTENCES, files_up_to
 
 TEXTS = [f"{SENTENCES[i % len(SENTENCES)]} {'fool ' * (i % 5)}" for i in range(FEWEST_TEXTS)]
 READ, WRITTEN = CacheUse("read"), CacheUse("written")
@@ -204,18 +200,6 @@ def test_a_place_without_permission_costs_the_cache_only(tokenizer: Any, cache: 
     assert (use.outcome, use.reason) == ("unused", "no permission to write there")
     assert same(tokens, tokenise(tokenizer, TEXTS, 8))
     cache.chmod(0o700)
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes: as a full disk, it takes a part of a write and refuses the rest."""
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("size", [0, 100, 1_000, 10_000])

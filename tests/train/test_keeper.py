@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -27,6 +26,7 @@ from civility.training.progress import Progress, StepDone
 from civility.training.stopping import EarlyStopping
 from civility.training.watch import LossWatch, Warned
 
+from ..conftest import files_up_to
 from .conftest import Small
 from .test_resume import differing
 
@@ -168,18 +168,6 @@ def test_a_kill_at_any_write_of_a_save_costs_no_checkpoint(session: Session, fau
         shutil.rmtree(tmp_path / str(at))
     assert at > 10
     assert starts == {"step-000003", "step-000004"}
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes: as a full disk, it takes a part of a write and refuses the rest."""
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("size", [0, 100, 1_000, 20_000, 60_000, 100_000, 150_000])

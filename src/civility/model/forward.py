@@ -148,21 +148,6 @@ def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) ->
         return "" if bool(logits.isfinite().all()) else "the self-test failed: logits are not finite"
 
 
-def disagreement(model: Any, expected: Forward, forward: Forward, sample: Batch, *, gradients: bool) -> str:
-    """Return in what two ways through a model differ, in float32 and without dropout; nothing if they agree.
-
-    Parameters
-    ----------
-    model : whose weights both use; its gradients are cleared
-    expected, forward : the two ways
-    sample : texts to try them with
-    gradients : whether those are compared too
-    """
-    return _difference(
-        _Outcome.of(model, expected, sample, gradients=gradients), model, forward, sample, gradients=gradients
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class _Outcome:
     """The logits of a sample and the gradient of their sum for each parameter, by name."""
