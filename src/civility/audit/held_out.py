@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from civility.data.duplicates import Bools, text_digests
+from civility.data.dataset import Bools
+from civility.data.duplicates import text_digests
 from civility.data.prepare import prepare
 from civility.errors import UserError
 from civility.recipe import Recipe

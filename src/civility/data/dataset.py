@@ -12,6 +12,7 @@ POSITIVE_FROM = 0.5
 """A target counts as positive from here up: the rule of Jigsaw 2019 for soft targets."""
 
 Float32Array = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 
 
 def _no_groups() -> Float32Array:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array
+from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
 
-Bools = npt.NDArray[np.bool_]
 Int64Array = npt.NDArray[np.int64]
 
 _DIGEST_BYTES = 16

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Dataset
-from civility.data.duplicates import Bools, Int64Array, text_digests
+from civility.data.dataset import POSITIVE_FROM, Bools, Dataset
+from civility.data.duplicates import Int64Array, text_digests
 from civility.errors import UserError
 
 

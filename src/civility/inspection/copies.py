@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array
-from civility.data.duplicates import Bools, Int64Array, text_digests
+from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
+from civility.data.duplicates import Int64Array, text_digests
 from civility.inspection.near import near_pairs
 
 
