@@ -1,0 +1,297 @@
+"""Calibration: a monotone map from a logit to a score that means what it says; fitted, and chosen, per label.
+
+Knows neither label names nor files. NaN targets are left out; soft targets count as positive from 0.5 up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.metrics.ranking import Array, known_classes
+from civility.metrics.reliability import Floats, log_losses
+
+Method = Literal["none", "temperature", "platt", "isotonic"]
+METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")
+"""The simplest first."""
+FEWEST = 10
+"""Positives, and negatives, below which nothing is fitted."""
+_ROUNDS = 100
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LabelCalibration:
+    """A monotone map from logits to scores; as it stands, the sigmoid alone.
+
+    Parameters
+    ----------
+    method : which map
+    scale, shift : score = sigmoid(scale * logit + shift), scale > 0; not for isotonic
+    x, y : isotonic only: logits, increasing, and their scores in (0, 1), nondecreasing; linear in between, constant
+        outside
+
+    Raises
+    ------
+    ValueError : the numbers are no such map
+    """
+
+    method: Method = "none"
+    scale: float = 1.0
+    shift: float = 0.0
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"calibration method {self.method!r}, expected one of {', '.join(METHODS)}")
+        if not (np.isfinite([self.scale, self.shift]).all() and self.scale > 0):
+            raise ValueError(f"calibration scale {self.scale} and shift {self.shift}, expected a positive scale")
+        if self.method == "isotonic":
+            _check_knots(np.array(self.x, dtype=np.float64), np.array(self.y, dtype=np.float64))
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether it is a scale and a shift of the logit, which a linear layer can take over."""
+        return self.method != "isotonic"
+
+    def apply(self, logits: Array) -> Floats:
+        """Return calibrated scores.
+
+        Parameters
+        ----------
+        logits : any shape; infinite ones allowed; NaN stays NaN
+
+        Returns
+        -------
+        float64 in [0, 1], of the same shape
+        """
+        exact = np.asarray(logits, dtype=np.float64)
+        if self.method == "isotonic":
+            return np.asarray(np.interp(exact, self.x, self.y))
+        with np.errstate(over="ignore"):  # to infinity, whose sigmoid is 0 or 1
+            return _sigmoid(self.scale * exact + self.shift)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        if self.method == "isotonic":
+            return {"method": self.method, "x": list(self.x), "y": list(self.y)}
+        return {"method": self.method, "scale": self.scale, "shift": self.shift}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "LabelCalibration":
+        """Return the calibration that `to_json` wrote.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError : something is missing, or is no monotone map
+        """
+        if content["method"] == "isotonic":
+            x, y = (tuple(float(value) for value in content[name]) for name in ("x", "y"))
+            return cls("isotonic", x=x, y=y)
+        return cls(content["method"], float(content["scale"]), float(content["shift"]))
+
+
+def _check_knots(x: Floats, y: Floats) -> None:
+    if x.ndim != 1 or x.shape != y.shape or not len(x) or not np.isfinite(x).all() or np.any(np.diff(x) <= 0):
+        raise ValueError("isotonic calibration: x is not a row of increasing logits, one a score")
+    if not np.all((y > 0) & (y < 1)) or np.any(np.diff(y) < 0):
+        raise ValueError("isotonic calibration: y is not a row of nondecreasing scores in (0, 1)")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A calibration, and what it was chosen by.
+
+    Parameters
+    ----------
+    calibration : fitted on all comments
+    cross_fitted_scores : (N,) by the same method, each fitted without the comment's fold: to measure it by. Comments of
+        unknown target have the scores of ``calibration``
+    held_out_log_loss : by method, mean over the comments, each scored without its fold; empty if none was tried
+    reason : why this one, for a person
+    """
+
+    calibration: LabelCalibration
+    cross_fitted_scores: Floats
+    held_out_log_loss: Mapping[Method, float]
+    reason: str
+
+
+def fit(method: Method, logits: Array, targets: Array) -> LabelCalibration:
+    """Fit a calibration by log loss.
+
+    An infinite logit counts as the most extreme finite one. What is no increasing map (classes the wrong way round,
+    all logits equal, one class only) is refused: the result is of the method "none".
+
+    Parameters
+    ----------
+    method : which map
+    logits : (N,)
+    targets : (N,) in [0, 1] or NaN
+
+    References
+    ----------
+    Platt 1999, with his targets 1 / (n + 2) in place of 0 and 1, which keep the fit of separable classes finite (for
+    the temperature, too, of Guo et al. 2017); Newton's method of Lin, Lin and Weng 2007. Isotonic: `_isotonic`.
+    """
+    positive, exact = known_classes(targets, logits)
+    exact = _finite(exact)
+    if method == "none" or positive.all() or not positive.any() or exact.min() == exact.max():
+        return LabelCalibration()
+    if method == "isotonic":
+        return _isotonic(exact, positive)
+    num_positive = int(positive.sum())
+    goals = np.where(positive, (num_positive + 1) / (num_positive + 2), 1 / (len(positive) - num_positive + 2))
+    unit = np.abs(exact).max()  # logits of any size are fitted as well as those of size 1
+    columns = [exact / unit] if method == "temperature" else [exact / unit, np.ones(len(exact))]
+    weights = _newton(np.stack(columns, axis=1), goals)
+    scale, shift = float(weights[0] / unit), float(weights[1]) if method == "platt" else 0.0
+    return LabelCalibration(method, scale, shift) if 0 < scale < np.inf else LabelCalibration()
+
+
+def choose(logits: Array, targets: Array, folds: int = 5, seed: int = 0) -> Chosen:
+    """Choose a method by the log loss of held-out comments, and fit it on all of them.
+
+    It takes the simplest method whose held-out loss is not above the best one's by more than one standard error of
+    their difference (Breiman et al. 1984), so that a flexible one is taken only where it is shown to help.
+
+    Parameters
+    ----------
+    logits : (N,)
+    targets : (N,) in [0, 1] or NaN
+    folds : parts that are held out in turn, with the same share of positives; at least 2
+    seed : of the folds
+    """
+    positive, known = known_classes(targets, logits)
+    num_positive = int(positive.sum())
+    plain = LabelCalibration()
+    if min(num_positive, len(positive) - num_positive) < FEWEST:
+        reason = (
+            f"not calibrated: {num_positive} positive and {len(positive) - num_positive} negative comments, "
+            f"it takes {FEWEST} of each"
+        )
+        return Chosen(plain, plain.apply(logits), {}, reason)
+    whole = {method: fit(method, logits, targets) for method in METHODS}
+    tried = [method for method in METHODS if whole[method].method == method]  # the others are no increasing map
+    fold = _stratified_folds(positive, folds, seed)
+    held_out = {method: _cross_fitted(method, known, positive, fold) for method in tried}
+    losses = {method: log_losses(scores, positive) for method, scores in held_out.items()}
+    means = {method: float(loss.mean()) for method, loss in losses.items()}
+    best = min(tried, key=lambda method: means[method])
+    method = next(method for method in tried if _is_as_good(losses[method], losses[best]))
+    scores = whole[method].apply(logits)
+    scores[~np.isnan(np.asarray(targets))] = held_out[method]
+    told = ", ".join(f"{name} {means[name]:.5f}" for name in tried)
+    return Chosen(whole[method], scores, means, f"{method}: the simplest within one standard error of the best: {told}")
+
+
+def _is_as_good(losses: Floats, best: Floats) -> bool:
+    difference = losses - best
+    return bool(difference.mean() <= difference.std(ddof=1) / np.sqrt(len(difference)))
+
+
+def _stratified_folds(positive: Bools, folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return the fold of each comment, (N,): as many positives in each, give or take one."""
+    rng = np.random.default_rng(seed)
+    fold = np.zeros(len(positive), dtype=np.int64)
+    for members in (np.flatnonzero(positive), np.flatnonzero(~positive)):
+        fold[rng.permutation(members)] = np.arange(len(members)) % folds
+    return fold
+
+
+def _cross_fitted(method: Method, logits: Floats, positive: Bools, fold: npt.NDArray[np.int64]) -> Floats:
+    scores = np.empty(len(logits))
+    for one in np.unique(fold):
+        out = fold == one
+        scores[out] = fit(method, logits[~out], positive[~out].astype(np.float64)).apply(logits[out])
+    return scores
+
+
+def _finite(logits: Floats) -> Floats:
+    within = logits[np.isfinite(logits)]
+    low, high = (within.min(), within.max()) if len(within) else (-1.0, 1.0)
+    return np.clip(logits, low, high)
+
+
+def _sigmoid(logits: Floats) -> Floats:
+    small = np.exp(-np.abs(logits))  # never overflows
+    return np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def _newton(design: Floats, goals: Floats) -> Floats:
+    """Return the weights (P,) that minimise the log loss of ``sigmoid(design @ weights)``.
+
+    Parameters
+    ----------
+    design : (N, P) of size 1
+    goals : (N,) in (0, 1)
+    """
+    weights = np.zeros(design.shape[1])
+    loss = _sum_of_losses(design @ weights, goals)
+    for _ in range(_ROUNDS):
+        chance = _sigmoid(design @ weights)
+        gradient = design.T @ (chance - goals)
+        if np.abs(gradient).max() < 1e-8:
+            break
+        hessian = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-12 * np.eye(len(weights))
+        step = np.linalg.solve(hessian, gradient)
+        size = 1.0
+        while (after := _sum_of_losses(design @ (weights - size * step), goals)) > loss - 1e-4 * size * gradient @ step:
+            size /= 2
+            if size < 1e-10:
+                return weights  # nothing gained but rounding
+        weights, loss = weights - size * step, after
+    return weights
+
+
+def _sum_of_losses(logits: Floats, goals: Floats) -> float:
+    return float(np.sum(np.logaddexp(0.0, logits) - goals * logits))
+
+
+def _isotonic(logits: Floats, positive: Bools) -> LabelCalibration:
+    """Fit the nondecreasing step function of least log loss, and draw a line through the middles of its steps.
+
+    The line keeps apart the comments within a step, which the step function ties. Steps of 0 or of 1 are moved inside
+    by Platt's targets, so that no score is certain.
+
+    References
+    ----------
+    Pool adjacent violators: Ayer et al. 1955. The line: centred isotonic regression, Oron and Flournoy 2017.
+    """
+    values, place = np.unique(logits, return_inverse=True)
+    counts = np.bincount(place)
+    hits = np.bincount(place, weights=positive).astype(np.int64)
+    starts = _pooled(hits, counts)
+    counts_of_values = counts.astype(np.float64)
+    hits, counts = np.add.reduceat(hits, starts), np.add.reduceat(counts, starts)
+    if len(starts) < 2:
+        return LabelCalibration()
+    last = np.append(starts[1:], len(values)) - 1
+    # Shares of the block's comments, so that logits near the largest float do not overflow.
+    shares = counts_of_values / np.repeat(counts, last - starts + 1)
+    middles = np.clip(np.add.reduceat(values * shares, starts), values[starts], values[last])
+    y = hits / counts
+    low = y[0] if y[0] > 0 else min(1 / (counts[0] + 2), y[1])
+    high = y[-1] if y[-1] < 1 else max((counts[-1] + 1) / (counts[-1] + 2), y[-2])
+    y[0], y[-1] = low, high
+    return LabelCalibration("isotonic", x=tuple(middles.tolist()), y=tuple(y.tolist()))
+
+
+def _pooled(hits: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return where the blocks begin after which shares of positives increase; whole runs are pooled at once.
+
+    Parameters
+    ----------
+    hits, counts : (K,) positives and comments of each distinct logit, increasing
+    """
+    starts = np.arange(len(counts))
+    while True:
+        in_block, of_block = np.add.reduceat(hits, starts), np.add.reduceat(counts, starts)
+        rises = in_block[1:] * of_block[:-1] > in_block[:-1] * of_block[1:]  # shares compared without division
+        if rises.all():
+            return starts
+        starts = starts[np.append(True, rises)]

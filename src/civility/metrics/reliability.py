@@ -1,0 +1,121 @@
+"""Whether scores mean what they say: log loss, Brier score, calibration error, reliability curve.
+
+Knows neither labels nor files. Scores are in [0, 1]; soft targets count as positive from 0.5 up, NaN targets are
+left out, and a measure of no comment is NaN.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.metrics.intervals import wilson
+from civility.metrics.ranking import Array, known_classes
+
+Floats = npt.NDArray[np.float64]
+
+SMALLEST_CHANCE = 2.0**-25
+"""Where log loss clips: from 1 - 2**-25 up a float32 score is 1, and would cost an infinite loss where wrong."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The comments whose scores fall in ``[low, high)``; the last bin holds 1, too.
+
+    Parameters
+    ----------
+    low, high : edges of the scores
+    num : comments, at least 1
+    mean_score : what the scores say
+    share_positive : what is true
+    share_low, share_high : 95 % Wilson interval of ``share_positive``
+    """
+
+    low: float
+    high: float
+    num: int
+    mean_score: float
+    share_positive: float
+    share_low: float
+    share_high: float
+
+
+def log_losses(scores: Array, positive: npt.NDArray[np.bool_]) -> Floats:
+    """Return the log loss of each comment in nats, (N,), of known classes."""
+    chance = np.clip(np.asarray(scores, dtype=np.float64), SMALLEST_CHANCE, 1 - SMALLEST_CHANCE)
+    return -np.log(np.where(positive, chance, 1 - chance))
+
+
+def log_loss(scores: Array, targets: Array) -> float:
+    """Return the mean log loss in nats; scores are clipped to ``SMALLEST_CHANCE`` from 0 and 1.
+
+    Parameters
+    ----------
+    scores : (N,) in [0, 1]
+    targets : (N,) in [0, 1] or NaN
+    """
+    positive, scores = known_classes(targets, scores)
+    return float(log_losses(scores, positive).mean()) if len(positive) else float("nan")
+
+
+def brier(scores: Array, targets: Array) -> float:
+    """Return the Brier score, the mean squared difference of score and class (Brier 1950).
+
+    Parameters
+    ----------
+    scores : (N,) in [0, 1]
+    targets : (N,) in [0, 1] or NaN
+    """
+    positive, scores = known_classes(targets, scores)
+    return float(np.mean((scores - positive) ** 2)) if len(positive) else float("nan")
+
+
+def expected_calibration_error(scores: Array, targets: Array, num_bins: int = 15) -> float:
+    """Return the mean distance of score and share of positives over bins of equal width, weighted by comments.
+
+    Parameters
+    ----------
+    scores : (N,) in [0, 1]
+    targets : (N,) in [0, 1] or NaN
+    num_bins : of equal width
+
+    References
+    ----------
+    Naeini et al. 2015; Guo et al., On calibration of modern neural networks, 2017. Here the score of the positive
+    class is looked at, not that of the class predicted.
+    """
+    bins = reliability(scores, targets, num_bins)
+    if not bins:
+        return float("nan")
+    gaps = sum(one.num * abs(one.mean_score - one.share_positive) for one in bins)
+    return gaps / sum(one.num for one in bins)
+
+
+def reliability(scores: Array, targets: Array, num_bins: int = 15) -> list[Bin]:
+    """Return the reliability curve: bins of equal width by score, empty ones left out.
+
+    Parameters
+    ----------
+    scores : (N,) in [0, 1]
+    targets : (N,) in [0, 1] or NaN
+    num_bins : of equal width
+
+    Raises
+    ------
+    ValueError : a score is outside [0, 1]
+    """
+    positive, scores = known_classes(targets, scores)
+    if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
+        raise ValueError("a score is outside [0, 1]")
+    place = np.minimum((scores * num_bins).astype(np.int64), num_bins - 1)
+    counts = np.bincount(place, minlength=num_bins)
+    hits = np.bincount(place, weights=positive, minlength=num_bins)
+    sums = np.bincount(place, weights=scores, minlength=num_bins)
+    bins = []
+    for i in np.flatnonzero(counts):
+        num, num_positive = int(counts[i]), int(hits[i])
+        low, high = i / num_bins, (i + 1) / num_bins
+        bins.append(
+            Bin(float(low), float(high), num, sums[i].item() / num, num_positive / num, *wilson(num_positive, num))
+        )
+    return bins

@@ -1,0 +1,269 @@
+"""Thresholds by policy: every cut of a label's scores, what it flags, and which one a policy takes.
+
+Knows neither label names nor files. A comment is flagged where ``score >= threshold``, compared in float32.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.metrics.intervals import wilson
+from civility.metrics.policy import Policy
+from civility.metrics.ranking import Array, known_classes
+from civility.metrics.reliability import Floats
+
+DEFAULT_THRESHOLD = 0.5
+
+Float32s = npt.NDArray[np.float32]
+Counts64 = npt.NDArray[np.int64]
+
+
+class Estimate(NamedTuple):
+    """A share and its 95 % Wilson interval; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, successes: int, trials: int) -> "Estimate":
+        """Return the share of successes."""
+        if not trials:
+            return cls(math.nan, math.nan, math.nan)
+        return cls(successes / trials, *wilson(successes, trials))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a threshold does to comments whose class is known."""
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+
+    @property
+    def num(self) -> int:
+        """All comments."""
+        return self.true_positives + self.false_positives + self.false_negatives + self.true_negatives
+
+    @property
+    def flagged(self) -> int:
+        """Comments at the threshold or above."""
+        return self.true_positives + self.false_positives
+
+    @property
+    def precision(self) -> float:
+        """Share of the flagged that are positive; NaN if none is flagged."""
+        return _share(self.true_positives, self.flagged)
+
+    @property
+    def recall(self) -> float:
+        """Share of the positives that are flagged; NaN without a positive."""
+        return _share(self.true_positives, self.true_positives + self.false_negatives)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; NaN without a flagged and without a positive comment."""
+        return _share(2 * self.true_positives, self.flagged + self.true_positives + self.false_negatives)
+
+    @property
+    def fpr(self) -> float:
+        """Share of the negatives that are flagged; NaN without a negative."""
+        return _share(self.false_positives, self.false_positives + self.true_negatives)
+
+    @property
+    def flagged_per_1000(self) -> float:
+        """Flagged of 1000 comments; NaN without a comment."""
+        return _share(1000 * self.flagged, self.num)
+
+
+@dataclass(frozen=True, eq=False)
+class Cuts:
+    """Every way to cut a label's scores in two, from flagging the fewest to flagging all.
+
+    Parameters
+    ----------
+    thresholds : (K,) falling, in [0, 1], exact in float32: in the middle between two neighbouring scores, so that
+        another machine's rounding moves no comment across, or on the upper one where nothing lies in between
+    scores : (K,) the lowest score flagged; infinite where the first cut flags nothing, which it does unless a score
+        is 1
+    true_positives, false_positives : (K,) flagged
+    num_positive, num_negative : in all
+    """
+
+    thresholds: Float32s
+    scores: Float32s
+    true_positives: Counts64
+    false_positives: Counts64
+    num_positive: int
+    num_negative: int
+
+    @classmethod
+    def of(cls, targets: Array, scores: Array) -> "Cuts":
+        """Return the cuts of some scores.
+
+        Parameters
+        ----------
+        targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
+        scores : (N,) in [0, 1]; taken as float32
+
+        Raises
+        ------
+        ValueError : the shapes differ, or a score is NaN or outside [0, 1]
+        """
+        positive, known = known_classes(targets, np.asarray(scores, dtype=np.float32))
+        if len(known) and not (known.min() >= 0 and known.max() <= 1):
+            raise ValueError("a score is outside [0, 1]")
+        distinct, place, counts = np.unique(known.astype(np.float32), return_inverse=True, return_counts=True)
+        hits = np.bincount(place, weights=positive, minlength=len(distinct)).astype(np.int64)
+        found, falling = np.cumsum(hits[::-1]), distinct[::-1]
+        false = np.cumsum(counts[::-1]) - found
+        if not len(falling) or falling[0] < 1:
+            falling = np.append(np.float32(np.inf), falling)
+            found, false = np.append(0, found), np.append(0, false)
+        num_positive = int(positive.sum())
+        return cls(_between(falling), falling, found, false, num_positive, len(positive) - num_positive)
+
+    @property
+    def num(self) -> int:
+        """Comments whose class is known."""
+        return self.num_positive + self.num_negative
+
+    def at(self, threshold: float) -> Counts:
+        """Return what any threshold does, not only one of these."""
+        num_cuts = int(np.count_nonzero(self.scores >= np.float32(threshold)))
+        return self.of_cut(num_cuts - 1) if num_cuts else Counts(0, 0, self.num_positive, self.num_negative)
+
+    def of_cut(self, place: int) -> Counts:
+        """Return what the cut at a place of ``thresholds`` does."""
+        true, false = int(self.true_positives[place]), int(self.false_positives[place])
+        return Counts(true, false, self.num_positive - true, self.num_negative - false)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A threshold, and what it does to the comments it was chosen on; to others it will do a little worse.
+
+    Parameters
+    ----------
+    policy : what was asked
+    threshold : in [0, 1], exact in float32
+    review_threshold : from there up to the threshold, comments are for review; None if the policy has no bands
+    met : whether the policy is met on these comments
+    why : in words: what was chosen, or why the policy cannot be met and what comes nearest
+    counts : at the threshold
+    precision, recall : with 95 % Wilson intervals
+    review_per_1000 : comments in the band; 0 without one
+    """
+
+    policy: Policy
+    threshold: float
+    review_threshold: float | None
+    met: bool
+    why: str
+    counts: Counts
+    precision: Estimate
+    recall: Estimate
+    review_per_1000: float
+
+    @property
+    def flagged_per_1000(self) -> float:
+        """Flagged of 1000 comments."""
+        return self.counts.flagged_per_1000
+
+
+def choose_threshold(policy: Policy, cuts: Cuts) -> Choice:
+    """Return the threshold that meets a policy, or else comes nearest to it.
+
+    precision>=x, fpr<=x, flagged<=n : of the cuts that meet it the one of highest recall; then the higher threshold
+    recall>=x : of the cuts that meet it the one of highest precision; then the one of higher recall
+    f1 : the highest F1; then the higher threshold
+    review<=n per 1000 : from the threshold down as far as the band holds so many comments at most
+
+    A label with one class only keeps 0.5.
+    """
+    if not cuts.num_positive or not cuts.num_negative:
+        lacking = "positive" if not cuts.num_positive else "negative"
+        why = f"no {lacking} comment among {cuts.num:,} of known class: nothing to choose by"
+        return _choice(policy, cuts, DEFAULT_THRESHOLD, DEFAULT_THRESHOLD, met=False, why=why)
+    place, met, why = _cut(policy, cuts)
+    last = place
+    if policy.review is not None:
+        flagged = cuts.true_positives + cuts.false_positives
+        last = int(np.flatnonzero(1000 * (flagged - flagged[place]) / cuts.num <= policy.review)[-1])
+        if last == place < len(flagged) - 1 and policy.review > 0:
+            tied = 1000 * (flagged[place + 1] - flagged[place]) / cuts.num
+            why += f"; none for review: the next score alone has {tied:.3g} comments per 1000"
+    return _choice(policy, cuts, float(cuts.thresholds[place]), float(cuts.thresholds[last]), met=met, why=why)
+
+
+def _choice(policy: Policy, cuts: Cuts, threshold: float, review: float, *, met: bool, why: str) -> Choice:
+    counts = cuts.at(threshold)
+    banded = policy.review is not None
+    in_band = cuts.at(review).flagged - counts.flagged
+    return Choice(
+        policy=policy,
+        threshold=threshold,
+        review_threshold=review if banded else None,
+        met=met,
+        why=why,
+        counts=counts,
+        precision=Estimate.of(counts.true_positives, counts.flagged),
+        recall=Estimate.of(counts.true_positives, cuts.num_positive),
+        review_per_1000=1000 * in_band / cuts.num if banded and cuts.num else 0.0,
+    )
+
+
+def _cut(policy: Policy, cuts: Cuts) -> tuple[int, bool, str]:
+    """Return the place of the cut to take, whether it meets the policy, and why it was taken."""
+    found, flagged = cuts.true_positives, cuts.true_positives + cuts.false_positives
+    bound = policy.bound
+    if policy.kind == "f1":
+        return _first_best(2 * found / (flagged + cuts.num_positive)), True, "the highest F1"
+    precision = np.divide(found, flagged, out=np.full(len(found), -1.0), where=flagged > 0)
+    if policy.kind == "recall":
+        enough = found / cuts.num_positive >= bound
+        place = _last_best(np.where(enough, precision, -1.0))
+        return place, True, f"the highest precision with recall >= {bound:g}"
+    if policy.kind == "precision":
+        meets = precision >= bound
+        if not meets.any():
+            place = _last_best(precision)
+            return place, False, _unmet(policy, "highest", precision[place], cuts.thresholds[place])
+        return _first_best(np.where(meets, found, -1)), True, f"the highest recall with precision >= {bound:g}"
+    measured = cuts.false_positives / cuts.num_negative if policy.kind == "fpr" else 1000 * flagged / cuts.num
+    if measured[0] > bound:
+        return 0, False, _unmet(policy, "lowest", measured[0], cuts.thresholds[0])
+    place = _first_best(np.where(measured <= bound, found, -1))
+    if not flagged[place]:
+        return place, True, f"flags nothing: every cut that finds a positive has {policy.kind} > {bound:g}"
+    return place, True, f"the highest recall with {policy.kind} <= {bound:g}"
+
+
+def _unmet(policy: Policy, end: str, value: float, threshold: float) -> str:
+    asked = str(Policy(policy.kind, policy.bound))
+    return f"{asked} cannot be met: the {end} is {value:.3g} at threshold {threshold:.4g}"
+
+
+def _first_best(values: npt.NDArray[np.generic]) -> int:
+    return int(np.argmax(values))
+
+
+def _last_best(values: Floats) -> int:
+    return len(values) - 1 - int(np.argmax(values[::-1]))
+
+
+def _between(falling: Float32s) -> Float32s:
+    """Return the threshold of each cut: above the next score, and not above its own."""
+    upper = np.minimum(falling.astype(np.float64), 1.0)
+    lower = np.append(upper[1:], 0.0)
+    middle = ((upper + lower) / 2).astype(np.float32)
+    return np.where(middle > lower.astype(np.float32), middle, upper.astype(np.float32))
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
