@@ -1,0 +1,235 @@
+"""Who is harmed by errors: how scores and decisions treat comments that mention a group. Knows no names and no files.
+
+A comment that mentions the group stands in the subgroup, one that does not in the background. Where it is not
+known whether it does (NaN), the comment is in neither; the kernel of Jigsaw 2019 counts it as background.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import POSITIVE_FROM
+from civility.metrics.ranking import Array, BoolArray, roc_auc
+
+Kind = Literal["subgroup", "bpsn", "bnsp"]
+IndexArray = npt.NDArray[np.intp]
+
+KINDS: tuple[Kind, ...] = ("subgroup", "bpsn", "bnsp")
+POWER = -5.0
+"""Of the generalised mean in the metric of Jigsaw 2019: the worst group counts most."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Errors of decisions on some comments.
+
+    Parameters
+    ----------
+    false_positive : share of the negatives that are flagged; NaN without a negative
+    false_negative : share of the positives that are not; NaN without a positive
+    num_negative, num_positive : how many of each there are
+    """
+
+    false_positive: float
+    false_negative: float
+    num_negative: int
+    num_positive: int
+
+
+@dataclass(frozen=True)
+class ErrorRates:
+    """Errors of decisions on the comments that mention a group, beside those that do not."""
+
+    group: Rates
+    background: Rates
+
+    @property
+    def false_positive_gap(self) -> float:
+        """Group minus background, in [-1, 1]: above 0 where harmless comments that mention the group suffer."""
+        return self.group.false_positive - self.background.false_positive
+
+    @property
+    def false_negative_gap(self) -> float:
+        """Group minus background, in [-1, 1]: above 0 where abuse that mentions the group is overlooked."""
+        return self.group.false_negative - self.background.false_negative
+
+
+def rows_of(kind: Kind, targets: Array, in_group: npt.ArrayLike) -> tuple[IndexArray, BoolArray]:
+    """Return the comments that a bias ROC AUC is taken over, and which of them are positive.
+
+    Parameters
+    ----------
+    kind : ``subgroup``; ``bpsn``, background positives and subgroup negatives; ``bnsp``, the reverse
+    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
+    in_group : (N,) bool, or float in [0, 1]: a member from 0.5 up; NaN is left out
+
+    Returns
+    -------
+    rows : (M,) indices among the N, ascending
+    positive : (M,) bool
+
+    Raises
+    ------
+    ValueError : the shapes differ
+    """
+    targets, members = _aligned(targets, in_group)
+    known = ~np.isnan(targets) & ~np.isnan(members)
+    positive, member = targets >= POSITIVE_FROM, members >= POSITIVE_FROM
+    if kind == "subgroup":
+        taken = member
+    elif kind == "bpsn":
+        taken = member != positive
+    else:
+        taken = member == positive
+    rows = np.flatnonzero(known & taken)
+    return rows, positive[rows]
+
+
+def _aligned(targets: Array, in_group: npt.ArrayLike) -> tuple[Array, Array]:
+    targets, members = np.asarray(targets), np.asarray(in_group, dtype=np.float64)
+    if targets.ndim != 1 or targets.shape != members.shape:
+        raise ValueError(f"targets have shape {targets.shape} and in_group {members.shape}, expected (N,) twice")
+    return targets, members
+
+
+def _auc(kind: Kind, targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
+    rows, positive = rows_of(kind, targets, in_group)
+    return roc_auc(positive.astype(np.float64), np.asarray(scores)[rows])
+
+
+def subgroup_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
+    """ROC AUC among the comments that mention the group.
+
+    Low when abuse and harmless comments that mention the group are not told apart.
+
+    Parameters
+    ----------
+    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
+    scores : (N,) any monotone score
+    in_group : (N,) bool, or float in [0, 1]: a member from 0.5 up; NaN is left out
+
+    Returns
+    -------
+    float in [0, 1]; NaN without a positive or without a negative
+
+    References
+    ----------
+    Borkan et al., Nuanced Metrics for Measuring Unintended Bias, 2019, section 3.
+    """
+    return _auc("subgroup", targets, scores, in_group)
+
+
+def bpsn_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
+    """ROC AUC of background positives against subgroup negatives.
+
+    Low when harmless comments that mention the group are taken for toxic ones.
+    Parameters, result and source are those of `subgroup_auc`.
+    """
+    return _auc("bpsn", targets, scores, in_group)
+
+
+def bnsp_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
+    """ROC AUC of subgroup positives against background negatives.
+
+    Low when toxic comments that mention the group are taken for harmless ones.
+    Parameters, result and source are those of `subgroup_auc`.
+    """
+    return _auc("bnsp", targets, scores, in_group)
+
+
+def power_mean(values: Sequence[float] | Array, power: float = POWER) -> float:
+    """Return the generalised mean: the ``power``-th root of the mean of ``values ** power``.
+
+    Parameters
+    ----------
+    values : (G,) from 0 up; NaN is left out
+    power : not 0; far below 0 it nears the minimum. Below 0, a zero among the values makes the mean 0, its limit.
+
+    Returns
+    -------
+    float between the least and the greatest value; NaN if all are NaN or there are none
+
+    Raises
+    ------
+    ValueError : a value is below 0, or the power is 0
+    """
+    exact = np.asarray(values, dtype=np.float64)
+    exact = exact[~np.isnan(exact)]
+    if power == 0 or (exact < 0).any():
+        raise ValueError(f"expected values from 0 up and a power that is not 0, found {exact} and {power}")
+    if not len(exact):
+        return float("nan")
+    # The value that outweighs the others is divided out: nothing overflows, however small the values are.
+    heaviest = exact.min() if power < 0 else exact.max()
+    if heaviest == 0:
+        return 0.0
+    return float(heaviest * np.mean((exact / heaviest) ** power) ** (1 / power))
+
+
+def final_score(
+    overall_auc: float,
+    subgroup: Sequence[float] | Array,
+    bpsn: Sequence[float] | Array,
+    bnsp: Sequence[float] | Array,
+    power: float = POWER,
+    weight: float = 0.25,
+) -> float:
+    """Return the final metric of Jigsaw 2019: overall ROC AUC and three generalised means over groups, a quarter each.
+
+    Parameters
+    ----------
+    overall_auc : over all comments
+    subgroup, bpsn, bnsp : (G,) the ROC AUC of each group; NaN, undefined, is left out
+    power : of the generalised means
+    weight : of the overall ROC AUC; the three means share the rest
+
+    Returns
+    -------
+    float in [0, 1]; NaN if the overall ROC AUC, or one of the three for every group, is NaN
+
+    References
+    ----------
+    Kaggle, Jigsaw Unintended Bias in Toxicity Classification, 2019: Evaluation, and its benchmark kernel.
+    """
+    bias = np.mean([power_mean(values, power) for values in (subgroup, bpsn, bnsp)])
+    return float(weight * overall_auc + (1 - weight) * bias)
+
+
+def error_rates(targets: Array, flagged: BoolArray, in_group: npt.ArrayLike) -> ErrorRates:
+    """Return how often decisions are wrong on comments that mention a group, and on those that do not.
+
+    Parameters
+    ----------
+    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
+    flagged : (N,) bool, the decisions
+    in_group : (N,) bool, or float in [0, 1]: a member from 0.5 up; NaN is left out
+
+    Raises
+    ------
+    ValueError : the shapes differ
+    """
+    targets, members = _aligned(targets, in_group)
+    decisions = np.asarray(flagged, dtype=np.bool_)
+    if decisions.shape != targets.shape:
+        raise ValueError(f"targets have shape {targets.shape} and flagged {decisions.shape}, expected (N,) twice")
+    known = ~np.isnan(targets)
+    positive = targets >= POSITIVE_FROM
+    # A comparison with NaN is false: who is in neither is counted in neither.
+    return ErrorRates(
+        group=_rates(known & (members >= POSITIVE_FROM), positive, decisions),
+        background=_rates(known & (members < POSITIVE_FROM), positive, decisions),
+    )
+
+
+def _rates(taken: BoolArray, positive: BoolArray, flagged: BoolArray) -> Rates:
+    negatives, positives = taken & ~positive, taken & positive
+    num_negative, num_positive = int(negatives.sum()), int(positives.sum())
+    return Rates(
+        false_positive=int((negatives & flagged).sum()) / num_negative if num_negative else float("nan"),
+        false_negative=int((positives & ~flagged).sum()) / num_positive if num_positive else float("nan"),
+        num_negative=num_negative,
+        num_positive=num_positive,
+    )
