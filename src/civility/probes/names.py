@@ -1,0 +1,22 @@
+"""Names in cells: of a group, a function, a case. Knows what a cell may hold; knows nothing of files."""
+
+from civility.data.cells import show
+from civility.data.tables import Chunk
+from civility.errors import UserError
+
+
+def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
+    """Return the name in a cell, without the white space around it; empty where there is none.
+
+    Lone surrogates become question marks, so that a report that holds the name can be written.
+
+    Raises
+    ------
+    UserError : the cell holds a list, an object or a broken number
+    """
+    cell = chunk.columns[column][row]
+    if cell is None:
+        return ""
+    if not isinstance(cell, str | int):
+        raise UserError(f"{table}, {chunk.place(row)}: {column} = {show(cell)}: expected a name", "write it as text")
+    return str(cell).strip().encode(errors="replace").decode()

@@ -1,0 +1,231 @@
+"""Perturbations: what people do to a text so that it slips through, as functions of the text, a strength and a seed.
+
+Which places of a text change, and how, is drawn from a hash of the text and the seed: the same on every machine
+and in any order of calls. A place that changes at one strength changes likewise at every greater one, and at 0
+nothing does. Invariances are changes that no reader sees, and that should move no score.
+
+Any string may come in, in time that grows with its length. Knows no scores.
+"""
+
+import hashlib
+import math
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+Apply = Callable[[str, float, int], str]
+
+_LEET = {"a": "4@", "b": "8", "e": "3", "g": "9", "i": "1!", "l": "1", "o": "0", "s": "5$", "t": "7", "z": "2"}
+# Latin letters and the Cyrillic ones that look the same: Unicode's confusables.txt (UTS 39).
+_HOMOGLYPHS = str.maketrans(
+    "aceijopsxyABCEHIJKMOPSTXY",
+    "\u0430\u0441\u0435\u0456\u0458\u043e\u0440\u0455\u0445\u0443"
+    "\u0410\u0412\u0421\u0415\u041d\u0406\u0408\u041a\u041c\u041e\u0420\u0405\u0422\u0425\u04ae",
+)
+# Zero width space and non-joiner, word joiner, soft hyphen.
+_ZERO_WIDTH = "\u200b\u200c\u2060\u00ad"
+# Acute, diaeresis, dot below, macron below, long stroke overlay, x below.
+_MARKS = "\u0301\u0308\u0323\u0331\u0336\u0353"
+_EMOJI = "\U0001f642\U0001f600\U0001f602\U0001f33b\u2728\U0001f389\U0001f408\U0001f308"
+# Of an English keyboard: the keys to the left and right.
+_NEIGHBOURS = {
+    key: row[max(place - 1, 0) : place] + row[place + 1 : place + 2]
+    for row in ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+    for place, key in enumerate(row)
+}
+HARMLESS = (
+    "Have a nice day.",
+    "The weather is lovely here.",
+    "Thank you for reading.",
+    "I had soup for lunch.",
+    "The library opens at nine.",
+    "My sister plays the violin.",
+    "We went for a walk by the river.",
+    "The train was on time this morning.",
+    "I am learning to bake bread.",
+    "The garden is full of flowers.",
+    "Our team meets on Tuesday.",
+    "The film was longer than I expected.",
+)
+# Longer runs of combining marks stand in no language, and sorting them takes Python's normalize() quadratic time:
+# the limit of the Stream-Safe Text Format, Unicode Standard Annex 15.
+_LONGEST_RUN_OF_MARKS = 30
+
+_LETTER = r"[^\W\d_]"
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A change that hides a text from a classifier more than from a reader.
+
+    Parameters
+    ----------
+    name : unique among ``PERTURBATIONS``
+    apply : (text, strength, seed) -> text. Strength, in [0, 1], is the share of the places that can change, of
+        ``harmless_text`` the amount. A ValueError if it is not in [0, 1].
+    what : what it does at strength 1, for a person
+    """
+
+    name: str
+    apply: Apply
+    what: str
+
+
+@dataclass(frozen=True)
+class Invariance:
+    """A change that should move no score.
+
+    Parameters
+    ----------
+    name : unique among ``INVARIANCES``
+    apply : text -> text, the same where there is nothing to change
+    what : what it does, for a person
+    """
+
+    name: str
+    apply: Callable[[str], str]
+    what: str
+
+
+def _draws(name: str, text: str, strength: float, seed: int) -> Callable[[], float]:
+    """Return a source of numbers in [0, 1) that belongs to this perturbation, text and seed."""
+    if not 0 <= strength <= 1:
+        raise ValueError(f"the strength of {name} is {strength}, expected a number from 0 to 1")
+    digest = hashlib.blake2b(f"{name}\0{seed}\0".encode(), digest_size=16)
+    digest.update(text.encode(errors="surrogatepass"))
+    # Of Random, only random() promises its sequence to later Pythons.
+    return Random(int.from_bytes(digest.digest(), "big")).random
+
+
+def _at_places(name: str, pattern: str, change: Callable[[str, float], str], what: str) -> Perturbation:
+    """Return a perturbation of what a pattern matches.
+
+    Parameters
+    ----------
+    change : (what is matched, a number in [0, 1) to choose by) -> what stands there instead
+    """
+    places = re.compile(pattern)
+
+    def apply(text: str, strength: float, seed: int) -> str:
+        draw = _draws(name, text, strength, seed)
+
+        def at_place(match: re.Match[str]) -> str:
+            # Both are drawn at every place, so that a place's fate does not hang on the strength.
+            chance, choice = draw(), draw()
+            return change(match[0], choice) if chance < strength else match[0]
+
+        return places.sub(at_place, text)
+
+    return Perturbation(name, apply, what)
+
+
+def _one_of(choices: str, choice: float) -> str:
+    return choices[int(choice * len(choices))]
+
+
+def _repeat(word: str, choice: float) -> str:
+    """Stretch the last vowel, or the last letter of a word without one."""
+    vowels = [place for place, letter in enumerate(word) if letter in "aeiouAEIOU"]
+    place = vowels[-1] if vowels else len(word) - 1
+    return word[:place] + word[place] * (3 + int(choice * 3)) + word[place + 1 :]
+
+
+def _mistype(word: str, choice: float) -> str:
+    """Hit a neighbouring key, swap two letters or drop one; never the first, and never down to nothing."""
+    kind, rest = divmod(choice * 3, 1)
+    place = 1 + int(rest * (len(word) - 2))
+    letter, following = word[place], word[place + 1]
+    if kind == 0 and letter.lower() in _NEIGHBOURS:
+        key = _one_of(_NEIGHBOURS[letter.lower()], rest)
+        return word[:place] + (key.upper() if letter.isupper() else key) + word[place + 1 :]
+    if kind < 2 and letter != following:
+        return word[:place] + following + letter + word[place + 2 :]
+    return word[:place] + word[place + 1 :]
+
+
+def _alternate(word: str, choice: float) -> str:
+    upper_first = choice < 0.5
+    cased = (letter.upper() if (place % 2 == 0) == upper_first else letter.lower() for place, letter in enumerate(word))
+    # Some letters become two, as the German sharp s: they are left.
+    return "".join(new if len(new) == 1 else old for old, new in zip(word, cased, strict=True))
+
+
+def _add_harmless(text: str, strength: float, seed: int) -> str:
+    draw = _draws("harmless_text", text, strength, seed)
+    drawn = sorted((draw(), draw() < 0.5, sentence) for sentence in HARMLESS)
+    taken = drawn[: math.ceil(strength * len(HARMLESS))]
+    front = [sentence for _, in_front, sentence in taken if in_front]
+    back = [sentence for _, in_front, sentence in taken if not in_front]
+    # The first that is taken stands next to the text: each strength holds what a smaller one gives.
+    return " ".join((*reversed(front), text, *back))
+
+
+PERTURBATIONS: tuple[Perturbation, ...] = (
+    _at_places(
+        "leetspeak",
+        "[abegilostzABEGILOSTZ]",
+        lambda letter, choice: _one_of(_LEET[letter.lower()], choice),
+        "digits and signs for the letters they look like: 1d!0t",
+    ),
+    _at_places(
+        "homoglyphs",
+        "[aceijopsxyABCEHIJKMOPSTXY]",
+        lambda letter, _: letter.translate(_HOMOGLYPHS),
+        "Cyrillic letters for the Latin ones that look the same",
+    ),
+    _at_places(
+        "zero_width",
+        f"(?<={_LETTER})(?={_LETTER})",
+        lambda _, choice: _one_of(_ZERO_WIDTH, choice),
+        "characters that are not seen, between the letters of a word",
+    ),
+    _at_places(
+        "combining",
+        _LETTER,
+        lambda letter, choice: letter + _one_of(_MARKS, choice),
+        "an accent, a dot or a stroke on every letter",
+    ),
+    _at_places("spacing", f"{_LETTER}{{2,}}", lambda word, _: " ".join(word), "spaces between letters: i d i o t"),
+    _at_places("repeats", f"{_LETTER}{{2,}}", _repeat, "a letter of a word three to five times: idiooot"),
+    _at_places("typos", f"{_LETTER}{{3,}}", _mistype, "a wrong key, two letters swapped or one dropped in each word"),
+    _at_places("case", f"{_LETTER}{{2,}}", _alternate, "small and capital letters in turn: iDiOt"),
+    Perturbation("harmless_text", _add_harmless, f"{len(HARMLESS)} harmless English sentences before and after"),
+    _at_places(
+        "emoji",
+        r"(?<=\S)(?=\s|\Z)",
+        lambda _, choice: f" {_one_of(_EMOJI, choice)}",
+        "a friendly emoji after each word",
+    ),
+)
+
+
+def _normaliser(form: Literal["NFC", "NFD", "NFKC"]) -> Callable[[str], str]:
+    def apply(text: str) -> str:
+        if text.isascii() or _has_long_run_of_marks(text):
+            return text
+        return unicodedata.normalize(form, text)
+
+    return apply
+
+
+def _has_long_run_of_marks(text: str) -> bool:
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > _LONGEST_RUN_OF_MARKS:
+            return True
+    return False
+
+
+INVARIANCES: tuple[Invariance, ...] = (
+    Invariance("trailing_space", lambda text: f"{text} ", "a space at the end"),
+    Invariance("leading_line_break", lambda text: f"\n{text}", "a line break at the start"),
+    Invariance("trailing_line_break", lambda text: f"{text}\n", "a line break at the end"),
+    Invariance("nfc", _normaliser("NFC"), "letters with their accents composed: Unicode normal form C"),
+    Invariance("nfd", _normaliser("NFD"), "letters with their accents apart: Unicode normal form D"),
+    Invariance("nfkc", _normaliser("NFKC"), "wide, raised and joined letters as plain ones: normal form KC"),
+    Invariance("crlf", lambda text: re.sub(r"\r?\n", "\r\n", text), "line breaks of Windows"),
+)
