@@ -160,6 +160,7 @@ def _choose(text: str, targets: list[float], scores: list[float]) -> Choice:
 def test_what_cannot_be_met_is_said_with_the_nearest() -> None:
     choice = _choose("precision>=0.9", [0, 1, 1, 1, 0], [0.9, 0.7, 0.7, 0.7, 0.1])
     assert not choice.met
+    assert choice.is_remarkable
     assert choice.why == "precision>=0.9 cannot be met: the highest is 0.75 at threshold 0.4"
     assert choice.precision == (0.75, *wilson(3, 4))
     assert choice.recall == (1.0, *wilson(3, 3))
@@ -174,11 +175,14 @@ def test_flagging_nothing_is_said() -> None:
     assert choice.counts.flagged == 0
     assert math.isnan(choice.precision.value)
     assert choice.why.startswith("flags nothing")
+    assert choice.is_remarkable
+    assert not _choose("fpr<=0.5", [0, 1, 1, 0], [0.9, 0.7, 0.7, 0.1]).is_remarkable, "the control"
 
 
 def test_a_tie_too_large_for_review_is_said() -> None:
     choice = _choose("bands(f1, review<=100 per 1000)", [1, 0, 0, 0, 0], [0.9, 0.5, 0.5, 0.5, 0.1])
     assert choice.review_threshold == choice.threshold
+    assert choice.is_remarkable
     assert choice.why.endswith("none for review: the next score alone has 600 comments per 1000")
 
 
