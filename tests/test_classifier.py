@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from civility import Classifier
-from civility.classifier import Sidecar
-from civility.errors import UserError
+from civility.metrics.calibration import LabelCalibration, fit
+from civility.metrics.policy import Policy
+from civility.metrics.thresholds import Cuts, choose_threshold
 from civility.model.encoder import load_encoder
 
 LABELS = ("toxic", "threat", "insult")
@@ -98,16 +100,126 @@ def test_a_multi_label_folder_from_elsewhere_is_scored(tiny_bert: Path, tmp_path
     assert set(classifier.thresholds.values()) == {0.5}
 
 
-def test_the_sidecar_goes_there_and_back(tmp_path: Path) -> None:
-    sidecar = Sidecar(LABELS, {"toxic": 0.25, "threat": 1.0, "insult": 0.0}, 128)
-    (tmp_path / "civility.json").write_text(sidecar.to_json(), encoding="utf-8")
-    assert Sidecar.read(tmp_path / "civility.json") == sidecar
+ISOTONIC = LabelCalibration("isotonic", x=(-1.0, 0.0, 1.0), y=(0.01, 0.3, 0.9))
+CALIBRATIONS = {
+    "toxic": LabelCalibration("platt", 1.7, -2.0),
+    "threat": LabelCalibration("temperature", 0.4),
+    "insult": ISOTONIC,
+}
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"schema": 1}', '{"schema": 1, "labels": ["a"], "thresholds": {}}']
-)
-def test_a_damaged_sidecar_is_told(tmp_path: Path, content: str) -> None:
-    (tmp_path / "civility.json").write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match=r"civility\.json: damaged"):
-        Sidecar.read(tmp_path / "civility.json")
+def _sigmoid(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    return 1 / (1 + np.exp(-logits.astype(np.float64)))
+
+
+@pytest.fixture(params=["tiny_bert", "tiny_deberta"])
+def fresh(request: pytest.FixtureRequest) -> Classifier:
+    """A classifier whose weights a test may change."""
+    return Classifier(load_encoder(str(request.getfixturevalue(request.param)), LABELS), max_length=48)
+
+
+def test_scores_are_the_calibrated_logits(fresh: Classifier) -> None:
+    logits, before = fresh.logits(TEXTS), fresh.score(TEXTS)
+    assert logits.dtype == before.dtype == np.float32
+    np.testing.assert_allclose(before, _sigmoid(logits), atol=1e-6)
+    fresh.calibrate(CALIBRATIONS, "sha256:some")
+    assert fresh.chosen_on == {"calibration": "sha256:some"}
+    assert fresh.calibration == CALIBRATIONS
+    np.testing.assert_allclose(fresh.logits(TEXTS), logits, atol=1e-5)  # the head's own calibration is undone
+    expected = np.stack([CALIBRATIONS[label].apply(logits[:, i]) for i, label in enumerate(LABELS)], axis=1)
+    np.testing.assert_allclose(fresh.score(TEXTS), expected, atol=1e-6)
+    np.testing.assert_allclose(fresh.calibrated(logits), expected, atol=1e-6)
+    assert (np.abs(expected - before).max(axis=0) > 0.01).all(), "the control: every label has other scores"
+    with pytest.raises(ValueError, match=r"logits have shape \(24, 2\), expected \(N, 3\)"):
+        fresh.calibrated(logits[:, :2])
+
+
+def test_a_second_calibration_takes_the_place_of_the_first(fresh: Classifier) -> None:
+    logits = fresh.logits(TEXTS)
+    before = fresh.score(TEXTS)
+    fresh.calibrate(CALIBRATIONS, "sha256:one")
+    fresh.calibrate({"toxic": ISOTONIC, "insult": LabelCalibration("platt", 3.0, 1.0)}, "sha256:two")
+    expected = [ISOTONIC.apply(logits[:, 0]), _sigmoid(logits[:, 1]), _sigmoid(3 * logits[:, 2] + 1)]
+    np.testing.assert_allclose(fresh.score(TEXTS), np.stack(expected, axis=1), atol=1e-6)
+    fresh.calibrate({}, "sha256:three")
+    np.testing.assert_allclose(fresh.score(TEXTS), before, atol=1e-6)
+    assert fresh.sidecar.calibration == {}
+
+
+def test_a_calibration_of_an_unknown_label_is_refused(fresh: Classifier) -> None:
+    with pytest.raises(ValueError, match="no label thread"):
+        fresh.calibrate({"thread": ISOTONIC}, "sha256:some")
+
+
+def test_what_is_saved_is_loaded_calibrated_with_its_thresholds(fresh: Classifier, tmp_path: Path) -> None:
+    logits = fresh.logits(TEXTS)
+    fresh.calibrate(CALIBRATIONS, "sha256:one")
+    scores = fresh.score(TEXTS)
+    targets = np.arange(len(TEXTS)) % 2.0
+    cuts = {label: Cuts.of(targets, scores[:, i]) for i, label in enumerate(LABELS)}
+    choices = {
+        "toxic": choose_threshold(Policy("f1", review=300.0), cuts["toxic"]),
+        "threat": choose_threshold(Policy("recall", 0.5), cuts["threat"]),
+    }
+    fresh.set_thresholds(choices, "sha256:two")
+    fresh.save(tmp_path, "# A card\n")
+    again = Classifier.load(tmp_path)
+    assert again.sidecar == fresh.sidecar
+    assert again.thresholds == {**{label: one.threshold for label, one in choices.items()}, "insult": 0.5}
+    assert again.review_thresholds == {"toxic": choices["toxic"].review_threshold}
+    assert again.policies == {"toxic": "bands(f1, review<=300 per 1000)", "threat": "recall>=0.5"}
+    assert again.calibration == CALIBRATIONS
+    assert again.chosen_on == {"calibration": "sha256:one", "thresholds": "sha256:two"}
+    np.testing.assert_allclose(again.score(TEXTS), scores, atol=1e-6)
+    np.testing.assert_allclose(again.logits(TEXTS), logits, atol=1e-5)
+    assert again.decide(again.score(TEXTS)).sum(axis=0)[:2].tolist() == [one.counts.flagged for one in choices.values()]
+    again.set_thresholds({"toxic": choose_threshold(Policy("f1"), cuts["toxic"])}, "sha256:three")
+    assert again.review_thresholds == {}, "a policy without a band takes the band away"
+
+
+def test_the_pipeline_of_transformers_gives_the_calibrated_scores(fresh: Classifier, tmp_path: Path) -> None:
+    from transformers import pipeline
+
+    uncalibrated = fresh.score(TEXTS)
+    logits = fresh.logits(TEXTS)
+    fresh.calibrate(CALIBRATIONS, "sha256:one")
+    ours = fresh.score(TEXTS)
+    fresh.save(tmp_path, "# A card\n")
+    classify = pipeline("text-classification", model=str(tmp_path), top_k=None, device="cpu")
+    found = [{one["label"]: one["score"] for one in row} for row in classify(TEXTS, truncation=True)]
+    theirs = np.array([[row[label] for label in LABELS] for row in found])
+    np.testing.assert_allclose(theirs[:, :2], ours[:, :2], atol=1e-5)
+    assert np.abs(theirs[:, :2] - uncalibrated[:, :2]).max() > 0.01, "the control: uncalibrated ones are others"
+    # An isotonic calibration is no linear layer: the pipeline's scores are those before it.
+    np.testing.assert_allclose(theirs[:, 2], _sigmoid(logits)[:, 2], atol=1e-5)
+
+
+def test_a_head_that_takes_no_calibration_leaves_it_to_the_file(tiny_bert: Path) -> None:
+    import torch
+
+    encoder = load_encoder(str(tiny_bert), LABELS)
+    encoder.model.classifier = torch.nn.Sequential(encoder.model.classifier, torch.nn.Tanh())
+    classifier = Classifier(encoder, max_length=48)
+    logits = classifier.logits(TEXTS)
+    classifier.calibrate(CALIBRATIONS, "sha256:one")
+    assert classifier.sidecar.in_head == frozenset()
+    np.testing.assert_allclose(classifier.logits(TEXTS), logits, atol=1e-6)
+    np.testing.assert_allclose(classifier.score(TEXTS)[:, 0], _sigmoid(1.7 * logits[:, 0] - 2), atol=1e-6)
+
+
+def test_ranking_stays_but_for_ties(fresh: Classifier) -> None:
+    logits = fresh.logits(TEXTS)
+    targets = (logits[:, 0] + np.sin(np.arange(len(TEXTS))) * 0.3 > np.median(logits[:, 0])).astype(np.float32)
+    fresh.calibrate({label: fit("isotonic", logits[:, 0], targets) for label in LABELS}, "sha256:one")
+    order = np.argsort(logits[:, 0])
+    assert (np.diff(fresh.score(TEXTS)[order, 0]) >= 0).all()
+
+
+def test_bands_follow_both_thresholds(tiny_bert: Path) -> None:
+    classifier = Classifier(load_encoder(str(tiny_bert), LABELS), 48, {"toxic": 0.7, "threat": 0.9})
+    classifier.review_thresholds["toxic"] = 0.3
+    scores = np.array([[0.3, 0.3, 0.5], [0.7, 0.9, 0.4], [0.29, 0.89, 1.0]], dtype=np.float32)
+    bands = classifier.bands(scores)
+    assert bands.dtype == np.int8
+    assert bands.tolist() == [[1, 0, 2], [2, 2, 0], [0, 0, 2]]
+    assert np.array_equal(bands == 2, classifier.decide(scores))

@@ -1,12 +1,10 @@
-"""Classifier: texts to scores, scores to decisions. The one path from text to score, for every consumer.
+"""Classifier: texts to logits, logits to scores, scores to decisions. The one path of these, for every consumer.
 
 Knows neither recipes nor files of comments.
 """
 
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,68 +13,21 @@ import numpy.typing as npt
 import torch
 
 from civility.errors import UserError
+from civility.metrics.calibration import LabelCalibration
+from civility.metrics.thresholds import DEFAULT_THRESHOLD, Choice
 from civility.model.batches import batches_by_budget, gather
-from civility.model.encoder import Encoder, load_classifier_folder, quiet_transformers
+from civility.model.encoder import Encoder, fold_into_head, load_classifier_folder, quiet_transformers
 from civility.model.forward import Forward, choose_forward
 from civility.model.storage import plain_os_errors
 from civility.model.tokens import tokenise
 from civility.run import classifier_folder
+from civility.sidecar import SIDECAR, ChosenBy, Sidecar
 
-SIDECAR = "civility.json"
-SCHEMA = 1
-DEFAULT_THRESHOLD = 0.5
 _LONGEST_DEFAULT = 512
+ALLOW, REVIEW, REMOVE = 0, 1, 2
+"""The bands of a score: below what is to be reviewed, to be reviewed, flagged."""
 _SAMPLE = ("a word or two " * 40, "a word or two", "one")
 """Texts of several lengths, some of them past the distances that DeBERTa tells apart one by one."""
-
-
-@dataclass(frozen=True)
-class Sidecar:
-    """What ``civility.json`` holds: what a Hugging Face folder has no place for.
-
-    Parameters
-    ----------
-    labels : (L,) in the order of the logits
-    thresholds : by label, in [0, 1]; a comment is flagged from there up
-    max_length : tokens, special ones included; longer comments are cut
-    """
-
-    labels: tuple[str, ...]
-    thresholds: Mapping[str, float]
-    max_length: int
-
-    def to_json(self) -> str:
-        """Return the content of the file."""
-        content = {
-            "schema": SCHEMA,
-            "labels": list(self.labels),
-            "thresholds": dict(self.thresholds),
-            "max_length": self.max_length,
-        }
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-    @classmethod
-    def read(cls, path: Path) -> "Sidecar":
-        """Read and check the file.
-
-        Raises
-        ------
-        UserError : it is no JSON, of another schema, or incomplete
-        """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["schema"] != SCHEMA:
-                raise UserError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}", "upgrade civility")
-            labels = tuple(str(label) for label in content["labels"])
-            thresholds = {label: float(content["thresholds"][label]) for label in labels}
-            max_length = int(content["max_length"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}: damaged: {type(error).__name__} {error}", "get the classifier folder again"
-            ) from error
-        if not all(0 <= value <= 1 for value in thresholds.values()) or max_length < 1:
-            raise UserError(f"{path}: damaged: a threshold is outside [0, 1], or max_length is below 1")
-        return cls(labels, thresholds, max_length)
 
 
 class Classifier:
@@ -87,6 +38,13 @@ class Classifier:
     encoder : model and tokenizer, labels in the order of the logits
     max_length : tokens; longer comments are cut
     thresholds : by label; 0.5 where none is given
+
+    Attributes
+    ----------
+    review_thresholds : of the labels with three-way bands
+    policies : by label, what the threshold was chosen by; not of thresholds set by hand
+    calibration : by label
+    chosen_on : digest of the comments on which the epoch, the calibration or the thresholds were chosen
     """
 
     def __init__(self, encoder: Encoder, max_length: int, thresholds: Mapping[str, float] | None = None) -> None:
@@ -95,6 +53,11 @@ class Classifier:
         self.max_length = max_length
         given = thresholds or {}
         self.thresholds = {label: float(given.get(label, DEFAULT_THRESHOLD)) for label in self.labels}
+        self.review_thresholds: dict[str, float] = {}
+        self.policies: dict[str, str] = {}
+        self.calibration = {label: LabelCalibration() for label in self.labels}
+        self.chosen_on: dict[ChosenBy, str] = {}
+        self._in_head: frozenset[str] = frozenset()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     @classmethod
@@ -126,7 +89,13 @@ class Classifier:
                 f"{path}: damaged: max_length is {sidecar.max_length}, the model takes {encoder.longest_text} tokens",
                 "get the classifier folder again",
             )
-        return cls(encoder, sidecar.max_length, sidecar.thresholds)
+        classifier = cls(encoder, sidecar.max_length, sidecar.thresholds)
+        classifier.review_thresholds = dict(sidecar.review_thresholds)
+        classifier.policies = dict(sidecar.policies)
+        classifier.calibration |= sidecar.calibration
+        classifier.chosen_on = dict(sidecar.chosen_on)
+        classifier._in_head = frozenset(sidecar.in_head)
+        return classifier
 
     @functools.cached_property  # a classifier that is only saved need not be tried
     def _forward(self) -> Forward:
@@ -149,9 +118,74 @@ class Classifier:
         with plain_os_errors(), quiet_transformers():
             model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        sidecar = Sidecar(self.labels, self.thresholds, self.max_length)
-        (folder / SIDECAR).write_text(sidecar.to_json(), encoding="utf-8")
+        (folder / SIDECAR).write_text(self.sidecar.to_json(), encoding="utf-8")
         (folder / "README.md").write_text(card, encoding="utf-8")
+
+    @property
+    def sidecar(self) -> Sidecar:
+        """What ``civility.json`` says of this classifier."""
+        return Sidecar(
+            self.labels,
+            self.thresholds,
+            self.max_length,
+            self.review_thresholds,
+            self.policies,
+            {label: one for label, one in self.calibration.items() if one.method != "none"},
+            self._in_head,
+            self.chosen_on,
+        )
+
+    def calibrate(self, calibrations: Mapping[str, LabelCalibration], digest: str) -> None:
+        """Set the calibration of every label, in place of any it has; for a model that is not trained any further.
+
+        Thresholds are of the scores before: choose them again.
+
+        An affine calibration goes into the head, so that the folder's logits are calibrated for whoever loads it
+        without this package; an isotonic one, or any if the head takes none, is applied to the logits by `calibrated`.
+
+        Parameters
+        ----------
+        calibrations : by label, fitted on `logits`; none for the labels it lacks
+        digest : of the comments that they were fitted on
+
+        Raises
+        ------
+        ValueError : a label is unknown
+        """
+        if unknown := set(calibrations) - set(self.labels):
+            raise ValueError(f"no label {', '.join(sorted(unknown))}")
+        wanted = {label: calibrations.get(label, LabelCalibration()) for label in self.labels}
+        to_fold = frozenset(label for label, one in wanted.items() if one.is_affine and one.method != "none")
+        if to_fold or self._in_head:
+            self._fold(wanted, to_fold)
+        self.calibration = wanted
+        self.chosen_on["calibration"] = digest
+
+    def _fold(self, wanted: Mapping[str, LabelCalibration], to_fold: frozenset[str]) -> None:
+        """Put the calibrations of some labels in the head, in place of those it holds, if it takes any."""
+        scale, shift = _affine(self.labels, wanted, to_fold)
+        scale_now, shift_now = _affine(self.labels, self.calibration, self._in_head)
+        ratio = scale / scale_now
+        if fold_into_head(self._encoder, ratio, shift - ratio * shift_now):
+            self._in_head = to_fold
+        elif self._in_head:
+            raise RuntimeError("the head holds a calibration that cannot be taken out of it again")
+
+    def set_thresholds(self, choices: Mapping[str, Choice], digest: str) -> None:
+        """Set the thresholds of the labels given, with their bands for review and their policies.
+
+        Parameters
+        ----------
+        choices : by label
+        digest : of the comments that they were chosen on
+        """
+        for label, choice in choices.items():
+            self.thresholds[label] = choice.threshold
+            self.policies[label] = str(choice.policy)
+            self.review_thresholds.pop(label, None)
+            if choice.review_threshold is not None:
+                self.review_thresholds[label] = choice.review_threshold
+        self.chosen_on["thresholds"] = digest
 
     def score(
         self,
@@ -160,7 +194,7 @@ class Classifier:
         tokens_per_batch: int = 8192,
         on_scored: Callable[[int], None] | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Return the score of each label for each text, in the order given.
+        """Return the calibrated score of each label for each text, in the order given.
 
         The result does not depend on batch size, order or neighbours, to 1e-5.
 
@@ -178,16 +212,41 @@ class Classifier:
         ------
         TypeError : ``texts`` is a single string, or holds something that is no string
         """
+        return self.calibrated(self.logits(texts, tokens_per_batch=tokens_per_batch, on_scored=on_scored))
+
+    def logits(
+        self,
+        texts: Sequence[str],
+        *,
+        tokens_per_batch: int = 8192,
+        on_scored: Callable[[int], None] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Return the logits as they were before any calibration, that in the head undone; float32 (N, L).
+
+        Parameters and errors are those of `score`.
+        """
         _check_texts(texts)
-        scores = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
+        logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
         tokens = tokenise(self._encoder.tokenizer, texts, self.max_length)
         with torch.inference_mode():
             for rows in batches_by_budget(tokens.lengths, tokens_per_batch):
-                logits = self._forward(gather(tokens, rows).to(self._device))
-                scores[rows] = torch.sigmoid(logits.float()).cpu().numpy()
+                batch = self._forward(gather(tokens, rows).to(self._device))
+                logits[rows] = batch.float().cpu().numpy()
                 if on_scored is not None:
                     on_scored(len(rows))
-        return scores
+        scale, shift = _affine(self.labels, self.calibration, self._in_head)
+        return ((logits - shift) / scale).astype(np.float32)
+
+    def calibrated(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the scores of `logits`, float32 (N, L) in [0, 1].
+
+        Raises
+        ------
+        ValueError : ``logits`` has not one column a label
+        """
+        self._check_columns(logits, "logits")
+        columns = [self.calibration[label].apply(column) for label, column in zip(self.labels, logits.T, strict=True)]
+        return np.stack(columns, axis=1).astype(np.float32)
 
     def decide(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         """Return whether each score reaches its label's threshold, bool (N, L).
@@ -196,10 +255,36 @@ class Classifier:
         ------
         ValueError : ``scores`` has not one column a label
         """
-        if scores.ndim != 2 or scores.shape[1] != len(self.labels):
-            raise ValueError(f"scores have shape {scores.shape}, expected (N, {len(self.labels)})")
-        cuts = np.array([self.thresholds[label] for label in self.labels], dtype=np.float32)
-        return np.asarray(scores >= cuts)
+        self._check_columns(scores, "scores")
+        return np.asarray(scores >= self._cuts(self.thresholds))
+
+    def bands(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+        """Return the band of each score, int8 (N, L): 0 allow, 1 review, 2 remove, which is where `decide` is true.
+
+        Only labels with a review threshold have scores to review.
+
+        Raises
+        ------
+        ValueError : ``scores`` has not one column a label
+        """
+        flagged = self.decide(scores)
+        to_review = scores >= self._cuts({**self.thresholds, **self.review_thresholds})
+        return np.where(flagged, REMOVE, np.where(to_review, REVIEW, ALLOW)).astype(np.int8)
+
+    def _cuts(self, thresholds: Mapping[str, float]) -> npt.NDArray[np.float32]:
+        return np.array([thresholds[label] for label in self.labels], dtype=np.float32)
+
+    def _check_columns(self, values: npt.NDArray[np.float32], name: str) -> None:
+        if values.ndim != 2 or values.shape[1] != len(self.labels):
+            raise ValueError(f"{name} have shape {values.shape}, expected (N, {len(self.labels)})")
+
+
+def _affine(
+    labels: Sequence[str], calibrations: Mapping[str, LabelCalibration], of: frozenset[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return scale and shift of the logits, each (L,): those of some labels' calibrations, 1 and 0 of the others."""
+    chosen = [calibrations[label] if label in of else LabelCalibration() for label in labels]
+    return np.array([one.scale for one in chosen]), np.array([one.shift for one in chosen])
 
 
 def _check_texts(texts: Any) -> None:

@@ -1,4 +1,4 @@
-"""Predict: a classifier and comments become scores, streamed, in the order of the comments."""
+"""Predict: a classifier and comments become scores, and decisions if asked for, streamed, in their order."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+import numpy.typing as npt
+
 from civility.classifier import Classifier
-from civility.data.readers import CommentChunk, columns_present, stream_comments
-from civility.data.writers import score_format, write_scores
+from civility.data.readers import Columns, CommentChunk, columns_present, stream_comments
+from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 
 _COMMENTS_AT_ONCE = 4_096
 """Comments sorted by length together: enough for little padding, and memory that does not grow."""
+
+
+_RECOGNISE = Columns()
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,8 @@ def predict(
     out: str | IO[bytes],
     *,
     file_format: str = "",
-    text_column: str = "",
-    id_column: str = "",
+    columns: Columns = _RECOGNISE,
+    decisions: bool = False,
     on_scored: Callable[[int], None] = lambda num_comments: None,
 ) -> Prediction:
     """Score every comment of a file and write a row for each, in the same order.
@@ -45,7 +51,8 @@ def predict(
     source : a file of comments, or a stream of bytes: one comment a line, JSONL or CSV
     out : a file of scores, which appears when it is complete, or a stream of bytes
     file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of ``out``, CSV into a stream
-    text_column, id_column : empty: those of the run's recipe where the file has them, else recognised
+    columns : of text and id; those not named: those of the run's recipe where the file has them, else recognised
+    decisions : whether a column ``LABEL:decision`` a label says what its thresholds make of the score, see `decided`
     on_scored : told the number of comments after each batch
 
     Raises
@@ -57,20 +64,32 @@ def predict(
         raise UserError(f"{out}: is the file of comments itself", "write the scores to another file")
     run = RunDirectory.find(Path(target))
     if run and isinstance(source, str):
-        columns = columns_present(source, Recipe.load(str(run.recipe)).data.columns)
-        text_column, id_column = text_column or columns.text, id_column or columns.id
-    chunks = stream_comments(source, text_column, id_column)
+        known = columns_present(source, Recipe.load(str(run.recipe)).data.columns)
+        columns = Columns(text=columns.text or known.text, id=columns.id or known.id)
+    chunks = stream_comments(source, columns.text, columns.id)
     first = next(chunks)  # a mistake in the file is told before the model is loaded
     classifier = Classifier.load(target)
     num_comments = num_blank = 0
     # A label may have the name of the id column: the ids make way.
-    id_column_out = next(name for name in (first.id_column, "id", "comment_id", "row") if name not in classifier.labels)
-    with write_scores(out, file_format, id_column_out, classifier.labels) as write:
+    taken = {*classifier.labels, *(f"{label}{DECISION}" for label in classifier.labels if decisions)}
+    id_column_out = next(name for name in (first.id_column, "id", "comment_id", "row") if name not in taken)
+    with write_scores(out, file_format, id_column_out, classifier.labels, decisions=decisions) as write:
         for chunk in _gathered(itertools.chain([first], chunks)):
-            write(chunk.ids, classifier.score(chunk.texts, on_scored=on_scored))
+            scores = classifier.score(chunk.texts, on_scored=on_scored)
+            write(chunk.ids, scores, decided(classifier, scores) if decisions else None)
             num_comments += len(chunk.ids)
             num_blank += chunk.num_blank
     return Prediction(num_comments, num_blank)
+
+
+def decided(classifier: Classifier, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:
+    """Return what is to be done for each score, (N, L).
+
+    ``allow`` or ``flag``; of labels with a band for review ``allow``, ``review`` or ``remove``.
+    """
+    flagged = ["remove" if label in classifier.review_thresholds else "flag" for label in classifier.labels]
+    words = np.array([["allow", "review", word] for word in flagged])
+    return words[np.arange(len(flagged)), classifier.bands(scores)]
 
 
 def _gathered(chunks: Iterator[CommentChunk]) -> Iterator[CommentChunk]:

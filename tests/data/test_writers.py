@@ -203,3 +203,54 @@ def test_an_unknown_suffix_is_told(out: str, suffix: str) -> None:
         score_format(out)
     assert caught.value.message == f"{out}: unknown suffix {suffix!r} for scores"
     assert caught.value.remedy == "name the file .csv, .jsonl or .parquet, or give --format"
+
+
+WORDS = np.array([["allow", "flag"], ["remove", "allow"], ["review", "allow"]])
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_decisions_stand_after_the_scores(file_format: str) -> None:
+    stream, scores = io.BytesIO(), _scores(3)
+    with write_scores(stream, file_format, "id", LABELS, decisions=True) as write:
+        write(["a", "b"], scores[:2], WORDS[:2])
+        write(["c"], scores[2:], WORDS[2:])
+    content = stream.getvalue()
+    if file_format == "csv":
+        rows = [dict(row) for row in csv.DictReader(io.StringIO(content.decode()))]
+    elif file_format == "jsonl":
+        rows = [json.loads(line) for line in content.splitlines()]
+    else:
+        rows = pq.read_table(io.BytesIO(content)).to_pylist()
+    assert list(rows[0]) == ["id", "toxic", "severe_toxic", "toxic:decision", "severe_toxic:decision"]
+    assert [[row["toxic:decision"], row["severe_toxic:decision"]] for row in rows] == WORDS.tolist()
+    assert [np.float32(row["toxic"]) for row in rows] == scores[:, 0].tolist()
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("decisions", [True, False])
+def test_decisions_that_are_not_asked_for_or_lacking_are_refused(file_format: str, decisions: bool) -> None:
+    given = None if decisions else WORDS
+    with (
+        pytest.raises(ValueError, match="decisions have shape"),
+        write_scores(io.BytesIO(), file_format, "id", LABELS, decisions=decisions) as write,
+    ):
+        write(["a", "b", "c"], _scores(3), given)
+
+
+@pytest.mark.parametrize(
+    ("id_column", "labels", "message"),
+    [
+        ("toxic:decision", ["toxic"], "the id column and a column of decisions are both named 'toxic:decision'"),
+        ("id", ["toxic", "toxic:decision"], "a label and a column of decisions are both named 'toxic:decision'"),
+    ],
+)
+def test_a_column_of_decisions_with_a_name_in_use_is_refused(
+    tmp_path: Path, id_column: str, labels: list[str], message: str
+) -> None:
+    path = tmp_path / "scores.csv"
+    with pytest.raises(UserError, match=message), write_scores(str(path), "csv", id_column, labels, decisions=True):
+        pass
+    assert not path.exists()
+    with write_scores(str(path), "csv", id_column, labels):  # the control: without decisions there is no second one
+        pass
+    assert path.exists()

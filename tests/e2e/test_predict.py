@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,3 +123,49 @@ def test_a_mistake_half_way_leaves_no_file(civility: Run, trained: Path, tmp_pat
     assert "broken.jsonl" in done.err
     assert "6001" in done.err.replace(",", "")
     assert sorted(item.name for item in tmp_path.iterdir()) == ["broken.jsonl"]
+
+
+@pytest.fixture
+def with_bands(trained: Path, tmp_path: Path) -> Path:
+    """The classifier with a threshold in the middle of its scores, and a band for review of one label."""
+    folder = tmp_path / "with-bands"
+    shutil.copytree(trained / "classifier", folder)
+    classifier = Classifier.load(folder)
+    scores = classifier.score(TEXTS)
+    middles = (np.sort(scores[:4], axis=0)[1:3].sum(axis=0) / 2).tolist()
+    content = json.loads((folder / "civility.json").read_text())
+    content |= {"schema": 2, "policies": {}, "calibration": {}, "chosen_on": {}}
+    content["thresholds"] = dict(zip(classifier.labels, middles, strict=True))
+    content["review_thresholds"] = {"toxic": float(scores[:, 0].min())}
+    (folder / "civility.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_decisions_follow_the_thresholds_of_the_folder(
+    civility: Run, with_bands: Path, comments: Path, tmp_path: Path, suffix: str
+) -> None:
+    plain, out = tmp_path / f"plain.{suffix}", tmp_path / f"decided.{suffix}"
+    assert civility("predict", with_bands, "--data", comments, "--out", plain).code == 0
+    done = civility("predict", with_bands, "--data", comments, "--out", out, "--decisions")
+    assert done.code == 0, done.err
+    rows = rows_of(out)
+    classifier = Classifier.load(with_bands)
+    names = [f"{label}:decision" for label in classifier.labels]
+    assert list(rows[0]) == ["id", *classifier.labels, *names]
+    assert [{name: row[name] for name in row if name not in names} for row in rows] == rows_of(plain)
+    flagged = classifier.decide(classifier.score(TEXTS))
+    for i, label in enumerate(classifier.labels):
+        below, above = ("review", "remove") if label == "toxic" else ("allow", "flag")
+        assert [row[names[i]] for row in rows] == [above if one else below for one in flagged[:, i]]
+        assert 0 < flagged[:, i].sum() < len(TEXTS), "the control: both are there"
+
+
+def rows_of(path: Path) -> list[dict[str, object]]:
+    """Return the rows of a file of scores and decisions, numbers of CSV as text."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            return [dict(row) for row in csv.DictReader(file)]
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [dict(row) for row in pq.read_table(path).to_pylist()]

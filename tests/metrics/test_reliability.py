@@ -52,6 +52,11 @@ def test_the_calibration_error_is_counted_by_hand() -> None:
     assert [(one.low, one.high) for one in reliability(scores, targets, 10)][-1] == (0.9, 1.0)
 
 
+def test_a_score_on_an_edge_is_of_the_bin_that_begins_there() -> None:
+    scores = np.arange(100) / 100  # 0.29 * 100 is below 29
+    assert [one.num for one in reliability(scores, np.zeros(100), 100)] == [1] * 100
+
+
 def test_scores_that_mean_what_they_say_have_almost_no_calibration_error() -> None:
     rng = np.random.default_rng(0)
     scores = rng.random(200_000)

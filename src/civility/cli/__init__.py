@@ -80,7 +80,14 @@ def _run(arguments: list[str]) -> int:
     # twice as fast so. OpenMP reads it once, when torch is imported; what the user has set stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = build_parser(__version__).parse_args(arguments)
-    verbs = {"train": _train, "evaluate": _evaluate, "predict": _predict, "audit": _audit, "recipes": _recipes}
+    verbs = {
+        "train": _train,
+        "evaluate": _evaluate,
+        "thresholds": _thresholds,
+        "predict": _predict,
+        "audit": _audit,
+        "recipes": _recipes,
+    }
     verbs[options.verb](options, ["civility", *arguments])
     sys.stdout.flush()
     return 0
@@ -216,6 +223,7 @@ def _evaluate(options: Namespace, command: list[str]) -> None:
 
 def _predict(options: Namespace, command: list[str]) -> None:
     from civility.cli.display import make_console, print_notes, scoring_bar
+    from civility.data.readers import Columns
     from civility.predict import predict
 
     console = make_console(stderr=True)
@@ -225,8 +233,8 @@ def _predict(options: Namespace, command: list[str]) -> None:
             sys.stdin.buffer if options.data == "-" else options.data,
             sys.stdout.buffer if options.out == "-" else options.out,
             file_format=options.format,
-            text_column=options.text_column,
-            id_column=options.id_column,
+            columns=Columns(text=options.text_column, id=options.id_column),
+            decisions=options.decisions,
             on_scored=bar.advance,
         )
     if done.num_blank:
@@ -234,6 +242,25 @@ def _predict(options: Namespace, command: list[str]) -> None:
         print_notes(console, [f"{done.num_blank:,} {blank} blank: scored as an empty text"])
     if options.out != "-":
         console.print(f"{done.num_comments:,} comments scored → {options.out}")
+
+
+def _thresholds(options: Namespace, command: list[str]) -> None:
+    from civility.cli.display import make_console, print_notes, scoring_bar
+    from civility.cli.thresholds_display import print_thresholds
+    from civility.data.readers import Columns
+    from civility.thresholds import set_thresholds
+
+    with scoring_bar(make_console(stderr=True)) as bar:
+        done = set_thresholds(
+            options.target,
+            options.data,
+            options.policy,
+            columns=Columns(text=options.text_column, id=options.id_column),
+            check=options.check,
+            on_scored=bar.advance,
+        )
+    print_notes(make_console(stderr=True), done.notes)
+    print_thresholds(make_console(), done)
 
 
 def _audit(options: Namespace, command: list[str]) -> None:

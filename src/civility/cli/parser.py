@@ -11,6 +11,7 @@ Train multi-label toxic-comment classifiers, and run them anywhere.
 
   train      a recipe and labelled comments  ->  a run directory with a classifier in it
   evaluate   a classifier and labelled comments  ->  a report
+  thresholds a classifier, labelled comments and a policy  ->  the score from which a comment is flagged, by label
   predict    a classifier and comments  ->  a score a comment and label
   audit      files of comments  ->  what is wrong with them, before a GPU hour is spent
   recipes    list the shipped recipes, or print one
@@ -22,6 +23,7 @@ the first five minutes:
   echo "have a nice day" | civility predict runs/starter --data -
   civility train baseline --data train.csv            the baseline recipe on your own comments
   civility evaluate runs/baseline --data test.csv test_labels.csv
+  civility thresholds runs/baseline --data validation.csv --policy 'default: precision>=0.8'
   civility audit train.csv test.csv                   look at the comments before training on them
 
 'civility VERB --help' tells more. Exit codes: 0 done, 2 a mistake that you can mend, 1 a bug, 130 interrupted.
@@ -76,6 +78,7 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="verb", prog="civility", required=True, help=argparse.SUPPRESS)
     _add_train(verbs)
     _add_evaluate(verbs)
+    _add_thresholds(verbs)
     _add_predict(verbs)
     _add_audit(verbs)
     _add_recipes(verbs)
@@ -188,6 +191,42 @@ examples:
     _add_columns(parser)
 
 
+def _add_thresholds(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "thresholds",
+        "Choose each label's threshold by a policy, on labelled comments that the classifier was not trained on, and "
+        "write them\ninto the classifier folder, where 'predict --decisions' and every later reader find them.",
+        """\
+a policy a label, and 'default' for the labels not named; without a default, those keep the threshold they have:
+  f1                        the highest F1
+  precision>=0.8            the highest recall with at least this precision
+  recall>=0.9               the highest precision with at least this recall
+  fpr<=1%                   the highest recall with at most this share of the negative comments flagged
+  flagged<=20 per 1000      the highest recall with at most so many of all comments flagged
+  bands(precision>=0.95, review<=20 per 1000)
+                            three ways: remove from the first policy's threshold up, let people review so many below
+                            it, allow the rest
+a label's name with a colon, a semicolon or quotes stands in double quotes.
+
+examples:
+  civility thresholds runs/baseline --data validation.csv
+  civility thresholds runs/baseline --data validation.csv --policy 'threat: recall>=0.9; default: precision>=0.8'
+  civility thresholds runs/baseline --data validation.csv --policy 'default: bands(f1, review<=20 per 1000)' --check
+""",
+    )
+    parser.add_argument("target", metavar="TARGET", help="a run directory or a classifier folder")
+    parser.add_argument("--data", nargs="+", action="extend", required=True, metavar="FILE", help="labelled comments")
+    parser.add_argument(
+        "--policy",
+        default="default: f1",
+        metavar="TEXT",
+        help="what the thresholds are to reach; default: 'default: f1'",
+    )
+    parser.add_argument("--check", action="store_true", help="print the thresholds, and write nothing")
+    _add_columns(parser)
+
+
 def _add_predict(verbs: Any) -> None:
     parser = _add_verb(
         verbs,
@@ -201,6 +240,7 @@ examples:
   echo "have a nice day" | civility predict runs/starter --data -
   civility predict runs/baseline --data test.csv --out submission.csv
   civility predict runs/baseline --data comments.parquet --out scores.parquet
+  civility predict runs/baseline --data comments.csv --decisions --out decided.csv
 """,
     )
     parser.add_argument("target", metavar="TARGET", help=_TARGET)
@@ -212,6 +252,12 @@ examples:
         choices=("csv", "jsonl", "parquet"),
         metavar="FORMAT",
         help="csv, jsonl or parquet; default: by the suffix, csv on standard output",
+    )
+    parser.add_argument(
+        "--decisions",
+        action="store_true",
+        help="after the scores, a column LABEL:decision a label: allow or flag, by the classifier's thresholds; allow, "
+        "review or remove, where a label has a band for review",
     )
     _add_columns(parser)
 

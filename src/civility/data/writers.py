@@ -1,11 +1,12 @@
-"""Files of scores, written row by row: CSV, JSONL or Parquet. Knows no classifier."""
+"""Files of scores, and of decisions beside them, written row by row: CSV, JSONL or Parquet. Knows no classifier."""
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,37 @@ from civility.errors import UserError
 FORMATS = ("csv", "jsonl", "parquet")
 # The csv module quotes a cell with a carriage return only where the row ends in one: a reader would end the row.
 _ROW_END = "\r\n"
-WriteRows = Callable[[Sequence[str], npt.NDArray[np.float32]], None]
+DECISION = ":decision"
+"""What follows a label's name in the name of the column of its decisions."""
+Words = npt.NDArray[np.str_]
+
+
+class WriteRows(Protocol):
+    """A function that writes rows."""
+
+    def __call__(self, ids: Sequence[str], scores: npt.NDArray[np.float32], decisions: Words | None = None) -> None:
+        """Write ids (N,), scores (N, L), and decisions (N, L) if the file has them."""
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of a file of scores, by name; ``decisions`` has one a label, or none."""
+
+    id: str
+    labels: Sequence[str]
+    decisions: Sequence[str]
+
+    @property
+    def all(self) -> list[str]:
+        """Every column, in order."""
+        return [self.id, *self.labels, *self.decisions]
+
+    def words(self, num: int, decisions: Words | None) -> Words:
+        """Return the decisions to write for so many rows, (N, L) or (N, 0); a ValueError if they are others."""
+        found = np.empty((num, 0), dtype=np.str_) if decisions is None else decisions
+        if found.shape != (num, len(self.decisions)):
+            raise ValueError(f"decisions have shape {found.shape}, expected ({num}, {len(self.decisions)})")
+        return found
 
 
 def score_format(out: str | IO[bytes], wanted: str = "") -> str:
@@ -42,7 +73,9 @@ def score_format(out: str | IO[bytes], wanted: str = "") -> str:
 
 
 @contextmanager
-def write_scores(out: str | IO[bytes], file_format: str, id_column: str, labels: Sequence[str]) -> Iterator[WriteRows]:
+def write_scores(
+    out: str | IO[bytes], file_format: str, id_column: str, labels: Sequence[str], *, decisions: bool = False
+) -> Iterator[WriteRows]:
     """Give a function that writes rows of ids and scores, in the order of the calls.
 
     Parameters
@@ -50,18 +83,24 @@ def write_scores(out: str | IO[bytes], file_format: str, id_column: str, labels:
     out : path of a file that appears when it is complete, or a stream of bytes
     file_format : "csv", "jsonl" or "parquet"
     id_column : name of the first column
-    labels : (L,) names of the other columns
+    labels : (L,) names of the columns of scores
+    decisions : whether there is a column ``LABEL:decision`` for each label after these
 
     Raises
     ------
-    UserError : a label has the name of the id column; no permission, no space
+    UserError : two columns have one name; no permission, no space
     """
     if id_column in labels:
         raise UserError(f"the id column and a label are both named {id_column!r}", "rename the id column of the file")
+    columns = _Columns(id_column, labels, [f"{label}{DECISION}" for label in labels] if decisions else [])
+    for name in columns.decisions:
+        if name in (id_column, *labels):
+            what = "the id column" if name == id_column else "a label"
+            raise UserError(f"{what} and a column of decisions are both named {name!r}", "leave out --decisions")
     writer = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}[file_format]
     if not isinstance(out, str):
         try:
-            with writer(out, id_column, labels) as write:
+            with writer(out, columns) as write:
                 yield write
             out.flush()
         except BrokenPipeError:
@@ -71,7 +110,7 @@ def write_scores(out: str | IO[bytes], file_format: str, id_column: str, labels:
                 f"standard output: cannot write: {error.strerror}", "write elsewhere (--out FILE)"
             ) from error
         return
-    with write_file(Path(out), "wb") as file, writer(file, id_column, labels) as write:
+    with write_file(Path(out), "wb") as file, writer(file, columns) as write:
         yield write
 
 
@@ -91,23 +130,26 @@ def _shortest(value: np.float32) -> str:
 
 
 @contextmanager
-def _csv_rows(file: IO[bytes], id_column: str, labels: Sequence[str]) -> Iterator[WriteRows]:
+def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
     lines = csv.writer(_Lines(file), lineterminator=_ROW_END)
-    lines.writerow([id_column, *labels])
+    lines.writerow(columns.all)
 
-    def write(ids: Sequence[str], scores: npt.NDArray[np.float32]) -> None:
-        lines.writerows([name, *map(_shortest, row)] for name, row in zip(ids, scores, strict=True))
+    def write(ids: Sequence[str], scores: npt.NDArray[np.float32], decisions: Words | None = None) -> None:
+        words = columns.words(len(ids), decisions)
+        for name, row, decided in zip(ids, scores, words.tolist(), strict=True):
+            lines.writerow([name, *map(_shortest, row), *decided])
 
     yield write
 
 
 @contextmanager
-def _jsonl_rows(file: IO[bytes], id_column: str, labels: Sequence[str]) -> Iterator[WriteRows]:
-    keys = [json.dumps(name, ensure_ascii=False) for name in (id_column, *labels)]
+def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
+    keys = [json.dumps(name, ensure_ascii=False) for name in columns.all]
 
-    def write(ids: Sequence[str], scores: npt.NDArray[np.float32]) -> None:
-        for name, row in zip(ids, scores, strict=True):
-            values = [json.dumps(name, ensure_ascii=False), *map(_shortest, row)]
+    def write(ids: Sequence[str], scores: npt.NDArray[np.float32], decisions: Words | None = None) -> None:
+        words = columns.words(len(ids), decisions)
+        for name, row, decided in zip(ids, scores, words.tolist(), strict=True):
+            values = [json.dumps(name, ensure_ascii=False), *map(_shortest, row), *map(json.dumps, decided)]
             pairs = ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
             file.write(f"{{{pairs}}}\n".encode())
 
@@ -115,13 +157,16 @@ def _jsonl_rows(file: IO[bytes], id_column: str, labels: Sequence[str]) -> Itera
 
 
 @contextmanager
-def _parquet_rows(file: IO[bytes], id_column: str, labels: Sequence[str]) -> Iterator[WriteRows]:
-    fields: list[tuple[str, Any]] = [(id_column, pa.string()), *((label, pa.float32()) for label in labels)]
+def _parquet_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
+    fields: list[tuple[str, Any]] = [(columns.id, pa.string()), *((label, pa.float32()) for label in columns.labels)]
+    fields += [(name, pa.string()) for name in columns.decisions]
     schema = pa.schema(fields)
     with pq.ParquetWriter(file, schema) as rows:
 
-        def write(ids: Sequence[str], scores: npt.NDArray[np.float32]) -> None:
-            columns = [pa.array(ids, pa.string()), *(pa.array(column) for column in scores.T)]
-            rows.write_table(pa.Table.from_arrays(columns, schema=schema))
+        def write(ids: Sequence[str], scores: npt.NDArray[np.float32], decisions: Words | None = None) -> None:
+            words = columns.words(len(ids), decisions)
+            arrays = [pa.array(ids, pa.string()), *(pa.array(column) for column in scores.T)]
+            arrays += [pa.array(column.tolist(), pa.string()) for column in words.T]
+            rows.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
         yield write

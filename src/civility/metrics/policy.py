@@ -23,9 +23,9 @@ KINDS_HELP = (
     "bands(precision>=0.95, review<=20 per 1000); as in: 'threat: recall>=0.9; default: precision>=0.8'"
 )
 
-_NUMBER = r"(?P<number>\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)\s*(?P<unit>%|per\s+1000)?"
+_NUMBER = r"(?P<number>\d+(?:\.\d*)?(?:e[+-]?\d{1,3})?|\.\d+(?:e[+-]?\d{1,3})?)\s*(?P<unit>%|per\s+1000)?"
 _BOUND = re.compile(rf"(?P<what>[a-z0-9]+)\s*(?P<sign>>=|<=)\s*{_NUMBER}", re.IGNORECASE)
-_BANDS = re.compile(r"bands\s*\((?P<first>[^,()]*),(?P<review>[^,()]*)\)", re.IGNORECASE)
+_BANDS = re.compile(r"bands\s*\((?P<first>[^,()]*),\s*(?P<review>[^,()]*)\)", re.IGNORECASE)
 _NAME = re.compile(r'\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<bare>[^":;]*[^":;\s]))\s*:')
 _SIGNS = {"precision": ">=", "recall": ">=", "fpr": "<=", "flagged": "<=", "review": "<="}
 _KINDS: dict[str, Kind] = {"precision": "precision", "recall": "recall", "fpr": "fpr", "flagged": "flagged"}

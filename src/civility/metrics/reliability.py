@@ -107,15 +107,14 @@ def reliability(scores: Array, targets: Array, num_bins: int = 15) -> list[Bin]:
     positive, scores = known_classes(targets, scores)
     if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
         raise ValueError("a score is outside [0, 1]")
-    place = np.minimum((scores * num_bins).astype(np.int64), num_bins - 1)
+    edges = np.arange(num_bins + 1) / num_bins
+    place = np.minimum(np.searchsorted(edges, scores, side="right") - 1, num_bins - 1)
     counts = np.bincount(place, minlength=num_bins)
     hits = np.bincount(place, weights=positive, minlength=num_bins)
     sums = np.bincount(place, weights=scores, minlength=num_bins)
     bins = []
     for i in np.flatnonzero(counts):
         num, num_positive = int(counts[i]), int(hits[i])
-        low, high = i / num_bins, (i + 1) / num_bins
-        bins.append(
-            Bin(float(low), float(high), num, sums[i].item() / num, num_positive / num, *wilson(num_positive, num))
-        )
+        low, high = edges[i].item(), edges[i + 1].item()
+        bins.append(Bin(low, high, num, sums[i].item() / num, num_positive / num, *wilson(num_positive, num)))
     return bins

@@ -175,6 +175,12 @@ class Choice:
         """Flagged of 1000 comments."""
         return self.counts.flagged_per_1000
 
+    @property
+    def is_remarkable(self) -> bool:
+        """Whether a person should read ``why``: not met, nothing flagged, or a review budget with an empty band."""
+        band_is_empty = bool(self.policy.review) and not self.review_per_1000
+        return not self.met or not self.counts.flagged or band_is_empty
+
 
 def choose_threshold(policy: Policy, cuts: Cuts) -> Choice:
     """Return the threshold that meets a policy, or else comes nearest to it.

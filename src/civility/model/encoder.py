@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from civility.errors import UserError
 from civility.model.vocabulary import num_parameters
+
+Array = npt.NDArray[np.float64]
 
 PROBLEM_TYPE = "multi_label_classification"
 
@@ -327,16 +331,57 @@ def _check_float32(model: torch.nn.Module) -> None:
             raise AssertionError(f"parameter {name} is {parameter.dtype} after loading in float32")
 
 
+def fold_into_head(encoder: Encoder, scale: Array, shift: Array) -> bool:
+    """Change the output layer in place, so that each logit becomes ``scale * logit + shift``.
+
+    Parameters
+    ----------
+    encoder : whose model is changed
+    scale, shift : (L,) in the order of the labels
+
+    Returns
+    -------
+    False, and nothing is changed, if no linear layer with a bias gives the logits as they are
+    """
+    head = _output_layer(encoder.model, len(encoder.labels))
+    if head is None or head.bias is None or not _gives_the_logits(encoder, head):
+        return False
+    with torch.no_grad():
+        factor = torch.as_tensor(scale, dtype=torch.float64, device=head.weight.device)
+        summand = torch.as_tensor(shift, dtype=torch.float64, device=head.weight.device)
+        head.weight.copy_(head.weight.double() * factor[:, None])
+        head.bias.copy_(head.bias.double() * factor + summand)
+    return True
+
+
+def _output_layer(model: Any, num_outputs: int) -> torch.nn.Linear | None:
+    """Return the last linear layer with so many outputs."""
+    heads = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == num_outputs]
+    return heads[-1] if heads else None
+
+
+def _gives_the_logits(encoder: Encoder, head: torch.nn.Linear) -> bool:
+    """Whether the layer's outputs are the model's logits, bit for bit, on a short text."""
+    seen: list[torch.Tensor] = []
+    hook = head.register_forward_hook(lambda module, inputs, outputs: seen.append(outputs))
+    try:
+        with torch.no_grad():
+            tokens = encoder.tokenizer(_ANY_WORDS, return_tensors="pt").to(head.weight.device)
+            logits = encoder.model(**tokens).logits
+    finally:
+        hook.remove()
+    return len(seen) == 1 and torch.equal(seen[0], logits)
+
+
 def _reorder_head(model: Any, found: tuple[str, ...], wanted: tuple[str, ...]) -> None:
     """Move the rows of the output layer, so that the logits come in the order of ``wanted``."""
-    heads = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(found)]
-    if not heads:
+    head = _output_layer(model, len(found))
+    if head is None:
         raise UserError(
             f"the checkpoint has the labels {', '.join(found)} in this order, and no head that can be reordered",
             "name the labels in the checkpoint's order (data.labels)",
         )
     rows = [found.index(label) for label in wanted]
-    head = heads[-1]
     with torch.no_grad():
         head.weight.copy_(head.weight[rows].clone())
         if head.bias is not None:

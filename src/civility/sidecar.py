@@ -1,0 +1,114 @@
+"""``civility.json``: what a classifier needs and a Hugging Face folder has no place for. Knows no model.
+
+Schema 1 had labels, thresholds and max_length; its folders are read as uncalibrated.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from civility.errors import UserError
+from civility.metrics.calibration import LabelCalibration
+
+SIDECAR = "civility.json"
+SCHEMA = 2
+_READ = (1, 2)
+
+ChosenBy = Literal["epoch", "calibration", "thresholds"]
+_CHOSEN: tuple[ChosenBy, ...] = ("epoch", "calibration", "thresholds")
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What ``civility.json`` holds.
+
+    Parameters
+    ----------
+    labels : (L,) in the order of the logits
+    thresholds : by label, in [0, 1]; a comment is flagged from there up
+    max_length : tokens, special ones included; longer comments are cut
+    review_thresholds : of the labels with three-way bands; not above the threshold; in between is for review
+    policies : by label, the text that the threshold was chosen by; a label without one has a threshold by hand
+    calibration : by label; none for those it lacks
+    in_head : labels whose calibration is in the weights of the model already, so that it is not applied again
+    chosen_on : digest of the comments that the epoch, the calibration or the thresholds were chosen on, as far as
+        known: measured on these, the classifier looks better than it is
+    """
+
+    labels: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    max_length: int
+    review_thresholds: Mapping[str, float] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
+    calibration: Mapping[str, LabelCalibration] = field(default_factory=dict)
+    in_head: Collection[str] = frozenset()
+    chosen_on: Mapping[ChosenBy, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        cuts = [*self.thresholds.values(), *self.review_thresholds.values()]
+        if not all(0 <= value <= 1 for value in cuts) or self.max_length < 1:
+            raise ValueError("a threshold is outside [0, 1], or max_length is below 1")
+        for label, value in self.review_thresholds.items():
+            if value > self.thresholds[label]:
+                raise ValueError(f"the review threshold of {label} is above its threshold")
+        named = {*self.review_thresholds, *self.policies, *self.calibration, *self.in_head}
+        if set(self.thresholds) != set(self.labels) or not named <= set(self.labels):
+            raise ValueError("it names other labels than its own")
+        if not all(label in self.calibration and self.calibration[label].is_affine for label in self.in_head):
+            raise ValueError("a calibration that no head can take is said to be in it")
+
+    def to_json(self) -> str:
+        """Return the content of the file."""
+        calibration = {
+            label: {**one.to_json(), "in_head": label in self.in_head} for label, one in self.calibration.items()
+        }
+        content = {
+            "schema": SCHEMA,
+            "labels": list(self.labels),
+            "thresholds": dict(self.thresholds),
+            "review_thresholds": dict(self.review_thresholds),
+            "policies": dict(self.policies),
+            "calibration": calibration,
+            "max_length": self.max_length,
+            "chosen_on": dict(self.chosen_on),
+        }
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> "Sidecar":
+        """Read and check the file.
+
+        Raises
+        ------
+        UserError : it is no JSON, of another schema, or incomplete
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["schema"] not in _READ:
+                known = " and ".join(map(str, _READ))
+                raise UserError(f"{path}: schema {content['schema']}, this version reads {known}", "upgrade civility")
+            return cls._of(content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{path}: damaged: {type(error).__name__} {error}", "get the classifier folder again"
+            ) from error
+
+    @classmethod
+    def _of(cls, content: Mapping[str, Any]) -> "Sidecar":
+        labels = tuple(str(label) for label in content["labels"])
+        thresholds = {label: float(content["thresholds"][label]) for label in labels}
+        if content["schema"] == 1:
+            return cls(labels, thresholds, int(content["max_length"]))
+        calibration = content["calibration"].items()
+        return cls(
+            labels,
+            thresholds,
+            int(content["max_length"]),
+            review_thresholds={label: float(value) for label, value in content["review_thresholds"].items()},
+            policies={label: str(text) for label, text in content["policies"].items()},
+            calibration={label: LabelCalibration.from_json(one) for label, one in calibration},
+            in_head=frozenset(label for label, one in calibration if one["in_head"]),
+            chosen_on={what: str(content["chosen_on"][what]) for what in _CHOSEN if what in content["chosen_on"]},
+        )

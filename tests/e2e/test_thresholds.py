@@ -1,0 +1,161 @@
+"""`civility thresholds`: policies become thresholds in the classifier folder; a mistake changes nothing."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from civility import Classifier
+from civility.data.sources import built_in
+from civility.metrics.thresholds import Cuts
+
+from .conftest import Run
+
+DATA = "civility:starter/held-out"
+POLICY = "threat: recall>=0.9; toxic: bands(f1, review<=50 per 1000); default: precision>=0.99"
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "classifier"
+    shutil.copytree(trained / "classifier", copy)
+    return copy
+
+
+def sidecar_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "civility.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_thresholds_are_chosen_written_and_honoured(civility: Run, folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = civility("thresholds", folder, "--data", DATA, "--policy", POLICY)
+    assert done.code == 0, done.err
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert [name for name in after if after[name] != before.get(name)] == ["civility.json"]
+    content, dataset = sidecar_of(folder), built_in(DATA)
+    assert content["policies"]["threat"] == "recall>=0.9"
+    assert content["policies"]["insult"] == "precision>=0.99"
+    assert list(content["review_thresholds"]) == ["toxic"]
+    assert content["chosen_on"]["thresholds"] == dataset.digest
+    classifier = Classifier.load(folder)
+    scores = classifier.score(dataset.texts)
+    flagged = classifier.decide(scores)
+    for i, label in enumerate(classifier.labels):
+        counts = Cuts.of(dataset.targets[:, i], scores[:, i]).at(classifier.thresholds[label])
+        assert counts.flagged == flagged[:, i].sum()
+        assert label != "threat" or counts.recall >= 0.9
+    assert 0 < 1000 * np.mean(classifier.bands(scores)[:, 0] == 1) <= 50
+
+
+def test_the_table_fits_and_says_what_cannot_be_met(civility: Run, folder: Path) -> None:
+    done = civility("thresholds", folder, "--data", DATA, "--policy", POLICY)
+    assert max(map(len, done.out.splitlines()[:-1])) <= 100
+    rows = {line.split()[0]: line for line in done.out.splitlines() if line.strip()}
+    assert rows["threat"].endswith("yes")
+    assert "recall>=0.9" in rows["threat"]
+    assert "review<=50 per 1000" in done.out
+    assert "insult: precision>=0.99 cannot be met: the highest is" in done.out
+    assert done.out.splitlines()[-1] == f"  thresholds   {folder / 'civility.json'}"
+
+
+def test_a_run_directory_has_its_classifier_changed(civility: Run, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    done = civility("thresholds", run, "--data", DATA)
+    assert done.code == 0, done.err
+    content = sidecar_of(run / "classifier")
+    assert set(content["policies"].values()) == {"f1"}
+    assert set(content["thresholds"].values()) != {0.5}
+
+
+def test_check_writes_nothing(civility: Run, folder: Path) -> None:
+    before = (folder / "civility.json").read_bytes()
+    done = civility("thresholds", folder, "--data", DATA, "--check")
+    assert done.code == 0, done.err
+    assert "nothing was written (--check)" in done.out
+    assert (folder / "civility.json").read_bytes() == before
+
+
+def test_labels_that_are_not_named_keep_their_threshold(civility: Run, folder: Path) -> None:
+    civility("thresholds", folder, "--data", DATA)
+    before = sidecar_of(folder)
+    done = civility("thresholds", folder, "--data", DATA, "--policy", "threat: fpr<=1%")
+    assert done.code == 0, done.err
+    after = sidecar_of(folder)
+    assert "toxic: stays at" in done.out
+    assert after["policies"] == {**before["policies"], "threat": "fpr<=0.01"}
+    changed = [label for label in after["thresholds"] if after["thresholds"][label] != before["thresholds"][label]]
+    assert changed == ["threat"]
+
+
+def csv_of(path: Path, rows: list[str], header: str = "id,comment_text,toxic,threat") -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_label_of_one_class_keeps_its_threshold_and_says_so(civility: Run, folder: Path, tmp_path: Path) -> None:
+    data = csv_of(tmp_path / "some.csv", [f"{i},comment {i} of the film,{i % 2},0" for i in range(30)])
+    done = civility("thresholds", folder, "--data", data)
+    assert done.code == 0, done.err
+    assert "threat keeps its threshold: no positive comment among 30" in done.err
+    assert "insult keeps its threshold: no comment says whether it is positive" in done.err
+    assert list(sidecar_of(folder)["policies"]) == ["toxic"]
+
+
+def test_numbers_on_the_comments_of_the_calibration_are_called_optimistic(civility: Run, folder: Path) -> None:
+    content = {**sidecar_of(folder), "schema": 2, "review_thresholds": {}, "policies": {}, "calibration": {}}
+    content["chosen_on"] = {"epoch": built_in(DATA).digest, "calibration": built_in(DATA).digest}
+    (folder / "civility.json").write_text(json.dumps(content))
+    done = civility("thresholds", folder, "--data", DATA, "--check")
+    words = "the epoch and the calibration were chosen on these very comments: the numbers are optimistic"
+    assert f"warning: {words}" in done.err
+    done = civility("thresholds", folder, "--data", "civility:starter/train", "--check")
+    assert words not in done.err, "the control: other comments"
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "policy", "message"),
+    [
+        (["1,a comment,1,0"], "", "default: f2", "policy 'default: f2', character 10: 'f2' is no policy"),
+        (["1,a comment,1,0"], "", "treat: f1", "no label 'treat' (did you mean threat?)"),
+        (
+            ["1,a comment,0,0", "2,another,0,0"],
+            "",
+            "default: f1",
+            "nothing to choose a threshold by: toxic: no positive",
+        ),
+        (["1,a comment,0,1", "2,another,1,1"], "", "threat: f1", "threat: no negative comment among 2"),
+        (["1,a comment"], "id,comment_text", "default: f1", "comments.csv"),
+    ],
+    ids=["policy", "label", "no positives", "no negatives", "unlabelled"],
+)
+def test_a_mistake_changes_nothing(
+    civility: Run, folder: Path, tmp_path: Path, rows: list[str], header: str, policy: str, message: str
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    data = csv_of(tmp_path / "comments.csv", rows, header or "id,comment_text,toxic,threat")
+    done = civility("thresholds", folder, "--data", data, "--policy", policy)
+    assert done.code == 2
+    assert message in done.err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_hub_name_cannot_be_written_to(civility: Run) -> None:
+    done = civility("thresholds", "somebody/classifier", "--data", DATA)
+    assert done.code == 2
+    assert "thresholds are written into the classifier folder, and this is none here" in done.err
+    assert "--check, to write nothing" in done.err
+
+
+def test_a_folder_that_may_not_be_written_to_is_told(
+    civility: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "civility.json").unlink()
+    (folder / "civility.json").mkdir()
+    done = civility("thresholds", folder, "--data", DATA)
+    assert done.code == 2
+    assert "cannot write: this is a folder" in done.err

@@ -1,0 +1,97 @@
+"""civility.json: what is written is read back, older files are read, and damage is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civility.errors import UserError
+from civility.metrics.calibration import LabelCalibration
+from civility.sidecar import Sidecar
+
+LABELS = ("toxic", "threat", 'odd "name": é')
+THRESHOLDS = {"toxic": 0.25, "threat": 1.0, 'odd "name": é': 0.1 + 0.2}
+WHOLE = Sidecar(
+    LABELS,
+    THRESHOLDS,
+    128,
+    review_thresholds={"toxic": 0.125},
+    policies={"toxic": "bands(f1, review<=20 per 1000)"},
+    calibration={
+        "toxic": LabelCalibration("platt", 1 / 3, -0.1),
+        "threat": LabelCalibration("isotonic", x=(-1.0, 1 / 3), y=(0.1, 0.2)),
+    },
+    in_head=frozenset({"toxic"}),
+    chosen_on={"epoch": "sha256:1", "calibration": "sha256:1", "thresholds": "sha256:2"},
+)
+
+
+@pytest.mark.parametrize("sidecar", [WHOLE, Sidecar(LABELS, THRESHOLDS, 1)], ids=["whole", "least"])
+def test_it_goes_there_and_back(tmp_path: Path, sidecar: Sidecar) -> None:
+    path = tmp_path / "civility.json"
+    path.write_text(sidecar.to_json(), encoding="utf-8")
+    assert Sidecar.read(path) == sidecar
+    assert json.loads(sidecar.to_json())["schema"] == 2
+
+
+def test_what_is_in_the_head_is_said(tmp_path: Path) -> None:
+    calibration = json.loads(WHOLE.to_json())["calibration"]
+    assert calibration["toxic"] == {"method": "platt", "scale": 1 / 3, "shift": -0.1, "in_head": True}
+    assert calibration["threat"]["in_head"] is False
+
+
+def test_schema_1_is_read_as_uncalibrated(tmp_path: Path) -> None:
+    path = tmp_path / "civility.json"
+    content = {"schema": 1, "labels": list(LABELS), "thresholds": THRESHOLDS, "max_length": 64}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert Sidecar.read(path) == Sidecar(LABELS, THRESHOLDS, 64)
+
+
+def test_a_later_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "civility.json"
+    path.write_text('{"schema": 3}')
+    with pytest.raises(UserError, match=r"civility\.json: schema 3, this version reads 1 and 2\nupgrade civility"):
+        Sidecar.read(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"schema": 1}', '{"schema": 1, "labels": ["a"], "thresholds": {}}', '{"schema": 2}']
+)
+def test_an_incomplete_file_is_told(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "civility.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"civility\.json: damaged"):
+        Sidecar.read(path)
+
+
+PLATT = {"method": "platt", "scale": 1, "shift": 0, "in_head": False}
+DAMAGE: dict[str, tuple[str, Any, str]] = {
+    "threshold": ("thresholds", {**THRESHOLDS, "toxic": 1.5}, "a threshold is outside"),
+    "threshold of text": ("thresholds", {**THRESHOLDS, "toxic": "high"}, "could not convert"),
+    "review threshold": ("review_thresholds", {"toxic": -0.1}, "a threshold is outside"),
+    "review above": ("review_thresholds", {"toxic": 0.3}, "the review threshold of toxic is above its threshold"),
+    "review of another": ("review_thresholds", {"rude": 0.3}, "KeyError 'rude'"),
+    "policy of another": ("policies", {"rude": "f1"}, "names other labels"),
+    "policies": ("policies", [], "civility.json: damaged"),
+    "length": ("max_length", 0, "max_length is below 1"),
+    "method": ("calibration", {"toxic": {**PLATT, "method": "magic"}}, "calibration method 'magic'"),
+    "scale": ("calibration", {"toxic": {**PLATT, "scale": -1}}, "expected a positive scale"),
+    "in_head": ("calibration", {"toxic": {"method": "platt", "scale": 1, "shift": 0}}, "KeyError 'in_head'"),
+    "isotonic in head": (
+        "calibration",
+        {"toxic": {"method": "isotonic", "x": [0, 1], "y": [0.1, 0.2], "in_head": True}},
+        "that no head can take",
+    ),
+    "calibration of another": ("calibration", {"rude": PLATT}, "names other labels"),
+    "chosen_on": ("chosen_on", None, "civility.json: damaged"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_entry_is_told(tmp_path: Path, name: str) -> None:
+    key, value, message = DAMAGE[name]
+    path = tmp_path / "civility.json"
+    path.write_text(json.dumps({**json.loads(WHOLE.to_json()), key: value}), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        Sidecar.read(path)
