@@ -1,0 +1,71 @@
+"""Intervals about numbers: of a share, and of a resampled number. Knows neither scores nor labels."""
+
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+
+
+def wilson(
+    successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Interval of a share, right for few trials and for shares near 0 and 1.
+
+    Parameters
+    ----------
+    successes : counts of any shape, 0 to ``trials``
+    trials : counts of the same shape
+    level : the chance of covering the share, in (0, 1)
+
+    Returns
+    -------
+    low, high : of that shape, in [0, 1]; NaN where there is no trial
+
+    Raises
+    ------
+    ValueError : a count of successes is negative or above its trials
+
+    References
+    ----------
+    Wilson, Probable inference, the law of succession, and statistical inference, 1927.
+    """
+    found, total = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    if (found < 0).any() or (found > total).any():
+        raise ValueError("successes must be from 0 to their trials")
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    total = np.where(total > 0, total, np.nan)
+    centre = (found + z**2 / 2) / (total + z**2)
+    half = z / (total + z**2) * np.sqrt(found * (total - found) / total + z**2 / 4)
+    # Exact at the ends, where rounding would leave a trace of the root.
+    low = np.where(found == 0, np.where(np.isnan(total), np.nan, 0.0), centre - half)
+    high = np.where(found == total, 1.0, centre + half)
+    return low, high
+
+
+def percentile_interval(values: Float64, level: float = 0.95) -> tuple[Float64, Float64]:
+    """Interval that holds the middle of the resampled values.
+
+    Equal ends say that every resample gave the same: scores that separate perfectly, or a label of one comment.
+    That is no proof of certainty, and the caller should say so.
+
+    Parameters
+    ----------
+    values : (..., R) a number in R resamples; NaN where it is undefined
+    level : the share of defined resamples inside, in (0, 1)
+
+    Returns
+    -------
+    low, high : (...); NaN where fewer than half of the resamples are defined
+
+    References
+    ----------
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
+    """
+    defined = ~np.isnan(values)
+    enough = 2 * defined.sum(axis=-1) >= values.shape[-1]
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    # Rows that are left out are filled first: numpy warns of rows without a number.
+    low, high = np.nanquantile(np.where(enough[..., None], values, 0.0), tails, axis=-1)
+    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
