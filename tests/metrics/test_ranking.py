@@ -1,4 +1,4 @@
-"""ROC AUC and average precision: against scikit-learn, against all pairs, and by what must not change them."""
+"""ROC AUC, average precision, recall at a rate: against scikit-learn, all pairs, and what must not change them."""
 
 import math
 from collections.abc import Callable
@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from civility.metrics.ranking import average_precision, known_classes, roc_auc
+from civility.metrics.ranking import average_precision, known_classes, recall_at_fpr, roc_auc
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]
@@ -187,3 +187,45 @@ def test_a_score_that_is_nan_cannot_be_ranked(metric: Callable[[Floats, Floats],
 def test_shapes_that_do_not_fit_are_named(targets: Floats, scores: Floats, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         roc_auc(targets, scores)
+
+
+def _recall_over_thresholds(targets: Floats, scores: Floats, fpr: float) -> float:
+    flags = [scores >= threshold for threshold in [*scores, math.inf]]
+    allowed = [flagged for flagged in flags if flagged[targets == 0].mean() <= fpr]
+    return max(float(flagged[targets == 1].mean()) for flagged in allowed)
+
+
+@FEW
+@given(ROWS, st.sampled_from([0.0, 0.1, 0.25, 1 / 3, 0.5, 0.9, 1.0]))
+def test_recall_at_a_rate_is_the_best_of_all_thresholds(rows: list[tuple[bool, int]], fpr: float) -> None:
+    targets, scores = _arrays(rows)
+    assert recall_at_fpr(targets, scores, fpr) == pytest.approx(_recall_over_thresholds(targets, scores, fpr))
+
+
+@pytest.mark.parametrize("num_values", [30, 10**6])
+@pytest.mark.parametrize("fpr", [0.0, 0.001, 0.01, 0.29])
+def test_recall_at_a_rate_agrees_with_the_roc_curve_of_scikit_learn(num_values: int, fpr: float) -> None:
+    rng = np.random.default_rng(num_values)
+    targets = (rng.random(3_000) < 0.03).astype(np.float64)
+    scores = (rng.integers(0, num_values, 3_000) + targets * num_values / 3) // 1
+    rates, recalls, _ = roc_curve(targets, scores, drop_intermediate=False)
+    assert recall_at_fpr(targets, scores, fpr) == pytest.approx(recalls[rates <= fpr].max(), abs=1e-12)
+
+
+def test_a_rate_that_is_met_exactly_is_allowed() -> None:
+    targets, scores = np.append(np.zeros(100), 1.0), np.append(np.arange(100.0), 70.5)
+    assert recall_at_fpr(targets, scores, 0.29) == 1.0, "29 of 100 negatives are above the positive"
+    assert recall_at_fpr(targets, scores, 0.28999) == 0.0
+
+
+def test_no_threshold_passes_through_equal_scores() -> None:
+    targets, scores = np.array([1.0, 1, 0, 0]), np.array([2.0, 1, 1, 0])
+    assert recall_at_fpr(targets, scores, 0.49) == 0.5
+    assert recall_at_fpr(targets, scores, 0.5) == 1.0
+    assert recall_at_fpr(targets, np.zeros(4), 0.99) == 0.0
+
+
+@pytest.mark.parametrize("targets", [[], [NAN, NAN], [0, 0.2, NAN], [1, 0.5, NAN]])
+def test_recall_at_a_rate_needs_a_positive_and_a_negative(targets: list[float]) -> None:
+    scores = np.linspace(0, 1, len(targets))
+    assert math.isnan(recall_at_fpr(np.array(targets, dtype=np.float64), scores, 0.5))

@@ -1,31 +1,100 @@
-"""Intervals for shares. Knows nothing of labels, scores or files."""
+"""Intervals about numbers: of a share, and of a resampled number. Knows neither scores nor labels."""
 
-import math
 from statistics import NormalDist
 
+import numpy as np
+import numpy.typing as npt
 
-def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of a share.
+Float64 = npt.NDArray[np.float64]
+
+
+def wilson(
+    successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Interval of a share, right for few trials and for shares near 0 and 1.
 
     Parameters
     ----------
-    successes : 0 to ``trials``
-    trials : independent trials
-    level : share of such intervals that hold the true share, in (0, 1)
+    successes : counts of any shape, 0 to ``trials``
+    trials : counts of the same shape
+    level : the chance of covering the share, in (0, 1)
 
     Returns
     -------
-    (low, high) in [0, 1]; NaN twice without a trial
+    low, high : of that shape, in [0, 1]; NaN where there is no trial
+
+    Raises
+    ------
+    ValueError : a count of successes is negative or above its trials
 
     References
     ----------
     Wilson, Probable inference, the law of succession, and statistical inference, 1927.
     """
-    if not trials:
-        return math.nan, math.nan
+    found, total = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    if (found < 0).any() or (found > total).any():
+        raise ValueError("successes must be from 0 to their trials")
     z = NormalDist().inv_cdf((1 + level) / 2)
-    share, weight = successes / trials, z * z / trials
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
-    # At the ends the formula gives 0 and 1 only up to rounding.
-    return (0.0 if successes == 0 else middle - half), (1.0 if successes == trials else middle + half)
+    total = np.where(total > 0, total, np.nan)
+    centre = (found + z**2 / 2) / (total + z**2)
+    half = z / (total + z**2) * np.sqrt(found * (total - found) / total + z**2 / 4)
+    # Exact at the ends, where rounding would leave a trace of the root.
+    low = np.where(found == 0, np.where(np.isnan(total), np.nan, 0.0), centre - half)
+    high = np.where(found == total, 1.0, centre + half)
+    return low, high
+
+
+def percentile_interval(values: Float64, level: float = 0.95) -> tuple[Float64, Float64]:
+    """Interval that holds the middle of the resampled values.
+
+    Equal ends say that every resample gave the same: scores that separate perfectly, or a label of one comment.
+    That is no proof of certainty, and the caller should say so.
+
+    Parameters
+    ----------
+    values : (..., R) a number in R resamples; NaN where it is undefined
+    level : the share of defined resamples inside, in (0, 1)
+
+    Returns
+    -------
+    low, high : (...); NaN where fewer than half of the resamples are defined
+
+    References
+    ----------
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
+    """
+    defined = ~np.isnan(values)
+    enough = 2 * defined.sum(axis=-1) >= values.shape[-1]
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    # Rows that are left out are filled first: numpy warns of rows without a number.
+    low, high = np.nanquantile(np.where(enough[..., None], values, 0.0), tails, axis=-1)
+    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+
+
+def newcombe(
+    successes: int, trials: int, other_successes: int, other_trials: int, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of the difference of two independent shares, first minus other.
+
+    Parameters
+    ----------
+    successes, trials : of the first share
+    other_successes, other_trials : of the one that is subtracted
+    level : of confidence
+
+    Returns
+    -------
+    low, high : in [-1, 1]; NaN where there are no trials of one
+
+    References
+    ----------
+    Newcombe, Interval estimation for the difference between independent proportions, 1998: method 10, by Wilson's.
+    """
+    if not trials or not other_trials:
+        return float("nan"), float("nan")
+    share, other = successes / trials, other_successes / other_trials
+    low, high = (float(end) for end in wilson(successes, trials, level))
+    other_low, other_high = (float(end) for end in wilson(other_successes, other_trials, level))
+    below = np.hypot(share - low, other_high - other)
+    above = np.hypot(high - share, other - other_low)
+    return share - other - float(below), share - other + float(above)

@@ -1,4 +1,4 @@
-"""How well scores rank positives above negatives. Knows neither labels nor files."""
+"""How well scores rank positives above negatives. Knows neither labels nor files, nor how sure the numbers are."""
 
 import numpy as np
 import numpy.typing as npt
@@ -85,3 +85,26 @@ def average_precision(targets: Array, scores: Array) -> float:
     precision = hits[last_of_ties] / (last_of_ties + 1)
     gain = np.diff(hits[last_of_ties], prepend=0) / num_positive
     return float(np.sum(gain * precision))
+
+
+def recall_at_fpr(targets: Array, scores: Array, fpr: float) -> float:
+    """Highest recall of a threshold that flags at most a given share of the negatives.
+
+    Parameters
+    ----------
+    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
+    scores : (N,) any monotone score; a threshold flags all of equal scores or none, so nothing is interpolated
+    fpr : the largest false-positive rate allowed, in [0, 1]
+
+    Returns
+    -------
+    float in [0, 1], 0 where the highest score alone flags too many negatives; NaN without a positive or without a
+    negative
+    """
+    positive, scores = known_classes(targets, scores)
+    positives, negatives = scores[positive], np.sort(scores[~positive])
+    if not len(positives) or not len(negatives):
+        return float("nan")
+    false = len(negatives) - np.searchsorted(negatives, positives)  # negatives flagged with each positive
+    # A quotient, not a product: 0.29 * 100 is less than 29, but 29 / 100 is 0.29.
+    return float(np.mean(false / len(negatives) <= fpr))

@@ -1,0 +1,141 @@
+"""Whether one set of scores is better than another on the same comments. Knows numbers only, not what they measure.
+
+Both sets are resampled with the same strata and seed, so that a resample holds the same comments for both; what
+they find equally hard cancels out of the difference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.metrics.intervals import percentile_interval
+
+Float64 = npt.NDArray[np.float64]
+
+
+class Verdict(StrEnum):
+    """What a difference says of the second set of scores."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    NOT_SHOWN = "no difference shown"
+    NOT_MEASURABLE = "not measurable"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number of two sets of scores, the second minus the first.
+
+    Parameters
+    ----------
+    value : on the comments themselves; NaN if undefined for either
+    low, high : ends of its interval, for this difference alone
+    p_value : two-sided, in [0, 1]; after `corrected`, for all differences looked at together
+    verdict : by the p value
+    higher_is_better : False for losses and error rates
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    verdict: Verdict
+    higher_is_better: bool = True
+
+
+def difference(
+    point_a: float,
+    point_b: float,
+    values_a: Float64,
+    values_b: Float64,
+    level: float = 0.95,
+    *,
+    higher_is_better: bool = True,
+) -> Difference:
+    """Return how much better ``b`` is than ``a``, with its interval and a verdict.
+
+    Parameters
+    ----------
+    point_a, point_b : a number of each set of scores; NaN if undefined
+    values_a, values_b : (R,) the same in R resamples, drawn with the same strata and seed
+    level : of the interval; a difference is shown if its p value is at most ``1 - level``, and then the interval
+        excludes 0
+
+    Raises
+    ------
+    ValueError : not as many resamples of one as of the other
+    """
+    if values_a.shape != values_b.shape:
+        raise ValueError(f"{values_a.shape} values of a, {values_b.shape} of b: not the same resamples")
+    paired = values_b - values_a
+    low, high = (float(end) for end in percentile_interval(paired, level))
+    plain = Difference(
+        point_b - point_a, low, high, two_sided_p_value(paired), Verdict.NOT_MEASURABLE, higher_is_better
+    )
+    return _judged(plain, 1 - level)
+
+
+def corrected(differences: Sequence[Difference], level: float = 0.95) -> tuple[Difference, ...]:
+    """Return the differences with p values and verdicts that hold for all of them together.
+
+    The chance of one "better" or "worse" too many among them is then at most ``1 - level``; the intervals stay those
+    of each alone. A p value is at least ``2 / (R + 1)``, so that of 2,000 resamples the verdicts on 50 differences can
+    be corrected, and hardly more.
+    """
+    p_values = holm(np.array([each.p_value for each in differences]))
+    return tuple(
+        _judged(replace(each, p_value=float(p_value)), 1 - level)
+        for each, p_value in zip(differences, p_values, strict=True)
+    )
+
+
+def two_sided_p_value(paired: Float64) -> float:
+    """Return the bootstrap's p value of no difference: twice the smaller share of resamples on one side of 0.
+
+    Parameters
+    ----------
+    paired : (R,) resampled differences; NaN is left out
+
+    Returns
+    -------
+    float in (0, 1], never below ``2 / (R + 1)``; NaN where fewer than half of the resamples are defined
+
+    References
+    ----------
+    Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 4.2: one is added to both counts.
+    """
+    defined = paired[~np.isnan(paired)]
+    if 2 * len(defined) < len(paired):
+        return float("nan")
+    smaller = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    return min(1.0, 2 * (1 + smaller) / (len(defined) + 1))
+
+
+def holm(p_values: Float64) -> Float64:
+    """Return p values that may each be compared with the chance of one error among all.
+
+    Parameters
+    ----------
+    p_values : (K,) in [0, 1]; NaN stays NaN and does not count
+
+    References
+    ----------
+    Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    adjusted = np.full(len(p_values), np.nan)
+    order = np.argsort(p_values)[: int((~np.isnan(p_values)).sum())]  # NaN is sorted to the end
+    left = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(left * p_values[order]))
+    return adjusted
+
+
+def _judged(each: Difference, chance: float) -> Difference:
+    if np.isnan(each.value) or np.isnan(each.p_value):
+        return replace(each, verdict=Verdict.NOT_MEASURABLE)
+    # A hair of room: 1 - 0.95 is a little more than 0.05, 1 - 0.9 a little less than 0.1.
+    if each.p_value > chance + 1e-12:
+        return replace(each, verdict=Verdict.NOT_SHOWN)
+    return replace(each, verdict=Verdict.BETTER if (each.low > 0) == each.higher_is_better else Verdict.WORSE)

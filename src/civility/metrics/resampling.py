@@ -1,0 +1,153 @@
+"""How far numbers would move on other comments: the bootstrap, by counts. Knows neither labels nor files.
+
+A resample is a count for each comment: how often it was drawn. A statistic sorts and picks its comments once, and
+then computes its numbers from the counts of many resamples at a time.
+"""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import POSITIVE_FROM
+
+Float64 = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.integer]
+Counts = npt.NDArray[np.unsignedinteger]
+
+# Counts drawn at once: enough to hide what a call costs, few enough to stay in a processor's cache, as measured.
+COUNTS_AT_ONCE = 1_000_000
+
+
+class Statistic(Protocol):
+    """Numbers that can be computed from how often each comment was drawn."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The K numbers."""
+        ...
+
+    def measure(self, counts: Counts) -> Float64:
+        """Return the numbers of every resample.
+
+        Parameters
+        ----------
+        counts : (N, R) how often each comment was drawn; fastest if every resample is contiguous (``order="F"``)
+
+        Returns
+        -------
+        (K, R) float64; NaN where a number is undefined
+        """
+        ...
+
+
+def point(statistic: Statistic, num_comments: int) -> Float64:
+    """Return the (K,) numbers on the comments themselves: each of them once."""
+    return statistic.measure(np.ones((num_comments, 1), dtype=np.uint8))[:, 0]
+
+
+def strata_of(targets: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    """Group comments so that no label loses its positives in a resample that draws from every group.
+
+    A comment belongs to its rarest positive label, or to the negatives. If that leaves a label with no group of its
+    positives alone, the group that holds most of them is divided. One grouping for all labels lets them be resampled
+    together, as a macro average needs; one by combination of labels would have hundreds of tiny groups, in which
+    little can vary, and understate the variance.
+
+    Parameters
+    ----------
+    targets : (N, L) in [0, 1]; positive from 0.5 up. NaN counts as not positive: such a comment belongs where what
+        is known of it says, and how many of its targets are known varies with it
+
+    Returns
+    -------
+    (N,) int64 numbers of groups, not all in use
+    """
+    positive = targets >= POSITIVE_FROM
+    rarest_first = np.argsort(positive.sum(axis=0), kind="stable")
+    strata = np.zeros(len(targets), dtype=np.int64)
+    for label in rarest_first[::-1]:
+        strata[positive[:, label]] = 1 + label
+    num_strata = 1 + targets.shape[1]
+    for label in rarest_first:
+        members = positive[:, label]
+        inside = np.bincount(strata[members], minlength=num_strata)
+        if members.any() and not (inside[inside > 0] == np.bincount(strata, minlength=num_strata)[inside > 0]).any():
+            strata[members & (strata == inside.argmax())] = num_strata
+            num_strata += 1
+    return strata
+
+
+def resample(
+    statistics: Mapping[str, Statistic],
+    strata: Ints,
+    num_resamples: int = 2000,
+    seed: int = 0,
+    num_threads: int = 0,
+    *,
+    fixed_sizes: bool = False,
+) -> dict[str, Float64]:
+    """Draw resamples and measure every statistic on the same ones.
+
+    Of every stratum about as many comments are drawn as there are: their number varies as it would in another sample
+    of N, but is never 0. With sizes held fixed, the intervals are for other comments with exactly as many positives:
+    the same for ROC AUC, recall and the false-positive rate, but far too narrow for precision, F1 and the flagged
+    share on comments as they come (where 95 % were asked for, 60 to 86 % held the true precision in simulations).
+
+    Parameters
+    ----------
+    statistics : by any name, all of N comments
+    strata : (N,) numbers of groups, from `strata_of`
+    num_resamples : R, 1 or more
+    seed : the same gives the same resamples, whatever the statistics and the number of threads
+    num_threads : 0 for as many as there are processors for this process
+    fixed_sizes : for comments that were chosen so that there are as many of each stratum
+
+    Returns
+    -------
+    (K, R) float64 for each statistic
+    """
+    order = np.argsort(strata, kind="stable")
+    place = np.argsort(order)
+    sizes = np.unique(strata, return_counts=True)[1]
+    # A stream of its own for each resample: then neither blocks nor threads matter.
+    seeds = np.random.SeedSequence(seed).spawn(num_resamples)
+    at_once = max(1, min(num_resamples, COUNTS_AT_ONCE // max(1, len(strata))))
+    results = {key: np.empty((len(each.names), num_resamples)) for key, each in statistics.items()}
+
+    def fill(start: int) -> None:
+        drawn = np.stack([_draw(sizes, each, fixed_sizes) for each in seeds[start : start + at_once]])
+        counts = np.take(drawn, place, axis=1).T
+        for key, statistic in statistics.items():
+            results[key][:, start : start + at_once] = statistic.measure(counts)
+
+    with ThreadPoolExecutor(num_threads or _num_processors()) as pool:
+        for _ in pool.map(fill, range(0, num_resamples, at_once)):
+            pass  # raises what a thread raised
+    return results
+
+
+def _draw(sizes: Ints, seed: np.random.SeedSequence, fixed_sizes: bool) -> npt.NDArray[np.uint8]:
+    """Return how often each comment is drawn, stratum by stratum.
+
+    A byte is enough: that any one comment is drawn 256 times is rarer than 1 in 256 factorial.
+    """
+    if not len(sizes):
+        return np.zeros(0, dtype=np.uint8)
+    rng = np.random.default_rng(seed)
+    num = sizes.sum()
+    drawn = sizes if fixed_sizes else np.maximum(1, rng.multinomial(num, sizes / num))
+    return np.concatenate(
+        [
+            np.bincount(rng.integers(0, size, times), minlength=size).astype(np.uint8)
+            for size, times in zip(sizes, drawn, strict=True)
+        ]
+    )
+
+
+def _num_processors() -> int:
+    ask = getattr(os, "sched_getaffinity", None)
+    return len(ask(0)) if ask else os.cpu_count() or 1
