@@ -141,7 +141,7 @@ def precision_recall(labels: Mapping[str, LabelReport], label: str) -> Drawing:
         lowest = f1 / (2 - f1)
         recalls = [lowest + (1 - lowest) * i / 24 for i in range(25)]
         parts.append(frame.curve([(r, f1 * r / (2 * r - f1)) for r in recalls], "contour"))
-        parts.append(svg.text(f"{f1:g}", (frame.x(1) - 2, frame.y(lowest) - 2), "contour-name end"))
+        parts.append(svg.text(f"{f1:g}", (frame.x(1) + 2, frame.y(lowest) + 3), "contour-name"))
     if known:
         share = numbers.num_positive / known
         parts.append(frame.curve([(0, share), (1, share)], "chance"))
@@ -300,7 +300,9 @@ def explorer(label: str, numbers: LabelReport) -> Drawing:
         frame.curve(recall, "main orange dashed"),
         frame.curve(precision, "main blue"),
         svg.text("recall", (EXPLORER_LEFT + 6, 24), "side orange") if recall else "",
-        svg.text("precision", (EXPLORER_RIGHT - 6, 24), "side blue end") if precision else "",
+        svg.text("precision", (EXPLORER_LEFT + 6, _beside(frame.y(_early(precision)))), "side blue")
+        if precision
+        else "",
         f'<g class="here" transform="translate({at(frame.x(start))} 0)">'
         f'<line class="now" x1="0" x2="0" y1="8" y2="130"/></g>',
     ]
@@ -309,3 +311,13 @@ def explorer(label: str, numbers: LabelReport) -> Drawing:
         f"{short_number(curve.thresholds[-1])}; in use: {cut_point(numbers.threshold)}."
     )
     return Drawing("".join(parts), EXPLORER_WIDTH, EXPLORER_HEIGHT, tells)
+
+
+def _early(points: list[Point]) -> float:
+    """Return the highest value of the first quarter, above which there is room for words."""
+    return max(value for _, value in points[: max(1, len(points) // 4)])
+
+
+def _beside(height: float) -> float:
+    """Return where words go: above a line, or below it where the words of recall stand above."""
+    return height - 7 if height > 50 else height + 30

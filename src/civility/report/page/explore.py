@@ -20,7 +20,8 @@ def explorer(report: Report) -> Section:
     panels = "".join(_panel(i, label, numbers) for i, (label, numbers) in enumerate(report.labels.items()))
     body = (
         '<p class="what">Move a threshold and see what it costs. Comments whose score reaches it are flagged. Numbers '
-        "are counts on these comments, not estimates; the dashed line is the threshold in use.</p>"
+        "are counts on these comments, not estimates. Each step of a slider is one threshold: steps lie close where "
+        "scores do. The dashed line is the threshold in use.</p>"
         '<noscript><p class="warning">The explorer needs JavaScript. What is shown is at the thresholds in use.</p>'
         f"</noscript>{_any(report)}"
         f'<div class="panels">{panels}</div>{_policy()}'
@@ -47,8 +48,8 @@ def _panel(i: int, label: str, numbers: LabelReport) -> str:
         f"{charts.explorer(label, numbers).in_page('chart explorer')}"
         f'<input type="range" min="0" max="{last}" step="1" value="{start}" disabled autocomplete="off" '
         f'aria-label="{said(f"Threshold of {label}")}">'
-        f'<dl class="stats">{stats}<div data-stat="load"><dt>Review load</dt><dd class="now">{DASH}</dd>'
-        f'<dd class="was">against the threshold in use</dd></div></dl></article>'
+        f'<dl class="stats">{stats}<div data-stat="load"><dt>Change per 1,000</dt><dd class="now">{DASH}</dd>'
+        f'<dd class="was"></dd></div></dl></article>'
     )
 
 
@@ -67,8 +68,8 @@ def _any(report: Report) -> str:
     return (
         '<div class="any" id="any"><h3>Any label</h3><dl class="stats">'
         f"{''.join(_stat(*stat) for stat in stats)}"
-        f'<div data-stat="load"><dt>Review load</dt><dd class="now">{DASH}</dd>'
-        '<dd class="was">against the thresholds in use</dd></div></dl>'
+        f'<div data-stat="load"><dt>Change of review load</dt><dd class="now">{DASH}</dd>'
+        '<dd class="was"></dd></div></dl>'
         '<button type="button" id="reset" disabled>Reset all</button></div>'
     )
 

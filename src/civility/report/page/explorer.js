@@ -69,8 +69,9 @@
   }
   function writeLoad(cell, now, before) {
     const change = now === null || before === null ? null : now - before;
-    const share = change && before ? ` (${signed((100 * change) / before, 0)} %)` : "";
-    cell.querySelector(".now").textContent = change === 0 ? "as in use" : signed(change, 1) + share;
+    const share = change && before ? `${signed((100 * change) / before, 0)} %` : "";
+    cell.querySelector(".now").textContent = change === 0 ? "none" : signed(change, 1);
+    cell.querySelector(".was").textContent = share;
     cell.classList.toggle("more", change > 0);
     cell.classList.toggle("less", change < 0);
   }

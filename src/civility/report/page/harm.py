@@ -51,7 +51,7 @@ def together(report: Report) -> Section | None:
             [f"<td>{name(label)}</td>", *(_shaded(cell) for cell in row)]
             for label, row in zip(labels, cells, strict=True)
         ]
-        parts.append(table(words, ["", *(name(label) for label in labels)], rows, "heat"))
+        parts.append(table(words, ["Label", *(name(label) for label in labels)], rows, "heat square"))
     body = (
         '<p class="what">Of the comments with the label of a row, how many have the label of the column too; the '
         "diagonal counts comments. Where decisions are much darker than targets, labels are flagged as one.</p>"

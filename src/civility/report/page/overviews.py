@@ -8,11 +8,12 @@ from civility.report.document import EpochLine, Estimate, TrainingCurves
 from civility.report.page import palette, svg
 from civility.report.page.charts import Drawing
 from civility.report.page.svg import Frame
-from civility.report.page.words import fixed, said, short_number, span, whole
+from civility.report.page.words import MINUS, fixed, said, short_number, span, whole
 
 _Place = Callable[[EpochLine], float]
-_WIDE, _HIGH = 540.0, 240.0
-_NAMES_WIDTH = 190.0
+_WIDE, _HIGH = 460.0, 220.0
+_LETTER = 6.2
+"""About the width of a letter, in pixels."""
 _ROW_HEIGHT = 20.0
 _LONGEST = 28
 
@@ -24,6 +25,13 @@ def _frame(x: tuple[float, float], y: tuple[float, float]) -> Frame:
 
 def _ticks(low: float, high: float, steps: int = 4) -> list[tuple[float, str]]:
     return [(low + (high - low) * i / steps, short_number(low + (high - low) * i / steps)) for i in range(steps + 1)]
+
+
+def _round_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return multiples of a round step between the ends, six at most."""
+    step = next(step for step in (0.05, 0.1, 0.2, 0.25, 0.5, 1.0) if (high - low) / step <= 5.01)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [(i * step, short_number(i * step).replace("-", MINUS)) for i in range(first, last + 1)]
 
 
 def _nice(high: float) -> float:
@@ -152,10 +160,11 @@ def intervals(rows: Sequence[Row], ends: tuple[float, float], below: str, tells:
     """Return a line for each row: a dot, its interval, its number; bars from zero where the axis crosses it."""
     heads = sum(bool(row.head) for row in rows)
     height = 16 + _ROW_HEIGHT * (len(rows) + heads) + 38
-    left, right, top = _NAMES_WIDTH, _WIDE - 60, 12.0
+    longest = max((len(row.name) for row in rows), default=0)
+    left, right, top = 20 + _LETTER * min(_LONGEST, longest), _WIDE - 56, 12.0
     bottom = height - 36
     frame = Frame(left, top, right, bottom, svg.linear(*ends, left, right), svg.linear(0, 1, bottom, top))
-    parts = [frame.columns(_ticks(*ends))]
+    parts = [frame.columns(_round_ticks(*ends))]
     if ends[0] < 0:
         parts.append(frame.upright(0, "base"))
     y = top + _ROW_HEIGHT / 2

@@ -5,13 +5,12 @@ from civility.report.page.markup import Section, drawn, estimated, number, table
 from civility.report.page.words import DASH, cut_point, fixed, missing, name, percent, plural, reason, said, whole
 
 _CHOSEN = {
-    "epoch": "the best epoch was",
-    "calibration": "the calibration was",
-    "thresholds": "the thresholds were",
+    "epoch": "the best epoch",
+    "calibration": "the calibration",
+    "thresholds": "the thresholds",
 }
 _HEADS = (
     "Label",
-    "Verdict",
     "Positives",
     "ROC AUC",
     "Average precision",
@@ -49,15 +48,13 @@ def header(report: Report) -> str:
 def _warnings(report: Report) -> str:
     parts = []
     if report.optimistic:
-        chosen = " and ".join(_CHOSEN[what] for what in report.optimistic)
+        chosen = " and ".join(", ".join(_CHOSEN[what] for what in report.optimistic).rsplit(", ", 1))
         parts.append(
-            f'<div class="warning" role="note"><p><strong>These numbers are optimistic.</strong> On these very '
-            f"comments {chosen} chosen. Comments that took no part in it would look a little worse.</p></div>"
+            f"<p><strong>These numbers are optimistic.</strong> These very comments were used to choose {chosen}. On "
+            "comments that took no part in it, expect a little less.</p>"
         )
-    if report.notes:
-        notes = "".join(f'<li dir="auto">{said(note)}</li>' for note in report.notes)
-        parts.append(f'<div class="warning" role="note"><ul>{notes}</ul></div>')
-    return "".join(parts)
+    parts += [f'<p dir="auto">{said(note)}</p>' for note in report.notes]
+    return f'<div class="warning" role="note">{"".join(parts)}</div>' if parts else ""
 
 
 def summary(report: Report) -> Section:
@@ -91,8 +88,8 @@ def _ranking(report: Report, numbers: LabelReport | AnyLabel | Macro, path: tupl
 def _positives(numbers: LabelReport | AnyLabel) -> str:
     known = numbers.num_positive + numbers.num_negative
     share = percent(numbers.num_positive / known) if known else "none known"
-    unknown = f", {whole(numbers.num_unknown)} unknown" if numbers.num_unknown else ""
-    return f'<td class="n">{whole(numbers.num_positive)}<span class="between">{share}{unknown}</span></td>'
+    unknown = f'<span class="between">{whole(numbers.num_unknown)} unknown</span>' if numbers.num_unknown else ""
+    return f'<td class="n">{whole(numbers.num_positive)}<span class="between">{share}</span>{unknown}</td>'
 
 
 def _label_row(report: Report, label: str, numbers: LabelReport) -> list[str]:
@@ -104,8 +101,8 @@ def _label_row(report: Report, label: str, numbers: LabelReport) -> list[str]:
     if numbers.review_per_1000 is not None:
         load += f'<span class="between">and {fixed(numbers.review_per_1000, 1)} to review</span>'
     return [
-        f"<td>{name(label)}</td>",
-        f'<td class="why">{verdict(numbers.verdict.word)}<span dir="auto">{said(numbers.verdict.why)}</span></td>',
+        f'<td class="why">{name(label)} {verdict(numbers.verdict.word)}'
+        f'<span class="between" dir="auto">{said(numbers.verdict.why)}</span></td>',
         _positives(numbers),
         *_ranking(report, numbers, path),
         f'<td class="n"><span title="{numbers.threshold!r}">{cut_point(numbers.threshold)}</span>{policy}</td>',
@@ -117,8 +114,8 @@ def _label_row(report: Report, label: str, numbers: LabelReport) -> list[str]:
 def _any_row(report: Report, numbers: AnyLabel) -> list[str]:
     path = ("any_label",)
     return [
-        '<td class="whole">any label</td>',
-        '<td class="why"><span>A comment counts as flagged if one of its labels is.</span></td>',
+        '<td class="why"><span class="whole">any label</span>'
+        '<span class="between">A comment counts as flagged if one of its labels is.</span></td>',
         _positives(numbers),
         *_ranking(report, numbers, path),
         '<td class="n"></td>',
@@ -130,8 +127,8 @@ def _any_row(report: Report, numbers: AnyLabel) -> list[str]:
 def _macro_row(report: Report, numbers: Macro) -> list[str]:
     path = ("macro",)
     return [
-        '<td class="whole">macro</td>',
-        '<td class="why"><span>The mean over the labels where a number is defined.</span></td>',
+        '<td class="why"><span class="whole">macro</span>'
+        '<span class="between">The mean over the labels where a number is defined.</span></td>',
         '<td class="n"></td>',
         *_ranking(report, numbers, path),
         '<td class="n"></td>',
