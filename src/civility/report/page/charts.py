@@ -272,8 +272,8 @@ def dot(estimate: Estimate, what: str, low: float = 0.0, high: float = 1.0) -> s
     return svg.picture("".join(parts), (80, 14), f"{what} {fixed(estimate.value)}{between}", "dot-chart")
 
 
-EXPLORER_WIDTH, EXPLORER_HEIGHT = 360.0, 150.0
-EXPLORER_LEFT, EXPLORER_RIGHT = 18.0, 342.0
+EXPLORER_WIDTH, EXPLORER_HEIGHT = 300.0, 148.0
+EXPLORER_LEFT, EXPLORER_RIGHT = 15.0, 285.0
 """5 % and 95 % of the width: the style puts the ends of the slider under them."""
 
 

@@ -54,10 +54,11 @@ def _panel(i: int, label: str, numbers: LabelReport) -> str:
 
 
 def _any(report: Report) -> str:
+    reset = '<button type="button" id="reset" disabled>Reset all</button>'
     if report.explorer is None:
         return (
-            '<p class="note">These comments are too many to carry in a page, so what any label flags is not counted '
-            "here; the numbers of each label are exact.</p>"
+            '<p class="note">This report does not carry each comment, which many comments would make too large: what '
+            f"any label flags is not counted here. The numbers of each label are exact.</p>{reset}"
         )
     numbers = report.any_label
     stats = [
@@ -69,8 +70,7 @@ def _any(report: Report) -> str:
         '<div class="any" id="any"><h3>Any label</h3><dl class="stats">'
         f"{''.join(_stat(*stat) for stat in stats)}"
         f'<div data-stat="load"><dt>Change of review load</dt><dd class="now">{DASH}</dd>'
-        '<dd class="was"></dd></div></dl>'
-        '<button type="button" id="reset" disabled>Reset all</button></div>'
+        f'<dd class="was"></dd></div></dl>{reset}</div>'
     )
 
 

@@ -160,10 +160,8 @@
     draw(i);
   });
   const reset = document.getElementById("reset");
-  if (reset) {
-    reset.disabled = false;
-    reset.addEventListener("click", () => labels.forEach((label, i) => move(i, label.start)));
-  }
+  reset.disabled = false;
+  reset.addEventListener("click", () => labels.forEach((label, i) => move(i, label.start)));
   document.getElementById("policy-by").addEventListener("change", writePolicy);
   document.getElementById("policy-part").hidden = false;
   drawWhole();

@@ -78,7 +78,7 @@ def bias(report: Report) -> Section | None:
         "<b>Subgroup AUC</b>: are toxic and harmless comments told apart within the group? <b>BPSN</b> is low where "
         "harmless comments that mention the group are taken for toxic ones; <b>BNSP</b> where toxic ones that mention "
         "it are missed. Gaps are the group's error rate less the background's: above zero, the group bears more "
-        "errors. Darker is worse; the worst group comes first.</p>"
+        "errors. The stronger the colour, the worse; the worst group comes first.</p>"
     )
     return Section("bias", "Who is harmed by errors", body + "".join(parts))
 

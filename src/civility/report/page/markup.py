@@ -93,7 +93,7 @@ def choice(group: str, legend: str, options: Sequence[tuple[str, str]]) -> str:
 
 def veiled(example: Example, key: str) -> str:
     """Return a comment: its facts, and a button that shows the text, which is hidden from everyone until then."""
-    facts = [f'<span class="num">{fixed(example.score)}</span>']
+    facts = [f'score <span class="num">{fixed(example.score)}</span>']
     if example.target is not None and example.target not in (0.0, 1.0):
         facts.append(f"target {cut_point(example.target)}")
     if example.times > 1:

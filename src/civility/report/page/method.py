@@ -44,8 +44,8 @@ def errors(report: Report) -> Section | None:
     """Return the worst errors of each label, their texts veiled."""
     parts = []
     for i, (label, found) in enumerate(report.errors.items()):
-        columns = _column("Flagged, but not meant to be", found.false_positives, f"fp-{i}") + _column(
-            "Meant to be flagged, but missed", found.false_negatives, f"fn-{i}"
+        columns = _column("Flagged, though the target says no", found.false_positives, f"fp-{i}") + _column(
+            "Missed, though the target says yes", found.false_negatives, f"fn-{i}"
         )
         if columns:
             parts.append(f'<h3>{name(label)}</h3><div class="pair">{columns}</div>')

@@ -126,11 +126,13 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequen
     size = 46.0 if numbers else max(7.0, 720.0 / len(columns))
     high = 24.0 if numbers else size
     left, top = 150.0, 92.0
-    parts = []
+    parts = [] if numbers else [svg.rect((left, top), (len(columns) * size, len(rows) * high), "share-0")]
     for i, row in enumerate(rows):
         if high >= 9:
             parts.append(svg.text(row, (left - 6, top + i * high + high / 2 + 3.5), "tick end ink", 22))
         for j, cell in enumerate(cells[i]):
+            if not numbers and not cell.step:
+                continue
             style = f"{cell.kind}-{cell.step}"
             corner = (left + j * size, top + i * high)
             parts.append(svg.rect(corner, (size - 1, high - 1), style, cell.title))

@@ -74,7 +74,7 @@ def shades() -> str:
     """Return the rules that give cells of tables and of heat maps their ground and text."""
     return "\n".join(
         f"td.{kind}-{i} {{ background: var(--{kind}-{i}); color: var(--on-{kind}-{i}); }}\n"
-        f"rect.{kind}-{i} {{ fill: var(--{kind}-{i}); }} text.{kind}-{i} {{ fill: var(--on-{kind}-{i}); }}"
+        f"rect.{kind}-{i} {{ fill: var(--{kind}-{i}); }} .chart text.{kind}-{i} {{ fill: var(--on-{kind}-{i}); }}"
         for kind in _STEPS
         for i in range(NUM_STEPS)
     )

@@ -10,27 +10,33 @@ from civility.report.page.charts import Drawing
 from civility.report.page.overviews import Cell, Row
 from civility.report.page.words import cut, fixed, said, signed
 
-_TITLE, _CAPTION, _GAP, _EDGE = 34.0, 18.0, 16.0, 14.0
+_TITLE, _CAPTION, _GAP, _EDGE = 48.0, 18.0, 16.0, 14.0
+_FEW = 6
+"""Labels up to which charts stand in two columns, so that their words stay readable in a column of a paper."""
 
 
 def plots(report: Report) -> dict[str, str]:
     """Return standalone SVG files by name (without an ending): only those that the report has numbers for."""
     labels = report.labels
+    others = " Grey: the other labels." if 1 < len(labels) <= charts.MOST_GHOSTS else ""
     found = {
         "quality": _alone(_quality(report), "Precision, recall and F1 at the thresholds in use"),
         "roc": _grid(
             [(label, charts.roc(labels, label)) for label in labels],
             "ROC, logarithmic false-positive rate",
+            f"Diamond: threshold in use. Dotted: chance.{others}",
             charts.roc_lines(labels),
         ),
         "precision-recall": _grid(
             [(label, charts.precision_recall(labels, label)) for label in labels],
             "Precision against recall",
+            f"Diamond: threshold in use. Faint: equal F1. Dotted: share of positives.{others}",
             charts.precision_recall_lines(labels),
         ),
         "scores": _grid(
             [(label, charts.histogram(label, numbers)) for label, numbers in labels.items()],
             "Scores by target, logarithmic counts",
+            "Positive comments upwards, negative ones downwards. Dashed: threshold in use.",
         ),
     }
     calibrated = [
@@ -39,7 +45,11 @@ def plots(report: Report) -> dict[str, str]:
         if numbers.calibration
     ]
     if calibrated:
-        found["reliability"] = _grid(calibrated, "Reliability before (rings) and after calibration (dots)")
+        found["reliability"] = _grid(
+            calibrated,
+            "Reliability",
+            "Rings: before calibration. Dots: after it, with intervals. Dotted: scores that mean what they say.",
+        )
     if report.training is not None:
         found["training-loss"] = _alone(overviews.training_loss(report.training), "Loss")
         if report.training.epochs:
@@ -105,14 +115,15 @@ def _gap(gap: Estimate) -> Cell:
 
 
 def _alone(drawing: Drawing, title: str) -> str:
-    inside = svg.group([drawing.inside], (_EDGE, _TITLE))
-    return _file(inside, (drawing.width + 2 * _EDGE, drawing.height + _TITLE + _EDGE), title, drawing.tells)
+    inside = svg.group([drawing.inside], (_EDGE, _TITLE - 16))
+    wide = max(drawing.width, 8.0 * min(len(title), 110))
+    return _file(inside, (wide + 2 * _EDGE, drawing.height + _TITLE - 16 + _EDGE), title, drawing.tells)
 
 
-def _grid(parts: Sequence[tuple[str, Drawing]], title: str, shapes: str = "") -> str:
-    columns = min(3, max(1, len(parts)))
+def _grid(parts: Sequence[tuple[str, Drawing]], title: str, told: str, shapes: str = "") -> str:
+    columns = 1 if len(parts) == 1 else 2 if len(parts) <= _FEW else 3
     wide, high = charts.WIDTH + _GAP, charts.HEIGHT + _CAPTION + _GAP
-    inside = [f"<defs>{shapes}</defs>" if shapes else ""]
+    inside = [f"<defs>{shapes}</defs>" if shapes else "", svg.text(told, (_EDGE, 37), "subtitle", 120)]
     for i, (label, drawing) in enumerate(parts):
         place = (_EDGE + (i % columns) * wide, _TITLE + (i // columns) * high)
         heading = svg.text(label, (34, 10), "head", 34)

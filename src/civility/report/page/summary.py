@@ -35,7 +35,7 @@ def header(report: Report) -> str:
         ),
         ("Longest comment", plural(classifier.max_length, "token")),
         ("Files", files),
-        ("Digest", f'<code class="digest">{name(data.digest)}</code>'),
+        ("Digest", f'<code class="digest">{name(data.digest) if data.digest else DASH}</code>'),
     ]
     listed = "".join(f"<div><dt>{term}</dt><dd>{words}</dd></div>" for term, words in facts)
     return (
@@ -94,12 +94,13 @@ def _positives(numbers: LabelReport | AnyLabel) -> str:
 
 def _label_row(report: Report, label: str, numbers: LabelReport) -> list[str]:
     path = ("labels", label)
-    policy = f'<span class="between" dir="auto">{said(numbers.policy)}</span>' if numbers.policy else ""
+    written = said(numbers.policy.replace(">=", "\u2265").replace("<=", "\u2264"))
+    policy = f'<span class="between" dir="auto">{written}</span>' if numbers.policy else ""
     if numbers.review_threshold is not None:
         policy += f'<span class="between">review from {cut_point(numbers.review_threshold)}</span>'
     load = number(report, numbers.flagged_per_1000.value, (*path, "flagged_per_1000"), 1)
     if numbers.review_per_1000 is not None:
-        load += f'<span class="between">and {fixed(numbers.review_per_1000, 1)} to review</span>'
+        load += f'<span class="between">+ {fixed(numbers.review_per_1000, 1)} review</span>'
     return [
         f'<td class="why">{name(label)} {verdict(numbers.verdict.word)}'
         f'<span class="between" dir="auto">{said(numbers.verdict.why)}</span></td>',
