@@ -153,7 +153,9 @@ def _at_low_rates(report: Report) -> str:
         for rate in rates:
             here = (*path, "recall_at_fpr", rate)
             found = numbers.recall_at_fpr.get(rate)
-            cells.append(estimated(report, found, here) if found else f"<td>{missing(reason(report, *here))}</td>")
+            cells.append(
+                estimated(report, found, here) if found else f'<td class="n">{missing(reason(report, *here))}</td>'
+            )
         rows.append(cells)
     heads = ["Label", *(f"at {_rate(rate)} false positives" for rate in rates)]
     told = "Recall, if so many of the harmless comments may be flagged"
