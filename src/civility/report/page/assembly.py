@@ -1,0 +1,78 @@
+"""The page put together: sections, navigation, and a policy that lets nothing run but what is in the file."""
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from civility.report.document import Report
+from civility.report.page import behaviour, explore, harm, method, palette, scores, summary
+from civility.report.page.markup import Section
+from civility.report.page.words import cut, said
+
+_RESOURCES = files("civility.report.page")
+_SCRIPTS = ("page.js", "explorer.js")
+
+
+def to_html(report: Report) -> str:
+    """Return the page: one file that needs no other, and no network."""
+    sections = _sections(report)
+    links = "".join(f'<li><a href="#{part.key}">{part.title}</a></li>' for part in sections)
+    style, script = _style(), "\n".join(resource(name) for name in _SCRIPTS)
+    parts = {
+        "policy": _policy(style, script),
+        "title": f"{said(cut(report.name, 80))} · civility",
+        "style": style,
+        "navigation": links,
+        "header": summary.header(report),
+        "sections": "\n".join(part.html() for part in sections),
+        "script": script,
+    }
+    # One pass over the template: what a section holds is never taken for a place to fill.
+    pieces = resource("page.html").split("@@")
+    filled = "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+    return filled.encode("utf-8", "replace").decode("utf-8")
+
+
+def _sections(report: Report) -> list[Section]:
+    found = [
+        summary.summary(report),
+        explore.explorer(report),
+        scores.training(report),
+        scores.ranking(report),
+        scores.reliability(report),
+        scores.histograms(report),
+        harm.together(report),
+        harm.bias(report),
+        behaviour.robustness(report),
+        behaviour.suites(report),
+        behaviour.slices(report),
+        method.errors(report),
+        method.method(report),
+        method.undefined(report),
+    ]
+    return [part for part in found if part is not None]
+
+
+def resource(name: str) -> str:
+    """Return one of the files beside this module."""
+    return (_RESOURCES / name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    light, dark = palette.declarations(), palette.declarations(dark=True)
+    colours = (
+        f":root {{ color-scheme: light dark; {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    )
+    return "\n".join([colours, palette.shades(), resource("plot.css"), resource("page.css")])
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; connect-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,119 @@
+"""The threshold explorer: a panel for each label, the numbers of any label, and what explorer.js counts with."""
+
+from civility.report.document import LabelReport, Report
+from civility.report.page import charts
+from civility.report.page.markup import Section
+from civility.report.page.words import DASH, cut_point, fixed, island, name, said
+
+_STATS = (
+    ("precision", "Precision", 3),
+    ("recall", "Recall", 3),
+    ("f1", "F1", 3),
+    ("false_positive_rate", "False-positive rate", 4),
+    ("flagged_per_1000", "Flagged per 1,000", 1),
+)
+"""Keys of `LabelReport` and of explorer.js, what they are called, and their digits."""
+
+
+def explorer(report: Report) -> Section:
+    """Return the section; its sliders sleep until explorer.js wakes them."""
+    panels = "".join(_panel(i, label, numbers) for i, (label, numbers) in enumerate(report.labels.items()))
+    body = (
+        '<p class="what">Move a threshold and see what it costs. Comments whose score reaches it are flagged. Numbers '
+        "are counts on these comments, not estimates. Each step of a slider is one threshold: steps lie close where "
+        "scores do. The dashed line is the threshold in use.</p>"
+        '<noscript><p class="warning">The explorer needs JavaScript. What is shown is at the thresholds in use.</p>'
+        f"</noscript>{_any(report)}"
+        f'<div class="panels">{panels}</div>{_policy()}'
+        f'<script type="application/json" id="explorer-data">{island(_data(report))}</script>'
+    )
+    return Section("explorer", "Threshold explorer", body)
+
+
+def _stat(key: str, words: str, value: float | None, digits: int) -> str:
+    return (
+        f'<div data-stat="{key}"><dt>{words}</dt><dd class="now">{fixed(value, digits)}</dd>'
+        f'<dd class="was">in use {fixed(value, digits)}</dd></div>'
+    )
+
+
+def _panel(i: int, label: str, numbers: LabelReport) -> str:
+    last = len(numbers.curve.thresholds) - 1
+    stats = "".join(_stat(key, words, getattr(numbers, key).value, digits) for key, words, digits in _STATS)
+    start = charts.place_in_use(numbers)
+    return (
+        f'<article class="panel" data-label="{i}"><h3>{name(label)}</h3>'
+        f'<p class="at">threshold <output>{cut_point(numbers.threshold)}</output>'
+        f'<button type="button" class="quiet" data-back hidden>back to {cut_point(numbers.threshold)}</button></p>'
+        f"{charts.explorer(label, numbers).in_page('chart explorer')}"
+        f'<input type="range" min="0" max="{last}" step="1" value="{start}" disabled autocomplete="off" '
+        f'aria-label="{said(f"Threshold of {label}")}">'
+        f'<dl class="stats">{stats}<div data-stat="load"><dt>Change per 1,000</dt><dd class="now">{DASH}</dd>'
+        f'<dd class="was"></dd></div></dl></article>'
+    )
+
+
+def _any(report: Report) -> str:
+    reset = '<button type="button" id="reset" disabled>Reset all</button>'
+    if report.explorer is None:
+        return (
+            '<p class="note">This report does not carry each comment, which many comments would make too large: what '
+            f"any label flags is not counted here. The numbers of each label are exact.</p>{reset}"
+        )
+    numbers = report.any_label
+    stats = [
+        ("flagged_per_1000", "Flagged per 1,000", numbers.flagged_per_1000.value, 1),
+        ("precision", "Precision", numbers.precision.value, 3),
+        ("recall", "Recall", numbers.recall.value, 3),
+    ]
+    return (
+        '<div class="any" id="any"><h3>Any label</h3><dl class="stats">'
+        f"{''.join(_stat(*stat) for stat in stats)}"
+        f'<div data-stat="load"><dt>Change of review load</dt><dd class="now">{DASH}</dd>'
+        f'<dd class="was"></dd></div></dl>{reset}</div>'
+    )
+
+
+def _policy() -> str:
+    options = (
+        ("precision", "precision"),
+        ("recall", "recall"),
+        ("fpr", "false-positive rate"),
+        ("flagged", "flagged per 1,000"),
+    )
+    listed = "".join(f'<option value="{key}">{words}</option>' for key, words in options)
+    return (
+        '<div class="policy" id="policy-part" hidden><h3>Take it with you</h3>'
+        f'<p><label>Hold each label to its <select id="policy-by" autocomplete="off">{listed}</select></label> '
+        "on data of your choice:</p>"
+        '<div class="copy"><pre id="policy" tabindex="0"></pre>'
+        '<button type="button" data-copy="policy">Copy</button></div>'
+        "<p>Or put these very thresholds into <code>civility.json</code> of the classifier:</p>"
+        '<div class="copy"><pre id="thresholds" tabindex="0"></pre>'
+        '<button type="button" data-copy="thresholds">Copy</button></div>'
+        '<p class="hush" role="status" id="copied"></p></div>'
+    )
+
+
+def _data(report: Report) -> dict[str, object]:
+    labels = [
+        {
+            "name": label,
+            "thresholds": numbers.curve.thresholds,
+            "true": numbers.curve.true_positives,
+            "false": numbers.curve.false_positives,
+            "positive": numbers.num_positive,
+            "negative": numbers.num_negative,
+            "start": charts.place_in_use(numbers),
+            "used": {key: getattr(numbers, key).value for key, _, _ in _STATS},
+        }
+        for label, numbers in report.labels.items()
+    ]
+    found = report.any_label
+    used = {key: getattr(found, key).value for key in ("precision", "recall", "flagged_per_1000")}
+    return {
+        "labels": labels,
+        "any": None if report.explorer is None else {**report.explorer.model_dump(), "used": used},
+        "plot": [charts.EXPLORER_LEFT, charts.EXPLORER_RIGHT, charts.EXPLORER_WIDTH],
+        "digits": {key: digits for key, _, digits in _STATS},
+    }
