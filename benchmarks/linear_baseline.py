@@ -1,6 +1,6 @@
 """What a linear model reaches on the comments and the split of a run: TF-IDF with logistic regression.
 
-    python benchmarks/linear_baseline.py FILE [--seed 42] [--validation 0.1] [--json FILE]
+    python benchmarks/linear_baseline.py FILE [--seed 42] [--validation 0.1] [--out FOLDER]
 
 Words (1 and 2) and characters (2 to 5, within word boundaries), the 50,000 most frequent of each, one logistic
 regression a label. The split is the one that `civility train` makes with the same seed and share, so that its table
@@ -18,8 +18,11 @@ from sklearn.linear_model import LogisticRegression
 from civility.data.dataset import POSITIVE_FROM
 from civility.data.prepare import prepare
 from civility.recipe import Recipe
-from civility.report import Report
-from civility.report.markdown import to_markdown
+from civility.report import Scored
+from civility.report.document import ClassifierFacts
+from civility.report.markdown import table
+from civility.report.pages import write_report
+from civility.report.whole import Aspects, Subject, report_on
 
 
 def main() -> None:
@@ -28,7 +31,7 @@ def main() -> None:
     parser.add_argument("file")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--validation", type=float, default=0.1)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--out", type=Path, help="folder for the report, which 'civility compare' takes")
     options = parser.parse_args()
     recipe = Recipe.load("baseline", {"data.files": [options.file], "data.validation": options.validation})
     data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, options.seed)
@@ -47,10 +50,12 @@ def main() -> None:
         model = LogisticRegression(C=1.0, solver="liblinear", max_iter=200)
         model.fit(training[known], targets[known] >= POSITIVE_FROM)
         scores[:, column] = model.predict_proba(validation)[:, 1]
-    report = Report.measure(data.validation, scores, data.validation_files)
-    print(to_markdown(report, "TF-IDF and logistic regression"))
-    if options.json:
-        options.json.write_text(report.to_json(), encoding="utf-8")
+    scored = Scored(data.validation, scores)
+    facts = ClassifierFacts(name="TF-IDF and logistic regression", max_length=0)
+    report = report_on(scored, Subject("linear", data.validation_files, facts), Aspects())
+    print(table(report))
+    if options.out:
+        write_report(report, scored, options.out)
 
 
 if __name__ == "__main__":

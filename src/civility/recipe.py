@@ -50,6 +50,9 @@ class DataSettings(_Section):
         default="", description="column that holds a list of labels; empty: a column a label"
     )
     label_separator: str = Field(default=",", min_length=1, description="between the labels of such a column")
+    groups: Names = Field(
+        default=(), description="columns of identity groups that comments mention, for the report on bias"
+    )
     max_length: int = Field(
         default=256, ge=8, le=8192, description="tokens, special ones included; longer texts are cut"
     )
@@ -63,6 +66,7 @@ class DataSettings(_Section):
             labels=self.labels,
             label_list=self.label_list_column,
             label_separator=self.label_separator,
+            groups=self.groups,
         )
 
 
@@ -141,11 +145,17 @@ class TrainingSettings(_Section):
 
 
 class EvaluationSettings(_Section):
-    """How to score the validation comments."""
+    """How to score the validation comments, and what the classifier takes from them."""
 
     tokens_per_batch: int = Field(default=8192, ge=8, description="padded tokens per scoring batch")
     max_length: int = Field(
         default=0, ge=0, le=8192, description="tokens when scoring, by the classifier too; 0: as data.max_length"
+    )
+    calibration: Literal["auto", "none"] = Field(
+        default="auto", description="auto: scores become probabilities, by the simplest of four maps that is as good"
+    )
+    policy: str = Field(
+        default="default: f1", min_length=1, description="what each label's threshold is to reach; see 'thresholds'"
     )
 
 

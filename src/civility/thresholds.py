@@ -1,23 +1,23 @@
-"""Thresholds: a classifier, labelled comments and policies become thresholds, kept in the classifier folder."""
+"""Thresholds: a classifier, labelled comments and policies become thresholds, kept in the classifier folder.
+
+And, where that is asked for, a calibration before them.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from civility.classifier import Classifier
-from civility.data.dataset import POSITIVE_FROM, Dataset
-from civility.data.files import write_file
-from civility.data.readers import Columns, Reading, columns_present, read_dataset
+from civility.data.files import replace_folder, write_file
+from civility.data.readers import Columns
 from civility.errors import UserError
+from civility.labelled import Labelled, calibrations_for, read_labelled, thresholds_for, why_no_threshold
 from civility.metrics.policy import parse_policies
-from civility.metrics.thresholds import Choice, Cuts, choose_threshold
-from civility.recipe import Recipe
-from civility.run import RunDirectory, classifier_folder
+from civility.metrics.thresholds import Choice
+from civility.run import classifier_folder
 from civility.sidecar import SIDECAR
 
-_RECOGNISE = Columns()
+_DEFAULT_POLICY = "default: f1"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class ThresholdsSet:
     kept : by label, the threshold of the others, which stay as they were
     num_comments : read
     notes : what a person should know
+    calibrated : by label, why its scores are calibrated as they are now; empty if that was not asked for
     path : of ``civility.json``
     written : whether the thresholds were written there
     """
@@ -38,17 +39,33 @@ class ThresholdsSet:
     kept: Mapping[str, float]
     num_comments: int
     notes: tuple[str, ...]
+    calibrated: Mapping[str, str]
     path: Path
     written: bool
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to choose, and whether to keep it.
+
+    Parameters
+    ----------
+    policy : as ``threat: recall>=0.9; default: precision>=0.8``, see `civility.metrics.policy`; empty: the best F1
+    calibrate : whether to calibrate the scores on these comments first
+    check : whether to write nothing
+    """
+
+    policy: str = ""
+    calibrate: bool = False
+    check: bool = False
 
 
 def set_thresholds(
     target: str,
     files: Sequence[str],
-    policy: str,
+    wish: Wish,
     *,
-    columns: Columns = _RECOGNISE,
-    check: bool = False,
+    columns: Columns,
     on_scored: Callable[[int, int], None] = lambda num_comments, total: None,
 ) -> ThresholdsSet:
     """Choose thresholds by policy on labelled comments, and write them into the classifier folder.
@@ -58,10 +75,9 @@ def set_thresholds(
     Parameters
     ----------
     target : a run directory or a classifier folder
-    files : labelled comments; a label that they lack is unknown
-    policy : as ``threat: recall>=0.9; default: precision>=0.8``; see `civility.metrics.policy`
+    files : labelled comments, a label that they lack is unknown; none: those that the run held out
+    wish : what to choose
     columns : of text and id; those not named: those of the run's recipe where the file has them, else recognised
-    check : whether to write nothing
     on_scored : told, after each batch, the number of comments in it and in all
 
     Raises
@@ -69,55 +85,56 @@ def set_thresholds(
     UserError : whatever the user can mend; nothing is written then
     """
     folder = Path(classifier_folder(target))
-    if not folder.is_dir() and not check:
+    if not folder.is_dir() and not wish.check:
         raise UserError(
             f"{target}: thresholds are written into the classifier folder, and this is none here",
             f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
         )
     classifier = Classifier.load(target)
-    policies = parse_policies(policy, classifier.labels)
-    reading = _read(target, files, columns, classifier.labels)
-    dataset, total = reading.dataset, len(reading.dataset)
-    lacking = {label: reason for label in policies if (reason := _lacks(dataset, label))}
+    policies = parse_policies(wish.policy or _DEFAULT_POLICY, classifier.labels)
+    labelled = read_labelled(target, files, classifier.labels, columns)
+    dataset, total = labelled.dataset, len(labelled.dataset)
+    lacking = {label: why for label, why in why_no_threshold(dataset).items() if label in policies}
     if len(lacking) == len(policies):
         reasons = "; ".join(f"{label}: {reason}" for label, reason in lacking.items())
         raise UserError(
-            f"{', '.join(reading.files)}: nothing to choose a threshold by: {reasons}",
+            f"{', '.join(labelled.files)}: nothing to choose a threshold by: {reasons}",
             "name comments that have both positive and negative ones of a label",
         )
-    notes = [*reading.notes, *(f"{label} keeps its threshold: {reason}" for label, reason in lacking.items())]
-    notes += _optimistic(classifier, dataset)
-    scores = classifier.score(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
-    cuts = dict(zip(dataset.labels, map(Cuts.of, dataset.targets.T, scores.T), strict=True))
-    choices = {label: choose_threshold(one, cuts[label]) for label, one in policies.items() if label not in lacking}
+    logits = classifier.logits(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
+    reasons_of = {}
+    if wish.calibrate:
+        chosen = calibrations_for(dataset, logits)
+        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, dataset.digest)
+        reasons_of = {label: one.reason for label, one in chosen.items()}
+    notes = [*labelled.notes, *(f"{label} keeps its threshold: {reason}" for label, reason in lacking.items())]
+    notes += _optimistic(classifier, labelled)
+    choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
     kept = {label: value for label, value in classifier.thresholds.items() if label not in choices}
     classifier.set_thresholds(choices, dataset.digest)
+    if not wish.check:
+        _write(classifier, folder, with_weights=wish.calibrate)
     path = folder / SIDECAR
-    if not check:
-        with write_file(path) as file:
+    return ThresholdsSet(choices, kept, total, tuple(notes), reasons_of, path, written=not wish.check)
+
+
+def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:
+    """Write ``civility.json``; where the calibration changed, with the weights, which hold a part of it."""
+    if not with_weights:
+        with write_file(folder / SIDECAR) as file:
             file.write(classifier.sidecar.to_json())
-    return ThresholdsSet(choices, kept, total, tuple(notes), path, written=not check)
+        return
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    with replace_folder(folder) as new:
+        classifier.save(new, text)
 
 
-def _read(target: str, files: Sequence[str], columns: Columns, labels: tuple[str, ...]) -> Reading:
-    run = RunDirectory.find(Path(target))
-    known = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns) if run else _RECOGNISE
-    wanted = replace(known, text=columns.text or known.text, id=columns.id or known.id, labels=labels)
-    return read_dataset(files, wanted, require_all_labels=False)
-
-
-def _lacks(dataset: Dataset, label: str) -> str:
-    """Return why no threshold can be chosen for a label, or an empty text."""
-    targets = dataset.targets[:, dataset.labels.index(label)]
-    num_known = int(np.count_nonzero(~np.isnan(targets)))
-    if not num_known:
-        return "no comment says whether it is positive"
-    num_positive = int(np.count_nonzero(targets >= POSITIVE_FROM))
-    lacking = "positive" if not num_positive else "negative" if num_positive == num_known else ""
-    return f"no {lacking} comment among {num_known:,}" if lacking else ""
-
-
-def _optimistic(classifier: Classifier, dataset: Dataset) -> Iterator[str]:
-    chosen = [what for what in ("epoch", "calibration") if classifier.chosen_on.get(what) == dataset.digest]
+def _optimistic(classifier: Classifier, labelled: Labelled) -> Iterator[str]:
+    own = labelled.dataset.digest
+    chosen = [what for what in ("epoch", "calibration") if classifier.chosen_on.get(what) == own]
+    if labelled.is_own and "epoch" not in chosen:
+        chosen.insert(0, "epoch")
     if chosen:
-        yield f"the {' and the '.join(chosen)} were chosen on these very comments: the numbers are optimistic"
+        verb = "was" if len(chosen) == 1 else "were"
+        yield f"the {' and the '.join(chosen)} {verb} chosen on these very comments: the numbers are optimistic"

@@ -41,3 +41,10 @@ def test_contradictions_are_a_positive_and_a_negative_of_one_text() -> None:
     targets = np.array([[1, 0], [0, 0], [1, nan], [nan, 1], [0.5, 1], [0.4, 1]], dtype=np.float32)
     assert contradictions(groups, targets).tolist() == [[True, False], [False, False], [True, False]]
     assert contradictions(np.zeros(0, dtype=np.int64), np.zeros((0, 2), dtype=np.float32)).shape == (0, 2)
+
+
+def test_a_text_of_endless_combining_marks_is_compared_as_it_is() -> None:
+    marks = "\u0301\u0323" * 100_000  # normalising it takes minutes
+    assert normalised(f"A{marks}  b") == f"a{marks} b"
+    few = "A" + "\u0301\u0323" * 15
+    assert normalised(few) != few.casefold(), "the control: up to 30 marks are put in order"

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from .conftest import Run, quick
 LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 
 
-def write_csv(path: Path, header: list[str], rows: list[list[object]]) -> Path:
+def write_csv(path: Path, header: list[str], rows: Sequence[Sequence[object]]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
@@ -22,21 +24,144 @@ def write_csv(path: Path, header: list[str], rows: list[list[object]]) -> Path:
 
 
 def test_a_report_goes_to_the_run_and_to_the_screen(civility: Run, trained: Path) -> None:
+    before = {path.name for path in (trained / "reports").iterdir()}
     done = civility("evaluate", trained, "--data", "civility:starter/held-out", "--name", "again")
     assert done.code == 0, done.err
+    written = {path.name for path in (trained / "reports").iterdir()} - before
+    assert written == {"again.json", "again.md", "again.html", "again.scores.parquet", "again-plots"}
     report = json.loads((trained / "reports" / "again.json").read_text(encoding="utf-8"))
-    assert set(report) == {"schema", "data", "labels", "macro", "undefined"}
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     assert report["data"]["files"] == ["civility:starter/held-out"]
     assert report["data"]["num_comments"] == 543
     assert report["data"]["digest"].startswith("sha256:")
     assert list(report["labels"]) == LABELS
     assert report["labels"]["toxic"]["num_positive"] == 223
-    macro = f"{report['macro']['roc_auc']:.4f}"
-    assert macro in done.out
-    assert macro in (trained / "reports" / "again.md").read_text(encoding="utf-8")
-    (trained / "reports" / "again.json").unlink()
-    (trained / "reports" / "again.md").unlink()
+    assert report["training"]["best_epoch"] in (1, 2)
+    macro = report["macro"]["roc_auc"]
+    assert macro["low"] < macro["value"] < macro["high"]
+    assert f"{macro['value']:.3f} [{macro['low']:.3f}".replace("[0.", "[.") in done.out
+    assert f"{macro['value']:.3f} [{macro['low']:.3f}" in (trained / "reports" / "again.md").read_text(encoding="utf-8")
+    assert all(len(line) <= 100 for line in done.out.splitlines() if str(trained) not in line)
+    remove_report(trained / "reports", "again")
+
+
+def remove_report(folder: Path, name: str) -> None:
+    for path in folder.glob(f"{name}[.-]*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_without_data_the_held_out_comments_are_split_off_again(civility: Run, trained: Path, tmp_path: Path) -> None:
+    own = json.loads((trained / "reports" / "validation.json").read_text(encoding="utf-8"))
+    done = civility("evaluate", trained, "--out", tmp_path)
+    assert done.code == 0, done.err
+    again = json.loads((tmp_path / "validation.json").read_text(encoding="utf-8"))
+    assert again["optimistic"] == own["optimistic"] == ["epoch", "calibration", "thresholds"]
+    assert "a little optimistic" in done.out
+    for label in LABELS:
+        one, other = again["labels"][label], own["labels"][label]
+        for part in ("num_positive", "true_positives", "false_positives", "threshold", "policy"):
+            assert one[part] == other[part], (label, part)
+        assert one["roc_auc"]["value"] == pytest.approx(other["roc_auc"]["value"], abs=1e-3)
+        assert one["calibration"]["cross_fitted"], "measured with calibrations fitted on the other folds"
+        assert one["calibration"]["after"]["log_loss"] == pytest.approx(other["calibration"]["after"]["log_loss"], 1e-3)
+    done = civility("evaluate", trained / "classifier", "--out", tmp_path)
+    assert done.code == 2
+    assert "is no run directory" in done.err
+
+
+def test_probes_groups_and_slices_come_into_the_report(civility: Run, trained: Path, tmp_path: Path) -> None:
+    texts = starter_corpus("held-out").texts[:80]
+    rows = [
+        [f"r{i}", text, i % 2, (i // 2) % 2, "" if i % 5 == 0 else i % 2, "ab"[i % 2]] for i, text in enumerate(texts)
+    ]
+    data = write_csv(tmp_path / "mine.csv", ["id", "text", "toxic", "tall", "short", "side"], rows)
+    suite = write_csv(
+        tmp_path / "suite.csv",
+        ["function", "text", "expected"],
+        [["hello", "good day", "allow"], ["bad", "fool", "flag"]],
+    )
+    sentences = [
+        [f"{word} {who} person {i}", int(word == "bad"), who]
+        for i in range(12)
+        for who in ("red", "blue")
+        for word in ("bad", "good")
+    ]
+    templates = write_csv(tmp_path / "templates.csv", ["text", "target", "group"], sentences)
+    probes = ["--suite", suite, "civility:suite", "--templates", templates, "--robustness", "--sample", "20"]
+    options = ["--groups", "tall", "short", "--slice", "side", "--no-texts", "--resamples", "50"]
+    done = civility("evaluate", trained, "--data", data, "--out", tmp_path / "out", *probes, *options)
+    assert done.code == 0, done.err
+    report = json.loads((tmp_path / "out" / "mine.json").read_text(encoding="utf-8"))
+    assert set(report["bias"]["groups"]) == {"tall", "short"}
+    assert report["bias"]["groups"]["tall"]["num_positive"] == 20
+    assert [one["name"] for one in report["slices"]["side"]] == ["a", "b"]
+    assert sum(one["num_comments"] for one in report["slices"]["length"]) == 80
+    assert set(report["suites"]) == {str(suite), "civility:suite"}
+    assert report["suites"][str(suite)]["num_cases"] == 2
+    assert set(report["templates"][str(templates)]["groups"]) == {"red", "blue"}
+    assert len(report["robustness"]["perturbations"]) == 20
+    assert 15 <= report["robustness"]["num_comments"] <= 25
+    shown = [one for label in report["errors"].values() for side in label.values() for one in side]
+    assert shown
+    assert {one["text"] for one in shown} == {""}
+    for line in ("bias", "suite", "robustness"):
+        assert f"\n  {line} " in done.out
+
+
+def test_what_is_required_and_not_shown_ends_with_3(civility: Run, trained: Path, tmp_path: Path) -> None:
+    arguments = ["evaluate", trained, "--data", "civility:starter/held-out", "--out", tmp_path]
+    wishes = [
+        "--require",
+        "macro.roc_auc >= 0",
+        "--require",
+        "labels.toxic.recall.low > 2",
+        "--require",
+        "any_label.f1 < 0",
+    ]
+    done = civility(*arguments, *wishes)
+    assert done.code == 3
+    failed = [line for line in done.err.splitlines() if line.startswith("failed: ")]
+    assert [line.split(":")[1].strip() for line in failed] == ["labels.toxic.recall.low > 2", "any_label.f1 < 0"]
+    assert list(tmp_path.glob("*.json")), "the report is written all the same"
+    assert civility(*arguments, "--require", "macro.roc_auc >= 0").code == 0
+    for wrong, told in (("macro.roc_auc", "no path, comparison"), ("makro.roc_auc > 1", "did you mean macro?")):
+        done = civility(*arguments, "--require", wrong)
+        assert done.code == 2
+        assert told in done.err
+
+
+def test_a_column_that_is_not_there_and_other_mistakes_are_told_before_scoring(
+    civility: Run, trained: Path, tmp_path: Path
+) -> None:
+    data = write_csv(tmp_path / "mine.csv", ["id", "text", "toxic"], [[i, f"comment {i}", i % 2] for i in range(8)])
+    for options, told in (
+        (["--slice", "sid"], "no column 'sid' to slice by (did you mean id?)"),
+        (["--groups", "male"], "no column 'male'"),
+        (["--bias-label", "toxi"], "no such label (did you mean toxic?)"),
+        (["--suite", data], "no suite"),
+        (["--templates", data], "templates"),
+        (["--suite", "civility:swete"], "no built-in suite"),
+    ):
+        done = civility("evaluate", trained, "--data", data, "--out", tmp_path / "out", *options)
+        assert done.code == 2, options
+        assert told in done.err
+        assert not (tmp_path / "out").exists()
+
+
+def test_two_reports_are_compared_comment_by_comment(civility: Run, trained: Path, tmp_path: Path) -> None:
+    for name, files in (("one", ["civility:starter/held-out"]), ("other", ["civility:starter/train"])):
+        assert civility("evaluate", trained, "--data", *files, "--name", name, "--out", tmp_path).code == 0
+    same = civility("compare", tmp_path / "one.json", tmp_path / "one.json", "--out", tmp_path / "difference.json")
+    assert same.code == 0, same.err
+    assert "no difference shown" in same.out
+    assert "better" not in same.out
+    assert all(len(line) <= 100 for line in same.out.splitlines() if str(tmp_path) not in line)
+    (found,) = json.loads((tmp_path / "difference.json").read_text(encoding="utf-8"))
+    assert found["num_comments"] == 543
+    assert found["macro"]["roc_auc"]["value"] == 0
+    other = civility("compare", tmp_path / "one.json", tmp_path / "other.json")
+    assert other.code == 2
+    assert "is on other comments than" in other.err
 
 
 def test_columns_in_another_order_give_the_same_report(civility: Run, trained: Path, tmp_path: Path) -> None:
@@ -53,7 +178,7 @@ def test_columns_in_another_order_give_the_same_report(civility: Run, trained: P
         reports.append(json.loads((tmp_path / "reports" / f"{path.stem}.json").read_text(encoding="utf-8")))
     assert reports[0]["labels"] == reports[1]["labels"]
     assert reports[0]["data"]["digest"] == reports[1]["data"]["digest"]
-    different = {numbers["roc_auc"] for numbers in reports[0]["labels"].values()}
+    different = {numbers["roc_auc"]["value"] for numbers in reports[0]["labels"].values()}
     assert len(different) == 6, "the control: a mixed-up label axis would be seen"
 
 
@@ -63,9 +188,9 @@ def test_a_label_that_the_file_lacks_is_unknown(civility: Run, trained: Path, tm
     done = civility("evaluate", trained, "--data", path, "--out", tmp_path)
     assert done.code == 0, done.err
     report = json.loads((tmp_path / "jigsaw2020.json").read_text(encoding="utf-8"))
-    assert report["labels"]["threat"]["roc_auc"] is None
+    assert report["labels"]["threat"]["roc_auc"]["value"] is None
     assert report["labels"]["threat"]["num_unknown"] == 20
-    assert report["undefined"]["threat.roc_auc"] == "no known target among 20"
+    assert report["undefined"]["labels.threat.roc_auc"] == "no known target"
     assert report["macro"]["roc_auc"] == report["labels"]["toxic"]["roc_auc"]
 
 

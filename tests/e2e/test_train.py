@@ -33,6 +33,13 @@ def files_of(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+PLOTS = {
+    *("quality", "training-roc-auc", "training-loss", "roc", "precision-recall", "scores", "reliability"),
+    *("co-occurrence-targets", "co-occurrence-decisions"),
+}
+
+
 def metrics_of(run: Path, kind: str) -> list[dict[str, object]]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [line for line in lines if line["kind"] == kind]
@@ -44,7 +51,8 @@ def test_a_run_leaves_exactly_the_files_of_the_design(trained: Path) -> None:
     last_two = [line["step"] for line in metrics_of(trained, "epoch")][-2:]
     assert checkpoints == {f"step-{step:06d}" for step in (best, *last_two)}
     expected = {"recipe.toml", "environment.json", "metrics.jsonl", "timing.jsonl"}
-    expected |= {"reports/validation.json", "reports/validation.md"}
+    expected |= {f"reports/validation.{kind}" for kind in ("json", "md", "html", "scores.parquet")}
+    expected |= {f"reports/validation-plots/{name}.svg" for name in PLOTS}
     expected |= {f"classifier/{name}" for name in CLASSIFIER}
     for name in checkpoints:
         expected |= {f"checkpoints/{name}/{file}" for file in CHECKPOINT}
@@ -73,7 +81,17 @@ def test_the_classifier_is_the_best_epochs(trained: Path) -> None:
     checkpoint = load_file(trained / "checkpoints" / f"step-{best:06d}" / "model.safetensors")
     words = "bert.embeddings.word_embeddings"
     assert {*kept, f"{words}._extra_state"} == set(checkpoint)
-    assert all(np.array_equal(kept[name], checkpoint[name]) for name in kept if not name.startswith(words))
+    same = [name for name in kept if not name.startswith((words, "classifier."))]
+    assert all(np.array_equal(kept[name], checkpoint[name]) for name in same)
+    # The head of the classifier holds the calibration: a row of weights a label, times its scale.
+    calibration = json.loads((trained / "classifier" / "civility.json").read_text(encoding="utf-8"))["calibration"]
+    none = {"in_head": True, "scale": 1.0, "shift": 0.0}
+    in_head = [calibration.get(label, none) for label in LABELS]
+    assert all(one["in_head"] for one in in_head)
+    scale, shift = (np.array([one[part] for one in in_head]) for part in ("scale", "shift"))
+    assert np.allclose(kept["classifier.weight"], checkpoint["classifier.weight"] * scale[:, None], atol=1e-6)
+    assert np.allclose(kept["classifier.bias"], checkpoint["classifier.bias"] * scale + shift, atol=1e-6)
+    assert any(scale != 1), "the control: some label is calibrated"
     # The checkpoint holds the rows in use, the classifier all of them.
     used = checkpoint[f"{words}.weight"]
     assert len(used) < len(kept[f"{words}.weight"])
@@ -91,13 +109,15 @@ def test_the_report_is_of_the_saved_classifier(trained: Path) -> None:
     assert list(report["labels"]) == list(data.validation.labels)
     for i, label in enumerate(data.validation.labels):
         truth = data.validation.targets[:, i]
-        assert report["labels"][label]["roc_auc"] == pytest.approx(roc_auc_score(truth, scores[:, i]), abs=1e-9)
+        assert report["labels"][label]["roc_auc"]["value"] == pytest.approx(
+            roc_auc_score(truth, scores[:, i]), abs=1e-9
+        )
         precision = average_precision_score(truth, scores[:, i])
-        assert report["labels"][label]["average_precision"] == pytest.approx(precision, abs=1e-9)
-    printed = [numbers["roc_auc"] for numbers in report["labels"].values()]
-    assert report["macro"]["roc_auc"] == pytest.approx(sum(printed) / len(printed))
+        assert report["labels"][label]["average_precision"]["value"] == pytest.approx(precision, abs=1e-9)
+    printed = [numbers["roc_auc"]["value"] for numbers in report["labels"].values()]
+    assert report["macro"]["roc_auc"]["value"] == pytest.approx(sum(printed) / len(printed))
     best = [line for line in metrics_of(trained, "epoch") if line["best"]][-1]
-    assert report["macro"]["roc_auc"] == pytest.approx(best["validation"]["macro_roc_auc"], abs=1e-3)  # type: ignore[index]
+    assert report["macro"]["roc_auc"]["value"] == pytest.approx(best["validation"]["macro_roc_auc"], abs=1e-3)  # type: ignore[index]
 
 
 def test_the_pipeline_of_transformers_gives_the_same_scores(trained: Path) -> None:
@@ -151,7 +171,9 @@ def test_comments_can_be_scored_longer_than_they_were_trained(civility: Run, tin
     weights, scores = [], []
     for length in (0, 60):
         out = tmp_path / f"run{length}"
-        settings = quick("training.epochs=1", "training.batch_size=64", f"evaluation.max_length={length}")
+        # Without calibration, which is of the scores, and in the weights of the head.
+        uncalibrated = ("training.epochs=1", "training.batch_size=64", "evaluation.calibration=none")
+        settings = quick(*uncalibrated, f"evaluation.max_length={length}")
         arguments = ("--data", "civility:starter/held-out", "--model", tiny_bert, "--out", out)
         assert civility("train", "starter", *arguments, *settings).code == 0
         weights.append(load_file(out / "classifier" / "model.safetensors"))
@@ -221,4 +243,4 @@ def test_sixteen_comments_can_be_learned_by_heart(
     losses = [line["training_loss"] for line in metrics_of(tmp_path / "run", "epoch")]
     assert losses[-1] < 0.2 < 0.6 < losses[0]  # type: ignore[operator]
     report = json.loads((tmp_path / "run" / "reports" / "validation.json").read_text(encoding="utf-8"))
-    assert report["macro"]["roc_auc"] == 1.0
+    assert report["macro"]["roc_auc"]["value"] == 1.0

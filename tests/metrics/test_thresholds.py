@@ -162,8 +162,8 @@ def test_what_cannot_be_met_is_said_with_the_nearest() -> None:
     assert not choice.met
     assert choice.is_remarkable
     assert choice.why == "precision>=0.9 cannot be met: the highest is 0.75 at threshold 0.4"
-    assert choice.precision == (0.75, *wilson(3, 4))
-    assert choice.recall == (1.0, *wilson(3, 3))
+    assert choice.precision == (0.75, *map(float, wilson(3, 4)))
+    assert choice.recall == (1.0, *map(float, wilson(3, 3)))
     choice = _choose("fpr<=0.1", [0, 1, 1, 0], [1.0, 0.7, 0.7, 0.1])
     assert choice.why == "fpr<=0.1 cannot be met: the lowest is 0.5 at threshold 0.85"
     assert (choice.met, choice.counts.flagged) == (False, 1)

@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +15,7 @@ from civility.cli.parser import build_parser
 from civility.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
+    from civility.evaluate import Question
     from civility.recipe import Recipe
     from civility.run import Begin, RunDirectory
     from civility.train.facts import Fact, Listener
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _SECONDS_FOR_THE_FIRST_TO_SPEAK = 10.0
+_FAILED_REQUIREMENT = 3
 _DEFAULT_RECIPE = "baseline"
 _SHORT_OF_MEMORY = ("failed to map segment", "annot allocate memory", "DefaultCPUAllocator", "CUDA out of memory")
 _MORE_MEMORY = (
@@ -31,7 +33,10 @@ _NEEDED = {"torch", "transformers", "accelerate", "safetensors", "sentencepiece"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one verb and exit: 0 done, 2 what the user can mend, 1 a bug, 130 Ctrl-C, 143 SIGTERM."""
+    """Run one verb and exit.
+
+    0 done, 2 what the user can mend, 3 a requirement failed, 1 a bug, 130 Ctrl-C, 143 SIGTERM.
+    """
     try:
         raise SystemExit(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except UserError as error:
@@ -80,17 +85,18 @@ def _run(arguments: list[str]) -> int:
     # twice as fast so. OpenMP reads it once, when torch is imported; what the user has set stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = build_parser(__version__).parse_args(arguments)
-    verbs = {
+    verbs: dict[str, Callable[[Namespace, list[str]], int | None]] = {
         "train": _train,
         "evaluate": _evaluate,
         "thresholds": _thresholds,
+        "compare": _compare,
         "predict": _predict,
         "audit": _audit,
         "recipes": _recipes,
     }
-    verbs[options.verb](options, ["civility", *arguments])
+    code = verbs[options.verb](options, ["civility", *arguments])
     sys.stdout.flush()
-    return 0
+    return code or 0
 
 
 def _train(options: Namespace, command: list[str]) -> None:
@@ -200,25 +206,71 @@ def _share_or_files(values: list[str]) -> float | list[str]:
         return values
 
 
-def _evaluate(options: Namespace, command: list[str]) -> None:
-    from civility.cli.display import make_console, print_notes, print_report, scoring_bar
+def _evaluate(options: Namespace, command: list[str]) -> int:
+    from civility.cli.display import make_console, print_notes, scoring_bar
+    from civility.cli.report_display import print_report
     from civility.evaluate import evaluate
 
+    question = _question(options)  # a mistake in a requirement is told before anything is scored
     console = make_console()
     with scoring_bar(make_console(stderr=True)) as bar:
         done = evaluate(
             options.target,
-            options.data,
-            text_column=options.text_column,
-            id_column=options.id_column,
+            options.data or (),
+            question,
             name=options.name,
             out=Path(options.out) if options.out else None,
-            on_scored=bar.advance,
+            on_scored=bar.advance_in,
         )
     print_notes(make_console(stderr=True), done.notes)
-    console.print(f"{done.report.num_comments:,} comments from {', '.join(done.report.files)}\n")
+    console.print(f"{done.report.data.num_comments:,} comments from {', '.join(done.report.data.files)}\n")
     print_report(console, done.report)
-    console.print(f"\n  report   {done.json_path}\n           {done.markdown_path}")
+    console.print(f"\n  report   {done.files.html}\n           {done.files.markdown}\n           {done.files.json}")
+    for failure in done.failures:
+        _say(f"failed: {failure}")
+    return _FAILED_REQUIREMENT if done.failures else 0
+
+
+def _question(options: Namespace) -> "Question":
+    """Return what an `evaluate` command asks for."""
+    from civility.data.readers import Columns
+    from civility.evaluate import Aspects, Probes, Question
+    from civility.report.requirements import parse_requirement
+
+    return Question(
+        columns=Columns(text=options.text_column, id=options.id_column, groups=tuple(options.groups)),
+        slices=tuple(options.slice),
+        aspects=Aspects(
+            label=options.bias_label,
+            num_resamples=options.resamples,
+            seed=options.seed,
+            with_texts=not options.no_texts,
+        ),
+        probes=Probes(
+            templates=tuple(options.templates),
+            suites=tuple(options.suite),
+            suite_label=options.suite_label,
+            robustness=options.robustness,
+            sample=options.sample,
+            seed=options.seed,
+        ),
+        requirements=tuple(parse_requirement(text) for text in options.require),
+    )
+
+
+def _compare(options: Namespace, command: list[str]) -> None:
+    from civility.cli.compare_display import print_comparison
+    from civility.cli.display import make_console
+    from civility.compare import compare
+
+    found = compare(options.reports, seed=options.seed, out=Path(options.out) if options.out else None)
+    console = make_console()
+    for place, one in enumerate(found):
+        if place:
+            console.print()
+        print_comparison(console, one)
+    if options.out:
+        console.print(f"\n  numbers   {options.out}")
 
 
 def _predict(options: Namespace, command: list[str]) -> None:
@@ -248,15 +300,14 @@ def _thresholds(options: Namespace, command: list[str]) -> None:
     from civility.cli.display import make_console, print_notes, scoring_bar
     from civility.cli.thresholds_display import print_thresholds
     from civility.data.readers import Columns
-    from civility.thresholds import set_thresholds
+    from civility.thresholds import Wish, set_thresholds
 
     with scoring_bar(make_console(stderr=True)) as bar:
         done = set_thresholds(
             options.target,
-            options.data,
-            options.policy,
+            options.data or (),
+            Wish(options.policy, calibrate=options.calibrate, check=options.check),
             columns=Columns(text=options.text_column, id=options.id_column),
-            check=options.check,
             on_scored=bar.advance,
         )
     print_notes(make_console(stderr=True), done.notes)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from civility.cli.checks import print_checks
-from civility.report.markdown import METRIC_NAMES, shown
-from civility.report.measure import METRICS, Report
+from civility.cli.report_display import print_report
+from civility.report.words import shown
 
 if TYPE_CHECKING:
     from civility.train.facts import EpochJudged, Fact, RunFinished, RunPlanned, RunResumed
@@ -40,27 +39,6 @@ def print_notes(console: Console, notes: Sequence[str]) -> None:
         console.print(f"warning: {note}", style="yellow")
 
 
-def print_report(console: Console, report: Report) -> None:
-    """Print a report as a table that fits 100 columns, and the reasons of what is undefined."""
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="bold")
-    table.add_column("label")
-    for metric in METRICS:
-        table.add_column(METRIC_NAMES[metric], justify="right")
-    for count in ("positive", "negative", "unknown"):
-        table.add_column(count, justify="right")
-    for label, numbers in report.labels.items():
-        values = [shown(getattr(numbers, metric)) for metric in METRICS]
-        counts = [numbers.num_positive, numbers.num_negative, numbers.num_unknown]
-        table.add_row(Text(label), *values, *(f"{count:,}" for count in counts))
-    macro = [shown(report.macro(metric)) for metric in METRICS]
-    table.add_row("macro", *macro, "", "", "", style="bold")
-    console.print(table)
-    if report.undefined:
-        console.print("  undefined, and left out of the macro average:")
-        for name, reason in report.undefined.items():
-            console.print(f"    {name}: {reason}")
-
-
 class ScoringBar:
     """Progress of scoring: a bar on a terminal, a line every ten seconds in a log.
 
@@ -78,10 +56,23 @@ class ScoringBar:
         self._progress: Progress | None = None
         self._task = TaskID(0)
         if console.is_terminal:
-            columns = [TextColumn(f"  {name}"), BarColumn(), TextColumn("{task.fields[facts]}"), _TimeLeft()]
+            columns = [
+                TextColumn("  {task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[facts]}"),
+                _TimeLeft(),
+            ]
             self._progress = Progress(*columns, console=console, transient=True)
             self._progress.start()
-            self._task = self._progress.add_task("", total=None, facts="")
+            self._task = self._progress.add_task(name, total=None, facts="")
+
+    def advance_in(self, name: str, num_comments: int, total: int) -> None:
+        """Count comments of one of several jobs, and begin anew where it is another than before."""
+        if name != self._name:
+            self._name, self._done, self._started = name, 0, time.monotonic()
+            if self._progress is not None:
+                self._progress.update(self._task, description=name)
+        self.advance(num_comments, total)
 
     def advance(self, num_comments: int, total: int | None = None) -> None:
         """Count comments that have been scored, of how many if that is known."""
@@ -295,7 +286,7 @@ class TrainingDisplay:
         print_report(console, fact.report)
         console.print()
         console.print(f"  classifier   {run.classifier}")
-        console.print(f"  report       {run.reports / 'validation.md'}")
+        console.print(f"  report       {run.reports / f'{fact.report.name}.html'}")
         console.print()
         console.print(f'  next:  echo "have a nice day" | civility predict {run.path} --data -')
         console.print(f"         civility evaluate {run.path} --data your-labelled-comments.csv")

@@ -12,6 +12,7 @@ Train multi-label toxic-comment classifiers, and run them anywhere.
   train      a recipe and labelled comments  ->  a run directory with a classifier in it
   evaluate   a classifier and labelled comments  ->  a report
   thresholds a classifier, labelled comments and a policy  ->  the score from which a comment is flagged, by label
+  compare    reports on the same comments  ->  which is better, and is it noise
   predict    a classifier and comments  ->  a score a comment and label
   audit      files of comments  ->  what is wrong with them, before a GPU hour is spent
   recipes    list the shipped recipes, or print one
@@ -26,7 +27,8 @@ the first five minutes:
   civility thresholds runs/baseline --data validation.csv --policy 'default: precision>=0.8'
   civility audit train.csv test.csv                   look at the comments before training on them
 
-'civility VERB --help' tells more. Exit codes: 0 done, 2 a mistake that you can mend, 1 a bug, 130 interrupted.
+'civility VERB --help' tells more. Exit codes: 0 done, 2 a mistake that you can mend, 3 a requirement
+failed, 1 a bug, 130 interrupted.
 """
 
 _TARGET = "a run directory, a classifier folder, or the name of a multi-label classifier on the hub"
@@ -79,6 +81,7 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     _add_train(verbs)
     _add_evaluate(verbs)
     _add_thresholds(verbs)
+    _add_compare(verbs)
     _add_predict(verbs)
     _add_audit(verbs)
     _add_recipes(verbs)
@@ -176,18 +179,60 @@ def _add_evaluate(verbs: Any) -> None:
     parser = _add_verb(
         verbs,
         "evaluate",
-        "Score labelled comments with a classifier and report what the scores are worth: per label and macro "
-        "ROC AUC and\naverage precision, with the counts they rest on, as a table, JSON and Markdown.",
+        "Score labelled comments with a classifier and report what its scores and decisions are worth: how good each "
+        "label is\nat its threshold and how sure that is, calibration, bias, behaviour, robustness, slices and the "
+        "worst errors, as a\npage, JSON, Markdown and a table. Without --data: the comments that the run held out.",
         """\
+requirements are paths into the report's JSON; .low and .high are the ends of a number's 95 % interval:
+  civility evaluate runs/baseline --data test.csv --require 'macro.roc_auc >= 0.98' \\
+      --require 'labels.threat.recall >= 0.5' --require 'labels.toxic.precision.low >= 0.8'
+a line for each that fails, and exit code 3.
+
 examples:
   civility evaluate runs/baseline --data test.csv test_labels.csv
-  civility evaluate ./classifier --data other.parquet --name other --out reports
+  civility evaluate runs/baseline --robustness --suite civility:suite hatecheck.csv
+  civility evaluate runs/baseline --data civil.csv --groups male female black white --slice lang
+  civility evaluate ./classifier --data other.parquet --templates madlibs.csv --name other --out reports
 """,
     )
     parser.add_argument("target", metavar="TARGET", help=_TARGET)
-    parser.add_argument("--data", nargs="+", action="extend", required=True, metavar="FILE", help="labelled comments")
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="labelled comments; default: the comments that the run held out for validation",
+    )
     parser.add_argument("--name", default="", metavar="NAME", help="of the report; default: the first file's")
     parser.add_argument("--out", metavar="DIR", help="folder of the report; default: the run's reports, or ./reports")
+    _add_many(parser, "--require", "REQUIREMENT", "what the report must show, as 'macro.roc_auc >= 0.98'", nargs=1)
+    _add_many(parser, "--groups", "COLUMN", "columns of the groups that comments mention, for bias; default: the run's")
+    _add_many(parser, "--templates", "FILE", "identity templates, for bias: docs/suites.md tells their columns")
+    parser.add_argument(
+        "--bias-label", default="", metavar="LABEL", help="whose bias is measured; default: toxic, or the first label"
+    )
+    _add_many(parser, "--suite", "FILE", "behaviour suites: civility:suite, HateCheck's files, or your own")
+    parser.add_argument(
+        "--suite-label", default="", metavar="LABEL", help="that cases without one are judged by; default: any label"
+    )
+    parser.add_argument("--robustness", action="store_true", help="perturb a sample of the comments and score it again")
+    parser.add_argument(
+        "--sample",
+        type=_at_least_one,
+        default=1_000,
+        metavar="NUMBER",
+        help="comments that are perturbed; default: %(default)s",
+    )
+    _add_many(parser, "--slice", "COLUMN", "columns of the file to slice by, beside length, script, capitals and links")
+    parser.add_argument(
+        "--resamples",
+        type=_at_least_one,
+        default=2_000,
+        metavar="NUMBER",
+        help="of the bootstrap; default: %(default)s",
+    )
+    parser.add_argument("--seed", type=_from_zero, default=0, metavar="NUMBER", help="of the bootstrap and the sample")
+    parser.add_argument("--no-texts", action="store_true", help="show the worst errors by their ids alone")
     _add_columns(parser)
 
 
@@ -213,18 +258,66 @@ examples:
   civility thresholds runs/baseline --data validation.csv
   civility thresholds runs/baseline --data validation.csv --policy 'threat: recall>=0.9; default: precision>=0.8'
   civility thresholds runs/baseline --data validation.csv --policy 'default: bands(f1, review<=20 per 1000)' --check
+  civility thresholds runs/baseline --data our-labelled-sample.csv --calibrate
 """,
     )
     parser.add_argument("target", metavar="TARGET", help="a run directory or a classifier folder")
-    parser.add_argument("--data", nargs="+", action="extend", required=True, metavar="FILE", help="labelled comments")
     parser.add_argument(
-        "--policy",
-        default="default: f1",
-        metavar="TEXT",
-        help="what the thresholds are to reach; default: 'default: f1'",
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="labelled comments; default: the comments that the run held out for validation",
+    )
+    parser.add_argument(
+        "--policy", default="", metavar="TEXT", help="what the thresholds are to reach; default: 'default: f1'"
+    )
+    parser.add_argument(
+        "--calibrate", action="store_true", help="first calibrate the scores on these comments, in place of before"
     )
     parser.add_argument("--check", action="store_true", help="print the thresholds, and write nothing")
     _add_columns(parser)
+
+
+def _add_compare(verbs: Any) -> None:
+    parser = _add_verb(
+        verbs,
+        "compare",
+        "Hold reports on the same comments against the first of them: differences with intervals by a paired "
+        "bootstrap, and\nwhether they are better, worse, or show no difference.",
+        """\
+A run directory stands for the report that the run wrote of itself.
+
+examples:
+  civility compare runs/baseline runs/other
+  civility compare runs/baseline/reports/test.json runs/other/reports/test.json --out difference.json
+""",
+    )
+    parser.add_argument("reports", nargs="+", metavar="REPORT", help="JSON files of reports, or run directories")
+    parser.add_argument("--out", metavar="FILE", help="JSON file for the numbers")
+    parser.add_argument("--seed", type=_from_zero, default=0, metavar="NUMBER", help="of the bootstrap")
+
+
+def _add_many(parser: argparse.ArgumentParser, option: str, metavar: str, help: str, nargs: str | int = "+") -> None:
+    parser.add_argument(option, nargs=nargs, action="extend", default=[], metavar=metavar, help=help)
+
+
+def _at_least_one(text: str) -> int:
+    return _whole_number(text, 1)
+
+
+def _from_zero(text: str) -> int:
+    return _whole_number(text, 0)
+
+
+def _whole_number(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least} up")
+    return number
 
 
 def _add_predict(verbs: Any) -> None:

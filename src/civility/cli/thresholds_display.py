@@ -19,6 +19,10 @@ _OPTIMISTIC = "measured on the comments that the thresholds were chosen on: a li
 def print_thresholds(console: Console, done: ThresholdsSet) -> None:
     """Print the thresholds chosen, with what they do to the comments they were chosen on."""
     console.print(f"{done.num_comments:,} comments\n")
+    for label, reason in done.calibrated.items():
+        console.print(f"  {label}: calibration {reason}")
+    if done.calibrated:
+        console.print()
     console.print(_table(done), width=min(console.width, _WIDTH))
     console.print(f"\n  {_LEGEND}\n  {_OPTIMISTIC}", style="dim")
     for label, choice in done.choices.items():

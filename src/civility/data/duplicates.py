@@ -13,14 +13,30 @@ from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
 Int64Array = npt.NDArray[np.int64]
 
 _DIGEST_BYTES = 16
+# Longer runs of combining marks stand in no language, and sorting them takes Python's normalize() quadratic time:
+# the limit of the Stream-Safe Text Format, Unicode Standard Annex 15.
+_LONGEST_RUN_OF_MARKS = 30
 
 
 def normalised(text: str) -> str:
-    """Return the text in NFKC and lower case, each run of white space one space, none at the ends."""
-    if not text.isascii():
+    """Return the text in NFKC and lower case, each run of white space one space, none at the ends.
+
+    A text with more than 30 combining marks in a row keeps its form: normalising it could take hours.
+    """
+    if not text.isascii() and not has_long_run_of_marks(text):
         # Folding can undo NFKC, hence twice (Unicode 3.13, D146).
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(text.casefold().split())
+
+
+def has_long_run_of_marks(text: str) -> bool:
+    """Return whether more than 30 combining marks stand in a row: such a text is not to be normalised."""
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > _LONGEST_RUN_OF_MARKS:
+            return True
+    return False
 
 
 def text_digests(texts: Sequence[str], key: bytes = b"") -> npt.NDArray[Any]:

@@ -116,6 +116,30 @@ def write_folder(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def replace_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which takes the place of ``path`` when the block ends without an exception.
+
+    Between two renames there is no folder ``path`` for an instant; the former one is beside it then, hidden.
+
+    Raises
+    ------
+    UserError : no permission, no space left, no such folder
+    """
+    beside = path.with_name(f".{path.name}.new{PARTIAL}")
+    former = path.with_name(f".{path.name}.former{PARTIAL}")
+    with explain_os_error(path):
+        for leftover in (beside, former):
+            shutil.rmtree(leftover, ignore_errors=True)
+    with write_folder(beside) as new:
+        yield new
+    with explain_os_error(path):
+        path.rename(former)
+        beside.rename(path)
+        sync_folder(path.parent)
+        shutil.rmtree(former)
+
+
 def remove_folder(path: Path) -> None:
     """Remove a folder with all that is in it, so that it is never there in part.
 

@@ -20,6 +20,7 @@ from civility.data.plan import Plan, plan
 from civility.data.sources import built_in, expand, is_built_in
 from civility.data.streams import BYTE_ORDER_MARK, find_file
 from civility.data.tables import CHUNK_ROWS, Table, open_stdin, open_table
+from civility.errors import UserError, did_you_mean
 
 __all__ = [
     "Columns",
@@ -29,6 +30,7 @@ __all__ = [
     "begins_with_mark",
     "columns_present",
     "count_cells",
+    "read_column",
     "read_dataset",
     "stream_comments",
 ]
@@ -178,6 +180,38 @@ def count_cells(file: str, column: str) -> dict[str, int] | None:
         return None
     counts = Counter(str(cell) for chunk in table.chunks([column]) for cell in chunk.columns[column] if cell)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tuple[str, ...]:
+    """Return the cells of a column for comments that were read, as text; empty where there is none.
+
+    Parameters
+    ----------
+    files : as read
+    origin : where each comment stood, (N,); None, of comments that no file holds as they are: a UserError
+    column : its name
+
+    Raises
+    ------
+    UserError : no file has the column
+    """
+    names: set[str] = set()
+    cells_of: dict[int, list[str]] = {}
+    for index in sorted(set(origin.file.tolist())) if origin is not None else ():
+        if is_built_in(files[index]):
+            continue
+        table = open_table(files[index])
+        names.update(found := table.all_columns())
+        if column in found:
+            chunks = table.chunks([column])
+            cells_of[index] = ["" if cell is None else str(cell) for chunk in chunks for cell in chunk.columns[column]]
+    if origin is None or not cells_of:
+        where = f"the files have: {', '.join(sorted(names))}" if names else "give the file with --data"
+        raise UserError(f"no column '{column}' to slice by{did_you_mean(column, names)}", where)
+    return tuple(
+        cells_of[file][row - 1] if file in cells_of else ""
+        for file, row in zip(origin.file.tolist(), origin.row.tolist(), strict=True)
+    )
 
 
 def stream_comments(source: str | Path | IO[bytes], text: str = "", id: str = "") -> Iterator[CommentChunk]:

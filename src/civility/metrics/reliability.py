@@ -116,5 +116,6 @@ def reliability(scores: Array, targets: Array, num_bins: int = 15) -> list[Bin]:
     for i in np.flatnonzero(counts):
         num, num_positive = int(counts[i]), int(hits[i])
         low, high = edges[i].item(), edges[i + 1].item()
-        bins.append(Bin(low, high, num, sums[i].item() / num, num_positive / num, *wilson(num_positive, num)))
+        share_low, share_high = (float(end) for end in wilson(num_positive, num))
+        bins.append(Bin(low, high, num, sums[i].item() / num, num_positive / num, share_low, share_high))
     return bins

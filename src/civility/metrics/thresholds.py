@@ -33,7 +33,8 @@ class Estimate(NamedTuple):
         """Return the share of successes."""
         if not trials:
             return cls(math.nan, math.nan, math.nan)
-        return cls(successes / trials, *wilson(successes, trials))
+        low, high = wilson(successes, trials)
+        return cls(successes / trials, float(low), float(high))
 
 
 @dataclass(frozen=True)

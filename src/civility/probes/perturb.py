@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from civility.data.duplicates import has_long_run_of_marks
+
 Apply = Callable[[str, float, int], str]
 
 _LEET = {"a": "4@", "b": "8", "e": "3", "g": "9", "i": "1!", "l": "1", "o": "0", "s": "5$", "t": "7", "z": "2"}
@@ -50,9 +52,6 @@ HARMLESS = (
     "Our team meets on Tuesday.",
     "The film was longer than I expected.",
 )
-# Longer runs of combining marks stand in no language, and sorting them takes Python's normalize() quadratic time:
-# the limit of the Stream-Safe Text Format, Unicode Standard Annex 15.
-_LONGEST_RUN_OF_MARKS = 30
 
 _LETTER = r"[^\W\d_]"
 
@@ -204,20 +203,11 @@ PERTURBATIONS: tuple[Perturbation, ...] = (
 
 def _normaliser(form: Literal["NFC", "NFD", "NFKC"]) -> Callable[[str], str]:
     def apply(text: str) -> str:
-        if text.isascii() or _has_long_run_of_marks(text):
+        if text.isascii() or has_long_run_of_marks(text):
             return text
         return unicodedata.normalize(form, text)
 
     return apply
-
-
-def _has_long_run_of_marks(text: str) -> bool:
-    run = 0
-    for character in text:
-        run = run + 1 if unicodedata.combining(character) else 0
-        if run > _LONGEST_RUN_OF_MARKS:
-            return True
-    return False
 
 
 INVARIANCES: tuple[Invariance, ...] = (

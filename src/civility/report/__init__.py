@@ -1,5 +1,6 @@
-"""Every number of an evaluation, and the pages drawn from it. The JSON is the truth."""
+"""Report: what scores and decisions are worth. JSON is the truth; the pages and tables are drawn from it."""
 
-from civility.report.measure import LabelNumbers, Report
+from civility.report.document import Estimate, Report
+from civility.report.scored import Scored
 
-__all__ = ["LabelNumbers", "Report"]
+__all__ = ["Estimate", "Report", "Scored"]

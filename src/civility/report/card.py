@@ -1,14 +1,14 @@
 """The model card of a classifier: a README.md with the metadata that model hubs read. Written from a run."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from civility.report.markdown import METRIC_NAMES, code, table, undefined_notes
-from civility.report.measure import METRICS, Report
+from civility.report.document import Report
+from civility.report.markdown import code, table, undefined_notes
+from civility.report.words import METRIC_NAMES, optimism
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ def model_card(facts: CardFacts, report: Report) -> str:
 
 def _metadata(facts: CardFacts, report: Report) -> str:
     metrics: list[dict[str, Any]] = []
-    for metric in METRICS:
+    for metric in METRIC_NAMES:
         # Pairs and not a dict: a label may be named "macro".
-        values = [("macro", report.macro(metric))]
-        values += [(label, getattr(numbers, metric)) for label, numbers in report.labels.items()]
+        values = [("macro", getattr(report.macro, metric).value)]
+        values += [(label, getattr(numbers, metric).value) for label, numbers in report.labels.items()]
         metrics += [
             {"type": metric, "name": f"{METRIC_NAMES[metric]} ({label})", "value": _rounded(value)}
             for label, value in values
-            if not math.isnan(value)
+            if value is not None
         ]
     index = [
         {
@@ -72,7 +72,7 @@ def _metadata(facts: CardFacts, report: Report) -> str:
             "results": [
                 {
                     "task": {"type": "text-classification", "name": "multi-label toxicity"},
-                    "dataset": {"name": f"validation split ({report.digest[:19]})", "type": "custom"},
+                    "dataset": {"name": f"validation split ({report.data.digest[:19]})", "type": "custom"},
                     "metrics": metrics,
                 }
             ],
@@ -139,9 +139,9 @@ def _usage(facts: CardFacts) -> str:
 def _results(report: Report) -> str:
     parts = [
         "## Results",
-        f"On the {report.num_comments:,} validation comments of the run. They chose the best epoch, so these numbers "
-        "are a little optimistic.",
+        f"On the {report.data.num_comments:,} validation comments of the run. {optimism(report)}",
         table(report),
+        "In brackets: 95 % intervals; precision, recall and F1 are at the thresholds of `civility.json`.",
         undefined_notes(report),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -21,6 +21,10 @@ Number = Annotated[float | None, BeforeValidator(_none_if_nan)]
 """A number; None where it is undefined (NaN is taken for None), with the reason in `Report.undefined`."""
 
 
+Optimistic = Literal["epoch", "calibration", "thresholds"]
+"""What may have been chosen on the very comments of a report."""
+
+
 class Part(BaseModel):
     """A part of the document: frozen, and nothing in it that is not named here."""
 
@@ -295,9 +299,10 @@ class Perturbed(Part):
 
 
 class Invariance(Part):
-    """A change that must not matter: how far a score moved, and how many decisions with it."""
+    """A change that must not matter: how far a score of a changed text moved, and how many decisions with it."""
 
     name: str
+    share_changed: float = 1.0
     largest_difference: float
     share_of_decisions_changed: float
 
@@ -340,7 +345,7 @@ class LabelErrorsShown(Part):
 class Report(Part):
     """Every number of an evaluation.
 
-    ``optimistic`` names what was chosen on these very comments: "epoch", "calibration", "thresholds".
+    ``optimistic`` names what was chosen on these very comments.
     ``undefined`` has a reason by the path of each number that is None for want of data, as ``labels.threat.roc_auc``.
     """
 
@@ -349,7 +354,7 @@ class Report(Part):
     data: DataFacts
     classifier: ClassifierFacts
     resampling: Resampling
-    optimistic: tuple[Literal["epoch", "calibration", "thresholds"], ...] = ()
+    optimistic: tuple[Optimistic, ...] = ()
     notes: tuple[str, ...] = ()
     verdict: Verdict
     labels: dict[str, LabelReport]

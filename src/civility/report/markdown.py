@@ -1,15 +1,15 @@
-"""A report as Markdown: for a terminal, a review or a model card. Drawn from the report alone."""
+"""A report as Markdown: for a terminal, a review or a model card.
 
-import math
+Drawn from the report alone; shows no comment's text.
+"""
 
-from civility.report.measure import METRICS, Report
+from collections.abc import Iterable, Sequence
 
-METRIC_NAMES = {"roc_auc": "ROC AUC", "average_precision": "average precision"}
+from civility.report.document import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
+from civility.report.words import METRIC_NAMES, optimism, shown, with_interval
 
-
-def shown(value: float, digits: int = 4) -> str:
-    """Return a metric for a person: four digits, or a dash where it is undefined."""
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+_COLUMNS = ("roc_auc", "average_precision", "precision", "recall", "f1")
+_GROUPS_SHOWN = 60
 
 
 def code(text: str) -> str:
@@ -17,19 +17,30 @@ def code(text: str) -> str:
     return "`" + " ".join(text.splitlines()).replace("`", "'").replace("|", "\\|") + "`"
 
 
+def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """Return a table whose first ``left`` columns hold words, the others numbers."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * left + "---:|" * (len(header) - left)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
 def table(report: Report) -> str:
-    """Return the table of a report: a row a label and the macro average below."""
-    lines = [
-        "| label | " + " | ".join(METRIC_NAMES[metric] for metric in METRICS) + " | positive | negative | unknown |",
-        "|---|" + "---:|" * (len(METRICS) + 3),
-    ]
+    """Return the table of a report: a row a label, any label, and the macro average below."""
+    header = ["label", *(METRIC_NAMES[metric] for metric in _COLUMNS), "threshold", "positive", "negative", "unknown"]
+    rows = []
     for label, numbers in report.labels.items():
-        values = " | ".join(shown(getattr(numbers, metric)) for metric in METRICS)
-        counts = f"{numbers.num_positive:,} | {numbers.num_negative:,} | {numbers.num_unknown:,}"
-        lines.append(f"| {code(label)} | {values} | {counts} |")
-    values = " | ".join(f"**{shown(report.macro(metric))}**" for metric in METRICS)
-    lines.append(f"| **macro** | {values} | | | |")
-    return "\n".join(lines)
+        values = [with_interval(getattr(numbers, metric)) for metric in _COLUMNS]
+        rows.append([code(label), *values, f"{numbers.threshold:.3g}", *_counts(numbers)])
+    any_label = report.any_label
+    values = [with_interval(getattr(any_label, metric)) for metric in _COLUMNS]
+    counts = [f"{any_label.num_positive:,}", f"{any_label.num_negative:,}", f"{any_label.num_unknown:,}"]
+    rows.append(["any label", *values, "", *counts])
+    values = [f"**{with_interval(getattr(report.macro, metric))}**" for metric in _COLUMNS]
+    rows.append(["**macro**", *values, "", "", "", ""])
+    return _grid(header, rows)
+
+
+def _counts(numbers: LabelReport) -> list[str]:
+    return [f"{numbers.num_positive:,}", f"{numbers.num_negative:,}", f"{numbers.num_unknown:,}"]
 
 
 def undefined_notes(report: Report) -> str:
@@ -40,22 +51,126 @@ def undefined_notes(report: Report) -> str:
     return "Undefined, and left out of the macro average:\n\n" + "\n".join(lines)
 
 
-def to_markdown(report: Report, title: str, note: str = "") -> str:
-    """Return a whole page.
-
-    Parameters
-    ----------
-    report : what to show
-    title : of the page
-    note : a sentence above the table, as what the split was used for
-    """
-    files = ", ".join(code(file) for file in report.files)
+def to_markdown(report: Report) -> str:
+    """Return a whole page."""
+    files = ", ".join(code(file) for file in report.data.files)
+    digest = code(report.data.digest[:19])
     parts = [
-        f"# {title}",
-        f"{report.num_comments:,} comments from {files} ({code(report.digest[:19])})",
-        note,
+        f"# Report: {' '.join(report.name.splitlines())}",
+        f"{report.data.num_comments:,} comments from {files} ({digest}), scored by {code(report.classifier.name)}",
+        "\n".join(f"- {note}" for note in filter(None, (optimism(report), *report.notes))),
+        _verdicts(report),
         table(report),
         undefined_notes(report),
-        "The macro average is the mean over the labels above where the metric is defined.",
+        "In brackets: 95 % intervals. The macro average is the mean over the labels where a number is defined; "
+        "precision, recall and F1 are at the thresholds above.",
+        _at_rates(report),
+        _calibration(report),
+        *(_bias(f"Bias: groups of {bias.source}", bias) for bias in (report.bias,) if bias),
+        *(_bias(f"Bias: {name}", bias) for name, bias in report.templates.items()),
+        *(_suite(name, suite) for name, suite in report.suites.items()),
+        _robustness(report.robustness) if report.robustness else "",
+        *(_slices(kind, slices) for kind, slices in report.slices.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _verdicts(report: Report) -> str:
+    rows = [[code(label), one.verdict.word, one.verdict.why] for label, one in report.labels.items()]
+    return f"**{report.verdict.word}**: {report.verdict.why}\n\n" + _grid(["label", "verdict", "why"], rows, left=3)
+
+
+def _at_rates(report: Report) -> str:
+    rates = list(report.macro.recall_at_fpr)
+    rows = [
+        [code(label), *(with_interval(one.recall_at_fpr[rate]) for rate in rates)]
+        for label, one in report.labels.items()
+    ]
+    rows.append(["any label", *(with_interval(report.any_label.recall_at_fpr[rate]) for rate in rates)])
+    header = ["label", *(f"recall at {float(rate):.1%} false positives" for rate in rates)]
+    return "## Recall at fixed false-positive rates\n\n" + _grid(header, rows)
+
+
+def _calibration(report: Report) -> str:
+    rows = []
+    for label, numbers in report.labels.items():
+        one = numbers.calibration
+        if one is None or one.before.log_loss is None:
+            continue
+        pairs = [
+            (one.before.calibration_error, one.after.calibration_error),
+            (one.before.brier, one.after.brier),
+            (one.before.log_loss, one.after.log_loss),
+        ]
+        rows.append([code(label), one.method, *(f"{shown(was)} → {shown(now)}" for was, now in pairs)])
+    if not rows:
+        return ""
+    fitted = any(one.calibration and one.calibration.cross_fitted for one in report.labels.values())
+    how = "\n\nAfter calibration: by cross-fitting, since it was fitted on these comments." if fitted else ""
+    header = ["label", "calibration", "calibration error", "Brier", "log loss"]
+    return "## Calibration, before → after\n\n" + _grid(header, rows, left=2) + how
+
+
+def _bias(title: str, bias: BiasReport) -> str:
+    rows = []
+    for name, group in sorted(bias.groups.items(), key=lambda item: _worst(item[1].subgroup_auc))[:_GROUPS_SHOWN]:
+        aucs = [shown(auc.value, 3) for auc in (group.subgroup_auc, group.bpsn_auc, group.bnsp_auc)]
+        gaps = [with_interval(gap, 2) for gap in (group.false_positive_gap, group.false_negative_gap)]
+        rows.append([code(name), *aucs, *gaps, f"{group.num_positive:,}", f"{group.num_negative:,}", group.note])
+    header = ["group", "subgroup AUC", "BPSN AUC", "BNSP AUC", "FPR gap", "FNR gap", "positive", "negative", ""]
+    return (
+        f"## {title}\n\nLabel {code(bias.label)}: final {with_interval(bias.final)} "
+        f"(overall {with_interval(bias.overall_auc)}; generalised means, power {bias.power:g}: subgroup "
+        f"{shown(bias.subgroup_auc, 3)}, BPSN {shown(bias.bpsn_auc, 3)}, BNSP {shown(bias.bnsp_auc, 3)}).\n\n"
+        + _grid(header, rows)
+    )
+
+
+def _worst(estimate: Estimate) -> float:
+    return 2.0 if estimate.value is None else estimate.value
+
+
+def _suite(name: str, suite: SuiteReport) -> str:
+    rows = [
+        [code(one.function), one.expected, with_interval(one.share_right), f"{one.num_right:,} / {one.num_cases:,}"]
+        for one in suite.functions
+    ]
+    left = f", {suite.num_left_out:,} left out for want of their label" if suite.num_left_out else ""
+    return (
+        f"## Behaviour: {name}\n\n{suite.num_cases:,} cases{left}; as expected: {with_interval(suite.share_right)}.\n\n"
+        + _grid(["function", "expected", "as expected", "cases"], rows, left=2)
+    )
+
+
+def _robustness(robustness: RobustnessReport) -> str:
+    rows = [
+        [code(one.name), f"{one.strength:g}", f"{one.share_changed:.0%}", with_interval(one.macro_recall_change)]
+        for one in robustness.perturbations
+    ]
+    unmoved = [
+        [
+            code(one.name),
+            f"{one.share_changed:.0%}",
+            f"{one.largest_difference:.2g}",
+            f"{one.share_of_decisions_changed:.2%}",
+        ]
+        for one in robustness.invariances
+    ]
+    header = ["perturbation", "strength", "texts changed", "change of recall, mean over labels"]
+    return (
+        f"## Robustness, on {robustness.num_comments:,} comments\n\n{_grid(header, rows)}\n\n"
+        "What must not matter, on the texts that it changes:\n\n"
+        + _grid(["change", "texts changed", "largest difference of a score", "decisions changed"], unmoved)
+    )
+
+
+def _slices(kind: str, slices: Sequence[Slice]) -> str:
+    if not slices:
+        return ""
+    labels = list(slices[0].labels)
+    rows = [
+        [code(one.name), f"{one.num_comments:,}", *(shown(one.labels[label].roc_auc, 3) for label in labels), one.note]
+        for one in slices
+    ]
+    header = ["slice", "comments", *(f"{code(label)} ROC AUC" for label in labels), ""]
+    return f"## Slices by {' '.join(kind.splitlines())}\n\n" + _grid(header, rows)

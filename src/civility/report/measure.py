@@ -1,141 +1,287 @@
-"""Report: the numbers of an evaluation, and their JSON. Knows neither model nor file names."""
+"""Fill a report: ranking, decisions, calibration and curves of every label, with intervals.
 
-import json
+Knows neither model nor files.
+"""
+
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Dataset
-from civility.errors import UserError
-from civility.metrics.ranking import average_precision, roc_auc
+from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
+from civility.metrics.counted import Decided, Ranking
+from civility.metrics.intervals import percentile_interval, wilson
+from civility.metrics.resampling import Statistic, point, resample, strata_of
+from civility.report.calibrated import calibration_of
+from civility.report.curve import curve_of, explorer_of, histogram_of
+from civility.report.document import (
+    AnyLabel,
+    ClassifierFacts,
+    CoOccurrence,
+    DataFacts,
+    Estimate,
+    LabelReport,
+    Macro,
+    Number,
+    Report,
+    Resampling,
+)
+from civility.report.scored import Scored
+from civility.report.verdict import judge, judge_all
 
-SCHEMA = 1
-METRICS = {"roc_auc": roc_auc, "average_precision": average_precision}
+FPRS = (0.01, 0.001)
+NUM_RESAMPLES = 2_000
+_ANY = "any label"
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """The numbers of one label (or of any label) on the data, and on each resample of them."""
+
+    values: dict[str, float]
+    resampled: dict[str, Float64Array]
+
+    def estimate(self, name: str) -> Estimate:
+        return estimate(self.values[name], self.resampled[name])
+
+
+def estimate(value: float, resampled: Float64Array) -> Estimate:
+    """Return a number with the interval of its resamples; none where they are all the same, which says nothing."""
+    low, high = percentile_interval(resampled)
+    if math.isnan(value) or not low < high:
+        return Estimate(value=value)
+    return Estimate(value=value, low=float(low), high=float(high))
+
+
+def proportion(successes: int, trials: int, times: float = 1) -> Estimate:
+    """Return a share (times a number) with Wilson's interval, which is never of no width; None of nothing."""
+    if not trials:
+        return Estimate(value=None)
+    low, high = wilson(successes, trials)
+    return Estimate(value=times * successes / trials, low=times * float(low), high=times * float(high))
+
+
+def measure(
+    scored: Scored,
+    files: Sequence[str],
+    *,
+    name: str,
+    classifier: ClassifierFacts,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Report:
+    """Measure scores and decisions against targets.
+
+    Parameters
+    ----------
+    scored : N comments on L labels, with their scores and thresholds
+    files : where the comments came from
+    name : of the report
+    classifier : what scored them
+    num_resamples : of the bootstrap; the same comments for every number, so that they can be averaged
+    seed : of the bootstrap
+    """
+    dataset = scored.dataset
+    measured = _measure_all(scored, num_resamples, seed)
+    labels = {label: _label_report(scored, column, measured[label]) for column, label in enumerate(dataset.labels)}
+    verdicts = {label: numbers.verdict for label, numbers in labels.items()}
+    return Report(
+        name=name,
+        data=DataFacts(files=tuple(files), digest=dataset.digest, num_comments=len(dataset)),
+        classifier=classifier,
+        resampling=Resampling(num_resamples=num_resamples, seed=seed),
+        verdict=judge_all(verdicts),
+        labels=labels,
+        macro=_macro([measured[label] for label in dataset.labels]),
+        any_label=_any_label(scored, measured[_any_key(dataset.labels)]),
+        co_occurrence=_co_occurrence(scored),
+        explorer=explorer_of(scored, [numbers.curve for numbers in labels.values()]),
+        undefined=_undefined(labels),
+    )
+
+
+def _any_key(labels: Sequence[str]) -> str:
+    """Return a key for the numbers of any label that no label has."""
+    key = _ANY
+    while key in labels:
+        key += "'"
+    return key
+
+
+def _measure_all(scored: Scored, num_resamples: int, seed: int) -> dict[str, _Measured]:
+    dataset = scored.dataset
+    columns: dict[str, tuple[Float32Array, Float32Array, Bools]] = {
+        label: (dataset.targets[:, i], scored.scores[:, i], scored.flagged[:, i])
+        for i, label in enumerate(dataset.labels)
+    }
+    if dataset.labels:
+        columns[_any_key(dataset.labels)] = (
+            scored.any_target,
+            scored.scores.max(axis=1),
+            np.asarray(scored.flagged.any(axis=1)),
+        )
+    statistics: dict[str, Statistic] = {}
+    for label, (targets, scores, flagged) in columns.items():
+        statistics[f"rank {label}"] = Ranking(targets, scores, FPRS)
+        statistics[f"decide {label}"] = Decided(targets, flagged)
+    values = resample(statistics, strata_of(dataset.targets), num_resamples=num_resamples, seed=seed)
+    return {label: _joined(statistics, values, [f"rank {label}", f"decide {label}"], len(dataset)) for label in columns}
+
+
+def _joined(
+    statistics: Mapping[str, Statistic], resampled: Mapping[str, Float64Array], keys: Sequence[str], num_comments: int
+) -> _Measured:
+    on_data: dict[str, float] = {}
+    on_resamples: dict[str, Float64Array] = {}
+    for key in keys:
+        on_data |= dict(zip(statistics[key].names, point(statistics[key], num_comments).tolist(), strict=True))
+        on_resamples |= dict(zip(statistics[key].names, resampled[key], strict=True))
+    return _Measured(on_data, on_resamples)
+
+
+def _label_report(scored: Scored, column: int, measured: _Measured) -> LabelReport:
+    label = scored.dataset.labels[column]
+    targets, scores = scored.dataset.targets[:, column], scored.scores[:, column]
+    counts = _Counts.of(targets, scored.flagged[:, column])
+    f1, threshold = measured.estimate("f1"), scored.threshold(label)
+    review = scored.review_thresholds.get(label)
+    return LabelReport(
+        **counts.numbers(),
+        **_ranking(measured),
+        threshold=threshold,
+        review_threshold=review,
+        policy=scored.policies.get(label, ""),
+        true_positives=counts.true_positives,
+        false_positives=counts.false_positives,
+        false_negatives=counts.num_positive - counts.true_positives,
+        true_negatives=counts.num_negative - counts.false_positives,
+        **counts.decided(f1),
+        review_per_1000=None
+        if review is None
+        else 1000 * _share_between(scores[~np.isnan(targets)], review, threshold),
+        calibration=calibration_of(scored, column),
+        verdict=judge(counts.num_positive, counts.num_negative, f1, counts.precision, counts.recall),
+        curve=curve_of(targets, scores, threshold),
+        histogram=histogram_of(targets, scores),
+    )
+
+
+def _any_label(scored: Scored, measured: _Measured) -> AnyLabel:
+    counts = _Counts.of(scored.any_target, np.asarray(scored.flagged.any(axis=1)))
+    return AnyLabel(**counts.numbers(), **_ranking(measured), **counts.decided(measured.estimate("f1")))
+
+
+def _ranking(measured: _Measured) -> dict[str, Estimate | dict[str, Estimate]]:
+    return {
+        "roc_auc": measured.estimate("roc_auc"),
+        "average_precision": measured.estimate("average_precision"),
+        "recall_at_fpr": {str(fpr): measured.estimate(f"recall_at_fpr_{fpr}") for fpr in FPRS},
+    }
 
 
 @dataclass(frozen=True)
-class LabelNumbers:
-    """What one label's scores are worth. Counts are of comments; metrics are in [0, 1], NaN if undefined."""
+class _Counts:
+    """Comments with a known target, flagged or not."""
 
     num_positive: int
     num_negative: int
     num_unknown: int
-    roc_auc: float
-    average_precision: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """Every number of an evaluation.
-
-    Parameters
-    ----------
-    files : as they were given
-    digest : of the dataset
-    num_comments : N
-    labels : numbers by label, in the order of the label axis
-    undefined : the reason by ``label.metric`` for each metric that is NaN
-    """
-
-    files: tuple[str, ...]
-    digest: str
+    true_positives: int
+    false_positives: int
+    num_flagged: int
     num_comments: int
-    labels: dict[str, LabelNumbers]
-    undefined: dict[str, str]
 
     @classmethod
-    def measure(cls, dataset: Dataset, scores: npt.NDArray[np.float32], files: Sequence[str]) -> "Report":
-        """Measure scores against targets.
+    def of(cls, targets: Float32Array, flagged: Bools) -> "_Counts":
+        positive, negative = targets >= POSITIVE_FROM, targets < POSITIVE_FROM  # NaN is neither
+        return cls(
+            num_positive=int(positive.sum()),
+            num_negative=int(negative.sum()),
+            num_unknown=int(np.isnan(targets).sum()),
+            true_positives=int((positive & flagged).sum()),
+            false_positives=int((negative & flagged).sum()),
+            num_flagged=int(flagged.sum()),
+            num_comments=len(targets),
+        )
 
-        Parameters
-        ----------
-        dataset : N comments on L labels
-        scores : (N, L) in the dataset's order of comments and labels
-        files : where the comments came from
+    @property
+    def precision(self) -> Estimate:
+        return proportion(self.true_positives, self.true_positives + self.false_positives)
 
-        Raises
-        ------
-        ValueError : the shapes differ, or a score is NaN
-        """
-        if scores.shape != dataset.targets.shape:
-            raise ValueError(f"scores have shape {scores.shape}, targets {dataset.targets.shape}")
-        labels: dict[str, LabelNumbers] = {}
-        undefined: dict[str, str] = {}
-        for column, label in enumerate(dataset.labels):
-            numbers = _measure_label(dataset.targets[:, column], scores[:, column])
-            labels[label] = numbers
-            for metric in METRICS:
-                if math.isnan(getattr(numbers, metric)):
-                    undefined[f"{label}.{metric}"] = _why_undefined(numbers)
-        return cls(tuple(files), dataset.digest, len(dataset), labels, undefined)
+    @property
+    def recall(self) -> Estimate:
+        return proportion(self.true_positives, self.num_positive)
 
-    def macro(self, metric: str) -> float:
-        """Return the mean of a metric over the labels where it is defined; NaN if it is nowhere."""
-        values = [getattr(numbers, metric) for numbers in self.labels.values()]
-        defined = [value for value in values if not math.isnan(value)]
-        return sum(defined) / len(defined) if defined else math.nan
+    def numbers(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in ("num_positive", "num_negative", "num_unknown")}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as the JSON document has it: what is undefined is None, its reason beside it."""
+    def decided(self, f1: Estimate) -> dict[str, Estimate]:
+        known = self.num_positive + self.num_negative
         return {
-            "schema": SCHEMA,
-            "data": {"files": list(self.files), "digest": self.digest, "num_comments": self.num_comments},
-            "labels": {label: _without_nan(asdict(numbers)) for label, numbers in self.labels.items()},
-            "macro": _without_nan({metric: self.macro(metric) for metric in METRICS}),
-            "undefined": dict(self.undefined),
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": f1,
+            "false_positive_rate": proportion(self.false_positives, self.num_negative),
+            "flagged_per_1000": proportion(self.true_positives + self.false_positives, known, times=1000),
         }
 
-    def to_json(self) -> str:
-        """Return the canonical form: JSON with a final line break."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> "Report":
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        UserError : no report, or one of another schema
-        """
-        try:
-            content = json.loads(text)
-            if content["schema"] != SCHEMA:
-                raise UserError(f"report of schema {content['schema']}, expected {SCHEMA}", "evaluate again")
-            labels = {label: _numbers_from_json(numbers) for label, numbers in content["labels"].items()}
-            data = content["data"]
-            return cls(tuple(data["files"]), data["digest"], data["num_comments"], labels, content["undefined"])
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"no report of civility: {error}", "evaluate again") from error
+def _share_between(scores: Float32Array, low: float, high: float) -> float:
+    cuts = np.array([low, high], dtype=np.float32)
+    return float(((scores >= cuts[0]) & (scores < cuts[1])).mean()) if len(scores) else math.nan
 
 
-def _numbers_from_json(numbers: dict[str, Any]) -> LabelNumbers:
-    values: dict[str, Any] = {name: math.nan if value is None else value for name, value in numbers.items()}
-    return LabelNumbers(**values)
+def _macro(labels: Sequence[_Measured]) -> Macro:
+    def mean(name: str) -> Estimate:
+        defined = [one for one in labels if not math.isnan(one.values[name])]
+        if not defined:
+            return Estimate(value=None)
+        value = sum(one.values[name] for one in defined) / len(defined)
+        return estimate(value, np.mean([one.resampled[name] for one in defined], axis=0))
 
-
-def _measure_label(targets: npt.NDArray[np.float32], scores: npt.NDArray[np.float32]) -> LabelNumbers:
-    known = ~np.isnan(targets)
-    num_positive = int((targets[known] >= POSITIVE_FROM).sum())
-    return LabelNumbers(
-        num_positive=num_positive,
-        num_negative=int(known.sum()) - num_positive,
-        num_unknown=int((~known).sum()),
-        roc_auc=roc_auc(targets, scores),
-        average_precision=average_precision(targets, scores),
+    return Macro(
+        roc_auc=mean("roc_auc"),
+        average_precision=mean("average_precision"),
+        recall_at_fpr={str(fpr): mean(f"recall_at_fpr_{fpr}") for fpr in FPRS},
+        precision=mean("precision"),
+        recall=mean("recall"),
+        f1=mean("f1"),
     )
 
 
-def _why_undefined(numbers: LabelNumbers) -> str:
-    num_known = numbers.num_positive + numbers.num_negative
-    if not num_known:
-        return f"no known target among {numbers.num_unknown:,}"
+def _co_occurrence(scored: Scored) -> CoOccurrence:
+    def together(marks: Bools) -> tuple[tuple[int, ...], ...]:
+        counts = marks.T.astype(np.int64) @ marks.astype(np.int64)
+        return tuple(tuple(row) for row in counts.tolist())
+
+    return CoOccurrence(targets=together(scored.dataset.targets >= POSITIVE_FROM), decisions=together(scored.flagged))
+
+
+def _undefined(labels: Mapping[str, LabelReport]) -> dict[str, str]:
+    """Return the reason of each number of a label that is None for want of data, by its path."""
+    reasons: dict[str, str] = {}
+    for label, numbers in labels.items():
+        known = numbers.num_positive + numbers.num_negative
+        missing = "no known target" if not known else _missing(numbers)
+        both: dict[str, Number] = {
+            "roc_auc": numbers.roc_auc.value,
+            "average_precision": numbers.average_precision.value,
+            **{f"recall_at_fpr.{fpr}": found.value for fpr, found in numbers.recall_at_fpr.items()},
+            "recall": numbers.recall.value,
+            "f1": numbers.f1.value,
+            "false_positive_rate": numbers.false_positive_rate.value,
+        }
+        reasons |= {f"labels.{label}.{name}": missing for name, value in both.items() if value is None}
+        if numbers.precision.value is None:
+            reasons[f"labels.{label}.precision"] = "nothing is flagged at the threshold in use" if known else missing
+        if numbers.roc_auc.value is not None and numbers.roc_auc.low is None:
+            reasons[f"labels.{label}.roc_auc.low"] = "every resample gives the same value: no interval can be told"
+    return reasons
+
+
+def _missing(numbers: LabelReport) -> str:
     missing = "positive" if not numbers.num_positive else "negative"
-    return f"no {missing} comment among {num_known:,}"
-
-
-def _without_nan(numbers: dict[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in numbers.items()}
+    return f"no {missing} comment among {numbers.num_positive + numbers.num_negative:,}"

@@ -1,14 +1,51 @@
-"""The files of a report. The JSON is the truth; the page beside it is drawn from it."""
+"""The files of a report. The JSON is the truth; the pages beside it are drawn from it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from civility.data.files import explain_os_error, write_file
+from civility.data.files import explain_os_error, remove_folder, write_file, write_folder
+from civility.report.document import Report
 from civility.report.markdown import to_markdown
-from civility.report.measure import Report
+from civility.report.page import plots, to_html
+from civility.report.scored import Scored
+from civility.report.scores import write_scores_of
 
 
-def write_report(report: Report, folder: Path, name: str, note: str = "") -> tuple[Path, Path]:
-    """Write ``NAME.json`` and ``NAME.md`` into a folder, which is made if need be, and return their paths.
+@dataclass(frozen=True)
+class ReportFiles:
+    """Where the files of a report are: ``NAME.json`` and so on, all in one folder."""
+
+    folder: Path
+    name: str
+
+    @property
+    def json(self) -> Path:
+        """Every number."""
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def markdown(self) -> Path:
+        """For a terminal or a review."""
+        return self.folder / f"{self.name}.md"
+
+    @property
+    def html(self) -> Path:
+        """For people."""
+        return self.folder / f"{self.name}.html"
+
+    @property
+    def scores(self) -> Path:
+        """What was measured: ids, targets, scores."""
+        return self.folder / f"{self.name}.scores.parquet"
+
+    @property
+    def plots(self) -> Path:
+        """The plots as SVG files."""
+        return self.folder / f"{self.name}-plots"
+
+
+def write_report(report: Report, scored: Scored, folder: Path) -> ReportFiles:
+    """Write the files of a report into a folder, which is made if need be.
 
     Raises
     ------
@@ -16,9 +53,23 @@ def write_report(report: Report, folder: Path, name: str, note: str = "") -> tup
     """
     with explain_os_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    json_path, markdown_path = folder / f"{name}.json", folder / f"{name}.md"
-    with write_file(json_path) as file:
+    files = ReportFiles(folder, report.name)
+    with write_file(files.json) as file:
         file.write(report.to_json())
-    with write_file(markdown_path) as file:
-        file.write(to_markdown(report, f"Report: {name}", note))
-    return json_path, markdown_path
+    with write_file(files.markdown) as file:
+        file.write(to_markdown(report))
+    with write_file(files.html) as file:
+        file.write(to_html(report))
+    write_scores_of(scored, files.scores)
+    _write_plots(report, files.plots)
+    return files
+
+
+def _write_plots(report: Report, folder: Path) -> None:
+    """Put the plots in place, all at once: none of an earlier report stays among them."""
+    with explain_os_error(folder):
+        if folder.is_dir():
+            remove_folder(folder)
+    with write_folder(folder) as new:
+        for name, svg in plots(report).items():
+            (new / f"{name}.svg").write_text(svg, encoding="utf-8")

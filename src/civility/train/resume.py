@@ -14,9 +14,12 @@ from civility.run import RunDirectory
 from civility.training.checkpoint import DamagedCheckpoint, read_facts, verify_checkpoint
 
 # What may differ from the recipe of the run that is gone on with: it changes no number that training computes, or,
-# like names of files and the sharing of a batch, is compared in another way below.
+# like names of files and the sharing of a batch, is compared in another way below (groups by the digest of the data).
 _FREE = {
     "data.files",
+    "data.groups",
+    "evaluation.calibration",
+    "evaluation.policy",
     "model.name",
     "model.revision",
     "training.batch_size",

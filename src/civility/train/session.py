@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from civility.classifier import Classifier
 from civility.data.dataset import Float32Array
@@ -24,13 +23,14 @@ from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.card import model_card
 from civility.report.pages import write_report
-from civility.run import OWN_REPORT, Begin, RunDirectory
+from civility.run import Begin, RunDirectory
 from civility.train import account
 from civility.train.assembly import build_trainer, check_and_load, plan_of, start_devices, tokenise_comments
 from civility.train.doctor import Check, agreed, checks_of_the_run
 from civility.train.doctor.not_finite import explain_not_finite
 from civility.train.facts import Listener, RunPlanned, RunResumed, Speed, ValidationScored, ValidationStarted
 from civility.train.fitting import fit_to_memory
+from civility.train.judgement import fit_to_validation, report_of_run
 from civility.train.keeper import Keeper
 from civility.train.records import Records, open_records
 from civility.train.resume import Former, StartingPoint, find_starting_point
@@ -43,11 +43,6 @@ from civility.training.stopping import EarlyStopping
 from civility.training.threads import Threads
 from civility.training.validation import measure_validation, score_everywhere
 from civility.training.watch import LossWatch, RateWatch, Warned, watch_scores
-
-VALIDATION_NOTE = (
-    "These comments chose the best epoch of the run, so the numbers are a little optimistic: "
-    "evaluate on comments that took no part for a number to rely on."
-)
 
 
 @dataclass(eq=False)
@@ -336,12 +331,12 @@ class Session:
             give_back_whole(self.encoder.model.cpu())
             classifier = Classifier(self.encoder, self.recipe.scoring_length)
             # The logits that chose the epoch are, to rounding, what the classifier computes: no need to score again.
-            scores = torch.sigmoid(torch.from_numpy(logits)).numpy()
-            report = Report.measure(self.data.validation, scores, self.data.validation_files)
+            scored = fit_to_validation(classifier, self.data, logits, self.recipe)
+            self._records.flush()
+            report = report_of_run(classifier, scored, self.data, self.recipe, self.run.read_metrics())
             card = model_card(account.card(self.recipe, self.data, self.run, self.stopping), report)
             self._keeper.save_best()
-            write_report(report, self.run.reports, OWN_REPORT, VALIDATION_NOTE)
-            self._records.flush()
+            write_report(report, scored, self.run.reports)
             with write_folder(self.run.classifier) as folder:
                 classifier.save(folder, card)
         except UserError as error:

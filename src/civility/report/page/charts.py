@@ -4,7 +4,7 @@ Each is drawn once and used twice: in the page and in the SVG files. Knows no HT
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from civility.report.document import CalibrationReport, Estimate, LabelReport, ScoreQuality
@@ -313,7 +313,7 @@ def explorer(label: str, numbers: LabelReport) -> Drawing:
     return Drawing("".join(parts), EXPLORER_WIDTH, EXPLORER_HEIGHT, tells)
 
 
-def _early(points: list[Point]) -> float:
+def _early(points: Sequence[tuple[float, float]]) -> float:
     """Return the highest value of the first quarter, above which there is room for words."""
     return max(value for _, value in points[: max(1, len(points) // 4)])
 

@@ -1,0 +1,130 @@
+"""Evaluate: a classifier and labelled comments become a report.
+
+The story: read, score, measure, probe, write. What is measured is in `civility.report`; what else the classifier is
+asked is in `civility.evaluate.probing`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from civility.classifier import Classifier
+from civility.data.readers import Columns, read_column
+from civility.errors import UserError, did_you_mean
+from civility.evaluate.probing import Probes, probe
+from civility.labelled import optimistic, read_labelled, scored_by
+from civility.report import Report
+from civility.report.document import ClassifierFacts
+from civility.report.history import training_curves
+from civility.report.pages import ReportFiles, write_report
+from civility.report.requirements import Requirement, failures
+from civility.report.whole import Aspects, Subject, main_label, report_on
+from civility.run import OWN_REPORT, RunDirectory
+
+__all__ = ["Aspects", "Evaluation", "Probes", "Question", "evaluate", "report_name"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to measure, and how.
+
+    Parameters
+    ----------
+    columns : of the comments, and of the groups that they mention; empty names are recognised
+    slices : columns of the file to slice by
+    aspects : how to look at the comments
+    probes : what else to ask the classifier
+    requirements : what the report must show
+    """
+
+    columns: Columns = field(default_factory=Columns)
+    slices: tuple[str, ...] = ()
+    aspects: Aspects = field(default_factory=Aspects)
+    probes: Probes = field(default_factory=Probes)
+    requirements: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A report, what a person should know of its comments, where it was written, and what it fails to show."""
+
+    report: Report
+    notes: tuple[str, ...]
+    files: ReportFiles
+    failures: tuple[str, ...]
+
+
+def evaluate(
+    target: str,
+    files: Sequence[str] = (),
+    question: Question = Question(),
+    *,
+    name: str = "",
+    out: Path | None = None,
+    on_scored: Callable[[str, int, int], None] = lambda what, num_comments, total: None,
+) -> Evaluation:
+    """Score labelled comments with a classifier, and measure and write what scores and decisions are worth.
+
+    Parameters
+    ----------
+    target : a run directory, a classifier folder or a hub name
+    files : labelled comments; a label that they lack is unknown. None: those that the run held out
+    question : what to measure
+    name : of the report; default: the first file's name, or that of the run's own report
+    out : folder of the report; default: the run's reports, or ``reports`` where the command runs
+    on_scored : told, after each batch, what is scored, the number of texts in the batch and in all
+
+    Raises
+    ------
+    UserError : whatever the user can mend
+    """
+    run = RunDirectory.find(Path(target))
+    name = _checked_name(name, files, overwrites=run is not None and out is None)
+    classifier = Classifier.load(target)
+    label = _checked_label(question.aspects.label, classifier.labels)
+    labelled = read_labelled(target, files, classifier.labels, question.columns)
+    columns = {column: read_column(labelled.files, labelled.origin, column) for column in question.slices}
+    probes = question.probes.read()  # a mistake in a file is told before the comments are scored
+    texts = labelled.dataset.texts
+    logits = classifier.logits(texts, on_scored=lambda number: on_scored("scoring", number, len(texts)))
+    scored = scored_by(classifier, labelled.dataset, logits)
+    subject = Subject(
+        name,
+        labelled.files,
+        ClassifierFacts(name=target, max_length=classifier.max_length),
+        optimistic(classifier, labelled),
+        labelled.notes,
+        training_curves(run.read_metrics()) if run else None,
+    )
+    report = report_on(scored, subject, replace(question.aspects, label=label, columns=columns))
+    report = report.model_copy(update=probe(classifier, scored, probes, label, on_scored))
+    failed = failures(report, question.requirements)
+    written = write_report(report, scored, out or (run.reports if run else Path("reports")))
+    return Evaluation(report, labelled.notes, written, failed)
+
+
+def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
+    """Return the name of the report; UserError if it is none, or the run's own report would be replaced."""
+    name = name or (report_name(files) if files else OWN_REPORT)
+    if Path(name).name != name or name in (".", ".."):
+        raise UserError(f"--name {name}: is no plain name", "choose a name without slashes")
+    if files and name == OWN_REPORT and overwrites:
+        raise UserError(
+            f"the run's own report is named {OWN_REPORT}: it would be replaced",
+            "give this one another name: --name NAME",
+        )
+    return name
+
+
+def report_name(files: Sequence[str]) -> str:
+    """Return the name of a report on these files: that of the first, without its suffixes."""
+    first = Path(files[0]).name if files else "report"
+    return first.split(".")[0].replace("*", "all") or "report"
+
+
+def _checked_label(wanted: str, labels: Sequence[str]) -> str:
+    if wanted and wanted not in labels:
+        raise UserError(
+            f"--bias-label {wanted}: no such label{did_you_mean(wanted, labels)}", f"the labels are {', '.join(labels)}"
+        )
+    return wanted or main_label(labels)

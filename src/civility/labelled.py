@@ -1,0 +1,159 @@
+"""Labelled comments that a verb was given, and what a classifier says of them: what evaluation and thresholds share.
+
+A run directory can be asked without files: then the comments are those that it held out, split off again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from civility.classifier import Classifier
+from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
+from civility.data.prepare import prepare
+from civility.data.readers import Columns, Origin, columns_present, read_dataset
+from civility.errors import UserError
+from civility.metrics.calibration import Chosen, choose
+from civility.metrics.policy import Policy
+from civility.metrics.thresholds import Choice, Cuts, choose_threshold
+from civility.recipe import Recipe
+from civility.report import Scored
+from civility.report.document import Optimistic
+from civility.run import RunDirectory
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled comments.
+
+    Parameters
+    ----------
+    dataset : on the classifier's label axis
+    files : as read
+    notes : what a person should know of them, a sentence each
+    origin : where each comment stood; None for comments that a run held out
+    is_own : these are the comments that the run held out
+    """
+
+    dataset: Dataset
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+    origin: Origin | None
+    is_own: bool
+
+
+def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], columns: Columns) -> Labelled:
+    """Read labelled comments, or those that a run held out if no files are named.
+
+    Parameters
+    ----------
+    target : a run directory, a classifier folder or a hub name
+    files : labelled comments; a label that they lack is unknown
+    labels : (L,) of the classifier
+    columns : those named by the user; the others are those of the run's recipe where the file has them, else recognised
+
+    Raises
+    ------
+    UserError : whatever the user can mend
+    """
+    run = RunDirectory.find(Path(target))
+    if not files:
+        return _held_out(target, run, labels)
+    known = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns) if run else Columns()
+    columns = replace(
+        known,
+        text=columns.text or known.text,
+        id=columns.id or known.id,
+        labels=labels,
+        groups=columns.groups or known.groups,
+    )
+    reading = read_dataset(files, columns, require_all_labels=False)
+    return Labelled(reading.dataset, reading.files, reading.notes, reading.origin, is_own=False)
+
+
+def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) -> Labelled:
+    """Return the validation comments of a run, proven to be the same by the digest that the run has recorded."""
+    if run is None:
+        raise UserError(f"{target}: is no run directory, which would have comments of its own", "give --data FILE")
+    recipe = Recipe.load(str(run.recipe))
+    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    try:
+        recorded = run.read_environment()["data"]["validation"]["digest"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{run.environment}: damaged", "give --data FILE") from error
+    if data.validation.digest != recorded or data.validation.labels != labels:
+        raise UserError(
+            f"the files that {target} was trained on have changed: its validation comments cannot be split off again",
+            "give --data FILE",
+        )
+    return Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
+
+
+def scored_by(classifier: Classifier, dataset: Dataset, logits: Float32Array) -> Scored:
+    """Return what a classifier says of comments whose logits (N, L), before calibration, are known.
+
+    Where its calibration was fitted on these very comments, there are also scores by calibrations fitted on the other
+    folds, by the same choice as then.
+    """
+    methods = {label: calibration.method for label, calibration in classifier.calibration.items()}
+    is_calibrated = any(method != "none" for method in methods.values())
+    out_of_fold = None
+    if is_calibrated and classifier.chosen_on.get("calibration") == dataset.digest:
+        chosen = calibrations_for(dataset, logits).values()
+        out_of_fold = np.stack([one.cross_fitted_scores for one in chosen], axis=1).astype(np.float32)
+    return Scored(
+        dataset,
+        classifier.calibrated(logits),
+        classifier.thresholds,
+        classifier.review_thresholds,
+        classifier.policies,
+        uncalibrated=torch.sigmoid(torch.from_numpy(logits)).numpy() if is_calibrated else None,
+        out_of_fold=out_of_fold,
+        calibrations=methods,
+    )
+
+
+def calibrations_for(dataset: Dataset, logits: Float32Array) -> dict[str, Chosen]:
+    """Return the calibration that each label's logits, a column of (N, L), take on these comments."""
+    columns = zip(dataset.labels, logits.T, dataset.targets.T, strict=True)
+    return {label: choose(own, targets) for label, own, targets in columns}
+
+
+def thresholds_for(dataset: Dataset, scores: Float32Array, policies: Mapping[str, Policy]) -> dict[str, Choice]:
+    """Return the threshold that each policy takes on scores (N, L) of these comments.
+
+    Labels without a policy, or of which the comments have one class only, are left out.
+    """
+    without = why_no_threshold(dataset)
+    columns = zip(dataset.labels, dataset.targets.T, scores.T, strict=True)
+    return {
+        label: choose_threshold(policies[label], Cuts.of(targets, own))
+        for label, targets, own in columns
+        if label in policies and label not in without
+    }
+
+
+def why_no_threshold(dataset: Dataset) -> dict[str, str]:
+    """Return, by label, why no threshold can be chosen on these comments; nothing of labels that have both classes."""
+    reasons = {}
+    for label, targets in zip(dataset.labels, dataset.targets.T, strict=True):
+        num_known = int(np.count_nonzero(~np.isnan(targets)))
+        num_positive = int(np.count_nonzero(targets >= POSITIVE_FROM))
+        if not num_known:
+            reasons[label] = "no comment says whether it is positive"
+        elif num_positive in (0, num_known):
+            missing = "negative" if num_positive else "positive"
+            reasons[label] = f"no {missing} comment among {num_known:,}"
+    return reasons
+
+
+def optimistic(classifier: Classifier, labelled: Labelled) -> tuple[Optimistic, ...]:
+    """Return what was chosen on these very comments; the best epoch always was on those that a run held out."""
+    own = classifier.chosen_on
+    names: tuple[Optimistic, ...] = ("epoch", "calibration", "thresholds")
+    return tuple(
+        what for what in names if own.get(what) == labelled.dataset.digest or (what == "epoch" and labelled.is_own)
+    )

@@ -1,0 +1,118 @@
+"""Gates: what a report must show, as ``labels.threat.recall >= 0.5``. Read before anything is scored."""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from civility.errors import UserError, did_you_mean
+from civility.report.document import Report
+
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_SHAPE = re.compile(r"\s*(?P<path>.+?)\s*(?P<comparison>>=|<=|>|<)\s*(?P<bound>[^<>=]+?)\s*")
+_EXAMPLE = "write it as in: 'macro.roc_auc >= 0.98', 'labels.threat.recall >= 0.5' or 'bias.final >= 0.9'"
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A path into the report's JSON, a comparison, and a bound.
+
+    A path to a number with an interval means the number; ``.low`` and ``.high`` mean the ends of the interval.
+    """
+
+    path: str
+    comparison: str
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.comparison} {self.bound:g}"
+
+    def failure(self, report: Report) -> str:
+        """Return why the report does not fulfil it, or an empty string.
+
+        Raises
+        ------
+        UserError : the path leads nowhere, or to something that is no number
+        """
+        value = _look_up(report.to_dict(), self.path)
+        if value is None:
+            return f"{self}: undefined: {_why_undefined(report, self.path)}"
+        # A number that is not there fulfils nothing, and NaN compares false with everything.
+        return "" if _COMPARISONS[self.comparison](value, self.bound) else f"{self}: it is {value:.4g}"
+
+
+def parse_requirement(text: str) -> Requirement:
+    """Read a requirement.
+
+    Raises
+    ------
+    UserError : it is none
+    """
+    found = _SHAPE.fullmatch(text)
+    if found is None:
+        raise UserError(f"--require {text!r}: no path, comparison (>=, <=, >, <) and number", _EXAMPLE)
+    try:
+        bound = float(found["bound"])
+    except ValueError:
+        bound = math.nan
+    if not math.isfinite(bound):
+        raise UserError(f"--require {text!r}: {found['bound']!r} is no number", _EXAMPLE)
+    first = found["path"].split(".")[0]
+    if first not in Report.model_fields:
+        raise UserError(
+            f"--require {text!r}: a report has no {first!r}{did_you_mean(first, Report.model_fields)}", _EXAMPLE
+        )
+    return Requirement(found["path"], found["comparison"], bound)
+
+
+def failures(report: Report, requirements: Sequence[Requirement]) -> tuple[str, ...]:
+    """Return a line for each requirement that the report does not fulfil."""
+    return tuple(line for line in (one.failure(report) for one in requirements) if line)
+
+
+def _look_up(document: Mapping[str, Any], path: str) -> float | None:
+    """Return the number at a path; None where it is undefined."""
+    here: Any = document
+    rest = path
+    while rest:
+        if here is None or here == {}:
+            walked = path[: len(path) - len(rest)].rstrip(".")
+            raise UserError(
+                f"--require {path}: the report has no {walked!r}", "civility evaluate --help tells what measures it"
+            )
+        if not isinstance(here, dict):
+            raise UserError(
+                f"--require {path}: there is nothing below {path.removesuffix(rest).rstrip('.')!r}", _EXAMPLE
+            )
+        key = _longest_key(here, rest)
+        if key is None:
+            first = rest.split(".")[0]
+            known = ", ".join(list(here)[:_LISTED]) + (", …" if len(here) > _LISTED else "")
+            raise UserError(
+                f"--require {path}: the report has no {first!r} there{did_you_mean(first, here)}", f"there is: {known}"
+            )
+        here, rest = here[key], rest[len(key) :].removeprefix(".")
+    if isinstance(here, dict) and "value" in here:
+        here = here["value"]
+    if here is not None and (isinstance(here, bool) or not isinstance(here, int | float)):
+        raise UserError(f"--require {path}: is no number", _EXAMPLE)
+    return here
+
+
+def _longest_key(here: Mapping[str, Any], rest: str) -> str | None:
+    """Return the longest key that the rest of a path begins with: names of labels may hold dots."""
+    fitting = [key for key in here if rest == key or rest.startswith(f"{key}.")]
+    return max(fitting, key=len) if fitting else None
+
+
+def _why_undefined(report: Report, path: str) -> str:
+    reasons = [why for place, why in report.undefined.items() if path == place or path.startswith(f"{place}.")]
+    return reasons[0] if reasons else "there are too few comments to measure it"

@@ -1,0 +1,74 @@
+"""The scores that a report was measured on, beside it: what lets two reports be compared comment by comment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from civility.data.dataset import Float32Array
+from civility.data.files import write_file
+from civility.errors import UserError
+from civility.report.scored import Scored
+
+_ID, _TARGET, _SCORE = "id", "target:", "score:"
+_DIGEST = b"civility.digest"
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of a report's comments, without their texts.
+
+    Parameters
+    ----------
+    digest : of the comments
+    ids : (N,)
+    labels : (L,)
+    targets, scores : (N, L) float32
+    """
+
+    digest: str
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    targets: Float32Array
+    scores: Float32Array
+
+
+def write_scores_of(scored: Scored, path: Path) -> None:
+    """Write ids, targets and scores as Parquet.
+
+    Raises
+    ------
+    UserError : no permission, no space
+    """
+    dataset = scored.dataset
+    columns = {_ID: pa.array(dataset.ids, pa.string())}
+    columns |= {_TARGET + label: pa.array(dataset.targets[:, i]) for i, label in enumerate(dataset.labels)}
+    columns |= {_SCORE + label: pa.array(scored.scores[:, i]) for i, label in enumerate(dataset.labels)}
+    table = pa.table(columns).replace_schema_metadata({_DIGEST: dataset.digest.encode()})
+    with write_file(path, "wb") as file:
+        pq.write_table(table, file)
+
+
+def read_scores_of(path: Path) -> Scores:
+    """Read what `write_scores_of` wrote.
+
+    Raises
+    ------
+    UserError : it is not there, or damaged
+    """
+    try:
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+        digest = (table.schema.metadata or {})[_DIGEST].decode()
+        labels = tuple(name.removeprefix(_SCORE) for name in table.column_names if name.startswith(_SCORE))
+        targets, scores = (
+            np.stack([table[kind + label].to_numpy() for label in labels], axis=1).astype(np.float32)
+            for kind in (_TARGET, _SCORE)
+        )
+        return Scores(digest, tuple(table[_ID].to_pylist()), labels, targets, scores)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no scores beside the report", "evaluate again: they are written with it") from error
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"{path}: damaged: {error}", "evaluate again") from error

@@ -1,0 +1,74 @@
+"""The worst errors of each label, for a person to read: equal comments folded, likely label errors marked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import POSITIVE_FROM
+from civility.data.duplicates import normalised
+from civility.inspection.label_errors import likely_label_errors
+from civility.report.document import Example, LabelErrorsShown
+from civility.report.scored import Scored, short
+
+NUM_SHOWN = 10
+_LONGEST = 400
+"""Characters of a comment that are shown."""
+Int64Array = npt.NDArray[np.int64]
+
+
+def cut(text: str) -> str:
+    """Return a text short enough to show."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def worst_errors(scored: Scored, *, with_texts: bool = True) -> dict[str, LabelErrorsShown]:
+    """Return, by label, the flagged negatives that score highest and the missed positives that score lowest.
+
+    Without texts the ids tell which they are. A likely label error is one by confident learning
+    (`civility.inspection.label_errors`), which takes the scores for those of comments that were not trained on.
+    """
+    shown = {label: _of_label(scored, column) for column, label in enumerate(scored.dataset.labels)}
+    return shown if with_texts else {label: _without_texts(errors) for label, errors in shown.items()}
+
+
+def _without_texts(errors: LabelErrorsShown) -> LabelErrorsShown:
+    sides = (errors.false_positives, errors.false_negatives)
+    blank = [tuple(example.model_copy(update={"text": ""}) for example in side) for side in sides]
+    return LabelErrorsShown(false_positives=blank[0], false_negatives=blank[1])
+
+
+def _of_label(scored: Scored, column: int) -> LabelErrorsShown:
+    targets, scores, flagged = scored.dataset.targets[:, column], scored.scores[:, column], scored.flagged[:, column]
+    suspected = set(likely_label_errors(targets, scores).rows.tolist())
+    wrong_flags = np.flatnonzero((targets < POSITIVE_FROM) & flagged)
+    missed = np.flatnonzero((targets >= POSITIVE_FROM) & ~flagged)
+    return LabelErrorsShown(
+        false_positives=_examples(
+            scored, column, wrong_flags[np.argsort(-scores[wrong_flags], kind="stable")], suspected
+        ),
+        false_negatives=_examples(scored, column, missed[np.argsort(scores[missed], kind="stable")], suspected),
+    )
+
+
+def _examples(scored: Scored, column: int, rows: Int64Array, suspected: set[int]) -> tuple[Example, ...]:
+    """Return the first comments of ``rows``, equal ones folded into the first with their number."""
+    dataset = scored.dataset
+    groups: dict[str, list[int]] = {}
+    for row in rows.tolist():
+        key = normalised(dataset.texts[row])
+        if key in groups or len(groups) < NUM_SHOWN:
+            groups.setdefault(key, []).append(row)
+    return tuple(_example(scored, column, same, suspected) for same in groups.values())
+
+
+def _example(scored: Scored, column: int, same: Sequence[int], suspected: set[int]) -> Example:
+    first = same[0]
+    return Example(
+        id=scored.dataset.ids[first],
+        text=cut(scored.dataset.texts[first]),
+        score=short(scored.scores[first, column]),
+        target=float(scored.dataset.targets[first, column]),
+        times=len(same),
+        likely_label_error=first in suspected,
+    )

@@ -1,0 +1,63 @@
+"""The end of a run: the best epoch's classifier calibrated, its thresholds chosen, and both measured.
+
+Knows the recipe and the validation comments; writes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from civility.classifier import Classifier
+from civility.data.dataset import Float32Array
+from civility.data.prepare import PreparedData
+from civility.labelled import Labelled, calibrations_for, optimistic, scored_by, thresholds_for
+from civility.metrics.policy import parse_policies
+from civility.model.encoder import public_name
+from civility.recipe import Recipe
+from civility.report import Report, Scored
+from civility.report.document import ClassifierFacts
+from civility.report.history import training_curves
+from civility.report.whole import Aspects, Subject, report_on
+from civility.run import OWN_REPORT
+
+
+def fit_to_validation(classifier: Classifier, data: PreparedData, logits: Float32Array, recipe: Recipe) -> Scored:
+    """Calibrate a classifier on the validation comments, choose its thresholds there, and return what it says of them.
+
+    Parameters
+    ----------
+    classifier : of the best epoch; is changed
+    data : the comments
+    logits : (N, L) of the validation comments
+    recipe : whether to calibrate, and by which policies to cut
+    """
+    dataset = data.validation
+    if recipe.evaluation.calibration == "auto":
+        chosen = calibrations_for(dataset, logits)
+        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, dataset.digest)
+    classifier.chosen_on["epoch"] = dataset.digest
+    policies = parse_policies(recipe.evaluation.policy, dataset.labels)
+    classifier.set_thresholds(thresholds_for(dataset, classifier.calibrated(logits), policies), dataset.digest)
+    return scored_by(classifier, dataset, logits)
+
+
+def report_of_run(
+    classifier: Classifier, scored: Scored, data: PreparedData, recipe: Recipe, log: Iterable[Mapping[str, Any]]
+) -> Report:
+    """Return the report of a run on its validation comments.
+
+    Parameters
+    ----------
+    classifier : with its calibration and thresholds
+    scored : the validation comments
+    data : where they came from
+    recipe : of the run
+    log : the lines of metrics.jsonl
+    """
+    own = Labelled(data.validation, data.validation_files, (), None, is_own=True)
+    facts = ClassifierFacts(
+        name=f"{public_name(recipe.model.name)}, fine-tuned",
+        max_length=classifier.max_length,
+        base_model=public_name(recipe.model.name),
+    )
+    subject = Subject(OWN_REPORT, own.files, facts, optimistic(classifier, own), training=training_curves(log))
+    return report_on(scored, subject, Aspects())
