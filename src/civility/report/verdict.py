@@ -29,21 +29,39 @@ def judge(num_positive: int, num_negative: int, f1: Estimate, precision: Estimat
     if not num_positive or not num_negative:
         missing = "positive" if not num_positive else "negative"
         return Verdict(word="undefined", why=f"no {missing} comment among {num_positive + num_negative:,} known")
-    value, low = f1.value or 0.0, f1.low or 0.0
+    value, (low, high) = f1.value or 0.0, _ends(f1, precision, recall)
     found = f"finds {_of_ten(recall)} of 10"
     right = f"{_of_ten(precision)} of 10 that it flags are right" if precision.value is not None else "flags nothing"
-    if num_positive < _LEAST_POSITIVES or (f1.high or 0.0) - low > WIDEST:
+    if num_positive < _LEAST_POSITIVES or high - low > WIDEST:
         return Verdict(
             word="unsure",
-            why=f"only {num_positive:,} positive: F1 from {low:.2f} to {f1.high or 0:.2f}; {found}, {right}",
+            why=f"only {num_positive:,} positive: F1 from {low:.2f} to {high:.2f}; {found}, {right}",
         )
     word = "good" if low >= GOOD_FROM else "review" if value >= REVIEW_FROM else "weak"
     return Verdict(word=word, why=f"F1 {value:.2f}, at least {low:.2f}; {found}, {right}")
 
 
+def _ends(f1: Estimate, precision: Estimate, recall: Estimate) -> tuple[float, float]:
+    """Return the ends of the interval of F1.
+
+    All resamples of perfect decisions are perfect, and there is no interval: the low ends of precision and recall,
+    which are of Wilson's and never of no width, then say how low F1 may be.
+    """
+    if f1.low is not None and f1.high is not None:
+        return f1.low, f1.high
+    lowest, low_recall = precision.low or 0.0, recall.low or 0.0
+    low = 2 * lowest * low_recall / (lowest + low_recall) if lowest and low_recall else 0.0
+    return low, f1.value or 0.0
+
+
 def _of_ten(share: Estimate) -> str:
+    """Return a share as a number of ten; "10" and "0" of nothing but all and none."""
     value = 10 * (share.value or 0.0)
-    return f"{value:.0f}" if value < 0.5 or abs(value - round(value)) < 0.25 else f"{value:.1f}"
+    if 9.75 < value < 10:
+        return "nearly 10"
+    if 0 < value < 0.5:
+        return f"{value:.1g}"
+    return f"{value:.0f}" if abs(value - round(value)) < 0.25 else f"{value:.1f}"
 
 
 def judge_all(verdicts: Mapping[str, Verdict]) -> Verdict:
