@@ -16,7 +16,7 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_SHAPE = re.compile(r"\s*(?P<path>.+?)\s*(?P<comparison>>=|<=|>|<)\s*(?P<bound>[^<>=]+?)\s*")
+_SHAPE = re.compile(r"\s*(?P<path>.+?)\s*(?P<comparison>>=|<=|>|<)\s*(?P<bound>[^<>=]+?)\s*", re.DOTALL)
 _EXAMPLE = "write it as in: 'macro.roc_auc >= 0.98', 'labels.threat.recall >= 0.5' or 'bias.final >= 0.9'"
 _LISTED = 12
 
@@ -46,7 +46,12 @@ class Requirement:
         if value is None:
             return f"{self}: undefined: {_why_undefined(report, self.path)}"
         # A number that is not there fulfils nothing, and NaN compares false with everything.
-        return "" if _COMPARISONS[self.comparison](value, self.bound) else f"{self}: it is {value:.4g}"
+        fulfils = _COMPARISONS[self.comparison]
+        if fulfils(value, self.bound):
+            return ""
+        rounded = f"{value:.4g}"
+        # 0.97996 is not to be told as 0.98 where 0.98 was asked for.
+        return f"{self}: it is {value if fulfils(float(rounded), self.bound) else rounded}"
 
 
 def parse_requirement(text: str) -> Requirement:
@@ -65,6 +70,8 @@ def parse_requirement(text: str) -> Requirement:
         bound = math.nan
     if not math.isfinite(bound):
         raise UserError(f"--require {text!r}: {found['bound']!r} is no number", _EXAMPLE)
+    if found["path"][-1] in "<>=!":
+        raise UserError(f"--require {text!r}: the comparisons are >=, <=, > and <", _EXAMPLE)
     first = found["path"].split(".")[0]
     if first not in Report.model_fields:
         raise UserError(
