@@ -44,6 +44,11 @@ def _links(text: str) -> str:
     return "with a link" if _LINK.search(text) else "without a link"
 
 
+def _named(cell: str) -> str:
+    """Return a cell as the name of a slice, which JSON can hold: no lone surrogates."""
+    return cell.encode("utf-8", "replace").decode().strip() or _UNKNOWN
+
+
 _OF_TEXT: Mapping[str, Callable[[str], str]] = {
     "length": _length,
     "script": script_of,
@@ -63,7 +68,7 @@ def slices_of(scored: Scored, columns: Mapping[str, Sequence[str]]) -> dict[str,
     """
     kinds = {name: [of_text(text) for text in scored.dataset.texts] for name, of_text in _OF_TEXT.items()}
     for name, cells in columns.items():
-        kinds[name if name not in kinds else f"column {name}"] = [cell.strip() or _UNKNOWN for cell in cells]
+        kinds[name if name not in kinds else f"column {name}"] = [_named(cell) for cell in cells]
     return {name: _slices(scored, values) for name, values in kinds.items()}
 
 
