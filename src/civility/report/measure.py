@@ -24,7 +24,6 @@ from civility.report.document import (
     Estimate,
     LabelReport,
     Macro,
-    Number,
     Report,
     Resampling,
 )
@@ -88,6 +87,8 @@ def measure(
     measured = _measure_all(scored, num_resamples, seed)
     labels = {label: _label_report(scored, column, measured[label]) for column, label in enumerate(dataset.labels)}
     verdicts = {label: numbers.verdict for label, numbers in labels.items()}
+    macro = _macro([measured[label] for label in dataset.labels])
+    any_label = _any_label(scored, measured[_any_key(dataset.labels)])
     return Report(
         name=name,
         data=DataFacts(files=tuple(files), digest=dataset.digest, num_comments=len(dataset)),
@@ -95,11 +96,11 @@ def measure(
         resampling=Resampling(num_resamples=num_resamples, seed=seed),
         verdict=judge_all(verdicts),
         labels=labels,
-        macro=_macro([measured[label] for label in dataset.labels]),
-        any_label=_any_label(scored, measured[_any_key(dataset.labels)]),
+        macro=macro,
+        any_label=any_label,
         co_occurrence=_co_occurrence(scored),
         explorer=explorer_of(scored, [numbers.curve for numbers in labels.values()]),
-        undefined=_undefined(labels),
+        undefined=_undefined(labels, any_label, macro),
     )
 
 
@@ -117,12 +118,8 @@ def _measure_all(scored: Scored, num_resamples: int, seed: int) -> dict[str, _Me
         label: (dataset.targets[:, i], scored.scores[:, i], scored.flagged[:, i])
         for i, label in enumerate(dataset.labels)
     }
-    if dataset.labels:
-        columns[_any_key(dataset.labels)] = (
-            scored.any_target,
-            scored.scores.max(axis=1),
-            np.asarray(scored.flagged.any(axis=1)),
-        )
+    flagged = np.asarray(scored.flagged.any(axis=1))
+    columns[_any_key(dataset.labels)] = (scored.any_target, scored.scores.max(axis=1), flagged)
     statistics: dict[str, Statistic] = {}
     for label, (targets, scores, flagged) in columns.items():
         statistics[f"rank {label}"] = Ranking(targets, scores, FPRS)
@@ -260,28 +257,49 @@ def _co_occurrence(scored: Scored) -> CoOccurrence:
     return CoOccurrence(targets=together(scored.dataset.targets >= POSITIVE_FROM), decisions=together(scored.flagged))
 
 
-def _undefined(labels: Mapping[str, LabelReport]) -> dict[str, str]:
-    """Return the reason of each number of a label that is None for want of data, by its path."""
+def _undefined(labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Macro) -> dict[str, str]:
+    """Return the reason of each number that is None for want of data, by its path."""
     reasons: dict[str, str] = {}
     for label, numbers in labels.items():
-        known = numbers.num_positive + numbers.num_negative
-        missing = "no known target" if not known else _missing(numbers)
-        both: dict[str, Number] = {
-            "roc_auc": numbers.roc_auc.value,
-            "average_precision": numbers.average_precision.value,
-            **{f"recall_at_fpr.{fpr}": found.value for fpr, found in numbers.recall_at_fpr.items()},
-            "recall": numbers.recall.value,
-            "f1": numbers.f1.value,
-            "false_positive_rate": numbers.false_positive_rate.value,
-        }
-        reasons |= {f"labels.{label}.{name}": missing for name, value in both.items() if value is None}
-        if numbers.precision.value is None:
-            reasons[f"labels.{label}.precision"] = "nothing is flagged at the threshold in use" if known else missing
+        place = f"labels.{label}"
+        reasons |= _why_none(place, numbers)
+        if not numbers.num_positive + numbers.num_negative:
+            reasons[f"{place}.calibration"] = _missing(numbers)
+            if numbers.review_threshold is not None:
+                reasons[f"{place}.review_per_1000"] = _missing(numbers)
         if numbers.roc_auc.value is not None and numbers.roc_auc.low is None:
-            reasons[f"labels.{label}.roc_auc.low"] = "every resample gives the same value: no interval can be told"
+            reasons[f"{place}.roc_auc.low"] = "every resample gives the same value: no interval can be told"
+    of_labels = {**_ranked(macro), "precision": macro.precision, "recall": macro.recall, "f1": macro.f1}
+    return (
+        reasons
+        | _why_none("any_label", any_label)
+        | {f"macro.{name}": "undefined for every label" for name, found in of_labels.items() if found.value is None}
+    )
+
+
+def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
+    found = {
+        **_ranked(numbers),
+        "recall": numbers.recall,
+        "f1": numbers.f1,
+        "false_positive_rate": numbers.false_positive_rate,
+        "flagged_per_1000": numbers.flagged_per_1000,
+    }
+    reasons = {f"{place}.{name}": _missing(numbers) for name, one in found.items() if one.value is None}
+    if numbers.precision.value is None:
+        known = numbers.num_positive + numbers.num_negative
+        why = "nothing is flagged at the threshold in use" if known else _missing(numbers)
+        reasons[f"{place}.precision"] = why
     return reasons
 
 
-def _missing(numbers: LabelReport) -> str:
-    missing = "positive" if not numbers.num_positive else "negative"
-    return f"no {missing} comment among {numbers.num_positive + numbers.num_negative:,}"
+def _ranked(numbers: LabelReport | AnyLabel | Macro) -> dict[str, Estimate]:
+    at_rates = {f"recall_at_fpr.{fpr}": found for fpr, found in numbers.recall_at_fpr.items()}
+    return {"roc_auc": numbers.roc_auc, "average_precision": numbers.average_precision, **at_rates}
+
+
+def _missing(numbers: LabelReport | AnyLabel) -> str:
+    known = numbers.num_positive + numbers.num_negative
+    if not known:
+        return "no known target"
+    return f"no {'positive' if not numbers.num_positive else 'negative'} comment among {known:,}"
