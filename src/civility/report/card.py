@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from civility.report.document import Report
-from civility.report.markdown import code, table, undefined_notes
+from civility.report.markdown import code, plain, table, undefined_notes
 from civility.report.words import METRIC_NAMES, optimism
 
 
@@ -108,7 +108,7 @@ def _as_yaml(value: Any) -> str:
 
 def _introduction(facts: CardFacts, report: Report) -> str:
     return (
-        f"# {facts.name}\n\n"
+        f"# {plain(facts.name)}\n\n"
         f"A multi-label classifier of comments, fine-tuned from {code(facts.base_model)} with civility. Every label "
         f"has a score of its own in [0, 1]: {', '.join(code(label) for label in report.labels)}.\n\n"
         "**Known limits.** It has learned what the annotators of its training data marked, with their biases: "
@@ -149,15 +149,21 @@ def _results(report: Report) -> str:
 
 def _training(facts: CardFacts) -> str:
     counts = "\n".join(
-        f"| {code(label)} | {positive:,} | {known:,} | {positive / known:.2%} |"
+        f"| {code(label)} | {positive:,} | {known:,} | {_share(positive, known)} |"
         for label, (positive, known) in facts.counts.items()
     )
     files = ", ".join(code(file) for file in facts.training_files)
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
+    # A fence longer than any in the recipe, whose names of files are the user's.
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", facts.recipe)), default=0))
     return (
         "## Training\n\n"
         f"{facts.num_training:,} comments from {files} ({code(facts.training_digest)}); "
         f"best epoch {facts.best_epoch} of {facts.epochs_run} run. {versions}.\n\n"
         f"| label | positive in training | known | share |\n|---|---:|---:|---:|\n{counts}\n\n"
-        f"The complete recipe:\n\n```toml\n{facts.recipe.strip()}\n```\n"
+        f"The complete recipe:\n\n{fence}toml\n{facts.recipe.strip()}\n{fence}\n"
     )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.2%}" if whole else "-"

@@ -3,6 +3,7 @@
 Drawn from the report alone; shows no comment's text.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from civility.report.document import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
@@ -12,9 +13,23 @@ _COLUMNS = ("roc_auc", "average_precision", "precision", "recall", "f1")
 _GROUPS_SHOWN = 60
 
 
+# What turns the direction of a line or steers a terminal, and is not seen.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_MARKS = re.compile(r"[\\`*<>|\[\]]")
+
+
 def code(text: str) -> str:
     """Return text as inline code that cannot break a table: file and label names are the user's."""
-    return "`" + " ".join(text.splitlines()).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + _one_line(text).replace("`", "'").replace("|", "\\|") + "`"
+
+
+def plain(text: str) -> str:
+    """Return text as words that mean nothing in Markdown: in a sentence, a heading or a cell."""
+    return _MARKS.sub(lambda found: f"\\{found[0]}", _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return _UNSEEN.sub("\ufffd", " ".join(text.replace("\t", " ").splitlines()))
 
 
 def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
@@ -44,11 +59,11 @@ def _counts(numbers: LabelReport) -> list[str]:
 
 
 def undefined_notes(report: Report) -> str:
-    """Return a line for each metric that is undefined, or an empty string."""
+    """Return a line for each number that is undefined, or an empty string."""
     if not report.undefined:
         return ""
     lines = [f"- {code(name)}: {reason}" for name, reason in report.undefined.items()]
-    return "Undefined, and left out of the macro average:\n\n" + "\n".join(lines)
+    return "Undefined, and left out of every mean:\n\n" + "\n".join(lines)
 
 
 def to_markdown(report: Report) -> str:
@@ -56,9 +71,9 @@ def to_markdown(report: Report) -> str:
     files = ", ".join(code(file) for file in report.data.files)
     digest = code(report.data.digest[:19])
     parts = [
-        f"# Report: {' '.join(report.name.splitlines())}",
+        f"# Report: {plain(report.name)}",
         f"{report.data.num_comments:,} comments from {files} ({digest}), scored by {code(report.classifier.name)}",
-        "\n".join(f"- {note}" for note in filter(None, (optimism(report), *report.notes))),
+        "\n".join(f"- {plain(note)}" for note in filter(None, (optimism(report), *report.notes))),
         _verdicts(report),
         table(report),
         undefined_notes(report),
@@ -77,7 +92,9 @@ def to_markdown(report: Report) -> str:
 
 def _verdicts(report: Report) -> str:
     rows = [[code(label), one.verdict.word, one.verdict.why] for label, one in report.labels.items()]
-    return f"**{report.verdict.word}**: {report.verdict.why}\n\n" + _grid(["label", "verdict", "why"], rows, left=3)
+    return f"**{report.verdict.word}**: {plain(report.verdict.why)}\n\n" + _grid(
+        ["label", "verdict", "why"], rows, left=3
+    )
 
 
 def _at_rates(report: Report) -> str:
@@ -117,12 +134,14 @@ def _bias(title: str, bias: BiasReport) -> str:
         aucs = [shown(auc.value, 3) for auc in (group.subgroup_auc, group.bpsn_auc, group.bnsp_auc)]
         gaps = [with_interval(gap, 2) for gap in (group.false_positive_gap, group.false_negative_gap)]
         rows.append([code(name), *aucs, *gaps, f"{group.num_positive:,}", f"{group.num_negative:,}", group.note])
+    left = len(bias.groups) - _GROUPS_SHOWN
     header = ["group", "subgroup AUC", "BPSN AUC", "BNSP AUC", "FPR gap", "FNR gap", "positive", "negative", ""]
     return (
-        f"## {title}\n\nLabel {code(bias.label)}: final {with_interval(bias.final)} "
+        f"## {plain(title)}\n\nLabel {code(bias.label)}: final {with_interval(bias.final)} "
         f"(overall {with_interval(bias.overall_auc)}; generalised means, power {bias.power:g}: subgroup "
         f"{shown(bias.subgroup_auc, 3)}, BPSN {shown(bias.bpsn_auc, 3)}, BNSP {shown(bias.bnsp_auc, 3)}).\n\n"
         + _grid(header, rows)
+        + (f"\n\n{left:,} groups with a higher subgroup AUC are in the JSON alone." if left > 0 else "")
     )
 
 
@@ -137,7 +156,8 @@ def _suite(name: str, suite: SuiteReport) -> str:
     ]
     left = f", {suite.num_left_out:,} left out for want of their label" if suite.num_left_out else ""
     return (
-        f"## Behaviour: {name}\n\n{suite.num_cases:,} cases{left}; as expected: {with_interval(suite.share_right)}.\n\n"
+        f"## Behaviour: {plain(name)}\n\n"
+        f"{suite.num_cases:,} cases{left}; as expected: {with_interval(suite.share_right)}.\n\n"
         + _grid(["function", "expected", "as expected", "cases"], rows, left=2)
     )
 
@@ -169,8 +189,13 @@ def _slices(kind: str, slices: Sequence[Slice]) -> str:
         return ""
     labels = list(slices[0].labels)
     rows = [
-        [code(one.name), f"{one.num_comments:,}", *(shown(one.labels[label].roc_auc, 3) for label in labels), one.note]
+        [
+            code(one.name),
+            f"{one.num_comments:,}",
+            *(shown(one.labels[label].roc_auc, 3) for label in labels),
+            plain(one.note),
+        ]
         for one in slices
     ]
     header = ["slice", "comments", *(f"{code(label)} ROC AUC" for label in labels), ""]
-    return f"## Slices by {' '.join(kind.splitlines())}\n\n" + _grid(header, rows)
+    return f"## Slices by {plain(kind)}\n\n" + _grid(header, rows)
