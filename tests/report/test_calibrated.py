@@ -1,5 +1,7 @@
 """Calibration in a report: before and after, by the scores that are honest."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss
@@ -19,7 +21,7 @@ def _drawn(seed: int) -> Float32Array:
     return np.random.default_rng(seed).random((400, 1)).astype(np.float32)
 
 
-def _scored(**more: Float32Array) -> Scored:
+def _scored(**more: Any) -> Scored:
     names = tuple(map(str, range(400)))
     return Scored(Dataset(names, TARGETS, names, ("a",)), _drawn(1), calibrations={"a": "platt"}, **more)
 

@@ -15,6 +15,7 @@ from civility.report.curve import curve_of, explorer_of, histogram_of
 from civility.report.document import Curve
 
 NAN = float("nan")
+ABOVE_ONE = float(np.nextafter(np.float32(1), np.float32(2)))
 FEW = settings(max_examples=40, deadline=None)
 
 
@@ -38,7 +39,7 @@ def _check(found: Curve, targets: Float32Array, scores: Float32Array, threshold:
     st.integers(0, 400),
     st.sampled_from([0.0, 0.02, 0.5, 1.0]),
     st.sampled_from([0, 1, 2, 9]),
-    st.one_of(st.floats(0, 1, width=32), st.sampled_from([0.1, 0.3, float(np.nextafter(np.float32(1), np.float32(2)))])),
+    st.one_of(st.floats(0, 1, width=32), st.sampled_from([0.1, 0.3, ABOVE_ONE])),
 )
 def test_the_counts_are_those_of_brute_force(seed: int, num: int, share: float, digits: int, threshold: float) -> None:
     rng = np.random.default_rng(seed)
