@@ -73,7 +73,7 @@ def difference(
     paired = values_b - values_a
     low, high = (float(end) for end in percentile_interval(paired, level))
     plain = Difference(
-        point_b - point_a, low, high, two_sided_p_value(paired), Verdict.NOT_MEASURABLE, higher_is_better
+        float(point_b - point_a), low, high, two_sided_p_value(paired), Verdict.NOT_MEASURABLE, higher_is_better
     )
     return _judged(plain, 1 - level)
 

@@ -8,9 +8,7 @@ import numpy.typing as npt
 Float64 = npt.NDArray[np.float64]
 
 
-def wilson(
-    successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95) -> tuple[Float64, Float64]:
     """Interval of a share, right for few trials and for shares near 0 and 1.
 
     Parameters
