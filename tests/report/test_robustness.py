@@ -56,7 +56,7 @@ def test_nothing_changed_is_a_change_of_zero() -> None:
     assert found.macro_recall_change.value == 0
     assert all(one.recall_before == one.recall_after for one in found.labels.values())
     assert all(one.roc_auc_before == one.roc_auc_after for one in found.labels.values())
-    still = invariance(scored, scored.scores, "a trailing space")
+    still = invariance(scored, scored.scores, np.ones(len(scored.scores), dtype=np.bool_), "a trailing space")
     assert (still.name, still.largest_difference, still.share_of_decisions_changed) == ("a trailing space", 0, 0)
 
 
@@ -69,12 +69,21 @@ def test_without_a_positive_there_is_no_change_to_tell() -> None:
 
 def test_an_invariance_tells_how_far_scores_and_decisions_moved() -> None:
     scored, after = _scored(), np.array(AFTER, dtype=np.float32)
-    found = invariance(scored, after, "case")
+    found = invariance(scored, after, np.ones(6, dtype=np.bool_), "case")
     assert found.largest_difference == pytest.approx(0.8), "of the third comment on b"
     # a: the second, third, fourth and fifth comment; b: the third and the fourth.
     assert found.share_of_decisions_changed == pytest.approx(6 / 18)
     nothing = scored.select(np.zeros(0, dtype=np.int64))
-    assert invariance(nothing, nothing.scores, "case").share_of_decisions_changed == 0
+    none = np.zeros(0, dtype=np.bool_)
+    assert invariance(nothing, nothing.scores, none, "case").share_of_decisions_changed == 0
+
+
+def test_an_invariance_looks_at_the_texts_that_it_changes_only() -> None:
+    scored, after = _scored(), np.array(AFTER, dtype=np.float32)
+    changed = np.array([False, False, True, False, False, False])
+    found = invariance(scored, after[changed], changed, "case")
+    assert found.share_changed == pytest.approx(1 / 6)
+    assert found.share_of_decisions_changed == pytest.approx(2 / 3), "of one comment on three labels"
 
 
 def test_decisions_are_taken_at_the_thresholds_in_use() -> None:

@@ -56,7 +56,10 @@ class ClassifierFacts(Part):
 
 
 class Resampling(Part):
-    """How the bootstrap intervals were made: stratified by the rarest positive label of each comment."""
+    """How the bootstrap intervals were made.
+
+    Strata are by the rarest positive label of each comment; their sizes vary as in sampling, and none is ever empty.
+    """
 
     num_resamples: int
     seed: int
