@@ -97,7 +97,7 @@ def _by_label(report: Report, found: RobustnessReport) -> str:
             if numbers is None or numbers.recall_after is None:
                 cells.append(missing(reason(report, *path, "recall_after")))
                 continue
-            auc = f"ROC AUC {fixed(numbers.roc_auc_before)} → {fixed(numbers.roc_auc_after)}"
+            auc = f"AUC {fixed(numbers.roc_auc_before)} → {fixed(numbers.roc_auc_after)}"
             moved = f"{fixed(numbers.recall_before, 2)} → {fixed(numbers.recall_after, 2)}"
             cells.append(f'<td>{moved}<span class="between">{auc}</span></td>')
         rows.append(cells)

@@ -141,9 +141,9 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequen
                 parts.append(svg.text(cell.words, place, f"tick middle {style}"))
     if size >= 9:
         for j, column in enumerate(columns):
-            place = (left + j * size + size / 2, top - 6)
+            place = (left + j * size + size / 2 + (0 if numbers else 3), top - 6)
             turned = svg.text(column, (0, 0), "tick ink", 17)
-            shift = f"translate({svg.at(place[0])} {svg.at(place[1])}) rotate(-40)"
+            shift = f"translate({svg.at(place[0])} {svg.at(place[1])}) rotate({-40 if numbers else -90})"
             parts.append(f'<g transform="{shift}">{turned}</g>')
     return Drawing("".join(parts), left + len(columns) * size + 60, top + len(rows) * high + 8, tells)
 
