@@ -75,7 +75,7 @@ def _any(report: Report) -> str:
     return (
         '<div class="any" id="any"><h3>Any label</h3><dl class="stats">'
         f"{''.join(_stat(*stat) for stat in stats)}"
-        f'<div data-stat="load"><dt>Change of review load</dt><dd class="now">{DASH}</dd>'
+        f'<div data-stat="load"><dt>Change of load per 1,000</dt><dd class="now">{DASH}</dd>'
         f'<dd class="was"></dd></div></dl>{reset}</div>'
     )
 
