@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from civility.report.document import Example, LabelErrorsShown, Report
-from civility.report.page import charts, palette, plots, to_html
+from civility.report.page import charts, explore, palette, plots, to_html
 from civility.report.page.words import cut_point, fixed, island, name, percent, signed, visible
 
 from .synthetic import LABELS, empty_report, label_report, make_report
@@ -195,7 +195,11 @@ def test_labels_of_the_explorer_are_the_labels(report: Report) -> None:
     assert [label["name"] for label in data["labels"]] == labels
 
 
-@given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
+    )
+)
 def test_islands_read_back_and_cannot_end_their_element(value: object) -> None:
     written = island(value)
     assert json.loads(written) == value
@@ -286,4 +290,4 @@ def test_drawn_curves_go_through_the_threshold_in_use() -> None:
     place = charts.place_in_use(numbers)
     assert numbers.curve.thresholds[place] == 0.4
     assert numbers.curve.true_positives[place] == numbers.true_positives
-    assert "0.4" in charts.explorer(LABELS[0], numbers).tells
+    assert "0.4" in explore.chart(LABELS[0], numbers).tells

@@ -51,8 +51,12 @@ class Opened:
     def text(self, selector: str) -> str:
         return str(self.page.locator(selector).inner_text())
 
-    def stat(self, part: str, key: str, which: str = "now") -> str:
-        return str(self.page.locator(f'{part} [data-stat="{key}"] .{which}').text_content())
+    def stats(self, part: str) -> dict[str, str]:
+        """Return the numbers that a panel shows, by key."""
+        script = """(part) => Object.fromEntries([...document.querySelectorAll(`${part} [data-stat]`)].map(
+            (cell) => [cell.dataset.stat, cell.querySelector(".now").textContent]))"""
+        found: dict[str, str] = self.page.evaluate(script, part)
+        return found
 
     def slide(self, label: int, place: int) -> None:
         self.page.locator(f'.panel[data-label="{label}"] input').fill(str(place))
@@ -112,16 +116,21 @@ def test_explorer_starts_at_the_thresholds_in_use(opened: Opened, report: Report
     for i, numbers in enumerate(report.labels.values()):
         panel = f'.panel[data-label="{i}"]'
         assert opened.text(f"{panel} output") == cut_point(numbers.threshold)
-        assert opened.stat(panel, "precision") == fixed(numbers.precision.value)
-        assert opened.stat(panel, "recall") == fixed(numbers.recall.value)
-        assert opened.stat(panel, "f1") == fixed(numbers.f1.value)
-        assert opened.stat(panel, "false_positive_rate") == fixed(numbers.false_positive_rate.value, 4)
-        assert opened.stat(panel, "flagged_per_1000") == fixed(numbers.flagged_per_1000.value, 1)
-        assert opened.stat(panel, "load") == "none"
+        assert opened.stats(panel) == {
+            "precision": fixed(numbers.precision.value),
+            "recall": fixed(numbers.recall.value),
+            "f1": fixed(numbers.f1.value),
+            "false_positive_rate": fixed(numbers.false_positive_rate.value, 4),
+            "flagged_per_1000": fixed(numbers.flagged_per_1000.value, 1),
+            "load": "none",
+        }
     found = report.any_label
-    assert opened.stat("#any", "precision") == fixed(found.precision.value)
-    assert opened.stat("#any", "recall") == fixed(found.recall.value)
-    assert opened.stat("#any", "flagged_per_1000") == fixed(found.flagged_per_1000.value, 1)
+    assert opened.stats("#any") == {
+        "flagged_per_1000": fixed(found.flagged_per_1000.value, 1),
+        "precision": fixed(found.precision.value),
+        "recall": fixed(found.recall.value),
+        "load": "none",
+    }
 
 
 def _ratio(part: float, whole: float) -> float | None:
@@ -134,14 +143,16 @@ def _check_label(opened: Opened, report: Report, i: int, place: int) -> None:
     true, false = numbers.curve.true_positives[place], numbers.curve.false_positives[place]
     known = numbers.num_positive + numbers.num_negative
     flagged = 1000 * (true + false) / known
-    assert opened.text(f"{panel} output") == cut_point(numbers.curve.thresholds[place])
-    assert opened.stat(panel, "precision") == fixed(_ratio(true, true + false))
-    assert opened.stat(panel, "recall") == fixed(_ratio(true, numbers.num_positive))
-    assert opened.stat(panel, "f1") == fixed(_ratio(2 * true, numbers.num_positive + true + false))
-    assert opened.stat(panel, "false_positive_rate") == fixed(_ratio(false, numbers.num_negative), 4)
-    assert opened.stat(panel, "flagged_per_1000") == fixed(flagged, 1)
     change = flagged - (numbers.flagged_per_1000.value or 0)
-    assert opened.stat(panel, "load") == (signed(change, 1) if change else "none")
+    assert opened.text(f"{panel} output") == cut_point(numbers.curve.thresholds[place])
+    assert opened.stats(panel) == {
+        "precision": fixed(_ratio(true, true + false)),
+        "recall": fixed(_ratio(true, numbers.num_positive)),
+        "f1": fixed(_ratio(2 * true, numbers.num_positive + true + false)),
+        "false_positive_rate": fixed(_ratio(false, numbers.num_negative), 4),
+        "flagged_per_1000": fixed(flagged, 1),
+        "load": signed(change, 1) if change else "none",
+    }
 
 
 def _check_any(opened: Opened, report: Report, places: list[int]) -> None:
@@ -153,9 +164,10 @@ def _check_any(opened: Opened, report: Report, places: list[int]) -> None:
     flagged = (buckets > np.array(places)[:, None]).any(axis=0)
     true, false = int((flagged & (target == 1)).sum()), int((flagged & (target == 0)).sum())
     known = int((target != 2).sum())
-    assert opened.stat("#any", "precision") == fixed(_ratio(true, true + false))
-    assert opened.stat("#any", "recall") == fixed(_ratio(true, int((target == 1).sum())))
-    assert opened.stat("#any", "flagged_per_1000") == fixed(1000 * (true + false) / known, 1)
+    shown = opened.stats("#any")
+    assert shown["precision"] == fixed(_ratio(true, true + false))
+    assert shown["recall"] == fixed(_ratio(true, int((target == 1).sum())))
+    assert shown["flagged_per_1000"] == fixed(1000 * (true + false) / known, 1)
 
 
 def test_explorer_counts_at_every_kind_of_place(opened: Opened, report: Report) -> None:
@@ -311,7 +323,7 @@ def test_without_javascript_everything_but_the_explorer_is_there(browser: Any, f
     opened = open_page(browser, file, java_script_enabled=False)
     assert "The explorer needs JavaScript" in opened.text("#explorer")
     assert opened.page.locator(".panel input").first.is_disabled()
-    assert opened.stat('.panel[data-label="0"]', "recall") == fixed(report.labels["toxic"].recall.value)
+    assert opened.stats('.panel[data-label="0"]')["recall"] == fixed(report.labels["toxic"].recall.value)
     assert not opened.page.locator("#scores .plain").first.is_visible()
     opened.page.get_by_label("plain, each side its own").check()
     assert opened.page.locator("#scores .plain").first.is_visible()
@@ -355,10 +367,10 @@ def test_almost_nothing_is_defined(browser: Any, tmp_path: Path) -> None:
     assert opened.page.locator("#any").count() == 0
     assert "does not carry each comment" in opened.text("#explorer")
     opened.slide(0, 0)
-    assert opened.stat(".panel", "recall") == "\u2013"
-    assert opened.stat(".panel", "flagged_per_1000") == "1,000.0"
+    assert opened.stats(".panel")["recall"] == "\u2013"
+    assert opened.stats(".panel")["flagged_per_1000"] == "1,000.0"
     opened.page.locator("#reset").click()
-    assert opened.stat(".panel", "flagged_per_1000") == "0.0"
+    assert opened.stats(".panel")["flagged_per_1000"] == "0.0"
     assert opened.troubles == []
     opened.page.context.close()
 

@@ -12,7 +12,7 @@ from civility.report.scored import Scored, short
 
 _MOST_THRESHOLDS = 254
 """A score's place among them fits one byte."""
-_MOST_PLACES = 1_000_000
+_MOST_PLACES = 500_000
 """Bytes of the explorer: 64,000 comments of six labels are 384,000. Above, a page would grow past 3 MB."""
 _NUM_BINS = 40
 _ROUND_THRESHOLDS = np.arange(1, 50) / 50

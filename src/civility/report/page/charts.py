@@ -4,13 +4,13 @@ Each is drawn once and used twice: in the page and in the SVG files. Knows no HT
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from civility.report.document import CalibrationReport, Estimate, LabelReport, ScoreQuality
 from civility.report.page import svg
 from civility.report.page.svg import Frame, Point, at
-from civility.report.page.words import cut_point, fixed, percent, short_number, span, whole
+from civility.report.page.words import cut_point, fixed, percent, span, whole
 
 _Height = Callable[[int, int], float]
 WIDTH, HEIGHT = 260.0, 196.0
@@ -270,54 +270,3 @@ def dot(estimate: Estimate, what: str, low: float = 0.0, high: float = 1.0) -> s
     parts.append(svg.circle((x(estimate.value), 7), 3.2, "dot after"))
     between = f", interval {span(estimate)}" if span(estimate) else ", no interval"
     return svg.picture("".join(parts), (80, 14), f"{what} {fixed(estimate.value)}{between}", "dot-chart")
-
-
-EXPLORER_WIDTH, EXPLORER_HEIGHT = 300.0, 148.0
-EXPLORER_LEFT, EXPLORER_RIGHT = 15.0, 285.0
-"""5 % and 95 % of the width: the style puts the ends of the slider under them."""
-
-
-def explorer(label: str, numbers: LabelReport) -> Drawing:
-    """Return precision and recall over the places of the slider, so that what is below the thumb is what holds."""
-    curve, last = numbers.curve, len(numbers.curve.thresholds) - 1
-    frame = Frame(
-        EXPLORER_LEFT,
-        12,
-        EXPLORER_RIGHT,
-        126,
-        svg.linear(0, max(1, last), EXPLORER_LEFT, EXPLORER_RIGHT),
-        svg.linear(0, 1, 126, 12),
-    )
-    places = sorted({round(last * i / 4) for i in range(5)})
-    start = place_in_use(numbers)
-    counts = list(enumerate(zip(curve.true_positives, curve.false_positives, strict=True)))
-    precision = [(i, true / (true + false)) for i, (true, false) in counts if true + false]
-    recall = [(i, true / numbers.num_positive) for i, (true, _) in counts] if numbers.num_positive else []
-    parts = [
-        frame.rows(((0.0, "0"), (0.5, ""), (1.0, "1"))),
-        frame.columns([(i, short_number(curve.thresholds[i])) for i in places], grid=False),
-        frame.upright(start, "cut"),
-        frame.curve(recall, "main orange dashed"),
-        frame.curve(precision, "main blue"),
-        svg.text("recall", (EXPLORER_LEFT + 6, 24), "side orange") if recall else "",
-        svg.text("precision", (EXPLORER_LEFT + 6, _beside(frame.y(_early(precision)))), "side blue")
-        if precision
-        else "",
-        f'<g class="here" transform="translate({at(frame.x(start))} 0)">'
-        f'<line class="now" x1="0" x2="0" y1="8" y2="130"/></g>',
-    ]
-    tells = (
-        f"Precision and recall of {label} over its thresholds, from {short_number(curve.thresholds[0])} to "
-        f"{short_number(curve.thresholds[-1])}; in use: {cut_point(numbers.threshold)}."
-    )
-    return Drawing("".join(parts), EXPLORER_WIDTH, EXPLORER_HEIGHT, tells)
-
-
-def _early(points: Sequence[tuple[float, float]]) -> float:
-    """Return the highest value of the first quarter, above which there is room for words."""
-    return max(value for _, value in points[: max(1, len(points) // 4)])
-
-
-def _beside(height: float) -> float:
-    """Return where words go: above a line, or below it where the words of recall stand above."""
-    return height - 7 if height > 50 else height + 30

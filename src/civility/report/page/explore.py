@@ -1,9 +1,11 @@
 """The threshold explorer: a panel for each label, the numbers of any label, and what explorer.js counts with."""
 
 from civility.report.document import LabelReport, Report
-from civility.report.page import charts
+from civility.report.page import charts, svg
+from civility.report.page.charts import Drawing
 from civility.report.page.markup import Section
-from civility.report.page.words import DASH, cut_point, fixed, island, name, said
+from civility.report.page.svg import Frame, Point, at
+from civility.report.page.words import DASH, cut_point, fixed, island, name, said, short_number
 
 _STATS = (
     ("precision", "Precision", 3),
@@ -13,6 +15,10 @@ _STATS = (
     ("flagged_per_1000", "Flagged per 1,000", 1),
 )
 """Keys of `LabelReport` and of explorer.js, what they are called, and their digits."""
+
+_WIDTH, _HEIGHT = 300.0, 148.0
+_LEFT, _RIGHT = 15.0, 285.0
+"""5 % and 95 % of the width: the style puts the ends of the slider under them."""
 
 
 def explorer(report: Report) -> Section:
@@ -45,7 +51,7 @@ def _panel(i: int, label: str, numbers: LabelReport) -> str:
         f'<article class="panel" data-label="{i}"><h3>{name(label)}</h3>'
         f'<p class="at">threshold <output>{cut_point(numbers.threshold)}</output>'
         f'<button type="button" class="quiet" data-back hidden>back to {cut_point(numbers.threshold)}</button></p>'
-        f"{charts.explorer(label, numbers).in_page('chart explorer')}"
+        f"{chart(label, numbers).in_page('chart explorer')}"
         f'<input type="range" min="0" max="{last}" step="1" value="{start}" disabled autocomplete="off" '
         f'aria-label="{said(f"Threshold of {label}")}">'
         f'<dl class="stats">{stats}<div data-stat="load"><dt>Change per 1,000</dt><dd class="now">{DASH}</dd>'
@@ -69,7 +75,7 @@ def _any(report: Report) -> str:
     return (
         '<div class="any" id="any"><h3>Any label</h3><dl class="stats">'
         f"{''.join(_stat(*stat) for stat in stats)}"
-        f'<div data-stat="load"><dt>Change of review load</dt><dd class="now">{DASH}</dd>'
+        f'<div data-stat="load"><dt>Change of load per 1,000</dt><dd class="now">{DASH}</dd>'
         f'<dd class="was"></dd></div></dl>{reset}</div>'
     )
 
@@ -114,6 +120,50 @@ def _data(report: Report) -> dict[str, object]:
     return {
         "labels": labels,
         "any": None if report.explorer is None else {**report.explorer.model_dump(), "used": used},
-        "plot": [charts.EXPLORER_LEFT, charts.EXPLORER_RIGHT, charts.EXPLORER_WIDTH],
+        "plot": [_LEFT, _RIGHT, _WIDTH],
         "digits": {key: digits for key, _, digits in _STATS},
     }
+
+
+def chart(label: str, numbers: LabelReport) -> Drawing:
+    """Return precision and recall over the places of the slider, so that what is below the thumb is what holds."""
+    curve, last = numbers.curve, len(numbers.curve.thresholds) - 1
+    frame = Frame(
+        _LEFT,
+        12,
+        _RIGHT,
+        126,
+        svg.linear(0, max(1, last), _LEFT, _RIGHT),
+        svg.linear(0, 1, 126, 12),
+    )
+    places = sorted({round(last * i / 4) for i in range(5)})
+    start = charts.place_in_use(numbers)
+    counts = list(enumerate(zip(curve.true_positives, curve.false_positives, strict=True)))
+    precision = [(float(i), true / (true + false)) for i, (true, false) in counts if true + false]
+    recall = [(float(i), true / numbers.num_positive) for i, (true, _) in counts] if numbers.num_positive else []
+    parts = [
+        frame.rows(((0.0, "0"), (0.5, ""), (1.0, "1"))),
+        frame.columns([(i, short_number(curve.thresholds[i])) for i in places], grid=False),
+        frame.upright(start, "cut"),
+        frame.curve(recall, "main orange dashed"),
+        frame.curve(precision, "main blue"),
+        svg.text("recall", (_LEFT + 6, 24), "side orange") if recall else "",
+        svg.text("precision", (_LEFT + 6, _beside(frame.y(_early(precision)))), "side blue") if precision else "",
+        f'<g class="here" transform="translate({at(frame.x(start))} 0)">'
+        f'<line class="now" x1="0" x2="0" y1="8" y2="130"/></g>',
+    ]
+    tells = (
+        f"Precision and recall of {label} over its thresholds, from {short_number(curve.thresholds[0])} to "
+        f"{short_number(curve.thresholds[-1])}; in use: {cut_point(numbers.threshold)}."
+    )
+    return Drawing("".join(parts), _WIDTH, _HEIGHT, tells)
+
+
+def _early(points: list[Point]) -> float:
+    """Return the highest value of the first quarter, above which there is room for words."""
+    return max(value for _, value in points[: max(1, len(points) // 4)])
+
+
+def _beside(height: float) -> float:
+    """Return where words go: above a line, or below it where the words of recall stand above."""
+    return height - 7 if height > 50 else height + 30

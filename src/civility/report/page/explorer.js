@@ -123,11 +123,13 @@
     if (kind === "fpr" && numbers.false_positive_rate !== null) return `fpr<=${up(numbers.false_positive_rate, 5)}`;
     return flagged;
   }
-  const plainName = /^[\p{L}\p{N}_][\p{L}\p{N}_ .\-]*$/u;
+  // As the policy's grammar has it: other names, and a label named default, stand in double quotes as in JSON.
+  const plainName = /^[\p{L}\p{N}_][\p{L}\p{N}_ .\-]*(?<! )$/u;
   function writePolicy() {
     const kind = document.getElementById("policy-by").value;
     const parts = labels.map((label, i) => {
-      const name = plainName.test(label.name) ? label.name : JSON.stringify(label.name);
+      const plain = plainName.test(label.name) && label.name !== "default";
+      const name = plain ? label.name : JSON.stringify(label.name);
       return `${name}: ${clause(kind, numbersOf(label, places[i]))}`;
     });
     const quoted = "'" + parts.join("; ").replaceAll("'", "'\\''") + "'";

@@ -37,27 +37,33 @@ def together(report: Report) -> Section | None:
     """Return how often labels go together, in targets and in decisions."""
     if len(report.labels) < 2:
         return None
-    parts = []
-    for counts, words in ((report.co_occurrence.targets, "Targets"), (report.co_occurrence.decisions, "Decisions")):
-        cells, labels = together_cells(report, counts), list(report.labels)
-        if len(labels) > _MOST_IN_TABLE:
-            drawing = overviews.heat_map(labels, labels, cells, f"{words}: share of each label's comments with another")
-            parts.append(
-                f'<figure><figcaption><strong>{words}</strong></figcaption><div class="scroll" tabindex="0">'
-                f"{drawing.in_page('chart wide')}</div></figure>"
-            )
-            continue
-        rows = [
-            [f"<td>{name(label)}</td>", *(_shaded(cell) for cell in row)]
-            for label, row in zip(labels, cells, strict=True)
-        ]
-        parts.append(table(words, ["Label", *(name(label) for label in labels)], rows, "heat square"))
+    wide = len(report.labels) > _MOST_IN_TABLE
+    counted = ((report.co_occurrence.targets, "Targets"), (report.co_occurrence.decisions, "Decisions"))
+    parts = [_together_drawn(report, *part) if wide else _together_table(report, *part) for part in counted]
     body = (
         '<p class="what">Of the comments with the label of a row, how many have the label of the column too; the '
-        "diagonal counts comments. Where decisions are much darker than targets, labels are flagged as one.</p>"
-        f'<div class="pair">{"".join(parts)}</div>'
+        "diagonal counts comments. Where decisions have much more colour than targets, labels are flagged as one.</p>"
+        f'<div class="{"stack" if wide else "pair"}">{"".join(parts)}</div>'
     )
     return Section("together", "Labels together", body)
+
+
+def _together_table(report: Report, counts: tuple[tuple[int, ...], ...], words: str) -> str:
+    cells = together_cells(report, counts)
+    rows = [
+        [f"<td>{name(label)}</td>", *(_shaded(cell) for cell in row)]
+        for label, row in zip(report.labels, cells, strict=True)
+    ]
+    return table(words, ["Label", *(name(label) for label in report.labels)], rows, "heat square")
+
+
+def _together_drawn(report: Report, counts: tuple[tuple[int, ...], ...], words: str) -> str:
+    labels, cells = list(report.labels), together_cells(report, counts)
+    drawing = overviews.heat_map(labels, labels, cells, f"{words}: share of each label's comments with another")
+    return (
+        f'<figure><figcaption><strong>{words}</strong></figcaption><div class="scroll" tabindex="0" role="group" '
+        f'aria-label="{words}">{drawing.in_page("chart wide")}</div></figure>'
+    )
 
 
 def _shaded(cell: Cell) -> str:

@@ -1,5 +1,6 @@
 """Pieces of HTML that several sections use: sections, tables, figures, numbers with intervals, veiled texts."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,10 +41,16 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], sty
         written.append(f"<tr>{heading}{''.join(others)}</tr>")
     top = "".join(f'<th scope="col">{head}</th>' for head in heads)
     body = "\n".join(written)
+    box = f'<div class="scroll" tabindex="0" role="group" aria-label="{_spoken(caption)}">'
     return (
-        f'<div class="scroll" tabindex="0"><table class="{style}"><caption>{caption}</caption>'
-        f"<thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+        f'{box}<table class="{style}"><caption>{caption}</caption><thead><tr>{top}</tr></thead>\n'
+        f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _spoken(inside: str) -> str:
+    """Return the words of some HTML for an attribute: what is left is escaped already."""
+    return re.sub("<[^>]*>", "", inside)
 
 
 def _cell(inside: str) -> str:

@@ -71,7 +71,7 @@ def method(report: Report) -> Section:
     how = report.resampling
     listed = "".join(f"<div><dt>{term}</dt><dd>{words}</dd></div>" for term, words in _DEFINITIONS)
     body = (
-        f"<p>Intervals hold the true number in {percent(how.level, 0)} of cases. They come from "
+        f'<p class="what">Intervals hold the true number in {percent(how.level, 0)} of cases. They come from '
         f"{whole(how.num_resamples)} bootstrap resamples of the comments (seed {how.seed}), stratified by the rarest "
         "positive label of each comment (Efron, 1979). They tell how much other comments of the same kind would move a "
         "number; not how other kinds would.</p>"

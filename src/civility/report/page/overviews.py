@@ -8,7 +8,7 @@ from civility.report.document import EpochLine, Estimate, TrainingCurves
 from civility.report.page import palette, svg
 from civility.report.page.charts import Drawing
 from civility.report.page.svg import Frame
-from civility.report.page.words import MINUS, fixed, said, short_number, span, whole
+from civility.report.page.words import MINUS, fixed, said, short_number, signed, span, whole
 
 _Place = Callable[[EpochLine], float]
 _WIDE, _HIGH = 460.0, 220.0
@@ -19,7 +19,7 @@ _LONGEST = 28
 
 
 def _frame(x: tuple[float, float], y: tuple[float, float]) -> Frame:
-    left, top, right, bottom = 44.0, 14.0, _WIDE - 14, _HIGH - 36
+    left, top, right, bottom = 44.0, 18.0, _WIDE - 14, _HIGH - 36
     return Frame(left, top, right, bottom, svg.linear(*x, left, right), svg.linear(*y, bottom, top))
 
 
@@ -71,10 +71,9 @@ def _best(frame: Frame, training: TrainingCurves, place: _Place) -> list[str]:
     if not found:
         return []
     x = frame.x(place(found[0]))
-    side, shift = ("end", -4.0) if x > frame.left + 60 else ("", 4.0)
     return [
-        svg.line((x, frame.top - 4), (x, frame.bottom), "cut"),
-        svg.text("best epoch", (x + shift, frame.bottom - 5), f"tick {side}"),
+        svg.line((x, frame.top - 2), (x, frame.bottom), "cut"),
+        svg.text("best epoch", (x, frame.top - 5), "tick middle"),
     ]
 
 
@@ -141,9 +140,9 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequen
                 parts.append(svg.text(cell.words, place, f"tick middle {style}"))
     if size >= 9:
         for j, column in enumerate(columns):
-            place = (left + j * size + size / 2, top - 6)
+            place = (left + j * size + size / 2 + (0 if numbers else 3), top - 6)
             turned = svg.text(column, (0, 0), "tick ink", 17)
-            shift = f"translate({svg.at(place[0])} {svg.at(place[1])}) rotate(-40)"
+            shift = f"translate({svg.at(place[0])} {svg.at(place[1])}) rotate({-40 if numbers else -90})"
             parts.append(f'<g transform="{shift}">{turned}</g>')
     return Drawing("".join(parts), left + len(columns) * size + 60, top + len(rows) * high + 8, tells)
 
@@ -190,8 +189,9 @@ def _interval(row: Row, frame: Frame, y: float, from_zero: bool) -> list[str]:
         parts.append(svg.rect((ends[0], y - 5), (ends[1] - ends[0], 10), f"bar {row.style}", span(row.estimate)))
     if low is not None and high is not None:
         parts.append(svg.line((frame.x(low), y), (frame.x(high), y), f"whisker wide {row.style}"))
+    written = signed(value) if from_zero else fixed(value)
     parts.append(svg.circle((frame.x(value), y), 3.4, f"dot {row.style}"))
-    return [*parts, svg.text(fixed(value), (frame.right + 8, y + 3.5), "tick ink")]
+    return [*parts, svg.text(written, (frame.right + 8, y + 3.5), "tick ink")]
 
 
 def shade(share: float | None, kind: str, words: str, title: str) -> Cell:

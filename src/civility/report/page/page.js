@@ -26,6 +26,20 @@
   );
   document.querySelectorAll("section[id]").forEach((section) => watcher.observe(section));
 
+  // A box is a stop of the Tab key only while there is something to scroll to in it.
+  const boxes = new ResizeObserver((entries) => {
+    for (const { target } of entries) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+  });
+  document.querySelectorAll(".scroll").forEach((box) => boxes.observe(box));
+
+  // Paper cannot be unfolded.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach((part) => (part.open = true));
+  });
+  addEventListener("afterprint", () => folded.forEach((part) => (part.open = false)));
+
   for (const button of document.querySelectorAll("[data-copy]"))
     button.addEventListener("click", async () => {
       const source = document.getElementById(button.dataset.copy);

@@ -12,14 +12,22 @@ _CHOSEN = {
 _HEADS = (
     "Label",
     "Positives",
-    "ROC AUC",
-    "Average precision",
-    "Threshold",
     "Precision",
     "Recall",
     "F1",
     "Flagged per 1,000",
+    "Threshold",
+    "ROC AUC",
+    "Average precision",
 )
+"""What people meet comes first; ranking, which is high for every system in this field, last."""
+_MEANS = {
+    "good": "good enough to act on",
+    "review": "worth a person's review",
+    "weak": "too weak to use",
+    "unsure": "too few positives to tell",
+    "undefined": "could not be measured",
+}
 
 
 def header(report: Report) -> str:
@@ -67,7 +75,14 @@ def summary(report: Report) -> Section:
         f"interval in which it lies with {level} confidence; the rail goes from 0 to 1.</p>"
     )
     body += table("What each label is worth", _HEADS, rows, "summary")
-    return Section("summary", "Is it good enough?", body + _at_low_rates(report))
+    return Section("summary", "Is it good enough?", body + _key(report) + _at_low_rates(report))
+
+
+def _key(report: Report) -> str:
+    """Return what the verdicts that appear mean."""
+    found = {numbers.verdict.word for numbers in report.labels.values()}
+    listed = "".join(f"<li>{verdict(word)} {means}</li>" for word, means in _MEANS.items() if word in found)
+    return f'<ul class="key">{listed}</ul>'
 
 
 def _shares(report: Report, numbers: LabelReport | AnyLabel | Macro, path: tuple[str, ...]) -> list[str]:
@@ -101,14 +116,15 @@ def _label_row(report: Report, label: str, numbers: LabelReport) -> list[str]:
     load = number(report, numbers.flagged_per_1000.value, (*path, "flagged_per_1000"), 1)
     if numbers.review_per_1000 is not None:
         load += f'<span class="between">+ {fixed(numbers.review_per_1000, 1)} review</span>'
+    threshold = f'<span title="{numbers.threshold!r}">{cut_point(numbers.threshold)}</span>'
     return [
         f'<td class="why">{name(label)} {verdict(numbers.verdict.word)}'
         f'<span class="between" dir="auto">{said(numbers.verdict.why)}</span></td>',
         _positives(numbers),
-        *_ranking(report, numbers, path),
-        f'<td class="n"><span title="{numbers.threshold!r}">{cut_point(numbers.threshold)}</span>{policy}</td>',
         *_shares(report, numbers, path),
         f'<td class="n">{load}</td>',
+        f'<td class="n">{threshold}{policy}</td>',
+        *_ranking(report, numbers, path),
     ]
 
 
@@ -118,10 +134,10 @@ def _any_row(report: Report, numbers: AnyLabel) -> list[str]:
         '<td class="why"><span class="whole">any label</span>'
         '<span class="between">A comment counts as flagged if one of its labels is.</span></td>',
         _positives(numbers),
-        *_ranking(report, numbers, path),
-        '<td class="n"></td>',
         *_shares(report, numbers, path),
         f'<td class="n">{number(report, numbers.flagged_per_1000.value, (*path, "flagged_per_1000"), 1)}</td>',
+        _EMPTY,
+        *_ranking(report, numbers, path),
     ]
 
 
@@ -130,12 +146,15 @@ def _macro_row(report: Report, numbers: Macro) -> list[str]:
     return [
         '<td class="why"><span class="whole">macro</span>'
         '<span class="between">The mean over the labels where a number is defined.</span></td>',
-        '<td class="n"></td>',
-        *_ranking(report, numbers, path),
-        '<td class="n"></td>',
+        _EMPTY,
         *_shares(report, numbers, path),
-        '<td class="n"></td>',
+        _EMPTY,
+        _EMPTY,
+        *_ranking(report, numbers, path),
     ]
+
+
+_EMPTY = '<td class="n"></td>'
 
 
 def _at_low_rates(report: Report) -> str:
