@@ -59,7 +59,8 @@ def test_the_shipped_recipes_are_listed_and_printed(civility: Run) -> None:
 def commands_of(page: Path) -> list[str]:
     blocks = re.findall(r"```(?:bash|console|sh)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     joined = "\n".join(blocks).replace("\\\n", " ")
-    found = re.findall(r"(?:^|\| |-m )(civility [^|#>\n]*)", joined, re.MULTILINE)
+    # Up to a pipe, a redirection or a comment; inside quotes these are part of a word, as in 'precision>=0.8'.
+    found = re.findall(r"(?:^|\| |-m )(civility (?:'[^'\n]*'|[^|#>'\n])*)", joined, re.MULTILINE)
     return [command.strip() for command in found]
 
 

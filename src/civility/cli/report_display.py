@@ -20,10 +20,10 @@ def print_report(console: Console, report: Report) -> None:
     console.print()
     console.print(_table(report))
     console.print("  in brackets: 95 % intervals; precision and recall at the threshold", style="dim")
-    if report.undefined:
-        console.print()
-        for name, reason in report.undefined.items():
-            _paragraph(console, f"{name}: undefined, {reason}")
+    for label in report.labels:
+        reasons = dict.fromkeys(why for path, why in report.undefined.items() if path.startswith(f"labels.{label}."))
+        if reasons:
+            _paragraph(console, f"{label}: undefined: {'; '.join(reasons)}")
     lines = _lines(report)
     if lines:
         console.print()

@@ -76,12 +76,13 @@ def _invariances(report: Report, found: RobustnessReport) -> str:
     rows = [
         [
             f"<td>{name(part.name)}</td>",
+            f"<td>{percent(part.share_changed, 0)}</td>",
             f"<td>{part.largest_difference:.2g}</td>",
             f"<td>{percent(part.share_of_decisions_changed, 2)}</td>",
         ]
         for part in found.invariances
     ]
-    heads = ("What must not matter", "Largest move of a score", "Decisions changed")
+    heads = ("What must not matter", "Texts changed", "Largest move of a score", "Decisions changed")
     return table("Invariances", heads, rows, "numbers")
 
 

@@ -36,7 +36,7 @@ _DEFINITIONS = (
         "Subgroup, BPSN and BNSP AUC, their generalised mean, and the final metric of Jigsaw 2019 (Borkan et al., "
         "2019).",
     ),
-    ("Suites", "Cases by function, after HateCheck (Röttger et al., 2021); intervals of a share after Wilson (1927)."),
+    ("Suites", "Cases by function, after HateCheck (Röttger et al., 2021)."),
 )
 
 
@@ -71,10 +71,11 @@ def method(report: Report) -> Section:
     how = report.resampling
     listed = "".join(f"<div><dt>{term}</dt><dd>{words}</dd></div>" for term, words in _DEFINITIONS)
     body = (
-        f'<p class="what">Intervals hold the true number in {percent(how.level, 0)} of cases. They come from '
-        f"{whole(how.num_resamples)} bootstrap resamples of the comments (seed {how.seed}), stratified by the rarest "
-        "positive label of each comment (Efron, 1979). They tell how much other comments of the same kind would move a "
-        "number; not how other kinds would.</p>"
+        f'<p class="what">Intervals hold the true number in about {percent(how.level, 0)} of cases. Those of ROC AUC, '
+        f"average precision, F1 and averages come from {whole(how.num_resamples)} bootstrap resamples of the comments "
+        f"(Efron, 1979; seed {how.seed}), by strata of each comment&#x2019;s rarest positive label; those of shares, as "
+        "precision and recall, are Wilson&#x2019;s (1927), those of gaps Newcombe&#x2019;s (1998). They tell how much "
+        "other comments of the same kind would move a number; not how other kinds would.</p>"
         f'<dl class="definitions">{listed}</dl>'
     )
     return Section("method", "How these numbers were made", body)
