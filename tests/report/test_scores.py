@@ -1,0 +1,109 @@
+"""The scores beside a report: read again as they were, or refused; and the files of a report."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from civility.data.dataset import Dataset
+from civility.errors import UserError
+from civility.report import Report, Scored
+from civility.report.document import ClassifierFacts
+from civility.report.markdown import to_markdown
+from civility.report.measure import measure
+from civility.report.pages import ReportFiles, write_report
+from civility.report.scores import read_scores_of, write_scores_of
+
+LABELS = ("toxic", "target:toxic", "id", "a.b c", "</script>\n|`")
+
+
+def _scored(num: int = 9) -> Scored:
+    rng = np.random.default_rng(0)
+    targets = rng.random((num, len(LABELS))).astype(np.float32)
+    targets[::3, 1:] = np.nan
+    ids = ("twice", "twice", "ünï \u202e", *(str(i) for i in range(num)))[:num]
+    texts = tuple(f"secret {i}" for i in range(num))
+    return Scored(Dataset(texts, targets, ids, LABELS), rng.random(targets.shape).astype(np.float32))
+
+
+@pytest.mark.parametrize("num", [0, 1, 9])
+def test_written_and_read_again_they_are_the_same_to_the_bit(tmp_path: Path, num: int) -> None:
+    scored = _scored(num)
+    path = tmp_path / "a.scores.parquet"
+    write_scores_of(scored, path)
+    found = read_scores_of(path)
+    assert (found.digest, found.ids, found.labels) == (scored.dataset.digest, scored.dataset.ids, LABELS)
+    np.testing.assert_array_equal(found.targets, scored.dataset.targets)
+    np.testing.assert_array_equal(found.scores, scored.scores)
+    assert found.targets.dtype == found.scores.dtype == np.dtype(np.float32)
+    assert b"secret" not in path.read_bytes(), "texts stay out of it"
+
+
+def test_scores_that_are_not_there_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read_scores_of(tmp_path / "none.parquet")
+    assert caught.value.message == f"{tmp_path / 'none.parquet'}: no scores beside the report"
+    assert caught.value.remedy == "evaluate again: they are written with it"
+
+
+def _damaged(path: Path, kind: str) -> None:
+    whole = path.read_bytes()
+    table = pq.read_table(path)
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "text":
+        path.write_text("id,score\n")
+    elif kind == "folder":
+        path.unlink()
+        path.mkdir()
+    elif kind == "no digest":
+        pq.write_table(table.replace_schema_metadata(None), path)
+    elif kind == "no ids":
+        pq.write_table(table.drop_columns(["id"]), path)
+    elif kind == "no target":
+        pq.write_table(table.drop_columns(["target:toxic"]), path)
+    elif kind == "no labels":
+        pq.write_table(table.select(["id"]), path)
+    else:
+        pq.write_table(table.set_column(1, "target:toxic", pa.array(["x"] * len(table))), path)
+
+
+@pytest.mark.parametrize(
+    "kind", ["empty", "cut", "text", "folder", "no digest", "no ids", "no target", "no labels", "words"]
+)
+def test_damaged_scores_are_told(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.scores.parquet"
+    write_scores_of(_scored(), path)
+    read_scores_of(path)  # the control
+    _damaged(path, kind)
+    with pytest.raises(UserError) as caught:
+        read_scores_of(path)
+    assert caught.value.message.startswith(f"{path}: damaged: ")
+    assert caught.value.remedy == "evaluate again"
+
+
+def _report(scored: Scored) -> Report:
+    facts = ClassifierFacts(name="c", max_length=8)
+    return measure(scored, ["a.csv"], name="mine", classifier=facts, num_resamples=5)
+
+
+def test_the_files_of_a_report(tmp_path: Path) -> None:
+    scored = _scored()
+    report = _report(scored)
+    files = write_report(report, scored, tmp_path / "made" / "reports")
+    assert files == ReportFiles(tmp_path / "made" / "reports", "mine")
+    assert {"mine.json", "mine.md", "mine.scores.parquet"} <= {path.name for path in files.folder.iterdir()}
+    assert Report.from_json(files.json.read_text(encoding="utf-8")) == report
+    assert files.markdown.read_text(encoding="utf-8") == to_markdown(report)
+    assert read_scores_of(files.scores).digest == report.data.digest
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    scored = _scored()
+    with pytest.raises(UserError, match="cannot write: a part of the path is a file, not a folder"):
+        write_report(_report(scored), scored, tmp_path / "file" / "reports")
