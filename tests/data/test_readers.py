@@ -17,6 +17,7 @@ from civility.data.readers import (
     CommentChunk,
     begins_with_mark,
     count_cells,
+    read_column,
     read_dataset,
     stream_comments,
 )
@@ -592,3 +593,73 @@ def test_marks_and_cells_of_a_file_can_be_asked_for(tmp_path: Path) -> None:
     assert (begins_with_mark(str(marked)), begins_with_mark(str(plain))) == (True, False)
     assert count_cells(str(marked), "lang") == {"es": 2, "it": 1}
     assert count_cells(str(plain), "lang") is None
+
+
+LABELS_HEADER = "id," + ",".join(LABELS)
+
+
+def _column(*files: str, column: str = "author") -> tuple[str, ...]:
+    reading = read_dataset(files, require_all_labels=False)
+    return read_column(reading.files, reading.origin, column)
+
+
+def test_a_column_is_read_beside_the_comments() -> None:
+    first = _write("a.csv", "comment_text,toxic,author", "one,1,ann", "two,0,", '"three",0,"a, b"')
+    second = _write("b.csv", "author,comment_text,toxic", "bob,four,1")
+    assert _column(first) == ("ann", "", "a, b")
+    assert _column(second, first) == ("bob", "ann", "", "a, b")
+    assert _column(first, column="comment_text") == ("one", "two", "three"), "any column will do"
+
+
+def test_a_column_keeps_its_place_where_comments_were_left_out() -> None:
+    texts = _write("test.csv", "id,comment_text,author", "a,one,ann", "b,two,bob", "c,three,cid")
+    labels = _write("test_labels.csv", LABELS_HEADER, "a,1,0,0,0,0,0", "b,-1,-1,-1,-1,-1,-1", "c,0,0,0,0,0,0")
+    for files in ((texts, labels), (labels, texts)):
+        reading = read_dataset(files)
+        assert reading.dataset.texts == ("one", "three"), "the second was never scored"
+        assert read_column(reading.files, reading.origin, "author") == ("ann", "cid")
+
+
+def test_a_column_over_more_than_one_chunk() -> None:
+    rows = [f"text {i},{i % 2},author {i}" for i in range(CHUNK_ROWS + 5)]
+    cells = _column(_write("a.csv", "comment_text,toxic,author", *rows))
+    assert cells == tuple(f"author {i}" for i in range(CHUNK_ROWS + 5))
+
+
+def test_a_file_without_the_column_has_empty_cells() -> None:
+    first = _write("a.csv", "comment_text,toxic,author", "one,1,ann")
+    second = _write("b.csv", "comment_text,toxic", "two,0")
+    assert _column(first, second) == ("ann", "")
+    assert _column(second, first) == ("", "ann")
+
+
+def test_a_column_of_json_lines_and_of_parquet_is_text() -> None:
+    lines = [
+        {"text": "one", "toxic": 1},
+        {"text": "two", "toxic": 0, "author": 7},
+        {"text": "three", "toxic": 0, "author": None},
+    ]
+    first = _write("a.jsonl", *map(json.dumps, lines))
+    assert _column(first) == ("", "7", "")
+    table = pa.table({"comment_text": ["one", "two"], "toxic": [1, 0], "author": pa.array([True, None])})
+    pq.write_table(table, "b.parquet")
+    assert _column("b.parquet") == ("True", "")
+
+
+def test_a_column_that_no_file_has_is_told() -> None:
+    first = _write("a.csv", "comment_text,toxic,author", "one,1,ann")
+    with pytest.raises(UserError) as caught:
+        _column(first, column="auhtor")
+    assert caught.value.message == "no column 'auhtor' to slice by (did you mean author?)"
+    assert caught.value.remedy == "the files have: author, comment_text, toxic"
+
+
+def test_comments_of_no_file_have_no_columns() -> None:
+    built_in = read_dataset(["civility:starter/held-out"])
+    for origin in (None, built_in.origin):
+        with pytest.raises(UserError) as caught:
+            read_column(built_in.files, origin, "author")
+        assert (caught.value.message, caught.value.remedy) == (
+            "no column 'author' to slice by",
+            "give the file with --data",
+        )
