@@ -16,7 +16,7 @@ from civility.metrics.compare import Verdict
 from civility.report import Report, Scored
 from civility.report.document import ClassifierFacts
 from civility.report.measure import measure
-from civility.report.pages import write_report
+from civility.report.pages import ReportFiles
 from civility.report.scores import write_scores_of
 from civility.run import OWN_REPORT
 
@@ -27,7 +27,7 @@ THRESHOLDS = {"toxic": 0.4}
 
 @pytest.fixture(autouse=True)
 def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_NUM_RESAMPLES", 400)
+    monkeypatch.setattr(module, "_NUM_RESAMPLES", 100)
 
 
 def _targets(num: int = 300, seed: int = 0) -> Float32Array:
@@ -51,7 +51,11 @@ def _write(
     scored = Scored(Dataset(ids, targets, ids, labels), scores, THRESHOLDS)
     facts = ClassifierFacts(name="c", max_length=8)
     report = measure(scored, ("a.csv",), name=name, classifier=facts, num_resamples=2)
-    return str(write_report(report, scored, folder).json)
+    files = ReportFiles(folder, name)  # of which a comparison reads two
+    folder.mkdir(parents=True, exist_ok=True)
+    files.json.write_text(report.to_json(), encoding="utf-8")
+    write_scores_of(scored, files.scores)
+    return str(files.json)
 
 
 def _rows(comparison: Comparison) -> list[Row]:
@@ -249,7 +253,7 @@ def test_a_report_may_have_dots_in_its_name(tmp_path: Path) -> None:
 def test_of_equally_good_classifiers_one_is_seldom_called_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_NUM_RESAMPLES", 200)
+    monkeypatch.setattr(module, "_NUM_RESAMPLES", 200)  # of 100 they would be bolder
     names = [_write(tmp_path, name, _targets(), _scores(_targets(), 0.2, seed=0)) for name in "ab"]
     report = Report.from_json(Path(names[0]).read_text(encoding="utf-8"))
     shown, trials = {"macro": 0, "labels": 0}, 40

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from civility.metrics.intervals import newcombe, wilson
 
-FEW = settings(max_examples=100, deadline=None)
+FEW = settings(max_examples=50, deadline=None)
 SHARE = st.integers(1, 200).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
 
 

@@ -11,9 +11,8 @@ from civility.data.dataset import Dataset, Float32Array
 from civility.probes.suites import Case, Suite
 from civility.report import Estimate, Report, Scored
 from civility.report.bias import Grouped, bias_of
-from civility.report.document import ClassifierFacts, RobustnessReport
+from civility.report.document import ClassifierFacts, Invariance, Perturbed, PerturbedLabel, RobustnessReport
 from civility.report.markdown import code, plain, table, to_markdown
-from civility.report.robustness import invariance, perturbed
 from civility.report.suites import suite_report
 from civility.report.whole import Aspects, Subject, report_on
 from civility.report.words import optimism, shown, with_interval
@@ -58,12 +57,13 @@ def _everything(name: str, num: int = 80) -> Report:
     subject = Subject(name, (name, "b.csv"), ClassifierFacts(name=name, max_length=8), ("epoch", "thresholds"), (name,))
     report = report_on(scored, subject, Aspects(columns={name: [name, "x"] * (num // 2)}, num_resamples=5))
     cases = tuple(Case(f"{name}{i}", name, name, True, labels[0], name) for i in range(3))
-    robustness = RobustnessReport(
-        num_comments=num,
-        seed=0,
-        perturbations=(perturbed(scored, scores, name=name, what=name, strength=0.2, share_changed=0.5, seed=0),),
-        invariances=(invariance(scored, scores, name),),
+    label = PerturbedLabel(recall_before=0.5, recall_after=0.4, roc_auc_before=0.9, roc_auc_after=None)
+    change = Estimate(value=-0.1, low=-0.2, high=0.1)
+    perturbed = Perturbed(
+        name=name, what=name, strength=0.2, share_changed=0.5, macro_recall_change=change, labels={name: label}
     )
+    unmoved = Invariance(name=name, largest_difference=0.1, share_of_decisions_changed=0.01)
+    robustness = RobustnessReport(num_comments=num, seed=0, perturbations=(perturbed,), invariances=(unmoved,))
     grouped = Grouped(targets[:, 0], scores[:, 0], scored.flagged[:, 0], groups, (name, "b"))
     return report.model_copy(
         update={
@@ -99,14 +99,15 @@ def _check_page(page: str, num_tables: int) -> None:
     assert "\n\n\n" not in page
 
 
-NUM_TABLES = len(_tables(to_markdown(_everything("plain"))))
+USUAL = to_markdown(_everything("plain"))
+NUM_TABLES = len(_tables(USUAL))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_name_breaks_the_page(name: str) -> None:
     page = to_markdown(_everything(name))
     _check_page(page, NUM_TABLES)
-    usual = re.findall("^#+ [A-Za-z]+", to_markdown(_everything("plain")), re.MULTILINE)
+    usual = re.findall("^#+ [A-Za-z]+", USUAL, re.MULTILINE)
     assert re.findall("^#+ [A-Za-z]+", page, re.MULTILINE) == usual
     assert "text</b>" not in page, "no comment's text"
 
@@ -120,7 +121,7 @@ def test_the_control_names_that_are_not_escaped_do_break_it(written: str, raw: s
 
 
 def test_every_section_is_there() -> None:
-    page = to_markdown(_everything("plain"))
+    page = USUAL
     assert re.findall("^#+ .*", page, re.MULTILINE) == [
         "# Report: plain",
         "## Recall at fixed false-positive rates",
