@@ -72,10 +72,10 @@ def method(report: Report) -> Section:
     listed = "".join(f"<div><dt>{term}</dt><dd>{words}</dd></div>" for term, words in _DEFINITIONS)
     body = (
         f'<p class="what">Intervals hold the true number in about {percent(how.level, 0)} of cases. Those of ROC AUC, '
-        f"average precision, F1 and averages come from {whole(how.num_resamples)} bootstrap resamples of the comments "
-        f"(Efron, 1979; seed {how.seed}), by strata of each comment&#x2019;s rarest positive label; those of shares, "
-        "as precision and recall, are Wilson&#x2019;s (1927), those of gaps Newcombe&#x2019;s (1998). They tell how much "
-        "other comments of the same kind would move a number; not how other kinds would.</p>"
+        f"average precision, F1 and averages come from {whole(how.num_resamples)} bootstrap resamples of the "
+        f"comments (Efron, 1979; seed {how.seed}), by strata of each comment&#x2019;s rarest positive label; those of "
+        "shares, as precision and recall, are Wilson&#x2019;s (1927), those of gaps Newcombe&#x2019;s (1998). They "
+        "tell how much other comments of the same kind would move a number; not how other kinds would.</p>"
         f'<dl class="definitions">{listed}</dl>'
     )
     return Section("method", "How these numbers were made", body)
