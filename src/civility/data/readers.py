@@ -204,7 +204,7 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
         names.update(found := table.all_columns())
         if column in found:
             chunks = table.chunks([column])
-            cells_of[index] = ["" if cell is None else str(cell) for chunk in chunks for cell in chunk.columns[column]]
+            cells_of[index] = [_as_text(cell) for chunk in chunks for cell in chunk.columns[column]]
     if origin is None or not cells_of:
         where = f"the files have: {', '.join(sorted(names))}" if names else "give the file with --data"
         raise UserError(f"no column '{column}' to slice by{did_you_mean(column, names)}", where)
@@ -212,6 +212,11 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
         cells_of[file][row - 1] if file in cells_of else ""
         for file, row in zip(origin.file.tolist(), origin.row.tolist(), strict=True)
     )
+
+
+def _as_text(cell: object) -> str:
+    """Return a cell as text; empty for null, and for NaN, which is a null of Parquet's floats."""
+    return "" if cell is None or cell != cell else str(cell)
 
 
 def stream_comments(source: str | Path | IO[bytes], text: str = "", id: str = "") -> Iterator[CommentChunk]:

@@ -3,6 +3,7 @@
 Knows no arithmetic and no files: `civility.report.measure` fills it, `civility.report.pages` writes it.
 """
 
+import json
 import math
 from typing import Annotated, Any, Literal, Self
 
@@ -379,8 +380,9 @@ class Report(Part):
         return self.model_dump(mode="json", by_alias=True)
 
     def to_json(self) -> str:
-        """Return the canonical form: JSON with a final line break."""
-        return self.model_dump_json(by_alias=True, indent=1) + "\n"
+        """Return the canonical form: JSON and a final line break. Lone surrogates, as of a file name, become U+FFFD."""
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str = "report") -> Self:

@@ -54,8 +54,10 @@ def write_report(report: Report, scored: Scored, folder: Path) -> ReportFiles:
     with explain_os_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
     files = ReportFiles(folder, report.name)
+    text = report.to_json()
+    report = Report.from_json(text)  # what is drawn is what is written, lone surrogates and all
     with write_file(files.json) as file:
-        file.write(report.to_json())
+        file.write(text)
     with write_file(files.markdown) as file:
         file.write(to_markdown(report))
     with write_file(files.html) as file:
