@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from civility.report import Report
+from civility.report.markdown import table
 from civility.run import RunDirectory
 
 SETTINGS = {
@@ -52,9 +54,8 @@ def describe(run: Path) -> str:
             f"\n| {epoch['epoch']} | {epoch['training_loss']:.4f} | {epoch['validation']['loss']:.4f} "
             f"| {epoch['validation']['macro_roc_auc']:.4f} | {seconds['epoch', epoch['step']] / 3600:.2f} |"
         )
-    report = (directory.reports / "validation.md").read_text(encoding="utf-8")
-    table = "\n".join(line for line in report.splitlines() if line.startswith("|"))
-    return "\n\n".join([*parts, table])
+    path = directory.reports / "validation.json"
+    return "\n\n".join([*parts, table(Report.from_json(path.read_text(encoding="utf-8"), str(path)))])
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def make_report(num_comments: int = 1500, labels: Sequence[str] = LABELS, seed: 
     return Report(
         name="baseline on validation",
         data=DataFacts(files=("comments.csv",), digest="sha256:5f0c8a77be", num_comments=num_comments),
-        classifier=ClassifierFacts(name="baseline", max_length=256, base_model="microsoft/mdeberta-v3-base"),
+        classifier=ClassifierFacts(name="baseline", max_length=256),
         resampling=Resampling(num_resamples=2000, seed=0),
         optimistic=("epoch", "thresholds"),
         notes=("identity_hate has 22 positive comments: its numbers are rough",),

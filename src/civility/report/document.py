@@ -53,7 +53,6 @@ class ClassifierFacts(Part):
 
     name: str
     max_length: int
-    base_model: str = ""
 
 
 class Resampling(Part):

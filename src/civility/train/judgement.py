@@ -57,7 +57,6 @@ def report_of_run(
     facts = ClassifierFacts(
         name=f"{public_name(recipe.model.name)}, fine-tuned",
         max_length=classifier.max_length,
-        base_model=public_name(recipe.model.name),
     )
     subject = Subject(OWN_REPORT, own.files, facts, optimistic(classifier, own), training=training_curves(log))
     return report_on(scored, subject, Aspects())

@@ -39,7 +39,7 @@ def header(report: Report) -> str:
         ("Labels", whole(len(report.labels))),
         (
             "Classifier",
-            name(classifier.name) + (f", from {name(classifier.base_model)}" if classifier.base_model else ""),
+            name(classifier.name),
         ),
         ("Longest comment", plural(classifier.max_length, "token")),
         ("Files", files),

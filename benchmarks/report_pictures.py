@@ -1,0 +1,59 @@
+"""Pictures of a report's page, as the README shows them: made in a real Chromium from the JSON of a report.
+
+    python benchmarks/report_pictures.py runs/jigsaw/reports/validation.json [--out docs/pictures]
+
+Writes ``report.png``, the head of the page, and ``explorer.png``, the threshold explorer. Texts stay veiled.
+Needs playwright (in the extra ``dev``) and a Chromium on the path.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from civility.report import Report
+from civility.report.page import to_html
+
+WIDTH, HEIGHT = 1180, 860
+_SHARPNESS = 1.5
+"""Pixels of the picture for one of the page."""
+_STEPS = 12
+"""By which the first threshold is moved."""
+
+
+def main() -> None:
+    """Draw the page, open it, take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("report", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
+    options = parser.parse_args()
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        sys.exit("no chromium, chromium-browser or google-chrome is installed")
+    options.out.mkdir(parents=True, exist_ok=True)
+    report = Report.from_json(options.report.read_text(encoding="utf-8"), str(options.report))
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path = Path(folder) / "report.html"
+        path.write_text(to_html(report), encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=_SHARPNESS)
+        page.goto(path.as_uri())
+        page.screenshot(path=options.out / "report.png")
+        # The explorer as it stands when one has scrolled to it, one threshold moved.
+        page.locator("#explorer h2").first.evaluate("element => element.scrollIntoView({behavior: 'instant'})")
+        slider = page.locator("#explorer input[type=range]").first
+        slider.focus()
+        for _ in range(_STEPS):
+            slider.press("ArrowRight")
+        page.screenshot(path=options.out / "explorer.png")
+        browser.close()
+    for name in ("report.png", "explorer.png"):
+        size = (options.out / name).stat().st_size
+        print(f"{options.out / name}   {size / 1000:,.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
