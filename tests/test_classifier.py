@@ -11,6 +11,7 @@ from civility.metrics.calibration import LabelCalibration, fit
 from civility.metrics.policy import Policy
 from civility.metrics.thresholds import Cuts, choose_threshold
 from civility.model.encoder import load_encoder
+from civility.sidecar import ChosenOn
 
 LABELS = ("toxic", "threat", "insult")
 TEXTS = ["nice garden", "you stupid clown " * 9, "x", "", "film and music and apple", "call the people now"] * 4
@@ -123,7 +124,7 @@ def test_scores_are_the_calibrated_logits(fresh: Classifier) -> None:
     assert logits.dtype == before.dtype == np.float32
     np.testing.assert_allclose(before, _sigmoid(logits), atol=1e-6)
     fresh.calibrate(CALIBRATIONS, "sha256:some")
-    assert fresh.chosen_on == {"calibration": "sha256:some"}
+    assert fresh.chosen_on == ChosenOn("", dict.fromkeys(CALIBRATIONS, "sha256:some"))
     assert fresh.calibration == CALIBRATIONS
     np.testing.assert_allclose(fresh.logits(TEXTS), logits, atol=1e-5)  # the head's own calibration is undone
     expected = np.stack([CALIBRATIONS[label].apply(logits[:, i]) for i, label in enumerate(LABELS)], axis=1)
@@ -139,9 +140,14 @@ def test_a_second_calibration_takes_the_place_of_the_first(fresh: Classifier) ->
     before = fresh.score(TEXTS)
     fresh.calibrate(CALIBRATIONS, "sha256:one")
     fresh.calibrate({"toxic": ISOTONIC, "insult": LabelCalibration("platt", 3.0, 1.0)}, "sha256:two")
-    expected = [ISOTONIC.apply(logits[:, 0]), _sigmoid(logits[:, 1]), _sigmoid(3 * logits[:, 2] + 1)]
+    # Of a label that is not named it stays.
+    expected = [
+        ISOTONIC.apply(logits[:, 0]),
+        CALIBRATIONS["threat"].apply(logits[:, 1]),
+        _sigmoid(3 * logits[:, 2] + 1),
+    ]
     np.testing.assert_allclose(fresh.score(TEXTS), np.stack(expected, axis=1), atol=1e-6)
-    fresh.calibrate({}, "sha256:three")
+    fresh.calibrate(dict.fromkeys(LABELS, LabelCalibration()), "sha256:three")
     np.testing.assert_allclose(fresh.score(TEXTS), before, atol=1e-6)
     assert fresh.sidecar.calibration == {}
 
@@ -169,7 +175,9 @@ def test_what_is_saved_is_loaded_calibrated_with_its_thresholds(fresh: Classifie
     assert again.review_thresholds == {"toxic": choices["toxic"].review_threshold}
     assert again.policies == {"toxic": "bands(f1, review<=300 per 1000)", "threat": "recall>=0.5"}
     assert again.calibration == CALIBRATIONS
-    assert again.chosen_on == {"calibration": "sha256:one", "thresholds": "sha256:two"}
+    assert again.chosen_on == ChosenOn(
+        "", dict.fromkeys(CALIBRATIONS, "sha256:one"), dict.fromkeys(choices, "sha256:two")
+    )
     np.testing.assert_allclose(again.score(TEXTS), scores, atol=1e-6)
     np.testing.assert_allclose(again.logits(TEXTS), logits, atol=1e-5)
     assert again.decide(again.score(TEXTS)).sum(axis=0)[:2].tolist() == [one.counts.flagged for one in choices.values()]

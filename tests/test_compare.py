@@ -54,7 +54,7 @@ def _write(
     files = ReportFiles(folder, name)  # of which a comparison reads two
     folder.mkdir(parents=True, exist_ok=True)
     files.json.write_text(report.to_json(), encoding="utf-8")
-    write_scores_of(scored, files.scores)
+    write_scores_of(scored, files.scores, report.to_json())
     return str(files.json)
 
 
@@ -205,7 +205,7 @@ def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:
     other = _write(tmp_path, "other", _targets(40, seed=1), scores)
     error = _error([good, other])
     assert error.message.startswith(
-        f"{other} is on other comments than {good}, or on other labels or targets of them (sha256:"
+        f"{other} is on other comments than {good}, or on other labels, targets or ids of them (sha256:"
     )
     assert error.remedy == "evaluate both on the same file, and compare these reports"
     renamed = _write(tmp_path, "renamed", targets, scores, ("toxic", "insult"))
@@ -237,7 +237,7 @@ def test_what_is_no_report_is_told(tmp_path: Path, content: bytes, message: str)
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
-    assert _error([str(tmp_path / "a.json")] * 2).message.startswith(f"{tmp_path / 'a.json'}: cannot be read")
+    assert _error([str(tmp_path / "a.json")] * 2).message.startswith(f"{tmp_path / 'a.json'}: no such file")
     assert _error([str(tmp_path)] * 2).message == f"{tmp_path}: neither a run directory nor the JSON file of a report"
     (tmp_path / "folder.json").mkdir()
     assert "cannot be read" in _error([str(tmp_path / "folder.json")] * 2).message
@@ -263,8 +263,9 @@ def test_of_equally_good_classifiers_one_is_seldom_called_better(
             ids = tuple(map(str, range(150)))
             scored = Scored(Dataset(ids, targets, ids, LABELS), _scores(targets, 0.2, seed=2 * trial + place))
             data = report.data.model_copy(update={"digest": scored.dataset.digest})
-            Path(name).write_text(report.model_copy(update={"data": data}).to_json(), encoding="utf-8")
-            write_scores_of(scored, Path(name).with_suffix(".scores.parquet"))
+            text = report.model_copy(update={"data": data}).to_json()
+            Path(name).write_text(text, encoding="utf-8")
+            write_scores_of(scored, Path(name).with_suffix(".scores.parquet"), text)
         (found,) = compare(names)
         shown["macro"] += found.macro["roc_auc"].difference.verdict != Verdict.NOT_SHOWN
         rows = found.labels["roc_auc"].values()

@@ -8,7 +8,7 @@ import pytest
 
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.sidecar import Sidecar
+from civility.sidecar import ChosenOn, Sidecar
 
 LABELS = ("toxic", "threat", 'odd "name": é')
 THRESHOLDS = {"toxic": 0.25, "threat": 1.0, 'odd "name": é': 0.1 + 0.2}
@@ -23,7 +23,7 @@ WHOLE = Sidecar(
         "threat": LabelCalibration("isotonic", x=(-1.0, 1 / 3), y=(0.1, 0.2)),
     },
     in_head=frozenset({"toxic"}),
-    chosen_on={"epoch": "sha256:1", "calibration": "sha256:1", "thresholds": "sha256:2"},
+    chosen_on=ChosenOn("sha256:1", {"toxic": "sha256:1"}, {"toxic": "sha256:2"}),
 )
 
 

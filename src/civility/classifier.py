@@ -5,6 +5,7 @@ Knows neither recipes nor files of comments.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from civility.model.forward import Forward, choose_forward
 from civility.model.storage import plain_os_errors
 from civility.model.tokens import tokenise
 from civility.run import classifier_folder
-from civility.sidecar import SIDECAR, ChosenBy, Sidecar
+from civility.sidecar import SIDECAR, ChosenOn, Sidecar
 
 _LONGEST_DEFAULT = 512
 ALLOW, REVIEW, REMOVE = 0, 1, 2
@@ -44,7 +45,7 @@ class Classifier:
     review_thresholds : of the labels with three-way bands
     policies : by label, what the threshold was chosen by; not of thresholds set by hand
     calibration : by label
-    chosen_on : digest of the comments on which the epoch, the calibration or the thresholds were chosen
+    chosen_on : the comments on which the epoch, the calibration and the thresholds were chosen
     """
 
     def __init__(self, encoder: Encoder, max_length: int, thresholds: Mapping[str, float] | None = None) -> None:
@@ -56,7 +57,7 @@ class Classifier:
         self.review_thresholds: dict[str, float] = {}
         self.policies: dict[str, str] = {}
         self.calibration = {label: LabelCalibration() for label in self.labels}
-        self.chosen_on: dict[ChosenBy, str] = {}
+        self.chosen_on = ChosenOn()
         self._in_head: frozenset[str] = frozenset()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -93,7 +94,7 @@ class Classifier:
         classifier.review_thresholds = dict(sidecar.review_thresholds)
         classifier.policies = dict(sidecar.policies)
         classifier.calibration |= sidecar.calibration
-        classifier.chosen_on = dict(sidecar.chosen_on)
+        classifier.chosen_on = sidecar.chosen_on
         classifier._in_head = frozenset(sidecar.in_head)
         return classifier
 
@@ -136,17 +137,17 @@ class Classifier:
         )
 
     def calibrate(self, calibrations: Mapping[str, LabelCalibration], digest: str) -> None:
-        """Set the calibration of every label, in place of any it has; for a model that is not trained any further.
+        """Set the calibration of the labels given, in place of those they have; for a model not trained any further.
 
-        Thresholds are of the scores before: choose them again.
+        Their thresholds are of the scores before: choose them again.
 
         An affine calibration goes into the head, so that the folder's logits are calibrated for whoever loads it
         without this package; an isotonic one, or any if the head takes none, is applied to the logits by `calibrated`.
 
         Parameters
         ----------
-        calibrations : by label, fitted on `logits`; none for the labels it lacks
-        digest : of the comments that they were fitted on
+        calibrations : by label, fitted on `logits`
+        digest : of the comments that they were fitted on, `Dataset.comments_digest`
 
         Raises
         ------
@@ -154,12 +155,13 @@ class Classifier:
         """
         if unknown := set(calibrations) - set(self.labels):
             raise ValueError(f"no label {', '.join(sorted(unknown))}")
-        wanted = {label: calibrations.get(label, LabelCalibration()) for label in self.labels}
+        wanted = {**self.calibration, **calibrations}
         to_fold = frozenset(label for label, one in wanted.items() if one.is_affine and one.method != "none")
         if to_fold or self._in_head:
             self._fold(wanted, to_fold)
         self.calibration = wanted
-        self.chosen_on["calibration"] = digest
+        fitted_on = {**self.chosen_on.calibration, **dict.fromkeys(calibrations, digest)}
+        self.chosen_on = replace(self.chosen_on, calibration=fitted_on)
 
     def _fold(self, wanted: Mapping[str, LabelCalibration], to_fold: frozenset[str]) -> None:
         """Put the calibrations of some labels in the head, in place of those it holds, if it takes any."""
@@ -177,7 +179,7 @@ class Classifier:
         Parameters
         ----------
         choices : by label
-        digest : of the comments that they were chosen on
+        digest : of the comments that they were chosen on, `Dataset.comments_digest`
         """
         for label, choice in choices.items():
             self.thresholds[label] = choice.threshold
@@ -185,7 +187,9 @@ class Classifier:
             self.review_thresholds.pop(label, None)
             if choice.review_threshold is not None:
                 self.review_thresholds[label] = choice.review_threshold
-        self.chosen_on["thresholds"] = digest
+        self.chosen_on = replace(
+            self.chosen_on, thresholds={**self.chosen_on.thresholds, **dict.fromkeys(choices, digest)}
+        )
 
     def score(
         self,

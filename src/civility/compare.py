@@ -93,9 +93,9 @@ def compare(names: Sequence[str], *, seed: int = 0, out: Path | None = None) -> 
         raise UserError("one report is nothing to compare", "name two: civility compare A.json B.json")
     first, *others = (_Measured.of(name, seed) for name in names)
     for other in others:
-        if other.scores.digest != first.scores.digest:
+        if other.scores.digest != first.scores.digest or other.scores.ids != first.scores.ids:
             raise UserError(
-                f"{other.name} is on other comments than {first.name}, or on other labels or targets of them "
+                f"{other.name} is on other comments than {first.name}, or on other labels, targets or ids of them "
                 f"({other.scores.digest[:19]} and {first.scores.digest[:19]})",
                 "evaluate both on the same file, and compare these reports",
             )
@@ -120,12 +120,13 @@ class _Measured:
     def of(cls, name: str, seed: int) -> "_Measured":
         files = _files_of(name)
         try:
-            report = Report.from_json(files.json.read_text(encoding="utf-8"), str(files.json))
+            text = files.json.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise UserError(f"{files.json}: no such file", "name the JSON of a report, or a run directory") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{files.json}: cannot be read: {error}", "evaluate again") from error
-        scores = read_scores_of(files.scores)
-        if scores.digest != report.data.digest or set(scores.labels) != set(report.labels):
-            raise UserError(f"{files.scores}: is not of the report beside it", "evaluate again")
+        report = Report.from_json(text, str(files.json))
+        scores = read_scores_of(files.scores, text)
         statistics: dict[str, Statistic] = {}
         for column, label in enumerate(scores.labels):
             targets, own = scores.targets[:, column], scores.scores[:, column]

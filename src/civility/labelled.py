@@ -4,7 +4,7 @@ A run directory can be asked without files: then the comments are those that it 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
 from civility.data.prepare import prepare
 from civility.data.readers import Columns, Origin, columns_present, read_dataset
 from civility.errors import UserError
-from civility.metrics.calibration import Chosen, choose
+from civility.metrics.calibration import Chosen, choose, cross_fitted
 from civility.metrics.policy import Policy
 from civility.metrics.thresholds import Choice, Cuts, choose_threshold
 from civility.recipe import Recipe
 from civility.report import Scored
 from civility.report.document import Optimistic
 from civility.run import RunDirectory
+from civility.seen import seen_by
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
     """
     run = RunDirectory.find(Path(target))
     if not files:
+        _refuse_columns(columns)
         return _held_out(target, run, labels)
     known = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns) if run else Columns()
     columns = replace(
@@ -71,7 +73,36 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
         groups=columns.groups or known.groups,
     )
     reading = read_dataset(files, columns, require_all_labels=False)
-    return Labelled(reading.dataset, reading.files, reading.notes, reading.origin, is_own=False)
+    notes = (*reading.notes, *_notes_on_seen(target, reading.dataset))
+    return Labelled(reading.dataset, reading.files, notes, reading.origin, is_own=False)
+
+
+def _refuse_columns(columns: Columns) -> None:
+    """Raise a UserError for columns that are named where no file is: they would be forgotten without a word."""
+    named = [name for name in (columns.text, columns.id, *columns.groups) if name]
+    if named:
+        raise UserError(
+            f"columns are named ({', '.join(named)}) and no file: the held-out comments are read as the recipe says",
+            "give --data FILE, or data.groups in the recipe of the run",
+        )
+
+
+def _notes_on_seen(target: str, dataset: Dataset) -> Iterator[str]:
+    """Tell how many of the comments took part in the run: of these the numbers tell little or nothing."""
+    seen, _ = seen_by(target, dataset.texts)
+    if seen is None:
+        return
+    num_trained, num_validated = int(seen.trained.sum()), int((seen.validated & ~seen.trained).sum())
+    if num_trained:
+        yield (
+            f"{num_trained:,} of {len(dataset):,} comments are among those that the run was trained on, up to case and "
+            "spaces: it knows their labels, and its numbers on them are too good"
+        )
+    if num_validated:
+        yield (
+            f"{num_validated:,} of {len(dataset):,} comments are among those that chose the run's best epoch, its "
+            "calibration and its thresholds: its numbers on them are a little optimistic"
+        )
 
 
 def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) -> Labelled:
@@ -95,15 +126,18 @@ def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) ->
 def scored_by(classifier: Classifier, dataset: Dataset, logits: Float32Array) -> Scored:
     """Return what a classifier says of comments whose logits (N, L), before calibration, are known.
 
-    Where its calibration was fitted on these very comments, there are also scores by calibrations fitted on the other
-    folds, by the same choice as then.
+    Of labels whose calibration was fitted on these very comments there are also scores by calibrations of the same
+    method fitted on the other folds.
     """
     methods = {label: calibration.method for label, calibration in classifier.calibration.items()}
     is_calibrated = any(method != "none" for method in methods.values())
     out_of_fold = None
-    if is_calibrated and classifier.chosen_on.get("calibration") == dataset.digest:
-        chosen = calibrations_for(dataset, logits).values()
-        out_of_fold = np.stack([one.cross_fitted_scores for one in chosen], axis=1).astype(np.float32)
+    fitted_here = [classifier.chosen_on.calibration.get(label) == dataset.comments_digest for label in dataset.labels]
+    if is_calibrated and any(fitted_here):
+        out_of_fold = classifier.calibrated(logits)
+        for column in np.flatnonzero(fitted_here):
+            method = classifier.calibration[dataset.labels[column]].method
+            out_of_fold[:, column] = cross_fitted(method, logits[:, column], dataset.targets[:, column])
     return Scored(
         dataset,
         classifier.calibrated(logits),
@@ -152,8 +186,6 @@ def why_no_threshold(dataset: Dataset) -> dict[str, str]:
 
 def optimistic(classifier: Classifier, labelled: Labelled) -> tuple[Optimistic, ...]:
     """Return what was chosen on these very comments; the best epoch always was on those that a run held out."""
-    own = classifier.chosen_on
+    found = classifier.chosen_on.names(labelled.dataset.comments_digest)
     names: tuple[Optimistic, ...] = ("epoch", "calibration", "thresholds")
-    return tuple(
-        what for what in names if own.get(what) == labelled.dataset.digest or (what == "epoch" and labelled.is_own)
-    )
+    return tuple(what for what in names if what in found or (what == "epoch" and labelled.is_own))

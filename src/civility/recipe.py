@@ -154,6 +154,9 @@ class EvaluationSettings(_Section):
     calibration: Literal["auto", "none"] = Field(
         default="auto", description="auto: scores become probabilities, by the simplest of four maps that is as good"
     )
+    texts_in_report: bool = Field(
+        default=True, description="show the worst errors of the report with their texts; false: by their ids"
+    )
     policy: str = Field(
         default="default: f1", min_length=1, description="what each label's threshold is to reach; see 'thresholds'"
     )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
@@ -16,8 +16,29 @@ SIDECAR = "civility.json"
 SCHEMA = 2
 _READ = (1, 2)
 
-ChosenBy = Literal["epoch", "calibration", "thresholds"]
-_CHOSEN: tuple[ChosenBy, ...] = ("epoch", "calibration", "thresholds")
+
+@dataclass(frozen=True)
+class ChosenOn:
+    """On which comments what was chosen, by `Dataset.comments_digest`; empty where that is not known.
+
+    Parameters
+    ----------
+    epoch : of the weights
+    calibration, thresholds : by label
+    """
+
+    epoch: str = ""
+    calibration: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self, digest: str) -> tuple[str, ...]:
+        """Return which of its parts were chosen on these comments, of one label at least."""
+        found = {
+            "epoch": (self.epoch,),
+            "calibration": self.calibration.values(),
+            "thresholds": self.thresholds.values(),
+        }
+        return tuple(what for what, digests in found.items() if digest in digests)
 
 
 @dataclass(frozen=True)
@@ -33,8 +54,8 @@ class Sidecar:
     policies : by label, the text that the threshold was chosen by; a label without one has a threshold by hand
     calibration : by label; none for those it lacks
     in_head : labels whose calibration is in the weights of the model already, so that it is not applied again
-    chosen_on : digest of the comments that the epoch, the calibration or the thresholds were chosen on, as far as
-        known: measured on these, the classifier looks better than it is
+    chosen_on : the comments that the epoch, the calibration and the thresholds were chosen on, as far as known:
+        measured on these, the classifier looks better than it is
     """
 
     labels: tuple[str, ...]
@@ -44,7 +65,7 @@ class Sidecar:
     policies: Mapping[str, str] = field(default_factory=dict)
     calibration: Mapping[str, LabelCalibration] = field(default_factory=dict)
     in_head: Collection[str] = frozenset()
-    chosen_on: Mapping[ChosenBy, str] = field(default_factory=dict)
+    chosen_on: ChosenOn = field(default_factory=ChosenOn)
 
     def __post_init__(self) -> None:
         cuts = [*self.thresholds.values(), *self.review_thresholds.values()]
@@ -52,7 +73,7 @@ class Sidecar:
             raise ValueError("a threshold is outside [0, 1], or max_length is below 1")
         for label, value in self.review_thresholds.items():
             if value > self.thresholds[label]:
-                raise ValueError(f"the review threshold of {label} is above its threshold")
+                raise ValueError(f"the review threshold of {label} is above its threshold: lower it, or take it out")
         named = {*self.review_thresholds, *self.policies, *self.calibration, *self.in_head}
         if set(self.thresholds) != set(self.labels) or not named <= set(self.labels):
             raise ValueError("it names other labels than its own")
@@ -72,7 +93,11 @@ class Sidecar:
             "policies": dict(self.policies),
             "calibration": calibration,
             "max_length": self.max_length,
-            "chosen_on": dict(self.chosen_on),
+            "chosen_on": {
+                "epoch": self.chosen_on.epoch,
+                "calibration": dict(self.chosen_on.calibration),
+                "thresholds": dict(self.chosen_on.thresholds),
+            },
         }
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
@@ -110,5 +135,9 @@ class Sidecar:
             policies={label: str(text) for label, text in content["policies"].items()},
             calibration={label: LabelCalibration.from_json(one) for label, one in calibration},
             in_head=frozenset(label for label, one in calibration if one["in_head"]),
-            chosen_on={what: str(content["chosen_on"][what]) for what in _CHOSEN if what in content["chosen_on"]},
+            chosen_on=ChosenOn(
+                str(content["chosen_on"]["epoch"]),
+                {label: str(digest) for label, digest in content["chosen_on"]["calibration"].items()},
+                {label: str(digest) for label, digest in content["chosen_on"]["thresholds"].items()},
+            ),
         )

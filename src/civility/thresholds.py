@@ -3,6 +3,7 @@
 And, where that is asked for, a calibration before them.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,11 @@ from civility.classifier import Classifier
 from civility.data.files import replace_folder, write_file
 from civility.data.readers import Columns
 from civility.errors import UserError
-from civility.labelled import Labelled, calibrations_for, read_labelled, thresholds_for, why_no_threshold
+from civility.labelled import Labelled, calibrations_for, optimistic, read_labelled, thresholds_for, why_no_threshold
 from civility.metrics.policy import parse_policies
 from civility.metrics.thresholds import Choice
 from civility.run import classifier_folder
 from civility.sidecar import SIDECAR
-
-_DEFAULT_POLICY = "default: f1"
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,12 @@ class Wish:
 
     Parameters
     ----------
-    policy : as ``threat: recall>=0.9; default: precision>=0.8``, see `civility.metrics.policy`; empty: the best F1
+    policy : as ``threat: recall>=0.9; default: precision>=0.8``, see `civility.metrics.policy`
     calibrate : whether to calibrate the scores on these comments first
     check : whether to write nothing
     """
 
-    policy: str = ""
+    policy: str
     calibrate: bool = False
     check: bool = False
 
@@ -91,7 +90,7 @@ def set_thresholds(
             f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
         )
     classifier = Classifier.load(target)
-    policies = parse_policies(wish.policy or _DEFAULT_POLICY, classifier.labels)
+    policies = parse_policies(wish.policy, classifier.labels)
     labelled = read_labelled(target, files, classifier.labels, columns)
     dataset, total = labelled.dataset, len(labelled.dataset)
     lacking = {label: why for label, why in why_no_threshold(dataset).items() if label in policies}
@@ -104,14 +103,17 @@ def set_thresholds(
     logits = classifier.logits(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
     reasons_of = {}
     if wish.calibrate:
+        # Only of labels that get a new threshold: the old one of any other is on its old scores.
         chosen = calibrations_for(dataset, logits)
-        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, dataset.digest)
+        chosen = {label: one for label, one in chosen.items() if label in policies and label not in lacking}
+        digest = dataset.comments_digest
+        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
         reasons_of = {label: one.reason for label, one in chosen.items()}
     notes = [*labelled.notes, *(f"{label} keeps its threshold: {reason}" for label, reason in lacking.items())]
     notes += _optimistic(classifier, labelled)
     choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
     kept = {label: value for label, value in classifier.thresholds.items() if label not in choices}
-    classifier.set_thresholds(choices, dataset.digest)
+    classifier.set_thresholds(choices, dataset.comments_digest)
     if not wish.check:
         _write(classifier, folder, with_weights=wish.calibrate)
     path = folder / SIDECAR
@@ -128,13 +130,15 @@ def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     with replace_folder(folder) as new:
         classifier.save(new, text)
+        for path in folder.iterdir():  # what else lies there: a licence, an export
+            if path.is_dir() and not (new / path.name).exists():
+                shutil.copytree(path, new / path.name, symlinks=True)
+            elif not (new / path.name).exists():
+                shutil.copy2(path, new / path.name)
 
 
 def _optimistic(classifier: Classifier, labelled: Labelled) -> Iterator[str]:
-    own = labelled.dataset.digest
-    chosen = [what for what in ("epoch", "calibration") if classifier.chosen_on.get(what) == own]
-    if labelled.is_own and "epoch" not in chosen:
-        chosen.insert(0, "epoch")
+    chosen = [what for what in optimistic(classifier, labelled) if what != "thresholds"]
     if chosen:
         verb = "was" if len(chosen) == 1 else "were"
         yield f"the {' and the '.join(chosen)} {verb} chosen on these very comments: the numbers are optimistic"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from civility.data.prepare import prepare
 from civility.data.starter import starter_corpus
+from civility.recipe import Recipe
 
 from .conftest import Run, quick
 
@@ -88,7 +90,7 @@ def test_probes_groups_and_slices_come_into_the_report(civility: Run, trained: P
     ]
     templates = write_csv(tmp_path / "templates.csv", ["text", "target", "group"], sentences)
     probes = ["--suite", suite, "civility:suite", "--templates", templates, "--robustness", "--sample", "20"]
-    options = ["--groups", "tall", "short", "--slice", "side", "--no-texts", "--resamples", "50"]
+    options = ["--groups", "tall", "short", "--slice", "side", "--no-texts", "--resamples", "100"]
     done = civility("evaluate", trained, "--data", data, "--out", tmp_path / "out", *probes, *options)
     assert done.code == 0, done.err
     report = json.loads((tmp_path / "out" / "mine.json").read_text(encoding="utf-8"))
@@ -124,10 +126,22 @@ def test_what_is_required_and_not_shown_ends_with_3(civility: Run, trained: Path
     assert [line.split(":")[1].strip() for line in failed] == ["labels.toxic.recall.low > 2", "any_label.f1 < 0"]
     assert list(tmp_path.glob("*.json")), "the report is written all the same"
     assert civility(*arguments, "--require", "macro.roc_auc >= 0").code == 0
-    for wrong, told in (("macro.roc_auc", "no path, comparison"), ("makro.roc_auc > 1", "did you mean macro?")):
+    for path in tmp_path.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for wrong, told in (
+        ("macro.roc_auc", "no path, comparison"),
+        ("makro.roc_auc > 1", "did you mean macro?"),
+        ("labels.threatt.recall > 0", "did you mean threat?"),
+        ("bias.final > 0.9", "--groups"),
+        ("robustness.num_comments > 1", "--robustness"),
+    ):
         done = civility(*arguments, "--require", wrong)
-        assert done.code == 2
+        assert done.code == 2, wrong
         assert told in done.err
+        assert not list(tmp_path.iterdir()), "told before anything is scored"
+    done = civility(*arguments, "--require", "labels.threat.recal > 0")
+    assert done.code == 2
+    assert list(tmp_path.glob("*.json")), "what is found after scoring costs no report"
 
 
 def test_a_column_that_is_not_there_and_other_mistakes_are_told_before_scoring(
@@ -146,6 +160,44 @@ def test_a_column_that_is_not_there_and_other_mistakes_are_told_before_scoring(
         assert done.code == 2, options
         assert told in done.err
         assert not (tmp_path / "out").exists()
+
+
+def test_comments_that_took_part_in_the_run_are_counted(civility: Run, trained: Path, tmp_path: Path) -> None:
+    done = civility("evaluate", trained, "--data", "civility:starter/held-out", "--out", tmp_path)
+    words = " ".join(done.err.split())
+    assert "of 543 comments are among those that the run was trained on" in words
+    assert "of 543 comments are among those that chose the run's best epoch" in words
+    page = (tmp_path / "held-out.json").read_text(encoding="utf-8")
+    assert "was trained on" in page
+    done = civility("evaluate", trained, "--data", "civility:starter/train", "--out", tmp_path)
+    assert "was trained on" not in done.err, "the control: other comments"
+
+
+def test_groups_do_not_hide_that_numbers_are_optimistic(civility: Run, trained: Path, tmp_path: Path) -> None:
+    recipe = Recipe.load(str(trained / "recipe.toml"))
+    own = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed).validation
+    targets = own.targets.astype(int).tolist()
+    rows = [[id, text, *row, i % 2] for i, (id, text, row) in enumerate(zip(own.ids, own.texts, targets, strict=True))]
+    data = write_csv(tmp_path / "own.csv", ["id", "comment_text", *LABELS, "tall"], rows[::-1])
+    done = civility("evaluate", trained, "--data", data, "--groups", "tall", "--out", tmp_path)
+    assert done.code == 0, done.err
+    report = json.loads((tmp_path / "own.json").read_text(encoding="utf-8"))
+    assert report["optimistic"] == ["epoch", "calibration", "thresholds"]
+    assert report["bias"]["groups"]["tall"]
+    assert civility("evaluate", trained, "--groups", "tall", "--out", tmp_path).code == 2
+
+
+def test_a_run_without_a_log_is_evaluated(civility: Run, trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    for content in ('{"kind": "epoch"}\n', "nonsense\n", None):
+        if content is None:
+            (run / "metrics.jsonl").unlink()
+        else:
+            (run / "metrics.jsonl").write_text(content)
+        done = civility("evaluate", run, "--out", tmp_path)
+        assert done.code == 0, done.err
+        assert json.loads((tmp_path / "validation.json").read_text(encoding="utf-8"))["training"] is None
 
 
 def test_two_reports_are_compared_comment_by_comment(civility: Run, trained: Path, tmp_path: Path) -> None:

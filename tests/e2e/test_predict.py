@@ -134,7 +134,12 @@ def with_bands(trained: Path, tmp_path: Path) -> Path:
     scores = classifier.score(TEXTS)
     middles = (np.sort(scores[:4], axis=0)[1:3].sum(axis=0) / 2).tolist()
     content = json.loads((folder / "civility.json").read_text())
-    content |= {"schema": 2, "policies": {}, "calibration": {}, "chosen_on": {}}
+    content |= {
+        "schema": 2,
+        "policies": {},
+        "calibration": {},
+        "chosen_on": {"epoch": "", "calibration": {}, "thresholds": {}},
+    }
     content["thresholds"] = dict(zip(classifier.labels, middles, strict=True))
     content["review_thresholds"] = {"toxic": float(scores[:, 0].min())}
     (folder / "civility.json").write_text(json.dumps(content))

@@ -40,7 +40,7 @@ def test_thresholds_are_chosen_written_and_honoured(civility: Run, folder: Path)
     assert content["policies"]["threat"] == "recall>=0.9"
     assert content["policies"]["insult"] == "precision>=0.99"
     assert list(content["review_thresholds"]) == ["toxic"]
-    assert content["chosen_on"]["thresholds"] == dataset.digest
+    assert set(content["chosen_on"]["thresholds"].values()) == {dataset.comments_digest}
     classifier = Classifier.load(folder)
     scores = classifier.score(dataset.texts)
     flagged = classifier.decide(scores)
@@ -110,7 +110,8 @@ def test_a_label_of_one_class_keeps_its_threshold_and_says_so(civility: Run, fol
 
 def test_numbers_on_the_comments_of_the_calibration_are_called_optimistic(civility: Run, folder: Path) -> None:
     content = {**sidecar_of(folder), "schema": 2, "review_thresholds": {}, "policies": {}, "calibration": {}}
-    content["chosen_on"] = {"epoch": built_in(DATA).digest, "calibration": built_in(DATA).digest}
+    digest = built_in(DATA).comments_digest
+    content["chosen_on"] = {"epoch": digest, "calibration": {"toxic": digest}, "thresholds": {}}
     (folder / "civility.json").write_text(json.dumps(content))
     done = civility("thresholds", folder, "--data", DATA, "--check")
     words = "the epoch and the calibration were chosen on these very comments: the numbers are optimistic"
@@ -161,3 +162,61 @@ def test_a_folder_that_may_not_be_written_to_is_told(
     done = civility("thresholds", folder, "--data", DATA)
     assert done.code == 2
     assert "cannot write: this is a folder" in done.err
+
+
+def flagged(folder: Path, texts: list[str]) -> dict[str, list[bool]]:
+    classifier = Classifier.load(folder)
+    return dict(zip(classifier.labels, classifier.decide(classifier.score(texts)).T.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("policy", ["default: f1", "threat: recall>=0.9"])
+def test_calibrating_anew_leaves_the_decisions_of_labels_without_a_new_threshold(
+    civility: Run, folder: Path, tmp_path: Path, policy: str
+) -> None:
+    corpus = built_in(DATA)
+    texts = list(corpus.texts[:200])
+    # Not one toxic comment: its threshold stays, and so must the scores that it is on.
+    threat = corpus.targets[:200, corpus.labels.index("threat")].astype(int)
+    rows = [f'{i},"{text}",0,{threat[i]}' for i, text in enumerate(texts)]
+    data = csv_of(tmp_path / "some.csv", rows)
+    before, weights = flagged(folder, texts), (folder / "model.safetensors").read_bytes()
+    (folder / "LICENSE").write_text("mine")
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.onnx").write_bytes(b"x")
+    done = civility("thresholds", folder, "--data", data, "--calibrate", "--policy", policy)
+    assert done.code == 0, done.err
+    after = flagged(folder, texts)
+    assert {label: after[label] for label in after if label != "threat"} == {
+        label: before[label] for label in before if label != "threat"
+    }
+    sidecar = sidecar_of(folder)
+    assert sidecar["chosen_on"]["calibration"]["threat"] == sidecar["chosen_on"]["thresholds"]["threat"]
+    assert sidecar["chosen_on"]["calibration"]["threat"] != sidecar["chosen_on"]["thresholds"].get("toxic")
+    assert (folder / "LICENSE").read_text() == "mine"
+    assert (folder / "onnx" / "model.onnx").is_file()
+    assert (folder / "model.safetensors").read_bytes() != weights, "the control: the calibration is in the head"
+    assert not list(folder.parent.glob(".*partial"))
+
+
+def test_the_folder_may_be_where_one_stands(civility: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    done = civility("thresholds", ".", "--data", DATA, "--calibrate")
+    assert done.code == 0, done.err
+    assert sidecar_of(folder)["chosen_on"]["calibration"]
+
+
+def test_a_policy_for_one_label_leaves_the_marks_of_the_others(civility: Run, folder: Path) -> None:
+    assert civility("thresholds", folder, "--data", DATA).code == 0
+    first = sidecar_of(folder)["chosen_on"]["thresholds"]
+    assert civility("thresholds", folder, "--data", "civility:starter/train", "--policy", "threat: f1").code == 0
+    second = sidecar_of(folder)["chosen_on"]["thresholds"]
+    assert [label for label in first if second[label] != first[label]] == ["threat"]
+
+
+def test_without_data_the_held_out_comments_are_used(civility: Run, trained: Path, tmp_path: Path) -> None:
+    done = civility("thresholds", trained, "--check", "--policy", "default: precision>=0.9")
+    assert done.code == 0, done.err
+    assert "the epoch and the calibration were chosen on these very comments" in done.err
+    done = civility("thresholds", trained / "classifier", "--check")
+    assert done.code == 2
+    assert "is no run directory" in done.err

@@ -244,3 +244,25 @@ def test_sixteen_comments_can_be_learned_by_heart(
     assert losses[-1] < 0.2 < 0.6 < losses[0]  # type: ignore[operator]
     report = json.loads((tmp_path / "run" / "reports" / "validation.json").read_text(encoding="utf-8"))
     assert report["macro"]["roc_auc"]["value"] == 1.0
+
+
+def test_a_mistake_in_the_policy_is_told_before_training(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    for more in (["--check"], []):
+        arguments = ("train", "starter", "--data", "civility:starter/held-out", "--model", tiny_bert, *more)
+        settings = quick("training.epochs=1", "evaluation.policy=thret: recall>=0.9")
+        done = civility(*arguments, "--out", tmp_path / "run", *settings)
+        assert done.code == 2
+        assert "no label 'thret' (did you mean threat?)" in done.err
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_run_reports_without_texts_if_that_is_asked_for(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+    settings = quick("training.epochs=1", "training.batch_size=64", "evaluation.texts_in_report=false")
+    settings += ["--set", "evaluation.policy=default: flagged<=500 per 1000"]
+    arguments = ("--data", "civility:starter/held-out", "--model", tiny_bert, "--out", tmp_path / "run")
+    assert civility("train", "starter", *arguments, *settings).code == 0
+    report = json.loads((tmp_path / "run" / "reports" / "validation.json").read_text(encoding="utf-8"))
+    shown = [one for label in report["errors"].values() for side in label.values() for one in side]
+    assert shown
+    assert {one["text"] for one in shown} == {""}
+    assert {one["policy"] for one in report["labels"].values()} == {"flagged<=500 per 1000"}

@@ -32,9 +32,9 @@ def _scored(num: int = 9) -> Scored:
 def test_written_and_read_again_they_are_the_same_to_the_bit(tmp_path: Path, num: int) -> None:
     scored = _scored(num)
     path = tmp_path / "a.scores.parquet"
-    write_scores_of(scored, path)
-    found = read_scores_of(path)
-    assert (found.digest, found.ids, found.labels) == (scored.dataset.digest, scored.dataset.ids, LABELS)
+    write_scores_of(scored, path, "{}")
+    found = read_scores_of(path, "{}")
+    assert (found.digest, found.ids, found.labels) == (scored.dataset.comments_digest, scored.dataset.ids, LABELS)
     np.testing.assert_array_equal(found.targets, scored.dataset.targets)
     np.testing.assert_array_equal(found.scores, scored.scores)
     assert found.targets.dtype == found.scores.dtype == np.dtype(np.float32)
@@ -43,7 +43,7 @@ def test_written_and_read_again_they_are_the_same_to_the_bit(tmp_path: Path, num
 
 def test_scores_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        read_scores_of(tmp_path / "none.parquet")
+        read_scores_of(tmp_path / "none.parquet", "{}")
     assert caught.value.message == f"{tmp_path / 'none.parquet'}: no scores beside the report"
     assert caught.value.remedy == "evaluate again: they are written with it"
 
@@ -77,11 +77,11 @@ def _damaged(path: Path, kind: str) -> None:
 )
 def test_damaged_scores_are_told(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.scores.parquet"
-    write_scores_of(_scored(), path)
-    read_scores_of(path)  # the control
+    write_scores_of(_scored(), path, "{}")
+    read_scores_of(path, "{}")  # the control
     _damaged(path, kind)
     with pytest.raises(UserError) as caught:
-        read_scores_of(path)
+        read_scores_of(path, "{}")
     assert caught.value.message.startswith(f"{path}: damaged: ")
     assert caught.value.remedy == "evaluate again"
 
@@ -99,7 +99,10 @@ def test_the_files_of_a_report(tmp_path: Path) -> None:
     assert {"mine.json", "mine.md", "mine.scores.parquet"} <= {path.name for path in files.folder.iterdir()}
     assert Report.from_json(files.json.read_text(encoding="utf-8")) == report
     assert files.markdown.read_text(encoding="utf-8") == to_markdown(report)
-    assert read_scores_of(files.scores).digest == report.data.digest
+    text = files.json.read_text(encoding="utf-8")
+    assert read_scores_of(files.scores, text).digest == scored.dataset.comments_digest
+    with pytest.raises(UserError, match="is not of the report beside it"):
+        read_scores_of(files.scores, text.replace("mine", "other"))
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

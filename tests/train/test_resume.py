@@ -301,7 +301,7 @@ def test_the_same_model_may_have_moved(small: Small, whole: Path, stopped: Path,
     small.train(out, begin="resume", model__name=str(model))
     names = [name for name in differing(whole, out) if not name.endswith(("progress.json", "SHA256SUMS", "README.md"))]
     # Reports name the model.
-    assert set(names) <= {f"reports/validation.{kind}" for kind in ("json", "md", "html")}
+    assert set(names) <= {f"reports/validation.{kind}" for kind in ("json", "md", "html", "scores.parquet")}
 
 
 def test_a_damaged_environment_is_written_anew(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
@@ -385,7 +385,10 @@ def test_the_same_data_may_have_moved(small: Small, whole: Path, stopped: Path, 
     moved = shutil.copy(data, tmp_path / "moved.csv")
     small.train(out, begin="resume", data__files=[str(moved)])
     named = [name for name in differing(whole, out) if not name.endswith(("progress.json", "SHA256SUMS"))]
-    assert set(named) <= {"classifier/README.md", *(f"reports/validation.{kind}" for kind in ("json", "md", "html"))}
+    assert set(named) <= {
+        "classifier/README.md",
+        *(f"reports/validation.{kind}" for kind in ("json", "md", "html", "scores.parquet")),
+    }
 
 
 def test_another_sharing_of_the_same_step_goes_on_and_is_told(

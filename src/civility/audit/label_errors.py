@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.audit.findings import MAX_LISTED, Finding, Listed
-from civility.audit.held_out import find_held_out
 from civility.classifier import Classifier
 from civility.data.dataset import Dataset, Float32Array
 from civility.errors import UserError
 from civility.inspection.label_errors import LabelErrors, likely_label_errors
+from civility.seen import seen_by
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def suspect(
             f"{target}: no comment has a known target of its labels: {', '.join(classifier.labels)}",
             "name label columns that the classifier has (--labels), or leave --with out",
         )
-    held_out, why_unknown = find_held_out(target, dataset.texts)
-    is_wanted = is_labelled if held_out is None else is_labelled & held_out
+    seen, why_unknown = seen_by(target, dataset.texts)
+    is_wanted = is_labelled if seen is None else is_labelled & ~seen.trained
     rows = np.flatnonzero(is_wanted)
     if not len(rows):
         raise UserError(
@@ -90,7 +90,7 @@ def suspect(
         suspected[label] = likely_label_errors(dataset.targets[rows, column], score)
     suspicion = Suspicion(
         classifier=target,
-        held_out=None if held_out is None else True,
+        held_out=None if seen is None else True,
         why_unknown=why_unknown,
         num_scored=len(rows),
         num_trained_on=int(is_labelled.sum()) - len(rows),

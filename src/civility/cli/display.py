@@ -52,7 +52,7 @@ class ScoringBar:
         self._console = console
         self._name = name
         self._done = 0
-        self._started = self._told = time.monotonic()
+        self._started = self._told = self._last = time.monotonic()
         self._progress: Progress | None = None
         self._task = TaskID(0)
         if console.is_terminal:
@@ -69,7 +69,7 @@ class ScoringBar:
     def advance_in(self, name: str, num_comments: int, total: int) -> None:
         """Count comments of one of several jobs, and begin anew where it is another than before."""
         if name != self._name:
-            self._name, self._done, self._started = name, 0, time.monotonic()
+            self._name, self._done, self._started = name, 0, self._last  # since the job before ended
             if self._progress is not None:
                 self._progress.update(self._task, description=name)
         self.advance(num_comments, total)
@@ -77,6 +77,7 @@ class ScoringBar:
     def advance(self, num_comments: int, total: int | None = None) -> None:
         """Count comments that have been scored, of how many if that is known."""
         self._done += num_comments
+        self._last = time.monotonic()
         rate = self._done / max(1e-9, time.monotonic() - self._started)
         of = f"/{total:,}" if total else ""
         facts = f"{self._done:,}{of} comments   {rate:,.0f} comments/s"

@@ -226,7 +226,7 @@ examples:
     _add_many(parser, "--slice", "COLUMN", "columns of the file to slice by, beside length, script, capitals and links")
     parser.add_argument(
         "--resamples",
-        type=_at_least_one,
+        type=_at_least_100,
         default=2_000,
         metavar="NUMBER",
         help="of the bootstrap; default: %(default)s",
@@ -270,7 +270,10 @@ examples:
         help="labelled comments; default: the comments that the run held out for validation",
     )
     parser.add_argument(
-        "--policy", default="", metavar="TEXT", help="what the thresholds are to reach; default: 'default: f1'"
+        "--policy",
+        default="default: f1",
+        metavar="TEXT",
+        help="what the thresholds are to reach; default: '%(default)s'",
     )
     parser.add_argument(
         "--calibrate", action="store_true", help="first calibrate the scores on these comments, in place of before"
@@ -304,6 +307,10 @@ def _add_many(parser: argparse.ArgumentParser, option: str, metavar: str, help: 
 
 def _at_least_one(text: str) -> int:
     return _whole_number(text, 1)
+
+
+def _at_least_100(text: str) -> int:
+    return _whole_number(text, 100)
 
 
 def _from_zero(text: str) -> int:

@@ -126,6 +126,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
     ------
     UserError : no permission, no space left, no such folder
     """
+    path = path.resolve()  # "." has no name to put others beside
     beside = path.with_name(f".{path.name}.new{PARTIAL}")
     former = path.with_name(f".{path.name}.former{PARTIAL}")
     with explain_os_error(path):

@@ -12,7 +12,7 @@ from civility.classifier import Classifier
 from civility.data.readers import Columns, read_column
 from civility.errors import UserError, did_you_mean
 from civility.evaluate.probing import Probes, probe
-from civility.labelled import optimistic, read_labelled, scored_by
+from civility.labelled import Labelled, optimistic, read_labelled, scored_by
 from civility.report import Report
 from civility.report.document import ClassifierFacts
 from civility.report.history import training_curves
@@ -84,7 +84,10 @@ def evaluate(
     label = _checked_label(question.aspects.label, classifier.labels)
     labelled = read_labelled(target, files, classifier.labels, question.columns)
     columns = {column: read_column(labelled.files, labelled.origin, column) for column in question.slices}
-    probes = question.probes.read()  # a mistake in a file is told before the comments are scored
+    probes = question.probes.read()  # a mistake in a file or a requirement is told before the comments are scored
+    for requirement in question.requirements:
+        requirement.check(classifier.labels, _parts_asked(question, labelled))
+    training = training_curves(run.read_metrics()) if run else None
     texts = labelled.dataset.texts
     logits = classifier.logits(texts, on_scored=lambda number: on_scored("scoring", number, len(texts)))
     scored = scored_by(classifier, labelled.dataset, logits)
@@ -94,19 +97,28 @@ def evaluate(
         ClassifierFacts(name=target, max_length=classifier.max_length),
         optimistic(classifier, labelled),
         labelled.notes,
-        training_curves(run.read_metrics()) if run else None,
+        training,
     )
     report = report_on(scored, subject, replace(question.aspects, label=label, columns=columns))
     report = report.model_copy(update=probe(classifier, scored, probes, label, on_scored))
-    failed = failures(report, question.requirements)
     written = write_report(report, scored, out or (run.reports if run else Path("reports")))
-    return Evaluation(report, labelled.notes, written, failed)
+    return Evaluation(report, labelled.notes, written, failures(report, question.requirements))
+
+
+def _parts_asked(question: Question, labelled: Labelled) -> dict[str, bool]:
+    """Return, for each part that a report may lack, whether this one will have it."""
+    return {
+        "bias": bool(labelled.dataset.group_names),
+        "templates": bool(question.probes.templates),
+        "suites": bool(question.probes.suites),
+        "robustness": question.probes.robustness,
+    }
 
 
 def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
     """Return the name of the report; UserError if it is none, or the run's own report would be replaced."""
     name = name or (report_name(files) if files else OWN_REPORT)
-    if Path(name).name != name or name in (".", ".."):
+    if Path(name).name != name or name in (".", "..") or "\0" in name:
         raise UserError(f"--name {name}: is no plain name", "choose a name without slashes")
     if files and name == OWN_REPORT and overwrites:
         raise UserError(

@@ -203,6 +203,26 @@ def _stratified_folds(positive: Bools, folds: int, seed: int) -> npt.NDArray[np.
     return fold
 
 
+def cross_fitted(method: Method, logits: Array, targets: Array, folds: int = 5, seed: int = 0) -> Floats:
+    """Return scores (N,) by a method, each fitted without the comment's fold: what `choose` measures it by.
+
+    Comments of unknown target have the scores of the calibration that is fitted on all.
+
+    Parameters
+    ----------
+    method : which map
+    logits : (N,)
+    targets : (N,) in [0, 1] or NaN
+    folds, seed : as for `choose`
+    """
+    positive, known = known_classes(targets, logits)
+    scores = fit(method, logits, targets).apply(logits)
+    scores[~np.isnan(np.asarray(targets))] = _cross_fitted(
+        method, known, positive, _stratified_folds(positive, folds, seed)
+    )
+    return scores
+
+
 def _cross_fitted(method: Method, logits: Floats, positive: Bools, fold: npt.NDArray[np.int64]) -> Floats:
     scores = np.empty(len(logits))
     for one in np.unique(fold):

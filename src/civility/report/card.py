@@ -48,7 +48,7 @@ def model_card(facts: CardFacts, report: Report) -> str:
         [
             _metadata(facts, report),
             _introduction(facts, report),
-            _usage(facts),
+            _usage(facts, report),
             _results(report),
             _training(facts),
         ]
@@ -119,7 +119,15 @@ def _introduction(facts: CardFacts, report: Report) -> str:
     )
 
 
-def _usage(facts: CardFacts) -> str:
+def _usage(facts: CardFacts, report: Report) -> str:
+    calibrations = {label: one.calibration for label, one in report.labels.items()}
+    isotonic = [code(label) for label, one in calibrations.items() if one and one.method == "isotonic"]
+    caveat = ""
+    if isotonic:
+        caveat = (
+            f"\n\nOf {', '.join(isotonic)} this gives the scores before calibration, which is isotonic and cannot be "
+            "in the weights: only civility applies it, and the thresholds of `civility.json` are of its scores."
+        )
     return (
         "## Use\n\n"
         "```python\n"
@@ -132,7 +140,7 @@ def _usage(facts: CardFacts) -> str:
         "from transformers import pipeline\n\n"
         'classify = pipeline("text-classification", model="FOLDER", top_k=None)\n'
         f'classify(["have a nice day"], truncation=True, max_length={facts.max_length})\n'
-        "```"
+        "```" + caveat
     )
 
 
@@ -141,7 +149,8 @@ def _results(report: Report) -> str:
         "## Results",
         f"On the {report.data.num_comments:,} validation comments of the run. {optimism(report)}",
         table(report),
-        "In brackets: 95 % intervals; precision, recall and F1 are at the thresholds of `civility.json`.",
+        "In brackets: 95 % intervals; precision, recall and F1 are at the thresholds with which training ended. "
+        "`civility.json` has those in use now.",
         undefined_notes(report),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -9,12 +9,19 @@ _MOST_STEPS = 400
 
 
 def training_curves(lines: Iterable[Mapping[str, Any]]) -> TrainingCurves | None:
-    """Return the curves of a run; None if it has logged no epoch.
+    """Return the curves of a run; None if it has logged no epoch, or its log cannot be read.
 
     Parameters
     ----------
     lines : of metrics.jsonl
     """
+    try:
+        return _curves(lines)
+    except (OSError, ValueError, KeyError, TypeError):  # of another version, or damaged: the report does without
+        return None
+
+
+def _curves(lines: Iterable[Mapping[str, Any]]) -> TrainingCurves | None:
     steps, epochs, best = [], [], 0
     for line in lines:
         if line["kind"] == "step":

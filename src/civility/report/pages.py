@@ -62,7 +62,7 @@ def write_report(report: Report, scored: Scored, folder: Path) -> ReportFiles:
         file.write(to_markdown(report))
     with write_file(files.html) as file:
         file.write(to_html(report))
-    write_scores_of(scored, files.scores)
+    write_scores_of(scored, files.scores, text)
     _write_plots(report, files.plots)
     return files
 

@@ -19,6 +19,12 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 _SHAPE = re.compile(r"\s*(?P<path>.+?)\s*(?P<comparison>>=|<=|>|<)\s*(?P<bound>[^<>=]+?)\s*", re.DOTALL)
 _EXAMPLE = "write it as in: 'macro.roc_auc >= 0.98', 'labels.threat.recall >= 0.5' or 'bias.final >= 0.9'"
 _LISTED = 12
+_MEASURED_BY = {
+    "bias": "name columns of groups with --groups; of --templates, the path is templates.FILE.final",
+    "templates": "give --templates FILE",
+    "suites": "give --suite FILE",
+    "robustness": "give --robustness",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,28 @@ class Requirement:
 
     def __str__(self) -> str:
         return f"{self.path} {self.comparison} {self.bound:g}"
+
+    def check(self, labels: Sequence[str], parts: Mapping[str, bool]) -> None:
+        """Refuse what no report of these labels can have, before any comment is scored.
+
+        Parameters
+        ----------
+        labels : (L,) of the classifier
+        parts : whether the report will have each part that it may lack
+
+        Raises
+        ------
+        UserError : the path names a label that is not there, or a part that was not asked for
+        """
+        first, _, rest = self.path.partition(".")
+        if first == "labels" and not _longest_key(dict.fromkeys(labels), rest):
+            name = rest.split(".")[0]
+            raise UserError(
+                f"--require {self.path}: no label {name!r}{did_you_mean(name, labels)}",
+                f"the labels are {', '.join(labels)}",
+            )
+        if not parts.get(first, True):
+            raise UserError(f"--require {self.path}: the report will have no {first!r}", _MEASURED_BY[first])
 
     def failure(self, report: Report) -> str:
         """Return why the report does not fulfil it, or an empty string.

@@ -12,6 +12,8 @@ from civility.report.document import Example, LabelErrorsShown
 from civility.report.scored import Scored, short
 
 NUM_SHOWN = 10
+MOST_UNLIKELY = 0.02
+"""The score of the side annotated, calibrated, up to which a suspected error is called likely."""
 _LONGEST = 400
 """Characters of a comment that are shown."""
 Int64Array = npt.NDArray[np.int64]
@@ -26,7 +28,8 @@ def worst_errors(scored: Scored, *, with_texts: bool = True) -> dict[str, LabelE
     """Return, by label, the flagged negatives that score highest and the missed positives that score lowest.
 
     Without texts the ids tell which they are. A likely label error is one by confident learning
-    (`civility.inspection.label_errors`), which takes the scores for those of comments that were not trained on.
+    (`civility.inspection.label_errors`), which takes the scores for those of comments that were not trained on, to whose
+    annotation the classifier gives 2 % at most.
     """
     shown = {label: _of_label(scored, column) for column, label in enumerate(scored.dataset.labels)}
     return shown if with_texts else {label: _without_texts(errors) for label, errors in shown.items()}
@@ -40,7 +43,9 @@ def _without_texts(errors: LabelErrorsShown) -> LabelErrorsShown:
 
 def _of_label(scored: Scored, column: int) -> LabelErrorsShown:
     targets, scores, flagged = scored.dataset.targets[:, column], scored.scores[:, column], scored.flagged[:, column]
-    suspected = set(likely_label_errors(targets, scores).rows.tolist())
+    errors = likely_label_errors(targets, scores)
+    # Among the worst errors nearly all are suspected; a mark says more where it is given to the surest only.
+    suspected = set(errors.rows[(1 + errors.margin) / 2 <= MOST_UNLIKELY].tolist())
     wrong_flags = np.flatnonzero((targets < POSITIVE_FROM) & flagged)
     missed = np.flatnonzero((targets >= POSITIVE_FROM) & ~flagged)
     return LabelErrorsShown(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from civility.data.prepare import PreparedData
+from civility.metrics.policy import parse_policies
 from civility.recipe import Recipe
 from civility.run import Begin, RunDirectory
 from civility.train.doctor import refuse_failed
@@ -102,6 +103,7 @@ def _checked_session(
 ) -> Session:
     """Put a run together, and refuse it if a check failed."""
     run.check_place(begin)
+    parse_policies(recipe.evaluation.policy, data.training.labels)  # a mistake in it must not wait for the end
     if tracker:
         check_tracker(tracker)
     former = former_of(run) if begin == "resume" else Former()

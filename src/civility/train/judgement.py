@@ -4,6 +4,7 @@ Knows the recipe and the validation comments; writes nothing.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from civility.classifier import Classifier
@@ -33,10 +34,10 @@ def fit_to_validation(classifier: Classifier, data: PreparedData, logits: Float3
     dataset = data.validation
     if recipe.evaluation.calibration == "auto":
         chosen = calibrations_for(dataset, logits)
-        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, dataset.digest)
-    classifier.chosen_on["epoch"] = dataset.digest
+        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, dataset.comments_digest)
+    classifier.chosen_on = replace(classifier.chosen_on, epoch=dataset.comments_digest)
     policies = parse_policies(recipe.evaluation.policy, dataset.labels)
-    classifier.set_thresholds(thresholds_for(dataset, classifier.calibrated(logits), policies), dataset.digest)
+    classifier.set_thresholds(thresholds_for(dataset, classifier.calibrated(logits), policies), dataset.comments_digest)
     return scored_by(classifier, dataset, logits)
 
 
@@ -53,10 +54,10 @@ def report_of_run(
     recipe : of the run
     log : the lines of metrics.jsonl
     """
-    own = Labelled(data.validation, data.validation_files, (), None, is_own=True)
+    own = Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
     facts = ClassifierFacts(
         name=f"{public_name(recipe.model.name)}, fine-tuned",
         max_length=classifier.max_length,
     )
-    subject = Subject(OWN_REPORT, own.files, facts, optimistic(classifier, own), training=training_curves(log))
-    return report_on(scored, subject, Aspects())
+    subject = Subject(OWN_REPORT, own.files, facts, optimistic(classifier, own), own.notes, training_curves(log))
+    return report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))

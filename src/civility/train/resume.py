@@ -14,12 +14,9 @@ from civility.run import RunDirectory
 from civility.training.checkpoint import DamagedCheckpoint, read_facts, verify_checkpoint
 
 # What may differ from the recipe of the run that is gone on with: it changes no number that training computes, or,
-# like names of files and the sharing of a batch, is compared in another way below (groups by the digest of the data).
+# like names of files and the sharing of a batch, is compared in another way below.
 _FREE = {
     "data.files",
-    "data.groups",
-    "evaluation.calibration",
-    "evaluation.policy",
     "model.name",
     "model.revision",
     "training.batch_size",
@@ -197,8 +194,9 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
 def _differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     problems = []
+    defaults = Recipe().flat()  # of settings that an older version did not have
     for key in sorted({*before, *now} - _FREE):
-        was, wanted = before.get(key), now.get(key)
+        was, wanted = before.get(key, defaults.get(key)), now.get(key)
         if was != wanted and not (key == "data.validation" and isinstance(was, str) and isinstance(wanted, str)):
             problems.append(f"{key} was {was!r}, and is {wanted!r} now")
     was, wanted = _batch(before), _batch(now)
