@@ -42,6 +42,7 @@ train: setup
 bench: setup
 	$(BIN)/python benchmarks/read_speed.py
 	$(BIN)/python benchmarks/audit_speed.py --rows 20000
+	$(BIN)/python benchmarks/report_speed.py --quick
 	$(BIN)/python benchmarks/true_size.py
 	$(BIN)/python benchmarks/train_speed.py --quick
 	$(BIN)/python benchmarks/train_growth.py --quick
