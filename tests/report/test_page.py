@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from civility.report.document import Example, LabelErrorsShown, Report
 from civility.report.page import charts, explore, palette, plots, to_html
 from civility.report.page.words import cut_point, fixed, island, name, percent, signed, visible
+from civility.report.verdict import MEANS
+from civility.report.words import optimism
 
 from .synthetic import LABELS, empty_report, label_report, make_report
 
@@ -109,6 +111,13 @@ def test_undefined_numbers_are_dashes_with_their_reason() -> None:
     assert ("no label has a number",) * 2 in dashes
     assert "None" not in page
     assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", page)
+
+
+def test_verdicts_and_optimism_are_said_as_everywhere(report: Report, page: str) -> None:
+    assert optimism(report) in page
+    assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
+    words = {numbers.verdict.word for numbers in report.labels.values()}
+    assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in page} == words
 
 
 def test_headings_descend_without_gaps(page: str) -> None:

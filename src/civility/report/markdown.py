@@ -7,29 +7,21 @@ import re
 from collections.abc import Iterable, Sequence
 
 from civility.report.document import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
-from civility.report.words import METRIC_NAMES, optimism, shown, with_interval
+from civility.report.words import METRIC_NAMES, one_line, optimism, shown, with_interval
 
 _COLUMNS = ("roc_auc", "average_precision", "precision", "recall", "f1")
 _GROUPS_SHOWN = 60
-
-
-# What turns the direction of a line or steers a terminal, and is not seen.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MARKS = re.compile(r"[\\`*<>|\[\]]")
 
 
 def code(text: str) -> str:
     """Return text as inline code that cannot break a table: file and label names are the user's."""
-    return "`" + _one_line(text).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + one_line(text).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def plain(text: str) -> str:
     """Return text as words that mean nothing in Markdown: in a sentence, a heading or a cell."""
-    return _MARKS.sub(lambda found: f"\\{found[0]}", _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return _UNSEEN.sub("\ufffd", " ".join(text.replace("\t", " ").splitlines()))
+    return _MARKS.sub(lambda found: f"\\{found[0]}", one_line(text))
 
 
 def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
