@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -195,12 +196,50 @@ def test_hostile_names_and_texts_add_no_element(report: Report) -> None:
     page.encode("utf-8")
 
 
+def _explorer_data(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+@pytest.mark.parametrize(
+    ("policy", "budget"),
+    [("bands(f1, review<=25 per 1000)", 25), ("precision>=0.8", 12.4), ("", 12.4), ("what nobody knows", 12.4)],
+)
+def test_a_review_budget_is_what_the_policy_says_or_what_is_reviewed(policy: str, budget: float) -> None:
+    report = make_report(200, ["toxic", "insult"])
+    banded = report.labels["toxic"].model_copy(update={"policy": policy, "review_per_1000": 12.34})
+    page = to_html(report.model_copy(update={"labels": report.labels | {"toxic": banded}}))
+    bands = [label["review"] for label in _explorer_data(page)["labels"]]
+    assert bands[0]["budget"] == budget
+    assert bands[1] is None
+
+
+def test_what_reaches_the_review_threshold_is_counted_though_it_is_not_on_the_curve() -> None:
+    scores, targets = np.arange(400) / 400, np.arange(400) >= 300
+    numbers = label_report(targets, scores, 0.5, banded=True)
+    assert numbers.review_threshold == 0.25
+    thinned = numbers.curve.model_copy(
+        update={
+            key: tuple(
+                value
+                for value, at in zip(values, numbers.curve.thresholds, strict=True)
+                if at in (0, 1, 0.5) or at > 0.6
+            )
+            for key, values in numbers.curve
+        }
+    )
+    report = make_report(200)
+    label = numbers.model_copy(update={"curve": thinned})
+    data = _explorer_data(to_html(report.model_copy(update={"labels": {"toxic": label}, "explorer": None})))
+    assert data["labels"][0]["review"] == {"reach": (scores >= 0.25).sum(), "place": 0, "budget": 25}
+
+
 def test_labels_of_the_explorer_are_the_labels(report: Report) -> None:
     labels = list(HOSTILE[:3])
     page = to_html(make_report(200, labels))
-    found = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    data = json.loads(found[1])
+    data = _explorer_data(page)
     assert [label["name"] for label in data["labels"]] == labels
 
 
