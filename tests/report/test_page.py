@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from civility.report.document import Example, LabelErrorsShown, Report
+from civility.report.markdown import to_markdown
 from civility.report.page import charts, explore, palette, plots, to_html
 from civility.report.page.words import cut_point, fixed, island, name, percent, signed, visible
 from civility.report.verdict import MEANS
-from civility.report.words import optimism
+from civility.report.words import FEW_TEMPLATES, OF_THE_SAMPLE, UNKNOWN_GROUPS, optimism
 
 from .synthetic import LABELS, empty_report, label_report, make_report
 
@@ -119,6 +121,53 @@ def test_verdicts_and_optimism_are_said_as_everywhere(report: Report, page: str)
     assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
     words = {numbers.verdict.word for numbers in report.labels.values()}
     assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in page} == words
+
+
+def _without_texts(report: Report) -> Report:
+    def bare(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+        return tuple(example.model_copy(update={"text": ""}) for example in examples)
+
+    shown = {
+        label: LabelErrorsShown(
+            false_positives=bare(found.false_positives), false_negatives=bare(found.false_negatives)
+        )
+        for label, found in report.errors.items()
+    }
+    suites = {
+        key: suite.model_copy(
+            update={"functions": tuple(one.model_copy(update={"wrong": bare(one.wrong)}) for one in suite.functions)}
+        )
+        for key, suite in report.suites.items()
+    }
+    return report.model_copy(update={"errors": shown, "suites": suites})
+
+
+def test_without_texts_there_is_nothing_to_unveil(report: Report, page: str) -> None:
+    bare = to_html(_without_texts(report))
+    assert 'class="unveil"' not in bare
+    assert 'class="text"' not in bare
+    assert "Texts may be foul" not in bare
+    assert "holds no texts" in bare
+    assert "c00003" in bare
+    assert bare.count('<li class="bare">') == page.count('class="unveil"') > 0
+    assert "holds no texts" not in page
+
+
+def test_what_numbers_are_of_is_said(report: Report, page: str) -> None:
+    for written in (html.unescape(page), to_markdown(report)):
+        for caution in (OF_THE_SAMPLE, UNKNOWN_GROUPS, FEW_TEMPLATES):
+            assert written.count(caution) == 1
+    without = html.unescape(to_html(report.model_copy(update={"bias": None, "templates": {}, "robustness": None})))
+    assert not any(caution in without for caution in (OF_THE_SAMPLE, UNKNOWN_GROUPS, FEW_TEMPLATES))
+
+
+def test_robustness_says_how_many_texts_changed(report: Report, page: str) -> None:
+    assert "strength 0.2, 97 % changed" in page
+    assert "strength 0.2, 97 % changed" in plots(report)["robustness"]
+    assert "31 %" in page
+    assert page.count('title="it changed no text"') == 2, "an invariance that was not put to the test has no numbers"
+    assert "| `Unicode NFC` | 0% | - | - |" in to_markdown(report)
+    assert "| `Unicode NFD` | 31% | 0.042 | 0.13% |" in to_markdown(report)
 
 
 def test_headings_descend_without_gaps(page: str) -> None:

@@ -20,6 +20,20 @@ _CHOSEN: dict[Optimistic, str] = {
 # What steers a terminal, turns the direction of a line or cannot be encoded, and is not seen.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
+OF_THE_SAMPLE = (
+    "Recall and ROC AUC before the change are those of the sample, which holds more positives and more of rare labels "
+    "than the comments do: they are not the label's own above."
+)
+"""What the numbers "before" of the robustness section are of."""
+UNKNOWN_GROUPS = (
+    "Comments of which it is not known whether they mention a group are left out for that group; the kernel of Jigsaw "
+    "2019 counts them as background, so its numbers differ where groups are not known of every comment."
+)
+FEW_TEMPLATES = (
+    "The sentences are made from few templates and are much alike, so the intervals, which take each for a comment of "
+    "its own, are narrower than they should be."
+)
+
 
 def one_line(text: str) -> str:
     """Return the user's words as one line that can do nothing: line breaks folded, what is not seen as U+FFFD."""
