@@ -380,6 +380,14 @@ def test_nothing_scrolls_sideways_on_a_phone(browser: Any, file: Path) -> None:
     opened.page.context.close()
 
 
+def test_the_summary_of_labels_with_bands_fits_a_desk(browser: Any, file: Path) -> None:
+    opened = open_page(browser, file, viewport={"width": 1440, "height": 900})
+    box = opened.page.locator("#summary .scroll").first
+    assert "review\u2264" in box.inner_text()
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    opened.page.context.close()
+
+
 def test_dark_mode_and_print_have_their_own_ground(browser: Any, file: Path) -> None:
     opened = open_page(browser, file)
     ground = "getComputedStyle(document.body).backgroundColor"

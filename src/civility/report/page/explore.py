@@ -59,7 +59,7 @@ def _stat(key: str, words: str, value: float | None, digits: int) -> str:
 def _panel(i: int, label: str, numbers: LabelReport) -> str:
     last = len(numbers.curve.thresholds) - 1
     stats = "".join(_stat(key, words, getattr(numbers, key).value, digits) for key, words, digits in _STATS)
-    stats += _load("load", "Change per 1,000")
+    stats += _load("load", "Flagged load change")
     review = ""
     if numbers.review_threshold is not None:
         review = f" · review from {cut_point(numbers.review_threshold)} "

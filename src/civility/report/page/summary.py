@@ -96,7 +96,7 @@ def _positives(numbers: LabelReport | AnyLabel) -> str:
 def _label_row(report: Report, label: str, numbers: LabelReport) -> list[str]:
     path = ("labels", label)
     written = said(numbers.policy.replace(">=", "\u2265").replace("<=", "\u2264"))
-    policy = f'<span class="between" dir="auto">{written}</span>' if numbers.policy else ""
+    policy = f'<span class="between asked" dir="auto">{written}</span>' if numbers.policy else ""
     if numbers.review_threshold is not None:
         policy += f'<span class="between">review from {cut_point(numbers.review_threshold)}</span>'
     load = number(report, numbers.flagged_per_1000.value, (*path, "flagged_per_1000"), 1)
