@@ -65,7 +65,9 @@ def make_report(num_comments: int = 1500, labels: Sequence[str] = LABELS, seed: 
     known[: num_comments // 20, 0] = False
     thresholds = [round(0.3 + 0.1 * (i % 4), 2) for i in range(len(labels))]
     parts = {
-        label: label_report(targets[known[:, i], i], scores[known[:, i], i], thresholds[i], int((~known[:, i]).sum()))
+        label: label_report(
+            targets[known[:, i], i], scores[known[:, i], i], thresholds[i], int((~known[:, i]).sum()), banded=i % 3 == 0
+        )
         for i, label in enumerate(labels)
     }
     any_target = np.where((targets & known).any(axis=1), 1, np.where(known.all(axis=1), 0, 2))
@@ -108,8 +110,10 @@ def around(value: float, wide: float = 0.02) -> Estimate:
     return Estimate(value=value, low=max(-1.0, value - wide), high=min(1.0, value + wide))
 
 
-def label_report(targets: Truth, scores: Scores, threshold: float, num_unknown: int = 0) -> LabelReport:
-    """Return what one label's scores are worth, by counting."""
+def label_report(
+    targets: Truth, scores: Scores, threshold: float, num_unknown: int = 0, *, banded: bool = False
+) -> LabelReport:
+    """Return what one label's scores are worth, by counting; with a band for review from half the threshold up."""
     positive, negative = int(targets.sum()), int((~targets).sum())
     cuts = np.unique(np.concatenate([np.quantile(scores, np.linspace(0, 1, 150)), [0, 1, threshold]]))
     true = [int((scores[targets] >= cut).sum()) for cut in cuts]
@@ -128,8 +132,8 @@ def label_report(targets: Truth, scores: Scores, threshold: float, num_unknown: 
         average_precision=NOTHING if not positive else around(0.71, 0.04),
         recall_at_fpr={"0.01": share(tp, positive), "0.001": share(tp // 2, positive)},
         threshold=threshold,
-        review_threshold=threshold / 2,
-        policy="precision>=0.8",
+        review_threshold=threshold / 2 if banded else None,
+        policy="bands(precision>=0.8, review<=25 per 1000)" if banded else "precision>=0.8",
         true_positives=tp,
         false_positives=fp,
         false_negatives=positive - tp,
@@ -139,7 +143,7 @@ def label_report(targets: Truth, scores: Scores, threshold: float, num_unknown: 
         f1=NOTHING if f1 is None else around(f1, 0.05),
         false_positive_rate=share(fp, negative),
         flagged_per_1000=Estimate(value=1000 * (tp + fp) / (positive + negative)),
-        review_per_1000=12.5,
+        review_per_1000=1000 * float(((scores >= threshold / 2) & (scores < threshold)).mean()) if banded else None,
         calibration=CalibrationReport(
             method="isotonic", cross_fitted=True, before=_quality(targets, scores**0.5), after=_quality(targets, scores)
         ),
@@ -333,7 +337,8 @@ def _robustness(labels: Sequence[str], random: np.random.Generator) -> Robustnes
     ]
     moved = (
         Invariance(name="trailing space", largest_difference=0.0, share_of_decisions_changed=0.0),
-        Invariance(name="Unicode NFD", largest_difference=0.042, share_of_decisions_changed=0.0013),
+        Invariance(name="Unicode NFC", share_changed=0.0, largest_difference=0.0, share_of_decisions_changed=0.0),
+        Invariance(name="Unicode NFD", share_changed=0.31, largest_difference=0.042, share_of_decisions_changed=0.0013),
     )
     return RobustnessReport(num_comments=2000, seed=0, perturbations=tuple(parts), invariances=moved)
 
@@ -354,7 +359,7 @@ def _slices(labels: Sequence[str]) -> dict[str, tuple[Slice, ...]]:
 def empty_report() -> Report:
     """Return the report of one comment without a positive: nearly every number is None."""
     part = label_report(np.zeros(1, dtype=np.bool_), np.array([0.2]), 0.5).model_copy(
-        update={"calibration": None, "review_threshold": None, "review_per_1000": None, "policy": ""}
+        update={"calibration": None, "policy": ""}
     )
     nothing = {"roc_auc": NOTHING, "average_precision": NOTHING, "precision": NOTHING, "recall": NOTHING, "f1": NOTHING}
     counts = {"num_positive": 0, "num_negative": 1, "num_unknown": 0}

@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -15,8 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from civility.report.document import Example, LabelErrorsShown, Report
+from civility.report.markdown import to_markdown
 from civility.report.page import charts, explore, palette, plots, to_html
 from civility.report.page.words import cut_point, fixed, island, name, percent, signed, visible
+from civility.report.verdict import MEANS
+from civility.report.words import FEW_TEMPLATES, OF_THE_SAMPLE, UNKNOWN_GROUPS, optimism
 
 from .synthetic import LABELS, empty_report, label_report, make_report
 
@@ -111,6 +116,60 @@ def test_undefined_numbers_are_dashes_with_their_reason() -> None:
     assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", page)
 
 
+def test_verdicts_and_optimism_are_said_as_everywhere(report: Report, page: str) -> None:
+    assert optimism(report) in page
+    assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
+    words = {numbers.verdict.word for numbers in report.labels.values()}
+    assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in page} == words
+
+
+def _without_texts(report: Report) -> Report:
+    def bare(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+        return tuple(example.model_copy(update={"text": ""}) for example in examples)
+
+    shown = {
+        label: LabelErrorsShown(
+            false_positives=bare(found.false_positives), false_negatives=bare(found.false_negatives)
+        )
+        for label, found in report.errors.items()
+    }
+    suites = {
+        key: suite.model_copy(
+            update={"functions": tuple(one.model_copy(update={"wrong": bare(one.wrong)}) for one in suite.functions)}
+        )
+        for key, suite in report.suites.items()
+    }
+    return report.model_copy(update={"errors": shown, "suites": suites})
+
+
+def test_without_texts_there_is_nothing_to_unveil(report: Report, page: str) -> None:
+    bare = to_html(_without_texts(report))
+    assert 'class="unveil"' not in bare
+    assert 'class="text"' not in bare
+    assert "Texts may be foul" not in bare
+    assert "holds no texts" in bare
+    assert "c00003" in bare
+    assert bare.count('<li class="bare">') == page.count('class="unveil"') > 0
+    assert "holds no texts" not in page
+
+
+def test_what_numbers_are_of_is_said(report: Report, page: str) -> None:
+    for written in (html.unescape(page), to_markdown(report)):
+        for caution in (OF_THE_SAMPLE, UNKNOWN_GROUPS, FEW_TEMPLATES):
+            assert written.count(caution) == 1
+    without = html.unescape(to_html(report.model_copy(update={"bias": None, "templates": {}, "robustness": None})))
+    assert not any(caution in without for caution in (OF_THE_SAMPLE, UNKNOWN_GROUPS, FEW_TEMPLATES))
+
+
+def test_robustness_says_how_many_texts_changed(report: Report, page: str) -> None:
+    assert "strength 0.2, 97 % changed" in page
+    assert "strength 0.2, 97 % changed" in plots(report)["robustness"]
+    assert "31 %" in page
+    assert page.count('title="it changed no text"') == 2, "an invariance that was not put to the test has no numbers"
+    assert "| `Unicode NFC` | 0% | - | - |" in to_markdown(report)
+    assert "| `Unicode NFD` | 31% | 0.042 | 0.13% |" in to_markdown(report)
+
+
 def test_headings_descend_without_gaps(page: str) -> None:
     levels = [int(tag[1]) for tag, _ in _Reader(page).elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
@@ -186,12 +245,50 @@ def test_hostile_names_and_texts_add_no_element(report: Report) -> None:
     page.encode("utf-8")
 
 
+def _explorer_data(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+@pytest.mark.parametrize(
+    ("policy", "budget"),
+    [("bands(f1, review<=25 per 1000)", 25), ("precision>=0.8", 12.4), ("", 12.4), ("what nobody knows", 12.4)],
+)
+def test_a_review_budget_is_what_the_policy_says_or_what_is_reviewed(policy: str, budget: float) -> None:
+    report = make_report(200, ["toxic", "insult"])
+    banded = report.labels["toxic"].model_copy(update={"policy": policy, "review_per_1000": 12.34})
+    page = to_html(report.model_copy(update={"labels": report.labels | {"toxic": banded}}))
+    bands = [label["review"] for label in _explorer_data(page)["labels"]]
+    assert bands[0]["budget"] == budget
+    assert bands[1] is None
+
+
+def test_what_reaches_the_review_threshold_is_counted_though_it_is_not_on_the_curve() -> None:
+    scores, targets = np.arange(400) / 400, np.arange(400) >= 300
+    numbers = label_report(targets, scores, 0.5, banded=True)
+    assert numbers.review_threshold == 0.25
+    thinned = numbers.curve.model_copy(
+        update={
+            key: tuple(
+                value
+                for value, at in zip(values, numbers.curve.thresholds, strict=True)
+                if at in (0, 1, 0.5) or at > 0.6
+            )
+            for key, values in numbers.curve
+        }
+    )
+    report = make_report(200)
+    label = numbers.model_copy(update={"curve": thinned})
+    data = _explorer_data(to_html(report.model_copy(update={"labels": {"toxic": label}, "explorer": None})))
+    assert data["labels"][0]["review"] == {"reach": (scores >= 0.25).sum(), "place": 0, "budget": 25}
+
+
 def test_labels_of_the_explorer_are_the_labels(report: Report) -> None:
     labels = list(HOSTILE[:3])
     page = to_html(make_report(200, labels))
-    found = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', page, re.DOTALL)
-    assert found
-    data = json.loads(found[1])
+    data = _explorer_data(page)
     assert [label["name"] for label in data["labels"]] == labels
 
 

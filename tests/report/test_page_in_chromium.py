@@ -1,7 +1,6 @@
 """The page in a real headless Chromium: opened from a file, its explorer held to counts made here."""
 
 import base64
-import json
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -12,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from civility.report.document import Report
+from civility.errors import UserError
+from civility.metrics.policy import Policy, parse_policies
+from civility.report.document import LabelReport, Report
 from civility.report.page import plots, to_html
 from civility.report.page.words import cut_point, fixed, signed
 
-from .synthetic import empty_report, make_report
+from .synthetic import empty_report, label_report, make_report
 from .test_page import HOSTILE, with_texts
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -123,6 +124,7 @@ def test_explorer_starts_at_the_thresholds_in_use(opened: Opened, report: Report
             "false_positive_rate": fixed(numbers.false_positive_rate.value, 4),
             "flagged_per_1000": fixed(numbers.flagged_per_1000.value, 1),
             "load": "none",
+            **({} if numbers.review_threshold is None else _review(numbers.review_per_1000, 0)),
         }
     found = report.any_label
     assert opened.stats("#any") == {
@@ -135,6 +137,23 @@ def test_explorer_starts_at_the_thresholds_in_use(opened: Opened, report: Report
 
 def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
+
+
+def _review(load: float | None, change: float) -> dict[str, str]:
+    """Return what a panel shows of a band for review."""
+    return {"review_per_1000": fixed(load, 1), "review_load": signed(change, 1) if change else "none"}
+
+
+def _review_at(numbers: LabelReport, place: int) -> dict[str, str]:
+    """Count the comments between review threshold and a place; the review threshold may lie between two places."""
+    if numbers.review_threshold is None or numbers.review_per_1000 is None:
+        return {}
+    known = numbers.num_positive + numbers.num_negative
+    flagged = numbers.curve.true_positives[place] + numbers.curve.false_positives[place]
+    used = numbers.true_positives + numbers.false_positives
+    load = max(0.0, numbers.review_per_1000 + 1000 * (used - flagged) / known)
+    change = load - numbers.review_per_1000
+    return _review(load, 0 if abs(change) < 1e-9 else change)
 
 
 def _check_label(opened: Opened, report: Report, i: int, place: int) -> None:
@@ -152,6 +171,7 @@ def _check_label(opened: Opened, report: Report, i: int, place: int) -> None:
         "false_positive_rate": fixed(_ratio(false, numbers.num_negative), 4),
         "flagged_per_1000": fixed(flagged, 1),
         "load": signed(change, 1) if change else "none",
+        **_review_at(numbers, place),
     }
 
 
@@ -227,14 +247,11 @@ def test_dragging_over_the_chart_moves_the_slider_under_the_pointer(opened: Open
     assert abs(here["x"] + here["width"] / 2 - (box["x"] + box["width"] / 2)) < 3
 
 
-def test_policy_and_thresholds_are_written_out(opened: Opened, report: Report) -> None:
+def test_policy_is_written_out(opened: Opened, report: Report) -> None:
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     place = len(report.labels["threat"].curve.thresholds) // 2
     opened.slide(3, place)
     opened.settle()
-    written = json.loads(opened.text("#thresholds"))["thresholds"]
-    expected = {label: numbers.threshold for label, numbers in report.labels.items()}
-    assert written == expected | {"threat": report.labels["threat"].curve.thresholds[place]}
     opened.page.select_option("#policy-by", "recall")
     words = shlex.split(opened.text("#policy"))
     assert words[:-1] == ["civility", "thresholds", "TARGET", "--data", "FILE", "--policy"]
@@ -242,22 +259,81 @@ def test_policy_and_thresholds_are_written_out(opened: Opened, report: Report) -
     assert list(clauses) == list(report.labels)
     numbers = report.labels["threat"]
     recall = numbers.curve.true_positives[place] / numbers.num_positive
-    assert clauses["threat"].startswith("recall>=")
-    assert recall - 0.001 < float(clauses["threat"].removeprefix("recall>=")) <= recall
+    assert clauses["threat"].endswith(", review<=25 per 1000)")
+    least = clauses["threat"].removeprefix("bands(recall>=").split(",")[0]
+    assert recall - 0.001 < float(least) <= recall
     opened.page.locator('[data-copy="policy"]').click()
     opened.page.wait_for_function("document.getElementById('copied').textContent")
     copied = opened.page.evaluate("navigator.clipboard.readText()")
     assert copied == opened.page.locator("#policy").text_content()
 
 
+@pytest.mark.parametrize("kind", ["precision", "recall", "fpr", "flagged"])
+def test_a_policy_from_any_end_of_the_sliders_can_be_run(opened: Opened, report: Report, kind: str) -> None:
+    lasts = [len(numbers.curve.thresholds) - 1 for numbers in report.labels.values()]
+    opened.page.select_option("#policy-by", kind)
+    for places in ([0] * len(lasts), lasts, [last * (i % 2) for i, last in enumerate(lasts)]):
+        for i, place in enumerate(places):
+            opened.slide(i, place)
+        opened.settle()
+        policies = parse_policies(shlex.split(opened.text("#policy"))[-1], list(report.labels))
+        assert list(policies) == list(report.labels)
+        for numbers, place, policy in zip(report.labels.values(), places, policies.values(), strict=True):
+            assert policy.review == (25 if numbers.review_threshold is not None else None)
+            flagged = numbers.curve.true_positives[place] + numbers.curve.false_positives[place]
+            known = numbers.num_positive + numbers.num_negative
+            if policy.kind == "flagged":
+                assert 0 <= policy.bound - 1000 * flagged / known < 0.1 + 1e-9
+            assert policy.kind in (kind, "flagged")
+            if flagged and kind != "fpr":
+                assert policy.kind == kind
+
+
+def test_a_dead_label_does_not_make_the_policies_of_others_useless(browser: Any, tmp_path: Path) -> None:
+    """No positive comment scores above its threshold: precision and recall are 0, which no policy may ask for."""
+    report = make_report(200, ["alive", "dead"])
+    scores, targets = np.linspace(0, 1, 200), np.arange(200) < 20
+    dead = label_report(targets, scores, 0.5, banded=True)
+    assert (dead.precision.value, dead.recall.value) == (0, 0)
+    with pytest.raises(UserError, match="out of range"):
+        parse_policies("dead: recall>=0", ["dead"])
+    report = report.model_copy(update={"labels": report.labels | {"dead": dead}, "explorer": None})
+    opened = open_page(browser, write(report, tmp_path))
+    for kind in ("precision", "recall"):
+        opened.page.select_option("#policy-by", kind)
+        policies = parse_policies(shlex.split(opened.text("#policy"))[-1], list(report.labels))
+        assert policies["alive"].kind == kind
+        assert policies["dead"] == Policy("flagged", 500, 25)
+    assert opened.troubles == []
+    opened.page.context.close()
+
+
+def test_the_band_for_review_follows_the_slider(opened: Opened, report: Report) -> None:
+    numbers = report.labels["toxic"]
+    assert numbers.review_threshold is not None
+    panel = '.panel[data-label="0"]'
+    band = opened.page.locator(f"{panel} .for-review")
+    wide = float(band.get_attribute("width"))
+    assert wide > 0
+    assert f"review from {cut_point(numbers.review_threshold)}" in opened.text(f"{panel} .at")
+    start = numbers.curve.thresholds.index(numbers.threshold)
+    opened.slide(0, start + 10)
+    assert float(band.get_attribute("width")) > wide
+    assert opened.stats(panel)["review_load"].startswith("+")
+    opened.slide(0, 0)
+    assert float(band.get_attribute("width")) == 0
+    assert opened.stats(panel)["review_per_1000"] == "0.0"
+    assert opened.page.locator('.panel[data-label="1"] .for-review').count() == 0
+
+
 def test_names_of_labels_come_through_the_shell(browser: Any, tmp_path: Path) -> None:
     labels = ["it's; rm -rf", 'a: "quoted"', "plain name"]
     opened = open_page(browser, write(make_report(200, labels), tmp_path))
     policy = shlex.split(opened.text("#policy"))[-1]
-    assert policy.startswith('"it\'s; rm -rf": precision>=')
+    assert policy.startswith('"it\'s; rm -rf": bands(precision>=')
     assert '; "a: \\"quoted\\"": ' in policy
     assert "; plain name: " in policy
-    assert list(json.loads(opened.text("#thresholds"))["thresholds"]) == labels
+    assert list(parse_policies(policy, labels)) == labels
     opened.page.context.close()
 
 
@@ -304,6 +380,14 @@ def test_nothing_scrolls_sideways_on_a_phone(browser: Any, file: Path) -> None:
     opened.page.context.close()
 
 
+def test_the_summary_of_labels_with_bands_fits_a_desk(browser: Any, file: Path) -> None:
+    opened = open_page(browser, file, viewport={"width": 1440, "height": 900})
+    box = opened.page.locator("#summary .scroll").first
+    assert "review\u2264" in box.inner_text()
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    opened.page.context.close()
+
+
 def test_dark_mode_and_print_have_their_own_ground(browser: Any, file: Path) -> None:
     opened = open_page(browser, file)
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -343,7 +427,8 @@ def test_hostile_words_do_nothing(browser: Any, tmp_path: Path) -> None:
     assert opened.page.locator("script").count() == 2
     assert opened.page.locator("img, iframe, object, embed").count() == 0
     assert HOSTILE[0] in opened.page.locator("#errors").inner_text()
-    assert json.loads(opened.text("#thresholds"))["thresholds"].keys() == set(labels)
+    policies = parse_policies(shlex.split(opened.text("#policy"))[-1], labels)
+    assert policies.keys() == set(labels)
     assert (opened.troubles, opened.requests) == ([], [file.as_uri()])
     opened.page.set_viewport_size({"width": 390, "height": 844})
     assert opened.page.evaluate("document.documentElement.scrollWidth") == 390

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from civility.compare import Comparison, Row
-from civility.report.words import METRIC_NAMES, shown
+from civility.report.words import METRIC_NAMES, one_line, shown
 
 _STYLES = {"better": "green", "worse": "red"}
 _SHOWN = ("roc_auc", "average_precision", "f1")
@@ -13,7 +13,8 @@ _SHOWN = ("roc_auc", "average_precision", "f1")
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print how the other report differs from the first."""
-    console.print(f"{comparison.other}  against  {comparison.first}   {comparison.num_comments:,} comments\n")
+    other, first = one_line(comparison.other), one_line(comparison.first)
+    console.print(f"{other}  against  {first}   {comparison.num_comments:,} comments\n")
     for metric in _SHOWN:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         table.add_column(f"  {METRIC_NAMES[metric]}", max_width=26, no_wrap=True, overflow="ellipsis")
@@ -21,7 +22,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("the other is", no_wrap=True)
         for label, row in comparison.labels[metric].items():
-            table.add_row(Text(f"  {label}"), *_cells(row))
+            table.add_row(Text(f"  {one_line(label)}"), *_cells(row))
         table.add_row("  macro", *_cells(comparison.macro[metric]), style="bold")
         console.print(table)
         console.print()

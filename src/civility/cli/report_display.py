@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from civility.report.document import AnyLabel, BiasReport, Estimate, LabelReport, Macro, Report
-from civility.report.words import optimism, shown, with_interval
+from civility.report.words import one_line, optimism, shown, with_interval
 
 _WIDTH = 100
 _LONGEST_NAME = 17
@@ -16,22 +16,22 @@ _STYLES = {"good": "green", "review": "yellow", "weak": "red", "unsure": "magent
 
 def print_report(console: Console, report: Report) -> None:
     """Print the verdict, a table of the labels, and a line of each thing else that was measured."""
-    _paragraph(console, report.verdict.why)
+    paragraph(console, report.verdict.why)
     console.print()
     console.print(_table(report))
     console.print("  in brackets: 95 % intervals; precision and recall at the threshold", style="dim")
     for label in report.labels:
         reasons = dict.fromkeys(why for path, why in report.undefined.items() if path.startswith(f"labels.{label}."))
         if reasons:
-            _paragraph(console, f"{label}: undefined: {'; '.join(reasons)}")
+            paragraph(console, f"{label}: undefined: {'; '.join(reasons)}")
     lines = _lines(report)
     if lines:
         console.print()
     for name, line in lines:
-        _paragraph(console, line, f"{name:<12} ")
+        paragraph(console, line, f"{name:<12} ")
     if optimism(report):
         console.print()
-        _paragraph(console, optimism(report))
+        paragraph(console, optimism(report))
 
 
 def _table(report: Report) -> Table:
@@ -43,7 +43,7 @@ def _table(report: Report) -> Table:
     for label, numbers in report.labels.items():
         word = numbers.verdict.word
         table.add_row(
-            Text(f"  {label}"),
+            Text(f"  {one_line(label)}"),
             Text(word, style=_STYLES[word]),
             *_numbers(numbers),
             f"{numbers.threshold:.3f}",
@@ -91,7 +91,10 @@ def _bias_line(bias: BiasReport) -> str:
     return f"{bias.source}: final {with_interval(bias.final)} of {bias.label}{least}"
 
 
-def _paragraph(console: Console, text: str, head: str = "") -> None:
-    """Print text wrapped, its first line behind ``head`` and the others below it."""
-    lines = textwrap.wrap(text, _WIDTH - 2 - len(head), break_long_words=False, break_on_hyphens=False) or [""]
-    console.print("\n".join(f"  {head if not place else ' ' * len(head)}{line}" for place, line in enumerate(lines)))
+def paragraph(console: Console, text: str, head: str = "", style: str = "") -> None:
+    """Print text wrapped, its first line behind ``head`` and the others below it; names in it are the user's."""
+    lines = textwrap.wrap(one_line(text), _WIDTH - 2 - len(head), break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
+    written = "\n".join(f"  {head if not place else ' ' * len(head)}{line}" for place, line in enumerate(lines))
+    console.print(written, style=style)

@@ -6,31 +6,34 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
+from civility.cli.report_display import paragraph
 from civility.metrics.thresholds import Choice, Estimate
+from civility.report.words import one_line, optimism_of
 from civility.thresholds import ThresholdsSet
 
 _WIDTH = 100
 _WIDEST_LABEL = 14
 _WIDEST_POLICY = 20
 _LEGEND = "precision and recall with 95 % intervals; per 1000: comments flagged, and those for review"
-_OPTIMISTIC = "measured on the comments that the thresholds were chosen on: a little optimistic"
 
 
 def print_thresholds(console: Console, done: ThresholdsSet) -> None:
     """Print the thresholds chosen, with what they do to the comments they were chosen on."""
     console.print(f"{done.num_comments:,} comments\n")
     for label, reason in done.calibrated.items():
-        console.print(f"  {label}: calibration {reason}")
+        paragraph(console, f"{label}: calibration {reason}")
     if done.calibrated:
         console.print()
     console.print(_table(done), width=min(console.width, _WIDTH))
-    console.print(f"\n  {_LEGEND}\n  {_OPTIMISTIC}", style="dim")
+    console.print()
+    paragraph(console, _LEGEND, style="dim")
+    paragraph(console, optimism_of(("calibration", "thresholds") if done.calibrated else ("thresholds",)), style="dim")
     for label, choice in done.choices.items():
         if choice.is_remarkable:
-            console.print(f"  {label}: {choice.why}", style="" if choice.met else "yellow")
+            paragraph(console, f"{label}: {choice.why}", style="" if choice.met else "yellow")
     for label, threshold in done.kept.items():
-        console.print(f"  {label}: stays at {threshold:.4g}")
-    console.print(f"\n  thresholds   {done.path if done.written else 'nothing was written (--check)'}")
+        paragraph(console, f"{label}: stays at {threshold:.4g}")
+    console.print(f"\n  thresholds   {one_line(str(done.path)) if done.written else 'nothing was written (--check)'}")
 
 
 def _table(done: ThresholdsSet) -> Table:
@@ -49,7 +52,7 @@ def _table(done: ThresholdsSet) -> Table:
 def _rows(label: str, choice: Choice) -> list[tuple[str, ...]]:
     """Return the row of a label, and one more for its band for review."""
     flagged = (
-        *(label, str(replace(choice.policy, review=None)), f"{choice.threshold:.4g}"),
+        *(one_line(label), str(replace(choice.policy, review=None)), f"{choice.threshold:.4g}"),
         *(_interval(choice.precision), _interval(choice.recall), f"{choice.flagged_per_1000:.1f}"),
         "yes" if choice.met else "no",
     )

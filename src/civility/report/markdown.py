@@ -7,29 +7,30 @@ import re
 from collections.abc import Iterable, Sequence
 
 from civility.report.document import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
-from civility.report.words import METRIC_NAMES, optimism, shown, with_interval
+from civility.report.words import (
+    FEW_TEMPLATES,
+    METRIC_NAMES,
+    OF_THE_SAMPLE,
+    UNKNOWN_GROUPS,
+    one_line,
+    optimism,
+    shown,
+    with_interval,
+)
 
 _COLUMNS = ("roc_auc", "average_precision", "precision", "recall", "f1")
 _GROUPS_SHOWN = 60
-
-
-# What turns the direction of a line or steers a terminal, and is not seen.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MARKS = re.compile(r"[\\`*<>|\[\]]")
 
 
 def code(text: str) -> str:
     """Return text as inline code that cannot break a table: file and label names are the user's."""
-    return "`" + _one_line(text).replace("`", "'").replace("|", "\\|") + "`"
+    return "`" + one_line(text).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def plain(text: str) -> str:
     """Return text as words that mean nothing in Markdown: in a sentence, a heading or a cell."""
-    return _MARKS.sub(lambda found: f"\\{found[0]}", _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return _UNSEEN.sub("\ufffd", " ".join(text.replace("\t", " ").splitlines()))
+    return _MARKS.sub(lambda found: f"\\{found[0]}", one_line(text))
 
 
 def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
@@ -81,8 +82,8 @@ def to_markdown(report: Report) -> str:
         "precision, recall and F1 are at the thresholds above.",
         _at_rates(report),
         _calibration(report),
-        *(_bias(f"Bias: groups of {bias.source}", bias) for bias in (report.bias,) if bias),
-        *(_bias(f"Bias: {name}", bias) for name, bias in report.templates.items()),
+        *(_bias(f"Bias: groups of {bias.source}", bias, UNKNOWN_GROUPS) for bias in (report.bias,) if bias),
+        *(_bias(f"Bias: {name}", bias, FEW_TEMPLATES) for name, bias in report.templates.items()),
         *(_suite(name, suite) for name, suite in report.suites.items()),
         _robustness(report.robustness) if report.robustness else "",
         *(_slices(kind, slices) for kind, slices in report.slices.items()),
@@ -128,7 +129,7 @@ def _calibration(report: Report) -> str:
     return "## Calibration, before → after\n\n" + _grid(header, rows, left=2) + how
 
 
-def _bias(title: str, bias: BiasReport) -> str:
+def _bias(title: str, bias: BiasReport, caution: str) -> str:
     rows = []
     for name, group in sorted(bias.groups.items(), key=lambda item: _worst(item[1].subgroup_auc))[:_GROUPS_SHOWN]:
         aucs = [shown(auc.value, 3) for auc in (group.subgroup_auc, group.bpsn_auc, group.bnsp_auc)]
@@ -139,7 +140,7 @@ def _bias(title: str, bias: BiasReport) -> str:
     return (
         f"## {plain(title)}\n\nLabel {code(bias.label)}: final {with_interval(bias.final)} "
         f"(overall {with_interval(bias.overall_auc)}; generalised means, power {bias.power:g}: subgroup "
-        f"{shown(bias.subgroup_auc, 3)}, BPSN {shown(bias.bpsn_auc, 3)}, BNSP {shown(bias.bnsp_auc, 3)}).\n\n"
+        f"{shown(bias.subgroup_auc, 3)}, BPSN {shown(bias.bpsn_auc, 3)}, BNSP {shown(bias.bnsp_auc, 3)}). {caution}\n\n"
         + _grid(header, rows)
         + (f"\n\n{left:,} groups with a higher subgroup AUC are in the JSON alone." if left > 0 else "")
     )
@@ -167,18 +168,14 @@ def _robustness(robustness: RobustnessReport) -> str:
         [code(one.name), f"{one.strength:g}", f"{one.share_changed:.0%}", with_interval(one.macro_recall_change)]
         for one in robustness.perturbations
     ]
-    unmoved = [
-        [
-            code(one.name),
-            f"{one.share_changed:.0%}",
-            f"{one.largest_difference:.2g}",
-            f"{one.share_of_decisions_changed:.2%}",
-        ]
-        for one in robustness.invariances
-    ]
+    unmoved = []
+    for one_change in robustness.invariances:
+        moved = [f"{one_change.largest_difference:.2g}", f"{one_change.share_of_decisions_changed:.2%}"]
+        share = one_change.share_changed
+        unmoved.append([code(one_change.name), f"{share:.0%}", *(moved if share else ["-", "-"])])
     header = ["perturbation", "strength", "texts changed", "change of recall, mean over labels"]
     return (
-        f"## Robustness, on {robustness.num_comments:,} comments\n\n{_grid(header, rows)}\n\n"
+        f"## Robustness, on {robustness.num_comments:,} comments\n\n{OF_THE_SAMPLE}\n\n{_grid(header, rows)}\n\n"
         "What must not matter, on the texts that it changes:\n\n"
         + _grid(["change", "texts changed", "largest difference of a score", "decisions changed"], unmoved)
     )

@@ -15,13 +15,14 @@ WIDEST = 0.3
 """Of an interval of F1 that still says something."""
 _LEAST_POSITIVES = 20
 
-_SAID = {
+MEANS = {
     "good": "good enough to act on",
     "review": "worth a person's review",
     "weak": "too weak to use",
     "unsure": "too few positives to tell",
     "undefined": "could not be measured",
 }
+"""What each word of a verdict says, for every page."""
 
 
 def judge(num_positive: int, num_negative: int, f1: Estimate, precision: Estimate, recall: Estimate) -> Verdict:
@@ -67,7 +68,7 @@ def _of_ten(share: Estimate) -> str:
 def judge_all(verdicts: Mapping[str, Verdict]) -> Verdict:
     """Return the verdict on the whole: the lowest word of any label that could be measured, and who has which."""
     parts = []
-    for word, said in _SAID.items():
+    for word, said in MEANS.items():
         labels = [label for label, verdict in verdicts.items() if verdict.word == word]
         if labels:
             parts.append(f"{said}: {', '.join(labels)}")

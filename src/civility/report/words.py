@@ -1,6 +1,9 @@
-"""How a report is told: names of numbers, numbers as text, and the sentences that every page has."""
+"""How a report is told: names of numbers, numbers as text, and the words and sentences that every page has."""
 
-from civility.report.document import Estimate, Report
+import re
+from collections.abc import Sequence
+
+from civility.report.document import Estimate, Optimistic, Report
 
 METRIC_NAMES = {
     "roc_auc": "ROC AUC",
@@ -9,7 +12,32 @@ METRIC_NAMES = {
     "recall": "recall",
     "f1": "F1",
 }
-_CHOSEN = {"epoch": "the best epoch", "calibration": "the calibration", "thresholds": "the thresholds"}
+_CHOSEN: dict[Optimistic, str] = {
+    "epoch": "the best epoch",
+    "calibration": "the calibration",
+    "thresholds": "the thresholds",
+}
+# What steers a terminal, turns the direction of a line or cannot be encoded, and is not seen.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+OF_THE_SAMPLE = (
+    "Recall and ROC AUC before the change are those of the sample, which holds more positives and more of rare labels "
+    "than the comments do: they are not the label's own above."
+)
+"""What the numbers "before" of the robustness section are of."""
+UNKNOWN_GROUPS = (
+    "Comments of which it is not known whether they mention a group are left out for that group; the kernel of Jigsaw "
+    "2019 counts them as background, so its numbers differ where groups are not known of every comment."
+)
+FEW_TEMPLATES = (
+    "The sentences are made from few templates and are much alike, so the intervals, which take each for a comment of "
+    "its own, are narrower than they should be."
+)
+
+
+def one_line(text: str) -> str:
+    """Return the user's words as one line that can do nothing: line breaks folded, what is not seen as U+FFFD."""
+    return _UNSEEN.sub("\ufffd", " ".join(text.replace("\t", " ").splitlines()))
 
 
 def shown(value: float | None, digits: int = 4) -> str:
@@ -26,11 +54,16 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
 
 def optimism(report: Report) -> str:
     """Return the sentence that says what was chosen on these very comments; empty if nothing was."""
-    if not report.optimistic:
+    return optimism_of(report.optimistic)
+
+
+def optimism_of(what: Sequence[Optimistic]) -> str:
+    """Return the sentence that says that these were chosen on the very comments; empty for none."""
+    if not what:
         return ""
-    chosen = [_CHOSEN[what] for what in report.optimistic]
+    chosen = [_CHOSEN[one] for one in what]
     listed = " and ".join(filter(None, [", ".join(chosen[:-1]), chosen[-1]]))
-    verb = "was" if chosen == ["the best epoch"] or chosen == ["the calibration"] else "were"
+    verb = "were" if len(chosen) > 1 or what[0] == "thresholds" else "was"
     return (
         f"{listed[0].upper()}{listed[1:]} {verb} chosen on these comments, so the numbers are a little optimistic: "
         "evaluate on comments that took no part for numbers to rely on."

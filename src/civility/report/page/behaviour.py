@@ -16,14 +16,15 @@ from civility.report.page.words import (
     span,
     whole,
 )
+from civility.report.words import OF_THE_SAMPLE
 
 
 def robustness_rows(found: RobustnessReport) -> list[Row]:
-    """Return a row for each perturbation at each strength, under the name of the perturbation."""
+    """Return a row for each perturbation at each strength and the texts it changed, under the perturbation's name."""
     rows, last = [], ""
     for part in found.perturbations:
         head = f"{part.name}: {part.what}" if part.name != last else ""
-        words = f"strength {part.strength:g}"
+        words = f"strength {part.strength:g}, {percent(part.share_changed, 0)} changed"
         rows.append(Row(words, part.macro_recall_change, head, "orange" if _hurts(part) else "before"))
         last = part.name
     return rows
@@ -51,15 +52,16 @@ def robustness(report: Report) -> Section | None:
     body = (
         f'<p class="what">On a sample of {plural(found.num_comments, "comment")} (seed {found.seed}): how much of the '
         "macro recall at the thresholds in use is lost when texts are written so as to slip through. Orange where the "
-        "whole interval is below zero.</p>"
+        "whole interval is below zero; behind each strength, the share of texts that it changed. "
+        f"{said(OF_THE_SAMPLE)}</p>"
     )
     if rows:
         tells = f"Change of macro recall under {len(rows)} perturbations; the worst is {_worst(rows)}."
         drawing = overviews.intervals(rows, robustness_ends(rows), "change of macro recall", tells)
-        body += f'<div class="pair">{figure(drawing, "Change of recall")}{_invariances(report, found)}</div>'
+        body += f'<div class="pair">{figure(drawing, "Change of recall")}{_invariances(found)}</div>'
         body += _by_label(report, found)
     else:
-        body += _invariances(report, found)
+        body += _invariances(found)
     return Section("robustness", "How easily it is fooled", body)
 
 
@@ -70,18 +72,15 @@ def _worst(rows: list[Row]) -> str:
     return signed(min(row.estimate.value or 0.0 for row in defined))
 
 
-def _invariances(report: Report, found: RobustnessReport) -> str:
+def _invariances(found: RobustnessReport) -> str:
     if not found.invariances:
         return ""
-    rows = [
-        [
-            f"<td>{name(part.name)}</td>",
-            f"<td>{percent(part.share_changed, 0)}</td>",
-            f"<td>{part.largest_difference:.2g}</td>",
-            f"<td>{percent(part.share_of_decisions_changed, 2)}</td>",
-        ]
-        for part in found.invariances
-    ]
+    rows = []
+    for part in found.invariances:
+        moved = [f"{part.largest_difference:.2g}", percent(part.share_of_decisions_changed, 2)]
+        if not part.share_changed:
+            moved = [missing("it changed no text")] * 2
+        rows.append([f"<td>{name(part.name)}</td>", percent(part.share_changed, 0), *moved])
     heads = ("What must not matter", "Texts changed", "Largest move of a score", "Decisions changed")
     return table("Invariances", heads, rows, "numbers")
 
@@ -102,7 +101,7 @@ def _by_label(report: Report, found: RobustnessReport) -> str:
             moved = f"{fixed(numbers.recall_before, 2)} → {fixed(numbers.recall_after, 2)}"
             cells.append(f'<td>{moved}<span class="between">{auc}</span></td>')
         rows.append(cells)
-    caption = "Recall and ROC AUC of each label, before and after"
+    caption = "Recall and ROC AUC of each label on the sample, before and after"
     return f"<details><summary>{caption}</summary>{table(caption, heads, rows, 'numbers')}</details>"
 
 

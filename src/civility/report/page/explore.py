@@ -1,5 +1,9 @@
 """The threshold explorer: a panel for each label, the numbers of any label, and what explorer.js counts with."""
 
+import math
+
+from civility.errors import UserError
+from civility.metrics.policy import parse_policy
 from civility.report.document import LabelReport, Report
 from civility.report.page import charts, svg
 from civility.report.page.charts import Drawing
@@ -27,13 +31,22 @@ def explorer(report: Report) -> Section:
     body = (
         '<p class="what">Move a threshold and see what it costs. Comments whose score reaches it are flagged. Numbers '
         "are counts on these comments, not estimates. Each step of a slider is one threshold: steps lie close where "
-        "scores do. The dashed line is the threshold in use.</p>"
+        f"scores do. The dashed line is the threshold in use.{_of_bands(report)}</p>"
         '<noscript><p class="warning">The explorer needs JavaScript. What is shown is at the thresholds in use.</p>'
         f"</noscript>{_any(report)}"
-        f'<div class="panels">{panels}</div>{_policy()}'
+        f'<div class="panels">{panels}</div>{_policy(report)}'
         f'<script type="application/json" id="explorer-data">{island(_data(report))}</script>'
     )
     return Section("explorer", "Threshold explorer", body)
+
+
+def _of_bands(report: Report) -> str:
+    if all(numbers.review_threshold is None for numbers in report.labels.values()):
+        return ""
+    return (
+        " What lies in a shaded band, from the review threshold up to the threshold, goes to people. Here the review "
+        "threshold stays where it is, so moving the threshold changes the review load."
+    )
 
 
 def _stat(key: str, words: str, value: float | None, digits: int) -> str:
@@ -46,17 +59,26 @@ def _stat(key: str, words: str, value: float | None, digits: int) -> str:
 def _panel(i: int, label: str, numbers: LabelReport) -> str:
     last = len(numbers.curve.thresholds) - 1
     stats = "".join(_stat(key, words, getattr(numbers, key).value, digits) for key, words, digits in _STATS)
+    stats += _load("load", "Flagged load change")
+    review = ""
+    if numbers.review_threshold is not None:
+        review = f" · review from {cut_point(numbers.review_threshold)} "
+        stats += _stat("review_per_1000", "For review per 1,000", numbers.review_per_1000, 1)
+        stats += _load("review_load", "Review load change")
     start = charts.place_in_use(numbers)
     return (
         f'<article class="panel" data-label="{i}"><h3>{name(label)}</h3>'
-        f'<p class="at">threshold <output>{cut_point(numbers.threshold)}</output>'
+        f'<p class="at">threshold <output>{cut_point(numbers.threshold)}</output>{review}'
         f'<button type="button" class="quiet" data-back hidden>back to {cut_point(numbers.threshold)}</button></p>'
         f"{chart(label, numbers).in_page('chart explorer')}"
         f'<input type="range" min="0" max="{last}" step="1" value="{start}" disabled autocomplete="off" '
         f'aria-label="{said(f"Threshold of {label}")}">'
-        f'<dl class="stats">{stats}<div data-stat="load"><dt>Change per 1,000</dt><dd class="now">{DASH}</dd>'
-        f'<dd class="was"></dd></div></dl></article>'
+        f'<dl class="stats">{stats}</dl></article>'
     )
+
+
+def _load(key: str, words: str) -> str:
+    return f'<div data-stat="{key}"><dt>{words}</dt><dd class="now">{DASH}</dd><dd class="was"></dd></div>'
 
 
 def _any(report: Report) -> str:
@@ -74,13 +96,16 @@ def _any(report: Report) -> str:
     ]
     return (
         '<div class="any" id="any"><h3>Any label</h3><dl class="stats">'
-        f"{''.join(_stat(*stat) for stat in stats)}"
-        f'<div data-stat="load"><dt>Change of load per 1,000</dt><dd class="now">{DASH}</dd>'
-        f'<dd class="was"></dd></div></dl>{reset}</div>'
+        f"{''.join(_stat(*stat) for stat in stats)}{_load('load', 'Change of load per 1,000')}</dl>{reset}</div>"
     )
 
 
-def _policy() -> str:
+def _policy(report: Report) -> str:
+    """Return the command to copy.
+
+    And not the thresholds: put into ``civility.json`` by hand, they would stand beside policies, bands and a digest
+    of comments that they do not come from.
+    """
     options = (
         ("precision", "precision"),
         ("recall", "recall"),
@@ -88,15 +113,20 @@ def _policy() -> str:
         ("flagged", "flagged per 1,000"),
     )
     listed = "".join(f'<option value="{key}">{words}</option>' for key, words in options)
+    banded = any(numbers.review_threshold is not None for numbers in report.labels.values())
+    bands = (
+        " A label with a band for review keeps its review budget: the review threshold is chosen anew, as far below "
+        "the threshold as the budget holds."
+    )
     return (
         '<div class="policy" id="policy-part" hidden><h3>Take it with you</h3>'
         f'<p><label>Hold each label to its <select id="policy-by" autocomplete="off">{listed}</select></label> '
         "on data of your choice:</p>"
         '<div class="copy"><pre id="policy" tabindex="0"></pre>'
         '<button type="button" data-copy="policy">Copy</button></div>'
-        "<p>Or put these very thresholds into <code>civility.json</code> of the classifier:</p>"
-        '<div class="copy"><pre id="thresholds" tabindex="0"></pre>'
-        '<button type="button" data-copy="thresholds">Copy</button></div>'
+        '<p class="what">It chooses thresholds on the comments of <code>FILE</code>, says what cannot be met, and '
+        "writes them into the classifier&#x2019;s folder; with <code>--check</code> it writes nothing. Where a share "
+        f"is undefined or rounds to 0, it is the comments flagged that are held.{bands if banded else ''}</p>"
         '<p class="hush" role="status" id="copied"></p></div>'
     )
 
@@ -111,7 +141,9 @@ def _data(report: Report) -> dict[str, object]:
             "positive": numbers.num_positive,
             "negative": numbers.num_negative,
             "start": charts.place_in_use(numbers),
-            "used": {key: getattr(numbers, key).value for key, _, _ in _STATS},
+            "used": {key: getattr(numbers, key).value for key, _, _ in _STATS}
+            | {"review_per_1000": numbers.review_per_1000},
+            "review": _band(numbers),
         }
         for label, numbers in report.labels.items()
     ]
@@ -121,8 +153,33 @@ def _data(report: Report) -> dict[str, object]:
         "labels": labels,
         "any": None if report.explorer is None else {**report.explorer.model_dump(), "used": used},
         "plot": [_LEFT, _RIGHT, _WIDTH],
-        "digits": {key: digits for key, _, digits in _STATS},
+        "digits": {key: digits for key, _, digits in _STATS} | {"review_per_1000": 1},
     }
+
+
+def _band(numbers: LabelReport) -> dict[str, float] | None:
+    """Return a label's band for review: comments that reach it, its place in the chart, and its budget per 1,000."""
+    if numbers.review_threshold is None:
+        return None
+    known, load = numbers.num_positive + numbers.num_negative, numbers.review_per_1000 or 0.0
+    # Exact wherever the review threshold lies: those flagged, and those that the report counted between the two.
+    reach = numbers.true_positives + numbers.false_positives + round(load * known / 1000)
+    return {"reach": reach, "place": _review_place(numbers), "budget": _budget(numbers.policy, load)}
+
+
+def _review_place(numbers: LabelReport) -> int:
+    """Return the place of the review threshold among the curve's, or of the nearest below it."""
+    review = numbers.review_threshold or 0.0
+    return max(0, sum(threshold <= review for threshold in numbers.curve.thresholds) - 1)
+
+
+def _budget(policy: str, load: float) -> float:
+    """Return what people were said to be able to review, or where no policy says it, what they review now."""
+    try:
+        budget = parse_policy(policy).review
+    except UserError:
+        budget = None
+    return math.ceil(10 * load - 1e-9) / 10 if budget is None else budget
 
 
 def chart(label: str, numbers: LabelReport) -> Drawing:
@@ -138,10 +195,12 @@ def chart(label: str, numbers: LabelReport) -> Drawing:
     )
     places = sorted({round(last * i / 4) for i in range(5)})
     start = charts.place_in_use(numbers)
+    review = "" if numbers.review_threshold is None else _shaded(frame, _review_place(numbers), start)
     counts = list(enumerate(zip(curve.true_positives, curve.false_positives, strict=True)))
     precision = [(float(i), true / (true + false)) for i, (true, false) in counts if true + false]
     recall = [(float(i), true / numbers.num_positive) for i, (true, _) in counts] if numbers.num_positive else []
     parts = [
+        review,
         frame.rows(((0.0, "0"), (0.5, ""), (1.0, "1"))),
         frame.columns([(i, short_number(curve.thresholds[i])) for i in places], grid=False),
         frame.upright(start, "cut"),
@@ -156,7 +215,14 @@ def chart(label: str, numbers: LabelReport) -> Drawing:
         f"Precision and recall of {label} over its thresholds, from {short_number(curve.thresholds[0])} to "
         f"{short_number(curve.thresholds[-1])}; in use: {cut_point(numbers.threshold)}."
     )
+    if numbers.review_threshold is not None:
+        tells += f" For review from {cut_point(numbers.review_threshold)}."
     return Drawing("".join(parts), _WIDTH, _HEIGHT, tells)
+
+
+def _shaded(frame: Frame, review: int, start: int) -> str:
+    left, right = frame.x(review), frame.x(max(review, start))
+    return svg.rect((left, frame.top), (right - left, frame.bottom - frame.top), "for-review", "for review")
 
 
 def _early(points: list[Point]) -> float:

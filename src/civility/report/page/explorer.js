@@ -31,7 +31,12 @@
       f1: label.positive ? ratio(2 * right, label.positive + right + wrong) : null,
       false_positive_rate: ratio(wrong, label.negative),
       flagged_per_1000: ratio(1000 * (right + wrong), label.positive + label.negative),
+      review_per_1000: label.review && forReview(label, right + wrong),
     };
+  }
+  // The review threshold stays: a threshold below it leaves nothing to review.
+  function forReview(label, flagged) {
+    return ratio(1000 * Math.max(0, label.review.reach - flagged), label.positive + label.negative);
   }
 
   function bytes(base64) {
@@ -64,6 +69,7 @@
     for (const cell of part.querySelectorAll("[data-stat]")) {
       const key = cell.dataset.stat;
       if (key === "load") writeLoad(cell, numbers.flagged_per_1000, used.flagged_per_1000);
+      else if (key === "review_load") writeLoad(cell, numbers.review_per_1000, used.review_per_1000);
       else cell.querySelector(".now").textContent = fixed(numbers[key], data.digits[key]);
     }
   }
@@ -87,12 +93,18 @@
     panel.querySelector("output").textContent = cutPoint(label.thresholds[place]);
     panel.querySelector("[data-back]").hidden = !moved;
     const [left, right] = data.plot;
-    const x = left + ((right - left) * place) / Math.max(1, label.thresholds.length - 1);
+    const across = (at) => left + ((right - left) * at) / Math.max(1, label.thresholds.length - 1);
+    const x = across(place);
+    if (label.review) {
+      const width = Math.max(0, x - across(label.review.place));
+      panel.querySelector(".for-review").setAttribute("width", width.toFixed(1));
+    }
     panel.querySelector(".here").setAttribute("transform", `translate(${x.toFixed(1)} 0)`);
     sliders[i].setAttribute(
       "aria-valuetext",
       `${cutPoint(label.thresholds[place])}: precision ${fixed(numbers.precision, 3)}, recall ` +
-        `${fixed(numbers.recall, 3)}, flagged per 1,000 ${fixed(numbers.flagged_per_1000, 1)}`,
+        `${fixed(numbers.recall, 3)}, flagged per 1,000 ${fixed(numbers.flagged_per_1000, 1)}` +
+        (label.review ? `, for review per 1,000 ${fixed(numbers.review_per_1000, 1)}` : ""),
     );
   }
 
@@ -118,10 +130,15 @@
   const up = (value, digits) => String(Math.ceil(value * 10 ** digits - 1e-9) / 10 ** digits);
   function clause(kind, numbers) {
     const flagged = `flagged<=${up(numbers.flagged_per_1000 ?? 0, 1)} per 1000`;
-    if (kind === "precision" && numbers.precision !== null) return `precision>=${down(numbers.precision, 3)}`;
-    if (kind === "recall" && numbers.recall !== null) return `recall>=${down(numbers.recall, 3)}`;
     if (kind === "fpr" && numbers.false_positive_rate !== null) return `fpr<=${up(numbers.false_positive_rate, 5)}`;
-    return flagged;
+    if (kind !== "precision" && kind !== "recall") return flagged;
+    // At least 0 is no policy: the grammar refuses it, and with it the policies of all other labels.
+    const least = down(numbers[kind] ?? 0, 3);
+    return Number(least) > 0 ? `${kind}>=${least}` : flagged;
+  }
+  function policyOf(label, kind, numbers) {
+    const first = clause(kind, numbers);
+    return label.review ? `bands(${first}, review<=${label.review.budget} per 1000)` : first;
   }
   // As the policy's grammar has it: other names, and a label named default, stand in double quotes as in JSON.
   const plainName = /^[\p{L}\p{N}_][\p{L}\p{N}_ .\-]*(?<! )$/u;
@@ -130,12 +147,10 @@
     const parts = labels.map((label, i) => {
       const plain = plainName.test(label.name) && label.name !== "default";
       const name = plain ? label.name : JSON.stringify(label.name);
-      return `${name}: ${clause(kind, numbersOf(label, places[i]))}`;
+      return `${name}: ${policyOf(label, kind, numbersOf(label, places[i]))}`;
     });
     const quoted = "'" + parts.join("; ").replaceAll("'", "'\\''") + "'";
     document.getElementById("policy").textContent = `civility thresholds TARGET --data FILE --policy ${quoted}`;
-    const thresholds = Object.fromEntries(labels.map((label, i) => [label.name, label.thresholds[places[i]]]));
-    document.getElementById("thresholds").textContent = JSON.stringify({ thresholds }, null, 1);
   }
 
   panels.forEach((panel, i) => {

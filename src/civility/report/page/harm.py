@@ -5,6 +5,7 @@ from civility.report.page import overviews, palette
 from civility.report.page.markup import Section, number, table
 from civility.report.page.overviews import Cell, shade
 from civility.report.page.words import DASH, fixed, missing, name, percent, plural, reason, said, signed, span, whole
+from civility.report.words import FEW_TEMPLATES, UNKNOWN_GROUPS
 
 _MOST_IN_TABLE = 16
 _AUCS = (("subgroup_auc", "Subgroup AUC"), ("bpsn_auc", "BPSN AUC"), ("bnsp_auc", "BNSP AUC"))
@@ -74,9 +75,9 @@ def bias(report: Report) -> Section | None:
     """Return the groups of the data, and those of each file of templates."""
     parts = []
     if report.bias is not None:
-        parts.append(_one(report, report.bias, ("bias",), len(report.templates) > 0))
+        parts.append(_one(report, report.bias, ("bias",), UNKNOWN_GROUPS, headed=len(report.templates) > 0))
     for key, found in report.templates.items():
-        parts.append(_one(report, found, ("templates", key), True))
+        parts.append(_one(report, found, ("templates", key), FEW_TEMPLATES, headed=True))
     if not parts:
         return None
     body = (
@@ -89,7 +90,7 @@ def bias(report: Report) -> Section | None:
     return Section("bias", "Who is harmed by errors", body + "".join(parts))
 
 
-def _one(report: Report, found: BiasReport, path: tuple[str, ...], headed: bool) -> str:
+def _one(report: Report, found: BiasReport, path: tuple[str, ...], caution: str, *, headed: bool) -> str:
     heads = ["Group", "Positive, negative", *(words for _, words in _AUCS), *(words for _, words, _ in _GAPS)]
     groups = sorted(found.groups.items(), key=lambda item: worst_auc(item[1]))
     rows = [_group_row(report, group, numbers, (*path, "groups", group)) for group, numbers in groups]
@@ -100,7 +101,7 @@ def _one(report: Report, found: BiasReport, path: tuple[str, ...], headed: bool)
         f"{number(report, found.overall_auc.value, (*path, 'overall_auc'))}. <strong>Final metric "
         f"{number(report, found.final.value, (*path, 'final'))}</strong>"
         f"{f' ({span(found.final)})' if span(found.final) else ''}, of which the generalised means over groups "
-        f"(power {found.power:g}): {means}.</p>"
+        f"(power {found.power:g}): {means}. {said(caution)}</p>"
     )
     return title + told + table(f"Groups of {name(found.source)}", heads, rows, "heat bias")
 

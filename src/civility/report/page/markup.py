@@ -99,7 +99,10 @@ def choice(group: str, legend: str, options: Sequence[tuple[str, str]]) -> str:
 
 
 def veiled(example: Example, key: str) -> str:
-    """Return a comment: its facts, and a button that shows the text, which is hidden from everyone until then."""
+    """Return a comment: its facts, and a button that shows the text, which is hidden from everyone until then.
+
+    Of a report without texts, the facts and the id are all there is.
+    """
     facts = [f'score <span class="num">{fixed(example.score)}</span>']
     if example.target is not None and example.target not in (0.0, 1.0):
         facts.append(f"target {cut_point(example.target)}")
@@ -107,11 +110,13 @@ def veiled(example: Example, key: str) -> str:
         facts.append(f"{whole(example.times)} times")
     if example.likely_label_error:
         facts.append(f'<span class="suspect">{_FLAG}likely label error</span>')
+    said_of = f'<span class="say">{" · ".join(facts)}</span><span class="id">{name(example.id)}</span>'
+    if not example.text:
+        return f'<li class="bare"><div class="facts">{said_of}</div></li>'
     words = f'<button type="button" class="unveil" aria-expanded="false" aria-controls="{key}">'
     words += f'<span>Show</span> text<span class="hush"> of comment {said(cut(example.id, 60))}</span></button>'
     return (
-        f'<li><div class="facts">{words}<span class="say">{" · ".join(facts)}</span>'
-        f'<span class="id">{name(example.id)}</span></div>'
+        f'<li><div class="facts">{words}{said_of}</div>'
         f'<p class="text" id="{key}" dir="auto" hidden>{said(cut(example.text, _LONGEST_TEXT))}</p></li>'
     )
 

@@ -54,9 +54,16 @@ def errors(report: Report) -> Section | None:
     body = (
         '<p class="what">The errors of which the classifier is surest: harmless comments with the highest scores, '
         "toxic ones with the lowest. Equal texts are shown once. Some of them are errors of the annotators. "
-        "<strong>Texts may be foul; each is hidden until you ask for it.</strong></p>"
+        f"{_of_texts(report)}</p>"
     )
     return Section("errors", "The worst errors", body + "".join(parts))
+
+
+def _of_texts(report: Report) -> str:
+    shown = (one for found in report.errors.values() for one in (*found.false_positives, *found.false_negatives))
+    if any(example.text for example in shown):
+        return "<strong>Texts may be foul; each is hidden until you ask for it.</strong>"
+    return "<strong>This report holds no texts: look them up by their ids.</strong>"
 
 
 def _column(heading: str, examples: tuple[Example, ...], key: str) -> str:

@@ -3,12 +3,9 @@
 from civility.report.document import AnyLabel, LabelReport, Macro, Report
 from civility.report.page.markup import Section, drawn, estimated, number, table, verdict
 from civility.report.page.words import DASH, cut_point, fixed, missing, name, percent, plural, reason, said, whole
+from civility.report.verdict import MEANS
+from civility.report.words import optimism
 
-_CHOSEN = {
-    "epoch": "the best epoch",
-    "calibration": "the calibration",
-    "thresholds": "the thresholds",
-}
 _HEADS = (
     "Label",
     "Positives",
@@ -21,13 +18,6 @@ _HEADS = (
     "Average precision",
 )
 """What people meet comes first; ranking, which is high for every system in this field, last."""
-_MEANS = {
-    "good": "good enough to act on",
-    "review": "worth a person's review",
-    "weak": "too weak to use",
-    "unsure": "too few positives to tell",
-    "undefined": "could not be measured",
-}
 
 
 def header(report: Report) -> str:
@@ -56,11 +46,7 @@ def header(report: Report) -> str:
 def _warnings(report: Report) -> str:
     parts = []
     if report.optimistic:
-        chosen = " and ".join(", ".join(_CHOSEN[what] for what in report.optimistic).rsplit(", ", 1))
-        parts.append(
-            f"<p><strong>These numbers are optimistic.</strong> These very comments were used to choose {chosen}. On "
-            "comments that took no part in it, expect a little less.</p>"
-        )
+        parts.append(f"<p><strong>Optimistic.</strong> {optimism(report)}</p>")
     parts += [f'<p dir="auto">{said(note)}</p>' for note in report.notes]
     return f'<div class="warning" role="note">{"".join(parts)}</div>' if parts else ""
 
@@ -81,7 +67,7 @@ def summary(report: Report) -> Section:
 def _key(report: Report) -> str:
     """Return what the verdicts that appear mean."""
     found = {numbers.verdict.word for numbers in report.labels.values()}
-    listed = "".join(f"<li>{verdict(word)} {means}</li>" for word, means in _MEANS.items() if word in found)
+    listed = "".join(f"<li>{verdict(word)} {means}</li>" for word, means in MEANS.items() if word in found)
     return f'<ul class="key">{listed}</ul>'
 
 
@@ -110,7 +96,7 @@ def _positives(numbers: LabelReport | AnyLabel) -> str:
 def _label_row(report: Report, label: str, numbers: LabelReport) -> list[str]:
     path = ("labels", label)
     written = said(numbers.policy.replace(">=", "\u2265").replace("<=", "\u2264"))
-    policy = f'<span class="between" dir="auto">{written}</span>' if numbers.policy else ""
+    policy = f'<span class="between asked" dir="auto">{written}</span>' if numbers.policy else ""
     if numbers.review_threshold is not None:
         policy += f'<span class="between">review from {cut_point(numbers.review_threshold)}</span>'
     load = number(report, numbers.flagged_per_1000.value, (*path, "flagged_per_1000"), 1)

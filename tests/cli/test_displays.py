@@ -1,0 +1,116 @@
+"""What a terminal shows of reports, thresholds and comparisons: the user's names steer nothing and break no line."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from civility.cli.compare_display import print_comparison
+from civility.cli.report_display import print_report
+from civility.cli.thresholds_display import print_thresholds
+from civility.compare import Comparison, Row
+from civility.metrics.compare import Difference, Verdict
+from civility.metrics.policy import parse_policy
+from civility.metrics.thresholds import Cuts, choose_threshold
+from civility.report.document import Report
+from civility.report.words import one_line, optimism_of
+from civility.thresholds import ThresholdsSet
+
+from ..report.synthetic import make_report
+
+HOSTILE = ["\x1b[2J", "two\nlines", "\u202egnp", "bell\x07\x9b31m", "carriage\rreturn", "\ud800", "next\x85line"]
+_STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _console() -> Console:
+    return Console(file=io.StringIO(), width=100, highlight=False, markup=False, soft_wrap=True)
+
+
+def _printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def _report(name: str) -> Report:
+    report = make_report(200, [name, f"{name} 2"])
+    suite, bias = report.suites["hatecheck"], report.bias
+    assert bias is not None
+    functions = tuple(one.model_copy(update={"function": name}) for one in suite.functions)
+    groups = {f"{name} {i}": group for i, group in enumerate(bias.groups.values())}
+    hostile = bias.model_copy(update={"source": name, "label": name, "groups": groups})
+    return report.model_copy(
+        update={
+            "suites": {name: suite.model_copy(update={"functions": functions})},
+            "bias": hostile,
+            "templates": {name: hostile},
+            "verdict": report.verdict.model_copy(update={"why": f"too weak to use: {name}"}),
+            "undefined": {f"labels.{name}.roc_auc": f"no positive comment of {name}"},
+        }
+    )
+
+
+def _thresholds(name: str) -> ThresholdsSet:
+    random = np.random.default_rng(0)
+    targets = (random.random(200) < 0.2).astype(np.float32)
+    scores = np.clip(0.5 * targets + 0.5 * random.random(200), 0, 1).astype(np.float32)
+    # One with an empty band is said in words, behind its name.
+    policy = parse_policy("bands(precision>=0.5, review<=0.1 per 1000)")
+    choice = choose_threshold(policy, Cuts.of(targets, scores))
+    return ThresholdsSet({name: choice}, {f"{name} 2": 0.5}, 200, (), {name: "is none"}, Path(name), written=True)
+
+
+def _comparison(name: str) -> Comparison:
+    row = Row(0.9, 0.91, Difference(0.01, -0.01, 0.03, 0.4, Verdict.NOT_SHOWN))
+    metrics = ("roc_auc", "average_precision", "f1")
+    return Comparison(
+        name, name, "sha256:0", 200, {metric: {name: row} for metric in metrics}, dict.fromkeys(metrics, row)
+    )
+
+
+def _all_displays(name: str) -> list[str]:
+    consoles = [_console() for _ in range(3)]
+    print_report(consoles[0], _report(name))
+    print_thresholds(consoles[1], _thresholds(name))
+    print_comparison(consoles[2], _comparison(name))
+    return [_printed(console) for console in consoles]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_do_not_steer_the_terminal(name: str) -> None:
+    for written in _all_displays(name):
+        assert not _STEERS.search(written)
+        assert "\ufffd" in written or " " in one_line(name)
+        written.encode("utf-8")
+
+
+def test_a_line_break_in_a_name_breaks_no_line() -> None:
+    for plain, broken in zip(_all_displays("two lines"), _all_displays("two\nlines"), strict=True):
+        assert broken == plain
+
+
+def test_an_escape_that_is_let_through_is_seen() -> None:
+    """The control: rich's text does not take it out."""
+    console = _console()
+    console.print("\x1b[2J\u202e")
+    assert _STEERS.search(_printed(console))
+
+
+def test_displays_fit_a_hundred_columns() -> None:
+    for written in _all_displays("identity_hate"):
+        assert max(map(len, written.splitlines())) <= 100
+
+
+def test_one_line() -> None:
+    assert one_line("\x1b[2J") == "\ufffd[2J"
+    assert one_line("a\nb\r\nc\td\u2028e") == "a b c d e"
+    assert one_line("\u202egnp") == "\ufffdgnp"
+    assert one_line("schön ✓ \U0001f600") == "schön ✓ \U0001f600"
+
+
+def test_thresholds_say_what_was_chosen_here() -> None:
+    written = " ".join(_all_displays("toxic")[1].split())
+    assert optimism_of(("calibration", "thresholds")) in written
+    assert optimism_of(()) == ""
