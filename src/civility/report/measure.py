@@ -13,7 +13,7 @@ import numpy.typing as npt
 from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
 from civility.metrics.counted import Decided, Ranking
 from civility.metrics.intervals import percentile_interval, wilson
-from civility.metrics.resampling import Statistic, point, resample, strata_of
+from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
 from civility.metrics.thresholds import Counts
 from civility.report.calibrated import calibration_of
 from civility.report.curve import curve_of, explorer_of, histogram_of
@@ -212,7 +212,7 @@ def _macro(labels: Sequence[_Measured]) -> Macro:
         if not defined:
             return Estimate(value=None)
         value = sum(one.values[name] for one in defined) / len(defined)
-        return estimate(value, np.mean([one.resampled[name] for one in defined], axis=0))
+        return estimate(value, mean_of_defined(np.stack([one.resampled[name] for one in defined])))
 
     return Macro(
         roc_auc=mean("roc_auc"),
@@ -233,7 +233,7 @@ def _co_occurrence(scored: Scored) -> CoOccurrence:
 
 
 def _undefined(labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Macro) -> dict[str, str]:
-    """Return the reason of each number that is None for want of data, by its path."""
+    """Return the reason of each number that is None for want of data, and of each that has no interval, by its path."""
     reasons: dict[str, str] = {}
     for label, numbers in labels.items():
         place = f"labels.{label}"
@@ -242,21 +242,19 @@ def _undefined(labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Ma
             reasons[f"{place}.calibration"] = _missing(numbers)
             if numbers.review_threshold is not None:
                 reasons[f"{place}.review_per_1000"] = _missing(numbers)
-        if numbers.roc_auc.value is not None and numbers.roc_auc.low is None:
-            reasons[f"{place}.roc_auc.low"] = "every resample gives the same value: no interval can be told"
-    of_labels = {**_ranked(macro), "precision": macro.precision, "recall": macro.recall, "f1": macro.f1}
+    of_labels = {**_resampled(macro), "precision": macro.precision, "recall": macro.recall}
     return (
         reasons
         | _why_none("any_label", any_label)
         | {f"macro.{name}": "undefined for every label" for name, found in of_labels.items() if found.value is None}
+        | _why_no_interval("macro", of_labels)
     )
 
 
 def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
     found = {
-        **_ranked(numbers),
+        **_resampled(numbers),
         "recall": numbers.recall,
-        "f1": numbers.f1,
         "false_positive_rate": numbers.false_positive_rate,
         "flagged_per_1000": numbers.flagged_per_1000,
     }
@@ -265,12 +263,20 @@ def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
         known = numbers.num_positive + numbers.num_negative
         why = "nothing is flagged at the threshold in use" if known else _missing(numbers)
         reasons[f"{place}.precision"] = why
-    return reasons
+    return reasons | _why_no_interval(place, found)
 
 
-def _ranked(numbers: LabelReport | AnyLabel | Macro) -> dict[str, Estimate]:
+def _why_no_interval(place: str, found: Mapping[str, Estimate]) -> dict[str, str]:
+    return {
+        f"{place}.{name}.low": "every resample gives the same value: no interval can be told"
+        for name, one in found.items()
+        if one.value is not None and one.low is None
+    }
+
+
+def _resampled(numbers: LabelReport | AnyLabel | Macro) -> dict[str, Estimate]:
     at_rates = {f"recall_at_fpr.{fpr}": found for fpr, found in numbers.recall_at_fpr.items()}
-    return {"roc_auc": numbers.roc_auc, "average_precision": numbers.average_precision, **at_rates}
+    return {"roc_auc": numbers.roc_auc, "average_precision": numbers.average_precision, **at_rates, "f1": numbers.f1}
 
 
 def _missing(numbers: LabelReport | AnyLabel) -> str:
