@@ -15,13 +15,14 @@ from civility.metrics.bias import (
     Kind,
     bnsp_auc,
     bpsn_auc,
-    error_rates,
+    error_counts,
     final_score,
     power_mean,
     rows_of,
     subgroup_auc,
 )
 from civility.metrics.ranking import roc_auc
+from civility.metrics.thresholds import Counts
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]
@@ -60,18 +61,12 @@ def test_bnsp_auc_by_hand() -> None:
     assert bnsp_auc(TARGETS, SCORES, MEMBER) == pytest.approx((3 + 2) / 6)
 
 
-def test_error_rates_by_hand() -> None:
-    rates = error_rates(TARGETS, SCORES >= 0.5, MEMBER)
+def test_errors_by_hand() -> None:
+    errors = error_counts(TARGETS, SCORES >= 0.5, MEMBER)
     # Group: 0.7 and 0.5 of three negatives are flagged, 0.4 of two positives is not.
-    assert (rates.group.num_negative, rates.group.num_positive) == (3, 2)
-    assert rates.group.false_positive == pytest.approx(2 / 3)
-    assert rates.group.false_negative == pytest.approx(1 / 2)
+    assert errors.group == Counts(true_positives=1, false_positives=2, false_negatives=1, true_negatives=1)
     # Background: 0.6 of three negatives is flagged, both positives are.
-    assert (rates.background.num_negative, rates.background.num_positive) == (3, 2)
-    assert rates.background.false_positive == pytest.approx(1 / 3)
-    assert rates.background.false_negative == 0
-    assert rates.false_positive_gap == pytest.approx(2 / 3 - 1 / 3)
-    assert rates.false_negative_gap == pytest.approx(1 / 2)
+    assert errors.background == Counts(true_positives=2, false_positives=1, false_negatives=0, true_negatives=2)
 
 
 def test_final_score_by_hand() -> None:
@@ -155,8 +150,8 @@ def test_swapping_group_and_background_swaps_bpsn_and_bnsp(rows: list[tuple[floa
     swapped = np.where(np.isnan(members), NAN, members < 0.5)
     assert bpsn_auc(targets, scores, swapped) == pytest.approx(bnsp_auc(targets, scores, members), nan_ok=True)
     decisions = scores > 0
-    here, there = error_rates(targets, decisions, members), error_rates(targets, decisions, swapped)
-    assert here.false_positive_gap == pytest.approx(-there.false_positive_gap, nan_ok=True)
+    here, there = error_counts(targets, decisions, members), error_counts(targets, decisions, swapped)
+    assert (here.group, here.background) == (there.background, there.group)
 
 
 def test_groups_may_be_of_any_type_and_scores_infinite() -> None:
@@ -170,17 +165,16 @@ def test_groups_may_be_of_any_type_and_scores_infinite() -> None:
 def test_a_group_without_one_side_is_undefined() -> None:
     nobody = np.zeros(12)
     assert all(math.isnan(auc(TARGETS, SCORES, nobody)) for auc in AUCS.values())
-    rates = error_rates(TARGETS, SCORES >= 0.5, nobody)
-    assert math.isnan(rates.group.false_positive)
-    assert math.isnan(rates.false_negative_gap)
-    assert rates.background.false_negative == pytest.approx(2 / 5)  # 0.4 and 0.01
+    errors = error_counts(TARGETS, SCORES >= 0.5, nobody)
+    assert errors.group == Counts(0, 0, 0, 0)
+    assert (errors.background.false_negatives, errors.background.num_positive) == (2, 5)  # 0.4 and 0.01
 
 
 def test_shapes_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match=r"targets have shape \(12,\) and in_group \(3,\)"):
         rows_of("subgroup", TARGETS, [1, 0, 1])
     with pytest.raises(ValueError, match=r"flagged \(3,\)"):
-        error_rates(TARGETS, np.array([True, False, True]), MEMBER)
+        error_counts(TARGETS, np.array([True, False, True]), MEMBER)
 
 
 def test_power_mean_at_its_limits() -> None:

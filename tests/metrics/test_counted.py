@@ -123,15 +123,13 @@ def test_decisions_are_measured_as_of_the_comments_written_out(rows: list[tuple[
             oracle.precision_score(positive, flagged) if flagged.any() else NAN,
             oracle.recall_score(positive, flagged) if positive.any() else NAN,
             oracle.f1_score(positive, flagged) if positive.any() else NAN,
-            flagged[~positive].mean() if not positive.all() else NAN,
-            flagged.mean() if len(flagged) else NAN,
         ]
         np.testing.assert_allclose(measured[:, column], expected, atol=1e-12)
 
 
 def test_a_soft_target_is_positive_from_one_half_up() -> None:
     targets, flagged = np.array([0.5, 0.49, NAN]), np.array([True, True, True])
-    assert point(Decided(targets, flagged), 3).tolist() == [0.5, 1.0, 2 / 3, 1.0, 1.0]
+    assert point(Decided(targets, flagged), 3).tolist() == [0.5, 1.0, 2 / 3]
     assert point(Ranking(targets, np.array([1.0, 0, NAN])), 3)[0] == 1.0
 
 

@@ -53,12 +53,16 @@ def test_the_numbers_of_a_group_are_those_of_the_metrics(report: BiasReport, col
     for name in ("subgroup_auc", "bpsn_auc", "bnsp_auc"):
         expected = getattr(metrics, name)(GROUPED.targets, GROUPED.scores, in_group)
         assert getattr(group, name).value == _defined(expected), name
-    rates = metrics.error_rates(GROUPED.targets, GROUPED.flagged, in_group)
-    assert (group.num_positive, group.num_negative) == (rates.group.num_positive, rates.group.num_negative)
-    assert group.false_positive_rate.value == _defined(rates.group.false_positive)
-    assert group.false_negative_rate.value == _defined(rates.group.false_negative)
-    assert group.false_positive_gap.value == _defined(rates.false_positive_gap)
-    assert group.false_negative_gap.value == _defined(rates.false_negative_gap)
+    errors = metrics.error_counts(GROUPED.targets, GROUPED.flagged, in_group)
+    (missed, own_missed), (wrong, own_wrong) = (
+        [1 - one.recall for one in (errors.background, errors.group)],
+        [one.fpr for one in (errors.background, errors.group)],
+    )
+    assert (group.num_positive, group.num_negative) == (errors.group.num_positive, errors.group.num_negative)
+    assert group.false_positive_rate.value == _defined(own_wrong)
+    assert group.false_negative_rate.value == _defined(own_missed)
+    assert group.false_positive_gap.value == _defined(own_wrong - wrong)
+    assert group.false_negative_gap.value == _defined(own_missed - missed)
 
 
 def test_the_groups_are_of_every_size_that_matters(report: BiasReport) -> None:

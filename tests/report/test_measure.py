@@ -168,6 +168,18 @@ def test_an_undefined_label_is_left_out_of_the_macro_and_not_taken_as_zero() -> 
     assert both.macro.roc_auc.value != one.macro.roc_auc.value, "the control"
 
 
+def test_a_resample_in_which_a_label_flags_nothing_counts_for_the_macro() -> None:
+    targets, scores = np.tile([[1, 0], [0, 0]], (40, 1)), np.tile([[0.9, 0.1], [0.9, 0.1]], (40, 1))
+    targets[0, 1], scores[0, 1] = 1, 0.9
+    targets[2, 1] = 1  # in the stratum of the other, so that the one that is flagged may not be drawn
+    macro = _measure(_scored(targets, scores), num_resamples=400).macro.precision
+    assert macro.value == pytest.approx((0.5 + 1) / 2)
+    assert macro.low is not None
+    assert macro.high is not None
+    # Where the label flags nothing the mean is the other label's alone, about 0.5: never so where both flag.
+    assert macro.low < 0.5 < 0.75 < macro.high < 0.85
+
+
 def _estimates(document: Any, path: str = "") -> Iterator[tuple[str, dict[str, float | None]]]:
     if isinstance(document, dict):
         if set(document) == {"value", "low", "high"}:
@@ -199,10 +211,12 @@ def test_every_interval_holds_its_value(seed: int, num: int, share: float) -> No
 
 
 def _missing(report: Report) -> list[str]:
-    """Return the paths of the numbers of labels, any label and the macro average that are None."""
+    """Return the paths of the numbers of labels, any label and the macro average that are None, or lack an interval."""
     document = report.to_dict()
     parts = {key: document[key] for key in ("labels", "any_label", "macro")}
-    found = [path for path, one in _estimates(parts) if one["value"] is None]
+    estimates = list(_estimates(parts))
+    found = [path for path, one in estimates if one["value"] is None]
+    found += [f"{path}.low" for path, one in estimates if one["value"] is not None and one["low"] is None]
     for label, numbers in document["labels"].items():
         for when in ("before", "after"):
             quality = numbers["calibration"][when]
@@ -241,8 +255,10 @@ def test_every_number_that_is_undefined_has_a_reason(column: list[float], thresh
     missing = _missing(report)
     assert [path for path in missing if not _has_reason(report, path)] == []
     assert Report.from_json(report.to_json()) == report
+    known = [place for place in report.undefined if place not in missing and not place.endswith("calibration")]
+    assert known == [], "a reason for what is told"
     if column == [0, 1, NAN, 0.3] and threshold == 0.5:
-        assert missing == [], "the control"
+        assert [path for path in missing if not path.endswith(".low")] == [], "the control"
 
 
 def test_the_reasons_in_words() -> None:
@@ -261,7 +277,9 @@ def test_the_reasons_in_words() -> None:
     assert report.undefined["labels.all.false_positive_rate"] == "no negative comment among 2,000"
     assert report.undefined["labels.unknown.precision"] == "no known target"
     assert report.undefined["labels.unknown.flagged_per_1000"] == "no known target"
-    assert report.undefined["labels.perfect.roc_auc.low"].startswith("every resample gives the same value")
+    for name in ("roc_auc", "average_precision", "recall_at_fpr.0.01", "f1"):
+        why = report.undefined[f"labels.perfect.{name}.low"]
+        assert why == "every resample gives the same value: no interval can be told"
     assert report.undefined["labels.silent.precision"] == "nothing is flagged at the threshold in use"
     assert report.labels["silent"].f1.value == 0, "it has positives, and finds none"
     assert report.undefined["any_label.roc_auc"] == "no negative comment among 2,000"

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from civility.data.dataset import Dataset, Float32Array
 from civility.report import Scored
 from civility.report.document import Perturbed
-from civility.report.robustness import flagged_at, invariance, perturbed
+from civility.report.robustness import invariance, perturbed
 
 NAN = float("nan")
 TARGETS = [[1, 0, 0], [1, 1, 0], [1, NAN, 0], [1, 1, 0], [0, 0, 0], [NAN, 0, 0]]
@@ -88,5 +88,5 @@ def test_an_invariance_looks_at_the_texts_that_it_changes_only() -> None:
 
 def test_decisions_are_taken_at_the_thresholds_in_use() -> None:
     scored = _scored()
-    np.testing.assert_array_equal(flagged_at(scored, scored.scores), scored.flagged)
-    assert flagged_at(scored, np.full((6, 3), 0.4, dtype=np.float32)).tolist() == [[False, True, False]] * 6
+    np.testing.assert_array_equal(scored.decide(scored.scores), scored.flagged)
+    assert scored.decide(np.full((6, 3), 0.4, dtype=np.float32)).tolist() == [[False, True, False]] * 6

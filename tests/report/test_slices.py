@@ -1,9 +1,12 @@
 """Slices: each comment in one of each kind, small ones marked, and the numbers those of the comments alone."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from civility.data.dataset import Dataset
@@ -97,6 +100,19 @@ def test_lengths_are_counted_in_words(num: int, name: str) -> None:
 def test_shares_of_capitals(text: str, name: str) -> None:
     (only,) = slices_of(_scored([text]), {})["capitals"]
     assert only.name == name
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("aB\u0131\u017fßǅ:/wHtTpPsS."), max_size=40))
+def test_capitals_and_links_are_told_as_character_by_character(text: str) -> None:
+    upper = sum(character.isupper() for character in text)
+    cased = upper + sum(character.islower() for character in text)
+    found = slices_of(_scored([text]), {})
+    share = upper / cased if cased else -1.0
+    names = ("no cased letters", "up to 10 % capitals", "10 % to half capitals", "over half capitals")
+    assert found["capitals"][0].name == names[(share >= 0) + (share > 0.1) + (share > 0.5)]
+    has_link = re.search(r"https?://|www\.", text, re.IGNORECASE)
+    assert found["links"][0].name == ("with a link" if has_link else "without a link")
 
 
 def test_the_numbers_are_those_of_the_comments_of_the_slice() -> None:

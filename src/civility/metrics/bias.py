@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM
 from civility.metrics.ranking import Array, BoolArray, roc_auc
+from civility.metrics.thresholds import Counts
 
 Kind = Literal["subgroup", "bpsn", "bnsp"]
 IndexArray = npt.NDArray[np.intp]
@@ -23,38 +24,11 @@ POWER = -5.0
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Errors of decisions on some comments.
+class ErrorCounts:
+    """Decisions on the comments that mention a group, and on those that do not."""
 
-    Parameters
-    ----------
-    false_positive : share of the negatives that are flagged; NaN without a negative
-    false_negative : share of the positives that are not; NaN without a positive
-    num_negative, num_positive : how many of each there are
-    """
-
-    false_positive: float
-    false_negative: float
-    num_negative: int
-    num_positive: int
-
-
-@dataclass(frozen=True)
-class ErrorRates:
-    """Errors of decisions on the comments that mention a group, beside those that do not."""
-
-    group: Rates
-    background: Rates
-
-    @property
-    def false_positive_gap(self) -> float:
-        """Group minus background, in [-1, 1]: above 0 where harmless comments that mention the group suffer."""
-        return self.group.false_positive - self.background.false_positive
-
-    @property
-    def false_negative_gap(self) -> float:
-        """Group minus background, in [-1, 1]: above 0 where abuse that mentions the group is overlooked."""
-        return self.group.false_negative - self.background.false_negative
+    group: Counts
+    background: Counts
 
 
 def rows_of(kind: Kind, targets: Array, in_group: npt.ArrayLike) -> tuple[IndexArray, BoolArray]:
@@ -198,8 +172,8 @@ def final_score(
     return float(weight * overall_auc + (1 - weight) * bias)
 
 
-def error_rates(targets: Array, flagged: BoolArray, in_group: npt.ArrayLike) -> ErrorRates:
-    """Return how often decisions are wrong on comments that mention a group, and on those that do not.
+def error_counts(targets: Array, flagged: BoolArray, in_group: npt.ArrayLike) -> ErrorCounts:
+    """Count the errors of decisions on comments that mention a group, and on those that do not.
 
     Parameters
     ----------
@@ -215,21 +189,9 @@ def error_rates(targets: Array, flagged: BoolArray, in_group: npt.ArrayLike) -> 
     decisions = np.asarray(flagged, dtype=np.bool_)
     if decisions.shape != targets.shape:
         raise ValueError(f"targets have shape {targets.shape} and flagged {decisions.shape}, expected (N,) twice")
-    known = ~np.isnan(targets)
-    positive = targets >= POSITIVE_FROM
     # A comparison with NaN is false: who is in neither is counted in neither.
-    return ErrorRates(
-        group=_rates(known & (members >= POSITIVE_FROM), positive, decisions),
-        background=_rates(known & (members < POSITIVE_FROM), positive, decisions),
-    )
-
-
-def _rates(taken: BoolArray, positive: BoolArray, flagged: BoolArray) -> Rates:
-    negatives, positives = taken & ~positive, taken & positive
-    num_negative, num_positive = int(negatives.sum()), int(positives.sum())
-    return Rates(
-        false_positive=int((negatives & flagged).sum()) / num_negative if num_negative else float("nan"),
-        false_negative=int((positives & ~flagged).sum()) / num_positive if num_positive else float("nan"),
-        num_negative=num_negative,
-        num_positive=num_positive,
+    inside, outside = members >= POSITIVE_FROM, members < POSITIVE_FROM
+    return ErrorCounts(
+        group=Counts.of(targets[inside], decisions[inside]),
+        background=Counts.of(targets[outside], decisions[outside]),
     )

@@ -111,13 +111,11 @@ class Chosen:
     calibration : fitted on all comments
     cross_fitted_scores : (N,) by the same method, each fitted without the comment's fold: to measure it by. Comments of
         unknown target have the scores of ``calibration``
-    held_out_log_loss : by method, mean over the comments, each scored without its fold; empty if none was tried
-    reason : why this one, for a person
+    reason : why this one, for a person, with the log loss of each method on held-out comments
     """
 
     calibration: LabelCalibration
     cross_fitted_scores: Floats
-    held_out_log_loss: Mapping[Method, float]
     reason: str
 
 
@@ -174,7 +172,7 @@ def choose(logits: Array, targets: Array, folds: int = 5, seed: int = 0) -> Chos
             f"not calibrated: {num_positive} positive and {len(positive) - num_positive} negative comments, "
             f"it takes {FEWEST} of each"
         )
-        return Chosen(plain, plain.apply(logits), {}, reason)
+        return Chosen(plain, plain.apply(logits), reason)
     whole = {method: fit(method, logits, targets) for method in METHODS}
     tried = [method for method in METHODS if whole[method].method == method]  # the others are no increasing map
     fold = _stratified_folds(positive, folds, seed)
@@ -186,7 +184,7 @@ def choose(logits: Array, targets: Array, folds: int = 5, seed: int = 0) -> Chos
     scores = whole[method].apply(logits)
     scores[~np.isnan(np.asarray(targets))] = held_out[method]
     told = ", ".join(f"{name} {means[name]:.5f}" for name in tried)
-    return Chosen(whole[method], scores, means, f"{method}: the simplest within one standard error of the best: {told}")
+    return Chosen(whole[method], scores, f"{method}: the simplest within one standard error of the best: {told}")
 
 
 def _is_as_good(losses: Floats, best: Floats) -> bool:

@@ -76,10 +76,9 @@ class Auc:
 
 
 class Decided:
-    """Precision, recall and what else follows from decisions.
+    """Precision, recall and F1 of decisions.
 
-    Precision is NaN where nothing is flagged; recall and F1 without a positive; the false-positive rate without a
-    negative; the flagged share, of all known comments, without any. F1 is 0 where no positive is flagged.
+    Precision is NaN where nothing is flagged; recall and F1 without a positive. F1 is 0 where no positive is flagged.
 
     Parameters
     ----------
@@ -87,30 +86,18 @@ class Decided:
     flagged : (N,) bool: score >= threshold
     """
 
-    names = ("precision", "recall", "f1", "false_positive_rate", "flagged_share")
+    names = ("precision", "recall", "f1")
 
     def __init__(self, targets: Array, flagged: BoolArray) -> None:
-        known, positive = ~np.isnan(targets), targets >= POSITIVE_FROM
-        self._hits = np.flatnonzero(flagged & positive)
-        self._false = np.flatnonzero(flagged & known & ~positive)
-        self._positive = np.flatnonzero(positive)
-        self._unknown = np.flatnonzero(~known)
+        self._hits = np.flatnonzero(flagged & (targets >= POSITIVE_FROM))
+        self._false = np.flatnonzero(flagged & (targets < POSITIVE_FROM))
+        self._positive = np.flatnonzero(targets >= POSITIVE_FROM)
 
     def measure(self, counts: Counts) -> Float64:
-        """Return the (5, R) numbers of (N, R) counts."""
-        hits, false, num_positive, num_unknown = (
-            _total(counts, rows) for rows in (self._hits, self._false, self._positive, self._unknown)
-        )
-        num_known = counts.sum(axis=0, dtype=np.int32) - num_unknown
-        return np.stack(
-            [
-                _ratio(hits, hits + false),
-                _ratio(hits, num_positive),
-                np.where(num_positive > 0, _ratio(2 * hits, hits + false + num_positive), np.nan),
-                _ratio(false, num_known - num_positive),
-                _ratio(hits + false, num_known),
-            ]
-        )
+        """Return the (3, R) numbers of (N, R) counts."""
+        hits, false, num_positive = (_total(counts, rows) for rows in (self._hits, self._false, self._positive))
+        f1 = np.where(num_positive > 0, _ratio(2 * hits, hits + false + num_positive), np.nan)
+        return np.stack([_ratio(hits, hits + false), _ratio(hits, num_positive), f1])
 
 
 class Means:
@@ -146,14 +133,12 @@ class _Sweep:
     def __init__(self, rows: Ints, positive: BoolArray, scores: Array) -> None:
         positives, negatives = scores[positive], scores[~positive]
         falling, rising_positives, rising_negatives = np.unique(positives)[::-1], np.sort(positives), np.sort(negatives)
-        self._positive_rows = rows[positive][np.argsort(-positives)]
-        self._negative_rows = rows[~positive][np.argsort(-negatives)]
         # How many of the falling rows each threshold flags; before them none, after them all.
-        self._hits = _with_ends(len(positives) - np.searchsorted(rising_positives, falling), len(positives))
-        self._false = _with_ends(len(negatives) - np.searchsorted(rising_negatives, falling), len(negatives))
-        self._above = _with_ends(
-            len(negatives) - np.searchsorted(rising_negatives, falling, side="right"), len(negatives)
-        )
+        hits = _with_ends(len(positives) - np.searchsorted(rising_positives, falling), len(positives))
+        false = _with_ends(len(negatives) - np.searchsorted(rising_negatives, falling), len(negatives))
+        above = _with_ends(len(negatives) - np.searchsorted(rising_negatives, falling, side="right"), len(negatives))
+        self._positives = _Cumulated(rows[positive][np.argsort(-positives)], hits)
+        self._negatives = _Cumulated(rows[~positive][np.argsort(-negatives)], np.stack([false, above]))
 
     def flagged(self, counts: Counts) -> tuple[Float64, Float64, Float64]:
         """Return how many drawn comments are flagged, of (N, R) counts.
@@ -164,28 +149,44 @@ class _Sweep:
             at the U falling thresholds, then all
         above : (R, U + 2) negatives with more than that score; differs from ``false`` by ties
         """
-        hits = _cumulated(counts, self._positive_rows, self._hits)
-        false = _cumulated(counts, self._negative_rows, np.concatenate([self._false, self._above]))
-        return hits, false[:, : len(self._false)], false[:, len(self._false) :]
+        false = self._negatives.drawn(counts)
+        return self._positives.drawn(counts), false[:, 0], false[:, 1]
 
 
 def _with_ends(flagged: Ints, num: int) -> npt.NDArray[np.intp]:
     return np.concatenate([[0], flagged, [num]])
 
 
-def _cumulated(counts: Counts, rows: Ints, at: Ints) -> Float64:
-    """Return (R, U) how often the first ``at`` of the rows were drawn; ``at`` begins with 0.
+class _Cumulated:
+    """How often the first so many of some rows were drawn.
 
-    All resamples are added up as one line, and the start of each taken off again: numpy lets other threads run only
-    while it adds up a line, of the type of the sum. Should a long line pass the largest int32, the differences are
-    right all the same, as both of their ends wrap.
+    Parameters
+    ----------
+    rows : (M,) among the N comments
+    at : (...) how many of the rows, 0 and M among them
     """
-    num_resamples = counts.shape[1]
-    line = np.take(counts.T, rows, axis=1).astype(np.int32).ravel()
-    total = np.zeros(len(line) + 1, dtype=np.int32)
-    np.cumsum(line, out=total[1:])
-    picked = np.take(total, at + len(rows) * np.arange(num_resamples)[:, None])
-    return (picked - picked[:, :1]).astype(np.float64)
+
+    def __init__(self, rows: Ints, at: Ints) -> None:
+        self._rows = rows
+        ends = np.unique(at)
+        if 2 * len(ends) > len(rows):  # hardly two rows go together: not worth adding up apart
+            ends = np.arange(len(rows) + 1)
+        self._starts, self._place = ends[:-1], np.searchsorted(ends, at)
+
+    def drawn(self, counts: Counts) -> Float64:
+        """Return (R, ...) sums of (N, R) counts.
+
+        Rows are added up between one end and the next, and only these sums cumulated: of 160,000 rows and a rare
+        label's few hundred ends that takes half of the time of cumulating every row.
+        """
+        taken = np.take(counts.T, self._rows, axis=1)
+        sums = np.zeros((len(taken), len(self._starts) + 1))
+        if len(self._starts) < len(self._rows):
+            between = np.add.reduceat(taken, self._starts, axis=1, dtype=np.int32)  # a sum is about as many as N
+        else:
+            between = taken
+        np.cumsum(between, axis=1, out=sums[:, 1:])
+        return np.take(sums, self._place, axis=1)
 
 
 def _area(hits: Float64, false: Float64, above: Float64) -> Float64:

@@ -50,6 +50,29 @@ def point(statistic: Statistic, num_comments: int) -> Float64:
     return statistic.measure(np.ones((num_comments, 1), dtype=np.uint8))[:, 0]
 
 
+def mean_of_defined(values: Float64) -> Float64:
+    """Return the mean over several numbers, resample by resample: a macro average as it comes out on other comments.
+
+    A number that is undefined in a resample, as the precision of a label that flags nothing there, is left out of its
+    mean, as it is left out of the mean on the comments themselves. To leave out the resample instead would give the
+    interval for such comments only as every label flags some of.
+
+    Parameters
+    ----------
+    values : (L, R); NaN where undefined
+
+    Returns
+    -------
+    (R,) NaN where all are
+    """
+    defined = ~np.isnan(values)
+    num = defined.sum(axis=0)
+    total = np.where(defined, values, 0.0).sum(axis=0)
+    mean = np.full(len(num), np.nan)
+    np.divide(total, num, out=mean, where=num > 0)
+    return mean
+
+
 def strata_of(targets: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Group comments so that no label loses its positives in a resample that draws from every group.
 
@@ -88,15 +111,13 @@ def resample(
     num_resamples: int = 2000,
     seed: int = 0,
     num_threads: int = 0,
-    *,
-    fixed_sizes: bool = False,
 ) -> dict[str, Float64]:
     """Draw resamples and measure every statistic on the same ones.
 
     Of every stratum about as many comments are drawn as there are: their number varies as it would in another sample
-    of N, but is never 0. With sizes held fixed, the intervals are for other comments with exactly as many positives:
-    the same for ROC AUC, recall and the false-positive rate, but far too narrow for precision, F1 and the flagged
-    share on comments as they come (where 95 % were asked for, 60 to 86 % held the true precision in simulations).
+    of N, but is never 0. With sizes held fixed, the intervals would be for other comments with exactly as many
+    positives: the same for ROC AUC, recall and the false-positive rate, but far too narrow for precision and F1 on
+    comments as they come (where 95 % were asked for, 60 to 86 % held the true precision in simulations).
 
     Parameters
     ----------
@@ -105,7 +126,6 @@ def resample(
     num_resamples : R, 1 or more
     seed : the same gives the same resamples, whatever the statistics and the number of threads
     num_threads : 0 for as many as there are processors for this process
-    fixed_sizes : for comments that were chosen so that there are as many of each stratum
 
     Returns
     -------
@@ -120,7 +140,7 @@ def resample(
     results = {key: np.empty((len(each.names), num_resamples)) for key, each in statistics.items()}
 
     def fill(start: int) -> None:
-        drawn = np.stack([_draw(sizes, each, fixed_sizes) for each in seeds[start : start + at_once]])
+        drawn = np.stack([_draw(sizes, each) for each in seeds[start : start + at_once]])
         counts = np.take(drawn, place, axis=1).T
         for key, statistic in statistics.items():
             results[key][:, start : start + at_once] = statistic.measure(counts)
@@ -131,7 +151,7 @@ def resample(
     return results
 
 
-def _draw(sizes: Ints, seed: np.random.SeedSequence, fixed_sizes: bool) -> npt.NDArray[np.uint8]:
+def _draw(sizes: Ints, seed: np.random.SeedSequence) -> npt.NDArray[np.uint8]:
     """Return how often each comment is drawn, stratum by stratum.
 
     A byte is enough: that any one comment is drawn 256 times is rarer than 1 in 256 factorial.
@@ -140,7 +160,7 @@ def _draw(sizes: Ints, seed: np.random.SeedSequence, fixed_sizes: bool) -> npt.N
         return np.zeros(0, dtype=np.uint8)
     rng = np.random.default_rng(seed)
     num = sizes.sum()
-    drawn = sizes if fixed_sizes else np.maximum(1, rng.multinomial(num, sizes / num))
+    drawn = np.maximum(1, rng.multinomial(num, sizes / num))
     return np.concatenate(
         [
             np.bincount(rng.integers(0, size, times), minlength=size).astype(np.uint8)

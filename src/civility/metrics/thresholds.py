@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from civility.data.dataset import POSITIVE_FROM
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import Policy
-from civility.metrics.ranking import Array, known_classes
+from civility.metrics.ranking import Array, BoolArray, known_classes
 from civility.metrics.reliability import Floats
 
 DEFAULT_THRESHOLD = 0.5
@@ -39,17 +40,40 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """What a threshold does to comments whose class is known."""
+    """What decisions do to comments whose class is known."""
 
     true_positives: int
     false_positives: int
     false_negatives: int
     true_negatives: int
 
+    @classmethod
+    def of(cls, targets: Array, flagged: BoolArray) -> "Counts":
+        """Count decisions, however they were taken.
+
+        Parameters
+        ----------
+        targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
+        flagged : (N,) bool
+        """
+        positive, negative = targets >= POSITIVE_FROM, targets < POSITIVE_FROM  # NaN is neither
+        found, false = int((positive & flagged).sum()), int((negative & flagged).sum())
+        return cls(found, false, int(positive.sum()) - found, int(negative.sum()) - false)
+
+    @property
+    def num_positive(self) -> int:
+        """Comments that ought to be flagged."""
+        return self.true_positives + self.false_negatives
+
+    @property
+    def num_negative(self) -> int:
+        """Comments that ought not to be."""
+        return self.false_positives + self.true_negatives
+
     @property
     def num(self) -> int:
         """All comments."""
-        return self.true_positives + self.false_positives + self.false_negatives + self.true_negatives
+        return self.num_positive + self.num_negative
 
     @property
     def flagged(self) -> int:
@@ -64,17 +88,17 @@ class Counts:
     @property
     def recall(self) -> float:
         """Share of the positives that are flagged; NaN without a positive."""
-        return _share(self.true_positives, self.true_positives + self.false_negatives)
+        return _share(self.true_positives, self.num_positive)
 
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall; NaN without a flagged and without a positive comment."""
-        return _share(2 * self.true_positives, self.flagged + self.true_positives + self.false_negatives)
+        return _share(2 * self.true_positives, self.flagged + self.num_positive)
 
     @property
     def fpr(self) -> float:
         """Share of the negatives that are flagged; NaN without a negative."""
-        return _share(self.false_positives, self.false_positives + self.true_negatives)
+        return _share(self.false_positives, self.num_negative)
 
     @property
     def flagged_per_1000(self) -> float:

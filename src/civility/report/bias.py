@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Bools, Float32Array
-from civility.metrics.bias import KINDS, POWER, ErrorRates, Rates, error_rates, final_score, power_mean, rows_of
+from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
+from civility.metrics.bias import KINDS, POWER, ErrorCounts, error_counts, final_score, power_mean, rows_of
 from civility.metrics.counted import Auc
 from civility.metrics.intervals import newcombe
 from civility.metrics.resampling import point, resample, strata_of
+from civility.metrics.thresholds import Counts
 from civility.report.document import BiasReport, Estimate, GroupBias
 from civility.report.measure import NUM_RESAMPLES, estimate, proportion
 
@@ -52,11 +53,11 @@ def bias_of(
     label : the name of the label
     num_resamples, seed : of the bootstrap, stratified by target
     """
-    rates = {
-        name: error_rates(grouped.targets, grouped.flagged, grouped.groups[:, column])
+    errors = {
+        name: error_counts(grouped.targets, grouped.flagged, grouped.groups[:, column])
         for column, name in enumerate(grouped.names)
     }
-    large = [name for name in grouped.names if not _too_few(rates[name].group)]
+    large = [name for name in grouped.names if not _too_few(errors[name].group)]
     values, resampled = _aucs(grouped, num_resamples, seed)
     means = {kind: power_mean([values[f"{kind} {name}"] for name in large]) for kind in KINDS}
     return BiasReport(
@@ -68,14 +69,14 @@ def bias_of(
         bpsn_auc=means["bpsn"],
         bnsp_auc=means["bnsp"],
         power=POWER,
-        groups={name: _group(rates[name], name, values, resampled) for name in grouped.names},
+        groups={name: _group(errors[name], name, values, resampled) for name in grouped.names},
     )
 
 
 def _aucs(grouped: Grouped, num_resamples: int, seed: int) -> tuple[dict[str, float], dict[str, Float64Array]]:
     """Return the overall ROC AUC and those of every kind and group, on the data and on each resample of it."""
     known = np.flatnonzero(~np.isnan(grouped.targets))
-    statistics = {"overall": Auc(known, grouped.targets[known] >= 0.5, grouped.scores[known])}
+    statistics = {"overall": Auc(known, grouped.targets[known] >= POSITIVE_FROM, grouped.scores[known])}
     for column, name in enumerate(grouped.names):
         for kind in KINDS:
             rows, positive = rows_of(kind, grouped.targets, grouped.groups[:, column])
@@ -96,40 +97,37 @@ def _final(values: Mapping[str, float], resampled: Mapping[str, Float64Array], n
     return estimate(final(values), np.array(every, dtype=np.float64))
 
 
-def _too_few(rates: Rates) -> bool:
-    return min(rates.num_positive, rates.num_negative) < FEWEST
+def _too_few(counts: Counts) -> bool:
+    return min(counts.num_positive, counts.num_negative) < FEWEST
 
 
 def _group(
-    rates: ErrorRates, name: str, values: Mapping[str, float], resampled: Mapping[str, Float64Array]
+    errors: ErrorCounts, name: str, values: Mapping[str, float], resampled: Mapping[str, Float64Array]
 ) -> GroupBias:
-    group, background = rates.group, rates.background
+    group, background = errors.group, errors.background
     aucs = {f"{kind}_auc": estimate(values[f"{kind} {name}"], resampled[f"{kind} {name}"]) for kind in KINDS}
     note = ""
     if _too_few(group):
         note = f"fewer than {FEWEST} positive or negative comments: too few to tell, and left out of the means"
+    false_positives, false_negatives = (
+        [(one.false_positives, one.num_negative) for one in (group, background)],
+        [(one.false_negatives, one.num_positive) for one in (group, background)],
+    )
     return GroupBias(
         num_positive=group.num_positive,
         num_negative=group.num_negative,
         **aucs,
-        false_positive_rate=_share(group.false_positive, group.num_negative),
-        false_negative_rate=_share(group.false_negative, group.num_positive),
-        false_positive_gap=_gap(
-            (group.false_positive, group.num_negative), (background.false_positive, background.num_negative)
-        ),
-        false_negative_gap=_gap(
-            (group.false_negative, group.num_positive), (background.false_negative, background.num_positive)
-        ),
+        false_positive_rate=proportion(*false_positives[0]),
+        false_negative_rate=proportion(*false_negatives[0]),
+        false_positive_gap=_gap(*false_positives),
+        false_negative_gap=_gap(*false_negatives),
         note=note,
     )
 
 
-def _share(rate: float, trials: int) -> Estimate:
-    return proportion(round(rate * trials) if trials else 0, trials)
-
-
-def _gap(group: tuple[float, int], background: tuple[float, int]) -> Estimate:
+def _gap(group: tuple[int, int], background: tuple[int, int]) -> Estimate:
+    """Return the difference of two shares, each given as its successes and its trials."""
     if not group[1] or not background[1]:
         return Estimate(value=None)
-    low, high = newcombe(round(group[0] * group[1]), group[1], round(background[0] * background[1]), background[1])
-    return Estimate(value=group[0] - background[0], low=low, high=high)
+    low, high = newcombe(*group, *background)
+    return Estimate(value=group[0] / group[1] - background[0] / background[1], low=low, high=high)

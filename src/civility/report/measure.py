@@ -13,7 +13,8 @@ import numpy.typing as npt
 from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
 from civility.metrics.counted import Decided, Ranking
 from civility.metrics.intervals import percentile_interval, wilson
-from civility.metrics.resampling import Statistic, point, resample, strata_of
+from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
+from civility.metrics.thresholds import Counts
 from civility.report.calibrated import calibration_of
 from civility.report.curve import curve_of, explorer_of, histogram_of
 from civility.report.document import (
@@ -142,33 +143,36 @@ def _joined(
 def _label_report(scored: Scored, column: int, measured: _Measured) -> LabelReport:
     label = scored.dataset.labels[column]
     targets, scores = scored.dataset.targets[:, column], scored.scores[:, column]
-    counts = _Counts.of(targets, scored.flagged[:, column])
-    f1, threshold = measured.estimate("f1"), scored.threshold(label)
+    counts = Counts.of(targets, scored.flagged[:, column])
+    decisions, threshold = _decisions(counts, measured.estimate("f1")), scored.threshold(label)
     review = scored.review_thresholds.get(label)
     return LabelReport(
-        **counts.numbers(),
+        **_numbers(counts, len(targets)),
         **_ranking(measured),
         threshold=threshold,
         review_threshold=review,
         policy=scored.policies.get(label, ""),
         true_positives=counts.true_positives,
         false_positives=counts.false_positives,
-        false_negatives=counts.num_positive - counts.true_positives,
-        true_negatives=counts.num_negative - counts.false_positives,
-        **counts.decided(f1),
+        false_negatives=counts.false_negatives,
+        true_negatives=counts.true_negatives,
+        **decisions,
         review_per_1000=None
         if review is None
         else 1000 * _share_between(scores[~np.isnan(targets)], review, threshold),
         calibration=calibration_of(scored, column),
-        verdict=judge(counts.num_positive, counts.num_negative, f1, counts.precision, counts.recall),
+        verdict=judge(
+            counts.num_positive, counts.num_negative, decisions["f1"], decisions["precision"], decisions["recall"]
+        ),
         curve=curve_of(targets, scores, threshold),
         histogram=histogram_of(targets, scores),
     )
 
 
 def _any_label(scored: Scored, measured: _Measured) -> AnyLabel:
-    counts = _Counts.of(scored.any_target, np.asarray(scored.flagged.any(axis=1)))
-    return AnyLabel(**counts.numbers(), **_ranking(measured), **counts.decided(measured.estimate("f1")))
+    counts = Counts.of(scored.any_target, np.asarray(scored.flagged.any(axis=1)))
+    numbers, decisions = _numbers(counts, len(scored.dataset)), _decisions(counts, measured.estimate("f1"))
+    return AnyLabel(**numbers, **_ranking(measured), **decisions)
 
 
 def _ranking(measured: _Measured) -> dict[str, Estimate | dict[str, Estimate]]:
@@ -179,51 +183,22 @@ def _ranking(measured: _Measured) -> dict[str, Estimate | dict[str, Estimate]]:
     }
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """Comments with a known target, flagged or not."""
+def _numbers(counts: Counts, num_comments: int) -> dict[str, int]:
+    return {
+        "num_positive": counts.num_positive,
+        "num_negative": counts.num_negative,
+        "num_unknown": num_comments - counts.num,
+    }
 
-    num_positive: int
-    num_negative: int
-    num_unknown: int
-    true_positives: int
-    false_positives: int
-    num_flagged: int
-    num_comments: int
 
-    @classmethod
-    def of(cls, targets: Float32Array, flagged: Bools) -> "_Counts":
-        positive, negative = targets >= POSITIVE_FROM, targets < POSITIVE_FROM  # NaN is neither
-        return cls(
-            num_positive=int(positive.sum()),
-            num_negative=int(negative.sum()),
-            num_unknown=int(np.isnan(targets).sum()),
-            true_positives=int((positive & flagged).sum()),
-            false_positives=int((negative & flagged).sum()),
-            num_flagged=int(flagged.sum()),
-            num_comments=len(targets),
-        )
-
-    @property
-    def precision(self) -> Estimate:
-        return proportion(self.true_positives, self.true_positives + self.false_positives)
-
-    @property
-    def recall(self) -> Estimate:
-        return proportion(self.true_positives, self.num_positive)
-
-    def numbers(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in ("num_positive", "num_negative", "num_unknown")}
-
-    def decided(self, f1: Estimate) -> dict[str, Estimate]:
-        known = self.num_positive + self.num_negative
-        return {
-            "precision": self.precision,
-            "recall": self.recall,
-            "f1": f1,
-            "false_positive_rate": proportion(self.false_positives, self.num_negative),
-            "flagged_per_1000": proportion(self.true_positives + self.false_positives, known, times=1000),
-        }
+def _decisions(counts: Counts, f1: Estimate) -> dict[str, Estimate]:
+    return {
+        "precision": proportion(counts.true_positives, counts.flagged),
+        "recall": proportion(counts.true_positives, counts.num_positive),
+        "f1": f1,
+        "false_positive_rate": proportion(counts.false_positives, counts.num_negative),
+        "flagged_per_1000": proportion(counts.flagged, counts.num, times=1000),
+    }
 
 
 def _share_between(scores: Float32Array, low: float, high: float) -> float:
@@ -237,7 +212,7 @@ def _macro(labels: Sequence[_Measured]) -> Macro:
         if not defined:
             return Estimate(value=None)
         value = sum(one.values[name] for one in defined) / len(defined)
-        return estimate(value, np.mean([one.resampled[name] for one in defined], axis=0))
+        return estimate(value, mean_of_defined(np.stack([one.resampled[name] for one in defined])))
 
     return Macro(
         roc_auc=mean("roc_auc"),
@@ -258,7 +233,7 @@ def _co_occurrence(scored: Scored) -> CoOccurrence:
 
 
 def _undefined(labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Macro) -> dict[str, str]:
-    """Return the reason of each number that is None for want of data, by its path."""
+    """Return the reason of each number that is None for want of data, and of each that has no interval, by its path."""
     reasons: dict[str, str] = {}
     for label, numbers in labels.items():
         place = f"labels.{label}"
@@ -267,21 +242,19 @@ def _undefined(labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Ma
             reasons[f"{place}.calibration"] = _missing(numbers)
             if numbers.review_threshold is not None:
                 reasons[f"{place}.review_per_1000"] = _missing(numbers)
-        if numbers.roc_auc.value is not None and numbers.roc_auc.low is None:
-            reasons[f"{place}.roc_auc.low"] = "every resample gives the same value: no interval can be told"
-    of_labels = {**_ranked(macro), "precision": macro.precision, "recall": macro.recall, "f1": macro.f1}
+    of_labels = {**_resampled(macro), "precision": macro.precision, "recall": macro.recall}
     return (
         reasons
         | _why_none("any_label", any_label)
         | {f"macro.{name}": "undefined for every label" for name, found in of_labels.items() if found.value is None}
+        | _why_no_interval("macro", of_labels)
     )
 
 
 def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
     found = {
-        **_ranked(numbers),
+        **_resampled(numbers),
         "recall": numbers.recall,
-        "f1": numbers.f1,
         "false_positive_rate": numbers.false_positive_rate,
         "flagged_per_1000": numbers.flagged_per_1000,
     }
@@ -290,12 +263,20 @@ def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
         known = numbers.num_positive + numbers.num_negative
         why = "nothing is flagged at the threshold in use" if known else _missing(numbers)
         reasons[f"{place}.precision"] = why
-    return reasons
+    return reasons | _why_no_interval(place, found)
 
 
-def _ranked(numbers: LabelReport | AnyLabel | Macro) -> dict[str, Estimate]:
+def _why_no_interval(place: str, found: Mapping[str, Estimate]) -> dict[str, str]:
+    return {
+        f"{place}.{name}.low": "every resample gives the same value: no interval can be told"
+        for name, one in found.items()
+        if one.value is not None and one.low is None
+    }
+
+
+def _resampled(numbers: LabelReport | AnyLabel | Macro) -> dict[str, Estimate]:
     at_rates = {f"recall_at_fpr.{fpr}": found for fpr, found in numbers.recall_at_fpr.items()}
-    return {"roc_auc": numbers.roc_auc, "average_precision": numbers.average_precision, **at_rates}
+    return {"roc_auc": numbers.roc_auc, "average_precision": numbers.average_precision, **at_rates, "f1": numbers.f1}
 
 
 def _missing(numbers: LabelReport | AnyLabel) -> str:

@@ -6,6 +6,7 @@ from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
 from civility.metrics.counted import Means
 from civility.metrics.ranking import roc_auc
 from civility.metrics.resampling import resample, strata_of
+from civility.metrics.thresholds import Counts
 from civility.report.document import Estimate, Invariance, Perturbed, PerturbedLabel
 from civility.report.measure import estimate
 from civility.report.scored import Scored
@@ -25,7 +26,7 @@ def perturbed(
     seed : of the bootstrap
     """
     targets = before.dataset.targets
-    after = flagged_at(before, scores)
+    after = before.decide(scores)
     return Perturbed(
         name=name,
         what=what,
@@ -34,8 +35,8 @@ def perturbed(
         macro_recall_change=_change(targets, before.flagged, after, seed),
         labels={
             label: PerturbedLabel(
-                recall_before=_recall(targets[:, column], before.flagged[:, column]),
-                recall_after=_recall(targets[:, column], after[:, column]),
+                recall_before=Counts.of(targets[:, column], before.flagged[:, column]).recall,
+                recall_after=Counts.of(targets[:, column], after[:, column]).recall,
                 roc_auc_before=roc_auc(targets[:, column], before.scores[:, column]),
                 roc_auc_after=roc_auc(targets[:, column], scores[:, column]),
             )
@@ -60,19 +61,8 @@ def invariance(before: Scored, scores: Float32Array, changed: Bools, name: str) 
         name=name,
         share_changed=float(changed.mean()) if len(changed) else 0.0,
         largest_difference=float(moved.max(initial=0.0)),
-        share_of_decisions_changed=float((flagged_at(before, scores) != flagged).mean()) if moved.size else 0.0,
+        share_of_decisions_changed=float((before.decide(scores) != flagged).mean()) if moved.size else 0.0,
     )
-
-
-def flagged_at(scored: Scored, scores: Float32Array) -> Bools:
-    """Return the decisions (N, L) on other scores of the same comments."""
-    cuts = np.array([scored.threshold(label) for label in scored.dataset.labels], dtype=np.float32)
-    return np.asarray(scores >= cuts)
-
-
-def _recall(targets: Float32Array, flagged: Bools) -> float:
-    positive = targets >= POSITIVE_FROM
-    return float(flagged[positive].mean()) if positive.any() else float("nan")
 
 
 def _change(targets: Float32Array, before: Bools, after: Bools, seed: int) -> Estimate:

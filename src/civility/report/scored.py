@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM, Bools, Dataset, Float32Array
-
-DEFAULT_THRESHOLD = 0.5
+from civility.metrics.thresholds import DEFAULT_THRESHOLD
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +60,13 @@ class Scored:
 
     @cached_property
     def flagged(self) -> Bools:
-        """(N, L) whether a score reaches its label's threshold, compared in float32 as the classifier does."""
+        """(N, L) the decisions on these scores."""
+        return self.decide(self.scores)
+
+    def decide(self, scores: Float32Array) -> Bools:
+        """Return whether each score, (M, L), reaches its label's threshold, in float32 as the classifier compares."""
         cuts = [self.threshold(label) for label in self.dataset.labels]
-        return np.asarray(self.scores >= np.array(cuts, dtype=np.float32))
+        return np.asarray(scores >= np.array(cuts, dtype=np.float32))
 
     @cached_property
     def any_target(self) -> Float32Array:

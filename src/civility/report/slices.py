@@ -3,14 +3,16 @@
 Arrays and texts only.
 """
 
-import re
+import string
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM
 from civility.inspection.scripts import script_of
 from civility.metrics.ranking import roc_auc
+from civility.metrics.thresholds import Counts
 from civility.report.document import Slice, SliceLabel
 from civility.report.measure import proportion
 from civility.report.scored import Scored
@@ -21,7 +23,8 @@ _MOST_SLICES = 30
 """Of one kind; what is rarer goes together."""
 REST = "other"
 _UNKNOWN = "(empty)"
-_LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
+_LINK_MARKS = ("http://", "https://", "www.")
+_UPPER, _LOWER = string.ascii_uppercase.encode(), string.ascii_lowercase.encode()
 _LENGTHS = ((10, "up to 10 words"), (30, "11 to 30 words"), (100, "31 to 100 words"), (300, "101 to 300 words"))
 _LONGEST = "over 300 words"
 
@@ -32,16 +35,27 @@ def _length(text: str) -> str:
 
 
 def _capitals(text: str) -> str:
-    upper = sum(character.isupper() for character in text)
-    cased = upper + sum(character.islower() for character in text)
+    upper, cased = _cases(text)
     if not cased:
         return "no cased letters"
     share = upper / cased
     return "over half capitals" if share > 0.5 else "10 % to half capitals" if share > 0.1 else "up to 10 % capitals"
 
 
+def _cases(text: str) -> tuple[int, int]:
+    """Return the numbers of capitals and of cased letters. Character by character it takes a minute of 160,000."""
+    if text.isascii():
+        data = text.encode()
+        upper = len(data) - len(data.translate(None, _UPPER))
+        return upper, upper + len(data) - len(data.translate(None, _LOWER))
+    times_of = Counter(text).items()
+    upper = sum(times for character, times in times_of if character.isupper())
+    return upper, upper + sum(times for character, times in times_of if character.islower())
+
+
 def _links(text: str) -> str:
-    return "with a link" if _LINK.search(text) else "without a link"
+    folded = text.casefold()  # quicker by far than a pattern that ignores case
+    return "with a link" if any(mark in folded for mark in _LINK_MARKS) else "without a link"
 
 
 def _named(cell: str) -> str:
@@ -73,13 +87,15 @@ def slices_of(scored: Scored, columns: Mapping[str, Sequence[str]]) -> dict[str,
 
 
 def _slices(scored: Scored, values: Sequence[str]) -> tuple[Slice, ...]:
-    found, place, counts = np.unique(np.array(values, dtype=object), return_inverse=True, return_counts=True)
-    names: list[str] = found.tolist()
-    order = sorted(range(len(names)), key=lambda i: (_rank(names[i]), -counts[i], names[i]))
-    shown, rest = order[:_MOST_SLICES], order[_MOST_SLICES:]
-    slices = [_slice(scored.select(np.flatnonzero(place == i)), names[i]) for i in shown]
+    rows_of: dict[str, list[int]] = {}
+    for row, value in enumerate(values):
+        rows_of.setdefault(value, []).append(row)
+    names = sorted(rows_of, key=lambda name: (_rank(name), -len(rows_of[name]), name))
+    shown, rest = names[:_MOST_SLICES], names[_MOST_SLICES:]
+    slices = [_slice(scored, rows_of[name], name) for name in shown]
     if rest:
-        slices.append(_slice(scored.select(np.flatnonzero(np.isin(place, rest))), f"{REST} ({len(rest):,} values)"))
+        rows = sorted(row for name in rest for row in rows_of[name])
+        slices.append(_slice(scored, rows, f"{REST} ({len(rest):,} values)"))
     return tuple(slices)
 
 
@@ -87,24 +103,24 @@ def _rank(name: str) -> int:
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
-def _slice(part: Scored, name: str) -> Slice:
-    labels = {label: _slice_label(part, column) for column, label in enumerate(part.dataset.labels)}
+def _slice(scored: Scored, rows: Sequence[int], name: str) -> Slice:
+    index = np.array(rows, dtype=np.int64)
+    labels = {label: _slice_label(scored, column, index) for column, label in enumerate(scored.dataset.labels)}
     few = [label for label, numbers in labels.items() if numbers.num_positive < FEWEST_POSITIVES]
     note = ""
     if few:
         which = "every label" if len(few) == len(labels) else ", ".join(few)
         note = f"fewer than {FEWEST_POSITIVES} positives of {which}: too few to tell"
-    return Slice(name=name, num_comments=len(part.dataset), labels=labels, note=note)
+    return Slice(name=name, num_comments=len(rows), labels=labels, note=note)
 
 
-def _slice_label(part: Scored, column: int) -> SliceLabel:
-    targets, flagged = part.dataset.targets[:, column], part.flagged[:, column]
-    positive, negative = targets >= POSITIVE_FROM, targets < POSITIVE_FROM
-    num_right = int((positive & flagged).sum())
+def _slice_label(scored: Scored, column: int, rows: npt.NDArray[np.int64]) -> SliceLabel:
+    targets = scored.dataset.targets[rows, column]
+    counts = Counts.of(targets, scored.flagged[rows, column])
     return SliceLabel(
-        num_positive=int(positive.sum()),
-        num_negative=int(negative.sum()),
-        roc_auc=roc_auc(targets, part.scores[:, column]),
-        precision=proportion(num_right, int(((positive | negative) & flagged).sum())),
-        recall=proportion(num_right, int(positive.sum())),
+        num_positive=counts.num_positive,
+        num_negative=counts.num_negative,
+        roc_auc=roc_auc(targets, scored.scores[rows, column]),
+        precision=proportion(counts.true_positives, counts.flagged),
+        recall=proportion(counts.true_positives, counts.num_positive),
     )
