@@ -34,6 +34,8 @@ from civility.report.verdict import judge, judge_all
 FPRS = (0.01, 0.001)
 NUM_RESAMPLES = 2_000
 _ANY = "any label"
+_ROUNDING = 1e-9
+"""Sums of the same number in another order differ by less; nothing that is measured on comments does."""
 Float64Array = npt.NDArray[np.float64]
 
 
@@ -51,7 +53,7 @@ class _Measured:
 def estimate(value: float, resampled: Float64Array) -> Estimate:
     """Return a number with the interval of its resamples; none where they are all the same, which says nothing."""
     low, high = percentile_interval(resampled)
-    if math.isnan(value) or not low < high:
+    if math.isnan(value) or not high - low > _ROUNDING:
         return Estimate(value=value)
     return Estimate(value=value, low=float(low), high=float(high))
 
