@@ -16,6 +16,8 @@ from civility.metrics.reliability import Floats, log_losses
 Method = Literal["none", "temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")
 """The simplest first."""
+_FLATTEST = 1e-6
+"""Of an affine map: how far apart, after it, the outermost logits are at least."""
 FEWEST = 10
 """Positives, and negatives, below which nothing is fitted."""
 _ROUNDS = 100
@@ -148,7 +150,9 @@ def fit(method: Method, logits: Array, targets: Array) -> LabelCalibration:
     columns = [exact / unit] if method == "temperature" else [exact / unit, np.ones(len(exact))]
     weights = _newton(np.stack(columns, axis=1), goals)
     scale, shift = float(weights[0] / unit), float(weights[1]) if method == "platt" else 0.0
-    return LabelCalibration(method, scale, shift) if 0 < scale < np.inf else LabelCalibration()
+    # A map so flat that it ties what the logits tell apart is no increasing one.
+    keeps_order = _FLATTEST <= scale * (exact.max() - exact.min()) < np.inf
+    return LabelCalibration(method, scale, shift) if keeps_order else LabelCalibration()
 
 
 def choose(logits: Array, targets: Array, folds: int = 5, seed: int = 0) -> Chosen:

@@ -28,8 +28,8 @@ def worst_errors(scored: Scored, *, with_texts: bool = True) -> dict[str, LabelE
     """Return, by label, the flagged negatives that score highest and the missed positives that score lowest.
 
     Without texts the ids tell which they are. A likely label error is one by confident learning
-    (`civility.inspection.label_errors`), which takes the scores for those of comments that were not trained on, to whose
-    annotation the classifier gives 2 % at most.
+    (`civility.inspection.label_errors`), which takes the scores for those of comments that were not trained on; and the
+    classifier gives the annotation 2 % at most.
     """
     shown = {label: _of_label(scored, column) for column, label in enumerate(scored.dataset.labels)}
     return shown if with_texts else {label: _without_texts(errors) for label, errors in shown.items()}
