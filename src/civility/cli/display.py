@@ -15,7 +15,7 @@ from rich.text import Text
 
 from civility.cli.checks import print_checks
 from civility.cli.report_display import print_report
-from civility.report.words import shown
+from civility.report.words import one_line, shown
 
 if TYPE_CHECKING:
     from civility.train.facts import EpochJudged, Fact, RunFinished, RunPlanned, RunResumed
@@ -36,7 +36,7 @@ def make_console(*, stderr: bool = False) -> Console:
 def print_notes(console: Console, notes: Sequence[str]) -> None:
     """Print warnings, a line each."""
     for note in notes:
-        console.print(f"warning: {note}", style="yellow")
+        console.print("warning: " + "\n".join(map(one_line, note.split("\n"))), style="yellow")
 
 
 class ScoringBar:

@@ -1,6 +1,7 @@
 """What a person sees of a report in a terminal of 100 columns. Drawn from the report alone; shows no comment's text."""
 
 import textwrap
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -20,10 +21,11 @@ def print_report(console: Console, report: Report) -> None:
     console.print()
     console.print(_table(report))
     console.print("  in brackets: 95 % intervals; precision and recall at the threshold", style="dim")
+    if report.undefined:
+        console.print("  macro: over the labels where the number is defined", style="dim")
     for label in report.labels:
-        reasons = dict.fromkeys(why for path, why in report.undefined.items() if path.startswith(f"labels.{label}."))
-        if reasons:
-            paragraph(console, f"{label}: undefined: {'; '.join(reasons)}")
+        for line in _undefined(label, report.undefined):
+            paragraph(console, line)
     lines = _lines(report)
     if lines:
         console.print()
@@ -32,6 +34,22 @@ def print_report(console: Console, report: Report) -> None:
     if optimism(report):
         console.print()
         paragraph(console, optimism(report))
+
+
+def _undefined(label: str, undefined: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each reason for which numbers of a label, or their intervals, are undefined."""
+    start = f"labels.{label}."
+    numbers_of: dict[str, list[str]] = {}
+    for path, why in undefined.items():
+        if path.startswith(start):
+            numbers_of.setdefault(why, []).append(path.removeprefix(start))
+    for why, numbers in numbers_of.items():
+        if all(number.endswith(".low") for number in numbers):
+            yield f"{label}: {why}"
+        elif len(numbers) == 1:
+            yield f"{label}: {numbers[0].replace('_', ' ')} is undefined: {why}"
+        else:
+            yield f"{label}: undefined: {why}"
 
 
 def _table(report: Report) -> Table:
