@@ -2,9 +2,12 @@
 
     python benchmarks/report_speed.py [--rows 160000] [--resamples 2000] [--threads 2] [--quick] [--json FILE]
 
-The targets are invented with the prevalences of Jigsaw 2018, labels that go together, and scores good enough for a ROC
-AUC of about 0.98. A part's time is that of a run with it alone, so that each has the drawing of resamples in it; the
-last row is what a report asks for. Each row runs in a process of its own, so that its peak memory is its own.
+The targets are invented with the prevalences of Jigsaw 2018, labels that go together, scores good enough for a ROC AUC
+of about 0.98, and texts of invented words, as long as comments are. The first rows are what is resampled; each has the
+drawing of resamples in it. Then come the parts of the report proper and `report_on`, which is all of them.
+
+Each row runs in a process of its own, so that its peak memory is its own. The machine's load is printed beside the
+wall time: where others use it too, the seconds of processors are those to compare.
 """
 
 import argparse
@@ -19,9 +22,16 @@ import numpy as np
 import numpy.typing as npt
 from own_process import forget_peak, in_own_process, peak_bytes
 
+from civility.data.dataset import Dataset
 from civility.metrics.counted import Decided, Means, Ranking
 from civility.metrics.intervals import percentile_interval
 from civility.metrics.resampling import Float64, Statistic, point, resample, strata_of
+from civility.report import Scored
+from civility.report.document import ClassifierFacts
+from civility.report.measure import measure
+from civility.report.slices import slices_of
+from civility.report.whole import Aspects, Subject, report_on
+from civility.report.worst import worst_errors
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 SHARES = (0.096, 0.010, 0.053, 0.003, 0.049, 0.009)
@@ -80,8 +90,26 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "ranking, any label": (any_label,),
     "decisions, six labels": (decisions,),
     "losses, six labels": (losses,),
-    "a whole report": (rankings, any_label, decisions, losses),
+    "all that is resampled": (rankings, any_label, decisions, losses),
 }
+_FACTS = ClassifierFacts(name="invented", max_length=256)
+REPORTS: dict[str, Callable[[Scored, int], object]] = {
+    "report: measure": lambda scored, num: measure(scored, (), name="speed", classifier=_FACTS, num_resamples=num),
+    "report: slices": lambda scored, num: slices_of(scored, {}),
+    "report: worst errors": lambda scored, num: worst_errors(scored),
+    "the whole report": lambda scored, num: report_on(scored, Subject("speed", (), _FACTS), Aspects(num_resamples=num)),
+}
+
+
+def invent_scored(num_rows: int) -> Scored:
+    """Return comments with texts: half of them up to 40 words, some hundreds, and one of twenty not in ASCII."""
+    rng = np.random.default_rng(1)
+    targets, scores = invent(num_rows)
+    words = np.array(["".join(chr(97 + letter) for letter in rng.integers(0, 26, 5)) for _ in range(3_000)])
+    lengths = np.minimum(600, rng.lognormal(np.log(40), 1, num_rows)).astype(int) + 1
+    texts = [" ".join(words[rng.integers(0, len(words), length)]) for length in lengths]
+    texts[::20] = [f"\u201c{text}\u201d" for text in texts[::20]]
+    return Scored(Dataset(tuple(texts), targets, tuple(map(str, range(num_rows))), LABELS), scores)
 
 
 def macro(results: dict[str, Float64]) -> Float64:
@@ -90,7 +118,23 @@ def macro(results: dict[str, Float64]) -> Float64:
     return mean
 
 
-def measure(case: Case) -> dict[str, float]:
+def measure_report(case: Case) -> dict[str, float]:
+    """Return seconds of the clock and of the processors, and peak memory, of one part of the report."""
+    scored = invent_scored(case.num_rows)
+    if case.num_threads == 1 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+    forget_peak()
+    memory_before = peak_bytes()
+    started, busy = time.perf_counter(), time.process_time()
+    REPORTS[case.part](scored, case.num_resamples)
+    return {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - busy,
+        "added_mib": (peak_bytes() - memory_before) / 2**20,
+    }
+
+
+def measure_resampled(case: Case) -> dict[str, float]:
     """Return seconds of the clock and of the processors, and peak memory, of one part."""
     targets, scores = invent(case.num_rows)
     forget_peak()
@@ -127,15 +171,17 @@ def main() -> None:
     num_resamples = options.resamples // 10 if options.quick else options.resamples
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that follow: resamples are what is done in parallel
     print(f"{options.rows:,} comments, {num_resamples:,} resamples, {options.threads} threads")
-    print(f"{'':<24}{'seconds':>9}{'of processors':>15}{'of it sorting':>15}{'added MiB':>11}{'numbers':>9}")
+    print(f"{'':<24}{'seconds':>9}{'of processors':>15}{'of it sorting':>15}{'added MiB':>11}{'load':>7}")
     rows = []
-    for part in PARTS:
+    for part in (*PARTS, *REPORTS):
         case = Case(part, options.rows, num_resamples, options.threads)
-        row = in_own_process(measure, case)
+        row = in_own_process(measure_resampled if part in PARTS else measure_report, case)
+        row["load"] = os.getloadavg()[0]
         rows.append({**case._asdict(), **row})
+        sorting = f"{row['sorting_seconds']:.2f}" if "sorting_seconds" in row else ""
         print(
-            f"{part:<24}{row['seconds']:>9.1f}{row['cpu_seconds']:>15.1f}{row['sorting_seconds']:>15.2f}"
-            f"{row['added_mib']:>11.0f}{row['numbers']:>9.0f}",
+            f"{part:<24}{row['seconds']:>9.1f}{row['cpu_seconds']:>15.1f}{sorting:>15}"
+            f"{row['added_mib']:>11.0f}{row['load']:>7.1f}",
             flush=True,
         )
     if options.json:
