@@ -170,7 +170,6 @@ def test_the_json_holds_what_was_found(tmp_path: Path) -> None:
         "high": row.difference.high,
         "p_value": row.difference.p_value,
         "verdict": str(row.difference.verdict),
-        "higher_is_better": True,
     }
 
 
@@ -273,3 +272,29 @@ def test_of_equally_good_classifiers_one_is_seldom_called_better(
     # 5 % of 40 are 2; 7 or more would come by chance in 1 of 300 cases.
     assert shown["macro"] <= 6
     assert shown["labels"] <= 6
+
+
+def test_labels_with_hardly_a_positive_are_not_judged(tmp_path: Path) -> None:
+    targets = np.zeros((200, len(LABELS)), dtype=np.float32)
+    targets[:9, 0] = 1
+    targets[:10, 1:] = 1
+    good = targets * 0.9 + 0.05
+    bad = np.ascontiguousarray(good[::-1])
+    names = [_write(tmp_path, "bad", targets, bad), _write(tmp_path, "good", targets, good)]
+    (found,) = compare(names)
+    verdicts = {label: row.difference.verdict for label, row in found.labels["roc_auc"].items()}
+    assert verdicts == {LABELS[0]: Verdict.NOT_MEASURABLE, **dict.fromkeys(LABELS[1:], Verdict.BETTER)}
+    assert found.labels["roc_auc"][LABELS[0]].difference.value > 0.5, "it is told all the same"
+
+
+def test_a_difference_can_be_shown_among_64_labels(tmp_path: Path) -> None:
+    labels = tuple(f"label {i}" for i in range(64))
+    rng = np.random.default_rng(0)
+    targets = (rng.random((60, 64)) < 0.3).astype(np.float32)
+    weak = rng.random((60, 64)).astype(np.float32)
+    strong = weak.copy()
+    strong[:, 0] = targets[:, 0] * 0.8 + 0.1
+    names = [_write(tmp_path, name, targets, scores, labels) for name, scores in (("a", weak), ("b", strong))]
+    (found,) = compare(names)
+    assert found.labels["roc_auc"]["label 0"].difference.verdict == Verdict.BETTER
+    assert found.labels["roc_auc"]["label 1"].difference.verdict == Verdict.NOT_SHOWN

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from civility.data.dataset import POSITIVE_FROM
 from civility.data.files import write_file
 from civility.errors import UserError
-from civility.metrics.compare import Difference, corrected, difference
+from civility.metrics.compare import Difference, Verdict, corrected, difference, resamples_needed
 from civility.metrics.counted import Decided, Ranking
 from civility.metrics.resampling import Statistic, point, resample, strata_of
 from civility.report import Report
@@ -26,6 +27,8 @@ from civility.run import OWN_REPORT, RunDirectory
 SCHEMA = 1
 METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall")
 MACRO = "macro"
+FEWEST = 10
+"""Positive and negative comments of a label, below which resamples spread too little for a verdict."""
 _NUM_RESAMPLES = 2_000
 Float64Array = npt.NDArray[np.float64]
 
@@ -133,7 +136,8 @@ class _Measured:
             flagged = np.asarray(own >= np.float32(report.labels[label].threshold))
             statistics[f"rank {label}"] = Ranking(targets, own)
             statistics[f"decide {label}"] = Decided(targets, flagged)
-        drawn = resample(statistics, strata_of(scores.targets), num_resamples=_NUM_RESAMPLES, seed=seed)
+        num_resamples = max(_NUM_RESAMPLES, resamples_needed(len(scores.labels)))
+        drawn = resample(statistics, strata_of(scores.targets), num_resamples=num_resamples, seed=seed)
         values: dict[str, dict[str, float]] = {metric: {} for metric in METRICS}
         resampled: dict[str, dict[str, Float64Array]] = {metric: {} for metric in METRICS}
         for key, statistic in statistics.items():
@@ -159,6 +163,7 @@ def _compare(first: _Measured, other: _Measured) -> Comparison:
     labels, macro = {}, {}
     for metric in METRICS:
         rows = {label: _row(first, other, metric, [label]) for label in first.scores.labels}
+        rows |= {label: _unjudged(rows[label]) for label in _too_few(first.scores)}
         judged = corrected([row.difference for row in rows.values()])
         labels[metric] = {
             label: replace(row, difference=one) for (label, row), one in zip(rows.items(), judged, strict=True)
@@ -168,9 +173,20 @@ def _compare(first: _Measured, other: _Measured) -> Comparison:
     return Comparison(first.name, other.name, first.scores.digest, len(first.scores.ids), labels, macro)
 
 
+def _too_few(scores: Scores) -> list[str]:
+    """Return the labels with fewer than 10 positive or negative comments."""
+    positive, negative = (scores.targets >= POSITIVE_FROM).sum(axis=0), (scores.targets < POSITIVE_FROM).sum(axis=0)
+    return [label for label, least in zip(scores.labels, np.minimum(positive, negative), strict=True) if least < FEWEST]
+
+
+def _unjudged(row: Row) -> Row:
+    nothing = Difference(row.difference.value, math.nan, math.nan, math.nan, Verdict.NOT_MEASURABLE)
+    return replace(row, difference=nothing)
+
+
 def _row(first: _Measured, other: _Measured, metric: str, labels: Sequence[str]) -> Row:
     """Return the mean of a metric over labels, in both reports; NaN of none."""
-    nothing = np.full(_NUM_RESAMPLES, np.nan)
+    nothing = np.array([np.nan])
     sides = [
         (
             sum(one.values[metric][label] for label in labels) / len(labels) if labels else math.nan,

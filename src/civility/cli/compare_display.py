@@ -34,6 +34,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 
 def _cells(row: Row) -> tuple[str, str, str, Text]:
     each = row.difference
-    found = "-" if each.value != each.value else f"{each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
+    found = "-" if each.value != each.value else f"{each.value:+.4f}"
+    if each.low == each.low:
+        found += f" [{each.low:+.4f}, {each.high:+.4f}]"
     verdict = str(each.verdict)
     return shown(row.first), shown(row.other), found, Text(verdict, style=_STYLES.get(verdict, "dim"))
