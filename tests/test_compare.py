@@ -170,7 +170,6 @@ def test_the_json_holds_what_was_found(tmp_path: Path) -> None:
         "high": row.difference.high,
         "p_value": row.difference.p_value,
         "verdict": str(row.difference.verdict),
-        "higher_is_better": True,
     }
 
 
