@@ -43,7 +43,7 @@ def _capitals(text: str) -> str:
 
 
 def _cases(text: str) -> tuple[int, int]:
-    """Return the numbers of capitals and of cased letters. Character by character it takes a minute of 160,000."""
+    """Return the numbers of capitals and of cased letters. Character by character it took the most of all slicing."""
     if text.isascii():
         data = text.encode()
         upper = len(data) - len(data.translate(None, _UPPER))
