@@ -18,7 +18,7 @@ from civility.data.files import write_file
 from civility.errors import UserError
 from civility.metrics.compare import Difference, Verdict, corrected, difference, resamples_needed
 from civility.metrics.counted import Decided, Ranking
-from civility.metrics.resampling import Statistic, point, resample, strata_of
+from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
 from civility.report import Report
 from civility.report.pages import ReportFiles
 from civility.report.scores import Scores, read_scores_of
@@ -190,7 +190,7 @@ def _row(first: _Measured, other: _Measured, metric: str, labels: Sequence[str])
     sides = [
         (
             sum(one.values[metric][label] for label in labels) / len(labels) if labels else math.nan,
-            np.mean([one.resampled[metric][label] for label in labels], axis=0) if labels else nothing,
+            mean_of_defined(np.stack([one.resampled[metric][label] for label in labels])) if labels else nothing,
         )
         for one in (first, other)
     ]
