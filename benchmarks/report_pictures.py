@@ -24,6 +24,13 @@ _STEPS = 12
 """By which the first threshold is moved."""
 
 
+def _without_folders(report: Report) -> Report:
+    """Return the report with names of files in place of their paths, which are of one machine."""
+    data = report.data.model_copy(update={"files": tuple(Path(file).name for file in report.data.files)})
+    classifier = report.classifier.model_copy(update={"name": Path(report.classifier.name).name})
+    return report.model_copy(update={"data": data, "classifier": classifier})
+
+
 def main() -> None:
     """Draw the page, open it, take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -34,7 +41,7 @@ def main() -> None:
     if program is None:
         sys.exit("no chromium, chromium-browser or google-chrome is installed")
     options.out.mkdir(parents=True, exist_ok=True)
-    report = Report.from_json(options.report.read_text(encoding="utf-8"), str(options.report))
+    report = _without_folders(Report.from_json(options.report.read_text(encoding="utf-8"), str(options.report)))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "report.html"
         path.write_text(to_html(report), encoding="utf-8")
