@@ -10,6 +10,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 READ_CORPUS = "from civility.data.starter import starter_corpus as c; print(len(c('train')), len(c('held-out')))"
+READ_SUITE = "from civility.probes.suites import read_suite; print(len(read_suite('civility:suite').cases))"
+READ_PAGE = (
+    "import sys, civility.report.page; from importlib.resources import files; page = files('civility.report.page'); "
+    "[(page / f).read_text() for f in ('page.html', 'page.css', 'plot.css', 'page.js', 'explorer.js')]; "
+    "assert 'torch' not in sys.modules"
+)
 IMPORT_NOUNS = (
     "import civility, sys; civility.Recipe(); civility.Dataset; civility.Report; assert 'torch' not in sys.modules"
 )
@@ -40,6 +46,8 @@ def main() -> None:
         assert run(binaries / "civility", "recipes", "baseline") == shipped
         run(python, "-c", IMPORT_NOUNS)
         assert run(python, "-c", READ_CORPUS).split() == ["3520", "543"]
+        assert int(run(python, "-c", READ_SUITE)) >= 150
+        run(python, "-c", READ_PAGE)
         out = folder / "run"
         message = run(binaries / "civility", "train", "starter", "--out", out, expect=2)
         assert "pip install 'civility[train]'" in message, message
