@@ -149,7 +149,7 @@ def test_a_validation_label_without_a_positive_is_a_warning(civility: Run, tiny_
     )
     assert done.code == 0, done.err
     assert "threat undefined (no positive comment)" in " ".join(done.out.split())
-    assert "threat: undefined: no positive comment among 12" in done.out
+    assert "threat: undefined: ROC AUC, recall: no positive comment among 12" in " ".join(done.out.split())
 
 
 def test_validation_comments_that_are_also_in_training_are_counted(

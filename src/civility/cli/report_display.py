@@ -8,10 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from civility.report.document import AnyLabel, BiasReport, Estimate, LabelReport, Macro, Report
-from civility.report.words import one_line, optimism, shown, with_interval
+from civility.report.words import METRIC_NAMES, one_line, optimism, shown, with_interval
 
 _WIDTH = 100
 _LONGEST_NAME = 17
+_SHOWN = ("roc_auc", "precision", "recall")
 _STYLES = {"good": "green", "review": "yellow", "weak": "red", "unsure": "magenta", "undefined": "dim"}
 
 
@@ -21,7 +22,7 @@ def print_report(console: Console, report: Report) -> None:
     console.print()
     console.print(_table(report))
     console.print("  in brackets: 95 % intervals; precision and recall at the threshold", style="dim")
-    if report.undefined:
+    if any(getattr(numbers, name).value is None for numbers in report.labels.values() for name in _SHOWN):
         console.print("  macro: over the labels where the number is defined", style="dim")
     for label in report.labels:
         for line in _undefined(label, report.undefined):
@@ -37,19 +38,15 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _undefined(label: str, undefined: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each reason for which numbers of a label, or their intervals, are undefined."""
-    start = f"labels.{label}."
-    numbers_of: dict[str, list[str]] = {}
-    for path, why in undefined.items():
-        if path.startswith(start):
-            numbers_of.setdefault(why, []).append(path.removeprefix(start))
-    for why, numbers in numbers_of.items():
-        if all(number.endswith(".low") for number in numbers):
-            yield f"{label}: {why}"
-        elif len(numbers) == 1:
-            yield f"{label}: {numbers[0].replace('_', ' ')} is undefined: {why}"
-        else:
-            yield f"{label}: undefined: {why}"
+    """Yield a line for each reason for which numbers of a label in the table, or their intervals, are undefined."""
+    numbers_of: dict[tuple[str, str], list[str]] = {}
+    for number in _SHOWN:
+        for end, said in (("", ""), (".low", "interval of ")):
+            why = undefined.get(f"labels.{label}.{number}{end}")
+            if why is not None:
+                numbers_of.setdefault((said, why), []).append(METRIC_NAMES[number])
+    for (said, why), numbers in numbers_of.items():
+        yield f"{label}: undefined: {said}{', '.join(numbers)}: {why}"
 
 
 def _table(report: Report) -> Table:
