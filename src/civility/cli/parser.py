@@ -196,13 +196,7 @@ examples:
 """,
     )
     parser.add_argument("target", metavar="TARGET", help=_TARGET)
-    parser.add_argument(
-        "--data",
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="labelled comments; default: the comments that the run held out for validation",
-    )
+    _add_labelled_data(parser)
     parser.add_argument("--name", default="", metavar="NAME", help="of the report; default: the first file's")
     parser.add_argument("--out", metavar="DIR", help="folder of the report; default: the run's reports, or ./reports")
     _add_many(parser, "--require", "REQUIREMENT", "what the report must show, as 'macro.roc_auc >= 0.98'", nargs=1)
@@ -262,13 +256,7 @@ examples:
 """,
     )
     parser.add_argument("target", metavar="TARGET", help="a run directory or a classifier folder")
-    parser.add_argument(
-        "--data",
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="labelled comments; default: the comments that the run held out for validation",
-    )
+    _add_labelled_data(parser)
     parser.add_argument(
         "--policy",
         default="default: f1",
@@ -299,6 +287,16 @@ examples:
     parser.add_argument("reports", nargs="+", metavar="REPORT", help="JSON files of reports, or run directories")
     parser.add_argument("--out", metavar="FILE", help="JSON file for the numbers")
     parser.add_argument("--seed", type=_from_zero, default=0, metavar="NUMBER", help="of the bootstrap")
+
+
+def _add_labelled_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="labelled comments; default: the comments that the run held out for validation",
+    )
 
 
 def _add_many(parser: argparse.ArgumentParser, option: str, metavar: str, help: str, nargs: str | int = "+") -> None:
