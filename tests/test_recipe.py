@@ -144,8 +144,8 @@ def _error(name: str, changes: dict[str, object] | None = None) -> UserError:
         ("training.warmup_fraction", 1, "training.warmup_fraction = 1: expected less than 1"),
         (
             "training.loss",
-            "focal",
-            "training.loss = 'focal': expected 'weighted_bce', 'pos_weight_bce' or 'bce'",
+            "hinge",
+            "training.loss = 'hinge': expected 'weighted_bce', 'pos_weight_bce', 'bce', 'focal' or 'asymmetric'",
         ),
         (
             "training.precision",
@@ -160,6 +160,11 @@ def _error(name: str, changes: dict[str, object] | None = None) -> UserError:
         ("model.name", "", "model.name = '': expected at least 1 character"),
         ("seed", -1, "seed = -1: expected greater than or equal to 0"),
         ("training", 3, "training = 3: expected a section"),
+        (
+            "regularization.dropout",
+            -0.5,
+            "regularization.dropout = -0.5: expected a share from 0 to below 1, or -1",
+        ),
         *(
             (
                 "data.validation",

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from civility.data.dataset import POSITIVE_FROM
 
-LossName = Literal["weighted_bce", "pos_weight_bce", "bce"]
+LossName = Literal["weighted_bce", "pos_weight_bce", "bce", "focal", "asymmetric"]
 _FREQUENCY_FLOOR = 1e-6
 
 
