@@ -1,0 +1,61 @@
+"""What `ablation.py` varies: settings by the name of the variant, on top of the common ones, the baseline's.
+
+The encoder is the starter model, and a few settings are scaled to it and to a short run; all else is the baseline.
+"""
+
+BASE = {
+    "model.name": "all-MiniLM-L6-v2",
+    "data.max_length": "64",
+    "evaluation.max_length": "128",
+    "training.epochs": "2",
+    "training.batch_size": "32",
+    "training.learning_rate": "3e-4",
+    "training.checkpoint_minutes": "0",
+}
+"""Of every variant; the learning rate is the best of those screened."""
+
+VARIANTS: dict[str, dict[str, str]] = {
+    "baseline": {},
+    # losses: what to do about rare labels
+    "bce": {"training.loss": "bce"},
+    "pos_weight": {"training.loss": "pos_weight_bce"},
+    "pos_weight_root": {"training.loss": "pos_weight_bce", "training.weight_power": "0.5"},
+    "weighted_root": {"training.weight_power": "0.5"},
+    "effective_number": {"loss.class_weights": "effective_number", "loss.effective_beta": "0.999"},
+    "focal": {"training.loss": "focal"},
+    "asymmetric": {"training.loss": "asymmetric"},
+    "label_smoothing": {"loss.label_smoothing": "0.05"},
+    "class_aware": {"training.sampling": "class_aware"},
+    "class_aware_bce": {"training.sampling": "class_aware", "training.loss": "bce"},
+    # learning rate and schedule
+    "rate_1e-4": {"training.learning_rate": "1e-4"},
+    "rate_6e-4": {"training.learning_rate": "6e-4"},
+    "bce_rate_6e-4": {"training.loss": "bce", "training.learning_rate": "6e-4"},
+    "cosine": {"training.schedule": "cosine"},
+    "one_cycle": {"training.schedule": "one_cycle"},
+    "constant": {"training.schedule": "constant"},
+    "batch_16": {"training.batch_size": "16"},
+    "epochs_4": {"training.epochs": "4"},
+    # optimisers
+    "muon": {"training.optimizer": "muon"},
+    "adafactor": {"training.optimizer": "adafactor"},
+    "schedule_free": {"training.optimizer": "schedule_free", "training.schedule": "constant"},
+    "beta2_98": {"training.adam_beta2": "0.98"},
+    "decay_on_matrices": {"training.weight_decay_on": "matrices"},
+    # regularisers
+    "no_dropout": {
+        "regularization.dropout": "0",
+        "regularization.attention_dropout": "0",
+        "regularization.head_dropout": "0",
+    },
+    "layer_decay": {"regularization.layer_decay": "0.9"},
+    "gradual_unfreezing": {"regularization.unfreeze_fraction": "0.3"},
+    "reinit_1": {"regularization.reinit_layers": "1"},
+    "r_drop": {"regularization.r_drop": "1"},
+    "multi_sample_dropout": {"regularization.multi_sample_dropout": "4", "regularization.head_dropout": "0.3"},
+    "token_dropout": {"regularization.token_dropout": "0.1"},
+    "ema": {"regularization.average": "ema", "regularization.ema_decay": "0.99"},
+    "swa": {"regularization.average": "swa", "regularization.swa_start": "0.5"},
+    "fgm": {"regularization.adversarial": "fgm", "regularization.adversarial_size": "0.5"},
+    "awp": {"regularization.adversarial": "awp", "regularization.adversarial_size": "0.01"},
+}
