@@ -4,10 +4,11 @@
     CIVILITY_DATA=FOLDER python benchmarks/ablation.py OUT --table
 
 Every variant is an ordinary run directory OUT/NAME/seed-S; what is finished is kept, what was cut is gone on with, so
-the command can be repeated. The comments come from `jigsaw-2018/train.parquet`, from the nine tenths that `civility train`
-trains on with seed 42: nothing that is screened here ever sees the tenth on which finalists are judged. 6,000 comments
-train, drawn as they come; 2,400 others validate, among them many of rare labels, whose ROC AUC would else be too noisy
-to tell anything (it does not hang on how frequent a label is; average precision and calibration do, and are not read).
+the command can be repeated. The comments come from `jigsaw-2018/train.parquet`, from the nine tenths that
+`civility train` trains on with seed 42: nothing that is screened here ever sees the tenth on which finalists are
+judged. 6,000 comments train, drawn as they come; 2,400 others validate, among them many of rare labels, whose ROC AUC
+would else be too noisy to tell anything (it does not hang on how frequent a label is; average precision and
+calibration do, and are not read).
 """
 
 import argparse
