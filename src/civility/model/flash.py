@@ -45,6 +45,8 @@ class FlashForward(PackedForward):
         except Exception:
             self.undo()
             raise
+        for layer, former in zip(self._body.encoder.layer, self._attentions, strict=True):
+            _keep_dropout(layer.attention.self, former)
         for name, parameter in model.named_parameters():  # the new ones among them would all be trained
             parameter.requires_grad_(name not in frozen)
 
@@ -67,6 +69,15 @@ class FlashForward(PackedForward):
             hidden, boundaries, info.max_seqlen, rel_embeddings=relative, packed_info=info
         )[0]
         return context if first is None else context[first]
+
+
+def _keep_dropout(attention: Any, former: Any) -> None:
+    """Let an attention drop what the one before it did: it is made from the configuration, not from that one."""
+    for name in ("dropout", "pos_dropout"):
+        if hasattr(attention, name) and hasattr(former, name):
+            getattr(attention, name).p = getattr(former, name).p
+    if hasattr(attention, "attention_probability_dropout"):  # what its kernels read
+        attention.attention_probability_dropout = former.dropout.p
 
 
 @functools.lru_cache(maxsize=2)  # the same for all layers of a pass

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from civility.errors import UserError
+from civility.model.parts import embeddings_of, layers_of
 
 
 def freeze(model: Any, *, embeddings: bool, num_layers: int) -> None:
@@ -20,22 +21,12 @@ def freeze(model: Any, *, embeddings: bool, num_layers: int) -> None:
     ------
     UserError : the model has not so many layers, or they are not where encoders have them
     """
-    body = model.base_model
     if embeddings or num_layers:
-        _freeze(getattr(body, "embeddings", model.get_input_embeddings()))
-        # DeBERTa's embeddings of distances, which all layers read, and their norm.
-        for name in ("rel_embeddings", "LayerNorm"):
-            part = getattr(getattr(body, "encoder", None), name, None)
-            if part is not None:
-                _freeze(part)
+        for part in embeddings_of(model):
+            _freeze(part)
     if not num_layers:
         return
-    layers = getattr(getattr(body, "encoder", None), "layer", None)
-    if not isinstance(layers, nn.ModuleList):
-        raise UserError(
-            f"training.freeze_layers = {num_layers}: the layers of a {type(body).__name__} are not known",
-            "set it to 0, or choose a BERT, RoBERTa or DeBERTa",
-        )
+    layers = layers_of(model, "training.freeze_layers", num_layers)
     if num_layers > len(layers):
         raise UserError(
             f"training.freeze_layers = {num_layers}: the model has {len(layers)} layers",

@@ -120,7 +120,15 @@ class ModelSize:
         return int(_BYTES * self.layers * layer)
 
     def training_bytes(
-        self, num_texts: int, length: int, *, half: bool, shared: bool, packed: bool = False, checkpointed: bool = False
+        self,
+        num_texts: int,
+        length: int,
+        *,
+        half: bool,
+        shared: bool,
+        packed: bool = False,
+        checkpointed: bool = False,
+        passes: int = 1,
     ) -> int:
         """Return about how many bytes a process takes that trains the model.
 
@@ -130,8 +138,9 @@ class ModelSize:
         half : autocast to 16 bits, which keeps a copy of the weights that are multiplied
         shared : several processes, which exchange gradients in buffers of their own
         packed, checkpointed : see `activation_bytes`
+        passes : of a micro-batch that are kept at once
         """
         casts = 2 * (self.num_parameters - self.num_embedding) if half else 0
         buffers = _BYTES * self.num_trained if shared else 0
-        kept = self.activation_bytes(num_texts, length, packed=packed, checkpointed=checkpointed)
+        kept = passes * self.activation_bytes(num_texts, length, packed=packed, checkpointed=checkpointed)
         return self.state_bytes + casts + buffers + kept + _LIBRARIES

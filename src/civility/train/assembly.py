@@ -23,6 +23,13 @@ from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.train.doctor import Check, agreed, checks_before_loading, checks_of_the_tokens, refuse_failed
 from civility.train.facts import Listener, RunChecked, Speed
+from civility.train.regularization import (
+    average_of,
+    change_model,
+    mask_id_of,
+    refuse_unfit,
+    regularizers_of,
+)
 from civility.training.devices import (
     MixedPrecision,
     choose_device,
@@ -77,17 +84,22 @@ def _start_threads(recipe: Recipe, accelerator: Any, before: int) -> Threads:
 
 @dataclass(frozen=True, eq=False)
 class RunTokens:
-    """The tokens of a run's comments, the tokenizer that made them, and how the cache of tokens took part."""
+    """The tokens of a run's comments, the tokenizer that made them, and how the cache of tokens took part.
+
+    ``mask_id`` is what is put in the place of some of them in training; None where nothing is.
+    """
 
     tokenizer: Any
     training: Tokens
     validation: Tokens
     cache_uses: tuple[CacheUse, ...]
+    mask_id: int | None = None
 
     @functools.cached_property
     def in_use(self) -> npt.NDArray[np.int64]:
-        """(U,) ids that the comments use, ascending."""
-        return ids_in_use(self.training, self.validation)
+        """(U,) ids that the comments use, ascending, that of the mask among them if there is one."""
+        used = ids_in_use(self.training, self.validation)
+        return used if self.mask_id is None else np.union1d(used, [self.mask_id])
 
 
 def tokenise_comments(recipe: Recipe, data: PreparedData, accelerator: Any) -> RunTokens:
@@ -95,14 +107,15 @@ def tokenise_comments(recipe: Recipe, data: PreparedData, accelerator: Any) -> R
 
     Raises
     ------
-    UserError : the tokenizer cannot be had
+    UserError : the tokenizer cannot be had, or has not what is to be put in the place of tokens
     """
     tokenizer = load_tokenizer(recipe.model.name, recipe.model.revision or None)
+    mask_id = mask_id_of(recipe, tokenizer)
     cache = default_cache_folder(os.environ)
     with first_of_machine_first(accelerator):
         training, use = cached_tokens(tokenizer, data.training.texts, recipe.data.max_length, cache)
         validation, other = cached_tokens(tokenizer, data.validation.texts, recipe.scoring_length, cache)
-    return RunTokens(tokenizer, training, validation, (use, other))
+    return RunTokens(tokenizer, training, validation, (use, other), mask_id)
 
 
 def check_and_load(
@@ -121,6 +134,7 @@ def check_and_load(
     UserError : a check failed: a machine too small is told, not killed while the weights are loaded
     """
     name, revision, settings = recipe.model.name, recipe.model.revision or None, recipe.training
+    refuse_unfit(recipe)
     config = load_config(name, revision)
     size = ModelSize.of(config, len(data.training.labels)).training(
         rows_in_use=len(tokens.in_use) if settings.vocabulary_in_use else None,
@@ -159,7 +173,7 @@ def build_trainer(
 
     Raises
     ------
-    UserError : what shall be frozen is not there
+    UserError : what shall be frozen, or changed, is not there
     """
     settings = recipe.training
     shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
@@ -168,6 +182,7 @@ def build_trainer(
     share = positive_share(data.training.targets)
     loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
     model = encoder.model
+    change_model(recipe, model)
     freeze(model, embeddings=settings.freeze_embeddings, num_layers=settings.freeze_layers)
     # Cut down before it moves: the whole matrix need not fit on the device.
     vocabulary, why = _vocabulary(model, tokens) if settings.vocabulary_in_use else (None, "switched off")
@@ -192,6 +207,8 @@ def build_trainer(
         plan_of(recipe, shape, len(tokens.training)),
         shape,
         vocabulary=vocabulary,
+        regularizers=regularizers_of(recipe, model, tokens.tokenizer),
+        average=average_of(recipe, model),
     )
     speed = Speed(
         attention=choice.forward.name,

@@ -10,6 +10,7 @@ from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.train.doctor import Check
 from civility.train.doctor.machine_checks import CHECKPOINT_BYTES, check_fit, gib
+from civility.train.regularization import costs_of
 from civility.training.devices import processes_here, smallest_everywhere
 from civility.training.fit import (
     HEAP_SPREAD,
@@ -105,11 +106,12 @@ def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Se
 
 def _reserved_bytes(num_trained: int, recipe: Recipe, trainer: Trainer) -> int:
     """Return what a run takes of memory beside weights and a micro-batch, and has not taken before its first step."""
-    each = _GRADIENT + _MOMENTS
+    costs = costs_of(recipe)
+    each = _GRADIENT + _MOMENTS + costs.kept + costs.in_step
     if trainer.accelerator.num_processes > 1:
         each += _GRADIENT  # buffers in which they are exchanged
     if trainer.precision.device != "cuda" and recipe.training.checkpoint_minutes:
-        each += CHECKPOINT_BYTES  # the copy that is written beside training
+        each += CHECKPOINT_BYTES + costs.kept  # the copy that is written beside training
     return each * num_trained
 
 

@@ -23,8 +23,8 @@ from civility.run.log import LineLog
 from civility.train.resume import best_step_of
 from civility.training.checkpoint import (
     Snapshot,
+    load_best_weights,
     load_logits,
-    load_weights,
     save_checkpoint,
     take_snapshot,
     verify_checkpoint,
@@ -189,11 +189,11 @@ class Keeper:
         """Put the weights of the best epoch into the model, and return the validation logits they gave."""
         if self._unwritten_best is not None:
             assert self._unwritten_best.logits is not None
-            model.load_state_dict(self._unwritten_best.weights, strict=False)
+            self._unwritten_best.put_best(model)
             return self._unwritten_best.logits
         folder = self.run.checkpoint(self.best_step)
         verify_checkpoint(folder, to_go_on=False)
-        load_weights(folder, model)
+        load_best_weights(folder, model)
         return load_logits(folder)
 
     def _snapshot(self, logits: Float32Array | None) -> Snapshot:
@@ -207,7 +207,13 @@ class Keeper:
             "metrics_size": self.metrics.size,
         }
         return take_snapshot(
-            trainer.model, trainer.optimizer, trainer.precision.scaler, trainer.progress, facts=facts, logits=logits
+            trainer.model,
+            trainer.optimizer,
+            trainer.precision.scaler,
+            trainer.progress,
+            average=trainer.average,
+            facts=facts,
+            logits=logits,
         )
 
     def _prune(self, newest: Path) -> None:

@@ -188,7 +188,9 @@ class Session:
             trainer.shape = replace(trainer.shape, global_size=facts["global_size"])
             trainer.plan = plan_of(self.recipe, trainer.shape, len(trainer.data.tokens))
             self.loss_watch = LossWatch(trainer.plan.schedule.num_steps, trainer.plan.schedule.num_warmup_steps)
-        trainer.progress = load_checkpoint(point.folder, trainer.model, trainer.optimizer, trainer.precision.scaler)
+        trainer.progress = load_checkpoint(
+            point.folder, trainer.model, trainer.optimizer, trainer.precision.scaler, trainer.average
+        )
         self.loss_watch.restore(facts["loss_watch"])
         self.stopping.last_epoch = facts["stopping"]["last_epoch"]
         if point.forgets_best:

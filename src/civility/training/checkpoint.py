@@ -5,6 +5,7 @@ the sha256 of its files in the form of ``sha256sum``, so that a cut or edited on
 
     model.safetensors        weights, tied ones once
     optimizer.safetensors    the moments of AdamW
+    average.safetensors      weights that are validated in the place of those above, where there are such
     validation.safetensors   logits of the validation comments, (N, L) float32; after an epoch only
     progress.json            the place in the run, the scale of fp16, and what the run wants to know of itself
     SHA256SUMS               of all of these
@@ -15,7 +16,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
 from civility.errors import UserError
 from civility.model.storage import save_tensors
+from civility.training.averaging import Average, put_weights
 from civility.training.progress import Progress
 
 _WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
+_AVERAGE = "average.safetensors"
 _PROGRESS, _SUMS = "progress.json", "SHA256SUMS"
 _SCHEMA = 3
 
@@ -49,20 +52,27 @@ class Snapshot:
     optimizer : the state of AdamW, ``{"parameter index.name": tensor}``
     content : the place, the scale of fp16, and the caller's facts, as JSON
     logits : of the validation comments, (N, L), if they were scored with these weights
+    average : weights that are validated in the place of those of the same names; empty: all are the model's own
     """
 
     weights: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
     content: dict[str, Any]
     logits: Float32Array | None = None
+    average: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def copied(self) -> "Snapshot":
         """Return a copy in the processor's memory, which training on does not change."""
-        weights, optimizer = (
+        weights, optimizer, average = (
             {name: torch.clone(tensor.cpu()) for name, tensor in tensors.items()}
-            for tensors in (self.weights, self.optimizer)
+            for tensors in (self.weights, self.optimizer, self.average)
         )
-        return Snapshot(weights, optimizer, self.content, self.logits)
+        return Snapshot(weights, optimizer, self.content, self.logits, average)
+
+    def put_best(self, model: Any) -> None:
+        """Put the weights that were validated into a model."""
+        put_weights(model, self.weights)
+        put_weights(model, self.average)
 
 
 def take_snapshot(
@@ -71,6 +81,7 @@ def take_snapshot(
     scaler: Any,
     progress: Progress,
     *,
+    average: Average | None = None,
     facts: Mapping[str, Any] | None = None,
     logits: Float32Array | None = None,
 ) -> Snapshot:
@@ -82,6 +93,7 @@ def take_snapshot(
     optimizer : AdamW, whose state is a tensor or a number a parameter and name
     scaler : torch's gradient scaler, or None
     progress : the place between two steps
+    average : of the weights, if they are averaged
     facts : whatever else is to come back with `read_facts`, as JSON
     logits : of the validation comments, if they have been scored with these weights
     """
@@ -91,7 +103,10 @@ def take_snapshot(
         "scaler": scaler.state_dict() if scaler is not None else None,
         "facts": dict(facts or {}),
     }
-    return Snapshot(_distinct(model.state_dict()), _flat_optimizer_state(optimizer), content, logits)
+    averaged: dict[str, torch.Tensor] = {}
+    if average is not None:
+        averaged, content["average"] = average.weights(), average.state()
+    return Snapshot(_distinct(model.state_dict()), _flat_optimizer_state(optimizer), content, logits, averaged)
 
 
 def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
@@ -104,6 +119,8 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
     with write_folder(folder) as beside:
         save_tensors(snapshot.weights, beside / _WEIGHTS)
         save_tensors(snapshot.optimizer, beside / _OPTIMIZER)
+        if snapshot.average:
+            save_tensors(snapshot.average, beside / _AVERAGE)
         if snapshot.logits is not None:
             save_tensors({"logits": torch.from_numpy(snapshot.logits)}, beside / _LOGITS)
         (beside / _PROGRESS).write_text(json.dumps(snapshot.content, indent=2) + "\n", encoding="utf-8")
@@ -124,7 +141,8 @@ def verify_checkpoint(folder: Path, *, to_go_on: bool = True) -> None:
     try:
         written = (folder / _SUMS).read_text(encoding="utf-8")
         recorded = {name: digest for digest, name in (line.split("  ", 1) for line in written.splitlines())}
-        needed = {_WEIGHTS, _OPTIMIZER, _PROGRESS, *recorded} if to_go_on else {_WEIGHTS, _LOGITS}
+        of_classifier = {_WEIGHTS, _LOGITS, *({_AVERAGE} & set(recorded))}
+        needed = {_WEIGHTS, _OPTIMIZER, _PROGRESS, *recorded} if to_go_on else of_classifier
         found = {name: digest for name, digest in _digests(folder).items() if to_go_on or name in needed}
     except (OSError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder}: no checkpoint: {_SUMS} is missing, or cannot be read") from error
@@ -205,8 +223,24 @@ def load_weights(folder: Path, model: Any) -> None:
     model.load_state_dict(weights, strict=False)
 
 
-def load_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, scaler: Any) -> Progress:
+def load_best_weights(folder: Path, model: Any) -> None:
+    """Put the weights that were validated into an unwrapped model: the averaged ones, where there are such.
+
+    Raises
+    ------
+    UserError : the checkpoint belongs to another model
+    """
+    load_weights(folder, model)
+    if (folder / _AVERAGE).is_file():
+        put_weights(model, load_file(folder / _AVERAGE))
+
+
+def load_checkpoint(
+    folder: Path, model: Any, optimizer: torch.optim.Optimizer, scaler: Any, average: Average | None = None
+) -> Progress:
     """Put a run's state back as `save_checkpoint` found it, bit for bit, and return its place.
+
+    An average that the checkpoint does not know of begins where it stands.
 
     Raises
     ------
@@ -223,7 +257,17 @@ def load_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, 
     optimizer.load_state_dict(state)
     if scaler is not None and content["scaler"] is not None:
         scaler.load_state_dict(content["scaler"])
+    if average is not None and "average" in content:
+        average.restore(_averaged(folder, model), content["average"])
     return Progress(**content["progress"])
+
+
+def _averaged(folder: Path, model: Any) -> dict[str, torch.Tensor]:
+    """Return the averaged weights of a checkpoint, each where the model has its own; none where it has not begun."""
+    if not (folder / _AVERAGE).is_file():
+        return {}
+    own = model.state_dict()
+    return {name: tensor.to(own[name].device) for name, tensor in load_file(folder / _AVERAGE).items()}
 
 
 def _distinct(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -17,11 +17,15 @@ from civility.model.batches import Batch, gather
 from civility.model.forward import Forward
 from civility.model.tokens import Tokens
 from civility.model.vocabulary import EmbeddingInUse
+from civility.training.adversarial import Adversary, gradients_set_aside
+from civility.training.averaging import Average, in_place
+from civility.training.consistency import loss_of_passes
 from civility.training.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
 from civility.training.loss import Loss
 from civility.training.optimizer import LinearSchedule, clip_gradients
 from civility.training.order import BatchShape, Rows, epoch_order, micro_batches, step_seed
 from civility.training.progress import EpochDone, NotFinite, Progress, StepDone, Validation
+from civility.training.regularizers import Regularizers
 
 _MOST_SKIPPED_IN_A_ROW = 40
 """The scale starts at 2 ** 16 and is halved at each skip: after so many it is far below 1, and hope is over."""
@@ -72,6 +76,8 @@ class Trainer:
     shape : of a step; its micro-batch is halved when the memory is too small for it
     progress : where to start
     vocabulary : the model's token embedding, where only its rows in use are trained
+    regularizers : what a step does beside its plain loss
+    average : of the weights, which is validated in their place
     """
 
     accelerator: Any
@@ -85,6 +91,8 @@ class Trainer:
     shape: BatchShape
     progress: Progress = field(default_factory=Progress)
     vocabulary: EmbeddingInUse | None = None
+    regularizers: Regularizers = field(default_factory=Regularizers)
+    average: Average | None = None
     _num_skipped_in_a_row: int = 0
 
     def run(
@@ -112,7 +120,8 @@ class Trainer:
                 yield fact
             training_loss = self.progress.mean_loss
             self.model.eval()
-            validation = validate()
+            with in_place(self.average, self.model):
+                validation = validate()
             self.progress = Progress(epoch + 1, 0, self.progress.step)
             seconds = time.perf_counter() - started
             yield EpochDone(epoch + 1, self.progress.step, training_loss, validation, seconds)
@@ -125,6 +134,8 @@ class Trainer:
         learning_rate = self.plan.schedule.learning_rate(self.progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
+        if self.regularizers.thaw is not None:
+            self.regularizers.thaw.apply(self.progress.step, self.plan.schedule.num_steps)
         # Every process knows the rows of the whole step, so the global count costs no communication.
         num_known = self._num_known(rows)
         sums, stop = self._accumulate_in_memory(rows, epoch, num_known, wants_stop)
@@ -152,19 +163,16 @@ class Trainer:
     ) -> tuple[_Sums, bool]:
         """Add the step's gradients over micro-batches and processes, in smaller ones until the memory suffices.
 
-        Return the sums, the loss over all processes, and whether one of them was asked to stop.
+        Return the sums, the loss over all processes, and whether one of them was asked to stop. With an adversary the
+        gradients are the mean of those here and at the weights that it has moved; what is told is of the first pass.
         """
-        accelerator, place = self.accelerator, self.progress.step
+        adversary, place = self.regularizers.adversary, self.progress.step
         while True:
-            # Dropout is a function of the place: resuming or evaluating in between cannot disturb it.
-            torch.manual_seed(step_seed(self.plan.seed, epoch, place, accelerator.process_index))
-            sums = self._accumulate(rows, num_known)
-            told = torch.tensor([sums is None, wants_stop()], dtype=torch.float32, device=accelerator.device)
-            loss_sum = told.new_zeros(1) if sums is None else sums.loss.reshape(1)
-            total, num_short, num_stop = accelerator.reduce(torch.cat([loss_sum, told]), reduction="sum").tolist()
-            if sums is not None and not num_short:
-                sum_gradients(self.model.parameters())
-                return replace(sums, loss=total), bool(num_stop)
+            done = self._pass(rows, epoch, num_known, wants_stop)
+            if done is not None and adversary is not None and adversary.acts(place, self.plan.schedule.num_steps):
+                done = self._adversarial_pass(adversary, done, rows, epoch, num_known)
+            if done is not None:
+                return done
             # One process alone may be short: all begin the step again, in step.
             self.optimizer.zero_grad()
             give_back_memory()
@@ -174,6 +182,36 @@ class Trainer:
                     "lower data.max_length, choose a smaller model, or a device with more memory",
                 )
             self.shape = replace(self.shape, batch_size=self.shape.batch_size // 2)
+
+    def _pass(
+        self, rows: Rows, epoch: int, num_known: int, wants_stop: Callable[[], bool], *, fits: bool = True
+    ) -> tuple[_Sums, bool] | None:
+        """Add the step's gradients over micro-batches and processes; None if the memory of one was too small.
+
+        ``fits`` is whether this one had enough for what came before.
+        """
+        accelerator = self.accelerator
+        # Dropout is a function of the place: resuming or evaluating in between cannot disturb it.
+        torch.manual_seed(step_seed(self.plan.seed, epoch, self.progress.step, accelerator.process_index))
+        sums = self._accumulate(rows, num_known) if fits else None
+        told = torch.tensor([sums is None, wants_stop()], dtype=torch.float32, device=accelerator.device)
+        loss_sum = told.new_zeros(1) if sums is None else sums.loss.reshape(1)
+        total, num_short, num_stop = accelerator.reduce(torch.cat([loss_sum, told]), reduction="sum").tolist()
+        if sums is None or num_short:
+            return None
+        sum_gradients(self.model.parameters())
+        return replace(sums, loss=total), bool(num_stop)
+
+    def _adversarial_pass(
+        self, adversary: Adversary, done: tuple[_Sums, bool], rows: Rows, epoch: int, num_known: int
+    ) -> tuple[_Sums, bool] | None:
+        """Take the step's gradients once more at moved weights, and leave the mean of both; return what was done."""
+        if not adversary.has_direction():
+            return done
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        with adversary.moved() as fits, gradients_set_aside(trained):
+            again = self._pass(rows, epoch, num_known, lambda: False, fits=fits)
+        return done if again is not None else None
 
     def _update(self, rows: Rows) -> tuple[float, bool]:
         """Clip and take the optimiser step; return the gradient norm and whether the step was skipped."""
@@ -191,9 +229,11 @@ class Trainer:
         self.optimizer.zero_grad()
         # Not asked of the scaler or the optimiser: a fused one skips inside its kernel, and tells nobody.
         skipped = not np.isfinite(norm)
-        if self.vocabulary is not None and not skipped:
+        if self.vocabulary is not None and self.vocabulary.weight.requires_grad and not skipped:
             (group,) = self.optimizer.param_groups
             self.vocabulary.decay(1 - group["lr"] * group["weight_decay"])
+        if self.average is not None and not skipped:
+            self.average.update(self.model, self.progress.step, self.plan.schedule.num_steps)
         self._num_skipped_in_a_row = self._num_skipped_in_a_row + 1 if skipped else 0
         if self._num_skipped_in_a_row > _MOST_SKIPPED_IN_A_ROW:
             raise self._not_finite("the gradient norm at the lowest scale", norm, rows, rows)
@@ -233,12 +273,16 @@ class Trainer:
         targets = torch.from_numpy(self.data.targets[rows]).to(self.accelerator.device, non_blocking=True)
         if not counts:
             targets = torch.full_like(targets, torch.nan)
+        consistency = self.regularizers.r_drop
         with self.precision.autocast():
-            logits = self.forward(batch)
-        return self.loss.sum(logits, targets), self.forward.num_computed(batch)
+            passes = [self.forward(batch) for _ in range(2 if consistency else 1)]
+        return loss_of_passes(self.loss, passes, targets, consistency), self.forward.num_computed(batch)
 
     def _batch(self, rows: Rows) -> Batch:
-        return gather(self.data.tokens, rows).to(self.accelerator.device)
+        batch = gather(self.data.tokens, rows)
+        if self.regularizers.token_dropout is not None:
+            batch = self.regularizers.token_dropout.masked(batch, self.data.tokens, rows, self.progress.epoch)
+        return batch.to(self.accelerator.device)
 
     def _rows_of_broken_logits(self, rows: Rows) -> Rows:
         """Return which rows of a step have logits that are not finite, over all processes; all rows if none has.
@@ -252,7 +296,8 @@ class Trainer:
             for part in micro_batches(rows, self.shape, self.accelerator.process_index):
                 if len(part):
                     logits = self.forward(self._batch(part))
-                    broken[torch.from_numpy(part).to(device)] = (~logits.isfinite()).any(dim=1).float()
+                    logits = logits.reshape(-1, len(part), logits.shape[1])  # by mask
+                    broken[torch.from_numpy(part).to(device)] = (~logits.isfinite()).any(dim=2).any(dim=0).float()
         found = np.flatnonzero(self.accelerator.reduce(broken, reduction="sum").cpu().numpy())
         return found if len(found) else rows
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from civility.data.prepare import PreparedData
+from civility.model.dropout import has_dropout
 from civility.model.encoder import Encoder, label_names
 from civility.model.forward import EagerForward
 from civility.model.packed import FAMILIES
@@ -42,6 +43,8 @@ from civility.train.doctor.plan_checks import (
     check_schedule,
     check_truncation,
 )
+from civility.train.doctor.regularization_checks import check_regularization
+from civility.train.regularization import costs_of
 from civility.training.devices import MixedPrecision, has_fast_bf16, processes_here
 from civility.training.environment import library_versions
 from civility.training.hardware import device_memory, free_disk
@@ -82,21 +85,27 @@ def checks_before_loading(
     # Processes on other machines share nothing with us; GPUs are not shared at all.
     num_here = processes_here(num_processes) if device == "cpu" else 1
     traits = {config.model_type, device, *(("rocm",) if torch.version.hip else ())}
-    needed = size.training_bytes(
+    costs = costs_of(recipe)
+    needed = (costs.kept + costs.in_step) * size.num_trained + size.training_bytes(
         min(settings.batch_size, len(data.training)),
         recipe.data.max_length,
         half=precision.name in ("bf16", "fp16"),
         shared=num_processes > 1,
         packed=device == "cpu" and settings.attention != "eager" and config.model_type in FAMILIES,
         checkpointed=settings.gradient_checkpointing,
+        passes=costs.passes,
     )
     if device == "cpu" and settings.checkpoint_minutes:
-        needed += CHECKPOINT_BYTES * size.num_trained  # the copy that is written beside training
+        needed += (CHECKPOINT_BYTES + costs.kept) * size.num_trained  # the copy that is written beside training
     return [
         check_memory(
-            needed, size.state_bytes, device_memory(device), "the GPU" if device == "cuda" else "this machine", num_here
+            needed,
+            size.state_bytes + costs.kept * size.num_trained,
+            device_memory(device),
+            "the GPU" if device == "cuda" else "this machine",
+            num_here,
         ),
-        check_disk(size, free_disk(out), str(out)),
+        check_disk(size, free_disk(out), str(out), averaged=costs.kept),
         check_precision(precision.name, device, fast_bf16=has_fast_bf16(device), model_type=config.model_type),
         check_versions(library_versions(), traits, needed=own_requirements()),
         check_label_order(recipe.data.labels, labels, data.validation.labels),
@@ -145,6 +154,12 @@ def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trai
         ),
         check_schedule(plan.schedule, shape, len(tokens), plan.epochs, settings.warmup_fraction),
         weights,
+        *check_regularization(
+            recipe.regularization,
+            sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+            drops=has_dropout(model),
+            head_drops=has_dropout(model.dropout) if hasattr(model, "dropout") else False,
+        ),
     ]
 
 

@@ -58,10 +58,13 @@ def check_fit(fit: Fit, batch_size: int, accumulation: int) -> Check:
     return judge("memory", f"{found}; {accumulation:,} to a step on each process")
 
 
-def check_disk(size: ModelSize, free: int, where: str) -> Check:
-    """Fail if the disk has no room for one checkpoint and the classifier; warn if not for all that a run keeps."""
+def check_disk(size: ModelSize, free: int, where: str, *, averaged: int = 0) -> Check:
+    """Fail if the disk has no room for one checkpoint and the classifier; warn if not for all that a run keeps.
+
+    ``averaged`` is the bytes of a parameter that a checkpoint has beside weight and moments: those of an average.
+    """
     classifier = _CLASSIFIER_BYTES * size.num_parameters
-    checkpoint = CHECKPOINT_BYTES * size.num_trained
+    checkpoint = (CHECKPOINT_BYTES + averaged) * size.num_trained
     needed = _MOST_CHECKPOINTS * checkpoint + classifier
     return judge(
         "disk",

@@ -1,0 +1,51 @@
+"""The parts of an encoder from bottom to top: its embeddings, its layers, its pooler."""
+
+from typing import Any
+
+from torch import nn
+
+from civility.errors import UserError
+
+
+def embeddings_of(model: Any) -> list[nn.Module]:
+    """Return all that comes before the first layer: of tokens, and of DeBERTa's distances with their norm.
+
+    The latter are read by all layers.
+    """
+    body = model.base_model
+    parts = [getattr(body, "embeddings", model.get_input_embeddings())]
+    for name in ("rel_embeddings", "LayerNorm"):
+        part = getattr(getattr(body, "encoder", None), name, None)
+        if part is not None:
+            parts.append(part)
+    return parts
+
+
+def layers_of(model: Any, setting: str, value: float) -> nn.ModuleList:
+    """Return the layers, the lowest first.
+
+    Parameters
+    ----------
+    setting, value : of the recipe, for which they are needed: for the error
+
+    Raises
+    ------
+    UserError : they are not where encoders have them
+    """
+    body = model.base_model
+    layers = getattr(getattr(body, "encoder", None), "layer", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise UserError(
+            f"{setting} = {value}: the layers of a {type(body).__name__} are not known",
+            "set it to 0, or choose a BERT, RoBERTa or DeBERTa",
+        )
+    return layers
+
+
+def pooler_of(model: Any) -> nn.Module | None:
+    """Return what makes one vector of the first token: BERT has it in its body, DeBERTa beside its head."""
+    for owner in (model, model.base_model):
+        pooler = getattr(owner, "pooler", None)
+        if isinstance(pooler, nn.Module):
+            return pooler
+    return None
