@@ -105,4 +105,4 @@ def sample_masks(model: Any, num_masks: int) -> None:
             f"regularization.multi_sample_dropout = {num_masks}: {reason}",
             "set it to 1, or choose a BERT or DeBERTa",
         )
-    model.dropout = MultiSampleDropout(model.dropout.p, num_masks)
+    model.dropout = MultiSampleDropout(model.dropout.p, num_masks).train(model.dropout.training)

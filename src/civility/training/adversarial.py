@@ -45,8 +45,10 @@ class Adversary:
 
     def has_direction(self) -> bool:
         """Whether the gradients tell where to: not where one of them overflowed, or all are zero."""
-        norms = torch._foreach_norm([p.grad for p in self.parameters if p.grad is not None])
-        total = torch.stack(norms).sum() if norms else torch.zeros(())
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        if not gradients:
+            return False
+        total = torch.stack(torch._foreach_norm(gradients)).sum()
         return bool(total.isfinite() & (total > 0))
 
     @contextlib.contextmanager
