@@ -1,0 +1,86 @@
+"""What verbs share of their options: kinds of numbers, and options that mean the same everywhere."""
+
+import argparse
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+TARGET = "a run directory, a classifier folder, or the name of a multi-label classifier on the hub"
+
+
+class Once(argparse.Action):
+    """Store a value, and refuse a second one: the first would be forgotten without a word."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        """Store the value, as argparse calls an action."""
+        if getattr(namespace, self.dest, None) is not None:
+            parser.error(f"argument {option}: given twice; one file at a time")
+        setattr(namespace, self.dest, values)
+
+
+Run = Callable[[Namespace, list[str]], int | None]
+"""What carries out a verb: takes its options and the whole command, returns the exit code, nothing for 0."""
+
+
+def add_verb(verbs: Any, name: str, run: Run, description: str, epilog: str) -> argparse.ArgumentParser:
+    """Return the parser of a new verb, whose options will carry ``run``."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_labelled_data(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data`` of a verb that can do without it, on the comments that a run held out."""
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="labelled comments; default: the comments that the run held out for validation",
+    )
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name columns."""
+    parser.add_argument(
+        "--text-column", default="", metavar="NAME", help="column of the comments; default: the run's, or recognised"
+    )
+    parser.add_argument(
+        "--id-column", default="", metavar="NAME", help="column of the ids; default: the run's, or recognised"
+    )
+
+
+def add_many(parser: argparse.ArgumentParser, option: str, metavar: str, help: str, nargs: str | int = "+") -> None:
+    """Add an option that takes several values, and may be given several times."""
+    parser.add_argument(option, nargs=nargs, action="extend", default=[], metavar=metavar, help=help)
+
+
+def at_least_one(text: str) -> int:
+    """Return a whole number from 1 up."""
+    return _whole_number(text, 1)
+
+
+def at_least_100(text: str) -> int:
+    """Return a whole number from 100 up."""
+    return _whole_number(text, 100)
+
+
+def from_zero(text: str) -> int:
+    """Return a whole number from 0 up."""
+    return _whole_number(text, 0)
+
+
+def _whole_number(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least} up")
+    return number

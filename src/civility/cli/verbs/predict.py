@@ -1,0 +1,68 @@
+"""``civility predict``: a score for each comment and label."""
+
+import sys
+from argparse import Namespace
+from typing import Any
+
+from civility.cli.arguments import TARGET, Once, add_columns, add_verb
+
+
+def add(verbs: Any) -> None:
+    """Add the verb's options and help."""
+    parser = add_verb(
+        verbs,
+        "predict",
+        run,
+        "Score comments: a row for each, in the order of the input, with its id and a score from 0 to 1 for every "
+        "label.\nStreams: memory does not grow with the file.",
+        """\
+standard input is one comment a line, unless it is JSONL or has a CSV header with the column comment_text.
+
+examples:
+  echo "have a nice day" | civility predict runs/starter --data -
+  civility predict runs/baseline --data test.csv --out submission.csv
+  civility predict runs/baseline --data comments.parquet --out scores.parquet
+  civility predict runs/baseline --data comments.csv --decisions --out decided.csv
+""",
+    )
+    parser.add_argument("target", metavar="TARGET", help=TARGET)
+    parser.add_argument("--data", action=Once, required=True, metavar="FILE|-", help="comments; - for standard input")
+    parser.add_argument("--out", default="-", metavar="FILE|-", help="scores; default: standard output")
+    parser.add_argument(
+        "--format",
+        default="",
+        choices=("csv", "jsonl", "parquet"),
+        metavar="FORMAT",
+        help="csv, jsonl or parquet; default: by the suffix, csv on standard output",
+    )
+    parser.add_argument(
+        "--decisions",
+        action="store_true",
+        help="after the scores, a column LABEL:decision a label: allow or flag, by the classifier's thresholds; allow, "
+        "review or remove, where a label has a band for review",
+    )
+    add_columns(parser)
+
+
+def run(options: Namespace, command: list[str]) -> None:
+    """Run the verb."""
+    from civility.cli.display import make_console, print_notes, scoring_bar
+    from civility.data.readers import Columns
+    from civility.predict import predict
+
+    console = make_console(stderr=True)
+    with scoring_bar(console) as bar:
+        done = predict(
+            options.target,
+            sys.stdin.buffer if options.data == "-" else options.data,
+            sys.stdout.buffer if options.out == "-" else options.out,
+            file_format=options.format,
+            columns=Columns(text=options.text_column, id=options.id_column),
+            decisions=options.decisions,
+            on_scored=bar.advance,
+        )
+    if done.num_blank:
+        blank = "comment is" if done.num_blank == 1 else "comments are"
+        print_notes(console, [f"{done.num_blank:,} {blank} blank: scored as an empty text"])
+    if options.out != "-":
+        console.print(f"{done.num_comments:,} comments scored → {options.out}")

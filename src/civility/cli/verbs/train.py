@@ -1,0 +1,204 @@
+"""``civility train``: a recipe and labelled comments become a run directory with a classifier in it."""
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from civility.cli.arguments import add_verb
+from civility.cli.speech import is_first_process
+from civility.errors import UserError
+
+if TYPE_CHECKING:
+    from civility.recipe import Recipe
+    from civility.run import Begin, RunDirectory
+    from civility.train.facts import Fact, Listener
+
+_DEFAULT_RECIPE = "baseline"
+
+
+def add(verbs: Any) -> None:
+    """Add the verb's options and help."""
+    parser = add_verb(
+        verbs,
+        "train",
+        run,
+        "Fine-tune a transformer on labelled comments, and leave a run directory: the best epoch's classifier, "
+        "its report,\nthe recipe, the log and the checkpoints.",
+        """\
+data:
+  CSV, TSV, JSONL or Parquet, plain or .gz, .zst, .zip; several files or a glob. The columns of the Jigsaw
+  challenges (2018, 2019, 2020) are recognised; name any others in the recipe (data.text_column, data.labels, …).
+
+a run that was interrupted (killed, Ctrl-C, a full disk, a time limit):
+  civility train --resume --out runs/baseline              by the recipe of that run
+  civility train baseline --data train.csv --out runs/baseline --resume auto     in a job that is started again
+
+several devices:
+  accelerate launch -m civility train baseline --data train.csv
+  torchrun --nproc-per-node 2 -m civility train baseline --data train.csv
+
+examples:
+  civility train starter
+  civility train baseline --data train.csv --check
+  civility train baseline --data train.csv --fit
+  civility train baseline --data train.csv --set training.epochs=3 --set training.precision=bf16
+  civility train baseline --data train.csv --validation 0.05 --model ./mdeberta-v3-base --out runs/first
+  civility train baseline --data mine.jsonl --set 'data.labels=["rude", "spam"]' --set data.text_column=body
+""",
+    )
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        metavar="RECIPE",
+        help="a shipped recipe (baseline, starter) or a TOML file; default: baseline",
+    )
+    parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="labelled comments to train on")
+    parser.add_argument(
+        "--validation",
+        nargs="+",
+        action="extend",
+        metavar="FILE|FRACTION",
+        help="share of the comments to hold out, or the file(s) to validate on",
+    )
+    parser.add_argument("--model", metavar="NAME|FOLDER", help="encoder to fine-tune, in place of the recipe's")
+    parser.add_argument("--out", metavar="DIR", help="the run directory; default: runs/RECIPE, numbered if taken")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="change a setting of the recipe",
+    )
+    parser.add_argument(
+        "--fit",
+        action="store_true",
+        help="choose micro-batch and gradient accumulation by the memory there is; a step takes as many comments as "
+        "before",
+    )
+    parser.add_argument("--check", action="store_true", help="stop after the checks, and write nothing")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="yes",
+        default="no",
+        choices=("yes", "auto"),
+        metavar="auto",
+        help="go on with the run in --out from its last checkpoint, as if it had never stopped; without RECIPE: by the "
+        "recipe of that run. 'auto': start it if there is none",
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="begin again in --out; what is there is renamed, not deleted"
+    )
+    parser.add_argument(
+        "--tracker", default="", metavar="NAME", help="also log to tensorboard, wandb, mlflow or trackio"
+    )
+
+
+def run(options: Namespace, command: list[str]) -> None:
+    """Run the verb."""
+    from civility.cli.display import TrainingDisplay, make_console
+    from civility.data.prepare import prepare
+
+    run = _run_directory(options)
+    begin = _beginning(options, run)
+    console = make_console()
+    run.check_place(begin)  # told before minutes of reading, not after
+    if begin == "resume" and run.is_finished:
+        console.print(f"{run.path}: this run has reached its end; there is nothing to go on with")
+        return
+    recipe = _recipe(options, None if begin == "new" else run)
+    if is_first_process():
+        words = ["civility train", options.recipe or "", f"--{begin}"]
+        if begin == "new":
+            words = ["civility train", options.recipe or _DEFAULT_RECIPE]
+        console.print(" ".join(word for word in words if word) + "\n")
+    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
+    from civility.train import check, train
+
+    display = TrainingDisplay(console)
+    try:
+        if options.check:
+            check(recipe, data, run.path, begin=begin, tracker=options.tracker, listen=display.listen)
+            return
+        listen = _while_somebody_reads(display.listen)
+        train(recipe, data, run.path, command=command, tracker=options.tracker, begin=begin, listen=listen)
+    finally:
+        display.close()
+
+
+def _while_somebody_reads(listen: "Listener") -> "Listener":
+    """Return a listener that falls silent when the screen is gone: a run outlives the `tee` that it is piped into."""
+
+    def guarded(fact: "Fact") -> None:
+        try:
+            listen(fact)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return guarded
+
+
+def _run_directory(options: Namespace) -> "RunDirectory":
+    """Return where the run of a `train` command is, or is to be."""
+    from civility.run import RunDirectory
+
+    if options.resume != "no" and options.restart:
+        raise UserError("--resume and --restart exclude each other", "--resume goes on, --restart begins again")
+    if options.out:
+        return RunDirectory(Path(options.out))
+    runs, name = Path("runs"), Path(options.recipe or _DEFAULT_RECIPE).stem
+    goes_on = options.resume != "no" or options.restart
+    return RunDirectory(RunDirectory.newest(runs, name) if goes_on else RunDirectory.next_free(runs, name))
+
+
+def _beginning(options: Namespace, run: "RunDirectory") -> "Begin":
+    if options.restart:
+        return "restart"
+    return "resume" if options.resume == "yes" or (options.resume == "auto" and run.is_begun) else "new"
+
+
+def _recipe(options: Namespace, before: "RunDirectory | None") -> "Recipe":
+    """Return the recipe of a `train` command: that of the run in its place if it names none, else with its data."""
+    from civility.recipe import Recipe
+
+    changes = _recipe_changes(options)
+    if before is None or not before.recipe.is_file():
+        return Recipe.load(options.recipe or _DEFAULT_RECIPE, changes)
+    if not options.recipe:
+        return Recipe.load(str(before.recipe), changes)
+    recipe = Recipe.load(options.recipe, changes)
+    if recipe.data.files:
+        return recipe
+    data = Recipe.load(str(before.recipe)).data
+    own = {"data.files": list(data.files), "data.validation": _listed(data.validation)}
+    return Recipe.load(options.recipe, {**own, **changes})
+
+
+def _listed(value: "float | tuple[str, ...]") -> float | list[str]:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _recipe_changes(options: Namespace) -> dict[str, object]:
+    """Return what the options of `train` change in the recipe, ``{"section.key": value}``."""
+    from civility.recipe import change_of
+
+    changes: dict[str, object] = dict(change_of(text) for text in options.set)
+    if options.data:
+        changes["data.files"] = options.data
+    if options.validation:
+        changes["data.validation"] = _share_or_files(options.validation)
+    if options.model:
+        changes["model.name"] = options.model
+    if options.fit:
+        changes["training.fit"] = True
+    return changes
+
+
+def _share_or_files(values: list[str]) -> float | list[str]:
+    try:
+        return float(values[0]) if len(values) == 1 else values
+    except ValueError:
+        return values
