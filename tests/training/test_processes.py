@@ -108,6 +108,24 @@ def test_several_processes_train_as_one_with_the_same_global_batch(
         )
 
 
+def test_several_processes_regularise_as_one(one: tuple[Path, Path], still_deberta: Path, tmp_path: Path) -> None:
+    data, plain = one
+    settings = {
+        "average": "ema",
+        "ema_decay": 0.8,
+        "adversarial": "awp",
+        "token_dropout": 0.2,
+        "unfreeze_fraction": 0.5,
+    }
+    more = [word for key, value in settings.items() for word in ("--set", f"regularization.{key}={json.dumps(value)}")]
+    several = run_training(2, data, still_deberta, tmp_path / "several", *more, batch_size=6)
+    single = run_training(1, data, still_deberta, tmp_path / "single", *more, batch_size=12)
+    assert difference(several, single) < 1e-5
+    ours, theirs, off = (load_file(run / "classifier" / "model.safetensors") for run in (several, single, plain))
+    assert max((ours[name] - theirs[name]).abs().max().item() for name in theirs) < 1e-5
+    assert max((theirs[name] - off[name]).abs().max().item() for name in off) > 1e-4, "the control: it does something"
+
+
 def test_several_processes_with_every_part_on_end_as_one_with_every_part_off(
     one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
