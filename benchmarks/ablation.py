@@ -44,7 +44,7 @@ def sample(out: Path) -> tuple[Path, Path]:
         sys.exit("CIVILITY_DATA is not set: name the folder that holds jigsaw-2018/train.parquet")
     file = Path(os.environ["CIVILITY_DATA"]) / "jigsaw-2018" / "train.parquet"
     recipe = Recipe.load("baseline", {"data.files": [str(file)]})
-    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed).training
+    data = prepare(recipe.wanted).training
     order = np.random.default_rng(0).permutation(len(data))
     train, rest = order[:NUM_TRAINING], order[NUM_TRAINING:]
     positive = data.targets >= POSITIVE_FROM

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from read_speed import LABELS, write_comments  # found beside the script
 
-from civility.data.prepare import PreparedData, prepare
+from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.readers import Columns
 from civility.model.encoder import STARTER_MODEL, load_config, load_encoder
 from civility.model.size import ModelSize
@@ -78,7 +78,7 @@ def main() -> None:
         path = Path(folder) / "train.csv"
         write_comments(path, options.comments)
         started = time.process_time()
-        data = prepare([str(path)], 0.1, Columns(labels=LABELS), 42)
+        data = prepare(Wanted([str(path)], 0.1, Columns(labels=LABELS), 42))
         seconds["read and split"] = time.process_time() - started
         time_checks(data, seconds)
     base = seconds.pop("read and split"), seconds.pop("tokenise")

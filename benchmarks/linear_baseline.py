@@ -33,8 +33,9 @@ def main() -> None:
     parser.add_argument("--validation", type=float, default=0.1)
     parser.add_argument("--out", type=Path, help="folder for the report, which 'civility compare' takes")
     options = parser.parse_args()
-    recipe = Recipe.load("baseline", {"data.files": [options.file], "data.validation": options.validation})
-    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, options.seed)
+    changes = {"seed": options.seed, "data.files": [options.file], "data.validation": options.validation}
+    recipe = Recipe.load("baseline", changes)
+    data = prepare(recipe.wanted)
     vectorizers = [
         TfidfVectorizer(ngram_range=(1, 2), max_features=50_000, sublinear_tf=True, dtype=np.float32),
         TfidfVectorizer(

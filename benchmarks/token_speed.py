@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from civility.data.dataset import Dataset
-from civility.data.prepare import PreparedData, prepare
+from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.readers import Columns
 from civility.model.batches import gather
 from civility.model.encoder import STARTER_MODEL, load_tokenizer
@@ -42,7 +42,7 @@ def read_comments(num: int) -> tuple[PreparedData, str]:
     """Return so many training comments, and what they are."""
     folder = os.environ.get("CIVILITY_DATA")
     files = [str(Path(folder) / "jigsaw-2018" / "train.parquet")] if folder else ["civility:starter/train"]
-    data = prepare(files, 0.1, Columns(), 42)
+    data = prepare(Wanted(files, 0.1, Columns(), 42))
     rows = np.arange(num) % len(data.training)
     training: Dataset = data.training.select(rows)
     name = "Jigsaw 2018" if folder else "the built-in corpus, repeated"

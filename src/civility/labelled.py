@@ -110,7 +110,7 @@ def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) ->
     if run is None:
         raise UserError(f"{target}: is no run directory, which would have comments of its own", "give --data FILE")
     recipe = Recipe.load(str(run.recipe))
-    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    data = prepare(recipe.wanted)
     try:
         recorded = run.read_environment()["data"]["validation"]["digest"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:

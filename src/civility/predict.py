@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.classifier import Classifier
+from civility.data.dialects import TEXT_COLUMNS
 from civility.data.readers import Columns, CommentChunk, columns_present, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
@@ -21,6 +22,23 @@ _COMMENTS_AT_ONCE = 4_096
 
 
 _RECOGNISE = Columns()
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a file of scores looks like.
+
+    Parameters
+    ----------
+    file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of the file, CSV into a stream
+    decisions : whether a column ``LABEL:decision`` a label says what its thresholds make of the score, see `decided`
+    keep_text : whether each comment stands in a column ``comment_text`` beside its scores: such a file can be
+        pseudo-labels, ``data.pseudo_labels`` of a recipe
+    """
+
+    file_format: str = ""
+    decisions: bool = False
+    keep_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,9 +54,8 @@ def predict(
     source: str | IO[bytes],
     out: str | IO[bytes],
     *,
-    file_format: str = "",
+    form: Form = Form(),
     columns: Columns = _RECOGNISE,
-    decisions: bool = False,
     on_scored: Callable[[int], None] = lambda num_comments: None,
 ) -> Prediction:
     """Score every comment of a file and write a row for each, in the same order.
@@ -50,16 +67,15 @@ def predict(
     target : a run directory, a classifier folder or a hub name
     source : a file of comments, or a stream of bytes: one comment a line, JSONL or CSV
     out : a file of scores, which appears when it is complete, or a stream of bytes
-    file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of ``out``, CSV into a stream
+    form : of the scores
     columns : of text and id; those not named: those of the run's recipe where the file has them, else recognised
-    decisions : whether a column ``LABEL:decision`` a label says what its thresholds make of the score, see `decided`
     on_scored : told the number of comments after each batch
 
     Raises
     ------
     UserError : whatever the user can mend
     """
-    file_format = score_format(out, file_format)
+    file_format = score_format(out, form.file_format)
     if isinstance(source, str) and isinstance(out, str) and Path(out).resolve() == Path(source).resolve():
         raise UserError(f"{out}: is the file of comments itself", "write the scores to another file")
     run = RunDirectory.find(Path(target))
@@ -71,12 +87,17 @@ def predict(
     classifier = Classifier.load(target)
     num_comments = num_blank = 0
     # A label may have the name of the id column: the ids make way.
-    taken = {*classifier.labels, *(f"{label}{DECISION}" for label in classifier.labels if decisions)}
+    taken = {*classifier.labels, *(f"{label}{DECISION}" for label in classifier.labels if form.decisions)}
     id_column_out = next(name for name in (first.id_column, "id", "comment_id", "row") if name not in taken)
-    with write_scores(out, file_format, id_column_out, classifier.labels, decisions=decisions) as write:
+    text_column = next(name for name in TEXT_COLUMNS if name not in {*taken, id_column_out}) if form.keep_text else ""
+    writing = write_scores(
+        out, file_format, id_column_out, classifier.labels, decisions=form.decisions, text_column=text_column
+    )
+    with writing as write:
         for chunk in _gathered(itertools.chain([first], chunks)):
             scores = classifier.score(chunk.texts, on_scored=on_scored)
-            write(chunk.ids, scores, decided(classifier, scores) if decisions else None)
+            words = decided(classifier, scores) if form.decisions else None
+            write(chunk.ids, scores, words, chunk.texts if form.keep_text else ())
             num_comments += len(chunk.ids)
             num_blank += chunk.num_blank
     return Prediction(num_comments, num_blank)

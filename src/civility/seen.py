@@ -46,7 +46,7 @@ def seen_by(target: str, texts: Sequence[str]) -> tuple[Seen | None, str]:
     try:
         recorded = run.read_environment()["data"]
         recipe = Recipe.load(str(run.recipe))
-        data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+        data = prepare(recipe.wanted)
         trained_unchanged = recorded["training"]["digest"] == data.training.digest
         validated_unchanged = recorded["validation"]["digest"] == data.validation.digest
     except (UserError, json.JSONDecodeError, KeyError, TypeError) as error:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from civility.data.dataset import Dataset
 from civility.data.duplicates import text_digests
-from civility.data.splits import split
+from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
 
 Rows = Sequence[tuple[str, tuple[float, ...]]]
@@ -216,3 +216,84 @@ def test_refuses_too_few_comments(num: int, fraction: float) -> None:
 def test_ten_comments_are_enough_for_a_tenth(fraction: float, seed: int) -> None:
     training, validation = split(_dataset([(f"text {n}", (0.0, 0.0, 0.0)) for n in range(10)]), fraction, seed)
     assert (len(training), len(validation)) == ((9, 1) if fraction == 0.1 else (1, 9))
+
+
+FOLDS = st.integers(2, 7)
+
+
+@untimed
+@given(_rows(), FOLDS, SEEDS)
+def test_every_comment_is_in_one_fold_and_equal_texts_in_the_same(rows: Rows, num_folds: int, seed: int) -> None:
+    dressed = [(text.upper() if number % 2 else f"  {text} \n", row) for number, (text, row) in enumerate(rows)]
+    assume(len({text for text, _ in rows}) >= num_folds)
+    fold = fold_of_rows(_dataset(dressed), num_folds, seed)
+    assert set(fold.tolist()) == set(range(1, num_folds + 1))
+    folds_of: dict[str, set[int]] = {}
+    for (text, _), own in zip(rows, fold.tolist(), strict=True):
+        folds_of.setdefault(text, set()).add(own)
+    assert all(len(own) == 1 for own in folds_of.values())
+    texts = np.bincount([min(own) for own in folds_of.values()])[1:]
+    assert texts.max() - texts.min() <= 1
+
+
+@untimed
+@given(_rows(), FOLDS, SEEDS, st.randoms(use_true_random=False))
+def test_folds_do_not_depend_on_the_order_of_rows(rows: Rows, num_folds: int, seed: int, draw: random.Random) -> None:
+    assume(len({text for text, _ in rows}) >= num_folds)
+    order = list(range(len(rows)))
+    draw.shuffle(order)
+    fold = fold_of_rows(_dataset(rows), num_folds, seed)
+    np.testing.assert_array_equal(fold_of_rows(_dataset(rows).select(order), num_folds, seed), fold[order])
+
+
+def test_folds_depend_on_the_seed() -> None:
+    dataset = _imbalanced(2000, 1)
+    first, again, other = (fold_of_rows(dataset, 5, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.mean(first == other) < 0.3, "two independent ones agree on about a fifth"
+
+
+def test_folds_give_each_label_and_combination_its_share() -> None:
+    dataset = _imbalanced(20_000, 3)
+    fold = fold_of_rows(dataset, 5, 7)
+    combinations = dataset.targets @ np.array([1, 2, 4])
+    for own in range(1, 6):
+        for combination in np.unique(combinations):
+            share = np.sum(combinations == combination) / 5
+            assert abs(np.sum(combinations[fold == own] == combination) - share) <= 2
+    random_fold = np.random.default_rng(0).integers(1, 6, 20_000)
+    share = dataset.targets[:, 0].sum() / 5
+    assert abs(dataset.targets[random_fold == 1, 0].sum() - share) > 4, "the control: a random fold is further off"
+
+
+@untimed
+@given(st.integers(2, 6), st.integers(30, 200), FOLDS, SEEDS)
+def test_a_rare_label_is_never_in_one_fold_alone(num_positive: int, num: int, num_folds: int, seed: int) -> None:
+    rows = [(f"text {n}", (float(n >= num // 2), 0.0, float(n < num_positive))) for n in range(num)]
+    dataset = _dataset(rows)
+    fold = fold_of_rows(dataset, num_folds, seed)
+    assert len(set(fold[dataset.targets[:, 2] >= 0.5].tolist())) >= 2
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_nested_rare_labels_are_not_in_one_fold_alone(seed: int) -> None:
+    # Each of two labels has two positives, in four combinations that stand apart from each other on the line.
+    rare = [(1.0, 0.0, 1.0), (0.0, 0.0, 1.0), (1.0, 1.0, 0.0), (0.0, 1.0, 0.0)]
+    rows = [(f"rare {n}", row) for n, row in enumerate(rare)] + [(f"text {n}", (n % 2, 0.0, 0.0)) for n in range(60)]
+    dataset = _dataset(rows)
+    fold = fold_of_rows(dataset, 3, seed)
+    for label in (1, 2):
+        assert len(set(fold[dataset.targets[:, label] >= 0.5].tolist())) == 2
+
+
+@pytest.mark.parametrize(
+    ("num", "num_folds", "message", "remedy"),
+    [
+        (20, 1, "cannot cut the comments into 1 folds", "give 2 folds or more"),
+        (9, 10, "9 different comments are too few for 10 folds", "give more comments, or ask for fewer folds"),
+    ],
+)
+def test_refuses_impossible_folds(num: int, num_folds: int, message: str, remedy: str) -> None:
+    with pytest.raises(UserError) as caught:
+        fold_of_rows(_imbalanced(num, 0), num_folds, 0)
+    assert (caught.value.message, caught.value.remedy) == (message, remedy)

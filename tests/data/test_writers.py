@@ -254,3 +254,12 @@ def test_a_column_of_decisions_with_a_name_in_use_is_refused(
     with write_scores(str(path), "csv", id_column, labels):  # the control: without decisions there is no second one
         pass
     assert path.exists()
+
+
+@pytest.mark.parametrize(("text_column", "texts"), [("", ["a", "b"]), ("comment_text", [])])
+def test_texts_without_a_column_for_them_are_refused(text_column: str, texts: list[str]) -> None:
+    with (
+        write_scores(io.BytesIO(), "csv", "id", LABELS, text_column=text_column) as write,
+        pytest.raises(ValueError, match="texts for 2 rows"),
+    ):
+        write(["1", "2"], _scores(2), texts=texts)

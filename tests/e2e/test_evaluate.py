@@ -175,7 +175,7 @@ def test_comments_that_took_part_in_the_run_are_counted(civility: Run, trained: 
 
 def test_groups_do_not_hide_that_numbers_are_optimistic(civility: Run, trained: Path, tmp_path: Path) -> None:
     recipe = Recipe.load(str(trained / "recipe.toml"))
-    own = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed).validation
+    own = prepare(recipe.wanted).validation
     targets = own.targets.astype(int).tolist()
     rows = [[id, text, *row, i % 2] for i, (id, text, row) in enumerate(zip(own.ids, own.texts, targets, strict=True))]
     data = write_csv(tmp_path / "own.csv", ["id", "comment_text", *LABELS, "tall"], rows[::-1])

@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility import Classifier
+from civility.data.prepare import prepare
 from civility.predict import predict
+from civility.recipe import Recipe
 
 from .conftest import Run
 
@@ -174,3 +176,21 @@ def rows_of(path: Path) -> list[dict[str, object]]:
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [dict(row) for row in pq.read_table(path).to_pylist()]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_scores_with_their_texts_can_be_pseudo_labels(
+    civility: Run, trained: Path, comments: Path, tmp_path: Path, suffix: str
+) -> None:
+    out, plain = (tmp_path / f"{name}.{suffix}" for name in ("pseudo", "plain"))
+    assert civility("predict", trained, "--data", comments, "--out", out, "--keep-text").code == 0
+    assert civility("predict", trained, "--data", comments, "--out", plain).code == 0
+    rows, bare = rows_of(out), rows_of(plain)
+    assert list(rows[0])[:2] == ["id", "comment_text"]
+    assert [row.pop("comment_text") for row in rows] == TEXTS
+    assert rows == bare
+    recipe = Recipe.load("starter", {"data.files": ["civility:starter/train"], "data.pseudo_labels": [str(out)]})
+    training = prepare(recipe.wanted).training
+    assert training.texts[-20:] == tuple(TEXTS)
+    scores = Classifier.load(trained).score(TEXTS)
+    np.testing.assert_allclose(training.targets[-20:], scores, atol=1e-6)

@@ -70,7 +70,7 @@ def test_the_environment_names_versions_and_data(trained: Path) -> None:
     assert facts["versions"]["torch"]
     assert facts["command"][:3] == ["civility", "train", "starter"]
     recipe = Recipe.load(str(trained / "recipe.toml"))
-    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    data = prepare(recipe.wanted)
     assert facts["data"]["training"]["digest"] == data.training.digest
     assert facts["data"]["validation"]["digest"] == data.validation.digest
 
@@ -103,7 +103,7 @@ def test_the_report_is_of_the_saved_classifier(trained: Path) -> None:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     recipe = Recipe.load(str(trained / "recipe.toml"))
-    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    data = prepare(recipe.wanted)
     scores = Classifier.load(trained).score(data.validation.texts)
     report = json.loads((trained / "reports" / "validation.json").read_text(encoding="utf-8"))
     assert list(report["labels"]) == list(data.validation.labels)

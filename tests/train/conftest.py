@@ -42,7 +42,7 @@ class Small:
 
     def prepare(self, recipe: Recipe) -> PreparedData:
         """Return the comments that the recipe names."""
-        return prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+        return prepare(recipe.wanted)
 
     def train(
         self, out: Path, *, begin: Begin = "new", listen: Listener = lambda fact: None, **changes: Any

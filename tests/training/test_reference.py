@@ -105,7 +105,7 @@ def ours(
         **{f"training.{key}": value for key, value in training.items()},
     }
     recipe = Recipe.load("baseline", changes)
-    prepared = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    prepared = prepare(recipe.wanted)
     run = train(recipe, prepared, out)
     lines = [json.loads(line) for line in run.metrics.read_text().splitlines()]
     best = [line["epoch"] for line in lines if line["kind"] == "epoch" and line["best"]][-1]

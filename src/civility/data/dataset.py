@@ -81,6 +81,21 @@ class Dataset:
             group_names=self.group_names,
         )
 
+    def joined(self, other: "Dataset") -> "Dataset":
+        """Return these comments and then the others; a ValueError if labels or groups have other names."""
+        if (self.labels, self.group_names) != (other.labels, other.group_names):
+            raise ValueError(
+                f"labels and groups {other.labels}, {other.group_names}; expected {self.labels}, {self.group_names}"
+            )
+        return Dataset(
+            texts=self.texts + other.texts,
+            targets=np.concatenate([self.targets, other.targets]),
+            ids=self.ids + other.ids,
+            labels=self.labels,
+            groups=np.concatenate([self.groups, other.groups]),
+            group_names=self.group_names,
+        )
+
     @cached_property
     def comments_digest(self) -> str:
         """A sha256 over labels, texts and targets alone: the same in any order of the comments, with any groups."""

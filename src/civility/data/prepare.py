@@ -7,9 +7,36 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.duplicates import Int64Array, text_digests
+from civility.data.parts import count
+from civility.data.pseudo import read_pseudo_labels
 from civility.data.readers import Columns, read_dataset
-from civility.data.splits import split
+from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which comments a run wants, and how they are parted into training and validation.
+
+    Parameters
+    ----------
+    files : training files
+    validation : share of the comments to keep for validation, or the files that are it; not used where there are folds
+    columns : which columns hold what
+    seed : of the split
+    folds : parts that the comments are cut into; 0: none
+    fold : the part that is validated on, from 1
+    pseudo_labels : files of comments with scores as targets, for training alone
+    """
+
+    files: Sequence[str]
+    validation: float | Sequence[str]
+    columns: Columns
+    seed: int
+    folds: int = 0
+    fold: int = 1
+    pseudo_labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -30,37 +57,78 @@ class PreparedData:
     notes: tuple[str, ...]
 
 
-def prepare(files: Sequence[str], validation: float | Sequence[str], columns: Columns, seed: int) -> PreparedData:
+def prepare(wanted: Wanted) -> PreparedData:
     """Read the comments of a run.
-
-    Parameters
-    ----------
-    files : training files
-    validation : share of the comments to keep for validation, or the files that are it
-    columns : which columns hold what
-    seed : of the split
 
     Raises
     ------
-    UserError : anything wrong with a file; a label that training could not learn; nothing to measure
+    UserError : anything wrong with a file; a label that training could not learn; nothing to measure; no such fold
     """
-    if not files:
+    if not wanted.files:
         raise UserError("no training data", "give --data FILE, or data.files in the recipe")
-    reading = read_dataset(files, columns)
+    _check_folds(wanted)
+    reading = read_dataset(wanted.files, wanted.columns)
     notes = list(reading.notes)
-    if isinstance(validation, int | float):
-        rows, held_out = split(reading.dataset, float(validation), seed)
+    if wanted.folds or isinstance(wanted.validation, int | float):
+        rows, held_out = _parted(reading.dataset, wanted)
         training, validating = reading.dataset.select(rows), reading.dataset.select(held_out)
         validation_files = reading.files
+        notes += _notes_on_folds(wanted)
     else:
         training = reading.dataset
-        axis = replace(columns, labels=training.labels)
-        other = read_dataset(validation, axis, require_all_labels=False)
+        axis = replace(wanted.columns, labels=training.labels)
+        other = read_dataset(wanted.validation, axis, require_all_labels=False)
         validating, validation_files = other.dataset, other.files
         notes += other.notes
+    if wanted.pseudo_labels:
+        training, more = _with_pseudo_labels(training, validating, wanted)
+        notes += more
     _check_training(training)
     _check_validation(validating)
     return PreparedData(training, validating, reading.files, validation_files, tuple(notes))
+
+
+def _check_folds(wanted: Wanted) -> None:
+    if wanted.folds == 1:
+        raise UserError("data.folds = 1: one fold would leave nothing to train on", "give 2 or more, or 0 for none")
+    if wanted.folds and not 1 <= wanted.fold <= wanted.folds:
+        raise UserError(
+            f"data.fold = {wanted.fold}: there are {wanted.folds} folds (data.folds)",
+            f"give a fold from 1 to {wanted.folds}",
+        )
+    if not wanted.folds and wanted.fold != 1:
+        raise UserError(
+            f"data.fold = {wanted.fold}, and there are no folds", "say how many there are: --set data.folds=5"
+        )
+
+
+def _parted(dataset: Dataset, wanted: Wanted) -> tuple[Int64Array, Int64Array]:
+    """Return the rows for training and those for validation."""
+    if not wanted.folds:
+        assert isinstance(wanted.validation, int | float)
+        return split(dataset, float(wanted.validation), wanted.seed)
+    fold = fold_of_rows(dataset, wanted.folds, wanted.seed)
+    return np.flatnonzero(fold != wanted.fold), np.flatnonzero(fold == wanted.fold)
+
+
+def _notes_on_folds(wanted: Wanted) -> list[str]:
+    if not wanted.folds or isinstance(wanted.validation, int | float):
+        return []
+    files = ", ".join(wanted.validation)
+    return [f"data.validation ({files}) is not used: fold {wanted.fold} of {wanted.folds} is the validation"]
+
+
+def _with_pseudo_labels(training: Dataset, validation: Dataset, wanted: Wanted) -> tuple[Dataset, list[str]]:
+    """Return the training comments and, after them, those with pseudo-labels that validation has no equal of."""
+    pseudo, notes = read_pseudo_labels(wanted.pseudo_labels, wanted.columns, training)
+    kept = np.flatnonzero(~np.isin(text_digests(pseudo.texts), text_digests(validation.texts)))
+    if len(kept) < len(pseudo):
+        notes.append(
+            f"{count(len(pseudo) - len(kept), 'comment')} with pseudo-labels left out: validation has equal ones, up "
+            "to case and spaces"
+        )
+    notes.append(f"{count(len(kept), 'comment')} with pseudo-labels added to training")
+    return training.joined(pseudo.select(kept)), notes
 
 
 def _counts(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

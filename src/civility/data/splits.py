@@ -4,6 +4,7 @@ Knows datasets; knows nothing of files or recipes.
 """
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,59 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Int64Array, Int
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
 
 
+def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Int64Array:
+    """Return the fold of each comment, (N,) from 1 to ``num_folds``: each is in exactly one.
+
+    As `split`: a function of the seed and the set of comments, with equal normalised texts together and each
+    combination of labels shared out evenly. The folds have as many different texts as each other, to one. A label with
+    two positive texts or more has them in two folds or more (where labels overlap so that not all can, the rarest
+    has), so that training without any one fold still sees it.
+
+    Raises
+    ------
+    UserError : fewer than two folds, or fewer different texts than folds
+    """
+    if num_folds < 2:
+        raise UserError(f"cannot cut the comments into {num_folds} folds", "give 2 folds or more")
+    groups = _text_groups(dataset, seed)
+    if len(groups.sizes) < num_folds:
+        raise UserError(
+            f"{len(groups.sizes):,} different comments are too few for {num_folds} folds",
+            "give more comments, or ask for fewer folds",
+        )
+    line = _like_beside_like(groups)
+    # Of each run of neighbours every fold gets one, which one is random.
+    run = np.arange(len(line)) // num_folds
+    by_run = np.lexsort([groups.lots[line], run])
+    fold = np.empty(len(line), dtype=np.int64)
+    fold[line[by_run]] = np.arange(len(line)) % num_folds
+    _spread_rare_labels(groups, fold)
+    return fold[groups.of_row] + 1
+
+
+def _spread_rare_labels(groups: _TextGroups, fold: Int64Array) -> None:
+    """Exchange groups between folds, in place, so that a label with two positive groups or more is not in one alone."""
+    fewest_labels = np.lexsort([groups.lots, groups.sizes, groups.positive.sum(axis=1)])
+    for label in np.argsort(groups.positive.sum(axis=0), kind="stable"):
+        alone = _in_one_fold(groups, fold)
+        if not alone[label]:
+            continue
+        movers = fewest_labels[groups.positive[fewest_labels, label]]
+        others = fewest_labels[fold[fewest_labels] != fold[movers[0]]]
+        partners = others[np.unique(fold[others], return_index=True)[1]]  # the first of each other fold
+        for mover, partner in itertools.product(movers, partners):
+            fold[mover], fold[partner] = fold[partner], fold[mover]
+            if _in_one_fold(groups, fold).sum() < alone.sum():
+                break
+            fold[mover], fold[partner] = fold[partner], fold[mover]
+
+
+def _in_one_fold(groups: _TextGroups, fold: Int64Array) -> Bools:
+    """Return, (L,), whether a label has two positive groups or more, and all in the same fold."""
+    of_members = (fold[groups.positive[:, label]] for label in range(groups.positive.shape[1]))
+    return np.array([len(own) > 1 and own.min() == own.max() for own in of_members], dtype=np.bool_)
+
+
 def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
     key = hashlib.sha256(f"split {seed}".encode()).digest()
     # Sorted by keyed digest: a random order that the order of the rows has no part in.
@@ -78,17 +132,24 @@ def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
     return _TextGroups(of_row.astype(np.int64), sizes.astype(np.int64), positive, lots)
 
 
-def _hold_out(groups: _TextGroups, fraction: float) -> Bools:
-    """Return which text groups to hold out: one of each run of neighbours on a line of like beside like.
+def _like_beside_like(groups: _TextGroups) -> Int64Array:
+    """Return the text groups, (K,), in the order of their labels, rarest label first.
 
-    Groups stand in the order of their labels, rarest label first, so that what one combination is too
-    small to give is made up for by the most similar ones; within a combination by size, then at random.
-    A run is 1 / fraction long, and which of it is taken is random: taking every so-many-th would fall
-    into step with patterns in the order of the combinations.
+    So what one combination is too small to give is made up for by the most similar ones. Within a combination they
+    stand by size, then at random.
     """
     rarest_first = np.argsort(groups.positive.sum(axis=0), kind="stable")
     combination = [~groups.positive[:, label] for label in rarest_first[::-1]]
-    line = np.lexsort([np.arange(len(groups.sizes)), groups.sizes, *combination])
+    return np.lexsort([np.arange(len(groups.sizes)), groups.sizes, *combination]).astype(np.int64)
+
+
+def _hold_out(groups: _TextGroups, fraction: float) -> Bools:
+    """Return which text groups to hold out: one of each run of neighbours on a line of like beside like.
+
+    A run is 1 / fraction long, and which of it is taken is random: taking every so-many-th would fall
+    into step with patterns in the order of the combinations.
+    """
+    line = _like_beside_like(groups)
     small = groups.sizes[line] <= max(1.0, fraction * groups.sizes.sum() / 2)
     if fraction * np.sum(small) >= 1:
         line = line[small]

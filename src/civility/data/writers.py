@@ -27,22 +27,29 @@ Words = npt.NDArray[np.str_]
 class WriteRows(Protocol):
     """A function that writes rows."""
 
-    def __call__(self, ids: Sequence[str], scores: npt.NDArray[np.float32], decisions: Words | None = None) -> None:
-        """Write ids (N,), scores (N, L), and decisions (N, L) if the file has them."""
+    def __call__(
+        self,
+        ids: Sequence[str],
+        scores: npt.NDArray[np.float32],
+        decisions: Words | None = None,
+        texts: Sequence[str] = (),
+    ) -> None:
+        """Write ids (N,), scores (N, L), and decisions (N, L) and texts (N,) if the file has them."""
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns of a file of scores, by name; ``decisions`` has one a label, or none."""
+    """The columns of a file of scores, by name; ``decisions`` has one a label, or none, ``texts`` one or none."""
 
     id: str
+    texts: Sequence[str]
     labels: Sequence[str]
     decisions: Sequence[str]
 
     @property
     def all(self) -> list[str]:
         """Every column, in order."""
-        return [self.id, *self.labels, *self.decisions]
+        return [self.id, *self.texts, *self.labels, *self.decisions]
 
     def words(self, num: int, decisions: Words | None) -> Words:
         """Return the decisions to write for so many rows, (N, L) or (N, 0); a ValueError if they are others."""
@@ -50,6 +57,15 @@ class _Columns:
         if found.shape != (num, len(self.decisions)):
             raise ValueError(f"decisions have shape {found.shape}, expected ({num}, {len(self.decisions)})")
         return found
+
+    def names(self, ids: Sequence[str], texts: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return what stands before the scores of each row, (N,): its id, and its text if the file has them.
+
+        A ValueError if there are texts and no column for them, or the other way round.
+        """
+        if len(texts) != (len(ids) if self.texts else 0):
+            raise ValueError(f"{len(texts)} texts for {len(ids)} rows and {len(self.texts)} columns of texts")
+        return list(zip(ids, texts, strict=True)) if self.texts else [(name,) for name in ids]
 
 
 def score_format(out: str | IO[bytes], wanted: str = "") -> str:
@@ -74,7 +90,13 @@ def score_format(out: str | IO[bytes], wanted: str = "") -> str:
 
 @contextmanager
 def write_scores(
-    out: str | IO[bytes], file_format: str, id_column: str, labels: Sequence[str], *, decisions: bool = False
+    out: str | IO[bytes],
+    file_format: str,
+    id_column: str,
+    labels: Sequence[str],
+    *,
+    decisions: bool = False,
+    text_column: str = "",
 ) -> Iterator[WriteRows]:
     """Give a function that writes rows of ids and scores, in the order of the calls.
 
@@ -85,6 +107,7 @@ def write_scores(
     id_column : name of the first column
     labels : (L,) names of the columns of scores
     decisions : whether there is a column ``LABEL:decision`` for each label after these
+    text_column : name of a column of texts, after the ids; empty: none
 
     Raises
     ------
@@ -92,7 +115,8 @@ def write_scores(
     """
     if id_column in labels:
         raise UserError(f"the id column and a label are both named {id_column!r}", "rename the id column of the file")
-    columns = _Columns(id_column, labels, [f"{label}{DECISION}" for label in labels] if decisions else [])
+    texts = [text_column] if text_column else []
+    columns = _Columns(id_column, texts, labels, [f"{label}{DECISION}" for label in labels] if decisions else [])
     for name in columns.decisions:
         if name in (id_column, *labels):
             what = "the id column" if name == id_column else "a label"
@@ -134,10 +158,15 @@ def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
     lines = csv.writer(_Lines(file), lineterminator=_ROW_END)
     lines.writerow(columns.all)
 
-    def write(ids: Sequence[str], scores: npt.NDArray[np.float32], decisions: Words | None = None) -> None:
+    def write(
+        ids: Sequence[str],
+        scores: npt.NDArray[np.float32],
+        decisions: Words | None = None,
+        texts: Sequence[str] = (),
+    ) -> None:
         words = columns.words(len(ids), decisions)
-        for name, row, decided in zip(ids, scores, words.tolist(), strict=True):
-            lines.writerow([name, *map(_shortest, row), *decided])
+        for names, row, decided in zip(columns.names(ids, texts), scores, words.tolist(), strict=True):
+            lines.writerow([*names, *map(_shortest, row), *decided])
 
     yield write
 
@@ -146,10 +175,16 @@ def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
 def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
     keys = [json.dumps(name, ensure_ascii=False) for name in columns.all]
 
-    def write(ids: Sequence[str], scores: npt.NDArray[np.float32], decisions: Words | None = None) -> None:
+    def write(
+        ids: Sequence[str],
+        scores: npt.NDArray[np.float32],
+        decisions: Words | None = None,
+        texts: Sequence[str] = (),
+    ) -> None:
         words = columns.words(len(ids), decisions)
-        for name, row, decided in zip(ids, scores, words.tolist(), strict=True):
-            values = [json.dumps(name, ensure_ascii=False), *map(_shortest, row), *map(json.dumps, decided)]
+        for names, row, decided in zip(columns.names(ids, texts), scores, words.tolist(), strict=True):
+            said = [json.dumps(name, ensure_ascii=False) for name in names]
+            values = [*said, *map(_shortest, row), *map(json.dumps, decided)]
             pairs = ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
             file.write(f"{{{pairs}}}\n".encode())
 
@@ -158,14 +193,21 @@ def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
 
 @contextmanager
 def _parquet_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
-    fields: list[tuple[str, Any]] = [(columns.id, pa.string()), *((label, pa.float32()) for label in columns.labels)]
+    fields: list[tuple[str, Any]] = [(name, pa.string()) for name in (columns.id, *columns.texts)]
+    fields += [(label, pa.float32()) for label in columns.labels]
     fields += [(name, pa.string()) for name in columns.decisions]
     schema = pa.schema(fields)
     with pq.ParquetWriter(file, schema) as rows:
 
-        def write(ids: Sequence[str], scores: npt.NDArray[np.float32], decisions: Words | None = None) -> None:
-            words = columns.words(len(ids), decisions)
-            arrays = [pa.array(ids, pa.string()), *(pa.array(column) for column in scores.T)]
+        def write(
+            ids: Sequence[str],
+            scores: npt.NDArray[np.float32],
+            decisions: Words | None = None,
+            texts: Sequence[str] = (),
+        ) -> None:
+            words, names = columns.words(len(ids), decisions), columns.names(ids, texts)
+            arrays = [pa.array([row[place] for row in names], pa.string()) for place in range(1 + len(columns.texts))]
+            arrays += [pa.array(column) for column in scores.T]
             arrays += [pa.array(column.tolist(), pa.string()) for column in words.T]
             rows.write_table(pa.Table.from_arrays(arrays, schema=schema))
 

@@ -13,6 +13,7 @@ import tomli_w
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from civility.data.prepare import Wanted
 from civility.errors import UserError, closest, did_you_mean
 from civility.recipe.settings import (
     DataSettings,
@@ -105,6 +106,20 @@ class Recipe(Section):
     def scoring_length(self) -> int:
         """Tokens at which a comment is cut when it is scored, in validation and by the classifier."""
         return self.evaluation.max_length or self.data.max_length
+
+    @property
+    def wanted(self) -> Wanted:
+        """The comments that are asked for, as `civility.data.prepare.prepare` takes them."""
+        data = self.data
+        return Wanted(
+            data.files,
+            data.validation,
+            data.columns,
+            self.seed if data.split_seed < 0 else data.split_seed,
+            folds=data.folds,
+            fold=data.fold,
+            pseudo_labels=data.pseudo_labels,
+        )
 
     def with_batch(self, batch_size: int, gradient_accumulation: int) -> "Recipe":
         """Return the recipe with another sharing of a step, as settled: one that fits is no longer asked for."""

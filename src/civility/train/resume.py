@@ -17,6 +17,7 @@ from civility.training.checkpoint import DamagedCheckpoint, read_facts, verify_c
 # like names of files and the sharing of a batch, is compared in another way below.
 _FREE = {
     "data.files",
+    "data.pseudo_labels",
     "model.name",
     "model.revision",
     "training.batch_size",

@@ -23,6 +23,7 @@ examples:
   civility predict runs/baseline --data test.csv --out submission.csv
   civility predict runs/baseline --data comments.parquet --out scores.parquet
   civility predict runs/baseline --data comments.csv --decisions --out decided.csv
+  civility predict runs/baseline --data unlabelled.csv --keep-text --out pseudo.csv
 """,
     )
     parser.add_argument("target", metavar="TARGET", help=TARGET)
@@ -41,6 +42,11 @@ examples:
         help="after the scores, a column LABEL:decision a label: allow or flag, by the classifier's thresholds; allow, "
         "review or remove, where a label has a band for review",
     )
+    parser.add_argument(
+        "--keep-text",
+        action="store_true",
+        help="write the comments, too: such a file can be pseudo-labels (data.pseudo_labels of a recipe)",
+    )
     add_columns(parser)
 
 
@@ -48,7 +54,7 @@ def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     from civility.cli.display import make_console, print_notes, scoring_bar
     from civility.data.readers import Columns
-    from civility.predict import predict
+    from civility.predict import Form, predict
 
     console = make_console(stderr=True)
     with scoring_bar(console) as bar:
@@ -56,9 +62,8 @@ def run(options: Namespace, command: list[str]) -> None:
             options.target,
             sys.stdin.buffer if options.data == "-" else options.data,
             sys.stdout.buffer if options.out == "-" else options.out,
-            file_format=options.format,
+            form=Form(options.format, options.decisions, options.keep_text),
             columns=Columns(text=options.text_column, id=options.id_column),
-            decisions=options.decisions,
             on_scored=bar.advance,
         )
     if done.num_blank:

@@ -114,7 +114,7 @@ def run(options: Namespace, command: list[str]) -> None:
         if begin == "new":
             words = ["civility train", options.recipe or _DEFAULT_RECIPE]
         console.print(" ".join(word for word in words if word) + "\n")
-    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, recipe.seed)
+    data = prepare(recipe.wanted)
     # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
     from civility.train import check, train
 
