@@ -1,6 +1,7 @@
 """The loop: facts in order, unknown targets without effect, and a run that can be entered at any step."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,32 @@ def test_a_run_entered_again_ends_with_the_same_weights(
     assert isinstance(last, EpochDone)
     assert isinstance(again, EpochDone)
     assert last.training_loss == again.training_loss
+
+
+def drawing(some: Trainer, power: float | None = 0.5) -> Trainer:
+    some.plan = replace(some.plan, sampling_power=power)
+    return some
+
+
+@pytest.mark.parametrize("stop_after", [2, 4, 6])
+def test_a_run_of_drawn_comments_entered_again_ends_with_the_same_weights(
+    tiny_bert: Path, tmp_path: Path, stop_after: int
+) -> None:
+    whole = drawing(trainer(tiny_bert))
+    run(whole)
+    first = drawing(trainer(tiny_bert))
+    for num, _ in enumerate(steps_of(first), start=1):
+        if num == stop_after:
+            break
+    save_checkpoint(tmp_path / "half", take_snapshot(first.model, first.optimizer, None, first.progress))
+    # In other micro-batches there would be other dropout, so these are as before.
+    second = drawing(trainer(tiny_bert))
+    second.progress = load_checkpoint(tmp_path / "half", second.model, second.optimizer, None)
+    run(second)
+    assert equal(weights(whole), weights(second))
+    for other in (drawing(trainer(tiny_bert), power=1.0), trainer(tiny_bert)):
+        run(other)
+        assert not equal(weights(whole), weights(other)), "the control: what is drawn makes a difference"
 
 
 def steps_of(some: Trainer) -> Iterator[StepDone]:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.training.order import BatchShape, Rows, epoch_order, micro_batches, step_seed
+from civility.training.order import (
+    BatchShape,
+    Rows,
+    class_aware_weights,
+    epoch_order,
+    micro_batches,
+    step_seed,
+)
 
 FEW = settings(max_examples=50, deadline=None)
 SHAPES = st.builds(BatchShape.of, st.integers(1, 6), st.integers(1, 4), st.integers(1, 4))
@@ -158,3 +165,54 @@ def test_every_place_has_a_seed_of_its_own() -> None:
 
 def test_the_seed_of_a_place_is_the_same_on_every_machine() -> None:
     assert step_seed(42, 0, 0, 0) == 3_542_620_368_399_934_404
+
+
+def _lopsided(num: int = 1_000) -> npt.NDArray[np.float32]:
+    """Return targets of two labels: one in 100 comments has the second, all of these and one in 10 the first."""
+    place = np.arange(num)
+    targets = np.stack([place % 10 == 0, place % 100 == 0], axis=1).astype(np.float32)
+    targets[1::2] = np.nan  # unknown is not positive
+    return targets
+
+
+def test_power_0_draws_comments_as_they_come_and_1_as_many_of_each_label() -> None:
+    targets = _lopsided()
+    targets[::100, 0] = np.nan  # so that no comment has both
+    first, second = targets[:, 0] >= 0.5, targets[:, 1] >= 0.5
+    kinds = [~first & ~second, first, second]
+    for power, expected in ((0.0, [900, 90, 10]), (1.0, [1_000 / 3] * 3)):
+        weights = class_aware_weights(targets, power)
+        np.testing.assert_allclose([1_000 * weights[kind].sum() for kind in kinds], expected)
+
+
+def test_the_weight_of_a_comment_with_several_labels_is_that_of_the_rarest() -> None:
+    weights = class_aware_weights(_lopsided(), 0.5)
+    # The frequencies: 10 in 1000 have the second label, and with them 100 the first.
+    assert weights[0] / weights[10] == pytest.approx(np.sqrt(100 / 10))
+    assert weights[10] / weights[1] == pytest.approx(np.sqrt(900 / 100))
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_drawn_comments_are_a_function_of_seed_and_epoch_alone(grouped: bool) -> None:
+    lengths, weights = _lengths(1_000), class_aware_weights(_lopsided(), 1.0)
+    first, again, later, other = (
+        epoch_order(lengths, 16, seed, epoch, grouped, weights) for seed, epoch in ((42, 3), (42, 3), (42, 4), (43, 3))
+    )
+    assert _same(first, again)
+    assert not _same(first, later)
+    assert not _same(first, other)
+
+
+def test_an_epoch_of_drawn_comments_has_as_many_and_more_of_the_rare_ones() -> None:
+    lengths, targets = _lengths(1_000), _lopsided()
+    shape, rare = BatchShape.of(4, 2, 3), targets[:, 1] >= 0.5
+    shares = []
+    for power in (0.0, 1.0):
+        steps = epoch_order(lengths, shape.global_size, 42, 0, True, class_aware_weights(targets, power))
+        rows = np.concatenate(steps)
+        assert (len(steps), len(rows)) == (shape.num_steps(1_000), 1_000)
+        shares.append(float(rare[rows].mean()))
+        dealt = [micro_batches(step, shape, rank) for step in steps for rank in range(3)]
+        assert sorted(np.concatenate([part for parts in dealt for part in parts])) == sorted(rows)
+    assert shares[0] < 0.03
+    assert 0.27 < shares[1] < 0.4, "a third: of three kinds of comments"

@@ -126,6 +126,16 @@ def test_several_processes_regularise_as_one(one: tuple[Path, Path], still_deber
     assert max((theirs[name] - off[name]).abs().max().item() for name in off) > 1e-4, "the control: it does something"
 
 
+def test_several_processes_draw_the_same_comments_as_one(
+    one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
+) -> None:
+    data, plain = one
+    several = run_training(2, data, still_deberta, tmp_path / "several", batch_size=6, sampling="class_aware")
+    single = run_training(1, data, still_deberta, tmp_path / "single", batch_size=12, sampling="class_aware")
+    assert difference(several, single) < 1e-5
+    assert difference(single, plain) > 1e-4, "the control: comments taken once each train otherwise"
+
+
 def test_several_processes_with_every_part_on_end_as_one_with_every_part_off(
     one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:

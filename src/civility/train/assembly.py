@@ -267,4 +267,5 @@ def plan_of(recipe: Recipe, shape: BatchShape, num_comments: int) -> Plan:
         max_gradient_norm=settings.max_gradient_norm,
         seed=recipe.seed,
         group_by_length=settings.group_by_length,
+        sampling_power=settings.sampling_power if settings.sampling == "class_aware" else None,
     )

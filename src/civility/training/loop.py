@@ -23,7 +23,7 @@ from civility.training.consistency import loss_of_passes
 from civility.training.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
 from civility.training.loss import Loss
 from civility.training.optimizer import LinearSchedule, clip_gradients
-from civility.training.order import BatchShape, Rows, epoch_order, micro_batches, step_seed
+from civility.training.order import BatchShape, Rows, class_aware_weights, epoch_order, micro_batches, step_seed
 from civility.training.progress import EpochDone, NotFinite, Progress, StepDone, Validation
 from civility.training.regularizers import Regularizers
 
@@ -41,13 +41,17 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the loop is asked to do. ``epochs`` are all planned ones: the schedule ends with the last."""
+    """What the loop is asked to do. ``epochs`` are all planned ones: the schedule ends with the last.
+
+    ``sampling_power`` is that of `class_aware_weights`, by which comments are drawn; None: each once an epoch.
+    """
 
     epochs: int
     schedule: LinearSchedule
     max_gradient_norm: float
     seed: int
     group_by_length: bool
+    sampling_power: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,11 @@ class Trainer:
         NotFinite : the loss or a gradient is not finite
         UserError : no memory for a single comment
         """
-        plan, lengths = self.plan, self.data.tokens.lengths
+        plan, lengths, power = self.plan, self.data.tokens.lengths, self.plan.sampling_power
+        drawn_by = None if power is None else class_aware_weights(self.data.targets, power)
         for epoch in range(self.progress.epoch, plan.epochs):
             started = time.perf_counter()
-            order = epoch_order(lengths, self.shape.global_size, plan.seed, epoch, plan.group_by_length)
+            order = epoch_order(lengths, self.shape.global_size, plan.seed, epoch, plan.group_by_length, drawn_by)
             self.model.train()
             for rows in order[self.shape.num_steps(self.progress.num_comments) :]:
                 fact = self._step(rows, epoch, wants_stop)

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from civility.data.dataset import POSITIVE_FROM, Float32Array
+
 Rows = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float64]
 
 _BATCHES_PER_CHUNK = 50
 """Batches sorted by length together: enough for a few per cent of padding, few enough to stay random."""
@@ -47,10 +50,36 @@ def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
     return int.from_bytes(folded, "little") >> 1
 
 
+def class_aware_weights(targets: Float32Array, power: float) -> Weights:
+    """Return how likely each comment is drawn, (N,), of sum 1: the more, the rarer its rarest positive label.
+
+    A comment weighs ``(1 / frequency) ** power``, with the frequency of its rarest positive label among the comments,
+    or that of comments without a positive label where it has none: 0 draws all alike, 1 about as many of each label.
+    The largest factor of a comment's labels is that of repeat factor sampling (Gupta, Dollár and Girshick, LVIS, 2019,
+    where the power is 0.5); class-aware sampling is of Shen, Lin and Huang, Relay Backpropagation, 2016.
+
+    Parameters
+    ----------
+    targets : (N, L); unknown ones are not positive
+    power : in [0, 1]
+    """
+    positive = targets >= POSITIVE_FROM
+    kinds = np.concatenate([positive, ~positive.any(axis=1, keepdims=True)], axis=1)
+    frequency = kinds.mean(axis=0, dtype=np.float64)
+    rarest = np.where(kinds, frequency, np.inf).min(axis=1)
+    weights = rarest**-power
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
 def epoch_order(
-    lengths: npt.NDArray[np.int64], global_size: int, seed: int, epoch: int, group_by_length: bool
+    lengths: npt.NDArray[np.int64],
+    global_size: int,
+    seed: int,
+    epoch: int,
+    group_by_length: bool,
+    weights: Weights | None = None,
 ) -> list[Rows]:
-    """Return the rows of every optimiser step of an epoch: each row exactly once.
+    """Return the rows of every optimiser step of an epoch: each row exactly once, or as many drawn by weight.
 
     Parameters
     ----------
@@ -59,13 +88,14 @@ def epoch_order(
     seed, epoch : the order is a function of these two
     group_by_length : sort large shuffled chunks by length and shuffle the batches cut from them, so that
         comments of one step are about equally long and padding is small
+    weights : (N,) of sum 1, by which N rows are drawn with replacement; None: each row once
 
     Returns
     -------
     the rows of each step by ascending length, which changes no sum over them
     """
     rng = np.random.default_rng([seed, epoch])
-    rows, size = rng.permutation(len(lengths)), global_size
+    rows, size = _drawn(rng, len(lengths), weights), global_size
     chunk_size = size * _BATCHES_PER_CHUNK if group_by_length else size
     batches = []
     for start in range(0, len(rows), chunk_size):
@@ -73,6 +103,15 @@ def epoch_order(
         chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
         batches += [chunk[first : first + size] for first in range(0, len(chunk), size)]
     return [batches[i] for i in rng.permutation(len(batches))] if group_by_length else batches
+
+
+def _drawn(rng: np.random.Generator, num: int, weights: Weights | None) -> Rows:
+    """Return so many rows in a random order: each once, or drawn with replacement by weight."""
+    if weights is None:
+        return rng.permutation(num)
+    reached = np.cumsum(weights)
+    # By its own total, so that rounding leaves no gap at the end.
+    return np.searchsorted(reached, rng.random(num) * reached[-1], side="right").astype(np.int64)
 
 
 def micro_batches(rows: Rows, shape: BatchShape, rank: int) -> Sequence[Rows]:
