@@ -23,6 +23,7 @@ from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.train.doctor import Check, agreed, checks_before_loading, checks_of_the_tokens, refuse_failed
 from civility.train.facts import Listener, RunChecked, Speed
+from civility.train.objective import loss_of
 from civility.train.regularization import (
     average_of,
     change_model,
@@ -43,7 +44,6 @@ from civility.training.devices import (
 )
 from civility.training.hardware import num_cores
 from civility.training.loop import Plan, Trainer, TrainingData
-from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw, linear_schedule
 from civility.training.order import BatchShape
 from civility.training.threads import Threads, settle_threads, use_threads
@@ -179,8 +179,7 @@ def build_trainer(
     shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
     if global_size is not None:
         shape = replace(shape, global_size=global_size)
-    share = positive_share(data.training.targets)
-    loss = build_loss(settings.loss, share, settings.weight_power).to(accelerator.device)
+    loss = loss_of(recipe, data.training.targets).to(accelerator.device)
     model = encoder.model
     change_model(recipe, model)
     freeze(model, embeddings=settings.freeze_embeddings, num_layers=settings.freeze_layers)

@@ -82,7 +82,7 @@ class Validation:
 
     Parameters
     ----------
-    loss : the training loss, over the known validation targets
+    loss : the training loss without label smoothing, over the known validation targets
     roc_auc : by label, in [0, 1]; NaN where it is undefined
     macro_roc_auc : mean over the labels where it is defined
     """

@@ -84,7 +84,7 @@ def measure_validation(
     Parameters
     ----------
     logits, targets : (N, L); NaN targets are unknown
-    loss : the training loss
+    loss : the training loss, taken without its smoothing
     labels : (L,)
 
     Raises
@@ -98,7 +98,7 @@ def measure_validation(
             "lower training.learning_rate, or set training.precision to fp32",
         )
     device = loss.label_weights.device
-    total = loss.sum(torch.from_numpy(logits).to(device), torch.from_numpy(targets).to(device)).item()
+    total = loss.unsmoothed().sum(torch.from_numpy(logits).to(device), torch.from_numpy(targets).to(device)).item()
     num_known = int((~np.isnan(targets)).sum())
     by_label = {label: roc_auc(targets[:, i], logits[:, i]) for i, label in enumerate(labels)}
     defined = [value for value in by_label.values() if not np.isnan(value)]
