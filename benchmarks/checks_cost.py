@@ -24,8 +24,8 @@ from civility.train.doctor import data_checks, model_checks, plan_checks
 from civility.train.doctor.known_faults import check_versions, own_requirements
 from civility.training.environment import library_versions
 from civility.training.hardware import device_memory, free_disk
-from civility.training.optimizer import linear_schedule
 from civility.training.order import BatchShape
+from civility.training.schedule import linear_schedule
 
 
 def timed(seconds: dict[str, float], name: str, call: Callable[[], object]) -> None:

@@ -19,9 +19,10 @@ from civility.train.regularization import average_of, change_model, mask_id_of, 
 from civility.training.devices import MixedPrecision, start_accelerator
 from civility.training.loop import Plan, Trainer, TrainingData
 from civility.training.loss import build_loss, positive_share
-from civility.training.optimizer import build_adamw, linear_schedule
+from civility.training.optimizer import build_adamw
 from civility.training.order import BatchShape
 from civility.training.progress import StepDone, Validation
+from civility.training.schedule import linear_schedule
 
 LABELS = ("toxic", "threat")
 TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'fool ' * (i % 7)}" for i in range(30)]

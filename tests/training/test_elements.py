@@ -85,7 +85,7 @@ def test_asymmetric_is_the_formula_of_the_paper(positive: float, negative: float
 
 def test_negatives_below_the_margin_count_nothing() -> None:
     logits = torch.tensor([[-3.0, -2.9, 0.0]], requires_grad=True)  # scores of 0.047, 0.052 and 0.5
-    _of(Asymmetric(0.0, 0.5, 0.05), logits, torch.zeros(1, 3)).sum().backward()
+    _of(Asymmetric(0.0, 0.5, 0.05), logits, torch.zeros(1, 3)).sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert logits.grad[0, 0] == 0
     assert (logits.grad[0, 1:] > 0).all(), "the control: those above do"
@@ -125,7 +125,7 @@ def test_large_logits_give_finite_losses_and_gradients(elements: Elements) -> No
     logits = torch.tensor([[-1e4, -200.0, -20.0, 0.0, 20.0, 200.0, 1e4]] * 3, requires_grad=True)
     targets = torch.tensor([0.0, 1.0, 0.3])[:, None].expand(3, 7)
     found = _of(elements, logits, targets)
-    found.sum().backward()
+    found.sum().backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert found.isfinite().all()
     assert logits.grad.isfinite().all()

@@ -18,9 +18,10 @@ from civility.training.checkpoint import load_checkpoint, save_checkpoint, take_
 from civility.training.devices import MixedPrecision, start_accelerator
 from civility.training.loop import Plan, Trainer, TrainingData
 from civility.training.loss import build_loss, positive_share
-from civility.training.optimizer import build_adamw, linear_schedule
+from civility.training.optimizer import build_adamw
 from civility.training.order import BatchShape
 from civility.training.progress import EpochDone, NotFinite, Progress, StepDone, Validation
+from civility.training.schedule import linear_schedule
 from civility.training.validation import score_everywhere
 
 LABELS = ("toxic", "threat")

@@ -1,66 +1,9 @@
-"""The schedule against transformers' own at every step, and AdamW with decay on every parameter."""
+"""AdamW with decay on every parameter."""
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from civility.training.optimizer import LinearSchedule, build_adamw, linear_schedule
-
-PEAK = 2e-5
-
-
-def _theirs(peak: float, num_warmup_steps: int, num_steps: int) -> list[float]:
-    """Return the learning rate that each optimiser step uses under transformers' schedule."""
-    from transformers import get_linear_schedule_with_warmup
-
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=peak)
-    scheduler = get_linear_schedule_with_warmup(optimizer, num_warmup_steps, num_steps)
-    used = []
-    for _ in range(num_steps + 1):
-        used.append(float(optimizer.param_groups[0]["lr"]))
-        optimizer.step()
-        scheduler.step()
-    return used
-
-
-@pytest.mark.parametrize(
-    ("num_warmup_steps", "num_steps"), [(0, 1), (0, 10), (1, 1), (1, 2), (3, 30), (7, 61), (30, 300), (9, 10), (10, 10)]
-)
-def test_the_schedule_is_that_of_transformers_at_every_step(num_warmup_steps: int, num_steps: int) -> None:
-    schedule = LinearSchedule(PEAK, num_warmup_steps, num_steps)
-    ours = [schedule.learning_rate(step) for step in range(num_steps + 1)]
-    theirs = _theirs(PEAK, num_warmup_steps, num_steps)
-    assert ours == theirs
-    if num_steps > 2:
-        late = [schedule.learning_rate(step + 1) for step in range(num_steps + 1)]
-        assert late != pytest.approx(theirs, rel=1e-3), "the control: a step off is seen"
-
-
-def test_with_a_warm_up_the_first_step_does_not_learn() -> None:
-    schedule = LinearSchedule(PEAK, 4, 20)
-    assert [schedule.learning_rate(step) / PEAK for step in range(6)] == pytest.approx([0, 0.25, 0.5, 0.75, 1, 15 / 16])
-
-
-def test_without_a_warm_up_the_first_step_has_the_peak() -> None:
-    assert LinearSchedule(PEAK, 0, 20).learning_rate(0) == PEAK
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(1, 500), st.floats(0, 0.99))
-def test_the_schedule_reaches_zero_at_the_end_and_never_before(num_steps: int, fraction: float) -> None:
-    schedule = linear_schedule(PEAK, fraction, num_steps)
-    rates = [schedule.learning_rate(step) for step in range(num_steps)]
-    assert all(0 < rate <= PEAK for rate in rates[1:])
-    assert schedule.learning_rate(num_steps) == 0.0
-    assert schedule.learning_rate(num_steps + 5) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("fraction", "num_steps", "expected"), [(0.1, 100, 10), (0.1, 109, 10), (0.1, 9, 0), (0.0, 50, 0), (0.5, 3, 1)]
-)
-def test_the_warm_up_is_a_share_of_the_steps_rounded_down(fraction: float, num_steps: int, expected: int) -> None:
-    assert linear_schedule(PEAK, fraction, num_steps) == LinearSchedule(PEAK, expected, num_steps)
+from civility.training.optimizer import build_adamw
 
 
 def _model() -> torch.nn.Module:

@@ -44,8 +44,9 @@ from civility.training.devices import (
 )
 from civility.training.hardware import num_cores
 from civility.training.loop import Plan, Trainer, TrainingData
-from civility.training.optimizer import build_adamw, linear_schedule
+from civility.training.optimizer import build_adamw
 from civility.training.order import BatchShape
+from civility.training.schedule import Schedule
 from civility.training.threads import Threads, settle_threads, use_threads
 
 
@@ -258,11 +259,19 @@ def _sample(tokens: Tokens) -> Batch:
 
 def plan_of(recipe: Recipe, shape: BatchShape, num_comments: int) -> Plan:
     """Return what the loop is asked to do with so many training comments."""
-    settings = recipe.training
+    settings, more = recipe.training, recipe.schedule
     num_steps = settings.epochs * shape.num_steps(num_comments)
     return Plan(
         epochs=settings.epochs,
-        schedule=linear_schedule(settings.learning_rate, settings.warmup_fraction, num_steps),
+        schedule=Schedule(
+            settings.learning_rate,
+            settings.warmup_steps or int(settings.warmup_fraction * num_steps),
+            num_steps,
+            settings.schedule,
+            power=more.power,
+            final_share=more.final_share,
+            start_share=more.start_share,
+        ),
         max_gradient_norm=settings.max_gradient_norm,
         seed=recipe.seed,
         group_by_length=settings.group_by_length,

@@ -22,10 +22,11 @@ from civility.training.averaging import Average, in_place
 from civility.training.consistency import loss_of_passes
 from civility.training.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
 from civility.training.loss import Loss
-from civility.training.optimizer import LinearSchedule, clip_gradients
+from civility.training.optimizer import clip_gradients
 from civility.training.order import BatchShape, Rows, class_aware_weights, epoch_order, micro_batches, step_seed
 from civility.training.progress import EpochDone, NotFinite, Progress, StepDone, Validation
 from civility.training.regularizers import Regularizers
+from civility.training.schedule import Schedule
 
 _MOST_SKIPPED_IN_A_ROW = 40
 """The scale starts at 2 ** 16 and is halved at each skip: after so many it is far below 1, and hope is over."""
@@ -47,7 +48,7 @@ class Plan:
     """
 
     epochs: int
-    schedule: LinearSchedule
+    schedule: Schedule
     max_gradient_norm: float
     seed: int
     group_by_length: bool

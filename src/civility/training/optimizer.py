@@ -1,41 +1,8 @@
-"""AdamW and its schedule. The schedule is a function of the step, with no state to save or to drift."""
+"""AdamW, and the clipping of gradients."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
-
-
-@dataclass(frozen=True)
-class LinearSchedule:
-    """Linear warm-up from 0 to the peak, then linear decay that reaches 0 at ``num_steps``.
-
-    The factors are those of transformers' ``get_linear_schedule_with_warmup``: with a warm-up the very first
-    step has learning rate 0. Ours is a function of our own step counter, since accelerate's prepared
-    schedulers step once a *process* and only when gradients sync (huggingface/accelerate#963).
-
-    Parameters
-    ----------
-    peak : highest learning rate
-    num_warmup_steps : optimiser steps of warm-up; may be 0
-    num_steps : optimiser steps in all planned epochs
-    """
-
-    peak: float
-    num_warmup_steps: int
-    num_steps: int
-
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of the optimiser step with this 0-based number."""
-        if step < self.num_warmup_steps:
-            return self.peak * (step / self.num_warmup_steps)
-        remaining = max(0, self.num_steps - step)
-        return self.peak * (remaining / max(1, self.num_steps - self.num_warmup_steps))
-
-
-def linear_schedule(peak: float, warmup_fraction: float, num_steps: int) -> LinearSchedule:
-    """Plan a schedule whose warm-up takes ``int(warmup_fraction * num_steps)`` optimiser steps."""
-    return LinearSchedule(peak, int(warmup_fraction * num_steps), num_steps)
 
 
 def build_adamw(

@@ -11,8 +11,8 @@ from civility.train.doctor.plan_checks import (
     check_schedule,
     check_truncation,
 )
-from civility.training.optimizer import LinearSchedule, linear_schedule
 from civility.training.order import BatchShape
+from civility.training.schedule import Schedule, linear_schedule
 
 LABELS = ("toxic", "threat")
 
@@ -95,7 +95,7 @@ def test_a_schedule_of_another_number_of_steps_fails() -> None:
 
 
 def test_a_schedule_that_misses_its_peak_fails() -> None:
-    check = check_schedule(LinearSchedule(1e-4, 126, 126), BatchShape.of(16), 1_000, 2, 0.1)
+    check = check_schedule(Schedule(1e-4, 126, 126), BatchShape.of(16), 1_000, 2, 0.1)
     assert check.state == "failed"
 
 
@@ -109,6 +109,22 @@ def test_a_warm_up_of_no_step_warns() -> None:
     check = check_schedule(linear_schedule(1e-4, 0.001, 500), BatchShape.of(16), 8_000, 1, 0.001)
     assert check.state == "warned"
     assert check.found.endswith("warm-up of 0.1% is less than a step")
+
+
+def test_a_schedule_that_ends_above_zero_is_no_fault() -> None:
+    shape = BatchShape.of(16)
+    for name in ("constant", "cosine", "polynomial", "one_cycle"):
+        schedule = Schedule(1e-4, 12, 126, name, power=2.0, final_share=0.1, start_share=0.04)
+        assert check_schedule(schedule, shape, 1_000, 2, 0.1).state == "passed", name
+
+
+def test_a_warm_up_as_long_as_the_run_is_refused() -> None:
+    for num in (126, 200):
+        check = check_schedule(Schedule(1e-4, num, 126, "constant"), BatchShape.of(16), 1_000, 2, 0.1)
+        assert check.state == "failed"
+        assert f"the warm-up of {num} steps leaves nothing of the run" in check.found
+        assert "--set training.warmup_steps=0" in check.remedy
+    assert check_schedule(Schedule(1e-4, 125, 126, "constant"), BatchShape.of(16), 1_000, 2, 0.1).state == "passed"
 
 
 @pytest.mark.parametrize(

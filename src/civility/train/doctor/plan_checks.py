@@ -9,8 +9,8 @@ from civility.data.dataset import Float32Array
 from civility.inspection.lengths import truncated_share_by_label
 from civility.model.tokens import Tokens
 from civility.train.doctor.check import Check, judge, num_things
-from civility.training.optimizer import LinearSchedule
 from civility.training.order import BatchShape, epoch_order, micro_batches
+from civility.training.schedule import Schedule
 
 _MOST_TRUNCATED = 0.2
 _MUCH_MORE_THAN_ALL, _WORTH_TELLING = 3.0, 0.05
@@ -84,9 +84,9 @@ def check_padding(
 
 
 def check_schedule(
-    schedule: LinearSchedule, shape: BatchShape, num_comments: int, epochs: int, warmup_fraction: float
+    schedule: Schedule, shape: BatchShape, num_comments: int, epochs: int, warmup_fraction: float
 ) -> Check:
-    """Fail if the learning rate does not reach its peak and end at 0 with the last step; warn of very few steps.
+    """Fail if the learning rate does not reach its peak, or its end with the last step; warn of very few steps.
 
     Parameters
     ----------
@@ -106,12 +106,17 @@ def check_schedule(
     no_warmup = warmup_fraction > 0 and not schedule.num_warmup_steps
     if no_warmup:
         found += f"; warm-up of {warmup_fraction:.1%} is less than a step"
+    all_warmup = schedule.num_warmup_steps >= num_steps
+    if all_warmup:
+        found += f"; the warm-up of {num_things(schedule.num_warmup_steps, 'step')} leaves nothing of the run"
     return judge(
         "schedule",
         found,
-        fails=schedule.num_steps != num_steps or rates[3] != 0 or rates[1] != schedule.peak,
+        fails=schedule.num_steps != num_steps or rates[3] != schedule.final or rates[1] != schedule.peak or all_warmup,
         warns=num_steps < _FEWEST_STEPS or no_warmup,
-        remedy="so few steps hardly train: more training.epochs, or a smaller training.batch_size",
+        remedy="--set training.warmup_steps=0 warms up over training.warmup_fraction of the steps"
+        if all_warmup
+        else "so few steps hardly train: more training.epochs, or a smaller training.batch_size",
     )
 
 
