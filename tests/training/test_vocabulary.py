@@ -14,6 +14,7 @@ from civility.model.tokens import tokenise
 from civility.model.vocabulary import give_back_whole, ids_in_use, keep_in_use
 from civility.training.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.training.devices import MixedPrecision, start_accelerator
+from civility.training.groups import DecayOn
 from civility.training.loop import Plan, Trainer, TrainingData
 from civility.training.loss import build_loss, positive_share
 from civility.training.optimizer import build_adamw
@@ -36,6 +37,8 @@ def build(
     accumulation: int = 1,
     norm: float = 1.0,
     precision: MixedPrecision | None = None,
+    decay_on: DecayOn = "all",
+    layer_decay: float = 1.0,
 ) -> tuple[Encoder, Trainer]:
     encoder = load_encoder(str(folder), LABELS, seed=3)
     tokens = tokenise(encoder.tokenizer, TEXTS, 32)
@@ -46,7 +49,14 @@ def build(
         start_accelerator("cpu", [], None),
         encoder.model,
         EagerForward(encoder.model),
-        build_adamw(encoder.model, weight_decay=decay, betas=(0.9, 0.999), epsilon=1e-8),
+        build_adamw(
+            encoder.model,
+            weight_decay=decay,
+            betas=(0.9, 0.999),
+            epsilon=1e-8,
+            decay_on=decay_on,
+            layer_decay=layer_decay,
+        ),
         precision or MixedPrecision.of("fp32", "cpu"),
         TrainingData(tokens, TARGETS),
         build_loss("weighted_bce", positive_share(TARGETS), 1.0),
@@ -91,6 +101,7 @@ CASES: dict[str, dict[str, Any]] = {
     "much decay": {"decay": 0.5},
     "clipped": {"norm": 0.01},
     "accumulated": {"accumulation": 4},
+    "in groups": {"decay": 0.5, "decay_on": "matrices", "layer_decay": 0.5},
 }
 
 
@@ -103,6 +114,14 @@ def test_the_same_model_is_trained(fixture: str, changes: dict[str, Any], reques
     assert largest_difference(short_way, long_way) < 2e-6
     fresh = whole_weights(build(folder, in_use=False)[0])
     assert largest_difference(fresh, long_way) > 1e-2, "the control: it does train"
+
+
+def test_each_group_learns_at_its_share_of_the_rate(tiny_bert: Path) -> None:
+    _, some = build(tiny_bert, in_use=True, layer_decay=0.5)
+    for fact in some.run(no_validation):
+        if isinstance(fact, StepDone):
+            rates = {group["lr_scale"]: group["lr"] for group in some.optimizer.param_groups}
+            assert rates == {scale: scale * fact.learning_rate for scale in (1.0, 0.5, 0.25, 0.125)}
 
 
 def test_the_control_rows_out_of_use_are_not_left_as_they_were(still_deberta: Path) -> None:

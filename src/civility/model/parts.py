@@ -21,12 +21,13 @@ def embeddings_of(model: Any) -> list[nn.Module]:
     return parts
 
 
-def layers_of(model: Any, setting: str, value: float) -> nn.ModuleList:
+def layers_of(model: Any, setting: str, value: float | str, *, off: str = "0") -> nn.ModuleList:
     """Return the layers, the lowest first.
 
     Parameters
     ----------
     setting, value : of the recipe, for which they are needed: for the error
+    off : the value for which they are not needed
 
     Raises
     ------
@@ -37,7 +38,7 @@ def layers_of(model: Any, setting: str, value: float) -> nn.ModuleList:
     if not isinstance(layers, nn.ModuleList):
         raise UserError(
             f"{setting} = {value}: the layers of a {type(body).__name__} are not known",
-            "set it to 0, or choose a BERT, RoBERTa or DeBERTa",
+            f"set it to {off}, or choose a BERT, RoBERTa or DeBERTa",
         )
     return layers
 

@@ -195,6 +195,8 @@ def build_trainer(
         weight_decay=settings.weight_decay,
         betas=(settings.adam_beta1, settings.adam_beta2),
         epsilon=settings.adam_epsilon,
+        decay_on=settings.weight_decay_on,
+        layer_decay=recipe.regularization.layer_decay,
     )
     trainer = Trainer(
         accelerator,

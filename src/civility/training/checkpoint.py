@@ -30,6 +30,7 @@ from civility.data.files import write_folder
 from civility.errors import UserError
 from civility.model.storage import save_tensors
 from civility.training.averaging import Average, put_weights
+from civility.training.groups import grouping
 from civility.training.progress import Progress
 
 _WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
@@ -103,6 +104,9 @@ def take_snapshot(
         "scaler": scaler.state_dict() if scaler is not None else None,
         "facts": dict(facts or {}),
     }
+    groups = grouping(model, optimizer)
+    if groups:
+        content["groups"] = groups
     averaged: dict[str, torch.Tensor] = {}
     if average is not None:
         averaged, content["average"] = average.weights(), average.state()
@@ -244,9 +248,14 @@ def load_checkpoint(
 
     Raises
     ------
-    UserError : the checkpoint belongs to another model
+    UserError : the checkpoint belongs to another model, or its optimiser has the parameters in other groups
     """
     content = _read(folder)
+    if content.get("groups", "") != grouping(model, optimizer):
+        raise UserError(
+            f"{folder}: its optimiser has the parameters in other groups",
+            "training.optimizer, training.weight_decay_on and regularization.layer_decay must be as they were",
+        )
     load_weights(folder, model)
     state = optimizer.state_dict()
     state["state"] = {}

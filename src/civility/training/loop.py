@@ -21,6 +21,7 @@ from civility.training.adversarial import Adversary, gradients_set_aside
 from civility.training.averaging import Average, in_place
 from civility.training.consistency import loss_of_passes
 from civility.training.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
+from civility.training.groups import group_of
 from civility.training.loss import Loss
 from civility.training.optimizer import clip_gradients
 from civility.training.order import BatchShape, Rows, class_aware_weights, epoch_order, micro_batches, step_seed
@@ -139,7 +140,7 @@ class Trainer:
         started = time.perf_counter()
         learning_rate = self.plan.schedule.learning_rate(self.progress.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group.get("lr_scale", 1.0)
         if self.regularizers.thaw is not None:
             self.regularizers.thaw.apply(self.progress.step, self.plan.schedule.num_steps)
         # Every process knows the rows of the whole step, so the global count costs no communication.
@@ -236,7 +237,7 @@ class Trainer:
         # Not asked of the scaler or the optimiser: a fused one skips inside its kernel, and tells nobody.
         skipped = not np.isfinite(norm)
         if self.vocabulary is not None and self.vocabulary.weight.requires_grad and not skipped:
-            (group,) = self.optimizer.param_groups
+            group = group_of(self.optimizer, self.vocabulary.weight)
             self.vocabulary.decay(1 - group["lr"] * group["weight_decay"])
         if self.average is not None and not skipped:
             self.average.update(self.model, self.progress.step, self.plan.schedule.num_steps)

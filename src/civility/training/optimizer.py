@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import torch
 
+from civility.training.groups import DecayOn, parameter_groups
+
 
 def build_adamw(
     model: torch.nn.Module,
@@ -11,23 +13,20 @@ def build_adamw(
     weight_decay: float,
     betas: tuple[float, float],
     epsilon: float,
+    decay_on: DecayOn = "all",
+    layer_decay: float = 1.0,
 ) -> torch.optim.AdamW:
-    """Build AdamW over all trainable parameters, with weight decay on every one of them.
+    """Build AdamW over all trainable parameters, in the groups of `parameter_groups`.
 
     The learning rate is 0 until the loop sets it: only the schedule knows it.
 
     Raises
     ------
-    TypeError : a parameter is not float32. Half-precision weights would lose small updates, and fp16 mixed
-        precision cannot unscale their gradients (huggingface/sentence-transformers#3773)
+    TypeError : a parameter is not float32
+    UserError : the layers of the model are not known, and each shall learn at a rate of its own
     """
-    parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    for name, parameter in parameters:
-        if parameter.dtype != torch.float32:
-            raise TypeError(f"parameter {name} is {parameter.dtype}; training needs float32 weights")
-    return torch.optim.AdamW(
-        [p for _, p in parameters], lr=0.0, weight_decay=weight_decay, betas=betas, eps=epsilon, fused=True
-    )
+    groups = parameter_groups(model, weight_decay=weight_decay, decay_on=decay_on, layer_decay=layer_decay)
+    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=epsilon, fused=True)
 
 
 def clip_gradients(parameters: Iterable[torch.nn.Parameter], max_norm: float) -> float:
