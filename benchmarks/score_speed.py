@@ -38,6 +38,7 @@ from speed_corpus import (
 )
 
 from civility import Classifier
+from civility.classifier.encoder import EncoderScorer
 from civility.model.encoder import STARTER_MODEL, load_classifier_folder, load_encoder, quiet_transformers
 
 TOLERANCE = 1e-4
@@ -146,7 +147,7 @@ def make_classifier(name: str, folder: Path, options: argparse.Namespace) -> Cor
         encoder.model.classifier.weight.normal_(0.0, _SPREAD_OF_HEADS, generator=torch.Generator().manual_seed(0))
     place = folder / "classifier"
     place.mkdir()
-    Classifier(encoder, MAX_LENGTH).save(place, "# Of a benchmark: random weights\n")
+    Classifier(EncoderScorer(encoder, MAX_LENGTH)).save(place, "# Of a benchmark: random weights\n")
     return corpus
 
 

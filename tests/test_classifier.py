@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from civility import Classifier
+from civility.classifier.encoder import EncoderScorer
 from civility.metrics.calibration import LabelCalibration, fit
 from civility.metrics.policy import Policy
 from civility.metrics.thresholds import Cuts, choose_threshold
@@ -19,7 +20,7 @@ TEXTS = ["nice garden", "you stupid clown " * 9, "x", "", "film and music and ap
 
 @pytest.fixture(scope="module", params=["tiny_bert", "tiny_deberta"])
 def classifier(request: pytest.FixtureRequest) -> Classifier:
-    return Classifier(load_encoder(str(request.getfixturevalue(request.param)), LABELS), max_length=48)
+    return Classifier(EncoderScorer(load_encoder(str(request.getfixturevalue(request.param)), LABELS), max_length=48))
 
 
 def test_scores_have_a_row_a_text_and_a_column_a_label(classifier: Classifier) -> None:
@@ -72,7 +73,7 @@ def test_odd_texts_have_scores(classifier: Classifier, text: str) -> None:
 
 def test_decisions_follow_the_thresholds(tiny_bert: Path) -> None:
     thresholds = {"toxic": 0.2, "threat": 0.9}
-    classifier = Classifier(load_encoder(str(tiny_bert), LABELS), 48, thresholds)
+    classifier = Classifier(EncoderScorer(load_encoder(str(tiny_bert), LABELS), 48), thresholds)
     assert classifier.thresholds == {"toxic": 0.2, "threat": 0.9, "insult": 0.5}
     scores = np.array([[0.2, 0.89, 0.5], [0.19, 0.9, 0.49]], dtype=np.float32)
     assert classifier.decide(scores).tolist() == [[True, False, True], [False, True, False]]
@@ -116,7 +117,7 @@ def _sigmoid(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 @pytest.fixture(params=["tiny_bert", "tiny_deberta"])
 def fresh(request: pytest.FixtureRequest) -> Classifier:
     """A classifier whose weights a test may change."""
-    return Classifier(load_encoder(str(request.getfixturevalue(request.param)), LABELS), max_length=48)
+    return Classifier(EncoderScorer(load_encoder(str(request.getfixturevalue(request.param)), LABELS), max_length=48))
 
 
 def test_scores_are_the_calibrated_logits(fresh: Classifier) -> None:
@@ -207,7 +208,7 @@ def test_a_head_that_takes_no_calibration_leaves_it_to_the_file(tiny_bert: Path)
 
     encoder = load_encoder(str(tiny_bert), LABELS)
     encoder.model.classifier = torch.nn.Sequential(encoder.model.classifier, torch.nn.Tanh())
-    classifier = Classifier(encoder, max_length=48)
+    classifier = Classifier(EncoderScorer(encoder, max_length=48))
     logits = classifier.logits(TEXTS)
     classifier.calibrate(CALIBRATIONS, "sha256:one")
     assert classifier.sidecar.in_head == frozenset()
@@ -224,7 +225,7 @@ def test_ranking_stays_but_for_ties(fresh: Classifier) -> None:
 
 
 def test_bands_follow_both_thresholds(tiny_bert: Path) -> None:
-    classifier = Classifier(load_encoder(str(tiny_bert), LABELS), 48, {"toxic": 0.7, "threat": 0.9})
+    classifier = Classifier(EncoderScorer(load_encoder(str(tiny_bert), LABELS), 48), {"toxic": 0.7, "threat": 0.9})
     classifier.review_thresholds["toxic"] = 0.3
     scores = np.array([[0.3, 0.3, 0.5], [0.7, 0.9, 0.4], [0.29, 0.89, 1.0]], dtype=np.float32)
     bands = classifier.bands(scores)

@@ -8,7 +8,7 @@ import pytest
 
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.sidecar import ChosenOn, Sidecar
+from civility.sidecar import ChosenOn, Kind, Sidecar
 
 LABELS = ("toxic", "threat", 'odd "name": é')
 THRESHOLDS = {"toxic": 0.25, "threat": 1.0, 'odd "name": é': 0.1 + 0.2}
@@ -32,7 +32,7 @@ def test_it_goes_there_and_back(tmp_path: Path, sidecar: Sidecar) -> None:
     path = tmp_path / "civility.json"
     path.write_text(sidecar.to_json(), encoding="utf-8")
     assert Sidecar.read(path) == sidecar
-    assert json.loads(sidecar.to_json())["schema"] == 2
+    assert json.loads(sidecar.to_json())["schema"] == 3
 
 
 def test_what_is_in_the_head_is_said(tmp_path: Path) -> None:
@@ -48,15 +48,40 @@ def test_schema_1_is_read_as_uncalibrated(tmp_path: Path) -> None:
     assert Sidecar.read(path) == Sidecar(LABELS, THRESHOLDS, 64)
 
 
+def test_schema_2_is_read_as_an_encoder(tmp_path: Path) -> None:
+    path = tmp_path / "civility.json"
+    content = {**json.loads(WHOLE.to_json()), "schema": 2}
+    del content["kind"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert Sidecar.read(path) == WHOLE
+
+
+@pytest.mark.parametrize("kind", ["linear", "ensemble"])
+def test_other_kinds_need_not_cut(tmp_path: Path, kind: Kind) -> None:
+    sidecar = Sidecar(LABELS, THRESHOLDS, 0, kind=kind)
+    path = tmp_path / "civility.json"
+    path.write_text(sidecar.to_json(), encoding="utf-8")
+    assert Sidecar.read(path) == sidecar
+
+
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "civility.json"
-    path.write_text('{"schema": 3}')
-    with pytest.raises(UserError, match=r"civility\.json: schema 3, this version reads 1 and 2\nupgrade civility"):
+    path.write_text('{"schema": 4}')
+    with pytest.raises(UserError, match=r"civility\.json: schema 4, this version reads 1, 2 and 3\nupgrade civility"):
         Sidecar.read(path)
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"schema": 1}', '{"schema": 1, "labels": ["a"], "thresholds": {}}', '{"schema": 2}']
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"schema": 1}',
+        '{"schema": 1, "labels": ["a"], "thresholds": {}}',
+        '{"schema": 2}',
+        '{"schema": 3}',
+    ],
 )
 def test_an_incomplete_file_is_told(tmp_path: Path, content: str) -> None:
     path = tmp_path / "civility.json"
@@ -75,6 +100,7 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
     "policy of another": ("policies", {"rude": "f1"}, "names other labels"),
     "policies": ("policies", [], "civility.json: damaged"),
     "length": ("max_length", 0, "max_length is below 1"),
+    "kind": ("kind", "magic", "kind 'magic', expected one of encoder, linear, ensemble"),
     "method": ("calibration", {"toxic": {**PLATT, "method": "magic"}}, "calibration method 'magic'"),
     "scale": ("calibration", {"toxic": {**PLATT, "scale": -1}}, "expected a positive scale"),
     "in_head": ("calibration", {"toxic": {"method": "platt", "scale": 1, "shift": 0}}, "KeyError 'in_head'"),

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from civility.classifier import Classifier
 from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
 from civility.data.prepare import prepare
 from civility.data.readers import Columns, Origin, columns_present, read_dataset
 from civility.errors import UserError
-from civility.metrics.calibration import Chosen, choose, cross_fitted
+from civility.metrics.calibration import Chosen, LabelCalibration, choose, cross_fitted
 from civility.metrics.policy import Policy
 from civility.metrics.thresholds import Choice, Cuts, choose_threshold
 from civility.recipe import Recipe
@@ -144,7 +143,7 @@ def scored_by(classifier: Classifier, dataset: Dataset, logits: Float32Array) ->
         classifier.thresholds,
         classifier.review_thresholds,
         classifier.policies,
-        uncalibrated=torch.sigmoid(torch.from_numpy(logits)).numpy() if is_calibrated else None,
+        uncalibrated=LabelCalibration().apply(logits).astype(np.float32) if is_calibrated else None,
         out_of_fold=out_of_fold,
         calibrations=methods,
     )

@@ -1,20 +1,24 @@
 """``civility.json``: what a classifier needs and a Hugging Face folder has no place for. Knows no model.
 
-Schema 1 had labels, thresholds and max_length; its folders are read as uncalibrated.
+Schema 1 had labels, thresholds and max_length; its folders are read as uncalibrated. Up to schema 2 every classifier
+was an encoder.
 """
 
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 
 SIDECAR = "civility.json"
-SCHEMA = 2
-_READ = (1, 2)
+SCHEMA = 3
+_READ = (1, 2, 3)
+
+Kind = Literal["encoder", "linear", "ensemble"]
+"""What gives the logits: a transformer; a linear model over TF-IDF; other classifiers, averaged."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,14 @@ class Sidecar:
     ----------
     labels : (L,) in the order of the logits
     thresholds : by label, in [0, 1]; a comment is flagged from there up
-    max_length : tokens, special ones included; longer comments are cut
+    max_length : tokens, special ones included; longer comments are cut; 0 where none is, which no encoder can say
     review_thresholds : of the labels with three-way bands; not above the threshold; in between is for review
     policies : by label, the text that the threshold was chosen by; a label without one has a threshold by hand
     calibration : by label; none for those it lacks
     in_head : labels whose calibration is in the weights of the model already, so that it is not applied again
     chosen_on : the comments that the epoch, the calibration and the thresholds were chosen on, as far as known:
         measured on these, the classifier looks better than it is
+    kind : what gives the logits
     """
 
     labels: tuple[str, ...]
@@ -66,10 +71,11 @@ class Sidecar:
     calibration: Mapping[str, LabelCalibration] = field(default_factory=dict)
     in_head: Collection[str] = frozenset()
     chosen_on: ChosenOn = field(default_factory=ChosenOn)
+    kind: Kind = "encoder"
 
     def __post_init__(self) -> None:
         cuts = [*self.thresholds.values(), *self.review_thresholds.values()]
-        if not all(0 <= value <= 1 for value in cuts) or self.max_length < 1:
+        if not all(0 <= value <= 1 for value in cuts) or self.max_length < (self.kind == "encoder"):
             raise ValueError("a threshold is outside [0, 1], or max_length is below 1")
         for label, value in self.review_thresholds.items():
             if value > self.thresholds[label]:
@@ -87,6 +93,7 @@ class Sidecar:
         }
         content = {
             "schema": SCHEMA,
+            "kind": self.kind,
             "labels": list(self.labels),
             "thresholds": dict(self.thresholds),
             "review_thresholds": dict(self.review_thresholds),
@@ -112,7 +119,7 @@ class Sidecar:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["schema"] not in _READ:
-                known = " and ".join(map(str, _READ))
+                known = f"{', '.join(map(str, _READ[:-1]))} and {_READ[-1]}"
                 raise UserError(f"{path}: schema {content['schema']}, this version reads {known}", "upgrade civility")
             return cls._of(content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -135,9 +142,17 @@ class Sidecar:
             policies={label: str(text) for label, text in content["policies"].items()},
             calibration={label: LabelCalibration.from_json(one) for label, one in calibration},
             in_head=frozenset(label for label, one in calibration if one["in_head"]),
+            kind=_kind(content["kind"]) if content["schema"] > 2 else "encoder",
             chosen_on=ChosenOn(
                 str(content["chosen_on"]["epoch"]),
                 {label: str(digest) for label, digest in content["chosen_on"]["calibration"].items()},
                 {label: str(digest) for label, digest in content["chosen_on"]["thresholds"].items()},
             ),
         )
+
+
+def _kind(name: Any) -> Kind:
+    if name not in get_args(Kind):
+        raise ValueError(f"kind {name!r}, expected one of {', '.join(get_args(Kind))}")
+    kind: Kind = name
+    return kind

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from civility.classifier import Classifier
+from civility.classifier.encoder import EncoderScorer
 from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
@@ -331,7 +332,7 @@ class Session:
             logits = self._keeper.load_best(self.encoder.model)
             self.trainer.optimizer.state.clear()  # the whole embedding takes its place
             give_back_whole(self.encoder.model.cpu())
-            classifier = Classifier(self.encoder, self.recipe.scoring_length)
+            classifier = Classifier(EncoderScorer(self.encoder, self.recipe.scoring_length))
             # The logits that chose the epoch are, to rounding, what the classifier computes: no need to score again.
             scored = fit_to_validation(classifier, self.data, logits, self.recipe)
             self._records.flush()

@@ -3,41 +3,32 @@
 Knows neither recipes nor files of comments.
 """
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from civility.classifier.scorer import Scorer, check_texts
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.thresholds import DEFAULT_THRESHOLD, Choice
-from civility.model.batches import batches_by_budget, gather
-from civility.model.encoder import Encoder, fold_into_head, load_classifier_folder, quiet_transformers
-from civility.model.forward import Forward, choose_forward
-from civility.model.storage import plain_os_errors
-from civility.model.tokens import tokenise
 from civility.run import classifier_folder
-from civility.sidecar import SIDECAR, ChosenOn, Sidecar
+from civility.sidecar import SIDECAR, ChosenOn, Kind, Sidecar
 
-_LONGEST_DEFAULT = 512
 ALLOW, REVIEW, REMOVE = 0, 1, 2
 """The bands of a score: below what is to be reviewed, to be reviewed, flagged."""
-_SAMPLE = ("a word or two " * 40, "a word or two", "one")
-"""Texts of several lengths, some of them past the distances that DeBERTa tells apart one by one."""
 
 
 class Classifier:
     """A multi-label classifier of comments: `score` gives numbers, `decide` acts on them.
 
+    What gives the logits is of one of several kinds; all else is the same for all of them.
+
     Parameters
     ----------
-    encoder : model and tokenizer, labels in the order of the logits
-    max_length : tokens; longer comments are cut
+    scorer : what gives the logits: `EncoderScorer`, `LinearScorer` or `Ensemble`
     thresholds : by label; 0.5 where none is given
 
     Attributes
@@ -48,10 +39,9 @@ class Classifier:
     chosen_on : the comments on which the epoch, the calibration and the thresholds were chosen
     """
 
-    def __init__(self, encoder: Encoder, max_length: int, thresholds: Mapping[str, float] | None = None) -> None:
-        self._encoder = encoder
-        self.labels: tuple[str, ...] = encoder.labels
-        self.max_length = max_length
+    def __init__(self, scorer: Scorer, thresholds: Mapping[str, float] | None = None) -> None:
+        self.scorer = scorer
+        self.labels: tuple[str, ...] = scorer.labels
         given = thresholds or {}
         self.thresholds = {label: float(given.get(label, DEFAULT_THRESHOLD)) for label in self.labels}
         self.review_thresholds: dict[str, float] = {}
@@ -59,11 +49,20 @@ class Classifier:
         self.calibration = {label: LabelCalibration() for label in self.labels}
         self.chosen_on = ChosenOn()
         self._in_head: frozenset[str] = frozenset()
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @property
+    def kind(self) -> Kind:
+        """Which kind gives the logits: encoder, linear or ensemble."""
+        return self.scorer.kind
+
+    @property
+    def max_length(self) -> int:
+        """Tokens at which a comment is cut; 0 where none is."""
+        return self.scorer.max_length
 
     @classmethod
     def load(cls, target: str | Path) -> "Classifier":
-        """Load a classifier.
+        """Load a classifier of any kind.
 
         Parameters
         ----------
@@ -74,23 +73,18 @@ class Classifier:
         UserError : nothing is there, or it is no multi-label classifier, or it is damaged
         """
         folder = classifier_folder(str(target))
-        encoder = load_classifier_folder(folder)
         path = Path(folder) / SIDECAR
         if not path.is_file():
-            return cls(encoder, min(encoder.longest_text, _LONGEST_DEFAULT))
+            return cls(_load_scorer("encoder", folder, 0))
         sidecar = Sidecar.read(path)
-        if sidecar.labels != encoder.labels:
+        scorer = _load_scorer(sidecar.kind, folder, sidecar.max_length)
+        if sidecar.labels != scorer.labels:
             raise UserError(
                 f"{folder}: {SIDECAR} names the labels {', '.join(sidecar.labels)}, "
-                f"config.json {', '.join(encoder.labels)}",
+                f"{_NAMED_IN[sidecar.kind]} {', '.join(scorer.labels)}",
                 "the two files are not of one classifier; get the folder again",
             )
-        if sidecar.max_length > encoder.longest_text:
-            raise UserError(
-                f"{path}: damaged: max_length is {sidecar.max_length}, the model takes {encoder.longest_text} tokens",
-                "get the classifier folder again",
-            )
-        classifier = cls(encoder, sidecar.max_length, sidecar.thresholds)
+        classifier = cls(scorer, sidecar.thresholds)
         classifier.review_thresholds = dict(sidecar.review_thresholds)
         classifier.policies = dict(sidecar.policies)
         classifier.calibration |= sidecar.calibration
@@ -98,27 +92,15 @@ class Classifier:
         classifier._in_head = frozenset(sidecar.in_head)
         return classifier
 
-    @functools.cached_property  # a classifier that is only saved need not be tried
-    def _forward(self) -> Forward:
-        model = self._encoder.model.to(self._device).eval()
-        sample = tokenise(self._encoder.tokenizer, _SAMPLE, self.max_length)
-        batch = gather(sample, np.arange(len(sample))).to(self._device)
-        return choose_forward(model, "auto", batch, gradients=False).forward
-
     def save(self, folder: Path, card: str) -> None:
-        """Write the classifier as a plain Hugging Face folder with ``civility.json`` and a model card.
+        """Write the classifier with ``civility.json`` and a model card; an encoder as a plain Hugging Face folder.
 
         Parameters
         ----------
         folder : an existing empty folder; the caller puts it in place when it is whole
         card : the text of README.md
         """
-        model, tokenizer = self._encoder.model, self._encoder.tokenizer
-        # With these, `pipeline(..., truncation=True)` and plain `tokenizer(...)` cut where we do.
-        tokenizer.model_max_length = self.max_length
-        with plain_os_errors(), quiet_transformers():
-            model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        self.scorer.save(folder)
         (folder / SIDECAR).write_text(self.sidecar.to_json(), encoding="utf-8")
         (folder / "README.md").write_text(card, encoding="utf-8")
 
@@ -134,6 +116,7 @@ class Classifier:
             {label: one for label, one in self.calibration.items() if one.method != "none"},
             self._in_head,
             self.chosen_on,
+            self.kind,
         )
 
     def calibrate(self, calibrations: Mapping[str, LabelCalibration], digest: str) -> None:
@@ -168,7 +151,7 @@ class Classifier:
         scale, shift = _affine(self.labels, wanted, to_fold)
         scale_now, shift_now = _affine(self.labels, self.calibration, self._in_head)
         ratio = scale / scale_now
-        if fold_into_head(self._encoder, ratio, shift - ratio * shift_now):
+        if self.scorer.take_over(ratio, shift - ratio * shift_now):
             self._in_head = to_fold
         elif self._in_head:
             raise RuntimeError("the head holds a calibration that cannot be taken out of it again")
@@ -205,7 +188,7 @@ class Classifier:
         Parameters
         ----------
         texts : (N,) a list of strings, of any length, 0 and 1 included
-        tokens_per_batch : padded tokens that go through the model at once: memory against speed
+        tokens_per_batch : padded tokens that go through an encoder at once: memory against speed
         on_scored : called after each batch with the number of texts in it, for a progress bar
 
         Returns
@@ -229,15 +212,8 @@ class Classifier:
 
         Parameters and errors are those of `score`.
         """
-        _check_texts(texts)
-        logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
-        tokens = tokenise(self._encoder.tokenizer, texts, self.max_length)
-        with torch.inference_mode():
-            for rows in batches_by_budget(tokens.lengths, tokens_per_batch):
-                batch = self._forward(gather(tokens, rows).to(self._device))
-                logits[rows] = batch.float().cpu().numpy()
-                if on_scored is not None:
-                    on_scored(len(rows))
+        check_texts(texts)
+        logits = self.scorer.logits(texts, tokens_per_batch, on_scored)
         scale, shift = _affine(self.labels, self.calibration, self._in_head)
         return ((logits - shift) / scale).astype(np.float32)
 
@@ -291,11 +267,11 @@ def _affine(
     return np.array([one.scale for one in chosen]), np.array([one.shift for one in chosen])
 
 
-def _check_texts(texts: Any) -> None:
-    if isinstance(texts, str | bytes):
-        raise TypeError("texts is a single string: give a list, as in score([text])")
-    if texts is None:
-        raise TypeError("texts is None: give a list of strings")
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"texts[{i}] is {type(text).__name__}: every text must be a string")
+_NAMED_IN: Mapping[Kind, str] = {"encoder": "config.json", "linear": "linear.json", "ensemble": "its members"}
+
+
+def _load_scorer(kind: Kind, folder: str, max_length: int) -> Scorer:
+    """Load what gives the logits; only the kind that is asked for is imported, since an encoder brings torch."""
+    from civility.classifier.encoder import EncoderScorer
+
+    return EncoderScorer.load(folder, max_length)
