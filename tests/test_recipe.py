@@ -52,7 +52,7 @@ def test_each_shipped_recipe_validates_and_names_every_setting(name: str) -> Non
 
 
 def test_the_shipped_recipes_start_with_the_baseline() -> None:
-    assert list(shipped_recipes()) == ["baseline", "starter"]
+    assert list(shipped_recipes()) == ["baseline", "linear", "starter"]
 
 
 def test_the_starter_needs_no_file_and_no_network() -> None:
@@ -61,6 +61,19 @@ def test_the_starter_needs_no_file_and_no_network() -> None:
     assert recipe.data.files == ("civility:starter/train",)
     assert recipe.data.validation == ("civility:starter/held-out",)
     assert recipe.data.labels == Recipe().data.labels
+
+
+def test_the_linear_recipe_is_the_baseline_but_for_its_model() -> None:
+    baseline, linear = Recipe().flat(), Recipe.load("linear").flat()
+    assert {name for name in EVERY_SETTING if baseline[name] != linear[name]} == {"model.name", "model.revision"}
+    assert Recipe.load("linear").is_linear
+    assert not Recipe().is_linear
+
+
+def test_settings_without_effect_on_a_linear_model_are_known() -> None:
+    assert Recipe.load("linear").without_effect == ()
+    changes = {"training.epochs": 3, "linear.c": 2.0, "data.max_length": 64, "loss.focal_gamma": 1.0, "seed": 1}
+    assert Recipe.load("linear", changes).without_effect == ("data.max_length", "training.epochs", "loss.focal_gamma")
 
 
 def test_the_starter_is_the_baseline_but_for_a_few_settings() -> None:
@@ -203,7 +216,7 @@ def test_every_bad_setting_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 def test_an_unknown_recipe_gets_a_suggestion(name: str, message: str) -> None:
     error = _error(name)
     assert error.message == message
-    assert error.remedy == "shipped recipes: baseline, starter; or name a .toml file"
+    assert error.remedy == "shipped recipes: baseline, linear, starter; or name a .toml file"
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

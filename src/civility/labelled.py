@@ -184,7 +184,8 @@ def why_no_threshold(dataset: Dataset) -> dict[str, str]:
 
 
 def optimistic(classifier: Classifier, labelled: Labelled) -> tuple[Optimistic, ...]:
-    """Return what was chosen on these very comments; the best epoch always was on those that a run held out."""
+    """Return what was chosen on these very comments; an encoder's best epoch always was on those of its run."""
     found = classifier.chosen_on.names(labelled.dataset.comments_digest)
     names: tuple[Optimistic, ...] = ("epoch", "calibration", "thresholds")
-    return tuple(what for what in names if what in found or (what == "epoch" and labelled.is_own))
+    has_epoch = labelled.is_own and classifier.kind == "encoder"
+    return tuple(what for what in names if what in found or (what == "epoch" and has_epoch))

@@ -192,7 +192,7 @@ def _guess_languages(dataset: Dataset, seed: int, undefined: dict[str, str]) -> 
 def _measure_tokens(
     dataset: Dataset, question: Question, classifier: "Classifier | None", undefined: dict[str, str]
 ) -> TokenLengths | None:
-    max_length = question.max_length or (classifier.max_length if classifier else DEFAULT_MAX_LENGTH)
+    max_length = question.max_length or (classifier.max_length if classifier else 0) or DEFAULT_MAX_LENGTH
     tokenizer, name = load_tokenizer_or_reason(question.model, question.target)
     if tokenizer is None:
         undefined["tokens"] = name

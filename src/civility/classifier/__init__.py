@@ -272,6 +272,10 @@ _NAMED_IN: Mapping[Kind, str] = {"encoder": "config.json", "linear": "linear.jso
 
 def _load_scorer(kind: Kind, folder: str, max_length: int) -> Scorer:
     """Load what gives the logits; only the kind that is asked for is imported, since an encoder brings torch."""
+    if kind == "linear":
+        from civility.classifier.linear import LinearScorer
+
+        return LinearScorer.load(folder)
     from civility.classifier.encoder import EncoderScorer
 
     return EncoderScorer.load(folder, max_length)

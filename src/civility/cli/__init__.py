@@ -18,7 +18,10 @@ _SHORT_OF_MEMORY = ("failed to map segment", "annot allocate memory", "DefaultCP
 _MORE_MEMORY = (
     "raise the limit (ulimit -v), choose a smaller model, or a machine with more memory; a run goes on with --resume"
 )
-_NEEDED = {"torch", "transformers", "accelerate", "safetensors", "sentencepiece"}
+_EXTRA_WITH = {
+    **dict.fromkeys(("torch", "transformers", "accelerate", "safetensors", "sentencepiece"), "train"),
+    **dict.fromkeys(("sklearn", "scipy"), "linear"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -50,9 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what could not be written stays so
         raise SystemExit(2) from None
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _NEEDED:
+        extra = _EXTRA_WITH.get((error.name or "").split(".")[0])
+        if extra is None:
             raise
-        say_error(UserError(f"this needs {error.name}, which is not installed", "pip install 'civility[train]'"))
+        say_error(UserError(f"this needs {error.name}, which is not installed", f"pip install 'civility[{extra}]'"))
         raise SystemExit(2) from None
     except Exception as error:
         raise SystemExit(_tell_the_unexpected(error)) from None

@@ -18,7 +18,7 @@ from civility.cli.report_display import print_report
 from civility.report.words import one_line, shown
 
 if TYPE_CHECKING:
-    from civility.train.facts import EpochJudged, Fact, RunFinished, RunPlanned, RunResumed
+    from civility.train.facts import EpochJudged, Fact, LinearPlanned, RunFinished, RunPlanned, RunResumed
     from civility.training.progress import StepDone
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -141,6 +141,8 @@ class TrainingDisplay:
 
         if isinstance(fact, facts.RunPlanned):
             self._draw_plan(fact)
+        elif isinstance(fact, facts.LinearPlanned):
+            self._draw_linear_plan(fact)
         elif isinstance(fact, facts.RunChecked):
             print_checks(self._console, fact.checks, in_full=fact.in_full)
         elif isinstance(fact, facts.RunResumed):
@@ -180,10 +182,23 @@ class TrainingDisplay:
             "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }
+        self._draw_rows(rows)
+        print_notes(self._console, plan.notes)
+
+    def _draw_linear_plan(self, plan: "LinearPlanned") -> None:
+        rows = {
+            "data": f"{plan.num_training:,} comments · {plan.num_validation:,} for validation · "
+            f"{len(plan.labels)} labels",
+            "model": plan.model,
+            "run": str(plan.path),
+        }
+        self._draw_rows(rows)
+        print_notes(self._console, plan.notes)
+
+    def _draw_rows(self, rows: dict[str, str]) -> None:
         for name, value in rows.items():
             first, *more = textwrap.wrap(value, _WIDTH - 13, break_long_words=False, break_on_hyphens=False)
             self._console.print("\n".join([f"  {name:<10} {first}", *(" " * 13 + line for line in more)]))
-        print_notes(self._console, plan.notes)
 
     def _draw_resumption(self, fact: "RunResumed") -> None:
         assert self._plan is not None
@@ -282,7 +297,8 @@ class TrainingDisplay:
         console, run = self._console, fact.run
         why = ": no better epoch since, stopped early" if fact.stopped_early else ""
         console.print()
-        console.print(f"  best epoch {fact.best_epoch} of {fact.epochs_run} run{why}   {_clock(fact.seconds)} in all")
+        best = f"best epoch {fact.best_epoch} of {fact.epochs_run} run{why}   " if fact.epochs_run else ""
+        console.print(f"  {best}{_clock(fact.seconds)} in all")
         console.print()
         print_report(console, fact.report)
         console.print()

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from civility.data.prepare import Wanted
 from civility.errors import UserError, closest, did_you_mean
 from civility.recipe.settings import (
+    LINEAR_MODEL,
     DataSettings,
     EvaluationSettings,
     LinearSettings,
@@ -101,6 +102,23 @@ class Recipe(Section):
     def to_toml(self) -> str:
         """Return the recipe as TOML with every setting written out."""
         return tomli_w.dumps(self.model_dump(mode="json"))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it trains the linear model over TF-IDF, and no encoder."""
+        return self.model.name == LINEAR_MODEL
+
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """Settings that were changed and have no part in a linear model: all that have to do with tokens and steps."""
+        own, others = self.flat(), Recipe().flat()
+        sections = ("training.", "loss.", "optimizer.", "schedule.", "regularization.")
+        single = ("data.max_length", "model.revision", "evaluation.tokens_per_batch", "evaluation.max_length")
+        return tuple(
+            key
+            for key, value in own.items()
+            if key.startswith((*sections, *single)) and value != others[key] and (key, value) != ("model.revision", "")
+        )
 
     @property
     def scoring_length(self) -> int:

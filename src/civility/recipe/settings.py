@@ -25,6 +25,8 @@ def _share_or_own(value: float) -> float:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+LINEAR_MODEL = "tf-idf"
+"""The name of the model that is no encoder: logistic regression over TF-IDF."""
 _MODEL, _REVISION = "microsoft/mdeberta-v3-base", "a0484667b22365f84929a935b5e50a51f71f159d"
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Dropout = Annotated[float, AfterValidator(_share_or_own)]
@@ -92,7 +94,7 @@ class DataSettings(Section):
 class ModelSettings(Section):
     """Which pretrained encoder."""
 
-    name: str = Field(default=_MODEL, min_length=1, description="hub name, folder or starter model")
+    name: str = Field(default=_MODEL, min_length=1, description="hub name, folder, starter model, or tf-idf")
     revision: str = Field(default=_REVISION, description="commit of a hub model; empty: its newest")
 
     @model_validator(mode="before")

@@ -25,8 +25,9 @@ class CardFacts:
     training_digest : of the training data
     training_files : as they were given
     max_length : tokens
-    best_epoch, epochs_run : 1-based
+    best_epoch, epochs_run : 1-based; 0 of a model that has no epochs
     versions : of the libraries
+    kind : what was trained: an "encoder", which transformers loads too, or a "linear" model
     """
 
     name: str
@@ -40,22 +41,30 @@ class CardFacts:
     best_epoch: int
     epochs_run: int
     versions: Mapping[str, str]
+    kind: str = "encoder"
 
 
 def model_card(facts: CardFacts, report: Report) -> str:
     """Return the card: YAML metadata with ``model-index``, then what a user has to know."""
     return "\n\n".join(
         [
-            _metadata(facts, report),
-            _introduction(facts, report),
-            _usage(facts, report),
-            _results(report),
+            metadata(facts.name, report, facts.base_model if facts.kind == "encoder" else None),
+            introduction(facts.name, report, _made_how(facts), facts.max_length),
+            usage(report, facts.max_length, for_transformers=facts.kind == "encoder"),
+            results(report, "validation comments of the run", "with which training ended"),
             _training(facts),
         ]
     )
 
 
-def _metadata(facts: CardFacts, report: Report) -> str:
+def _made_how(facts: CardFacts) -> str:
+    if facts.kind == "linear":
+        return "logistic regression over TF-IDF of words and characters, trained with civility"
+    return f"fine-tuned from {code(facts.base_model)} with civility"
+
+
+def metadata(name: str, report: Report, base_model: str | None) -> str:
+    """Return the YAML of a card; without ``base_model``: a classifier that transformers does not load."""
     metrics: list[dict[str, Any]] = []
     for metric in METRIC_NAMES:
         # Pairs and not a dict: a label may be named "macro".
@@ -68,7 +77,7 @@ def _metadata(facts: CardFacts, report: Report) -> str:
         ]
     index = [
         {
-            "name": facts.name,
+            "name": name,
             "results": [
                 {
                     "task": {"type": "text-classification", "name": "multi-label toxicity"},
@@ -80,10 +89,10 @@ def _metadata(facts: CardFacts, report: Report) -> str:
     ]
     lines = [
         "---",
-        "library_name: transformers",
+        f"library_name: {'civility' if base_model is None else 'transformers'}",
         "pipeline_tag: text-classification",
         'tags: ["toxicity", "multi-label", "civility"]',
-        f"base_model: {_as_yaml(facts.base_model)}",
+        *([] if base_model is None else [f"base_model: {_as_yaml(base_model)}"]),
         f"model-index: {_as_yaml(index)}",
         "---",
     ]
@@ -106,20 +115,22 @@ def _as_yaml(value: Any) -> str:
     return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
-def _introduction(facts: CardFacts, report: Report) -> str:
+def introduction(name: str, report: Report, made_how: str, max_length: int) -> str:
+    """Return what the classifier is, and its limits; ``max_length`` 0: nothing is cut."""
+    cut = f" Comments are cut after {max_length} tokens." if max_length else ""
     return (
-        f"# {plain(facts.name)}\n\n"
-        f"A multi-label classifier of comments, fine-tuned from {code(facts.base_model)} with civility. Every label "
+        f"# {plain(name)}\n\n"
+        f"A multi-label classifier of comments, {made_how}. Every label "
         f"has a score of its own in [0, 1]: {', '.join(code(label) for label in report.labels)}.\n\n"
         "**Known limits.** It has learned what the annotators of its training data marked, with their biases: "
         "words that name groups of people may raise scores without cause, and irony, quotation, new slang and other "
         "languages than those of the training data are weak points. Choose a threshold for each label on your own "
-        "data, and keep people in the decision. "
-        f"Comments are cut after {facts.max_length} tokens."
+        "data, and keep people in the decision." + cut
     )
 
 
-def _usage(facts: CardFacts, report: Report) -> str:
+def usage(report: Report, max_length: int, *, for_transformers: bool) -> str:
+    """Return how to score with it, by transformers alone too where that can be."""
     calibrations = {label: one.calibration for label, one in report.labels.items()}
     isotonic = [code(label) for label, one in calibrations.items() if one and one.method == "isotonic"]
     caveat = ""
@@ -128,28 +139,34 @@ def _usage(facts: CardFacts, report: Report) -> str:
             f"\n\nOf {', '.join(isotonic)} this gives the scores before calibration, which is isotonic and cannot be "
             "in the weights: only civility applies it, and the thresholds of `civility.json` are of its scores."
         )
-    return (
+    own = (
         "## Use\n\n"
         "```python\n"
         "from civility import Classifier\n\n"
         'classifier = Classifier.load("FOLDER")\n'
         'classifier.score(["have a nice day"])   # (1, L), one score a label\n'
-        "```\n\n"
+        "```"
+    )
+    if not for_transformers:
+        return own
+    return (
+        f"{own}\n\n"
         "or without civility:\n\n"
         "```python\n"
         "from transformers import pipeline\n\n"
         'classify = pipeline("text-classification", model="FOLDER", top_k=None)\n'
-        f'classify(["have a nice day"], truncation=True, max_length={facts.max_length})\n'
+        f'classify(["have a nice day"], truncation=True, max_length={max_length})\n'
         "```" + caveat
     )
 
 
-def _results(report: Report) -> str:
+def results(report: Report, comments: str, thresholds: str) -> str:
+    """Return the numbers; ``comments`` says which they are on, ``thresholds`` which they are at."""
     parts = [
         "## Results",
-        f"On the {report.data.num_comments:,} validation comments of the run. {optimism(report)}",
+        f"On the {report.data.num_comments:,} {comments}. {optimism(report)}",
         table(report),
-        "In brackets: 95 % intervals; precision, recall and F1 are at the thresholds with which training ended. "
+        f"In brackets: 95 % intervals; precision, recall and F1 are at the thresholds {thresholds}. "
         "`civility.json` has those in use now.",
         undefined_notes(report),
     ]
@@ -165,10 +182,11 @@ def _training(facts: CardFacts) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     # A fence longer than any in the recipe, whose names of files are the user's.
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", facts.recipe)), default=0))
+    epochs = f"; best epoch {facts.best_epoch} of {facts.epochs_run} run" if facts.epochs_run else ""
     return (
         "## Training\n\n"
-        f"{facts.num_training:,} comments from {files} ({code(facts.training_digest)}); "
-        f"best epoch {facts.best_epoch} of {facts.epochs_run} run. {versions}.\n\n"
+        f"{facts.num_training:,} comments from {files} ({code(facts.training_digest)})"
+        f"{epochs}. {versions}.\n\n"
         f"| label | positive in training | known | share |\n|---|---:|---:|---:|\n{counts}\n\n"
         f"The complete recipe:\n\n{fence}toml\n{facts.recipe.strip()}\n{fence}\n"
     )

@@ -49,7 +49,7 @@ class DataFacts(Part):
 
 
 class ClassifierFacts(Part):
-    """What scored them."""
+    """What scored them; ``max_length`` in tokens, 0 where no comment is cut."""
 
     name: str
     max_length: int

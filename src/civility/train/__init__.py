@@ -13,6 +13,7 @@ from civility.recipe import Recipe
 from civility.run import Begin, RunDirectory
 from civility.train.doctor import refuse_failed
 from civility.train.facts import EpochJudged, Listener, RunChecked, RunFinished
+from civility.train.linear import check_linear, train_linear
 from civility.train.resume import Former, former_of
 from civility.train.session import Session
 from civility.train.signals import StopSignals
@@ -57,6 +58,9 @@ def train(
     """
     started = time.monotonic()
     run = RunDirectory(out)
+    if recipe.is_linear:
+        train_linear(recipe, data, run, command=command, tracker=tracker, begin=begin, listen=listen)
+        return run
     session = _checked_session(recipe, data, run, begin, tracker=tracker, listen=listen, in_full=False)
     with session.on_disk(command, tracker, begin):
         if not session.stopping.should_stop:
@@ -86,6 +90,9 @@ def check(
     ------
     UserError : whatever the user can mend, a failed check among it
     """
+    if recipe.is_linear:
+        check_linear(recipe, data, RunDirectory(out), tracker=tracker, begin=begin, listen=listen, in_full=True)
+        return
     session = _checked_session(recipe, data, RunDirectory(out), begin, tracker=tracker, listen=listen, in_full=True)
     if begin == "resume":
         session.check_resumable()

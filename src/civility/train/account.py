@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from civility.data.dataset import POSITIVE_FROM
+from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.prepare import PreparedData
 from civility.model.encoder import Encoder, public_name
 from civility.model.tokens import Tokens
@@ -30,9 +30,13 @@ _NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dt
 
 def environment(life: Mapping[str, Any], data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
     """Return the first life of a run, as of `life`, what the checks found, and the data, as JSON."""
+    return {**life, **data_facts(data, checks)}
+
+
+def data_facts(data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
+    """Return what the checks found, and the data, as JSON."""
     parts = {"training": (data.training, data.files), "validation": (data.validation, data.validation_files)}
     return {
-        **life,
         "checks": [asdict(check) for check in checks],
         "data": {
             name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
@@ -115,15 +119,12 @@ def planned(
 
 def card(recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyStopping) -> CardFacts:
     """Return what the model card tells of the run."""
-    targets = data.training.targets
-    positives = (targets >= POSITIVE_FROM).sum(axis=0).tolist()
-    known = (~np.isnan(targets)).sum(axis=0).tolist()
     return CardFacts(
         name=run.path.name,
         base_model=public_name(recipe.model.name),
         recipe=recipe.to_toml(),
         num_training=len(data.training),
-        counts=dict(zip(data.training.labels, zip(positives, known, strict=True), strict=True)),
+        counts=counts_of(data.training),
         training_digest=data.training.digest,
         training_files=data.files,
         max_length=recipe.scoring_length,
@@ -131,3 +132,10 @@ def card(recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyS
         epochs_run=stopping.last_epoch,
         versions=library_versions(),
     )
+
+
+def counts_of(dataset: Dataset) -> dict[str, tuple[int, int]]:
+    """Return, by label, the comments that are positive, and those whose target is known."""
+    positives = (dataset.targets >= POSITIVE_FROM).sum(axis=0).tolist()
+    known = (~np.isnan(dataset.targets)).sum(axis=0).tolist()
+    return dict(zip(dataset.labels, zip(positives, known, strict=True), strict=True))

@@ -66,6 +66,18 @@ class RunPlanned:
 
 
 @dataclass(frozen=True)
+class LinearPlanned:
+    """Told once, before a linear model is fitted: what is about to happen, and the settings that have no part in it."""
+
+    num_training: int
+    num_validation: int
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+    model: str
+    path: Path
+
+
+@dataclass(frozen=True)
 class RunChecked:
     """Told once, before anything is written: what the checks found, to be shown in full or in brief."""
 
@@ -107,7 +119,10 @@ class EpochJudged:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """Told once, at the end: the classifier is in place, and the report of the validation comments."""
+    """Told once, at the end: the classifier is in place, and the report of the validation comments.
+
+    ``epochs_run`` is 0 of a model that has no epochs.
+    """
 
     run: RunDirectory
     report: Report
@@ -119,6 +134,7 @@ class RunFinished:
 
 Fact = (
     RunPlanned
+    | LinearPlanned
     | RunChecked
     | RunResumed
     | Warned

@@ -35,7 +35,8 @@ def fit_to_validation(classifier: Classifier, data: PreparedData, logits: Float3
     if recipe.evaluation.calibration == "auto":
         chosen = calibrations_for(dataset, logits)
         classifier.calibrate({label: one.calibration for label, one in chosen.items()}, dataset.comments_digest)
-    classifier.chosen_on = replace(classifier.chosen_on, epoch=dataset.comments_digest)
+    if classifier.kind == "encoder":
+        classifier.chosen_on = replace(classifier.chosen_on, epoch=dataset.comments_digest)
     policies = parse_policies(recipe.evaluation.policy, dataset.labels)
     classifier.set_thresholds(thresholds_for(dataset, classifier.calibrated(logits), policies), dataset.comments_digest)
     return scored_by(classifier, dataset, logits)
@@ -56,7 +57,7 @@ def report_of_run(
     """
     own = Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
     facts = ClassifierFacts(
-        name=f"{public_name(recipe.model.name)}, fine-tuned",
+        name="TF-IDF and logistic regression" if recipe.is_linear else f"{public_name(recipe.model.name)}, fine-tuned",
         max_length=classifier.max_length,
     )
     subject = Subject(OWN_REPORT, own.files, facts, optimistic(classifier, own), own.notes, training_curves(log))

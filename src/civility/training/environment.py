@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 _LIBRARIES = (
@@ -19,10 +20,10 @@ _LIBRARIES = (
 )
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that can change a result."""
+def library_versions(libraries: Sequence[str] = ()) -> dict[str, str]:
+    """Return the versions of the libraries that can change a result; others than an encoder's are to be named."""
     versions = {"python": platform.python_version()}
-    for name in _LIBRARIES:
+    for name in ("civility", "numpy", *libraries) if libraries else _LIBRARIES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -42,11 +43,11 @@ def _commit() -> str | None:
     return head.stdout.strip() + ("+" if status.stdout.strip() else "")
 
 
-def describe_environment() -> dict[str, Any]:
-    """Return versions, commit, platform and processor, ready for JSON."""
+def describe_environment(libraries: Sequence[str] = ()) -> dict[str, Any]:
+    """Return versions, as `library_versions`, commit, platform and processor, ready for JSON."""
     return {
         "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "versions": library_versions(),
+        "versions": library_versions(libraries),
         "commit": _commit(),
         "platform": platform.platform(),
         "machine": platform.machine(),

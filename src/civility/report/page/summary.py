@@ -31,7 +31,7 @@ def header(report: Report) -> str:
             "Classifier",
             name(classifier.name),
         ),
-        ("Longest comment", plural(classifier.max_length, "token")),
+        ("Longest comment", plural(classifier.max_length, "token") if classifier.max_length else "read whole"),
         ("Files", files),
         ("Digest", f'<code class="digest">{name(data.digest) if data.digest else DASH}</code>'),
     ]

@@ -4,11 +4,13 @@ In stages: what can be told before a model is loaded, what with the tokens of th
 Each check is a function of plain arguments in the modules beside this one; here a run's recipe and pieces become those.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData
 from civility.model.dropout import has_dropout
 from civility.model.encoder import Encoder, label_names
@@ -55,6 +57,7 @@ __all__ = [
     "State",
     "agreed",
     "checks_before_loading",
+    "checks_of_the_comments",
     "checks_of_the_run",
     "checks_of_the_tokens",
     "refuse_failed",
@@ -108,12 +111,19 @@ def checks_before_loading(
         check_disk(size, free_disk(out), str(out), averaged=costs.kept),
         check_precision(precision.name, device, fast_bf16=has_fast_bf16(device), model_type=config.model_type),
         check_versions(library_versions(), traits, needed=own_requirements()),
-        check_label_order(recipe.data.labels, labels, data.validation.labels),
-        check_label_counts(data.training, data.validation),
-        check_measurable(data.validation),
-        check_unknown_targets(data.training),
-        *check_texts(data.training, data.validation),
+        *checks_of_the_comments(recipe.data.labels, data.training, data.validation),
         check_head(label_names(recipe.model.name, config), config.problem_type, labels),
+    ]
+
+
+def checks_of_the_comments(asked: Sequence[str], training: Dataset, validation: Dataset) -> list[Check]:
+    """Return what the comments alone tell; ``asked`` are the labels of the recipe."""
+    return [
+        check_label_order(asked, training.labels, validation.labels),
+        check_label_counts(training, validation),
+        check_measurable(validation),
+        check_unknown_targets(training),
+        *check_texts(training, validation),
     ]
 
 

@@ -1,0 +1,138 @@
+"""`civility train linear`: an ordinary run directory, which every verb takes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from civility import Classifier
+from civility.cli import main
+from civility.data.sources import built_in
+
+from ..conftest import files_up_to
+from .conftest import Run
+
+DATA = "civility:starter/held-out"
+
+
+@pytest.fixture(scope="session")
+def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the linear model on the built-in corpus."""
+    out = tmp_path_factory.mktemp("linear") / "run"
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "linear", "--data", DATA, "--out", str(out), "--set", "linear.max_features=2000"])
+    assert not stop.value.code
+    return out
+
+
+def test_it_leaves_what_a_run_leaves(linear: Path) -> None:
+    assert {path.name for path in linear.iterdir()} >= {"recipe.toml", "environment.json", "classifier", "reports"}
+    assert {path.name for path in (linear / "classifier").iterdir()} == {
+        *("civility.json", "README.md", "linear.json", "linear.safetensors"),
+    }
+    report = json.loads((linear / "reports" / "validation.json").read_text(encoding="utf-8"))
+    assert report["macro"]["roc_auc"]["value"] > 0.6
+    assert report["optimistic"] in (["thresholds"], ["calibration", "thresholds"])
+    environment = json.loads((linear / "environment.json").read_text(encoding="utf-8"))
+    assert "scikit-learn" in environment["versions"]
+    card = (linear / "classifier" / "README.md").read_text(encoding="utf-8")
+    assert "logistic regression over TF-IDF" in card
+    assert "transformers" not in card.split("The complete recipe")[0]
+    assert "best epoch" not in card
+
+
+def test_every_verb_takes_it(civility: Run, linear: Path, write_comments: Callable[..., Path], tmp_path: Path) -> None:
+    classifier = Classifier.load(linear)
+    assert (classifier.kind, classifier.max_length) == ("linear", 0)
+    comments, out = write_comments(30), tmp_path / "scores.csv"
+    for arguments in (
+        ("evaluate", linear, "--resamples", "100"),
+        ("evaluate", linear, "--data", comments, "--resamples", "100", "--out", tmp_path),
+        ("thresholds", linear, "--data", comments, "--calibrate"),
+        ("predict", linear, "--data", comments, "--out", out, "--decisions"),
+        ("audit", comments, "--with", linear, "--out", tmp_path / "audit"),
+        ("compare", linear, linear),
+    ):
+        done = civility(*arguments)
+        assert done.code == 0, (arguments, done.out, done.err)
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 31
+
+
+def test_the_folder_scores_without_torch_and_scikit_learn(linear: Path) -> None:
+    texts = ["have a nice day", "you stupid clown"]
+    program = f"""
+import sys
+for name in ("torch", "sklearn", "scipy", "transformers"):
+    sys.modules[name] = None
+from civility import Classifier
+print(Classifier.load({str(linear)!r}).score({texts!r}).tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    np.testing.assert_allclose(json.loads(done.stdout), Classifier.load(linear).score(texts), atol=1e-7)
+
+
+def test_another_fit_is_the_same_to_the_bit(civility: Run, linear: Path, tmp_path: Path) -> None:
+    arguments = ("train", "linear", "--data", DATA, "--set", "linear.max_features=2000", "--out", tmp_path / "run")
+    assert civility(*arguments).code == 0
+    name = "classifier/linear.safetensors"
+    assert (tmp_path / "run" / name).read_bytes() == (linear / name).read_bytes()
+
+
+def test_check_writes_nothing(civility: Run, tmp_path: Path) -> None:
+    done = civility("train", "linear", "--data", DATA, "--out", tmp_path / "run", "--check")
+    assert done.code == 0, done.err
+    assert "logistic regression over TF-IDF" in done.out
+    assert "equal texts" in done.out
+    assert not (tmp_path / "run").exists()
+
+
+REFUSED = {
+    "fit": (("--fit",), "error: --fit: a linear model has no micro-batches to fit to the memory"),
+    "tracker": (
+        ("--tracker", "wandb"),
+        "error: --tracker wandb: a linear model is fitted in one go, and has no steps to log",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_part_in_it_is_refused(civility: Run, tmp_path: Path, name: str) -> None:
+    options, message = REFUSED[name]
+    done = civility("train", "linear", "--data", DATA, "--out", tmp_path / "run", *options)
+    assert done.code == 2
+    assert message in done.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_processes_are_refused(civility: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = civility("train", "linear", "--data", DATA, "--out", tmp_path / "run")
+    assert done.code == 2
+    assert "error: a linear model is fitted by one process, on its processor" in done.err
+
+
+def test_settings_without_effect_are_told(civility: Run, tmp_path: Path) -> None:
+    done = civility(
+        *("train", "linear", "--data", DATA, "--out", tmp_path / "run", "--check"),
+        *("--set", "training.epochs=3", "--set", "loss.focal_gamma=1.0"),
+    )
+    assert done.code == 0
+    assert "these settings have no part in a linear model: training.epochs, loss.focal_gamma; it has those" in done.out
+
+
+def test_a_run_that_did_not_end_begins_again(civility: Run, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = ("train", "linear", "--data", DATA, "--set", "linear.max_features=2000", "--out", out)
+    with files_up_to(20_000):
+        assert civility(*arguments).code == 2
+    assert not (out / "classifier").exists()
+    assert civility(*arguments).code == 2, "a new run does not write over it"
+    assert civility(*arguments, "--resume", "auto").code == 0
+    assert (out / "classifier").is_dir()
+    assert civility(*arguments, "--restart").code == 0
+    assert (tmp_path / "run.before-1" / "classifier").is_dir()
+    assert built_in(DATA).labels == Classifier.load(out).labels

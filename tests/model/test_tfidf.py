@@ -1,0 +1,124 @@
+"""The linear model in numpy: scikit-learn's terms and scores, whatever the text; damage is told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from civility.errors import UserError
+from civility.model.tfidf import LinearModel, Terms, characters, words
+
+TEXTS = [
+    "You FOOL, you fool!",
+    "a b c",
+    "",
+    "   ",
+    "été ǅ İstanbul",
+    "x",
+    "ab\x1fcd\u00a0ef",
+    "no\ud800 end",
+    "aa aa aa bb",
+]
+WORDS, CHARACTERS = TfidfVectorizer(ngram_range=(1, 3)), TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4))
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=200)
+def test_terms_are_those_of_scikit_learn(text: str) -> None:
+    assert sorted(words(text, 3)) == sorted(WORDS.build_analyzer()(text))
+    assert sorted(characters(text, 4)) == sorted(CHARACTERS.build_analyzer()(text))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_terms_of_odd_texts_are_those_of_scikit_learn(text: str) -> None:
+    for longest in (1, 2, 5):
+        assert sorted(words(text, longest)) == sorted(TfidfVectorizer(ngram_range=(1, longest)).build_analyzer()(text))
+    theirs = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5)).build_analyzer()(text)
+    assert sorted(characters(text, 5)) == sorted(theirs)
+    if "fool" in text:
+        assert sorted(characters(text, 4)) != sorted(theirs), "the control: a length is seen"
+
+
+def model() -> LinearModel:
+    terms = (
+        Terms("word", 2, ("fool", "you", "you fool"), np.array([2.0, 1.0, 3.0])),
+        Terms("character", 3, (" y", "aa"), np.array([1.5, 2.5])),
+    )
+    weights = np.arange(10, dtype=np.float64).reshape(5, 2) - 4
+    return LinearModel(("toxic", "odd é"), terms, weights, np.array([-0.5, 0.25]))
+
+
+def test_logits_are_a_linear_layer_on_normalised_counts() -> None:
+    values = np.array([2 * (1 + np.log(2)), 1 * (1 + np.log(2)), 3 * (1 + np.log(2))])  # "you fool you fool"
+    share = values / np.linalg.norm(values) @ model().weights[:3]
+    (found,) = model().logits(["You fool, YOU FOOL"])
+    # " y" is in it twice: alone of its form, its share after the norm is 1.
+    np.testing.assert_allclose(found, share + model().weights[3] + model().bias, rtol=1e-6)
+
+
+def test_a_logit_does_not_depend_on_neighbours_or_batches() -> None:
+    texts = [*TEXTS, "you fool"] * 60
+    whole = model().logits(texts)
+    assert np.array_equal(whole, np.concatenate([model().logits([text]) for text in texts]))
+    np.testing.assert_array_equal(model().logits([""])[0], model().bias.astype(np.float32))
+    assert len(np.unique(whole, axis=0)) > 2, "the control: texts do differ"
+    seen: list[int] = []
+    model().logits(texts, seen.append)
+    assert sum(seen) == len(texts)
+    assert len(seen) > 1
+    assert model().logits([]).shape == (0, 2)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    model().save(tmp_path)
+    again = LinearModel.load(tmp_path)
+    assert again.labels == model().labels
+    assert np.array_equal(again.logits(TEXTS), model().logits(TEXTS))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["linear.json", "linear.safetensors"]
+
+
+def _cut(folder: Path) -> None:
+    (folder / "linear.safetensors").write_bytes((folder / "linear.safetensors").read_bytes()[:-8])
+
+
+def _change(folder: Path, key: str, value: object) -> None:
+    path = folder / "linear.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _cut,
+        lambda folder: (folder / "linear.json").write_text("{"),
+        lambda folder: (folder / "linear.safetensors").unlink(),
+        lambda folder: _change(folder, "labels", ["one"]),
+        lambda folder: _change(folder, "terms", []),
+        lambda folder: _change(folder, "terms", None),
+    ],
+)
+def test_damage_is_told(tmp_path: Path, damage: object) -> None:
+    model().save(tmp_path)
+    damage(tmp_path)  # type: ignore[operator]
+    with pytest.raises(UserError, match=r"damaged: linear\.json and linear\.safetensors cannot be read"):
+        LinearModel.load(tmp_path)
+
+
+def test_a_later_schema_is_refused(tmp_path: Path) -> None:
+    model().save(tmp_path)
+    _change(tmp_path, "schema", 2)
+    with pytest.raises(UserError, match=r"linear\.json: schema 2, this version reads 1\nupgrade civility"):
+        LinearModel.load(tmp_path)
+
+
+def test_what_is_no_model_is_refused() -> None:
+    with pytest.raises(ValueError, match="a word term stands twice"):
+        Terms("word", 2, ("a", "a"), np.ones(2))
+    with pytest.raises(ValueError, match="2 names"):
+        Terms("word", 2, ("a", "b"), np.ones(3))
+    with pytest.raises(ValueError, match="not finite"):
+        LinearModel(("toxic",), (Terms("word", 2, ("a",), np.ones(1)),), np.array([[np.nan]]), np.zeros(1))
