@@ -11,6 +11,7 @@ _DESCRIPTION = """\
 Train multi-label toxic-comment classifiers, and run them anywhere.
 
   train      a recipe and labelled comments  ->  a run directory with a classifier in it
+  sweep      a recipe and a space of settings  ->  many runs, and the recipe of the best
   evaluate   a classifier and labelled comments  ->  a report
   thresholds a classifier, labelled comments and a policy  ->  the score from which a comment is flagged, by label
   compare    reports on the same comments  ->  which is better, and is it noise

@@ -40,6 +40,10 @@ class Owner:
         return f"process {self.process} on {self.machine}"
 
 
+class Held(UserError):
+    """Somebody else holds a lock."""
+
+
 class Lock:
     """A lock that is held; from `hold`."""
 
@@ -61,7 +65,8 @@ def hold(path: Path) -> Iterator[tuple[Lock, Owner | None]]:
 
     Raises
     ------
-    UserError : somebody else holds it, or it cannot be written
+    Held : somebody else holds it
+    UserError : it cannot be written
     """
     with explain_os_error(path):
         file, dead = _acquire(path)
@@ -111,9 +116,9 @@ def _owner(file: IO[str]) -> Owner | None:
         return None  # new, or its owner was killed before it had signed
 
 
-def _held(path: Path, owner: Owner | None, age: float, remedy: str) -> UserError:
+def _held(path: Path, owner: Owner | None, age: float, remedy: str) -> Held:
     who = f"{owner}, since {owner.since}" if owner else "another process"
-    return UserError(
+    return Held(
         f"{path.parent}: another run is writing there: {who} (last sign of life {age:.0f} s ago)",
         remedy,
     )

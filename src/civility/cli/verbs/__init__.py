@@ -1,6 +1,6 @@
 """A module a verb: ``add`` says its options and help, ``run`` carries it out. Imports nothing heavy at the top."""
 
-from civility.cli.verbs import audit, compare, evaluate, predict, recipes, thresholds, train
+from civility.cli.verbs import audit, compare, evaluate, predict, recipes, sweep, thresholds, train
 
-VERBS = (train, evaluate, thresholds, compare, predict, audit, recipes)
+VERBS = (train, sweep, evaluate, thresholds, compare, predict, audit, recipes)
 """In the order of the help."""

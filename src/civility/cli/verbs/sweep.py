@@ -1,0 +1,182 @@
+"""``civility sweep``: a recipe and a space become many runs, and the recipe of the best."""
+
+import importlib.util
+import os
+import shlex
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from civility.cli.arguments import add_verb, at_least_one
+from civility.errors import UserError
+
+if TYPE_CHECKING:
+    from civility.recipe import Recipe
+    from civility.sweep.document import SweepResult
+    from civility.sweep.work import Task
+
+
+def add(verbs: Any) -> None:
+    """Add the verb's options and help."""
+    parser = add_verb(
+        verbs,
+        "sweep",
+        run,
+        "Train a recipe many times, with settings drawn from a space, and leave the best recipe: each trial an "
+        "ordinary run\ndirectory, a page that shows what mattered, and best.toml, complete.",
+        """\
+a space file (TOML):
+  [sweep]                        # all of it may be left out
+  sampler = "tpe"                # tpe · random · grid
+  pruner = "median"              # none = every trial is trained to its end
+  warmup_epochs = 1              # epochs that every trial is given
+  warmup_trials = 5              # finished trials before any is stopped
+  random_trials = 10             # that tpe draws at random before it models
+  seed = 0
+
+  [space]
+  "training.learning_rate" = {low = 1e-5, high = 3e-4, log = true}
+  "training.epochs" = {low = 2, high = 4}
+  "regularization.layer_decay" = {low = 0.7, high = 1.0, step = 0.1}
+  "training.loss" = ["bce", "weighted_bce", "focal"]
+
+interrupted (killed, Ctrl-C, a time limit), or to be longer: the same command again goes on; finished trials are kept,
+cut ones resume from their last checkpoint, and a larger --trials adds to them.
+
+several workers: --jobs N on one machine (each gets a GPU of its own, where there are several); or the same command on
+several machines that share the disk of --out; or, with --storage, on machines that share a database and not the disk,
+with the same last part of --out.
+
+examples:
+  civility sweep starter --space space.toml --out sweeps/first
+  civility sweep baseline --data train.csv --space space.toml --trials 40 --jobs 2 --out sweeps/baseline
+  civility train sweeps/first/best.toml
+""",
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe or a TOML file: what all trials share")
+    parser.add_argument("--space", required=True, metavar="FILE", help="what varies, and how it is searched")
+    parser.add_argument(
+        "--trials",
+        type=at_least_one,
+        metavar="N",
+        help="of the whole study, whoever trains them; default: 20, or all of a grid",
+    )
+    parser.add_argument("--jobs", type=at_least_one, default=1, metavar="N", help="workers on this machine; default: 1")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the sweep's folder, new or to be gone on with")
+    parser.add_argument(
+        "--storage", default="", metavar="URL", help="a database for the study; default: SQLite in --out"
+    )
+    parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="labelled comments to train on")
+    parser.add_argument(
+        "--validation",
+        nargs="+",
+        action="extend",
+        metavar="FILE|FRACTION",
+        help="share of the comments to hold out, or the file(s) to validate on",
+    )
+    parser.add_argument("--model", metavar="NAME|FOLDER", help="encoder to fine-tune, in place of the recipe's")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting of the recipe"
+    )
+    # Of the processes that --jobs starts; nobody types it.
+    parser.add_argument("--worker", type=int, default=0, help="==SUPPRESS==")
+
+
+def run(options: Namespace, command: list[str]) -> None:
+    """Run the verb."""
+    if importlib.util.find_spec("optuna") is None:
+        raise UserError("this needs optuna, which is not installed", "pip install 'civility[sweep]'")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            "a sweep under a launcher of several processes: each trial is trained by one",
+            "leave the launcher out, and give --jobs N for several workers",
+        )
+    from civility.recipe import Recipe
+    from civility.sweep.directory import SweepDirectory
+    from civility.sweep.space import read_space
+
+    recipe = Recipe.load(options.recipe, _changes(options))
+    space = read_space(Path(options.space), recipe)
+    if not recipe.data.files:
+        raise UserError("no training data", "give --data FILE, or data.files in the recipe")
+    # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
+    from civility.sweep.work import Task, number_of_trials
+
+    num_trials = number_of_trials(options.trials, space)
+    task = Task(recipe, space, SweepDirectory(Path(options.out)), num_trials, options.storage, command)
+    _refuse_unfit_model(recipe)
+    if options.worker:
+        _work(task)
+    else:
+        _lead(task, options.jobs, command)
+
+
+def _work(task: "Task") -> None:
+    """Be one of the processes of --jobs: train, and leave the drawing to who has started it."""
+    from civility.sweep.work import Comments, sweep
+
+    parent = os.getppid()
+    sweep(task, Comments(), is_orphan=lambda: os.getppid() != parent)
+
+
+def _lead(task: "Task", num_jobs: int, command: list[str]) -> None:
+    from civility.cli.display import make_console
+    from civility.cli.sweep_display import SweepDisplay, print_result
+    from civility.sweep.work import Comments, sweep, watching
+    from civility.sweep.workers import run_workers
+
+    console = make_console()
+    console.print(f"{shlex.join(command[:3])} → {task.directory.path}\n")
+    comments, display = Comments(), SweepDisplay(console)
+    trouble: UserError | None = None
+    try:
+        if num_jobs == 1:
+            result = sweep(task, comments, listen=display.show)
+        else:
+            with watching(task, comments.of(task.recipe)) as look:
+                trouble = run_workers(
+                    command[1:],
+                    num_jobs,
+                    task.directory,
+                    how_to_go_on=task.how_to_go_on,
+                    on_look=lambda: display.show(look()),
+                )
+                result = look()
+                display.show(result)
+    finally:
+        display.close()
+    if trouble is not None and _is_open(result):
+        raise trouble
+    print_result(console, result, task.directory)
+
+
+def _is_open(result: "SweepResult") -> bool:
+    return bool(result.num("unfinished")) or len(result.trials) < result.num_planned
+
+
+def _refuse_unfit_model(recipe: "Recipe") -> None:
+    if recipe.model.name == "tf-idf":
+        raise UserError(
+            'model.name = "tf-idf": a sweep trains transformers, epoch by epoch', "train the linear model by itself"
+        )
+
+
+def _changes(options: Namespace) -> dict[str, object]:
+    """Return what the options change in the recipe, ``{"section.key": value}``."""
+    from civility.recipe import change_of
+
+    changes: dict[str, object] = dict(change_of(text) for text in options.set)
+    if options.data:
+        changes["data.files"] = options.data
+    if options.validation:
+        changes["data.validation"] = _share_or_files(options.validation)
+    if options.model:
+        changes["model.name"] = options.model
+    return changes
+
+
+def _share_or_files(values: list[str]) -> float | list[str]:
+    try:
+        return float(values[0]) if len(values) == 1 else values
+    except ValueError:
+        return values

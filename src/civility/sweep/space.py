@@ -1,0 +1,324 @@
+"""The space of a sweep: which settings vary and between what, read from TOML and held against the recipe.
+
+Every end of a range and every choice is validated as a recipe before anything starts. Knows no study.
+"""
+
+import itertools
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from civility.errors import UserError, did_you_mean
+from civility.recipe import SECTIONS, Recipe
+from civility.recipe.settings import Section
+
+Scalar = str | int | float | bool
+_ENDS = {"low", "high", "log", "step"}
+_REMEDY = "'civility sweep --help' shows a space file"
+_COMMENTS = "all trials are scored on the same comments"
+_ONE_PROCESS = "trials that share a process share it"
+_FIXED = {
+    **dict.fromkeys(("data.files", "data.validation", "data.labels", "data.groups"), _COMMENTS),
+    **dict.fromkeys(("data.text_column", "data.id_column", "data.label_list_column"), _COMMENTS),
+    **dict.fromkeys(("data.label_separator", "data.split_seed", "data.folds", "data.fold"), _COMMENTS),
+    "training.metric": "all trials are scored by the same metric",
+    **dict.fromkeys(("training.device", "training.deterministic", "training.threads"), _ONE_PROCESS),
+}
+_STEP_TOLERANCE = 1e-9
+
+
+class Search(Section):
+    """How to search: the table ``[sweep]`` of a space file."""
+
+    sampler: Literal["tpe", "random", "grid"] = Field(default="tpe", description="how settings are chosen")
+    pruner: Literal["median", "none"] = Field(
+        default="median", description="median: stop a trial whose best is worse than half of the others at this epoch"
+    )
+    warmup_epochs: int = Field(default=1, ge=0, description="epochs that every trial is given")
+    warmup_trials: int = Field(default=5, ge=1, description="finished trials before any is stopped")
+    random_trials: int = Field(default=10, ge=1, description="that TPE draws at random before it models")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="of what is drawn: a function of it and of the trial")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from ``low`` to ``high``, both among them; ``whole`` ones if the setting is a whole number."""
+
+    key: str
+    low: float
+    high: float
+    log: bool
+    step: float | None
+    whole: bool
+
+    @property
+    def points(self) -> tuple[float, ...] | None:
+        """Every number of the range; None where there is no end of them."""
+        step = self.step or (1 if self.whole else None)
+        if step is None:
+            return None
+        values = [self.low + i * step for i in range(round((self.high - self.low) / step) + 1)]
+        return tuple(round(value) if self.whole else value for value in values)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Some values, each with a name that a study can hold: a value's own text, JSON for a list."""
+
+    key: str
+    values: tuple[Any, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name a value."""
+        return tuple(value if isinstance(value, str) else json.dumps(value) for value in self.values)
+
+
+Dimension = Range | Choices
+
+
+@dataclass(frozen=True)
+class Space:
+    """What varies and how it is searched; from `read_space`.
+
+    Parameters
+    ----------
+    search : how
+    dimensions : what, in the order of the file
+    """
+
+    search: Search
+    dimensions: tuple[Dimension, ...]
+
+    @property
+    def size(self) -> int | None:
+        """How many points a grid over the space has; None where there is no end of them."""
+        size = 1
+        for dimension in self.dimensions:
+            points = dimension.names if isinstance(dimension, Choices) else dimension.points
+            if points is None:
+                return None
+            size *= len(points)
+        return size
+
+    def grid(self) -> Iterator[dict[str, Scalar]]:
+        """Yield every point of a grid, as a study holds it; the last dimension changes fastest."""
+        axes: list[tuple[Scalar, ...]] = [
+            one.names if isinstance(one, Choices) else one.points or () for one in self.dimensions
+        ]
+        for values in itertools.product(*axes):
+            yield {dimension.key: value for dimension, value in zip(self.dimensions, values, strict=True)}
+
+    def settings(self, point: Mapping[str, Scalar]) -> dict[str, Any]:
+        """Return the settings of a point of a study, ``{"section.key": value}``."""
+        found: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            value = point[dimension.key]
+            if isinstance(dimension, Choices):
+                found[dimension.key] = dimension.values[dimension.names.index(str(value))]
+            else:
+                found[dimension.key] = int(value) if dimension.whole else float(value)
+        return found
+
+    def described(self) -> dict[str, Any]:
+        """Return the space as JSON takes it, to be compared with another."""
+        dimensions = {one.key: _described(one) for one in self.dimensions}
+        return {"sweep": self.search.model_dump(mode="json"), "space": dimensions}
+
+
+def _described(dimension: Dimension) -> Any:
+    if isinstance(dimension, Choices):
+        return list(dimension.values)
+    return {"low": dimension.low, "high": dimension.high, "log": dimension.log, "step": dimension.step}
+
+
+def with_settings(recipe: Recipe, settings: Mapping[str, Any], source: str) -> Recipe:
+    """Return the recipe with settings on top, ``{"section.key": value}``.
+
+    With another model and no word on the revision, the recipe's is dropped, since it is of its own model.
+
+    Raises
+    ------
+    UserError : ``source`` is named: an unknown setting, a wrong type or an impossible value
+    """
+    content = recipe.model_dump(mode="json")
+    if settings.get("model.name", recipe.model.name) != recipe.model.name and "model.revision" not in settings:
+        content["model"]["revision"] = ""
+    for key, value in settings.items():
+        section, _, name = key.rpartition(".")
+        (content[section] if section else content)[name] = value
+    return Recipe.checked(content, source)
+
+
+def read_space(path: Path, recipe: Recipe) -> Space:
+    """Read a space file, and validate every end and every choice in it against the recipe.
+
+    Raises
+    ------
+    UserError : no such file, no TOML, an unknown setting, a wrong type, an impossible value, ends in the wrong
+        order, a grid without end, or a setting that must not vary
+    """
+    content = _read_toml(path)
+    unknown = set(content) - {"sweep", "space"}
+    if unknown:
+        name = sorted(unknown)[0]
+        raise UserError(
+            f"{path}: unknown table [{name}]{did_you_mean(name, ('sweep', 'space'))}: expected [sweep] and [space]",
+            _REMEDY,
+        )
+    search = _read_search(path, content.get("sweep", {}))
+    varied = _flattened(path, content.get("space", {}))
+    if not varied:
+        raise UserError(f"{path}: [space] is empty: expected at least one setting to vary", _REMEDY)
+    space = Space(search, tuple(_dimension(path, key, value, recipe) for key, value in varied.items()))
+    _refuse_other_split(path, space, recipe)
+    if search.sampler == "grid":
+        _refuse_endless_grid(path, space)
+    return space
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file: expected the space of the sweep", _REMEDY) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}", _REMEDY) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: no UTF-8 text (byte {error.start})", "a space is a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: no valid TOML: {error}", _REMEDY) from error
+
+
+def _read_search(path: Path, table: object) -> Search:
+    try:
+        return Search.model_validate(table)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        name = ".".join(str(part) for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            found = f"unknown setting sweep.{name}{did_you_mean(name, Search.model_fields)}"
+        else:
+            expected = detail["msg"].removeprefix("Input should be ")
+            found = f"sweep.{name} = {detail['input']!r}: expected {expected}"
+        raise UserError(f"{path}: {found}", _REMEDY) from error
+
+
+def _flattened(path: Path, table: object) -> dict[str, Any]:
+    """Return what varies by key: ``training.epochs`` without quotes is a table in a table to TOML."""
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: space = {table!r}: expected a table [space]", _REMEDY)
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if key in SECTIONS and isinstance(value, dict):
+            found |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
+def _dimension(path: Path, key: str, value: object, recipe: Recipe) -> Dimension:
+    if key in SECTIONS or key.count(".") > 1 or (key != "seed" and "." not in key):
+        raise UserError(f"{path}: [space] {key}: expected a setting as section.key, or seed", _REMEDY)
+    if key in _FIXED:
+        raise UserError(f"{path}: [space] {key}: must not vary: {_FIXED[key]}", f"set it for all: --set {key}=…")
+    # With any value, so that a wrong key is told as one, and not as a setting of no number.
+    with_settings(recipe, {key: _current(recipe, key)}, f"{path}: [space]")
+    if isinstance(value, list):
+        return _choices(path, key, value, recipe)
+    if isinstance(value, dict):
+        return _range(path, key, value, recipe)
+    raise UserError(
+        f"{path}: [space] {key} = {value!r}: expected {{low = …, high = …}} or a list of choices",
+        f"set it for all: --set {key}={value}",
+    )
+
+
+def _current(recipe: Recipe, key: str) -> Any:
+    section, _, name = key.rpartition(".")
+    return getattr(getattr(recipe, section, None) if section else recipe, name, 0)
+
+
+def _choices(path: Path, key: str, values: list[Any], recipe: Recipe) -> Choices:
+    if not values:
+        raise UserError(f"{path}: [space] {key} = []: expected at least one choice", _REMEDY)
+    choices = Choices(key, tuple(values))
+    for value in values:
+        with_settings(recipe, {key: value}, f"{path}: [space]")
+    twice = sorted({name for name in choices.names if choices.names.count(name) > 1})
+    if twice:
+        raise UserError(f"{path}: [space] {key}: {twice[0]} is there twice", "name each choice once")
+    return choices
+
+
+def _range(path: Path, key: str, table: dict[str, Any], recipe: Recipe) -> Range:
+    where = f"{path}: [space] {key}"
+    unknown = sorted(set(table) - _ENDS)
+    if unknown:
+        raise UserError(
+            f"{where}: unknown {unknown[0]}{did_you_mean(unknown[0], _ENDS)}: expected low, high, log, step", _REMEDY
+        )
+    default = _current(recipe, key)
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        raise UserError(f"{where}: not a number, and has no range: expected a list of choices", _REMEDY)
+    whole = isinstance(default, int)
+    for end in ("low", "high"):
+        if end not in table:
+            raise UserError(f"{where}: no {end}: expected {{low = …, high = …}}", _REMEDY)
+        with_settings(recipe, {key: table[end]}, f"{path}: [space]")
+    if not isinstance(table.get("log", False), bool):
+        raise UserError(f"{where}: log = {table['log']!r}: expected true or false", _REMEDY)
+    found = Range(key, table["low"], table["high"], table.get("log", False), table.get("step"), whole)
+    problem = _problem_of_ends(found) or _problem_of_step(found)
+    if problem:
+        raise UserError(f"{where}: {problem}", _REMEDY)
+    return found
+
+
+def _problem_of_ends(found: Range) -> str:
+    if not (math.isfinite(found.low) and math.isfinite(found.high)):
+        return f"low = {found.low}, high = {found.high}: expected finite numbers"
+    if found.low >= found.high:
+        return f"low = {found.low}, high = {found.high}: expected low below high"
+    if found.log and found.low <= 0:
+        return f"log = true, low = {found.low}: expected low above 0"
+    return ""
+
+
+def _problem_of_step(found: Range) -> str:
+    step = found.step
+    if step is None:
+        return ""
+    if isinstance(step, bool) or not isinstance(step, int if found.whole else int | float) or not 0 < step < math.inf:
+        return f"step = {step!r}: expected a {'whole ' if found.whole else ''}number above 0"
+    if found.log:
+        return f"log = true, step = {step}: expected one of them"
+    num_steps = (found.high - found.low) / step
+    if abs(num_steps - round(num_steps)) > _STEP_TOLERANCE * max(1.0, num_steps) or num_steps < 1:
+        last = found.low + math.floor(num_steps) * step
+        return f"step = {step}: high = {found.high} is not low plus whole steps: the last one is {last:g}"
+    return ""
+
+
+def _refuse_other_split(path: Path, space: Space, recipe: Recipe) -> None:
+    is_split = recipe.data.folds > 0 or not isinstance(recipe.data.validation, tuple)
+    if is_split and recipe.data.split_seed < 0 and any(one.key == "seed" for one in space.dimensions):
+        raise UserError(
+            f"{path}: [space] seed: with each seed other comments would be held out, and {_COMMENTS}",
+            f"fix the split: --set data.split_seed={recipe.seed}",
+        )
+
+
+def _refuse_endless_grid(path: Path, space: Space) -> None:
+    for dimension in space.dimensions:
+        if isinstance(dimension, Range) and dimension.points is None:
+            raise UserError(
+                f'{path}: [space] {dimension.key}: a continuous range, and sampler = "grid": expected an end to it',
+                "give a step or a list of choices, or take the sampler tpe or random",
+            )

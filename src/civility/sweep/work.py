@@ -1,0 +1,217 @@
+"""What a worker of a sweep does: claim a trial, train it, tell how it went, until there is none left.
+
+Any number of workers do this at once, on machines that share the sweep's folder or its database. All that they share
+is in the study; each trial is trained by `civility.train`, into a directory of its own.
+"""
+
+import contextlib
+import shlex
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from civility.data.prepare import PreparedData, prepare
+from civility.errors import Interrupted, UserError
+from civility.recipe import Recipe
+from civility.sweep.directory import SweepDirectory
+from civility.sweep.document import SweepResult
+from civility.sweep.result import gather, write_result
+from civility.sweep.space import Space, with_settings
+from civility.sweep.study import Claim, Study, open_study
+from civility.sweep.trial import Follower, run_trial
+from civility.train.signals import StopSignals
+
+DEFAULT_TRIALS = 20
+_FAILURES_TO_GIVE_UP = 3
+_FREE = {
+    # What changes no score: only where and how a trial is trained. Files are compared by what is in them.
+    *("data.files", "data.validation", "training.device", "training.threads", "training.log_every"),
+    *("training.checkpoint_minutes", "training.checkpoint_steps", "training.gradient_checkpointing"),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a sweep is asked to do.
+
+    Parameters
+    ----------
+    recipe : what all trials share
+    space : what varies, and how it is searched
+    directory : where everything is
+    num_trials : of the whole study, whoever trains them
+    storage : address of a database; empty: in the directory
+    command : that goes on with the sweep
+    """
+
+    recipe: Recipe
+    space: Space
+    directory: SweepDirectory
+    num_trials: int
+    storage: str = ""
+    command: Sequence[str] = ()
+
+    @property
+    def how_to_go_on(self) -> str:
+        """What a person is told at an interruption."""
+        return f"to go on: {shlex.join(self.command)}"
+
+
+def number_of_trials(asked: int | None, space: Space) -> int:
+    """Return how many trials a study has: as asked, at most the points of a grid; by default all of them, or 20.
+
+    Raises
+    ------
+    UserError : less than one
+    """
+    if asked is not None and asked < 1:
+        raise UserError(f"--trials {asked}: expected at least 1", "as in --trials 20")
+    size = space.size
+    if space.search.sampler == "grid" and size is not None:
+        return min(asked or size, size)
+    return asked or DEFAULT_TRIALS
+
+
+class Comments:
+    """The comments of the trials: read once for all that agree in what concerns them."""
+
+    def __init__(self) -> None:
+        self._key = ""
+        self._data: PreparedData | None = None
+
+    def of(self, recipe: Recipe) -> PreparedData:
+        """Return the comments of a recipe.
+
+        Raises
+        ------
+        UserError : as of `civility.data.prepare.prepare`
+        """
+        data = recipe.data
+        seed = recipe.seed if data.split_seed < 0 else data.split_seed
+        splits = data.folds > 0 or not isinstance(data.validation, tuple)
+        seeds = (seed if splits else 0, recipe.seed if data.augmentation else 0)
+        key = f"{data.model_dump_json(exclude={'max_length'})} {seeds}"
+        if self._data is None or key != self._key:
+            self._data = None  # two at once may not fit
+            self._key, self._data = key, prepare(data.files, data.validation, data.columns, seed)
+        return self._data
+
+
+def identity_of(task: Task, data: PreparedData) -> dict[str, dict[str, object]]:
+    """Return what has to be the same whenever a sweep is gone on with."""
+    varied = {one.key for one in task.space.dimensions}
+    described = task.space.described()
+    return {
+        "recipe": {key: value for key, value in task.recipe.flat().items() if key not in _FREE | varied},
+        "space": described["space"],
+        "sweep": described["sweep"],
+        "data": {
+            "training comments": data.training.comments_digest,
+            "validation comments": data.validation.comments_digest,
+        },
+    }
+
+
+def sweep(
+    task: Task,
+    comments: Comments,
+    *,
+    listen: Callable[[SweepResult], None] = lambda result: None,
+    is_orphan: Callable[[], bool] = lambda: False,
+) -> SweepResult:
+    """Train trials until the study has as many as it is to have, and leave the result; return it.
+
+    Trials that were cut are gone on with, trials that other workers hold are left to them.
+
+    Parameters
+    ----------
+    task : what to do
+    comments : already read or not
+    listen : told how the sweep stands, every few seconds
+    is_orphan : whether who has started this worker is gone, which is taken as a wish to stop
+
+    Raises
+    ------
+    UserError : the study there is of another sweep; the first trials all fail; the machine refuses
+    Interrupted : SIGTERM or Ctrl-C; what was trained is saved
+    """
+    data = comments.of(task.recipe)
+    with _opened(task, data) as study, StopSignals() as signals:
+
+        def wants_stop() -> bool:
+            return signals.wanted() or is_orphan()
+
+        while not wants_stop():
+            with study.claim(task.num_trials) as claim:
+                if claim is None:
+                    break
+                try:
+                    _train(task, study, claim, comments, wants_stop, listen)
+                except Interrupted as stop:
+                    first = stop.message.splitlines()[0]
+                    number = signals.number or stop.signal_number
+                    raise Interrupted(f"trial {claim.number:04d}: {first}\n{task.how_to_go_on}", number) from None
+                result = _settle(task, study, data)
+            listen(result)
+            _give_up_if_all_fail(result, task)
+        result = _settle(task, study, data)
+        if wants_stop():
+            raise Interrupted(f"stopped between two trials\n{task.how_to_go_on}", signals.number or signal.SIGTERM)
+        return result
+
+
+@contextlib.contextmanager
+def watching(task: Task, data: PreparedData) -> Iterator[Callable[[], SweepResult]]:
+    """Give what tells how a sweep stands, for who waits for workers; write the result at the end of the block.
+
+    Raises
+    ------
+    UserError : the study there is of another sweep
+    """
+    with _opened(task, data) as study:
+        try:
+            yield lambda: gather(task.recipe, task.space, task.num_trials, study, data)
+        finally:
+            _settle(task, study, data)
+
+
+def _opened(task: Task, data: PreparedData) -> contextlib.AbstractContextManager[Study]:
+    task.directory.create()
+    rises = task.recipe.training.metric != "loss"
+    return open_study(task.directory, task.space, identity_of(task, data), rises=rises, storage=task.storage)
+
+
+def _train(
+    task: Task,
+    study: Study,
+    claim: Claim,
+    comments: Comments,
+    wants_stop: Callable[[], bool],
+    listen: Callable[[SweepResult], None],
+) -> None:
+    recipe = with_settings(task.recipe, claim.settings, f"trial {claim.number:04d}")
+    data = comments.of(recipe)
+
+    def tell() -> None:
+        listen(gather(task.recipe, task.space, task.num_trials, study, data))
+
+    tell()
+    follower = Follower(claim, task.recipe.training.metric, wants_stop, tell)
+    run_trial(claim, recipe, data, task.directory.trial(claim.number), follower)
+
+
+def _settle(task: Task, study: Study, data: PreparedData) -> SweepResult:
+    """Write the result as it is now; one worker at a time, so that the last to write has read all."""
+    with task.directory.alone():
+        result = gather(task.recipe, task.space, task.num_trials, study, data, with_importance=True)
+        write_result(result, task.recipe, task.directory)
+        return result
+
+
+def _give_up_if_all_fail(result: SweepResult, task: Task) -> None:
+    failed = [one for one in result.trials if one.state == "failed"]
+    if len(failed) >= _FAILURES_TO_GIVE_UP and not result.num("finished") and not result.num("pruned"):
+        raise UserError(
+            f"{task.directory.path}: the first {len(failed)} trials all failed; the last: {failed[-1].why}",
+            "mend the recipe or the space, and begin another sweep with another --out",
+        )
