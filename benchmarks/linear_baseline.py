@@ -3,10 +3,10 @@
     python benchmarks/linear_baseline.py FILE [--seed 42] [--validation 0.1] [--out FOLDER]
 
 Words (1 and 2) and characters (2 to 5, within word boundaries), the 50,000 most frequent of each, one logistic
-regression a label: the model of `civility train linear`, which makes a run of it. Here its scores are neither calibrated
-nor cut by a policy, so that the table has what the bare model gives. The split is the one that `civility train` makes
-with the same seed and share, so that the table may stand beside the report of a run: the digests of the validation
-comments are equal.
+regression a label: the model of `civility train linear`, which makes a run of it. Here its scores are neither
+calibrated nor cut by a policy, so that the table has what the bare model gives. The split is the one that
+`civility train` makes with the same seed and share, so that the table may stand beside the report of a run: the digests
+of the validation comments are equal.
 """
 
 import argparse

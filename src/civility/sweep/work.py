@@ -8,9 +8,9 @@ import contextlib
 import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from civility.data.prepare import PreparedData, prepare
+from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.errors import Interrupted, UserError
 from civility.recipe import Recipe
 from civility.sweep.directory import SweepDirectory
@@ -76,7 +76,7 @@ class Comments:
     """The comments of the trials: read once for all that agree in what concerns them."""
 
     def __init__(self) -> None:
-        self._key = ""
+        self._wanted: Wanted | None = None
         self._data: PreparedData | None = None
 
     def of(self, recipe: Recipe) -> PreparedData:
@@ -86,14 +86,12 @@ class Comments:
         ------
         UserError : as of `civility.data.prepare.prepare`
         """
-        data = recipe.data
-        seed = recipe.seed if data.split_seed < 0 else data.split_seed
-        splits = data.folds > 0 or not isinstance(data.validation, tuple)
-        seeds = (seed if splits else 0, recipe.seed if data.augmentation else 0)
-        key = f"{data.model_dump_json(exclude={'max_length'})} {seeds}"
-        if self._data is None or key != self._key:
+        wanted = recipe.wanted
+        if not wanted.folds and not isinstance(wanted.validation, float):
+            wanted = replace(wanted, seed=0)  # files are not split
+        if self._data is None or wanted != self._wanted:
             self._data = None  # two at once may not fit
-            self._key, self._data = key, prepare(data.files, data.validation, data.columns, seed)
+            self._wanted, self._data = wanted, prepare(wanted)
         return self._data
 
 

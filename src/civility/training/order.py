@@ -111,7 +111,7 @@ def _drawn(rng: np.random.Generator, num: int, weights: Weights | None) -> Rows:
         return rng.permutation(num)
     reached = np.cumsum(weights)
     # By its own total, so that rounding leaves no gap at the end.
-    return np.searchsorted(reached, rng.random(num) * reached[-1], side="right").astype(np.int64)
+    return np.asarray(np.searchsorted(reached, rng.random(num) * reached[-1], side="right"), dtype=np.int64)
 
 
 def micro_batches(rows: Rows, shape: BatchShape, rank: int) -> Sequence[Rows]:
