@@ -48,6 +48,7 @@ class PreparedData:
     training, validation : disjoint; every label has a positive in training
     files, validation_files : as read; ``validation_files`` equals ``files`` for a split
     notes : warnings, a sentence each
+    original : the training comments before augmentation; None where there was none
     """
 
     training: Dataset
@@ -55,6 +56,7 @@ class PreparedData:
     files: tuple[str, ...]
     validation_files: tuple[str, ...]
     notes: tuple[str, ...]
+    original: Dataset | None = None
 
 
 def prepare(wanted: Wanted) -> PreparedData:

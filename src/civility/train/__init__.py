@@ -11,6 +11,7 @@ from civility.data.prepare import PreparedData
 from civility.metrics.policy import parse_policies
 from civility.recipe import Recipe
 from civility.run import Begin, RunDirectory
+from civility.train.augmentation import Augment, augmented
 from civility.train.doctor import refuse_failed
 from civility.train.facts import EpochJudged, Listener, RunChecked, RunFinished
 from civility.train.linear import check_linear, train_linear
@@ -25,7 +26,7 @@ from civility.training.watch import Warned
 __all__ = ["check", "train"]
 
 
-def train(
+def train(  # noqa: PLR0913 - what to do, on what, where, and five things that most callers leave out
     recipe: Recipe,
     data: PreparedData,
     out: Path,
@@ -34,6 +35,7 @@ def train(
     tracker: str = "",
     begin: Begin = "new",
     listen: Listener = lambda fact: None,
+    augment: Augment | None = None,
 ) -> RunDirectory:
     """Train a classifier as the recipe says, and leave it in a run directory with its report.
 
@@ -49,6 +51,8 @@ def train(
     begin : "new"; "resume" to go on with the run in ``out`` from its last checkpoint, so that it ends as if it had
         never been interrupted; or "restart" to put it aside and train in its place
     listen : told every `Fact` as it happens, on the first process only
+    augment : training comments -> those to train on in their place: after the split, never in validation. A run is
+        gone on with by giving the same one again.
 
     Raises
     ------
@@ -58,6 +62,7 @@ def train(
     """
     started = time.monotonic()
     run = RunDirectory(out)
+    data = augmented(recipe, data, augment)
     if recipe.is_linear:
         train_linear(recipe, data, run, command=command, tracker=tracker, begin=begin, listen=listen)
         return run
@@ -90,6 +95,7 @@ def check(
     ------
     UserError : whatever the user can mend, a failed check among it
     """
+    data = augmented(recipe, data)
     if recipe.is_linear:
         check_linear(recipe, data, RunDirectory(out), tracker=tracker, begin=begin, listen=listen, in_full=True)
         return

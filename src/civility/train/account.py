@@ -34,8 +34,12 @@ def environment(life: Mapping[str, Any], data: PreparedData, checks: Sequence[Ch
 
 
 def data_facts(data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
-    """Return what the checks found, and the data, as JSON."""
-    parts = {"training": (data.training, data.files), "validation": (data.validation, data.validation_files)}
+    """Return what the checks found, and the data, as JSON.
+
+    Of training, the comments as they were read: they can be read again, and what augmentation made of them follows.
+    """
+    read = data.training if data.original is None else data.original
+    parts = {"training": (read, data.files), "validation": (data.validation, data.validation_files)}
     return {
         "checks": [asdict(check) for check in checks],
         "data": {
