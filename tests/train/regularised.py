@@ -15,6 +15,7 @@ from civility.model.packed import PackedForward
 from civility.model.tokens import tokenise
 from civility.model.vocabulary import give_back_whole, ids_in_use, keep_in_use
 from civility.recipe import Recipe
+from civility.train.optimization import average_of_optimizer, optimizer_of
 from civility.train.regularization import average_of, change_model, mask_id_of, regularizers_of
 from civility.training.devices import MixedPrecision, start_accelerator
 from civility.training.loop import Plan, Trainer, TrainingData
@@ -69,8 +70,10 @@ def build(
     decay: float = 0.1,
     precision: MixedPrecision | None = None,
     freeze_layers: int = 0,
+    settings: dict[str, Any] | None = None,
 ) -> tuple[Encoder, Trainer]:
-    recipe = recipe_of(part, **{"training.freeze_layers": freeze_layers})
+    """Build a small job; with ``settings`` of a recipe, what they say of optimiser and groups is heeded too."""
+    recipe = recipe_of(part, **{"training.freeze_layers": freeze_layers, **(settings or {})})
     encoder = load_encoder(str(folder), LABELS, seed=3)
     model, tokens = encoder.model, tokenise(encoder.tokenizer, TEXTS, 32)
     change_model(recipe, model)
@@ -79,11 +82,14 @@ def build(
     used = ids_in_use(tokens) if mask is None else np.union1d(ids_in_use(tokens), [mask])
     vocabulary = keep_in_use(model, used) if in_use else None
     shape = BatchShape.of(batch_size // accumulation, accumulation)
+    optimizer: torch.optim.Optimizer = build_adamw(model, weight_decay=decay, betas=(0.9, 0.999), epsilon=1e-6)
+    if settings is not None:
+        optimizer = optimizer_of(recipe, model)
     trainer = Trainer(
         start_accelerator("cpu", [], None),
         model,
         PackedForward(model) if packed else EagerForward(model),
-        build_adamw(model, weight_decay=decay, betas=(0.9, 0.999), epsilon=1e-6),
+        optimizer,
         precision or MixedPrecision.of("fp32", "cpu"),
         TrainingData(tokens, TARGETS),
         build_loss("weighted_bce", positive_share(TARGETS), 1.0),
@@ -97,7 +103,7 @@ def build(
         shape,
         vocabulary=vocabulary,
         regularizers=regularizers_of(recipe, model, encoder.tokenizer),
-        average=average_of(recipe, model),
+        average=average_of(recipe, model) or average_of_optimizer(recipe, model, optimizer),
     )
     return encoder, trainer
 

@@ -24,6 +24,12 @@ from civility.run import RunDirectory
 from civility.train.doctor import Check, agreed, checks_before_loading, checks_of_the_tokens, refuse_failed
 from civility.train.facts import Listener, RunChecked, Speed
 from civility.train.objective import loss_of
+from civility.train.optimization import (
+    average_of_optimizer,
+    optimizer_of,
+    refuse_unfit_optimizer,
+    why_whole_embedding,
+)
 from civility.train.regularization import (
     average_of,
     change_model,
@@ -44,7 +50,6 @@ from civility.training.devices import (
 )
 from civility.training.hardware import num_cores
 from civility.training.loop import Plan, Trainer, TrainingData
-from civility.training.optimizer import build_adamw
 from civility.training.order import BatchShape
 from civility.training.schedule import Schedule
 from civility.training.threads import Threads, settle_threads, use_threads
@@ -136,9 +141,10 @@ def check_and_load(
     """
     name, revision, settings = recipe.model.name, recipe.model.revision or None, recipe.training
     refuse_unfit(recipe)
+    refuse_unfit_optimizer(recipe)
     config = load_config(name, revision)
     size = ModelSize.of(config, len(data.training.labels)).training(
-        rows_in_use=len(tokens.in_use) if settings.vocabulary_in_use else None,
+        rows_in_use=len(tokens.in_use) if settings.vocabulary_in_use and not why_whole_embedding(recipe) else None,
         freezes_embeddings=settings.freeze_embeddings,
         num_frozen_layers=settings.freeze_layers,
     )
@@ -185,19 +191,13 @@ def build_trainer(
     change_model(recipe, model)
     freeze(model, embeddings=settings.freeze_embeddings, num_layers=settings.freeze_layers)
     # Cut down before it moves: the whole matrix need not fit on the device.
-    vocabulary, why = _vocabulary(model, tokens) if settings.vocabulary_in_use else (None, "switched off")
+    why = why_whole_embedding(recipe) if settings.vocabulary_in_use else "switched off"
+    vocabulary, why = (None, why) if why else _vocabulary(model, tokens)
     model.to(accelerator.device)
     same_weights_everywhere(model)
     choice = _choose_together(recipe, model, tokens.training, accelerator, precision)
     # After the model has moved to its device, and over the parameters that it has there.
-    optimizer = build_adamw(
-        model,
-        weight_decay=settings.weight_decay,
-        betas=(settings.adam_beta1, settings.adam_beta2),
-        epsilon=settings.adam_epsilon,
-        decay_on=settings.weight_decay_on,
-        layer_decay=recipe.regularization.layer_decay,
-    )
+    optimizer = optimizer_of(recipe, model)
     trainer = Trainer(
         accelerator,
         model,
@@ -210,7 +210,7 @@ def build_trainer(
         shape,
         vocabulary=vocabulary,
         regularizers=regularizers_of(recipe, model, tokens.tokenizer),
-        average=average_of(recipe, model),
+        average=average_of(recipe, model) or average_of_optimizer(recipe, model, optimizer),
     )
     speed = Speed(
         attention=choice.forward.name,

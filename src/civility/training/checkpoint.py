@@ -4,7 +4,7 @@ No state of a random generator is stored: order and dropout are functions of the
 the sha256 of its files in the form of ``sha256sum``, so that a cut or edited one is found out by anybody::
 
     model.safetensors        weights, tied ones once
-    optimizer.safetensors    the moments of AdamW
+    optimizer.safetensors    the moments of AdamW, or what another optimiser keeps
     average.safetensors      weights that are validated in the place of those above, where there are such
     validation.safetensors   logits of the validation comments, (N, L) float32; after an epoch only
     progress.json            the place in the run, the scale of fp16, and what the run wants to know of itself
@@ -31,6 +31,7 @@ from civility.errors import UserError
 from civility.model.storage import save_tensors
 from civility.training.averaging import Average, put_weights
 from civility.training.groups import grouping
+from civility.training.optimizer import counters, restore_counters
 from civility.training.progress import Progress
 
 _WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
@@ -50,7 +51,7 @@ class Snapshot:
     Parameters
     ----------
     weights : by name, tied ones once
-    optimizer : the state of AdamW, ``{"parameter index.name": tensor}``
+    optimizer : its state, ``{"parameter index.name": tensor}``
     content : the place, the scale of fp16, and the caller's facts, as JSON
     logits : of the validation comments, (N, L), if they were scored with these weights
     average : weights that are validated in the place of those of the same names; empty: all are the model's own
@@ -91,7 +92,7 @@ def take_snapshot(
     Parameters
     ----------
     model : unwrapped
-    optimizer : AdamW, whose state is a tensor or a number a parameter and name
+    optimizer : whose state is a tensor or a number a parameter and name
     scaler : torch's gradient scaler, or None
     progress : the place between two steps
     average : of the weights, if they are averaged
@@ -106,7 +107,7 @@ def take_snapshot(
     }
     groups = grouping(model, optimizer)
     if groups:
-        content["groups"] = groups
+        content["groups"], content["counters"] = groups, counters(optimizer)
     averaged: dict[str, torch.Tensor] = {}
     if average is not None:
         averaged, content["average"] = average.weights(), average.state()
@@ -248,12 +249,12 @@ def load_checkpoint(
 
     Raises
     ------
-    UserError : the checkpoint belongs to another model, or its optimiser has the parameters in other groups
+    UserError : the checkpoint belongs to another model, or its optimiser is another, or has other groups
     """
     content = _read(folder)
     if content.get("groups", "") != grouping(model, optimizer):
         raise UserError(
-            f"{folder}: its optimiser has the parameters in other groups",
+            f"{folder}: its optimiser is of another kind, or has the parameters in other groups",
             "training.optimizer, training.weight_decay_on and regularization.layer_decay must be as they were",
         )
     load_weights(folder, model)
@@ -264,6 +265,7 @@ def load_checkpoint(
             index, name = key.split(".", 1)
             state["state"].setdefault(int(index), {})[name] = tensors.get_tensor(key)
     optimizer.load_state_dict(state)
+    restore_counters(optimizer, content.get("counters", []))
     if scaler is not None and content["scaler"] is not None:
         scaler.load_state_dict(content["scaler"])
     if average is not None and "average" in content:

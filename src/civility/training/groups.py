@@ -81,9 +81,10 @@ def group_of(optimizer: torch.optim.Optimizer, parameter: torch.nn.Parameter) ->
 
 
 def grouping(model: Any, optimizer: torch.optim.Optimizer) -> str:
-    """Return a sha256 of which parameters are grouped, and in which order; nothing where all are one group."""
-    if len(optimizer.param_groups) == 1:
+    """Return a sha256 of an optimiser's kind and its groups, in order; nothing for AdamW where all are one group."""
+    kind = type(optimizer).__name__
+    if kind == "AdamW" and len(optimizer.param_groups) == 1:
         return ""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     listed = [[names[id(parameter)] for parameter in group["params"]] for group in optimizer.param_groups]
-    return f"sha256:{hashlib.sha256(json.dumps(listed).encode()).hexdigest()}"
+    return f"sha256:{hashlib.sha256(json.dumps([kind, *listed]).encode()).hexdigest()}"
