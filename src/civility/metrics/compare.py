@@ -64,7 +64,7 @@ def difference(point_a: float, point_b: float, values_a: Float64, values_b: Floa
     paired = values_b - values_a
     low, high = (float(end) for end in percentile_interval(paired, level))
     plain = Difference(float(point_b - point_a), low, high, two_sided_p_value(paired), Verdict.NOT_MEASURABLE)
-    return _judged(plain, 1 - level)
+    return judged(plain, 1 - level)
 
 
 def corrected(differences: Sequence[Difference], level: float = 0.95) -> tuple[Difference, ...]:
@@ -76,7 +76,7 @@ def corrected(differences: Sequence[Difference], level: float = 0.95) -> tuple[D
     """
     p_values = holm(np.array([each.p_value for each in differences]))
     return tuple(
-        _judged(replace(each, p_value=float(p_value)), 1 - level)
+        judged(replace(each, p_value=float(p_value)), 1 - level)
         for each, p_value in zip(differences, p_values, strict=True)
     )
 
@@ -139,7 +139,8 @@ def holm(p_values: Float64) -> Float64:
     return adjusted
 
 
-def _judged(each: Difference, chance: float) -> Difference:
+def judged(each: Difference, chance: float) -> Difference:
+    """Return a difference with the verdict of its p value: shown if that is at most ``chance``."""
     if np.isnan(each.value) or np.isnan(each.p_value):
         return replace(each, verdict=Verdict.NOT_MEASURABLE)
     # A hair of room: 1 - 0.95 is a little more than 0.05, 1 - 0.9 a little less than 0.1.

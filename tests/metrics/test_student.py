@@ -1,0 +1,41 @@
+"""Student's t against scipy's, at few and many degrees of freedom, and against what tables print."""
+
+import math
+
+import pytest
+from scipy import stats
+
+from civility.metrics import student
+
+FREEDOMS = (0.5, 1, 1.5, 2, 4, 7.3, 100, 1e5, 1e8)
+
+
+@pytest.mark.parametrize("freedom", FREEDOMS)
+def test_two_sided_chances_are_those_of_scipy(freedom: float) -> None:
+    for t in (0, 1e-9, 0.1, 1, 2.5, 5, 20, 100):
+        expected = 2 * stats.t.sf(t, freedom)
+        assert student.two_sided(t, freedom) == pytest.approx(expected, rel=3e-6, abs=1e-14)
+        assert student.two_sided(-t, freedom) == student.two_sided(t, freedom)
+    assert student.two_sided(2, freedom) != pytest.approx(2 * stats.t.sf(2, 2 * freedom), rel=1e-12), "the control"
+
+
+@pytest.mark.parametrize("freedom", FREEDOMS)
+def test_quantiles_are_those_of_scipy(freedom: float) -> None:
+    for level in (0.5, 0.9, 0.95, 0.999):
+        found = student.quantile(level, freedom)
+        assert found == pytest.approx(stats.t.ppf((1 + level) / 2, freedom), rel=1e-6)
+        assert student.two_sided(found, freedom) == pytest.approx(1 - level, rel=1e-6)
+
+
+def test_what_tables_print() -> None:
+    # Student, The probable error of a mean, 1908, as every table since: 95 % two-sided.
+    printed = {1: 12.706, 2: 4.303, 4: 2.776, 10: 2.228, 30: 2.042}
+    assert {f: round(student.quantile(0.95, f), 3) for f in printed} == printed
+    assert round(student.quantile(0.95, math.inf), 3) == 1.96
+
+
+def test_the_ends() -> None:
+    assert student.two_sided(0, 3) == 1
+    assert student.two_sided(math.inf, 3) == 0
+    assert student.two_sided(1e200, 3) == pytest.approx(0, abs=1e-12)
+    assert student.two_sided(2, math.inf) == pytest.approx(math.erfc(math.sqrt(2)))
