@@ -11,8 +11,7 @@ from rich.console import Console
 from civility.cli.compare_display import print_comparison
 from civility.cli.report_display import print_report
 from civility.cli.thresholds_display import print_thresholds
-from civility.compare import Comparison, Row
-from civility.metrics.compare import Difference, Verdict
+from civility.compare.document import Comparison, Difference, Metric, Numbers, Row, RunFacts
 from civility.metrics.policy import parse_policy
 from civility.metrics.thresholds import Cuts, choose_threshold
 from civility.report.document import Report
@@ -63,10 +62,37 @@ def _thresholds(name: str) -> ThresholdsSet:
 
 
 def _comparison(name: str) -> Comparison:
-    row = Row(0.9, 0.91, Difference(0.01, -0.01, 0.03, 0.4, Verdict.NOT_SHOWN))
-    metrics = ("roc_auc", "average_precision", "f1")
+    each = Difference(
+        value=0.01,
+        low=-0.01,
+        high=0.03,
+        p_value=0.4,
+        verdict="no difference shown",
+        holds_for="settings",
+        error_of_comments=0.01,
+        error_of_seeds=None,
+    )
+    runs = tuple(
+        RunFacts(name=f"{name}/{seed}", seed=seed, seconds=5000, was_interrupted=True, peak_memory=2**31)
+        for seed in (1, 2)
+    )
+    rows = []
+    for difference in (None, each, each.model_copy(update={"verdict": "worse", "holds_for": "classifiers"})):
+        numbers = Numbers(values=(0.9, 0.8), mean=0.85, spread=0.07, difference=difference)
+        metric = Metric(labels={name: numbers}, macro=numbers)
+        rows.append(Row(name=name, runs=runs, settings={"data.files": name, "a.b": 0.5}, metrics={"f1": metric}))
     return Comparison(
-        name, name, "sha256:0", 200, {metric: {name: row} for metric in metrics}, dict.fromkeys(metrics, row)
+        files=(name,),
+        digest="sha256:0",
+        num_comments=200,
+        num_positive={name: 9},
+        metrics=("f1",),
+        rows=tuple(rows),
+        num_verdicts=2,
+        num_resamples=2000,
+        seed=0,
+        level=0.95,
+        notes=(f"a single run of {name}",),
     )
 
 
@@ -108,6 +134,16 @@ def test_one_line() -> None:
     assert one_line("a\nb\r\nc\td\u2028e") == "a b c d e"
     assert one_line("\u202egnp") == "\ufffdgnp"
     assert one_line("schön ✓ \U0001f600") == "schön ✓ \U0001f600"
+
+
+def test_a_comparison_marks_what_is_shown() -> None:
+    written = _all_displays("toxic")[2]
+    assert written.count("▼ worse*") == 2, "of the label and of the macro average"
+    assert written.count("no difference shown") == 2
+    assert "0.8500 ± 0.0700" in written
+    assert "+0.0100 [-0.0100, +0.0300]" in written
+    assert "> 1:23:20" in written
+    assert "2.00 GiB" in written
 
 
 def test_thresholds_say_what_was_chosen_here() -> None:

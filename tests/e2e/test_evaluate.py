@@ -206,11 +206,11 @@ def test_two_reports_are_compared_comment_by_comment(civility: Run, trained: Pat
     same = civility("compare", tmp_path / "one.json", tmp_path / "one.json", "--out", tmp_path / "difference.json")
     assert same.code == 0, same.err
     assert "no difference shown" in same.out
-    assert "better" not in same.out
+    assert "▲" not in same.out
     assert all(len(line) <= 100 for line in same.out.splitlines() if str(tmp_path) not in line)
-    (found,) = json.loads((tmp_path / "difference.json").read_text(encoding="utf-8"))
+    found = json.loads((tmp_path / "difference.json").read_text(encoding="utf-8"))
     assert found["num_comments"] == 543
-    assert found["macro"]["roc_auc"]["value"] == 0
+    assert found["rows"][1]["metrics"]["roc_auc"]["macro"]["difference"]["value"] == 0
     other = civility("compare", tmp_path / "one.json", tmp_path / "other.json")
     assert other.code == 2
     assert "is on other comments than" in other.err

@@ -104,6 +104,9 @@ def test_a_real_difference_is_shown() -> None:
     rng = np.random.default_rng(0)
     variances = (1.0, 0.3, 0.3)
     error = math.sqrt(1.0 + 2 * 0.6 / 3)
-    shown = [pooled_difference(*_pools(rng, 3, variances, 4 * error))[0].verdict for _ in range(200)]
+    shown = []
+    for _ in range(200):
+        first, other = _pools(rng, 3, variances, 4 * error)
+        shown.append(pooled_difference(first, other)[0].verdict)
     assert shown.count(Verdict.BETTER) > 160
     assert Verdict.WORSE not in shown

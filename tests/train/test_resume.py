@@ -96,8 +96,11 @@ def test_the_environment_tells_of_every_life(stopped: Path, small: Small, tmp_pa
     facts = json.loads((out / "environment.json").read_text())
     assert [life["from"] for life in facts["resumed"]] == ["step-000007"]
     assert facts["resumed"][0]["versions"] == facts["versions"]
-    kinds = [json.loads(line)["kind"] for line in (out / "timing.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (out / "timing.jsonl").read_text().splitlines()]
+    kinds = [line["kind"] for line in lines]
     assert kinds.count("resumed") == 1
+    assert kinds.count("memory") == kinds.count("epoch") > 0
+    assert all(line["peak"] > 2**20 for line in lines if line["kind"] == "memory")
     assert kinds.count("save") == kinds.count("epoch") + 5, "steps 2, 4, 6 and 8, and the one it was stopped after"
 
 

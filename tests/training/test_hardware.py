@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from civility.training.hardware import Memory, device_memory, free_disk, main_memory, num_cores
+from civility.training.hardware import Memory, device_memory, free_disk, main_memory, num_cores, peak_memory
 
 MIB = 2**20
 
@@ -110,3 +110,12 @@ def test_quotas_of_the_first_version_are_read_too(tmp_path: Path, quota: int, ex
 
 def test_this_machine_has_a_core() -> None:
     assert 1 <= num_cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells in no other way")
+def test_the_peak_of_memory_is_what_the_kernel_tells() -> None:
+    found = peak_memory("cpu")
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "VmHWM" in name}
+    assert found == pytest.approx(kib["VmHWM"] * 1024, rel=0.02)
+    assert found != pytest.approx(kib["VmHWM"], rel=0.02), "the control: KiB"

@@ -95,10 +95,8 @@ def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Di
     uncertain = sum(v * v / (len(one.values) - 1) for v, one in zip(of_seeds, (first, other), strict=True))
     freedom = max(1.0, (comments + seeds) ** 2 / uncertain) if uncertain else math.inf
     half = student.quantile(level, freedom) * error
-    if error > _ROUNDING:
-        p_value = student.two_sided(value / error, freedom)
-    else:
-        p_value = plain.p_value if value else 1.0
+    certain = plain.p_value if value else 1.0
+    p_value = student.two_sided(value / error, freedom) if error > _ROUNDING else certain
     found = Difference(value, value - half, value + half, p_value, Verdict.NOT_MEASURABLE)
     return judged(found, 1 - level), Noise(math.sqrt(comments), math.sqrt(seeds))
 

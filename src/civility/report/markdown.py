@@ -33,7 +33,7 @@ def plain(text: str) -> str:
     return _MARKS.sub(lambda found: f"\\{found[0]}", one_line(text))
 
 
-def _grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
     """Return a table whose first ``left`` columns hold words, the others numbers."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * left + "---:|" * (len(header) - left)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
@@ -52,7 +52,7 @@ def table(report: Report) -> str:
     rows.append(["any label", *values, "", *counts])
     values = [f"**{with_interval(getattr(report.macro, metric))}**" for metric in _COLUMNS]
     rows.append(["**macro**", *values, "", "", "", ""])
-    return _grid(header, rows)
+    return grid(header, rows)
 
 
 def _counts(numbers: LabelReport) -> list[str]:
@@ -93,7 +93,7 @@ def to_markdown(report: Report) -> str:
 
 def _verdicts(report: Report) -> str:
     rows = [[code(label), one.verdict.word, one.verdict.why] for label, one in report.labels.items()]
-    return f"**{report.verdict.word}**: {plain(report.verdict.why)}\n\n" + _grid(
+    return f"**{report.verdict.word}**: {plain(report.verdict.why)}\n\n" + grid(
         ["label", "verdict", "why"], rows, left=3
     )
 
@@ -106,7 +106,7 @@ def _at_rates(report: Report) -> str:
     ]
     rows.append(["any label", *(with_interval(report.any_label.recall_at_fpr[rate]) for rate in rates)])
     header = ["label", *(f"recall at {float(rate):.1%} false positives" for rate in rates)]
-    return "## Recall at fixed false-positive rates\n\n" + _grid(header, rows)
+    return "## Recall at fixed false-positive rates\n\n" + grid(header, rows)
 
 
 def _calibration(report: Report) -> str:
@@ -126,7 +126,7 @@ def _calibration(report: Report) -> str:
     fitted = any(one.calibration and one.calibration.cross_fitted for one in report.labels.values())
     how = "\n\nAfter calibration: by cross-fitting, since it was fitted on these comments." if fitted else ""
     header = ["label", "calibration", "calibration error", "Brier", "log loss"]
-    return "## Calibration, before → after\n\n" + _grid(header, rows, left=2) + how
+    return "## Calibration, before → after\n\n" + grid(header, rows, left=2) + how
 
 
 def _bias(title: str, bias: BiasReport, caution: str) -> str:
@@ -141,7 +141,7 @@ def _bias(title: str, bias: BiasReport, caution: str) -> str:
         f"## {plain(title)}\n\nLabel {code(bias.label)}: final {with_interval(bias.final)} "
         f"(overall {with_interval(bias.overall_auc)}; generalised means, power {bias.power:g}: subgroup "
         f"{shown(bias.subgroup_auc, 3)}, BPSN {shown(bias.bpsn_auc, 3)}, BNSP {shown(bias.bnsp_auc, 3)}). {caution}\n\n"
-        + _grid(header, rows)
+        + grid(header, rows)
         + (f"\n\n{left:,} groups with a higher subgroup AUC are in the JSON alone." if left > 0 else "")
     )
 
@@ -159,7 +159,7 @@ def _suite(name: str, suite: SuiteReport) -> str:
     return (
         f"## Behaviour: {plain(name)}\n\n"
         f"{suite.num_cases:,} cases{left}; as expected: {with_interval(suite.share_right)}.\n\n"
-        + _grid(["function", "expected", "as expected", "cases"], rows, left=2)
+        + grid(["function", "expected", "as expected", "cases"], rows, left=2)
     )
 
 
@@ -175,9 +175,9 @@ def _robustness(robustness: RobustnessReport) -> str:
         unmoved.append([code(one_change.name), f"{share:.0%}", *(moved if share else ["-", "-"])])
     header = ["perturbation", "strength", "texts changed", "change of recall, mean over labels"]
     return (
-        f"## Robustness, on {robustness.num_comments:,} comments\n\n{OF_THE_SAMPLE}\n\n{_grid(header, rows)}\n\n"
+        f"## Robustness, on {robustness.num_comments:,} comments\n\n{OF_THE_SAMPLE}\n\n{grid(header, rows)}\n\n"
         "What must not matter, on the texts that it changes:\n\n"
-        + _grid(["change", "texts changed", "largest difference of a score", "decisions changed"], unmoved)
+        + grid(["change", "texts changed", "largest difference of a score", "decisions changed"], unmoved)
     )
 
 
@@ -195,4 +195,4 @@ def _slices(kind: str, slices: Sequence[Slice]) -> str:
         for one in slices
     ]
     header = ["slice", "comments", *(f"{code(label)} ROC AUC" for label in labels), ""]
-    return f"## Slices by {plain(kind)}\n\n" + _grid(header, rows)
+    return f"## Slices by {plain(kind)}\n\n" + grid(header, rows)

@@ -76,9 +76,11 @@ class Records:
         del line["stop"]
         self._write("step", line)
 
-    def write_epoch(self, fact: EpochDone, is_best: bool) -> None:
-        """Log an epoch."""
+    def write_epoch(self, fact: EpochDone, is_best: bool, peak_memory: int | None) -> None:
+        """Log an epoch, and the most memory in bytes that the process has had until then."""
         self._write("epoch", {**asdict(fact), "best": is_best})
+        if peak_memory is not None:
+            self.timing.write({"kind": "memory", "step": fact.step, "peak": peak_memory})
 
     def _write(self, kind: str, line: dict[str, Any]) -> None:
         seconds = line.pop("seconds")

@@ -37,7 +37,7 @@ from civility.train.records import Records, open_records
 from civility.train.resume import Former, StartingPoint, find_starting_point
 from civility.training.checkpoint import has_logits, load_checkpoint
 from civility.training.devices import float32_products, give_back_memory
-from civility.training.hardware import device_memory
+from civility.training.hardware import device_memory, peak_memory
 from civility.training.loop import Trainer
 from civility.training.progress import EpochDone, NotFinite, StepDone, Validation
 from civility.training.stopping import EarlyStopping
@@ -293,7 +293,7 @@ class Session:
     def log_epoch(self, fact: EpochDone, is_best: bool) -> None:
         """Write an epoch to the logs and the tracker."""
         if self._records is not None:
-            self._records.write_epoch(fact, is_best)
+            self._records.write_epoch(fact, is_best, peak_memory(self.trainer.precision.device))
         self.accelerator.log(_tracker_values(asdict(fact), "epoch/"), step=fact.step)
 
     def after_step(self) -> None:

@@ -2,11 +2,17 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None  # type: ignore[assignment]
 
 _UNLIMITED = 1 << 60
 """Version 1 of control groups has no word for 'no limit', but a number near 2 ** 63."""
@@ -26,6 +32,19 @@ def device_memory(device: str) -> Memory | None:
         available, total = torch.cuda.mem_get_info()
         return Memory(total, available)
     return main_memory()
+
+
+def peak_memory(device: str) -> int | None:
+    """Return the most bytes that this process has had at once: of a GPU what was allocated there, else all it had.
+
+    Counts from the start of the process, whatever else ran in it before. None where the system does not tell.
+    """
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    if resource is None:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # in bytes there, in KiB on Linux
 
 
 def main_memory(root: Path = Path("/")) -> Memory | None:

@@ -117,7 +117,7 @@ def _gap(gap: Estimate) -> Cell:
 def _alone(drawing: Drawing, title: str) -> str:
     inside = svg.group([drawing.inside], (_EDGE, _TITLE - 16))
     wide = max(drawing.width, 8.0 * min(len(title), 110))
-    return _file(inside, (wide + 2 * _EDGE, drawing.height + _TITLE - 16 + _EDGE), title, drawing.tells)
+    return standalone(inside, (wide + 2 * _EDGE, drawing.height + _TITLE - 16 + _EDGE), title, drawing.tells)
 
 
 def _grid(parts: Sequence[tuple[str, Drawing]], title: str, told: str, shapes: str = "") -> str:
@@ -130,21 +130,35 @@ def _grid(parts: Sequence[tuple[str, Drawing]], title: str, told: str, shapes: s
         inside.append(svg.group([heading, svg.group([drawing.inside], (0, _CAPTION))], place))
     lines = -(-len(parts) // columns)
     size = (columns * wide - _GAP + 2 * _EDGE, lines * high + _TITLE + _EDGE)
-    return _file("".join(inside), size, title, " ".join(drawing.tells for _, drawing in parts))
+    return standalone("".join(inside), size, title, " ".join(drawing.tells for _, drawing in parts))
 
 
-def _file(inside: str, size: tuple[float, float], title: str, tells: str) -> str:
+def standalone(inside: str, size: tuple[float, float], title: str, tells: str, *, turns_dark: bool = False) -> str:
+    """Return an SVG file: whole by itself, with its own colours and a title.
+
+    Parameters
+    ----------
+    inside : elements, below the title
+    size : in pixels
+    title : above the drawing; the user's words may be in it
+    tells : a sentence or two for whoever does not see it
+    turns_dark : where a dark screen is preferred; papers want white ground
+    """
     width, height = svg.at(size[0]), svg.at(size[1])
+    style = f".ground {{ fill: #ffffff; }}\n{_style()}"
+    if turns_dark:
+        ground = f".ground {{ fill: {palette.DARK['page']}; }}"
+        style += f"\n@media (prefers-color-scheme: dark) {{\n{ground}\n{_style(dark=True)}\n}}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img">\n<title>{said(title)}</title>\n<desc>{said(tells)}</desc>\n'
-        f"<style>{_style()}</style>\n"
-        f'<rect x="0" y="0" width="{width}" height="{height}" fill="#ffffff"/>\n'
+        f"<style>{style}</style>\n"
+        f'<rect class="ground" x="0" y="0" width="{width}" height="{height}"/>\n'
         f"{svg.text(cut(title, 120), (_EDGE, 21), 'title', 110)}{inside}</svg>\n"
     )
 
 
-def _style() -> str:
+def _style(dark: bool = False) -> str:
     """Return the style with plain colours: few programs other than browsers know custom properties."""
-    colours = palette.variables()
+    colours = palette.variables(dark)
     return re.sub(r"var\(--([a-z0-9-]+)\)", lambda found: colours[found[1]], palette.shades() + resource("plot.css"))

@@ -1,0 +1,87 @@
+"""What a run says of itself: seed, settings, time, memory. Read from its recipe, its environment and its logs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from civility.compare.document import RunFacts, Setting
+from civility.compare.sources import Target
+from civility.recipe import Recipe
+from civility.run import RunDirectory
+
+_NO_MATTER = {
+    "seed",
+    "training.threads",
+    "training.log_every",
+    "training.checkpoint_minutes",
+    "training.checkpoint_steps",
+    "evaluation.texts_in_report",
+}
+"""Settings that make no two runs different: the seed, which tells runs of a row apart, and what changes no result."""
+
+
+def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
+    """Return what is known of a target, and the settings that its results depend on, but for the seed.
+
+    Both are all but empty for a report or a classifier that belongs to no run. What a damaged log would tell is None.
+
+    Raises
+    ------
+    UserError : the run's recipe cannot be read
+    """
+    run = target.run
+    if run is None:
+        return RunFacts(name=target.name), {}
+    recipe = Recipe.load(str(run.recipe)).flat()
+    environment = _environment(run)
+    data = environment.get("data")
+    training = data.get("training") if isinstance(data, dict) else None
+    facts = RunFacts(
+        name=target.name,
+        seed=int(recipe["seed"]),
+        device=str(environment.get("device", "")),
+        training_digest=str(training.get("digest", "")) if isinstance(training, dict) else "",
+    )
+    facts = facts.model_copy(update=_epochs(run) | _times(run))
+    return facts, {key: value for key, value in recipe.items() if key not in _NO_MATTER}
+
+
+def _environment(run: RunDirectory) -> dict[str, Any]:
+    try:
+        found = run.read_environment()
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _lines(lines: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines of a log as far as they can be read."""
+    found: list[dict[str, Any]] = []
+    try:
+        found.extend(lines)
+    except (OSError, ValueError):
+        return found
+    return found
+
+
+def _epochs(run: RunDirectory) -> dict[str, int]:
+    epochs = [line for line in _lines(run.read_metrics()) if line.get("kind") == "epoch"]
+    numbers = {line["epoch"]: bool(line.get("best")) for line in epochs if isinstance(line.get("epoch"), int)}
+    best = [number for number, is_best in numbers.items() if is_best]
+    return ({"best_epoch": max(best)} if best else {}) | ({"num_epochs": max(numbers)} if numbers else {})
+
+
+def _times(run: RunDirectory) -> dict[str, float | int | bool]:
+    """Return the seconds of the epochs, each counted once, and the peak of memory over all lives of the run."""
+    lines = _lines(run.read_timing())
+    seconds = {
+        line.get("step"): line["seconds"]
+        for line in lines
+        if line.get("kind") == "epoch" and isinstance(line.get("seconds"), int | float)
+    }
+    peaks = [line["peak"] for line in lines if line.get("kind") == "memory" and isinstance(line.get("peak"), int)]
+    found: dict[str, float | int | bool] = {"was_interrupted": any(line.get("kind") == "resumed" for line in lines)}
+    if seconds:
+        found["seconds"] = float(sum(seconds.values()))
+    if peaks:
+        found["peak_memory"] = max(peaks)
+    return found

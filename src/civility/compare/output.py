@@ -1,0 +1,54 @@
+"""The files of a comparison. The JSON is the truth; Markdown and picture beside it are drawn from it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from civility.compare.document import Comparison
+from civility.compare.markdown import to_markdown
+from civility.compare.picture import to_svg
+from civility.data.files import explain_os_error, write_file
+from civility.errors import UserError
+
+_NAME = "comparison"
+
+
+@dataclass(frozen=True)
+class ComparisonFiles:
+    """Where the files are: ``NAME.json``, ``NAME.md`` and ``NAME.svg`` in one folder."""
+
+    json: Path
+    markdown: Path
+    svg: Path
+
+
+def check_out(out: Path) -> ComparisonFiles:
+    """Return the files of an ``--out``: a folder, or the JSON file, beside which the others go.
+
+    Raises
+    ------
+    UserError : a file that is no JSON has the folder's name
+    """
+    if out.suffix == ".json" and not out.is_dir():
+        return ComparisonFiles(out, out.with_suffix(".md"), out.with_suffix(".svg"))
+    if out.is_file():
+        raise UserError(f"--out {out}: is a file", "name a folder, or a file that ends in .json")
+    return ComparisonFiles(*(out / f"{_NAME}.{ending}" for ending in ("json", "md", "svg")))
+
+
+def write_comparison(comparison: Comparison, files: ComparisonFiles) -> None:
+    """Write the files; their folder is made if need be.
+
+    Raises
+    ------
+    UserError : no permission, no space
+    """
+    with explain_os_error(files.json.parent):
+        files.json.parent.mkdir(parents=True, exist_ok=True)
+    written = {
+        files.svg: to_svg(comparison),
+        files.markdown: to_markdown(comparison, files.svg.name),
+        files.json: comparison.to_json(),
+    }
+    for path, text in written.items():
+        with write_file(path) as file:
+            file.write(text)

@@ -1,0 +1,74 @@
+"""Scoring what was named on one labelled file, for runs that were validated on different comments."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from civility.classifier import Classifier
+from civility.compare.sources import Source, Target
+from civility.data.readers import Columns
+from civility.errors import UserError
+from civility.labelled import read_labelled
+from civility.metrics.thresholds import DEFAULT_THRESHOLD
+from civility.report.scores import Scores
+
+
+def score_on(
+    targets: Sequence[Target],
+    files: Sequence[str],
+    columns: Columns,
+    on_scored: Callable[[str, int, int], None],
+) -> tuple[list[Source], list[str]]:
+    """Return the scores of each target's classifier on labelled files, and what a person should know of these.
+
+    A run that was trained on some of the comments is told of.
+
+    Parameters
+    ----------
+    targets : run directories, classifier folders or hub names
+    files : of comments; a label that they lack is unknown
+    columns : those named by the user
+    on_scored : told, after each batch, what is scored, the number of texts in the batch and in all
+
+    Raises
+    ------
+    UserError : a report among the targets, other labels than the first, or whatever the user can mend
+    """
+    for target in targets:
+        if target.is_report:
+            raise UserError(
+                f"{target.name}: a report has the scores of its own comments alone, and no classifier to score others",
+                "name the run or the classifier folder; or leave out --data",
+            )
+    sources: list[Source] = []
+    notes: list[tuple[str, str]] = []
+    for target in targets:
+        classifier = Classifier.load(target.name)
+        if sources and classifier.labels != sources[0].scores.labels:
+            raise UserError(
+                f"{target.name} has other labels than {targets[0].name}: {', '.join(classifier.labels)} and "
+                f"{', '.join(sources[0].scores.labels)}",
+                "compare classifiers of the same labels",
+            )
+        labelled = read_labelled(target.name, files, classifier.labels, columns)
+        dataset = labelled.dataset
+        logits = classifier.logits(dataset.texts, on_scored=_telling(on_scored, target.name, len(dataset)))
+        cuts = [classifier.thresholds.get(label, DEFAULT_THRESHOLD) for label in classifier.labels]
+        scores = Scores(
+            dataset.comments_digest, dataset.ids, dataset.labels, dataset.targets, classifier.calibrated(logits)
+        )
+        sources.append(Source(target, scores, np.array(cuts, dtype=np.float32)))
+        notes += [(target.name, note) for note in labelled.notes]
+    return sources, _told_once(notes, len(targets))
+
+
+def _telling(on_scored: Callable[[str, int, int], None], name: str, total: int) -> Callable[[int], None]:
+    return lambda number: on_scored(f"scoring {name}", number, total)
+
+
+def _told_once(notes: Sequence[tuple[str, str]], num_targets: int) -> list[str]:
+    """Return the notes; one that is the same of all is of the file, any other opens with the name that it is of."""
+    counts = Counter(note for _, note in notes)
+    told = [note if counts[note] == num_targets else f"{name}: {note}" for name, note in notes]
+    return list(dict.fromkeys(told))

@@ -1,0 +1,138 @@
+"""What was named, as scores: run directories, folders of runs with several seeds, and reports' JSON files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from civility.data.dataset import Float32Array
+from civility.errors import UserError
+from civility.report import Report
+from civility.report.pages import ReportFiles
+from civility.report.scores import Scores, read_scores_of
+from civility.run import OWN_REPORT, RunDirectory
+
+_SEEDS = "seed-"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to compare: its name, and the run that it is or belongs to, if any."""
+
+    name: str
+    run: RunDirectory | None
+
+    @property
+    def is_report(self) -> bool:
+        """Whether the JSON of a report was named."""
+        return self.name.endswith(".json")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A target with its scores.
+
+    Parameters
+    ----------
+    target : what was named
+    scores : of N comments
+    cuts : (L,) thresholds, float32 as the classifier compares
+    """
+
+    target: Target
+    scores: Scores
+    cuts: Float32Array
+
+
+def find_targets(names: Sequence[str]) -> list[Target]:
+    """Return what the names stand for: a folder that holds runs named ``seed-…`` stands for all of these.
+
+    A run that is named twice counts once.
+
+    Raises
+    ------
+    UserError : a run has not reached its end
+    """
+    targets: list[Target] = []
+    seen: set[Path] = set()
+    for name in names:
+        path = Path(name)
+        run = RunDirectory.find(path)
+        inner = _seeds_in(path) if run is None else []
+        for each in inner or [path]:
+            run = RunDirectory.find(each)
+            if run is None and inner:
+                raise UserError(f"{each}: no run has begun there", "train it, or name the finished ones alone")
+            if run is not None:
+                _refuse_unfinished(run)
+                if run.path.resolve() in seen:
+                    continue
+                seen.add(run.path.resolve())
+            targets.append(Target(str(each) if inner else name, run or _run_of_report(each)))
+    return targets
+
+
+def _seeds_in(path: Path) -> list[Path]:
+    """Return the folders of seeds in a folder, by their number."""
+    found = {child: child.name.removeprefix(_SEEDS) for child in path.glob(f"{_SEEDS}*") if child.is_dir()}
+    return sorted((child for child, seed in found.items() if seed.isdigit()), key=lambda child: int(found[child]))
+
+
+def _refuse_unfinished(run: RunDirectory) -> None:
+    if not run.is_finished:
+        raise UserError(
+            f"{run.path}: the run has not reached its end, so there is no classifier to compare",
+            f"civility train --resume --out {run.path} goes on with it; or leave it out",
+        )
+
+
+def _run_of_report(path: Path) -> RunDirectory | None:
+    """Return the run in whose folder of reports a file is."""
+    run = RunDirectory.find(path.parent.parent)
+    return run if run is not None and run.reports == path.parent else None
+
+
+def read_source(target: Target) -> Source:
+    """Read the scores of a report: of a run, the one that it wrote of itself.
+
+    Raises
+    ------
+    UserError : no report, a damaged one, or none that scores lie beside
+    """
+    files = _files_of(target)
+    try:
+        text = files.json.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{files.json}: no such file", "name the JSON of a report, or a run directory") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{files.json}: cannot be read: {error}", "evaluate again") from error
+    report = Report.from_json(text, str(files.json))
+    scores = read_scores_of(files.scores, text)
+    cuts = np.array([report.labels[label].threshold for label in scores.labels], dtype=np.float32)
+    return Source(target, scores, cuts)
+
+
+def _files_of(target: Target) -> ReportFiles:
+    path = Path(target.name)
+    if target.is_report:
+        return ReportFiles(path.parent, path.name.removesuffix(".json"))
+    if target.run is None:
+        raise UserError(
+            f"{target.name}: neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report",
+            "name one of these; or give --data FILE, on which any classifier can be scored",
+        )
+    return ReportFiles(target.run.reports, OWN_REPORT)
+
+
+def refuse_other_comments(sources: Sequence[Source], remedy: str) -> None:
+    """Raise a UserError unless all are on the same comments, with the same targets, in the same order."""
+    first, *others = sources
+    for other in others:
+        own = other.scores
+        if own.digest != first.scores.digest or own.ids != first.scores.ids or own.labels != first.scores.labels:
+            raise UserError(
+                f"{other.target.name} is on other comments than {first.target.name}, or on other labels, targets or "
+                f"ids of them ({own.digest[:19]} and {first.scores.digest[:19]})",
+                remedy,
+            )

@@ -1,0 +1,98 @@
+"""The rows of a comparison, put together from what was measured and judged; and what a person should know of them."""
+
+from collections.abc import Sequence
+
+from civility.compare.document import Difference, Metric, Numbers, Row, RunFacts
+from civility.compare.measured import Measured
+from civility.compare.rows import Group, different_settings, row_names
+from civility.compare.verdicts import FEWEST, Judged
+from civility.compare.words import ASTERISK
+from civility.metrics.pooled import Pool
+
+
+def rows_of(
+    groups: Sequence[Group],
+    facts: Sequence[RunFacts],
+    measured: Measured,
+    judged: Sequence[Sequence[Sequence[Judged]]],
+    metrics: Sequence[str],
+    labels: Sequence[str],
+) -> tuple[Row, ...]:
+    """Return a row for each group, the baseline first.
+
+    Parameters
+    ----------
+    groups : which runs are in which row
+    facts : of all M runs
+    measured : of all M runs
+    judged : of each group but the first, by metric, and label with the macro last
+    metrics, labels : their names
+    """
+    rows = []
+    named = zip(groups, row_names(groups, facts), different_settings(groups), strict=True)
+    for place, (group, name, settings) in enumerate(named):
+        found = {}
+        for i, metric in enumerate(metrics):
+            against = judged[place - 1][i] if place else [None] * (len(labels) + 1)
+            pools = [measured.pool(group.members, i, label) for label in range(len(labels))]
+            *of_labels, macro = map(_numbers, [*pools, measured.macro(group.members, i)], against)
+            found[metric] = Metric(labels=dict(zip(labels, of_labels, strict=True)), macro=macro)
+        runs = tuple(facts[member] for member in group.members)
+        rows.append(Row(name=name, runs=runs, settings=settings, metrics=found))
+    return tuple(rows)
+
+
+def _numbers(pool: Pool, against: Judged | None) -> Numbers:
+    difference = None
+    if against is not None:
+        each = against.difference
+        difference = Difference(
+            value=each.value,
+            low=each.low,
+            high=each.high,
+            p_value=each.p_value,
+            verdict=each.verdict.value,
+            holds_for="settings" if against.of_settings else "classifiers",
+            error_of_comments=against.noise.comments,
+            error_of_seeds=against.noise.seeds,
+        )
+    return Numbers(values=tuple(map(float, pool.values)), mean=pool.mean, spread=pool.spread, difference=difference)
+
+
+def notes_on(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
+    """Return what a person should know before believing the table.
+
+    Parameters
+    ----------
+    rows : of the table
+    too_few : labels without a verdict for want of comments
+    """
+    notes = []
+    if too_few:
+        notes.append(
+            f"fewer than {FEWEST} positive or negative comments of {', '.join(too_few)}: no verdict is given there, "
+            "and macro averages lean on them"
+        )
+    if len(rows) == 1:
+        notes.append("all runs have the same settings: there is nothing to hold against them, only their spread")
+    else:
+        notes += _on_single_runs(rows)
+    for row in rows:
+        if len({run.training_digest for run in row.runs}) > 1:
+            notes.append(f"the runs of {row.name} were trained on different comments: their spread is of these too")
+    return notes
+
+
+def _on_single_runs(rows: Sequence[Row]) -> list[str]:
+    single = [row.name for row in rows if len(row.runs) == 1]
+    if not single:
+        return []
+    if len(rows[0].runs) == 1:
+        who = "verdicts hold"
+    else:
+        who = "verdicts on it hold" if len(single) == 1 else "verdicts on them hold"
+    return [
+        f"{ASTERISK} a single run of {', '.join(single)}: {who} for these very classifiers, on other "
+        "comments, and not for the settings: another seed may turn them round; to judge settings, train several "
+        "seeds of both sides"
+    ]

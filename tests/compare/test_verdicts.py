@@ -1,0 +1,94 @@
+"""How often a comparison errs, by simulation: scores are drawn, measured and judged as those of real runs are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from civility.compare.measured import Measured, measure
+from civility.compare.verdicts import NUM_RESAMPLES, judge, resamples_for
+from civility.data.dataset import Float32Array
+from civility.metrics.compare import Verdict, resamples_needed
+
+_NUM, _LABELS = 240, 3
+
+
+class _World:
+    """Comments with targets, and runs of settings that all score them as well, but for seeds and a gain.
+
+    Every run sees the same hard comments; it has noise of its own, and its seed makes it better or worse as a whole.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self.targets: Float32Array = (self._rng.random((_NUM, _LABELS)) < 0.3).astype(np.float32)
+        self._hard = self._rng.normal(size=self.targets.shape)
+
+    def run(self, gain: float, seed_matters: float) -> Float32Array:
+        strength = 1.2 + gain + seed_matters * self._rng.normal(size=_LABELS)
+        own = self._rng.normal(size=self.targets.shape)
+        scores: Float32Array = (strength * self.targets + self._hard + 0.5 * own).astype(np.float32)
+        return scores
+
+    def measured(self, gains: Sequence[float], k: int, seed_matters: float, num_resamples: int) -> Measured:
+        scores = [self.run(gain, seed_matters) for gain in gains for _ in range(k)]
+        cuts = [np.full(_LABELS, 0.5, dtype=np.float32)] * len(scores)
+        return measure(self.targets, scores, cuts, ("roc_auc",), num_resamples=num_resamples, seed=0)
+
+
+def _verdicts(measured: Measured, k: int, num_rows: int) -> list[Verdict]:
+    groups = [list(range(k * row, k * (row + 1))) for row in range(num_rows)]
+    judged = judge(measured, groups, np.zeros(_LABELS, dtype=bool))
+    return [one.difference.verdict for row in judged for metric in row for one in metric]
+
+
+def _shown_naively(measured: Measured, k: int) -> bool:
+    """Whether any interval of the comments alone, of the means over seeds, without correction, excludes 0."""
+    means = measured.resampled[:, 0].reshape(-1, k, *measured.resampled.shape[2:]).mean(axis=1)
+    apart = means[1:] - means[:1]
+    low, high = np.quantile(apart, [0.025, 0.975], axis=-1)
+    return bool(((low > 0) | (high < 0)).any())
+
+
+@pytest.mark.parametrize(("k", "seed_matters"), [(1, 0.0), (2, 0.15), (3, 0.3)])
+def test_without_a_difference_hardly_ever_is_one_shown(k: int, seed_matters: float) -> None:
+    """Of two settings that equal the baseline, on three labels and the macro average: eight verdicts.
+
+    The control: intervals as they are, of the comments alone, show one far oftener.
+    """
+    trials, shown, naive = 120, 0, 0
+    num_resamples = 400 if k == 1 else 150
+    for trial in range(trials):
+        measured = _World(trial).measured((0.0, 0.0, 0.0), k, seed_matters, num_resamples)
+        shown += any(verdict is not Verdict.NOT_SHOWN for verdict in _verdicts(measured, k, 3))
+        naive += _shown_naively(measured, k)
+    # 5 % of 120 are 6; 14 or more come by chance in 1 of 300 cases. The naive way has 20 to 80 %.
+    assert shown < 14
+    assert naive > 20
+
+
+@pytest.mark.parametrize(("k", "seed_matters"), [(1, 0.0), (3, 0.1)])
+def test_a_real_difference_is_shown(k: int, seed_matters: float) -> None:
+    better = 0
+    for trial in range(25):
+        measured = _World(trial).measured((0.0, 1.0), k, seed_matters, 400)
+        *_, macro = _verdicts(measured, k, 2)
+        better += macro is Verdict.BETTER
+        assert macro is not Verdict.WORSE
+    assert better >= 20
+
+
+def test_resamples_are_enough_for_the_verdicts_of_single_runs() -> None:
+    single, several = [[0], [1], [2]], [[0, 1], [2, 3], [4, 5]]
+    assert resamples_for(single, num_metrics=2, num_labels=6) == resamples_needed(2 * 2 * 7) > NUM_RESAMPLES
+    assert resamples_for(several, num_metrics=2, num_labels=6) == NUM_RESAMPLES
+    assert resamples_for([[0, 1]], num_metrics=1, num_labels=6) == NUM_RESAMPLES
+
+
+def test_labels_with_too_few_comments_take_no_part_in_the_correction() -> None:
+    measured = _World(0).measured((0.0, 0.3), 1, 0.0, 400)
+    every = judge(measured, [[0], [1]], np.zeros(_LABELS, dtype=bool))[0][0]
+    fewer = judge(measured, [[0], [1]], np.array([True, True, False]))[0][0]
+    assert [one.difference.verdict for one in fewer[:2]] == [Verdict.NOT_MEASURABLE] * 2
+    assert [one.difference.value for one in fewer] == [one.difference.value for one in every]
+    assert fewer[-1].difference.p_value < every[-1].difference.p_value
