@@ -10,7 +10,7 @@ from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.duplicates import Int64Array, text_digests
 from civility.data.parts import count
 from civility.data.pseudo import read_pseudo_labels
-from civility.data.readers import Columns, read_dataset
+from civility.data.readers import Columns, Reading, read_dataset
 from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
 
@@ -49,6 +49,7 @@ class PreparedData:
     files, validation_files : as read; ``validation_files`` equals ``files`` for a split
     notes : warnings, a sentence each
     original : the training comments before augmentation; None where there was none
+    held_out : (M,) rows of the validation comments among those read; None where files of their own hold them
     """
 
     training: Dataset
@@ -57,6 +58,28 @@ class PreparedData:
     validation_files: tuple[str, ...]
     notes: tuple[str, ...]
     original: Dataset | None = None
+    held_out: Int64Array | None = None
+
+
+def prepare_all(wanted: Sequence[Wanted]) -> tuple[PreparedData, ...]:
+    """Read the comments of several runs, those with the same files once; the same ones are the same object.
+
+    Raises
+    ------
+    UserError : as `prepare`
+    """
+    readings: dict[tuple[tuple[str, ...], Columns], Reading] = {}
+    done: list[tuple[Wanted, PreparedData]] = []
+    for one in wanted:
+        before = next((data for other, data in done if other == one), None)
+        if before is None:
+            _check(one)
+            key = (tuple(one.files), one.columns)
+            if key not in readings:
+                readings[key] = read_dataset(one.files, one.columns)
+            before = _parted(one, readings[key])
+        done.append((one, before))
+    return tuple(data for _, data in done)
 
 
 def prepare(wanted: Wanted) -> PreparedData:
@@ -66,13 +89,14 @@ def prepare(wanted: Wanted) -> PreparedData:
     ------
     UserError : anything wrong with a file; a label that training could not learn; nothing to measure; no such fold
     """
-    if not wanted.files:
-        raise UserError("no training data", "give --data FILE, or data.files in the recipe")
-    _check_folds(wanted)
-    reading = read_dataset(wanted.files, wanted.columns)
-    notes = list(reading.notes)
+    _check(wanted)
+    return _parted(wanted, read_dataset(wanted.files, wanted.columns))
+
+
+def _parted(wanted: Wanted, reading: Reading) -> PreparedData:
+    notes, held_out = list(reading.notes), None
     if wanted.folds or isinstance(wanted.validation, int | float):
-        rows, held_out = _parted(reading.dataset, wanted)
+        rows, held_out = _rows_of(reading.dataset, wanted)
         training, validating = reading.dataset.select(rows), reading.dataset.select(held_out)
         validation_files = reading.files
         notes += _notes_on_folds(wanted)
@@ -87,10 +111,13 @@ def prepare(wanted: Wanted) -> PreparedData:
         notes += more
     _check_training(training)
     _check_validation(validating)
-    return PreparedData(training, validating, reading.files, validation_files, tuple(notes))
+    return PreparedData(training, validating, reading.files, validation_files, tuple(notes), held_out=held_out)
 
 
-def _check_folds(wanted: Wanted) -> None:
+def _check(wanted: Wanted) -> None:
+    """Raise a UserError for what is wrong before a file is read."""
+    if not wanted.files:
+        raise UserError("no training data", "give --data FILE, or data.files in the recipe")
     if wanted.folds == 1:
         raise UserError("data.folds = 1: one fold would leave nothing to train on", "give 2 or more, or 0 for none")
     if wanted.folds and not 1 <= wanted.fold <= wanted.folds:
@@ -104,7 +131,7 @@ def _check_folds(wanted: Wanted) -> None:
         )
 
 
-def _parted(dataset: Dataset, wanted: Wanted) -> tuple[Int64Array, Int64Array]:
+def _rows_of(dataset: Dataset, wanted: Wanted) -> tuple[Int64Array, Int64Array]:
     """Return the rows for training and those for validation."""
     if not wanted.folds:
         assert isinstance(wanted.validation, int | float)

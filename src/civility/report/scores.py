@@ -13,7 +13,7 @@ from civility.data.files import write_file
 from civility.errors import UserError
 from civility.report.scored import Scored
 
-_ID, _TARGET, _SCORE = "id", "target:", "score:"
+_ID, _TARGET, _SCORE, _HONEST = "id", "target:", "score:", "honest-score:"
 _DIGEST, _REPORT = b"civility.comments", b"civility.report"
 
 
@@ -27,6 +27,8 @@ class Scores:
     ids : (N,)
     labels : (L,)
     targets, scores : (N, L) float32
+    honest_scores : (N, L) the same by calibrations that were fitted on other comments; ``scores`` themselves where
+        that is so anyway
     """
 
     digest: str
@@ -34,6 +36,7 @@ class Scores:
     labels: tuple[str, ...]
     targets: Float32Array
     scores: Float32Array
+    honest_scores: Float32Array
 
 
 def write_scores_of(scored: Scored, path: Path, report: str) -> None:
@@ -53,6 +56,9 @@ def write_scores_of(scored: Scored, path: Path, report: str) -> None:
     columns = {_ID: pa.array(dataset.ids, pa.string())}
     columns |= {_TARGET + label: pa.array(dataset.targets[:, i]) for i, label in enumerate(dataset.labels)}
     columns |= {_SCORE + label: pa.array(scored.scores[:, i]) for i, label in enumerate(dataset.labels)}
+    honest = scored.out_of_fold
+    if honest is not None:
+        columns |= {_HONEST + label: pa.array(honest[:, i]) for i, label in enumerate(dataset.labels)}
     table = pa.table(columns).replace_schema_metadata(
         {_DIGEST: dataset.comments_digest.encode(), _REPORT: _sha256(report).encode()}
     )
@@ -76,13 +82,14 @@ def read_scores_of(path: Path, report: str) -> Scores:
             table = pq.read_table(file)
         digest, own = ((table.schema.metadata or {})[key].decode() for key in (_DIGEST, _REPORT))
         labels = tuple(name.removeprefix(_SCORE) for name in table.column_names if name.startswith(_SCORE))
-        targets, scores = (
+        has_honest = any(name.startswith(_HONEST) for name in table.column_names)
+        targets, scores, honest = (
             np.stack([table[kind + label].to_numpy() for label in labels], axis=1).astype(np.float32)
-            for kind in (_TARGET, _SCORE)
+            for kind in (_TARGET, _SCORE, _HONEST if has_honest else _SCORE)
         )
         if own != _sha256(report):
             raise UserError(f"{path}: is not of the report beside it", "evaluate again: they are written together")
-        return Scores(digest, tuple(table[_ID].to_pylist()), labels, targets, scores)
+        return Scores(digest, tuple(table[_ID].to_pylist()), labels, targets, scores, honest)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no scores beside the report", "evaluate again: they are written with it") from error
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:

@@ -193,6 +193,16 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     _refuse(problems)
 
 
+def check_same_recipe(run: RunDirectory, recipe: Recipe) -> None:
+    """Raise a UserError if a run was asked for by a recipe that differs in something that changes the result."""
+    problems = _differing_settings(Recipe.load(str(run.recipe)).flat(), recipe.flat())
+    if problems:
+        raise UserError(
+            f"{run.path}: this is not the run that was begun: " + "\n       ".join(problems),
+            "leave out what differs to go on, or choose another --out",
+        )
+
+
 def _differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     problems = []
     defaults = Recipe().flat()  # of settings that an older version did not have

@@ -1,19 +1,25 @@
 """``civility train``: a recipe and labelled comments become a run directory with a classifier in it."""
 
+import contextlib
 import os
 import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import add_verb
+from civility.cli.arguments import add_verb, at_least_one
 from civility.cli.speech import is_first_process
 from civility.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
     from civility.recipe import Recipe
     from civility.run import Begin, RunDirectory
     from civility.train.facts import Fact, Listener
+    from civility.train.several import ListenTo, Turn
 
 _DEFAULT_RECIPE = "baseline"
 
@@ -34,6 +40,10 @@ data:
 a run that was interrupted (killed, Ctrl-C, a full disk, a time limit):
   civility train --resume --out runs/baseline              by the recipe of that run
   civility train baseline --data train.csv --out runs/baseline --resume auto     in a job that is started again
+
+several runs, one after another in folders of --out; repeated with --resume, the command goes on where it was cut:
+  civility train baseline --data train.csv --seeds 3       one split, three seeds: how much of a result is luck
+  civility train baseline --data train.csv --folds 5       every comment scored by a run that was not trained on it
 
 several devices:
   accelerate launch -m civility train baseline --data train.csv
@@ -78,6 +88,21 @@ examples:
         help="choose micro-batch and gradient accumulation by the memory there is; a step takes as many comments as "
         "before",
     )
+    parser.add_argument(
+        "--seeds",
+        type=at_least_one,
+        default=0,
+        metavar="NUMBER",
+        help="train so many runs, with the recipe's seed and those after it, on one split: OUT/seed-42, …",
+    )
+    parser.add_argument(
+        "--folds",
+        type=at_least_one,
+        default=0,
+        metavar="NUMBER",
+        help="cut the comments into so many folds, and train a run for each on the others: OUT/fold-1, …; writes the "
+        "scores of all comments, each by the run that was not trained on it",
+    )
     parser.add_argument("--check", action="store_true", help="stop after the checks, and write nothing")
     parser.add_argument(
         "--resume",
@@ -99,6 +124,13 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
+    if options.seeds or options.folds:
+        _run_several(options, command)
+    else:
+        _run_one(options, command)
+
+
+def _run_one(options: Namespace, command: list[str]) -> None:
     from civility.cli.display import TrainingDisplay, make_console
     from civility.data.prepare import prepare
 
@@ -130,6 +162,55 @@ def run(options: Namespace, command: list[str]) -> None:
         display.close()
 
 
+def _run_several(options: Namespace, command: list[str]) -> None:
+    from civility.cli.display import make_console
+    from civility.cli.several_display import print_out_of_fold, print_summary
+    from civility.data.prepare import prepare_all
+    from civility.recipe.members import members_on_folds, members_with_seeds, refuse_both
+    from civility.run.several import check_place_of_several, first_member
+
+    refuse_both(options.seeds, options.folds)
+    place = _run_directory(options, "-seeds" if options.seeds else "-folds")
+    begin = _beginning(options, place)
+    check_place_of_several(place.path, begin)
+    recipe = _recipe(options, None if begin == "new" else first_member(place.path))
+    members = members_with_seeds(recipe, options.seeds) if options.seeds else members_on_folds(recipe, options.folds)
+    data = prepare_all([member.recipe.wanted for member in members])
+    # Last of all, since torch takes seconds to import.
+    from civility.train.several import check_several, train_several
+
+    console = make_console()
+    with _listening_to_each(console) as listen_to:
+        if options.check:
+            check_several(members, data, place.path, tracker=options.tracker, begin=begin, listen_to=listen_to)
+            return
+        done = train_several(
+            members, data, place.path, command=command, tracker=options.tracker, begin=begin, listen_to=listen_to
+        )
+    print_summary(console, done.summary)
+    if done.report is not None and done.files is not None:
+        print_out_of_fold(console, done.report, place.path / "out-of-fold.parquet", done.files.html)
+
+
+@contextlib.contextmanager
+def _listening_to_each(console: "Console") -> "Iterator[ListenTo]":
+    """Give a function that is told whose turn it is, and returns what draws that run in the place of the last one."""
+    from civility.cli.display import TrainingDisplay
+    from civility.cli.several_display import print_turn
+
+    open_displays = contextlib.ExitStack()
+
+    def listen_to(turn: "Turn") -> "Listener":
+        open_displays.close()
+        print_turn(console, turn)
+        display = TrainingDisplay(console)
+        open_displays.callback(display.close)
+        return _while_somebody_reads(display.listen)
+
+    with open_displays:
+        yield listen_to
+
+
 def _while_somebody_reads(listen: "Listener") -> "Listener":
     """Return a listener that falls silent when the screen is gone: a run outlives the `tee` that it is piped into."""
 
@@ -142,15 +223,15 @@ def _while_somebody_reads(listen: "Listener") -> "Listener":
     return guarded
 
 
-def _run_directory(options: Namespace) -> "RunDirectory":
-    """Return where the run of a `train` command is, or is to be."""
+def _run_directory(options: Namespace, ending: str = "") -> "RunDirectory":
+    """Return where the run of a `train` command is, or is to be; ``ending`` is of the name, if none is given."""
     from civility.run import RunDirectory
 
     if options.resume != "no" and options.restart:
         raise UserError("--resume and --restart exclude each other", "--resume goes on, --restart begins again")
     if options.out:
         return RunDirectory(Path(options.out))
-    runs, name = Path("runs"), Path(options.recipe or _DEFAULT_RECIPE).stem
+    runs, name = Path("runs"), Path(options.recipe or _DEFAULT_RECIPE).stem + ending
     goes_on = options.resume != "no" or options.restart
     return RunDirectory(RunDirectory.newest(runs, name) if goes_on else RunDirectory.next_free(runs, name))
 

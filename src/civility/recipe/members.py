@@ -1,0 +1,78 @@
+"""The recipes of several runs that belong together: the same with other seeds, or on the folds of one another.
+
+Knows no file and imports nothing heavy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from civility.errors import UserError
+from civility.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of several runs: the name of its folder, and what it is asked to do."""
+
+    name: str
+    recipe: Recipe
+
+
+def members_with_seeds(recipe: Recipe, num: int) -> tuple[Member, ...]:
+    """Return ``num`` runs with the seeds from that of the recipe up, all on the split of the first.
+
+    Raises
+    ------
+    UserError : fewer than 2, or a seed that is none
+    """
+    _check_number("--seeds", num, "seeds")
+    if recipe.seed + num > 2**32:
+        raise UserError(f"seed = {recipe.seed}: there are no {num} seeds from there up", "--set seed=42")
+    if recipe.data.folds:
+        raise _both("--seeds", "data.folds")
+    split_seed = recipe.data.split_seed if recipe.data.split_seed >= 0 else recipe.seed
+    data = recipe.data.model_copy(update={"split_seed": split_seed})
+    seeds = range(recipe.seed, recipe.seed + num)
+    return tuple(Member(f"seed-{seed}", recipe.model_copy(update={"seed": seed, "data": data})) for seed in seeds)
+
+
+def members_on_folds(recipe: Recipe, num: int) -> tuple[Member, ...]:
+    """Return ``num`` runs, each validated on one of so many folds and trained on the others.
+
+    Raises
+    ------
+    UserError : fewer than 2, more than a recipe can have, or the recipe has another number
+    """
+    _check_number("--folds", num, "folds")
+    if num > 100:
+        raise UserError(f"--folds {num}: expected 100 or fewer", "5 or 10 are usual")
+    if recipe.data.folds not in (0, num):
+        raise UserError(f"--folds {num}, and data.folds = {recipe.data.folds}", "say the same number, or one of them")
+    members = []
+    for fold in range(1, num + 1):
+        data = recipe.data.model_copy(update={"folds": num, "fold": fold})
+        members.append(Member(f"fold-{fold}", recipe.model_copy(update={"data": data})))
+    return tuple(members)
+
+
+def refuse_both(num_seeds: int, num_folds: int) -> None:
+    """Raise a UserError where both seeds and folds are asked for."""
+    if num_seeds and num_folds:
+        raise _both("--seeds", "--folds")
+
+
+def _both(first: str, other: str) -> UserError:
+    return UserError(
+        f"{first} together with {other}: seeds are compared on one split, and folds are several",
+        "choose one; for both, repeat the command of folds with --set seed=43 and another --out",
+    )
+
+
+def _check_number(option: str, num: int, noun: str) -> None:
+    if num < 2:
+        raise UserError(f"{option} {num}: expected 2 {noun} or more", f"leave out {option} for a single run")
+
+
+def names_of(members: Sequence[Member]) -> str:
+    """Return the names of runs in short, as ``seed-42 … seed-44``."""
+    return f"{members[0].name} … {members[-1].name}"
