@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from civility.model.encoder import load_config, load_encoder
+from civility.model.freezing import freeze
 from civility.model.size import ModelSize
+from civility.recipe import Recipe
+from civility.train.optimization import optimizer_of
+from civility.training.optimizer import state_bytes
 
 LABELS = ("toxic", "threat", "insult")
 
@@ -21,6 +25,24 @@ def test_parameters_are_those_of_the_loaded_model(fixture: str, request: pytest.
     assert (size.hidden, size.intermediate, size.layers, size.heads) == (32, 64, 2, 4)
     assert size.num_distances == (32 if fixture == "tiny_deberta" else 0)
     assert size.state_bytes == 16 * encoder.num_parameters
+
+
+@pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_deberta"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "muon", "schedule_free"])
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_the_state_of_an_optimiser_is_about_that_of_the_real_one(
+    fixture: str, optimizer: str, frozen: int, request: pytest.FixtureRequest
+) -> None:
+    folder = str(request.getfixturevalue(fixture))
+    how = {"freezes_embeddings": False, "num_frozen_layers": frozen, "rows_in_use": None}
+    size = ModelSize.of(load_config(folder, None), len(LABELS)).training(optimizer=optimizer, **how)  # type: ignore[arg-type]
+    model = load_encoder(folder, LABELS).model
+    freeze(model, embeddings=False, num_layers=frozen)
+    schedule = "constant" if optimizer == "schedule_free" else "linear"
+    recipe = Recipe.load("baseline", {"training.optimizer": optimizer, "training.schedule": schedule})
+    real = state_bytes(optimizer_of(recipe, model))
+    assert size.moment_bytes == pytest.approx(real, rel=0.5 if frozen else 0.2)  # places and pooler are left out
+    assert size.state_bytes - size.checkpoint_bytes == 4 * size.num_parameters, "gradients, and what is not trained"
 
 
 def kept_for_backward(folder: Path, num_texts: int, length: int) -> int:

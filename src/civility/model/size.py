@@ -9,8 +9,8 @@ import torch
 _BYTES = 4
 """Of a float32, in which weights are kept. Autocast saves less than it promises: an upper bound for all precisions."""
 
-_STATE_BYTES = 4 * _BYTES
-"""A parameter while it is trained: its weight, its gradient and the two moments of AdamW."""
+_MOMENTS = 2
+"""Numbers that AdamW keeps of a parameter, beside its weight and its gradient; schedule-free AdamW as many."""
 
 _LIBRARIES = 540_000_000
 """The interpreter, torch and transformers, the comments: measured, less than half of it varies."""
@@ -29,6 +29,8 @@ class ModelSize:
     layers, heads : how many of each
     num_distances : relative positions that attention tells apart, twice DeBERTa's span; 0 for models without
     num_idle : parameters that are not trained: token embeddings out of use, frozen ones
+    num_frozen_layers : layers that are not trained
+    optimizer : as the recipe names it
     """
 
     num_parameters: int
@@ -40,6 +42,8 @@ class ModelSize:
     heads: int
     num_distances: int
     num_idle: int = 0
+    num_frozen_layers: int = 0
+    optimizer: str = "adamw"
 
     @classmethod
     def of(cls, config: Any, num_labels: int) -> "ModelSize":
@@ -67,22 +71,35 @@ class ModelSize:
             num_distances=2 * span if getattr(config, "relative_attention", False) else 0,
         )
 
-    def training(self, *, rows_in_use: int | None, freezes_embeddings: bool, num_frozen_layers: int) -> "ModelSize":
-        """Return the same model with fewer parameters trained.
+    def training(
+        self,
+        *,
+        rows_in_use: int | None,
+        freezes_embeddings: bool,
+        num_frozen_layers: int,
+        optimizer: str = "adamw",
+    ) -> "ModelSize":
+        """Return the same model with fewer parameters trained, and by a certain optimiser.
 
         Parameters
         ----------
         rows_in_use : of the token embedding, trained alone; None where all are
         freezes_embeddings : whether the token embedding is not trained at all
         num_frozen_layers : layers that are not trained, and with any of them the token embedding
+        optimizer : "adamw", "adafactor", "muon" or "schedule_free"
         """
-        of_layer = 4 * self.hidden**2 + 2 * self.hidden * self.intermediate
-        idle = min(num_frozen_layers, self.layers) * of_layer
+        num_frozen_layers = min(num_frozen_layers, self.layers)
+        idle = num_frozen_layers * self._of_layer
         if freezes_embeddings or num_frozen_layers:
             idle += self.num_embedding
         elif rows_in_use is not None:
             idle += self.num_embedding - rows_in_use * (self.num_embedding // self.vocabulary)
-        return replace(self, num_idle=idle)
+        return replace(self, num_idle=idle, num_frozen_layers=num_frozen_layers, optimizer=optimizer)
+
+    @property
+    def _of_layer(self) -> int:
+        """Parameters in the matrices of a layer."""
+        return 4 * self.hidden**2 + 2 * self.hidden * self.intermediate
 
     @property
     def num_trained(self) -> int:
@@ -90,9 +107,25 @@ class ModelSize:
         return self.num_parameters - self.num_idle
 
     @property
+    def moment_bytes(self) -> int:
+        """Bytes that the optimiser keeps beside weights and gradients."""
+        num_layers = self.layers - self.num_frozen_layers
+        if self.optimizer == "adafactor":  # means of rows and columns of matrices; of biases and norms all
+            return _BYTES * (self.vocabulary + num_layers * (19 * self.hidden + 3 * self.intermediate))
+        moments = _MOMENTS * self.num_trained
+        if self.optimizer == "muon":  # one of each matrix in the layers
+            moments -= num_layers * self._of_layer
+        return _BYTES * moments
+
+    @property
     def state_bytes(self) -> int:
         """Bytes that training takes whatever the batch: float32 weights, and of trained ones gradient and moments."""
-        return _STATE_BYTES * self.num_trained + _BYTES * self.num_idle
+        return 2 * _BYTES * self.num_trained + self.moment_bytes + _BYTES * self.num_idle
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Bytes of a checkpoint, and of the copy that is written beside training: trained weights and moments."""
+        return _BYTES * self.num_trained + self.moment_bytes
 
     def activation_bytes(self, num_texts: int, length: int, *, packed: bool = False, checkpointed: bool = False) -> int:
         """Return about how many bytes a forward pass keeps for the backward pass.

@@ -147,6 +147,7 @@ def check_and_load(
         rows_in_use=len(tokens.in_use) if settings.vocabulary_in_use and not why_whole_embedding(recipe) else None,
         freezes_embeddings=settings.freeze_embeddings,
         num_frozen_layers=settings.freeze_layers,
+        optimizer=settings.optimizer,
     )
     found = checks_before_loading(recipe, data, run.path, size, config, precision, accelerator.num_processes)
     found += checks_of_the_tokens(tokens.tokenizer, tokens.training, size.vocabulary)

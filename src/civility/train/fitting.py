@@ -9,7 +9,7 @@ import numpy as np
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.train.doctor import Check
-from civility.train.doctor.machine_checks import CHECKPOINT_BYTES, check_fit, gib
+from civility.train.doctor.machine_checks import check_fit, gib
 from civility.train.regularization import costs_of
 from civility.training.devices import processes_here, smallest_everywhere
 from civility.training.fit import (
@@ -23,10 +23,11 @@ from civility.training.fit import (
 )
 from civility.training.hardware import Memory
 from civility.training.loop import Trainer
+from civility.training.optimizer import state_bytes
 from civility.training.order import Rows
 
-_GRADIENT, _MOMENTS = 4, 8
-"""Bytes that a trained parameter takes beside its weight, once it is trained."""
+_NUMBER = 4
+"""Bytes of a float32: of a weight, and of its gradient."""
 
 _REMEDY = (
     "--set training.gradient_checkpointing=true keeps less for the backward pass;\n"
@@ -106,13 +107,13 @@ def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Se
 
 def _reserved_bytes(num_trained: int, recipe: Recipe, trainer: Trainer) -> int:
     """Return what a run takes of memory beside weights and a micro-batch, and has not taken before its first step."""
-    costs = costs_of(recipe)
-    each = _GRADIENT + _MOMENTS + costs.kept + costs.in_step
+    costs, moments = costs_of(recipe), state_bytes(trainer.optimizer)
+    reserved = (_NUMBER + costs.kept + costs.in_step) * num_trained + moments
     if trainer.accelerator.num_processes > 1:
-        each += _GRADIENT  # buffers in which they are exchanged
+        reserved += _NUMBER * num_trained  # buffers in which gradients are exchanged
     if trainer.precision.device != "cuda" and recipe.training.checkpoint_minutes:
-        each += CHECKPOINT_BYTES + costs.kept  # the copy that is written beside training
-    return each * num_trained
+        reserved += (_NUMBER + costs.kept) * num_trained + moments  # the copy that is written beside training
+    return reserved
 
 
 def _try_longest(trainer: Trainer, longest: Rows, num_comments: int) -> None:

@@ -37,9 +37,10 @@ class Costs:
 def costs_of(recipe: Recipe) -> Costs:
     """Return what the regularisation of a recipe takes of memory."""
     settings = recipe.regularization
+    averages = settings.average != "none" or recipe.training.optimizer == "schedule_free"
     return Costs(
         passes=2 if settings.r_drop else 1,
-        kept=0 if settings.average == "none" else _NUMBER,
+        kept=_NUMBER if averages else 0,
         in_step=0 if settings.adversarial == "none" else 2 * _NUMBER,
     )
 

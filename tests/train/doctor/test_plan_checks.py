@@ -6,6 +6,7 @@ import pytest
 from civility.model.tokens import Tokens
 from civility.train.doctor.plan_checks import (
     check_label_weights,
+    check_optimizer,
     check_padding,
     check_positive_weights,
     check_schedule,
@@ -125,6 +126,25 @@ def test_a_warm_up_as_long_as_the_run_is_refused() -> None:
         assert f"the warm-up of {num} steps leaves nothing of the run" in check.found
         assert "--set training.warmup_steps=0" in check.remedy
     assert check_schedule(Schedule(1e-4, 125, 126, "constant"), BatchShape.of(16), 1_000, 2, 0.1).state == "passed"
+
+
+@pytest.mark.parametrize(
+    ("name", "peak", "warmup", "state", "found"),
+    [
+        ("adafactor", 2e-5, 10, "warned", "Adafactor: a step is at most 2e-05 of each parameter's root mean square"),
+        ("adafactor", 1e-3, 10, "passed", "Adafactor: a step is at most 0.001 of each parameter's root mean square"),
+        ("schedule_free", 2e-5, 0, "warned", "schedule-free AdamW: at 2e-05 to the end, and the mean of the weights"),
+        ("schedule_free", 2e-5, 10, "passed", "schedule-free AdamW: at 2e-05 to the end, and the mean of the weights"),
+        ("muon", 2e-5, 0, "passed", "Muon for the layers' matrices, with steps as large as AdamW's at 2e-05"),
+    ],
+)
+def test_what_the_learning_rate_means_to_an_optimiser(
+    name: str, peak: float, warmup: int, state: str, found: str
+) -> None:
+    (check,) = check_optimizer(name, Schedule(peak, warmup, 100, "constant"))
+    assert check.state == state
+    assert check.found.startswith(found)
+    assert check_optimizer("adamw", Schedule(peak, warmup, 100)) == []
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from civility.train.doctor.data_checks import (
     check_unknown_targets,
 )
 from civility.train.doctor.known_faults import check_versions, own_requirements
-from civility.train.doctor.machine_checks import CHECKPOINT_BYTES, check_disk, check_memory, check_precision
+from civility.train.doctor.machine_checks import check_disk, check_memory, check_precision
 from civility.train.doctor.model_checks import (
     check_head,
     check_model_labels,
@@ -40,6 +40,7 @@ from civility.train.doctor.model_checks import (
 )
 from civility.train.doctor.plan_checks import (
     check_label_weights,
+    check_optimizer,
     check_padding,
     check_positive_weights,
     check_schedule,
@@ -99,7 +100,7 @@ def checks_before_loading(
         passes=costs.passes,
     )
     if device == "cpu" and settings.checkpoint_minutes:
-        needed += (CHECKPOINT_BYTES + costs.kept) * size.num_trained  # the copy that is written beside training
+        needed += size.checkpoint_bytes + costs.kept * size.num_trained  # the copy that is written beside training
     return [
         check_memory(
             needed,
@@ -163,6 +164,7 @@ def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trai
             packed=not isinstance(trainer.forward, EagerForward),
         ),
         check_schedule(plan.schedule, shape, len(tokens), plan.epochs, settings.warmup_fraction),
+        *check_optimizer(settings.optimizer, plan.schedule),
         weights,
         *check_regularization(
             recipe.regularization,

@@ -6,8 +6,8 @@ from civility.training.fit import Fit
 from civility.training.hardware import Memory
 
 _GIB = 2**30
-CHECKPOINT_BYTES, _CLASSIFIER_BYTES = 12, 4
-"""A parameter on disk: weight and two moments in a checkpoint, the weight alone in the classifier."""
+_CLASSIFIER_BYTES = 4
+"""A parameter on disk, in the classifier."""
 
 _MOST_CHECKPOINTS = 4
 """At once: the last two, the best, and the one that is being written."""
@@ -64,7 +64,7 @@ def check_disk(size: ModelSize, free: int, where: str, *, averaged: int = 0) -> 
     ``averaged`` is the bytes of a parameter that a checkpoint has beside weight and moments: those of an average.
     """
     classifier = _CLASSIFIER_BYTES * size.num_parameters
-    checkpoint = (CHECKPOINT_BYTES + averaged) * size.num_trained
+    checkpoint = size.checkpoint_bytes + averaged * size.num_trained
     needed = _MOST_CHECKPOINTS * checkpoint + classifier
     return judge(
         "disk",

@@ -17,6 +17,7 @@ _MUCH_MORE_THAN_ALL, _WORTH_TELLING = 3.0, 0.05
 _MOST_PADDING = 0.25
 _STEPS_LOOKED_AT = 2_000
 _FEWEST_STEPS = 50
+_SMALLEST_SHARE = 1e-4
 _MOST_UNEVEN, _LARGEST_PART = 100.0, 0.6
 
 
@@ -118,6 +119,38 @@ def check_schedule(
         if all_warmup
         else "so few steps hardly train: more training.epochs, or a smaller training.batch_size",
     )
+
+
+def check_optimizer(name: str, schedule: Schedule) -> list[Check]:
+    """Tell what the learning rate means to an optimiser, and warn where it is far from usual; nothing for AdamW.
+
+    Parameters
+    ----------
+    name : "adamw", "adafactor", "muon" or "schedule_free"
+    schedule : as the optimiser will be driven
+    """
+    rate = f"{schedule.peak:.3g}"
+    if name == "adafactor":
+        return [
+            judge(
+                "optimizer",
+                f"Adafactor: a step is at most {rate} of each parameter's root mean square",
+                warns=schedule.peak < _SMALLEST_SHARE,
+                remedy="so small a share hardly trains: --set training.learning_rate=1e-3 is usual",
+            )
+        ]
+    if name == "schedule_free":
+        return [
+            judge(
+                "optimizer",
+                f"schedule-free AdamW: at {rate} to the end, and the mean of the weights is validated",
+                warns=not schedule.num_warmup_steps,
+                remedy="its authors never go without a warm-up: --set training.warmup_fraction=0.1",
+            )
+        ]
+    if name == "muon":
+        return [judge("optimizer", f"Muon for the layers' matrices, with steps as large as AdamW's at {rate}")]
+    return []
 
 
 def check_label_weights(weights: npt.NDArray[np.float64], labels: Sequence[str]) -> Check:
