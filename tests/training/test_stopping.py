@@ -2,12 +2,13 @@
 
 import pytest
 
-from civility.training.stopping import EarlyStopping
+from civility.training.progress import Validation
+from civility.training.stopping import EarlyStopping, score_of
 
 
-def _run(patience: int, scores: list[float]) -> tuple[int, int, list[bool]]:
+def _run(patience: int, scores: list[float], min_gain: float = 0.0) -> tuple[int, int, list[bool]]:
     """Return the best epoch, the last one that ran, and which epochs were the best so far."""
-    stopping = EarlyStopping(patience)
+    stopping = EarlyStopping(patience, min_gain=min_gain)
     best = []
     for epoch, score in enumerate(scores, 1):
         best.append(stopping.see(epoch, score))
@@ -48,3 +49,21 @@ def test_nothing_stops_before_the_first_epoch() -> None:
     stopping = EarlyStopping(1)
     assert not stopping.should_stop
     assert stopping.best_epoch == 0
+
+
+def test_a_gain_that_is_too_small_does_not_count_until_they_add_up() -> None:
+    scores = [0.5, 0.505, 0.512, 0.52]
+    assert _run(3, scores, min_gain=0.01) == (3, 4, [True, False, True, False])
+    assert _run(2, [0.5, 0.505, 0.509, 0.9], min_gain=0.01) == (1, 3, [True, False, False])
+    assert _run(3, scores) == (4, 4, [True, True, True, True]), "the control: without it each counts"
+
+
+def test_epochs_are_compared_by_the_metric_that_is_asked_for() -> None:
+    first = Validation(0.3, {}, 0.9, 0.6)
+    second = Validation(0.4, {}, 0.8, 0.7)
+    better = {
+        metric: score_of(second, metric) > score_of(first, metric)  # type: ignore[arg-type]
+        for metric in ("macro_roc_auc", "macro_average_precision", "loss")
+    }
+    assert better == {"macro_roc_auc": False, "macro_average_precision": True, "loss": False}
+    assert score_of(first, "loss") == -0.3, "a lower loss is a higher score"

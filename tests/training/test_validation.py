@@ -106,3 +106,24 @@ def test_a_memory_too_small_for_one_comment_is_an_error(tiny_bert: Path) -> None
     model, tokens = encoded(tiny_bert, 3)
     with pytest.raises(torch.OutOfMemoryError):
         score_everywhere(start_accelerator("cpu", [], None), ShortOfMemory(model, 0), tokens, len(LABELS), 64)
+
+
+def test_macro_averages_are_over_the_labels_where_they_are_defined() -> None:
+    targets = np.array([[1, 0, 0], [0, 1, 0], [1, np.nan, 0], [0, 0, 0], [0, 1, 0]], dtype=np.float32)
+    logits = np.array([[2, 0, 1], [3, 1, 2], [1, 9, 3], [-1, 2, 4], [0, 3, 5]], dtype=np.float32)
+    found = measure_validation(logits, targets, build_loss("bce", np.full(3, 0.5), 1.0), ("a", "b", "c"))
+    # a: precision 1/2 at the first positive, 2/3 at the second; b: 1 and 2/3; c has no positive.
+    assert found.macro_average_precision == pytest.approx(((1 / 2 + 2 / 3) / 2 + (1 + 2 / 3) / 2) / 2)
+    assert found.macro_roc_auc == pytest.approx((4 / 6 + 3 / 4) / 2)
+    assert np.isnan(found.roc_auc["c"])
+
+
+def test_a_validation_is_measured_by_the_loss_without_smoothing() -> None:
+    targets = np.array([[1, 0], [0, 1]], dtype=np.float32)
+    logits = np.array([[2, -1], [0, 3]], dtype=np.float32)
+    share = np.full(2, 0.5)
+    plain, smooth = (build_loss("bce", share, 1.0, smoothing=some) for some in (0.0, 0.3))
+    losses = [measure_validation(logits, targets, one, ("a", "b")).loss for one in (plain, smooth)]
+    assert losses[0] == losses[1]
+    values = [one.sum(torch.from_numpy(logits), torch.from_numpy(targets)) for one in (plain, smooth)]
+    assert values[0] != values[1], "the control: in training it is another"

@@ -273,11 +273,17 @@ class TrainingDisplay:
         assert self._plan is not None
         self._stop_bar()
         epoch = fact.epoch
+        star, chosen_by = " *" if fact.is_best else "  ", self._plan.metric
         values = {
             "epoch": str(epoch.epoch),
             "loss": f"{epoch.training_loss:.4f}",
-            "val loss": f"{epoch.validation.loss:.4f}",
-            "macro AUC": shown(epoch.validation.macro_roc_auc) + (" *" if fact.is_best else "  "),
+            "val loss": f"{epoch.validation.loss:.4f}" + (star if chosen_by == "loss" else ""),
+            "macro AUC": shown(epoch.validation.macro_roc_auc) + (star if chosen_by == "macro_roc_auc" else ""),
+            **(
+                {"macro AP": shown(epoch.validation.macro_average_precision) + star}
+                if chosen_by == "macro_average_precision"
+                else {}
+            ),
             **{label: shown(value, 3) for label, value in epoch.validation.roc_auc.items()},
         }
         widths = {name: max(len(name), len(value)) for name, value in values.items()}

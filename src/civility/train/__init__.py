@@ -144,7 +144,7 @@ def _train_epochs(session: Session) -> None:
                         raise StopWished
                     session.after_step()
                     continue
-                is_best = session.stopping.see(fact.epoch, fact.validation.macro_roc_auc)
+                is_best = session.judge(fact)
                 session.log_epoch(fact, is_best)
                 session.save_epoch(is_best)
                 session.tell(EpochJudged(fact, is_best))

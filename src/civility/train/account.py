@@ -118,6 +118,7 @@ def planned(
         loss=settings.loss,
         loss_weights=dict(zip(labels, weights.tolist(), strict=True)),
         path=run.path,
+        metric=settings.metric,
     )
 
 

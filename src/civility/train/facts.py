@@ -39,8 +39,8 @@ class Speed:
 class RunPlanned:
     """Told once, before the first step: what is about to happen.
 
-    ``threads`` says why a processor computes with as many as it does, ``fitted`` how a step is shared out and why;
-    both are empty where there is nothing to say.
+    ``metric`` is what the best epoch is chosen by, ``threads`` says why a processor computes with as many as it does,
+    ``fitted`` how a step is shared out and why; the last two are empty where there is nothing to say.
     """
 
     num_training: int
@@ -61,6 +61,7 @@ class RunPlanned:
     loss: str
     loss_weights: dict[str, float]
     path: Path
+    metric: str = "macro_roc_auc"
     threads: str = ""
     fitted: str = ""
 

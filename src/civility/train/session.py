@@ -40,7 +40,7 @@ from civility.training.devices import float32_products, give_back_memory
 from civility.training.hardware import device_memory, peak_memory
 from civility.training.loop import Trainer
 from civility.training.progress import EpochDone, NotFinite, StepDone, Validation
-from civility.training.stopping import EarlyStopping
+from civility.training.stopping import EarlyStopping, score_of
 from civility.training.threads import Threads
 from civility.training.validation import measure_validation, score_everywhere
 from civility.training.watch import LossWatch, RateWatch, Warned, watch_scores
@@ -107,7 +107,7 @@ class Session:
         checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))
         return cls(
             *(recipe, run, accelerator, encoder, trainer, speed, tokens.validation, data, tell),
-            EarlyStopping(recipe.training.patience),
+            EarlyStopping(recipe.training.patience, min_gain=recipe.training.min_gain),
             LossWatch(trainer.plan.schedule.num_steps, trainer.plan.schedule.num_warmup_steps),
             tuple(checks),
             threads,
@@ -289,6 +289,10 @@ class Session:
             if self._records is not None:
                 self._records.write_step(fact)
             self.accelerator.log(_tracker_values(asdict(fact), "step/"), step=fact.step)
+
+    def judge(self, fact: EpochDone) -> bool:
+        """Compare an epoch with those before it by the recipe's metric; return whether it is the best so far."""
+        return self.stopping.see(fact.epoch, score_of(fact.validation, self.recipe.training.metric))
 
     def log_epoch(self, fact: EpochDone, is_best: bool) -> None:
         """Write an epoch to the logs and the tracker."""

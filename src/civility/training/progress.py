@@ -85,11 +85,13 @@ class Validation:
     loss : the training loss without label smoothing, over the known validation targets
     roc_auc : by label, in [0, 1]; NaN where it is undefined
     macro_roc_auc : mean over the labels where it is defined
+    macro_average_precision : likewise; NaN where it was not measured
     """
 
     loss: float
     roc_auc: dict[str, float]
     macro_roc_auc: float
+    macro_average_precision: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Scoring the validation comments between epochs, on one process or several, each comment exactly once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from civility.errors import UserError
-from civility.metrics.ranking import roc_auc
+from civility.metrics.ranking import average_precision, roc_auc
 from civility.model.batches import Batch, Rows, batches_by_budget, gather
 from civility.model.tokens import Tokens
 from civility.training.devices import give_back_memory, is_out_of_memory
@@ -79,7 +79,7 @@ def _score_rows(forward: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: 
 def measure_validation(
     logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], loss: Loss, labels: tuple[str, ...]
 ) -> Validation:
-    """Return loss and ROC AUC of validation logits.
+    """Return loss, ROC AUC and average precision of validation logits.
 
     Parameters
     ----------
@@ -101,6 +101,13 @@ def measure_validation(
     total = loss.unsmoothed().sum(torch.from_numpy(logits).to(device), torch.from_numpy(targets).to(device)).item()
     num_known = int((~np.isnan(targets)).sum())
     by_label = {label: roc_auc(targets[:, i], logits[:, i]) for i, label in enumerate(labels)}
-    defined = [value for value in by_label.values() if not np.isnan(value)]
-    macro = float(np.mean(defined)) if defined else float("nan")
-    return Validation(total / num_known if num_known else float("nan"), by_label, macro)
+    precision = [average_precision(targets[:, i], logits[:, i]) for i in range(len(labels))]
+    return Validation(
+        total / num_known if num_known else float("nan"), by_label, _macro(by_label.values()), _macro(precision)
+    )
+
+
+def _macro(values: Iterable[float]) -> float:
+    """Return the mean of what is defined; NaN if nothing is."""
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
