@@ -153,6 +153,29 @@ def test_several_processes_with_every_part_on_end_as_one_with_every_part_off(
     assert moved[untrained.any(dim=1)].all(), "the control: every row has moved, but that of padding, which is zero"
 
 
+def test_two_processes_train_as_one_with_another_optimiser_and_loss(
+    one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
+) -> None:
+    data, single = one
+    settings = {
+        "optimizer": "schedule_free",
+        "schedule": "constant",
+        "loss": "focal",
+        "metric": "loss",
+        "epochs": 1,
+        "weight_decay_on": "matrices",
+    }
+    more = ("--set", "regularization.layer_decay=0.8", "--set", "loss.label_smoothing=0.1")
+    two = run_training(2, data, still_deberta, tmp_path / "two", *more, batch_size=6, **settings)
+    alone = run_training(1, data, still_deberta, tmp_path / "one", *more, batch_size=12, **settings)
+    assert difference(two, alone) < 1e-5
+    ours, theirs = (load_file(last_weights(run).parent / "average.safetensors") for run in (two, alone))
+    assert max((ours[name] - theirs[name]).abs().max().item() for name in theirs) < 1e-5
+    (first,), (second,) = epochs(two), epochs(alone)
+    assert first["validation"]["loss"] == pytest.approx(second["validation"]["loss"], abs=1e-5)  # type: ignore[index]
+    assert first["training_loss"] != pytest.approx(epochs(single)[0]["training_loss"], rel=0.1), "the control"
+
+
 def test_the_control_another_global_batch_trains_otherwise(
     one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
