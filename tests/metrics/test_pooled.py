@@ -64,6 +64,52 @@ def test_the_noise_of_seeds_is_told_from_that_of_run_and_comments_together() -> 
     assert pooled_difference(first, other)[1].seeds == pytest.approx(math.sqrt(2 / 400), rel=0.1)
 
 
+def test_the_p_value_is_that_of_the_interval_that_just_holds_zero() -> None:
+    rng = np.random.default_rng(3)
+    for variances in ((1.0, 0.3, 0.3), (1.0, 0.0, 0.0), (0.01, 1.0, 1.0), (0.0, 0.0, 1.0)):
+        first, other = _pools(rng, 3, variances, 1.0)
+        found, _ = pooled_difference(first, other)
+        assert 1e-9 < found.p_value < 1
+        just, _ = pooled_difference(first, other, level=1 - found.p_value)
+        assert just.value > 0 or just.value < 0
+        assert min(abs(just.low), abs(just.high)) == pytest.approx(0, abs=1e-6)
+        wider, _ = pooled_difference(first, other, level=1 - found.p_value / 2)
+        assert wider.low < 0 < wider.high
+
+
+def test_the_interval_is_never_narrower_than_that_of_the_comments() -> None:
+    """Seeds that happen to agree: their spread tells less than what the comments alone make certain of."""
+    rng = np.random.default_rng(4)
+    again = rng.normal(size=(2, 200))
+    first, other = Pool(np.array([0.5, 0.5]), again), Pool(np.array([0.7, 0.7 + 1e-9]), rng.normal(size=(2, 200)))
+    found, noise = pooled_difference(first, other)
+    assert (found.high - found.low) / 2 == pytest.approx(1.959964 * noise.comments, rel=1e-5)
+    assert noise.seeds == 0
+
+
+def test_many_strict_verdicts_err_as_seldom_as_they_should() -> None:
+    """At a p value of 0.01, with two seeds that matter much on one side only: where one t for all errs most.
+
+    The control is that: Satterthwaite's degrees of freedom for the sum of both variances.
+    """
+    rng = np.random.default_rng(5)
+    trials, k, shown, by_one_t = 1500, 2, 0, 0
+    for _ in range(trials):
+        apart = rng.normal()
+        again = apart + rng.normal(size=60)
+        seeds = 3 * rng.normal(size=k)
+        first = Pool(np.zeros(k), np.zeros((k, 60)))
+        other = Pool(apart + seeds, np.tile(again, (k, 1)) + seeds[:, None])
+        found, noise = pooled_difference(first, other)
+        shown += found.p_value <= 0.01
+        total = noise.comments**2 + noise.seeds**2
+        t = found.value / math.sqrt(total)
+        by_one_t += 2 * stats.t.sf(abs(t), total**2 / noise.seeds**4) <= 0.01
+    # 1 % of 1,500 are 15; 30 or more come by chance in 1 of 2,000 cases.
+    assert shown < 30
+    assert by_one_t > 60
+
+
 def test_equal_runs_show_nothing_and_another_constant_is_shown() -> None:
     same = Pool(np.full(3, 0.9), np.full((3, 50), 0.9))
     assert pooled_difference(same, same)[0].verdict is Verdict.NOT_SHOWN

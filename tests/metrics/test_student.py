@@ -20,18 +20,18 @@ def test_two_sided_chances_are_those_of_scipy(freedom: float) -> None:
 
 
 @pytest.mark.parametrize("freedom", FREEDOMS)
-def test_quantiles_are_those_of_scipy(freedom: float) -> None:
-    for level in (0.5, 0.9, 0.95, 0.999):
-        found = student.quantile(level, freedom)
-        assert found == pytest.approx(stats.t.ppf((1 + level) / 2, freedom), rel=1e-6)
-        assert student.two_sided(found, freedom) == pytest.approx(1 - level, rel=1e-6)
+def test_critical_values_are_those_of_scipy(freedom: float) -> None:
+    for p in (0.5, 0.1, 0.05, 0.001, 1e-9):
+        found = student.critical(p, freedom)
+        assert found == pytest.approx(stats.t.isf(p / 2, freedom), rel=1e-6)
+        assert student.two_sided(found, freedom) == pytest.approx(p, rel=1e-5)
 
 
 def test_what_tables_print() -> None:
     # Student, The probable error of a mean, 1908, as every table since: 95 % two-sided.
     printed = {1: 12.706, 2: 4.303, 4: 2.776, 10: 2.228, 30: 2.042}
-    assert {f: round(student.quantile(0.95, f), 3) for f in printed} == printed
-    assert round(student.quantile(0.95, math.inf), 3) == 1.96
+    assert {f: round(student.critical(0.05, f), 3) for f in printed} == printed
+    assert round(student.critical(0.05, math.inf), 3) == 1.96
 
 
 def test_the_ends() -> None:

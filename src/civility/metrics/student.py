@@ -31,18 +31,18 @@ def two_sided(t: float, freedom: float) -> float:
     return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t))
 
 
-def quantile(level: float, freedom: float) -> float:
-    """Return the t from -t to which T falls with the chance ``level``, in (0, 1); by bisection."""
+def critical(p: float, freedom: float) -> float:
+    """Return the t that |T| exceeds with the chance ``p``, in (0, 1); by bisection."""
     if freedom >= _NORMAL_FROM:
-        return NormalDist().inv_cdf((1 + level) / 2)
+        return -NormalDist().inv_cdf(p / 2)
     low, high = 0.0, 1.0
-    while two_sided(high, freedom) > 1 - level:
+    while two_sided(high, freedom) > p:
         low, high = high, 2 * high
     for _ in range(200):
         middle = (low + high) / 2
         if not low < middle < high:
             break
-        low, high = (middle, high) if two_sided(middle, freedom) > 1 - level else (low, middle)
+        low, high = (middle, high) if two_sided(middle, freedom) > p else (low, middle)
     return (low + high) / 2
 
 
