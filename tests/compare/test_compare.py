@@ -182,6 +182,16 @@ def test_a_single_seed_on_either_side_judges_classifiers_and_says_so(tmp_path: P
     assert found.rows[0].metrics["roc_auc"].macro.spread is None
 
 
+def test_two_seeds_are_said_to_show_little(tmp_path: Path) -> None:
+    targets = make_targets()
+    for name, loss in (("a", "bce"), ("b", "weighted_bce")):
+        for seed in (1, 2):
+            scores = make_scores(targets, 0.2, seed=seed)
+            write_run(tmp_path / name / f"seed-{seed}", targets, scores, seed=seed, training__loss=loss)
+    (note,) = compare([str(tmp_path / "a"), str(tmp_path / "b")]).notes
+    assert note.startswith("two runs alone of a, b: their spread is known so badly that only large differences can be")
+
+
 def test_seeds_alone_show_their_spread(tmp_path: Path) -> None:
     targets = make_targets()
     for seed in (1, 2):

@@ -76,7 +76,7 @@ def notes_on(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
     if len(rows) == 1:
         notes.append("all runs have the same settings: there is nothing to hold against them, only their spread")
     else:
-        notes += _on_single_runs(rows)
+        notes += [*_on_single_runs(rows), *_on_two_runs(rows)]
     for row in rows:
         if len({run.training_digest for run in row.runs}) > 1:
             notes.append(f"the runs of {row.name} were trained on different comments: their spread is of these too")
@@ -95,4 +95,14 @@ def _on_single_runs(rows: Sequence[Row]) -> list[str]:
         f"{ASTERISK} a single run of {', '.join(single)}: {who} for these very classifiers, on other "
         "comments, and not for the settings: another seed may turn them round; to judge settings, train several "
         "seeds of both sides"
+    ]
+
+
+def _on_two_runs(rows: Sequence[Row]) -> list[str]:
+    two = [row.name for row in rows if len(row.runs) == 2]
+    if not two or len(rows[0].runs) == 1:
+        return []
+    return [
+        f"two runs alone of {', '.join(two)}: their spread is known so badly that only large differences can be shown; "
+        "three seeds show more, five much more"
     ]

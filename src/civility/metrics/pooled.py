@@ -63,9 +63,9 @@ def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Di
 
     With several runs of both, interval and p value hold for settings: for other seeds and other comments. The half
     width is the root of two squares: that of the comments, by the normal curve, and that of the seeds, by Student's t
-    with Welch's degrees of freedom. What is of comments and runs together (how differently the runs of a setting take the
-    same comments) is in the spread of the runs already, and is not counted twice; the interval is never narrower than
-    that of the comments alone.
+    with Welch's degrees of freedom. What is of comments and runs together (how differently the runs of a setting take
+    the same comments) is in the spread of the runs already, and is not counted twice; the interval is never narrower
+    than that of the comments alone.
 
     With a single run of either, nothing tells how much seeds matter: interval and p value hold for these very
     classifiers, on other comments.
