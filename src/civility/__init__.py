@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from civility.classifier import Classifier
+    from civility.classifier.ensemble import Ensemble
     from civility.data.dataset import Dataset
     from civility.errors import UserError
     from civility.recipe import Recipe
     from civility.report import Report
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Dataset", "Recipe", "Report", "UserError", "__version__"]
+__all__ = ["Classifier", "Dataset", "Ensemble", "Recipe", "Report", "UserError", "__version__"]
 
 _HOMES = {
     "Classifier": "civility.classifier",
     "Dataset": "civility.data.dataset",
+    "Ensemble": "civility.classifier.ensemble",
     "Recipe": "civility.recipe",
     "Report": "civility.report",
     "UserError": "civility.errors",

@@ -72,7 +72,7 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
         groups=columns.groups or known.groups,
     )
     reading = read_dataset(files, columns, require_all_labels=False)
-    notes = (*reading.notes, *_notes_on_seen(target, reading.dataset))
+    notes = (*reading.notes, *notes_on_seen(target, reading.dataset))
     return Labelled(reading.dataset, reading.files, notes, reading.origin, is_own=False)
 
 
@@ -86,7 +86,7 @@ def _refuse_columns(columns: Columns) -> None:
         )
 
 
-def _notes_on_seen(target: str, dataset: Dataset) -> Iterator[str]:
+def notes_on_seen(target: str, dataset: Dataset) -> Iterator[str]:
     """Tell how many of the comments took part in the run: of these the numbers tell little or nothing."""
     seen, _ = seen_by(target, dataset.texts)
     if seen is None:
@@ -181,6 +181,32 @@ def why_no_threshold(dataset: Dataset) -> dict[str, str]:
             missing = "negative" if num_positive else "positive"
             reasons[label] = f"no {missing} comment among {num_known:,}"
     return reasons
+
+
+def fit_on(
+    classifier: Classifier,
+    dataset: Dataset,
+    logits: Float32Array,
+    policies: Mapping[str, Policy],
+    *,
+    calibrate: bool,
+) -> Scored:
+    """Calibrate a classifier on comments, choose its thresholds there, and return what it says of them.
+
+    Parameters
+    ----------
+    classifier : is changed
+    dataset : the comments
+    logits : (N, L) of them, before calibration
+    policies : by label, what the thresholds are to reach
+    calibrate : False: scores stay as the model gives them
+    """
+    digest = dataset.comments_digest
+    if calibrate:
+        chosen = calibrations_for(dataset, logits)
+        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
+    classifier.set_thresholds(thresholds_for(dataset, classifier.calibrated(logits), policies), digest)
+    return scored_by(classifier, dataset, logits)
 
 
 def optimistic(classifier: Classifier, labelled: Labelled) -> tuple[Optimistic, ...]:

@@ -276,6 +276,10 @@ def _load_scorer(kind: Kind, folder: str, max_length: int) -> Scorer:
         from civility.classifier.linear import LinearScorer
 
         return LinearScorer.load(folder)
+    if kind == "ensemble":
+        from civility.classifier.ensemble import Ensemble
+
+        return Ensemble.load(folder, Classifier.load)
     from civility.classifier.encoder import EncoderScorer
 
     return EncoderScorer.load(folder, max_length)

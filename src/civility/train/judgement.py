@@ -10,7 +10,7 @@ from typing import Any
 from civility.classifier import Classifier
 from civility.data.dataset import Float32Array
 from civility.data.prepare import PreparedData
-from civility.labelled import Labelled, calibrations_for, optimistic, scored_by, thresholds_for
+from civility.labelled import Labelled, fit_on, optimistic
 from civility.metrics.policy import parse_policies
 from civility.model.encoder import public_name
 from civility.recipe import Recipe
@@ -32,14 +32,10 @@ def fit_to_validation(classifier: Classifier, data: PreparedData, logits: Float3
     recipe : whether to calibrate, and by which policies to cut
     """
     dataset = data.validation
-    if recipe.evaluation.calibration == "auto":
-        chosen = calibrations_for(dataset, logits)
-        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, dataset.comments_digest)
     if classifier.kind == "encoder":
         classifier.chosen_on = replace(classifier.chosen_on, epoch=dataset.comments_digest)
     policies = parse_policies(recipe.evaluation.policy, dataset.labels)
-    classifier.set_thresholds(thresholds_for(dataset, classifier.calibrated(logits), policies), dataset.comments_digest)
-    return scored_by(classifier, dataset, logits)
+    return fit_on(classifier, dataset, logits, policies, calibrate=recipe.evaluation.calibration == "auto")
 
 
 def report_of_run(

@@ -64,7 +64,6 @@ def train_linear(
         if begin != "resume":
             run.check_free()  # now that nobody else can begin there
         run.remove_leftovers()
-        run.make_folders()
         run.write_recipe(recipe.to_toml())
         environment = {"command": list(command), **describe_environment(_LIBRARIES), "device": "CPU"}
         run.write_environment({**environment, **data_facts(data, checks)})

@@ -1,0 +1,1 @@
+"""Several classifiers become one: `ensemble` averages their scores, `soup` their weights. Each is a verb's story."""

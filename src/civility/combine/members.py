@@ -1,0 +1,137 @@
+"""The classifiers that are combined, and the comments that they have in common: held out by all of them."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from civility.classifier import Classifier
+from civility.data.dataset import Dataset, Float32Array
+from civility.data.readers import Columns
+from civility.errors import UserError
+from civility.labelled import Labelled, notes_on_seen, read_labelled
+from civility.metrics.ranking import roc_auc
+from civility.run import RunDirectory, classifier_folder
+
+_ONE_SPLIT = "train them on one split (data.split_seed, or one file for --validation)"
+_OTHER_COMMENTS = "give --data FILE: labelled comments that none of them was trained on"
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One of the classifiers.
+
+    Parameters
+    ----------
+    target : as it was named
+    classifier : loaded
+    folder : of the classifier
+    run : where it comes from; None if that is not known
+    """
+
+    target: str
+    classifier: Classifier
+    folder: Path
+    run: RunDirectory | None
+
+    @classmethod
+    def load(cls, target: str) -> "Member":
+        """Load a run's classifier or a classifier folder; UserError if there is none."""
+        folder = Path(classifier_folder(target))
+        return cls(target, Classifier.load(target), folder, RunDirectory.find(Path(target)))
+
+    @property
+    def name(self) -> str:
+        """The last part of where it is."""
+        return Path(self.target).resolve().name
+
+
+def check_targets(targets: Sequence[str]) -> None:
+    """Raise a UserError for fewer than two classifiers, or one named twice."""
+    if len(targets) < 2:
+        raise UserError("one classifier is nothing to combine", "name two or more")
+    places = [str(Path(classifier_folder(target)).resolve()) for target in targets]
+    twice = [target for place, target in enumerate(targets) if places.index(places[place]) < place]
+    if twice:
+        raise UserError(f"{twice[0]}: named twice", "name each classifier once; --weights can make one count more")
+
+
+def check_labels(members: Sequence[Member]) -> None:
+    """Raise a UserError unless all have the same label names, in any order."""
+    first = members[0]
+    for member in members[1:]:
+        own, others = set(member.classifier.labels), set(first.classifier.labels)
+        if own != others:
+            parts = [
+                f"{label} only in {name}"
+                for labels, name in ((others - own, first.target), (own - others, member.target))
+                for label in sorted(labels)
+            ]
+            raise UserError(
+                f"{member.target} has other labels than {first.target}: {', '.join(parts)}",
+                "only classifiers of the same labels can be combined: train them on one label axis (data.labels)",
+            )
+
+
+def common_comments(
+    targets: Sequence[str], labels: tuple[str, ...], files: Sequence[str], columns: Columns
+) -> Labelled:
+    """Return the comments to choose by: those of the files, or else those that all runs held out.
+
+    Parameters
+    ----------
+    targets : of the members
+    labels : (L,) the label axis
+    files : labelled comments; none: the validation comments of the runs, which have to be the same
+    columns : of text and id in the files
+
+    Raises
+    ------
+    UserError : without files: one is no run, or they were validated on different comments
+    """
+    if not files:
+        check_one_validation(targets)
+        return read_labelled(targets[0], (), labels, columns)
+    labelled = read_labelled(targets[0], files, labels, columns)
+    notes = list(labelled.notes)
+    for target in targets[1:]:
+        notes += (f"{target}: {note}" for note in notes_on_seen(target, labelled.dataset))
+    return Labelled(labelled.dataset, labelled.files, tuple(notes), labelled.origin, is_own=False)
+
+
+def check_one_validation(targets: Sequence[str]) -> None:
+    """Raise a UserError unless all are runs that held out the same comments."""
+    first, digest = targets[0], recorded_data(targets[0])["validation"]["digest"]
+    for target in targets[1:]:
+        own = recorded_data(target)["validation"]["digest"]
+        if own != digest:
+            raise UserError(
+                f"{target} was validated on other comments than {first} ({own[:19]} and {digest[:19]}): "
+                "what one held out, another may have been trained on",
+                f"{_ONE_SPLIT}, or {_OTHER_COMMENTS}",
+            )
+
+
+def recorded_data(target: str) -> dict[str, Any]:
+    """Return what a run has recorded of its comments; UserError if it is no run, or the record is damaged."""
+    run = RunDirectory.find(Path(target))
+    if run is None:
+        raise UserError(f"{target}: is no run directory, which would have validation comments", _OTHER_COMMENTS)
+    try:
+        data: dict[str, Any] = run.read_environment()["data"]
+        if not all(isinstance(data[part]["digest"], str) for part in ("training", "validation")):
+            raise TypeError
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{run.environment}: damaged", _OTHER_COMMENTS) from error
+    return data
+
+
+def macro_roc_auc(dataset: Dataset, logits: Float32Array) -> float:
+    """Return the mean ROC AUC over the labels where it is defined; NaN if it is nowhere."""
+    values = [roc_auc(targets, own) for targets, own in zip(dataset.targets.T, logits.T, strict=True)]
+    defined = [value for value in values if not math.isnan(value)]
+    return float(np.mean(defined)) if defined else math.nan
