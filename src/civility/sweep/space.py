@@ -40,7 +40,7 @@ class Search(Section):
     pruner: Literal["median", "none"] = Field(
         default="median", description="median: stop a trial whose best is worse than half of the others at this epoch"
     )
-    warmup_epochs: int = Field(default=1, ge=0, description="epochs that every trial is given")
+    warmup_epochs: int = Field(default=1, ge=1, description="epochs that every trial is given")
     warmup_trials: int = Field(default=5, ge=1, description="finished trials before any is stopped")
     random_trials: int = Field(default=10, ge=1, description="that TPE draws at random before it models")
     seed: int = Field(default=0, ge=0, lt=2**32, description="of what is drawn: a function of it and of the trial")

@@ -74,8 +74,7 @@ def _sampler(space: Space, number: int) -> BaseSampler:
 def _pruner(search: Search) -> optuna.pruners.BasePruner:
     if search.pruner == "none":
         return optuna.pruners.NopPruner()
-    # Epochs count from 1, and the pruner acts from n_warmup_steps on.
-    return optuna.pruners.MedianPruner(search.warmup_trials, search.warmup_epochs + 1)
+    return optuna.pruners.MedianPruner(search.warmup_trials, search.warmup_epochs)
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
@@ -106,7 +105,7 @@ class Claim:
         """Tell the score of an epoch, once; return whether the trial is to be pruned."""
         if epoch not in self._frozen.intermediate_values:  # an epoch that was told before the trial was cut
             self._trial.report(score, epoch)
-        return self._pruner.prune(self._trial.study, self._frozen)
+        return bool(self._pruner.prune(self._trial.study, self._frozen))
 
     @property
     def _frozen(self) -> FrozenTrial:

@@ -97,15 +97,22 @@ def score_in(validation: Any, metric: str) -> float:
     return float(validation[metric])
 
 
-def run_trial(claim: Claim, recipe: Recipe, data: PreparedData, run: RunDirectory, follower: Follower) -> None:
+def run_trial(
+    claim: Claim,
+    recipe: Recipe,
+    data: PreparedData,
+    run: RunDirectory,
+    follower: Follower,
+    check_shared: Callable[[], None],
+) -> None:
     """Train a trial, or go on with one that was cut, and tell the study how it ended.
 
     A mistake that the trial's settings make (a loss that is not finite, too little memory) ends the trial, not the
-    sweep.
+    sweep. Where it did not even begin, ``check_shared`` is asked first whether the recipe that all trials share would.
 
     Raises
     ------
-    UserError : the machine refused: a full disk, a model that cannot be had; the trial goes on another time
+    UserError : the machine refused (a full disk), or the shared recipe is at fault; the trial is left as it is
     Interrupted : by a signal; the trial goes on when the command is repeated
     """
     try:
@@ -120,6 +127,8 @@ def run_trial(claim: Claim, recipe: Recipe, data: PreparedData, run: RunDirector
     except UserError as error:
         if _is_of_the_machine(error):
             raise
+        if not run.is_begun:
+            check_shared()
         claim.note(why=error.message, seconds=_seconds_of(run))
         claim.end("failed")
     except RuntimeError as error:

@@ -19,6 +19,7 @@ from civility.sweep.result import gather, write_result
 from civility.sweep.space import Space, with_settings
 from civility.sweep.study import Claim, Study, open_study
 from civility.sweep.trial import Follower, run_trial
+from civility.train import check
 from civility.train.signals import StopSignals
 
 DEFAULT_TRIALS = 20
@@ -195,7 +196,8 @@ def _train(
 
     tell()
     follower = Follower(claim, task.recipe.training.metric, wants_stop, tell)
-    run_trial(claim, recipe, data, task.directory.trial(claim.number), follower)
+    run = task.directory.trial(claim.number)
+    run_trial(claim, recipe, data, run, follower, lambda: check(task.recipe, comments.of(task.recipe), run.path))
 
 
 def _settle(task: Task, study: Study, data: PreparedData) -> SweepResult:

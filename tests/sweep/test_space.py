@@ -1,0 +1,156 @@
+"""Space files: what they may say, and what is said of those that are wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civility.errors import UserError
+from civility.recipe import Recipe
+from civility.sweep.space import Choices, Range, Space, read_space, with_settings
+
+FILES = {"data.files": ["train.csv"]}
+
+
+def read(folder: Path, text: str, **changes: Any) -> Space:
+    path = folder / "space.toml"
+    path.write_text(text, encoding="utf-8")
+    named = {key.replace("__", "."): value for key, value in changes.items()}
+    return read_space(path, Recipe.load("baseline", {**FILES, **named}))
+
+
+def refusal(folder: Path, text: str, **changes: Any) -> str:
+    with pytest.raises(UserError) as refused:
+        read(folder, text, **changes)
+    assert refused.value.remedy
+    return refused.value.message.replace(str(folder), "")
+
+
+def test_a_space_holds_ranges_and_choices(tmp_path: Path) -> None:
+    space = read(
+        tmp_path,
+        """
+        [sweep]
+        sampler = "random"
+        seed = 7
+        [space]
+        "training.learning_rate" = {low = 1e-5, high = 1e-3, log = true}
+        "training.epochs" = {low = 1, high = 3}
+        "regularization.layer_decay" = {low = 0.7, high = 1.0, step = 0.1}
+        training.loss = ["bce", "focal"]
+        "data.augmentation" = [[], ["typos"]]
+        """,
+    )
+    assert (space.search.sampler, space.search.seed, space.search.pruner) == ("random", 7, "median")
+    rate, epochs, decay, loss, augmentation = space.dimensions
+    assert rate == Range("training.learning_rate", 1e-5, 1e-3, log=True, step=None, whole=False)
+    assert isinstance(epochs, Range)
+    assert epochs.points == (1, 2, 3)
+    assert isinstance(decay, Range)
+    assert decay.points == pytest.approx((0.7, 0.8, 0.9, 1.0))
+    assert loss == Choices("training.loss", ("bce", "focal"))
+    assert isinstance(augmentation, Choices)
+    assert augmentation.names == ("[]", '["typos"]')
+    assert space.size is None
+
+
+def test_a_point_becomes_settings_of_the_right_types(tmp_path: Path) -> None:
+    space = read(
+        tmp_path,
+        """
+        [space]
+        "training.epochs" = {low = 1, high = 3}
+        "training.learning_rate" = {low = 1e-5, high = 1e-3}
+        "loss.weigh_labels" = [true, false]
+        "data.augmentation" = [[]]
+        """,
+    )
+    point = {"training.epochs": 2.0, "training.learning_rate": 1e-4, "loss.weigh_labels": "true"}
+    settings = space.settings({**point, "data.augmentation": "[]"})
+    assert settings == {
+        "training.epochs": 2,
+        "training.learning_rate": 1e-4,
+        "loss.weigh_labels": True,
+        "data.augmentation": [],
+    }
+    assert isinstance(settings["training.epochs"], int)
+    changed = with_settings(Recipe.load("baseline", FILES), settings, "here")
+    assert changed.training.epochs == 2
+    assert changed.loss.weigh_labels is True
+
+
+def test_another_model_leaves_the_revision_of_the_recipe_s_own_behind() -> None:
+    recipe = Recipe.load("baseline", FILES)
+    assert recipe.model.revision
+    assert with_settings(recipe, {"model.name": "other"}, "here").model.revision == ""
+    assert with_settings(recipe, {"training.epochs": 1}, "here").model.revision == recipe.model.revision
+
+
+def test_a_grid_has_every_point_once(tmp_path: Path) -> None:
+    text = '[sweep]\nsampler = "grid"\n[space]\n"training.epochs" = {low = 1, high = 5, step = 2}\n'
+    space = read(tmp_path, text + '"training.loss" = ["bce", "focal"]\n')
+    points = [tuple(point.values()) for point in space.grid()]
+    assert points == [(e, loss) for e in (1, 3, 5) for loss in ("bce", "focal")]
+    assert space.size == 6
+
+
+RATE = '"training.learning_rate" = {low = 1e-5, high = 1e-3}\n'
+WRONG = {
+    "unknown setting": ('"training.learning_rat" = [1e-4]', "did you mean training.learning_rate?"),
+    "unknown table": ("[serch]\nsampler = 'tpe'\n[space]\n" + RATE, "unknown table [serch]"),
+    "unknown way": ("[sweep]\nsampler = 'tpee'\n[space]\n" + RATE, "sweep.sampler = 'tpee': expected 'tpe', 'random'"),
+    "unknown key of it": ("[sweep]\nsamplr = 'tpe'\n[space]\n" + RATE, "sweep.samplr (did you mean sampler?)"),
+    "wrong type of a choice": ('"training.epochs" = [1, "two"]', "training.epochs = 'two': expected a valid integer"),
+    "impossible choice": ('"training.loss" = ["bce", "hinge"]', "training.loss = 'hinge': expected"),
+    "impossible end": ('"training.learning_rate" = {low = 0.0, high = 1e-3}', "training.learning_rate = 0.0: expected"),
+    "ends in the wrong order": (
+        '"training.epochs" = {low = 4, high = 2}',
+        "low = 4, high = 2: expected low below high",
+    ),
+    "no high": ('"training.epochs" = {low = 4}', "training.epochs: no high: expected {low = …, high = …}"),
+    "misspelt end": ('"training.epochs" = {low = 4, hihg = 5}', "unknown hihg (did you mean high?)"),
+    "fraction of a whole number": ('"training.epochs" = {low = 1.5, high = 2}', "training.epochs = 1.5: expected"),
+    "range of a word": ('"training.loss" = {low = 1, high = 2}', "not a number, and has no range"),
+    "logarithm of zero": ('"training.weight_decay" = {low = 0, high = 0.1, log = true}', "expected low above 0"),
+    "step past the end": ('"training.epochs" = {low = 1, high = 4, step = 2}', "the last one is 3"),
+    "log and step": ('"training.epochs" = {low = 1, high = 4, step = 1, log = true}', "expected one of them"),
+    "step of nothing": ('"training.weight_decay" = {low = 0, high = 0.1, step = 0}', "expected a number above 0"),
+    "a single value": ('"training.epochs" = 3', "training.epochs = 3: expected {low = …, high = …} or a list"),
+    "no choices": ('"training.loss" = []', "expected at least one choice"),
+    "a choice twice": ('"training.loss" = ["bce", "bce"]', "bce is there twice"),
+    "nothing": ("", "[space] is empty"),
+    "a section": ('"training" = [1]', "expected a setting as section.key, or seed"),
+    "other comments": ('"data.validation" = [0.1, 0.2]', "must not vary: all trials are scored on the same comments"),
+    "another metric": ('"training.metric" = ["loss"]', "must not vary: all trials are scored by the same metric"),
+}
+
+
+@pytest.mark.parametrize("text_and_told", WRONG.values(), ids=WRONG)
+def test_what_is_wrong_in_a_space_is_told(tmp_path: Path, text_and_told: tuple[str, str]) -> None:
+    text, told = text_and_told
+    message = refusal(tmp_path, text if text.startswith("[") else f"[space]\n{text}\n")
+    assert "space.toml" in message
+    assert told in message
+
+
+def test_a_grid_without_end_is_refused_and_one_with_a_step_is_not(tmp_path: Path) -> None:
+    grid = '[sweep]\nsampler = "grid"\n[space]\n'
+    told = refusal(tmp_path, grid + '"training.learning_rate" = {low = 1e-5, high = 1e-4}')
+    assert 'training.learning_rate: a continuous range, and sampler = "grid"' in told
+    assert read(tmp_path, grid + '"training.weight_decay" = {low = 0.0, high = 0.1, step = 0.05}').size == 3
+
+
+def test_the_seed_may_vary_only_where_the_split_does_not(tmp_path: Path) -> None:
+    seeds = "[space]\nseed = [1, 2]"
+    assert "with each seed other comments would be held out" in refusal(tmp_path, seeds)
+    assert read(tmp_path, seeds, data__split_seed=3).size == 2
+    assert read(tmp_path, seeds, data__validation=["validation.csv"]).size == 2
+
+
+def test_a_file_that_is_not_there_or_no_toml_is_told(tmp_path: Path) -> None:
+    recipe = Recipe.load("baseline", FILES)
+    with pytest.raises(UserError, match=r"none\.toml: no such file"):
+        read_space(tmp_path / "none.toml", recipe)
+    (tmp_path / "bad.toml").write_text("[space\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"bad\.toml: no valid TOML"):
+        read_space(tmp_path / "bad.toml", recipe)
