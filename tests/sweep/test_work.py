@@ -108,7 +108,7 @@ def test_a_trial_that_fails_is_told_and_the_sweep_goes_on(small: Small) -> None:
 
 def test_a_sweep_of_nothing_but_failures_ends(small: Small) -> None:
     text = '[sweep]\nsampler = "grid"\n[space]\n"data.max_length" = [4093, 4094, 4095, 4096]\n'
-    with pytest.raises(UserError, match="the first 3 trials all failed; the last: data.max_length = 40"):
+    with pytest.raises(UserError, match=r"the first 3 trials all failed; the last: data\.max_length = 40"):
         small.sweep(small.task(text=text, trials=None))
 
 

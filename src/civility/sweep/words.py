@@ -73,7 +73,7 @@ def _of_the_followers(result: SweepResult) -> str:
     if not result.rivals:
         return (
             f"The second best is {gap:.4f} behind, outside the 95 % interval of the best: the best is likely to be "
-            "ahead on other comments too, by less."
+            "ahead on other comments too, by less; other seeds may still change the order."
         )
     num = len(result.rivals)
     return (

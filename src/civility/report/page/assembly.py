@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 
 from civility.report.document import Report
@@ -15,15 +16,21 @@ _SCRIPTS = ("page.js", "explorer.js")
 
 def to_html(report: Report) -> str:
     """Return the page: one file that needs no other, and no network."""
-    sections = _sections(report)
+    return put_together(report.name, summary.header(report), _sections(report), scripts=_SCRIPTS)
+
+
+def put_together(
+    title: str, header: str, sections: Sequence[Section], *, scripts: Sequence[str] = ("page.js",), more_style: str = ""
+) -> str:
+    """Return a page of sections; ``header`` is HTML, ``scripts`` are files beside this module."""
     links = "".join(f'<li><a href="#{part.key}">{part.title}</a></li>' for part in sections)
-    style, script = _style(), "\n".join(resource(name) for name in _SCRIPTS)
+    style, script = _style(more_style), "\n".join(resource(name) for name in scripts)
     parts = {
         "policy": _policy(style, script),
-        "title": f"{said(cut(report.name, 80))} · civility",
+        "title": f"{said(cut(title, 80))} · civility",
         "style": style,
         "navigation": links,
-        "header": summary.header(report),
+        "header": header,
         "sections": "\n".join(part.html() for part in sections),
         "script": script,
     }
@@ -58,13 +65,13 @@ def resource(name: str) -> str:
     return (_RESOURCES / name).read_text(encoding="utf-8")
 
 
-def _style() -> str:
+def _style(more: str = "") -> str:
     light, dark = palette.declarations(), palette.declarations(dark=True)
     colours = (
         f":root {{ color-scheme: light dark; {light} }}\n"
         f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
     )
-    return "\n".join([colours, palette.shades(), resource("plot.css"), resource("page.css")])
+    return "\n".join([colours, palette.shades(), resource("plot.css"), resource("page.css"), more])
 
 
 def _policy(style: str, script: str) -> str:
