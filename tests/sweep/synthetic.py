@@ -16,14 +16,14 @@ SEARCH = {"sampler": "tpe", "pruner": "median", "warmup_epochs": 1, "warmup_tria
 def make_trial(number: int, chance: random.Random) -> TrialLine:
     """Return a trial: a few fail, are pruned or are under way."""
     rate = 10 ** chance.uniform(-5, -3.53)
+    epochs = chance.randint(2, 4)
     settings = {
         "training.learning_rate": rate,
-        "training.epochs": chance.randint(2, 4),
+        "training.epochs": epochs,
         "regularization.layer_decay": chance.choice([0.7, 0.8, 0.9, 1.0]),
         "training.loss": chance.choice(["bce", "weighted_bce", "focal"]),
     }
     top = 0.985 - 0.02 * abs(rate - 1e-4) / 1e-4 + chance.gauss(0, 0.002)
-    epochs = settings["training.epochs"]
     scores = {epoch: top - 0.03 * 0.4**epoch for epoch in range(1, epochs + 1)}
     if number % 9 == 4:
         why = "step 31: the loss is not finite\n       its comments: 1, 2, 3"

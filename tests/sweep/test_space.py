@@ -65,7 +65,11 @@ def test_a_point_becomes_settings_of_the_right_types(tmp_path: Path) -> None:
         "data.augmentation" = [[]]
         """,
     )
-    point = {"training.epochs": 2.0, "training.learning_rate": 1e-4, "loss.weigh_labels": "true"}
+    point: dict[str, str | float] = {
+        "training.epochs": 2.0,
+        "training.learning_rate": 1e-4,
+        "loss.weigh_labels": "true",
+    }
     settings = space.settings({**point, "data.augmentation": "[]"})
     assert settings == {
         "training.epochs": 2,

@@ -113,7 +113,7 @@ def test_one_trial_too_many_waits_until_more_are_wanted(tmp_path: Path) -> None:
         # What happens where another folder's worker asks between our count and our asking.
         with contextlib.ExitStack() as stack, study.directory.alone():
             known = study._study.get_trials
-            study._study.get_trials = lambda **options: []  # type: ignore[method-assign,assignment]
+            study._study.get_trials = lambda **options: []  # type: ignore[method-assign]
             assert study._new_trial(stack, 1) is None
             study._study.get_trials = known  # type: ignore[method-assign]
         assert len(study.lines()) == 1

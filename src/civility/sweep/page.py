@@ -119,8 +119,8 @@ def _method(result: SweepResult) -> Section:
     pruned = result.num("pruned")
     of_pruned = (
         f"<p>{pruned} of {len(result.trials)} trials ({percent(pruned / len(result.trials), 0)}) were pruned: their "
-        "best score so far was worse than the median of the finished trials at the same epoch. What they would have come "
-        "to is not known.</p>"
+        "best score so far was worse than the median of the finished trials at the same epoch. What they would have "
+        "come to is not known.</p>"
         if pruned
         else ""
     )
