@@ -97,11 +97,12 @@ def test_a_signal_is_passed_on_and_the_command_named(small: Small) -> None:
     task = small.task("stopped", text=RATES, trials=2)
     task.directory.create()
     arguments = small.arguments(task.directory.path, small.space_file(), 2)
-    sent = []
+    sent: list[int] = []
 
     def look() -> None:
         if not sent and list(task.directory.trials.glob("0000/checkpoints/step-*")):
-            sent.append(os.kill(os.getpid(), signal.SIGTERM))
+            sent.append(signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted) as stop:
         run_workers([*arguments, "--set=training.epochs=400"], 1, task.directory, how_to_go_on="again", on_look=look)
