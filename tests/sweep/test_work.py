@@ -49,7 +49,7 @@ def test_a_sweep_leaves_ordinary_runs_a_result_and_a_recipe_that_trains(small: S
     best = out.trial(result.ranked[0].number)
     assert recipe == Recipe.load(str(best.recipe))
     assert tomllib.loads(out.best.read_text(encoding="utf-8"))["data"]["split_seed"] == 1
-    data = prepare(recipe.data.files, recipe.data.validation, recipe.data.columns, 1)
+    data = prepare(recipe.wanted)
     again = train(recipe, data, tmp_path / "again")
     weights = [one.classifier / "model.safetensors" for one in (again, best)]
     assert weights[0].read_bytes() == weights[1].read_bytes()

@@ -55,9 +55,9 @@ def score_on(
         dataset = labelled.dataset
         logits = classifier.logits(dataset.texts, on_scored=_telling(on_scored, target.name, len(dataset)))
         cuts = [classifier.thresholds.get(label, DEFAULT_THRESHOLD) for label in classifier.labels]
-        scores = Scores(
-            dataset.comments_digest, dataset.ids, dataset.labels, dataset.targets, classifier.calibrated(logits)
-        )
+        calibrated = classifier.calibrated(logits)
+        identity = (dataset.comments_digest, dataset.ids, dataset.labels, dataset.targets)
+        scores = Scores(*identity, calibrated, honest_scores=calibrated)
         sources.append(Source(target, scores, np.array(cuts, dtype=np.float32)))
         notes += [(target.name, note) for note in labelled.notes]
     return sources, _told_once(notes, len(targets))
