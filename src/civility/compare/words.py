@@ -92,6 +92,6 @@ def method(comparison: Comparison) -> str:
         f"Differences from {comparison.rows[0].name} in {names}, with {level:.0f} % intervals, each for itself: of the "
         f"comments, by a paired bootstrap of {comparison.num_resamples:,} resamples; with several seeds on both sides "
         f"of these too, by Student's t. The {comparison.num_verdicts} verdicts are corrected for their number (Holm): "
-        f'a wrong "better" or "worse" is among them in at most {100 - level:.0f} % of comparisons. "No difference shown" '
-        "does not say that there is none: the interval says how large it may be."
+        f'a wrong "better" or "worse" is among them in at most {100 - level:.0f} % of comparisons. '
+        '"No difference shown" does not say that there is none: the interval says how large it may be.'
     )
