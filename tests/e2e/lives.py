@@ -22,14 +22,15 @@ _CALLS_TO_LOAD = 15
 
 
 class _Watcher:
-    """Tells the parent when the run directory is opened, and dies at the given call that concerns a checkpoint."""
+    """Tells the parent when a run directory is first opened, and dies at the given call that concerns a checkpoint."""
 
     def __init__(self, pipe: int, dies_at_call: int) -> None:
-        self.pipe, self.dies_at_call, self.seen = pipe, dies_at_call, 0
+        self.pipe, self.dies_at_call, self.seen, self.has_told = pipe, dies_at_call, 0, False
         sys.addaudithook(self.hook)
 
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and str(arguments[0]).endswith("/lock"):
+        if event == "open" and str(arguments[0]).endswith("/lock") and not self.has_told:
+            self.has_told = True
             os.write(self.pipe, b"x")
         if not event.startswith(_CALLS) or "step-" not in str(arguments[0]):
             return

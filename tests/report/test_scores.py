@@ -1,5 +1,6 @@
 """The scores beside a report: read again as they were, or refused; and the files of a report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,19 @@ def test_written_and_read_again_they_are_the_same_to_the_bit(tmp_path: Path, num
     np.testing.assert_array_equal(found.scores, scored.scores)
     assert found.targets.dtype == found.scores.dtype == np.dtype(np.float32)
     assert b"secret" not in path.read_bytes(), "texts stay out of it"
+
+
+def test_scores_by_calibrations_of_other_comments_are_kept_apart(tmp_path: Path) -> None:
+    scored = _scored()
+    path = tmp_path / "a.scores.parquet"
+    write_scores_of(scored, path, "{}")
+    np.testing.assert_array_equal(read_scores_of(path, "{}").honest_scores, scored.scores)
+    honest = (scored.scores / 2).astype(np.float32)
+    write_scores_of(replace(scored, out_of_fold=honest), path, "{}")
+    found = read_scores_of(path, "{}")
+    np.testing.assert_array_equal(found.honest_scores, honest)
+    np.testing.assert_array_equal(found.scores, scored.scores)
+    assert found.labels == LABELS
 
 
 def test_scores_that_are_not_there_are_told(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""`civility train --seeds` and `--folds`: what a person sees, what is refused, and what a kill leaves."""
+
+import filecmp
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run, quick
+
+
+@pytest.fixture
+def data(write_comments: Callable[..., Path]) -> Path:
+    return write_comments(120)
+
+
+def test_folds_end_with_a_table_and_the_scores_of_all_comments(civility: Run, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = civility("train", "linear", "--data", data, "--folds", 3, "--out", out)
+    assert done.code == 0, done.err
+    for number in (1, 2, 3):
+        assert f"── fold-{number}   {number} of 3\n" in done.out
+    assert "3 runs: fold-1, fold-2, fold-3" in done.out
+    assert re.search(r"macro +0\.\d{4} +0\.\d{4} +0\.\d{4} +[01]\.\d{4} +3\b", done.out)
+    assert "all 120 comments, each scored by the run that was not trained on it:\n  macro ROC AUC 0." in done.out
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("fold-1", "fold-2", "fold-3", "out-of-fold.parquet", "report-plots", "report.html", "report.json"),
+        *("report.md", "report.scores.parquet", "summary.json"),
+    ]
+    before = {path: path.stat().st_mtime_ns for path in out.glob("fold-*/**/*")}
+    again = civility("train", "--resume", "--folds", 3, "--out", out)
+    assert again.code == 0, again.err
+    assert again.out.count("has reached its end, and is kept") == 3
+    assert {path: path.stat().st_mtime_ns for path in out.glob("fold-*/**/*")} == before
+
+
+def test_seeds_have_names_of_their_own_where_none_is_given(
+    civility: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = civility("train", "linear", "--data", data, "--seeds", 2)
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in Path("runs/linear-seeds").iterdir()) == ["seed-42", "seed-43", "summary.json"]
+    assert "2 runs: seed-42, seed-43" in done.out
+
+
+def test_the_checks_of_several_runs_write_nothing(civility: Run, data: Path, tmp_path: Path) -> None:
+    done = civility("train", "linear", "--data", data, "--folds", 2, "--out", tmp_path / "out", "--check")
+    assert done.code == 0, done.err
+    assert "── fold-1   1 of 2" in done.out
+    assert "fold-2" not in done.out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--seeds", 2, "--folds", 2), "--seeds together with --folds: seeds are compared on one split"),
+        (("--seeds", 1), "--seeds 1: expected 2 seeds or more"),
+        (("--seeds", 0), "argument --seeds: '0': expected a whole number from 1 up"),
+        (("--folds", 2, "--resume"), "out: there are no runs to go on with"),
+        (("--folds", 2, "--restart"), "--restart with --seeds or --folds: several runs are never put aside"),
+        (("--folds", 60), "60 folds"),
+        (("--set", "data.folds=3", "--set", "data.fold=4"), "data.fold = 4: there are 3 folds (data.folds)"),
+        (("--set", "data.augmentation=typo"), "data.augmentation: no perturbation 'typo' (did you mean typos?)"),
+        (("--set", "data.pseudo_labels=none.csv"), "none.csv: no such file"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_written(
+    civility: Run,
+    write_comments: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[object, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = write_comments(40)
+    done = civility("train", "linear", "--data", data, "--out", "out", *options)
+    assert done.code == 2
+    assert message in done.err
+    assert not Path("out").exists()
+
+
+@pytest.mark.processes
+def test_seeds_that_are_killed_at_random_moments_end_as_if_nothing_had_happened(
+    tiny_bert: Path, data: Path, tmp_path: Path
+) -> None:
+    whole, killed = tmp_path / "whole" / "out", tmp_path / "killed" / "out"
+    settings = quick("training.epochs=2", "training.batch_size=16", "training.checkpoint_steps=1")
+    command = ["train", "baseline", "--data", str(data), "--model", str(tiny_bert), "--seeds", "2", *settings]
+    driver = [sys.executable, str(Path(__file__).with_name("lives.py")), "4", "1", "0", str(whole), str(killed), "--"]
+    done = subprocess.run([*driver, *command], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert done.stdout.count(": -9, ") >= 2
+    own = {"environment.json", "timing.jsonl"}
+    names = {
+        str(path.relative_to(out))
+        for out in (whole, killed)
+        for path in out.rglob("*")
+        if path.is_file() and path.name not in own
+    }
+    _, unequal, missing = filecmp.cmpfiles(whole, killed, sorted(names), shallow=False)
+    assert [*unequal, *missing] == [], done.stdout
+    assert {"summary.json", "seed-43/classifier/model.safetensors"} <= names
+    first, other = (whole / name / "classifier" / "model.safetensors" for name in ("seed-42", "seed-43"))
+    assert not filecmp.cmp(first, other, shallow=False), "the control: another seed is another run"
