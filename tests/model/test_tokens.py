@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -159,3 +160,16 @@ def test_all_cores_give_the_ids_of_one(tiny_bert: Path) -> None:
     expected, turned = (tokenise(load_tokenizer(str(tiny_bert)), given, 32) for given in (texts, texts[::-1]))
     assert found == {f"{expected.digest} {expected.num_truncated}\n"}
     assert turned.digest != expected.digest, "the control: the order of texts is seen"
+
+
+def test_tokens_of_some_texts_are_those_of_these_texts_alone(tokenizer: Any) -> None:
+    texts = ["a short one", "", "have a nice day " * 9, "film", "\ud800", "garden"] * 500
+    rows = np.random.default_rng(0).permutation(len(texts))[:2_500]
+    chosen, alone = (
+        tokenise(tokenizer, texts, 12).select(rows),
+        tokenise(tokenizer, [texts[row] for row in rows], 12),
+    )
+    assert chosen.digest == alone.digest
+    np.testing.assert_array_equal(chosen.truncated, alone.truncated)
+    assert tokenise(tokenizer, texts, 12).select(rows[::-1]).digest != alone.digest, "the control"
+    assert len(tokenise(tokenizer, texts, 12).select(rows[:0])) == 0

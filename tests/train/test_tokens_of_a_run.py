@@ -107,3 +107,13 @@ def test_one_process_a_machine_tokenises_and_none_waits_for_ever(tiny_bert: Path
     assert [one["outcome"] for one in told] == ["written", "read", "read"]
     assert len({one["digest"] for one in told}) == 1
     assert [one["failed"] for one in told] == [True, False, False]
+
+
+def test_folds_take_their_tokens_from_those_of_all_comments(
+    many: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told_by(many, tmp_path / "without", data__folds=4, data__fold=2) == ""
+    monkeypatch.setenv("CIVILITY_CACHE", str(tmp_path / "cache"))
+    assert told_by(many, tmp_path / "first", data__folds=4, data__fold=1) == ""
+    assert told_by(many, tmp_path / "second", data__folds=4, data__fold=2) == "tokens from the cache"
+    assert weights(tmp_path / "second") == weights(tmp_path / "without") != weights(tmp_path / "first")

@@ -45,6 +45,19 @@ class Tokens:
         """Texts that were cut at the maximum length."""
         return int(self.truncated.sum())
 
+    def select(self, rows: npt.NDArray[np.int64]) -> "Tokens":
+        """Return the tokens of the given texts, in the given order."""
+        starts, lengths = self.offsets[:-1][rows], self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        ids = np.empty(int(offsets[-1]), dtype=self.ids.dtype)
+        for first in range(0, len(rows), _TEXTS_AT_ONCE):  # one place a token, for some texts at a time
+            last = min(first + _TEXTS_AT_ONCE, len(rows))
+            shift = starts[first:last] - offsets[first:last]
+            places = np.arange(offsets[first], offsets[last]) + np.repeat(shift, lengths[first:last])
+            ids[offsets[first] : offsets[last]] = self.ids[places]
+        truncated = self.truncated[rows] if len(self.truncated) else self.truncated
+        return Tokens(ids, offsets, self.pad_id, truncated)
+
     @property
     def digest(self) -> str:
         """A sha256 over all ids and offsets, as ``sha256:<64 hex digits>``: another tokenizer gives another."""

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,9 +120,31 @@ def tokenise_comments(recipe: Recipe, data: PreparedData, accelerator: Any) -> R
     mask_id = mask_id_of(recipe, tokenizer)
     cache = default_cache_folder(os.environ)
     with first_of_machine_first(accelerator):
+        if _are_the_comments_of_every_fold(recipe, data):
+            training, validation, use = _tokens_of_a_fold(tokenizer, data, recipe.data.max_length, cache)
+            return RunTokens(tokenizer, training, validation, (use,), mask_id)
         training, use = cached_tokens(tokenizer, data.training.texts, recipe.data.max_length, cache)
         validation, other = cached_tokens(tokenizer, data.validation.texts, recipe.scoring_length, cache)
     return RunTokens(tokenizer, training, validation, (use, other), mask_id)
+
+
+def _are_the_comments_of_every_fold(recipe: Recipe, data: PreparedData) -> bool:
+    """Whether training and validation together are what the other folds have, cut at one length."""
+    as_read = data.original is None and not recipe.data.pseudo_labels
+    return bool(recipe.data.folds) and as_read and recipe.data.max_length == recipe.scoring_length
+
+
+def _tokens_of_a_fold(
+    tokenizer: Any, data: PreparedData, max_length: int, cache: Path | None
+) -> tuple[Tokens, Tokens, CacheUse]:
+    """Return the tokens of training and of validation, taken from those of all comments: made once for all folds."""
+    assert data.held_out is not None
+    is_held_out = np.zeros(len(data.training) + len(data.validation), dtype=np.bool_)
+    is_held_out[data.held_out] = True
+    training, validation = iter(data.training.texts), iter(data.validation.texts)
+    texts = [next(validation if held_out else training) for held_out in is_held_out.tolist()]
+    tokens, use = cached_tokens(tokenizer, texts, max_length, cache)
+    return tokens.select(np.flatnonzero(~is_held_out)), tokens.select(np.flatnonzero(is_held_out)), use
 
 
 def check_and_load(

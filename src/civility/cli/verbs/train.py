@@ -170,6 +170,8 @@ def _run_several(options: Namespace, command: list[str]) -> None:
     from civility.run.several import check_place_of_several, first_member
 
     refuse_both(options.seeds, options.folds)
+    if options.folds and options.validation:
+        raise UserError("--validation with --folds: the folds are what is validated on", "leave one of them out")
     place = _run_directory(options, "-seeds" if options.seeds else "-folds")
     begin = _beginning(options, place)
     check_place_of_several(place.path, begin)
