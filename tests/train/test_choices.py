@@ -62,6 +62,8 @@ def test_a_run_stopped_and_resumed_is_the_run_that_never_stopped(small: Small, t
         assert (out / file).read_bytes() == (whole / file).read_bytes(), file
     (plan,) = planned
     assert plan.metric == changes.get("training__metric", "macro_roc_auc")
+    told = {"schedule_free": "schedule-free · constant schedule", "muon": "muon · one-cycle schedule"}
+    assert plan.steps_by == told.get(name, "adafactor · cosine schedule")
     weighed = name != "muon"
     assert (len(set(plan.loss_weights.values())) > 1) == weighed, "weights are told as they are applied"
     why = {"schedule_free": "schedule-free AdamW averages every row", "adafactor": "Adafactor measures the matrix"}

@@ -1,5 +1,6 @@
 """Each optimiser in the loop: resumed to the bit, shared out in any way, and what a recipe may not ask for."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,13 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: 
     with pytest.raises(UserError) as at:
         refuse_unfit_optimizer(Recipe.load("baseline", changes))
     assert (at.value.message, at.value.remedy) == (message, remedy)
+
+
+def test_schedule_free_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "schedulefree", None)
+    with pytest.raises(UserError, match="needs the package schedulefree, which is not installed") as at:
+        refuse_unfit_optimizer(Recipe.load("baseline", OPTIMIZERS["schedule_free"]))
+    assert at.value.remedy == "pip install 'civility[train]'"
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

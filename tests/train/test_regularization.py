@@ -57,6 +57,7 @@ def test_layers_that_would_stay_as_they_are_drawn_are_refused(tiny_bert: Path) -
 
 def test_costs_are_those_of_what_is_on() -> None:
     assert costs_of(recipe()) == Costs(1, 0, 0)
+    assert costs_of(recipe(training__optimizer="schedule_free")) == Costs(1, 4, 0), "it averages by itself"
     everything = {"r_drop": 1.0, "average": "swa", "adversarial": "awp"}
     assert costs_of(recipe(**{f"regularization__{key}": value for key, value in everything.items()})) == Costs(2, 4, 8)
 

@@ -178,7 +178,7 @@ class TrainingDisplay:
             "speed": _describe_speed(plan),
             "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
             "plan": f"up to {plan.epochs} epoch{'' if plan.epochs == 1 else 's'} of {plan.steps_per_epoch:,} steps · "
-            f"{plan.global_batch:,} comments a step" + (f" · {plan.fitted}" if plan.fitted else ""),
+            + " · ".join(filter(None, (f"{plan.global_batch:,} comments a step", plan.fitted, plan.steps_by))),
             "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }

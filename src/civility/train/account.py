@@ -14,6 +14,7 @@ from civility.data.prepare import PreparedData
 from civility.model.encoder import Encoder, public_name
 from civility.model.tokens import Tokens
 from civility.recipe import Recipe
+from civility.recipe.settings import TrainingSettings
 from civility.report.card import CardFacts
 from civility.run import RunDirectory
 from civility.train.doctor import Check
@@ -119,7 +120,15 @@ def planned(
         loss_weights=dict(zip(labels, weights.tolist(), strict=True)),
         path=run.path,
         metric=settings.metric,
+        steps_by=_steps_by(settings),
     )
+
+
+def _steps_by(settings: TrainingSettings) -> str:
+    """Name optimiser and schedule, where they are not AdamW and linear."""
+    optimizer = settings.optimizer.replace("_", "-") if settings.optimizer != "adamw" else ""
+    schedule = f"{settings.schedule.replace('_', '-')} schedule" if settings.schedule != "linear" else ""
+    return " · ".join(filter(None, (optimizer, schedule)))
 
 
 def card(recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyStopping) -> CardFacts:

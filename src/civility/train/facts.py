@@ -39,8 +39,9 @@ class Speed:
 class RunPlanned:
     """Told once, before the first step: what is about to happen.
 
-    ``metric`` is what the best epoch is chosen by, ``threads`` says why a processor computes with as many as it does,
-    ``fitted`` how a step is shared out and why; the last two are empty where there is nothing to say.
+    ``metric`` is what the best epoch is chosen by, ``steps_by`` the optimiser and the schedule where they are not those
+    of the baseline, ``threads`` says why a processor computes with as many as it does, ``fitted`` how a step is shared
+    out and why; the last three are empty where there is nothing to say.
     """
 
     num_training: int
@@ -62,6 +63,7 @@ class RunPlanned:
     loss_weights: dict[str, float]
     path: Path
     metric: str = "macro_roc_auc"
+    steps_by: str = ""
     threads: str = ""
     fitted: str = ""
 

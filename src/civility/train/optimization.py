@@ -1,5 +1,6 @@
 """The optimiser of a recipe, made from ``[training]`` and ``[optimizer]``, and what does not go together with it."""
 
+import importlib.util
 from typing import Any
 
 import torch
@@ -31,6 +32,11 @@ def refuse_unfit_optimizer(recipe: Recipe) -> None:
         raise UserError(
             'training.optimizer = "schedule_free" with training.adam_beta1 = 0: its average would have no weight',
             "--set training.adam_beta1=0.9",
+        )
+    if settings.optimizer == "schedule_free" and importlib.util.find_spec("schedulefree") is None:
+        raise UserError(
+            'training.optimizer = "schedule_free" needs the package schedulefree, which is not installed',
+            "pip install 'civility[train]'",
         )
     if settings.optimizer == "adafactor" and recipe.optimizer.adafactor_clip < 1:
         raise UserError(
