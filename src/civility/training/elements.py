@@ -68,7 +68,7 @@ class Focal:
 class Asymmetric:
     """Asymmetric loss: ``-t (1 - p)^g+ log p - (1 - t) m^g- log(1 - m)`` with ``m = max(p - margin, 0)``.
 
-    Ridnik et al. 2021, "Asymmetric Loss For Multi-Label Classification", equations 5 to 7: negatives are played down
+    Ridnik et al. 2021, "Asymmetric Loss For Multi-Label Classification", section 2: negatives are played down
     more than positives, and those below the margin count nothing. The gradient is that of the whole formula: the
     authors' code can leave out that of the focusing factors, which is another loss.
 

@@ -61,7 +61,7 @@ class EffectiveNumber:
     """Weighing by the effective number of positives in the place of their share.
 
     ``E(n) = (1 - beta ** n) / (1 - beta)``: with ``beta = 0`` every label weighs the same, near 1 it is n (Cui et al.
-    2019, "Class-Balanced Loss Based on Effective Number of Samples", equations 3 and 12).
+    2019, "Class-Balanced Loss Based on Effective Number of Samples", proposition 1 and section 4).
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ class Schedule:
     - "constant": stays at the peak.
     - "polynomial": the remaining share of the steps to a power (Devlin et al.'s code for BERT has power 1).
     - "one_cycle": rises from a share of the peak instead of from 0, along half a wave, and falls along another
-      (Smith & Topin 2018, "Super-Convergence", section 3, in the form of torch's ``OneCycleLR``).
+      (Smith & Topin 2018, "Super-Convergence", in the form of torch's ``OneCycleLR``).
 
     Parameters
     ----------
