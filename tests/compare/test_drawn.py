@@ -75,7 +75,17 @@ def test_the_picture_has_a_mark_for_every_number() -> None:
         *("worse", "not shown"),
     ]
     assert _classes(root, "line").count("thin before") == 3 * 3 * 2, "a tick a run"
-    assert len([style for style in _classes(root, "line") if "whisker" in style]) == 6
+    assert len([style for style in _classes(root, "line") if "whisker wide" in style]) == 6
+    single = found.rows[1].model_copy(
+        update={
+            "metrics": {"roc_auc": Metric(labels={}, macro=_numbers(0.01, "better"))},
+            "runs": found.rows[1].runs[:1],
+        }
+    )
+    alone = found.model_copy(update={"num_positive": {}, "rows": (found.rows[0], single)})
+    assert [style for style in _classes(ET.fromstring(to_svg(alone)), "line") if "whisker" in style] == [
+        "whisker after"
+    ]
     assert _classes(root, "path") == ["mark"] * 3
     texts = ["".join(element.itertext()) for element in root.iter(f"{_SVG}text")]
     assert {"macro average", "toxic (90)", "threat (90)", "base (2 runs)", "loss=bce, epochs=1"} <= set(texts)

@@ -10,13 +10,15 @@ from civility.run import RunDirectory
 
 _NO_MATTER = {
     "seed",
+    "data.split_seed",
     "training.threads",
     "training.log_every",
     "training.checkpoint_minutes",
     "training.checkpoint_steps",
     "evaluation.texts_in_report",
 }
-"""Settings that make no two runs different: the seed, which tells runs of a row apart, and what changes no result."""
+"""Settings that make no two runs different: the seed, which tells runs of a row apart, and what changes no result. The
+split's seed may be written out or follow the seed: whether the comments are the same is told by their digests."""
 
 
 def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:

@@ -16,7 +16,7 @@ _LETTER, _EDGE, _TOP = 6.0, 14.0, 76.0
 _PANEL, _GAP, _IN_A_BAND = 168.0, 22.0, 4
 _ROW, _TALL_ROW, _HEAD, _FOOT = 22.0, 34.0, 24.0, 32.0
 _LONGEST = 44
-_ONE_RUN = "Where a row or the baseline is a single run, this holds for these very classifiers, and not for settings."
+_ONE_RUN = "Thin line: one side is a single run, so that it holds for these very classifiers, and not for settings."
 _STYLES = {"better": "after", "worse": "orange"}
 
 
@@ -107,8 +107,9 @@ def _marks(numbers: Numbers, first: Numbers, frame: Frame, y: float) -> Iterator
     if each is None:
         yield svg.diamond((frame.x(0), y), 4, "mark")
         return
+    wide = "wide " if each.holds_for == "settings" else ""
     if each.low is not None and each.high is not None:
-        yield svg.line((frame.x(each.low), y), (frame.x(each.high), y), f"whisker wide {style}")
+        yield svg.line((frame.x(each.low), y), (frame.x(each.high), y), f"whisker {wide}{style}")
     yield svg.circle((frame.x(each.value or 0.0), y), 3.6, f"dot {style}")
 
 
