@@ -11,7 +11,10 @@ import pytest
 
 from civility import Classifier
 from civility.cli import main
+from civility.compare.facts import facts_of
+from civility.compare.sources import Target
 from civility.data.sources import built_in
+from civility.run import RunDirectory
 
 from ..conftest import files_up_to
 from .conftest import Run
@@ -37,6 +40,13 @@ def test_it_leaves_what_a_run_leaves(linear: Path) -> None:
     report = json.loads((linear / "reports" / "validation.json").read_text(encoding="utf-8"))
     assert report["macro"]["roc_auc"]["value"] > 0.6
     assert report["optimistic"] in (["thresholds"], ["calibration", "thresholds"])
+    fit, memory = (json.loads(line) for line in (linear / "timing.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (fit["kind"], memory["kind"]) == ("fit", "memory")
+    assert fit["seconds"] > 0
+    assert memory["peak"] > 2**24
+    facts, settings = facts_of(Target(str(linear), RunDirectory(linear)))
+    assert (facts.seconds, facts.peak_memory) == (fit["seconds"], memory["peak"])
+    assert settings["model.name"] == "tf-idf"
     environment = json.loads((linear / "environment.json").read_text(encoding="utf-8"))
     assert "scikit-learn" in environment["versions"]
     card = (linear / "classifier" / "README.md").read_text(encoding="utf-8")

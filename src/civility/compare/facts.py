@@ -20,6 +20,9 @@ _NO_MATTER = {
 """Settings that make no two runs different: the seed, which tells runs of a row apart, and what changes no result. The
 split's seed may be written out or follow the seed: whether the comments are the same is told by their digests."""
 
+_WHOLE = ("epoch", "fit")
+"""Lines that the time of a run is the sum of: an encoder's epochs, a linear model's fit."""
+
 
 def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
     """Return what is known of a target, and the settings that its results depend on, but for the seed.
@@ -78,7 +81,7 @@ def _times(run: RunDirectory) -> dict[str, float | int | bool]:
     seconds = {
         line.get("step"): line["seconds"]
         for line in lines
-        if line.get("kind") == "epoch" and isinstance(line.get("seconds"), int | float)
+        if line.get("kind") in _WHOLE and isinstance(line.get("seconds"), int | float)
     }
     peaks = [line["peak"] for line in lines if line.get("kind") == "memory" and isinstance(line.get("peak"), int)]
     found: dict[str, float | int | bool] = {"was_interrupted": any(line.get("kind") == "resumed" for line in lines)}

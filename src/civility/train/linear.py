@@ -18,11 +18,13 @@ from civility.report import Report
 from civility.report.card import CardFacts, model_card
 from civility.report.pages import write_report
 from civility.run import Begin, RunDirectory
+from civility.run.log import LineLog
 from civility.train.account import counts_of, data_facts
 from civility.train.doctor import Check, checks_of_the_comments, refuse_failed
 from civility.train.facts import LinearPlanned, Listener, RunChecked, RunFinished, ValidationScored, ValidationStarted
 from civility.train.judgement import fit_to_validation, report_of_run
 from civility.training.environment import describe_environment, library_versions
+from civility.training.hardware import peak_memory
 from civility.training.linear import LinearPlan, check_both_classes, fit_linear
 from civility.training.watch import Warned
 
@@ -132,7 +134,7 @@ def _planned(recipe: Recipe, data: PreparedData, run: RunDirectory) -> LinearPla
 
 def _fit_and_judge(recipe: Recipe, data: PreparedData, run: RunDirectory, listen: Listener) -> Report:
     """Fit, score the validation comments, and write report and classifier, in this order."""
-    plan = LinearPlan(**recipe.linear.model_dump())
+    plan, started = LinearPlan(**recipe.linear.model_dump()), time.monotonic()
     fitted = fit_linear(data.training, plan)
     if fitted.unsettled:
         listen(Warned(0, f"the fit of {', '.join(fitted.unsettled)} has not settled: a smaller linear.c would"))
@@ -140,12 +142,23 @@ def _fit_and_judge(recipe: Recipe, data: PreparedData, run: RunDirectory, listen
     texts = data.validation.texts
     listen(ValidationStarted(1, len(texts)))
     logits = classifier.logits(texts, on_scored=lambda number: listen(ValidationScored(number)))
+    _log(run, time.monotonic() - started)
     scored = fit_to_validation(classifier, data, logits, recipe)
     report = report_of_run(classifier, scored, data, recipe, ())
     write_report(report, scored, run.reports)
     with write_folder(run.classifier) as folder:
         classifier.save(folder, model_card(_card(recipe, data, run), report))
     return report
+
+
+def _log(run: RunDirectory, seconds: float) -> None:
+    """Write how long the fit and its validation took, and the memory: as the epochs of an encoder are logged."""
+    log, peak = LineLog(run.timing), peak_memory("cpu")
+    log.cut(0)
+    log.write({"kind": "fit", "step": 0, "seconds": round(seconds, 4)})
+    if peak is not None:
+        log.write({"kind": "memory", "step": 0, "peak": peak})
+    log.flush()
 
 
 def _card(recipe: Recipe, data: PreparedData, run: RunDirectory) -> CardFacts:
