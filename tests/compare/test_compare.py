@@ -205,8 +205,10 @@ def test_seeds_alone_show_their_spread(tmp_path: Path) -> None:
 def test_a_copy_of_a_run_is_no_second_seed(tmp_path: Path) -> None:
     targets = make_targets()
     names = [write_run(tmp_path / name, targets, make_scores(targets, 0.2, seed=1), seed=1) for name in "ab"]
-    found = compare([names[0], names[0], names[1]])
-    assert [row.name for row in found.rows] == ["a", "b"]
+    for twice in (names, [names[0], names[0]]):
+        found = compare(twice)
+        assert [len(row.runs) for row in found.rows] == [1, 1]
+        assert {each.verdict for each in _differences(found)} == {"no difference shown"}
 
 
 def test_other_training_comments_within_a_row_are_told(tmp_path: Path) -> None:

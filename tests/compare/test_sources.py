@@ -23,7 +23,7 @@ def test_one_is_nothing_to_compare(tmp_path: Path) -> None:
     targets = make_targets(40)
     good = write_scored(tmp_path, "good", targets, make_scores(targets, 0.2, seed=1))
     run = write_run(tmp_path / "run", targets, make_scores(targets, 0.2, seed=1))
-    for names in ([good], [run], [run, run]):
+    for names in ([good], [run]):
         error = _error(*names)
         assert error.message == "one run or report is nothing to compare"
         assert error.remedy == "name two: civility compare runs/baseline runs/other"

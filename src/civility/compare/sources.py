@@ -48,14 +48,14 @@ class Source:
 def find_targets(names: Sequence[str]) -> list[Target]:
     """Return what the names stand for: a folder that holds runs named ``seed-…`` stands for all of these.
 
-    A run that is named twice counts once.
+    A run of such a folder that is named by itself too counts once.
 
     Raises
     ------
     UserError : a run has not reached its end
     """
     targets: list[Target] = []
-    seen: set[Path] = set()
+    seen: dict[Path, bool] = {}  # each run's place, and whether it is of a folder
     for name in names:
         path = Path(name)
         run = RunDirectory.find(path)
@@ -66,9 +66,10 @@ def find_targets(names: Sequence[str]) -> list[Target]:
                 raise UserError(f"{each}: no run has begun there", "train it, or name the finished ones alone")
             if run is not None:
                 _refuse_unfinished(run)
-                if run.path.resolve() in seen:
+                place = run.path.resolve()
+                if place in seen and (inner or seen[place]):
                     continue
-                seen.add(run.path.resolve())
+                seen[place] = bool(inner)
             targets.append(Target(str(each) if inner else name, run or _run_of_report(each)))
     return targets
 
