@@ -51,3 +51,24 @@ def trained(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         main([*arguments, "--out", str(out), *quick("training.epochs=2", "training.batch_size=32")])
     assert not stop.value.code
     return out
+
+
+@pytest.fixture(scope="session")
+def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the linear model on the built-in corpus."""
+    out = tmp_path_factory.mktemp("linear") / "run"
+    with pytest.raises(SystemExit) as stop:
+        main(
+            [
+                "train",
+                "linear",
+                "--data",
+                "civility:starter/held-out",
+                "--out",
+                str(out),
+                "--set",
+                "linear.max_features=2000",
+            ]
+        )
+    assert not stop.value.code
+    return out

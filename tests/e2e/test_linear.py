@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from civility import Classifier
-from civility.cli import main
 from civility.compare.facts import facts_of
 from civility.compare.sources import Target
 from civility.data.sources import built_in
@@ -20,16 +19,6 @@ from ..conftest import files_up_to
 from .conftest import Run
 
 DATA = "civility:starter/held-out"
-
-
-@pytest.fixture(scope="session")
-def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of the linear model on the built-in corpus."""
-    out = tmp_path_factory.mktemp("linear") / "run"
-    with pytest.raises(SystemExit) as stop:
-        main(["train", "linear", "--data", DATA, "--out", str(out), "--set", "linear.max_features=2000"])
-    assert not stop.value.code
-    return out
 
 
 def test_it_leaves_what_a_run_leaves(linear: Path) -> None:

@@ -1,0 +1,164 @@
+"""`civility ensemble`: one run directory of several classifiers, which every verb takes."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from civility import Classifier
+from civility.cli import main
+
+from .conftest import Run
+
+TEXTS = ["have a nice day", "you stupid clown", "the garden"]
+
+
+@pytest.fixture(scope="module")
+def both(trained: Path, linear: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ensemble of the transformer and the linear model."""
+    out = tmp_path_factory.mktemp("ensemble") / "both"
+    with pytest.raises(SystemExit) as stop:
+        main(["ensemble", str(trained), str(linear), "--out", str(out), "--weights", "1", "3"])
+    assert not stop.value.code
+    return out
+
+
+def test_it_averages_calibrated_scores_and_is_calibrated_itself(both: Path, trained: Path, linear: Path) -> None:
+    classifier = Classifier.load(both)
+    assert classifier.kind == "ensemble"
+    expected = 0.25 * Classifier.load(trained).score(TEXTS) + 0.75 * Classifier.load(linear).score(TEXTS)
+    uncalibrated = 1 / (1 + np.exp(-classifier.logits(TEXTS).astype(np.float64)))
+    np.testing.assert_allclose(uncalibrated, expected, atol=1e-5)
+    assert set(classifier.policies.values()) == {"f1"}
+    assert set(classifier.chosen_on.thresholds.values()) == {classifier.chosen_on.epoch}
+
+
+def test_it_says_what_it_is_made_of(both: Path, trained: Path, linear: Path) -> None:
+    report = json.loads((both / "reports" / "validation.json").read_text(encoding="utf-8"))
+    found = json.loads((both / "environment.json").read_text(encoding="utf-8"))
+    assert report["classifier"] == {"name": f"ensemble of {trained}, {linear}", "max_length": 0}
+    assert [member["target"] for member in found["combination"]["members"]] == [str(trained), str(linear)]
+    assert [member["weight"] for member in found["combination"]["members"]] == [0.25, 0.75]
+    assert found["data"] == {
+        part: json.loads((trained / "environment.json").read_text(encoding="utf-8"))["data"][part]
+        for part in ("training", "validation")
+    }
+    card = (both / "classifier" / "README.md").read_text(encoding="utf-8")
+    assert "an ensemble of 2 classifiers, made with civility" in card
+    assert f"| `{linear}` | 0.75 |" in card
+    assert "transformers" not in card
+
+
+def test_every_verb_takes_it(
+    civility: Run, both: Path, trained: Path, write_comments: Callable[..., Path], tmp_path: Path
+) -> None:
+    copy, comments, out = tmp_path / "copy", write_comments(30), tmp_path / "scores.csv"
+    shutil.copytree(both, copy)
+    for arguments in (
+        ("evaluate", copy, "--resamples", "100", "--name", "again"),
+        ("evaluate", copy, "--data", comments, "--resamples", "100"),
+        ("compare", trained, copy),
+        ("thresholds", copy, "--data", comments, "--calibrate"),
+        ("predict", copy, "--data", comments, "--out", out, "--decisions"),
+        ("audit", comments, "--with", copy, "--out", tmp_path / "audit"),
+    ):
+        done = civility(*arguments)
+        assert done.code == 0, (arguments, done.out, done.err)
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 31
+    before = json.loads((both / "reports" / "validation.json").read_text(encoding="utf-8"))
+    again = json.loads((copy / "reports" / "again.json").read_text(encoding="utf-8"))
+    assert again["macro"]["roc_auc"]["value"] == pytest.approx(before["macro"]["roc_auc"]["value"], abs=1e-6)
+    assert again["data"]["digest"] == before["data"]["digest"]
+
+
+def test_ranks_and_links(civility: Run, trained: Path, linear: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ranks"
+    done = civility("ensemble", linear, trained, "--by", "ranks", "--link", "--out", out, "--policy", "recall>=0.9")
+    assert done.code == 2, "a policy needs its label"
+    assert not out.exists()
+    done = civility(
+        "ensemble", linear, trained, "--by", "ranks", "--link", "--out", out, "--policy", "default: recall>=0.9"
+    )
+    assert done.code == 0, done.err
+    assert "macro ROC AUC" in done.out
+    assert {path.name for path in (out / "classifier").iterdir()} == {"civility.json", "ensemble.json", "README.md"}
+    classifier = Classifier.load(out)
+    alone = np.concatenate([classifier.score([text]) for text in TEXTS])
+    np.testing.assert_allclose(classifier.score(TEXTS), alone, atol=1e-5)
+    assert set(classifier.policies.values()) == {"recall>=0.9"}
+
+
+def test_folders_are_combined_on_comments_that_are_given(
+    civility: Run, trained: Path, linear: Path, tmp_path: Path
+) -> None:
+    options = ("--data", "civility:starter/held-out", "--out", tmp_path / "out")
+    done = civility("ensemble", trained / "classifier", linear, *options)
+    assert done.code == 0, done.err
+    assert "comments are among those that the run was trained on" in done.err
+    assert Classifier.load(tmp_path / "out").chosen_on.epoch == ""
+    again = civility("evaluate", tmp_path / "out")
+    assert again.code == 2
+    assert "error: no training data\n" in again.err
+
+
+def _other_split(civility: Run, tmp_path: Path) -> Path:
+    out = tmp_path / "other"
+    data = ("--data", "civility:starter/held-out", "--set", "seed=1", "--set", "linear.max_features=50")
+    assert civility("train", "linear", *data, "--out", out).code == 0
+    return out
+
+
+def _other_labels(civility: Run, tmp_path: Path) -> Path:
+    out = tmp_path / "other"
+    data = ("--data", "civility:starter/held-out", "--set", "linear.max_features=50")
+    assert civility("train", "linear", *data, "--set", 'data.labels=["toxic", "threat"]', "--out", out).code == 0
+    return out / "classifier"
+
+
+def test_other_validation_comments_are_refused(civility: Run, linear: Path, tmp_path: Path) -> None:
+    other = _other_split(civility, tmp_path)
+    done = civility("ensemble", linear, other, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert f"error: {other} was validated on other comments than {linear} (sha256:" in done.err
+    assert "train them on one split (data.split_seed, or one file for --validation), or give --data FILE" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_labels_are_refused(civility: Run, linear: Path, tmp_path: Path) -> None:
+    other = _other_labels(civility, tmp_path)
+    done = civility("ensemble", linear, other, "--out", tmp_path / "out", "--data", "civility:starter/held-out")
+    assert done.code == 2
+    only = ", ".join(f"{label} only in {linear}" for label in ("identity_hate", "insult", "obscene", "severe_toxic"))
+    assert f"error: {other} has other labels than {linear}: {only}" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
+    "one": (("{linear}",), "error: one classifier is nothing to combine\n       name two or more"),
+    "twice": (("{linear}", "{linear}/classifier"), "/classifier: named twice"),
+    "none": (("{linear}", "{tmp}/none"), "no such folder"),
+    "a folder": (("{linear}", "{trained}/classifier"), "is no run directory, which would have validation comments"),
+    "weights": (("{linear}", "{trained}", "--weights", "1"), "error: --weights: 1 weights for 2 classifiers"),
+    "zero": (("{linear}", "{trained}", "--weights", "1", "0"), "error: --weights 1, 0: expected numbers above 0"),
+    "by": (("{linear}", "{trained}", "--by", "magic"), "unknown --by 'magic': choose from scores, ranks, logits"),
+    "nested": (("{linear}", "{both}"), "both: is an ensemble itself\n       name its members instead"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_mistakes_are_told(civility: Run, both: Path, trained: Path, linear: Path, tmp_path: Path, name: str) -> None:
+    arguments, message = REFUSED[name]
+    filled = [one.format(linear=linear, trained=trained, both=both, tmp=tmp_path) for one in arguments]
+    done = civility("ensemble", *filled, "--out", tmp_path / "out")
+    assert done.code == 2, done.err
+    assert message in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_there_is_not_written_over(civility: Run, both: Path, trained: Path, linear: Path) -> None:
+    done = civility("ensemble", trained, linear, "--out", both)
+    assert done.code == 2
+    assert "exists and is not empty: a run never writes over another" in done.err
