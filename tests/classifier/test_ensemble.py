@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from civility import Classifier, Ensemble
@@ -42,8 +43,8 @@ def swapped() -> Classifier:
     return linear(LABELS[::-1], seed=1)
 
 
-def _logit(share: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> object:
-    return np.log(share) - np.log1p(-share)
+def _logit(share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.log(share) - np.log1p(-share))
 
 
 def test_scores_are_the_weighted_mean_of_calibrated_scores(encoder: Classifier, swapped: Classifier) -> None:

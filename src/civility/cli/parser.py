@@ -16,6 +16,7 @@ Train multi-label toxic-comment classifiers, and run them anywhere.
   thresholds a classifier, labelled comments and a policy  ->  the score from which a comment is flagged, by label
   compare    reports on the same comments  ->  which is better, and is it noise
   ensemble   several classifiers, of any kinds  ->  one that averages what they say
+  soup       runs of one encoder  ->  one classifier with the average of their weights
   predict    a classifier and comments  ->  a score a comment and label
   audit      files of comments  ->  what is wrong with them, before a GPU hour is spent
   recipes    list the shipped recipes, or print one

@@ -32,6 +32,7 @@ class Combination:
     scores : (M,) macro ROC AUC of each on the comments that all was chosen on
     score : of the combination
     labelled : these comments
+    base_model : the pretrained encoder of all of them; None of an ensemble
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Combination:
     scores: tuple[float, ...]
     score: float
     labelled: Labelled
+    base_model: str | None = None
 
     @property
     def best(self) -> int:
@@ -50,7 +52,7 @@ class Combination:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person has to know before using it: that its best member alone is better."""
-        if self.score >= self.scores[self.best]:
+        if not self.score < self.scores[self.best]:
             return ()
         return (
             f"the {self.kind} is worse than its best member: macro ROC AUC {self.score:.4f}, and "
@@ -164,7 +166,7 @@ def _card(combination: Combination, classifier: Classifier, name: str) -> Combin
         scores=combination.scores,
         score=combination.score,
         max_length=classifier.max_length,
-        for_transformers=classifier.kind == "encoder",
+        base_model=combination.base_model,
         warnings=combination.warnings,
         digest=combination.labelled.dataset.digest,
     )

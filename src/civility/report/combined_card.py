@@ -22,7 +22,7 @@ class CombinedFacts:
     scores : (M,) macro ROC AUC of each
     score : macro ROC AUC of the whole
     max_length : tokens, 0 where nothing is cut
-    for_transformers : whether transformers loads it too
+    base_model : what all were fine-tuned from, where transformers loads it too; else None
     warnings : what has to be known before it is used, a sentence each
     digest : of the comments that it was chosen on
     """
@@ -35,7 +35,7 @@ class CombinedFacts:
     scores: tuple[float, ...]
     score: float
     max_length: int
-    for_transformers: bool
+    base_model: str | None
     warnings: tuple[str, ...]
     digest: str
 
@@ -45,10 +45,10 @@ def combined_card(facts: CombinedFacts, report: Report) -> str:
     article = "an" if facts.kind[:1] in "aeiou" else "a"
     made = f"{article} {facts.kind} of {len(facts.members)} classifiers, made with civility"
     parts = [
-        metadata(facts.name, report, facts.members[0] if facts.for_transformers else None),
+        metadata(facts.name, report, facts.base_model),
         introduction(facts.name, report, made, facts.max_length),
         *(f"**{plain(warning)}**" for warning in facts.warnings),
-        usage(report, facts.max_length, for_transformers=facts.for_transformers),
+        usage(report, facts.max_length, for_transformers=facts.base_model is not None),
         results(report, "comments that it was chosen on", "with which it was made"),
         _made_of(facts),
     ]

@@ -11,7 +11,7 @@ import torch
 
 from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.prepare import PreparedData
-from civility.model.encoder import Encoder, public_name
+from civility.model.encoder import Encoder, public_name, settings_of
 from civility.model.tokens import Tokens
 from civility.recipe import Recipe
 from civility.recipe.settings import TrainingSettings
@@ -25,8 +25,6 @@ from civility.training.environment import describe_environment, library_versions
 from civility.training.loop import Trainer
 from civility.training.stopping import EarlyStopping
 from civility.training.threads import Threads
-
-_NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 
 
 def environment(life: Mapping[str, Any], data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
@@ -89,8 +87,8 @@ def checkpoint_facts(recipe: Recipe, data: PreparedData, trainer: Trainer, valid
 
 
 def _digest_of_settings(config: Any) -> str:
-    """Return a sha256 of a model's settings, but for what tells where it is and who wrote it."""
-    settings = {key: value for key, value in config.to_dict().items() if key not in _NOT_OF_THE_MODEL}
+    """Return a sha256 of a model's settings."""
+    settings = settings_of(config)
     return f"sha256:{hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()}"
 
 
