@@ -53,14 +53,14 @@ def test_it_says_what_it_is_made_of(both: Path, trained: Path, linear: Path) -> 
 
 
 def test_every_verb_takes_it(
-    civility: Run, both: Path, trained: Path, write_comments: Callable[..., Path], tmp_path: Path
+    civility: Run, both: Path, trained: Path, linear: Path, write_comments: Callable[..., Path], tmp_path: Path
 ) -> None:
     copy, comments, out = tmp_path / "copy", write_comments(30), tmp_path / "scores.csv"
     shutil.copytree(both, copy)
     for arguments in (
         ("evaluate", copy, "--resamples", "100", "--name", "again"),
         ("evaluate", copy, "--data", comments, "--resamples", "100"),
-        ("compare", trained, copy),
+        ("compare", linear, trained, copy),
         ("thresholds", copy, "--data", comments, "--calibrate"),
         ("predict", copy, "--data", comments, "--out", out, "--decisions"),
         ("audit", comments, "--with", copy, "--out", tmp_path / "audit"),

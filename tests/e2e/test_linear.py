@@ -54,7 +54,6 @@ def test_every_verb_takes_it(civility: Run, linear: Path, write_comments: Callab
         ("thresholds", linear, "--data", comments, "--calibrate"),
         ("predict", linear, "--data", comments, "--out", out, "--decisions"),
         ("audit", comments, "--with", linear, "--out", tmp_path / "audit"),
-        ("compare", linear, linear),
     ):
         done = civility(*arguments)
         assert done.code == 0, (arguments, done.out, done.err)

@@ -103,7 +103,7 @@ def ensemble(
             raise UserError(f"{member.target}: is an ensemble itself", "name its members instead")
     check_labels(members)
     labels = members[0].classifier.labels
-    recipe = recipe_of("ensemble", targets, files, labels, averaging.policy)
+    recipe = recipe_of("ensemble", targets, labels, files, columns, averaging.policy)
     policies = parse_policies(recipe.evaluation.policy, labels)
     labelled = common_comments(targets, labels, files, columns)
     logits = [_logits(member, labels, labelled, on_scored) for member in members]

@@ -8,6 +8,7 @@ from typing import Any
 from civility.classifier import Classifier
 from civility.combine.members import recorded_data
 from civility.data.files import write_folder
+from civility.data.readers import Columns
 from civility.labelled import Labelled, optimistic
 from civility.recipe import Recipe
 from civility.report import Report, Scored
@@ -100,7 +101,9 @@ def leave(
     return report
 
 
-def recipe_of(kind: str, targets: Sequence[str], files: Sequence[str], labels: Sequence[str], policy: str) -> Recipe:
+def recipe_of(
+    kind: str, targets: Sequence[str], labels: Sequence[str], files: Sequence[str], columns: Columns, policy: str
+) -> Recipe:
     """Return the recipe that stands in the run directory: of the first run but for its model, which is what was made.
 
     By it the validation comments can be split off again. Where files were given in their stead, these are its
@@ -110,8 +113,8 @@ def recipe_of(kind: str, targets: Sequence[str], files: Sequence[str], labels: S
     ----------
     kind : ensemble or soup
     targets : of the members
-    files : labelled comments that were given
     labels : (L,) the label axis
+    files, columns : labelled comments that were given, and their columns of text and id
     policy : of the thresholds; empty: the first run's, or F1
     """
     run = RunDirectory.find(Path(targets[0]))
@@ -119,6 +122,10 @@ def recipe_of(kind: str, targets: Sequence[str], files: Sequence[str], labels: S
     changes: dict[str, object] = {"model.name": name, "model.revision": ""}
     if files:
         changes |= {"data.files": [], "data.validation": list(files), "data.labels": list(labels)}
+        changes |= {"data.folds": 0, "data.pseudo_labels": [], "data.augmentation": []}
+        changes |= {
+            key: name for key, name in (("data.text_column", columns.text), ("data.id_column", columns.id)) if name
+        }
     if policy:
         changes["evaluation.policy"] = policy
     return Recipe.load(str(run.recipe) if run else "baseline", changes)

@@ -85,7 +85,7 @@ def soup(
         check_one_validation(targets)
     first = _load(targets[0])
     labels = first.classifier.labels
-    recipe = recipe_of("soup", targets, files, labels, cooking.policy)
+    recipe = recipe_of("soup", targets, labels, files, columns, cooking.policy)
     policies = parse_policies(recipe.evaluation.policy, labels)
     labelled = common_comments(targets, labels, files, columns)
     labelled = replace(labelled, notes=(*notes, *labelled.notes))
