@@ -151,6 +151,15 @@ def test_the_seed_may_vary_only_where_the_split_does_not(tmp_path: Path) -> None
     assert read(tmp_path, seeds, data__validation=["validation.csv"]).size == 2
 
 
+def test_trials_of_several_losses_are_not_scored_by_their_loss(tmp_path: Path) -> None:
+    text = '[space]\n"training.loss" = ["bce", "focal"]'
+    assert 'training.loss: changes the loss, and training.metric = "loss"' in refusal(
+        tmp_path, text, training__metric="loss"
+    )
+    assert read(tmp_path, text).size == 2
+    assert read(tmp_path, "[space]\n" + RATE, training__metric="loss").size is None
+
+
 def test_a_file_that_is_not_there_or_no_toml_is_told(tmp_path: Path) -> None:
     recipe = Recipe.load("baseline", FILES)
     with pytest.raises(UserError, match=r"none\.toml: no such file"):

@@ -30,6 +30,7 @@ _FIXED = {
     "training.metric": "all trials are scored by the same metric",
     **dict.fromkeys(("training.device", "training.deterministic", "training.threads"), _ONE_PROCESS),
 }
+_OF_THE_LOSS = ("training.loss", "training.weight_power")
 _STEP_TOLERANCE = 1e-9
 
 
@@ -178,6 +179,7 @@ def read_space(path: Path, recipe: Recipe) -> Space:
         raise UserError(f"{path}: [space] is empty: expected at least one setting to vary", _REMEDY)
     space = Space(search, tuple(_dimension(path, key, value, recipe) for key, value in varied.items()))
     _refuse_other_split(path, space, recipe)
+    _refuse_other_loss(path, space, recipe)
     if search.sampler == "grid":
         _refuse_endless_grid(path, space)
     return space
@@ -313,6 +315,18 @@ def _refuse_other_split(path: Path, space: Space, recipe: Recipe) -> None:
             f"{path}: [space] seed: with each seed other comments would be held out, and {_COMMENTS}",
             f"fix the split: --set data.split_seed={recipe.seed}",
         )
+
+
+def _refuse_other_loss(path: Path, space: Space, recipe: Recipe) -> None:
+    """Refuse to compare losses that are not the same function: a smaller number would be another yardstick."""
+    if recipe.training.metric != "loss":
+        return
+    for dimension in space.dimensions:
+        if dimension.key in _OF_THE_LOSS or dimension.key.startswith("loss."):
+            raise UserError(
+                f'{path}: [space] {dimension.key}: changes the loss, and training.metric = "loss" scores trials by it',
+                "score them by another metric: --set training.metric=macro_roc_auc",
+            )
 
 
 def _refuse_endless_grid(path: Path, space: Space) -> None:
