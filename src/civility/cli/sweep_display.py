@@ -145,6 +145,8 @@ def print_result(console: Console, result: SweepResult, directory: SweepDirector
     """Print what a sweep came to, what that is worth, and what to do next."""
     if console.is_terminal:
         console.print(table(result))
+    else:
+        console.print(f"\n  {counts(result)}")
     console.print()
     for sentence in verdict(result):
         for line in textwrap.wrap(sentence, _WIDTH - 2, break_long_words=False, break_on_hyphens=False):
