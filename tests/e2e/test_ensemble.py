@@ -89,6 +89,11 @@ def test_ranks_and_links(civility: Run, trained: Path, linear: Path, tmp_path: P
     alone = np.concatenate([classifier.score([text]) for text in TEXTS])
     np.testing.assert_allclose(classifier.score(TEXTS), alone, atol=1e-5)
     assert set(classifier.policies.values()) == {"recall>=0.9"}
+    logits = classifier.logits(TEXTS)
+    assert civility("thresholds", out, "--calibrate").code == 0  # writes the folder anew: the links still lead there
+    again = Classifier.load(out)
+    np.testing.assert_array_equal(again.logits(TEXTS), logits)
+    assert set(again.policies.values()) == {"f1"}
 
 
 def test_folders_are_combined_on_comments_that_are_given(
