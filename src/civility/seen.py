@@ -45,6 +45,8 @@ def seen_by(target: str, texts: Sequence[str]) -> tuple[Seen | None, str]:
         return None, f"{target} is no run directory, which would tell what it was trained on"
     try:
         recorded = run.read_environment()["data"]
+        if not recorded["training"]["digest"]:
+            return None, f"{target} is made of classifiers that were trained on different comments"
         recipe = Recipe.load(str(run.recipe))
         data = prepare(recipe.wanted)
         trained_unchanged = recorded["training"]["digest"] == data.training.digest
