@@ -167,6 +167,14 @@ def test_a_log_has_a_line_for_each_thing_that_is_new() -> None:
     assert "trial 0000" not in log, "what was done before is told again"
 
 
+def test_what_is_left_is_of_waiting_trials_and_of_those_under_way() -> None:
+    result = make_result()
+    took = [one.seconds for one in result.trials if one.state in ("finished", "pruned")]
+    known = [seconds for seconds in took if seconds is not None]
+    assert result.seconds_left == pytest.approx(10 * sum(known) / len(known) + 340)
+    assert make_result(0).seconds_left is None
+
+
 def test_the_table_has_what_is_under_way_first_and_marks_the_best() -> None:
     result, out = make_result(), io.StringIO()
     Console(file=out, width=100).print(table(result))

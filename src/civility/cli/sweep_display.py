@@ -47,7 +47,7 @@ class SweepDisplay:
         """Draw how the sweep stands now."""
         if self._console.is_terminal:
             if self._live is None:
-                self._live = Live(console=self._console, auto_refresh=False, transient=True)
+                self._live = Live(console=self._console, auto_refresh=False)
                 self._live.start()
             self._live.update(table(result), refresh=True)
             return
@@ -93,7 +93,7 @@ class SweepDisplay:
 def table(result: SweepResult) -> Table:
     """Return the trials as a table that fits a terminal: those under way, then the best, then the newest others."""
     names = short_names(result.space)
-    found = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title=counts(result), title_justify="left")
+    found = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title=_title(result), title_justify="left")
     found.add_column("  trial", no_wrap=True)
     found.add_column(" · ".join(names.values()), overflow="fold", ratio=1)
     for name in ("epoch", "best", "left", "state"):
@@ -111,6 +111,11 @@ def table(result: SweepResult) -> Table:
     if rest > 0:
         found.add_row("", f"and {rest} more", style="dim")
     return found
+
+
+def _title(result: SweepResult) -> str:
+    left = result.seconds_left
+    return f"  {counts(result)}" + (f" · about {_clock(left)} left" if left else "")
 
 
 def _epochs(trial: TrialLine) -> str:
@@ -143,10 +148,6 @@ def _clock(seconds: float | None) -> str:
 
 def print_result(console: Console, result: SweepResult, directory: SweepDirectory) -> None:
     """Print what a sweep came to, what that is worth, and what to do next."""
-    if console.is_terminal:
-        console.print(table(result))
-    else:
-        console.print(f"\n  {counts(result)}")
     console.print()
     for sentence in verdict(result):
         for line in textwrap.wrap(sentence, _WIDTH - 2, break_long_words=False, break_on_hyphens=False):

@@ -103,6 +103,17 @@ class SweepResult(Part):
         return sum(one.state == state for one in self.trials)
 
     @property
+    def seconds_left(self) -> float | None:
+        """About how long the rest takes, by the mean of the trials that ended, on as many workers as are at it."""
+        ended = [one.seconds for one in self.trials if one.state in ("finished", "pruned") and one.seconds]
+        if not ended:
+            return None
+        running = self.num("unfinished")
+        waiting = self.num_planned - len(self.trials)
+        under_way = sum(one.seconds_left or 0.0 for one in self.trials if one.state == "unfinished")
+        return (waiting * sum(ended) / len(ended) + under_way) / max(1, running)
+
+    @property
     def standard_error(self) -> float | None:
         """Of the best trial's score, from its 95 % interval; None where it has none."""
         best = self.ranked[0] if self.ranked else None

@@ -142,7 +142,7 @@ def _lead(task: "Task", num_jobs: int, command: list[str]) -> None:
                     on_look=lambda: display.show(look()),
                 )
                 result = look()
-                display.show(result)
+        display.show(result)
     finally:
         display.close()
     if trouble is not None and _is_open(result):
