@@ -47,7 +47,6 @@ def test_a_sweep_names_the_best_and_its_recipe_is_one(
         ([], "error: no training data\n       give --data FILE"),
         (["--trials", "0"], "'0': expected a whole number from 1 up"),
         (["--data", "x.csv", "--set", "training.epoch=3"], "unknown setting training.epoch"),
-        (["--data", "x.csv", "--set", "data.labels=[]", "--set", "model.name=tf-idf"], "a sweep trains transformers"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_made(

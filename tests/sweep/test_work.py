@@ -151,6 +151,21 @@ def weights(run: RunDirectory) -> bytes:
     return (run.classifier / "model.safetensors").read_bytes()
 
 
+def test_a_model_without_epochs_is_swept_by_its_report(small: Small) -> None:
+    text = '[sweep]\nsampler = "grid"\n[space]\n"linear.c" = [0.01, 10.0]\n'
+    task = small.task(text=text, trials=None, model__name="tf-idf")
+    result = small.sweep(task)
+    assert [one.state for one in result.trials] == ["finished", "finished"]
+    for one in result.trials:
+        report = task.directory.trial(one.number).reports / "validation.json"
+        macro = json.loads(report.read_text(encoding="utf-8"))["macro"]["roc_auc"]
+        assert (one.best, one.low, one.high) == (macro["value"], macro["low"], macro["high"])
+    assert len({one.best for one in result.trials}) == 2
+    assert Recipe.load(str(task.directory.best)).model.name == "tf-idf"
+    by_loss = small.sweep(small.task("loss", text=text, trials=1, model__name="tf-idf", training__metric="loss"))
+    assert "loss is not measured of a model that is fitted without epochs" in by_loss.trials[0].why
+
+
 def test_the_number_of_trials_is_the_study_s(small: Small) -> None:
     grid = small.task(text=GOOD_THEN_BAD.format("")).space
     assert number_of_trials(None, grid) == 2

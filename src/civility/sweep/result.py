@@ -65,9 +65,10 @@ def best_recipe(result: SweepResult, recipe: Recipe) -> str:
     """Return the recipe of the best trial as TOML, every setting written out; there has to be one."""
     best = result.ranked[0]
     score = f"{METRIC_WORDS[result.metric]} {best.best:.4f}"
+    epoch = f" in epoch {best.best_epoch}" if best.best_epoch else ""
     return (
         f"# The best of {len(result.ranked)} finished trials of the sweep {result.name}: trial {best.number:04d}, "
-        f"{score} in epoch {best.best_epoch}.\n"
+        f"{score}{epoch}.\n"
         "# It was chosen on the comments that it is scored on, so the score is optimistic: see sweep.md.\n\n"
         + with_settings(recipe, best.settings, "the best trial").to_toml()
     )

@@ -153,18 +153,24 @@ def _is_of_the_machine(error: BaseException | None) -> bool:
 
 def _tell_result(claim: Claim, run: RunDirectory, metric: str) -> None:
     """Tell the score of the best epoch, by the run's own log: the same whoever trained it, and in how many lives."""
-    best = [line for line in run.read_metrics() if line["kind"] == "epoch" and line["best"]][-1]
-    claim.note(seconds=_seconds_of(run), interval=interval_of(run.reports / f"{OWN_REPORT}.json", metric))
-    claim.end("finished", score_in(best["validation"], metric))
+    score, interval = judged(run.reports / f"{OWN_REPORT}.json", metric)
+    if run.metrics.is_file():
+        best = [line for line in run.read_metrics() if line["kind"] == "epoch" and line["best"]][-1]
+        score = score_in(best["validation"], metric)
+    claim.note(seconds=_seconds_of(run), interval=interval)
+    if score is None:
+        claim.note(why=f"{metric} is not measured of a model that is fitted without epochs")
+    claim.end("finished" if score is not None else "failed", score)
 
 
-def interval_of(report: Path, metric: str) -> tuple[float, float] | None:
-    """Return the 95 % interval of a macro metric in a run's own report, or None where it has none."""
+def judged(report: Path, metric: str) -> tuple[float | None, tuple[float, float] | None]:
+    """Return a macro metric and its 95 % interval in a run's own report; None for what it has not."""
     try:
-        estimate = json.loads(report.read_text(encoding="utf-8"))["macro"][metric.removeprefix("macro_")]
-        return float(estimate["low"]), float(estimate["high"])
+        found = json.loads(report.read_text(encoding="utf-8"))["macro"][metric.removeprefix("macro_")]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None, None
+    between = None if found["low"] is None or found["high"] is None else (float(found["low"]), float(found["high"]))
+    return found["value"], between
 
 
 def _seconds_of(run: RunDirectory) -> float:

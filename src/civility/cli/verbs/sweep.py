@@ -11,7 +11,6 @@ from civility.cli.arguments import add_verb, at_least_one
 from civility.errors import UserError
 
 if TYPE_CHECKING:
-    from civility.recipe import Recipe
     from civility.sweep.document import SweepResult
     from civility.sweep.work import Task
 
@@ -104,7 +103,6 @@ def run(options: Namespace, command: list[str]) -> None:
 
     num_trials = number_of_trials(options.trials, space)
     task = Task(recipe, space, SweepDirectory(Path(options.out)), num_trials, options.storage, command)
-    _refuse_unfit_model(recipe)
     if options.worker:
         _work(task)
     else:
@@ -152,13 +150,6 @@ def _lead(task: "Task", num_jobs: int, command: list[str]) -> None:
 
 def _is_open(result: "SweepResult") -> bool:
     return bool(result.num("unfinished")) or len(result.trials) < result.num_planned
-
-
-def _refuse_unfit_model(recipe: "Recipe") -> None:
-    if recipe.model.name == "tf-idf":
-        raise UserError(
-            'model.name = "tf-idf": a sweep trains transformers, epoch by epoch', "train the linear model by itself"
-        )
 
 
 def _changes(options: Namespace) -> dict[str, object]:
