@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from civility.compare import Question, compare
+from civility.compare.scoring import _told_once
 from civility.compare.sources import find_targets
 from civility.errors import UserError
 
@@ -127,3 +128,8 @@ def test_a_report_may_have_dots_in_its_name(tmp_path: Path) -> None:
     names = [write_scored(tmp_path, f"run.v{i}.json", targets, make_scores(targets, 0.2, i)) for i in range(2)]
     assert names[0].endswith("run.v0.json.json")
     assert compare(names).num_comments == 40
+
+
+def test_a_note_is_told_once_with_the_names_that_it_is_of() -> None:
+    notes = [("a", "of the file"), ("a", "seen"), ("b", "of the file"), ("b", "seen"), ("c", "of the file")]
+    assert _told_once(notes, 3) == ["of the file", "a, b: seen"]

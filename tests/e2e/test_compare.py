@@ -77,6 +77,7 @@ def test_other_validation_comments_are_refused_unless_a_file_is_given(
     warned = [note for note in document["notes"] if "trained on" in note]
     assert warned[0].startswith(f"{one}: 50 of 200 comments are among those that the run was trained on")
     assert any(note.startswith(f"{trained}: ") for note in warned), "each run for itself"
+    assert f"{trained / 'classifier'}: is no run directory, so nothing tells whether it was trained on" in warned[-1]
     own, classifier = (row["metrics"]["roc_auc"]["macro"]["mean"] for row in document["rows"][1:])
     assert own == classifier, "a run is scored by its classifier"
     assert own != document["rows"][0]["metrics"]["roc_auc"]["macro"]["mean"]

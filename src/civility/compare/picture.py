@@ -37,8 +37,8 @@ def to_svg(comparison: Comparison) -> str:
     parts, y, columns = [], _TOP, 1
     for metric in comparison.metrics:
         if len(comparison.metrics) > 1:
-            parts.append(svg.text(METRIC_NAMES[metric], (_EDGE, y), "head"))
-            y += 8
+            y += 14
+            parts.append(svg.text(METRIC_NAMES[metric], (_EDGE, y - 8), "head"))
         panels = list(_panels(comparison, metric))
         for start in range(0, len(panels), _IN_A_BAND):
             band = panels[start : start + _IN_A_BAND]

@@ -1,6 +1,5 @@
 """Scoring what was named on one labelled file, for runs that were validated on different comments."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,6 +11,8 @@ from civility.errors import UserError
 from civility.labelled import read_labelled
 from civility.metrics.thresholds import DEFAULT_THRESHOLD
 from civility.report.scores import Scores
+
+_UNKNOWN = "is no run directory, so nothing tells whether it was trained on some of these comments"
 
 
 def score_on(
@@ -60,6 +61,8 @@ def score_on(
         scores = Scores(*identity, calibrated, honest_scores=calibrated)
         sources.append(Source(target, scores, np.array(cuts, dtype=np.float32)))
         notes += [(target.name, note) for note in labelled.notes]
+        if target.run is None:
+            notes.append((target.name, _UNKNOWN))
     return sources, _told_once(notes, len(targets))
 
 
@@ -68,7 +71,8 @@ def _telling(on_scored: Callable[[str, int, int], None], name: str, total: int) 
 
 
 def _told_once(notes: Sequence[tuple[str, str]], num_targets: int) -> list[str]:
-    """Return the notes; one that is the same of all is of the file, any other opens with the name that it is of."""
-    counts = Counter(note for _, note in notes)
-    told = [note if counts[note] == num_targets else f"{name}: {note}" for name, note in notes]
-    return list(dict.fromkeys(told))
+    """Return each note once, behind the names that it is of; one that is the same of all is of the file."""
+    names: dict[str, list[str]] = {}
+    for name, note in notes:
+        names.setdefault(note, []).append(name)
+    return [note if len(own) == num_targets else f"{', '.join(own)}: {note}" for note, own in names.items()]
