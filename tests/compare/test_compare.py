@@ -211,6 +211,18 @@ def test_a_copy_of_a_run_is_no_second_seed(tmp_path: Path) -> None:
         assert {each.verdict for each in _differences(found)} == {"no difference shown"}
 
 
+def test_a_combination_of_runs_is_a_row_of_its_own_that_has_no_seed(tmp_path: Path) -> None:
+    targets = make_targets()
+    names = [
+        write_run(tmp_path / name, targets, make_scores(targets, 0.2, i), seed=i, model__name=model)
+        for i, (name, model) in enumerate((("a", "m"), ("b", "m"), ("c", "soup of a, b")))
+    ]
+    (tmp_path / "c" / "environment.json").write_text('{"combination": {"kind": "soup"}}', encoding="utf-8")
+    found = compare(names)
+    assert [[run.seed for run in row.runs] for row in found.rows] == [[0, 1], [None]]
+    assert [row.settings for row in found.rows] == [{"model.name": "m"}, {"model.name": "soup of a, b"}]
+
+
 def test_other_training_comments_within_a_row_are_told(tmp_path: Path) -> None:
     targets = make_targets()
     names = [write_run(tmp_path / name, targets, make_scores(targets, 0.2, 1), seed=i) for i, name in enumerate("abc")]

@@ -40,6 +40,8 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
     environment = _environment(run)
     data = environment.get("data")
     training = data.get("training") if isinstance(data, dict) else None
+    if "combination" in environment:  # of several runs: its recipe is the first one's, but for the model
+        return RunFacts(name=target.name), {"model.name": recipe["model.name"]}
     facts = RunFacts(
         name=target.name,
         seed=int(recipe["seed"]),

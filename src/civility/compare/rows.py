@@ -53,7 +53,7 @@ def different_settings(groups: Sequence[Group]) -> list[dict[str, Setting]]:
     """Return, for each row, the settings in which rows differ, in the order of the recipe; none where unknown."""
     known = [group.settings for group in groups if group.settings]
     keys = list(dict.fromkeys(key for settings in known for key in settings))
-    differing = [key for key in keys if len({str(settings.get(key)) for settings in known}) > 1]
+    differing = [key for key in keys if len({str(settings[key]) for settings in known if key in settings}) > 1]
     return [{key: group.settings[key] for key in differing if key in group.settings} for group in groups]
 
 
