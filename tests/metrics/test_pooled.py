@@ -131,7 +131,7 @@ def test_the_spread_is_that_of_a_sample() -> None:
 
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("variances", [(1.0, 0.0, 0.0), (1.0, 0.3, 0.3), (1.0, 0.3, 4.0)])
-def test_without_a_difference_one_is_shown_in_about_5_percent(k: int, variances: tuple[float, float, float]) -> None:
+def test_without_a_difference_one_is_shown_in_at_most_5_percent(k: int, variances: tuple[float, float, float]) -> None:
     """The control of each: what takes the comments for the only noise errs far oftener, if seeds matter much."""
     rng = np.random.default_rng(k)
     trials, shown, shown_by_comments = 400, 0, 0
