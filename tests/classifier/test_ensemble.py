@@ -106,6 +106,11 @@ def test_it_is_calibrated_and_saved_as_any_classifier(encoder: Classifier, swapp
     )
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def test_links_refer_and_move_with_what_they_refer_to(tmp_path: Path) -> None:
     for place in (1, 2):
         folder = tmp_path / "here" / str(place)
@@ -119,7 +124,17 @@ def test_links_refer_and_move_with_what_they_refer_to(tmp_path: Path) -> None:
     shutil.move(tmp_path / "here", tmp_path / "there")
     again = Classifier.load(tmp_path / "there" / "both")
     np.testing.assert_array_equal(again.score(TEXTS), both.score(TEXTS))
+    member = Classifier.load(links_to := tmp_path / "there" / "1")
+    member.thresholds["toxic"] = 0.9
+    (links_to / "civility.json").write_text(member.sidecar.to_json(), encoding="utf-8")
+    Classifier.load(tmp_path / "there" / "both")  # a threshold of a member has no part in it
+    member.calibrate({"toxic": LabelCalibration("platt", 2.0, 1.0)}, "sha256:other")
+    (links_to / "civility.json").write_text(member.sidecar.to_json(), encoding="utf-8")
+    with pytest.raises(UserError, match=r"its member member 1 in .* has changed since .*\nmake the ensemble again"):
+        Classifier.load(tmp_path / "there" / "both")
     shutil.rmtree(tmp_path / "there" / "2")
+    shutil.rmtree(tmp_path / "there" / "1")
+    linear(seed=1).save(_made(tmp_path / "there" / "1"), "")
     with pytest.raises(UserError, match=r"its member member 2 is not in .*\nput it back, or make the ensemble again"):
         Classifier.load(tmp_path / "there" / "both")
 

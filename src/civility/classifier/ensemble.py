@@ -3,6 +3,7 @@
 Each member scores with its own tokens, length and calibration; what is averaged is a matter of choice.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.ranks import RankMap
 from civility.metrics.reliability import Floats
-from civility.sidecar import Kind
+from civility.sidecar import SIDECAR, Kind
 
 By = Literal["scores", "logits", "ranks"]
 BY: tuple[By, ...] = get_args(By)
@@ -133,6 +134,7 @@ class Ensemble:
                     "weight": self.weights[place - 1],
                     "folder": own if link is None else os.path.relpath(link.resolve(), folder.resolve()),
                     "is_link": link is not None,
+                    "digest": "" if link is None else digest_of(link),
                     "ranks": [one.to_json() for one in self.ranks[place - 1]] if self.ranks else [],
                 }
             )
@@ -177,7 +179,25 @@ def _place(folder: Path, entry: dict[str, Any], path: Path) -> Path:
             f"{path}: its member {entry['name']} is not in {place}",
             "put it back, or make the ensemble again without --link" if entry["is_link"] else "get the folder again",
         )
+    if entry["is_link"] and entry["digest"] != digest_of(place):
+        raise UserError(
+            f"{path}: its member {entry['name']} in {place} has changed since the ensemble was made: it was fitted to "
+            "other scores",
+            "make the ensemble again; without --link it keeps copies",
+        )
     return place
+
+
+def digest_of(folder: Path) -> str:
+    """Return a sha256 of what in a classifier folder decides its scores: all but thresholds and words for people."""
+    state = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".safetensors", ".json") and path.name != SIDECAR:
+            with path.open("rb") as file:
+                state.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    if (folder / SIDECAR).is_file():
+        state.update(json.dumps(json.loads((folder / SIDECAR).read_text(encoding="utf-8"))["calibration"]).encode())
+    return f"sha256:{state.hexdigest()}"
 
 
 def _normalised(weights: Sequence[float]) -> tuple[float, ...]:
