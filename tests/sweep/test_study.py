@@ -122,6 +122,23 @@ def test_one_trial_too_many_waits_until_more_are_wanted(tmp_path: Path) -> None:
         assert [line.number for line in study.lines()] == [0, 1]
 
 
+def test_a_folder_may_be_renamed(tmp_path: Path) -> None:
+    with opened(tmp_path / "before", space()) as study:
+        assert finish(study, 2) == 0
+    (tmp_path / "before").rename(tmp_path / "after")
+    with opened(tmp_path / "after", space()) as study:
+        assert finish(study, 2) == 1
+
+
+def test_a_run_that_the_study_does_not_know_is_not_taken_for_a_trial(tmp_path: Path) -> None:
+    with opened(tmp_path, space()) as study:
+        (tmp_path / "trials" / "0000").mkdir()
+        (tmp_path / "trials" / "0000" / "recipe.toml").write_text("", encoding="utf-8")
+        with pytest.raises(UserError, match="0000: there is a run already, of which the study knows nothing"):
+            finish(study, 1)
+        assert study.lines() == ()
+
+
 def test_the_same_epoch_is_told_once(tmp_path: Path) -> None:
     with opened(tmp_path, space()) as study:
         with study.claim(1) as claim:

@@ -13,7 +13,7 @@ from civility.errors import Interrupted, UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.sweep.document import SweepResult
-from civility.sweep.work import Comments, number_of_trials, watching
+from civility.sweep.work import Comments, number_of_trials, sweep, watching
 from civility.train import train
 
 from .conftest import RATES, Small
@@ -145,6 +145,20 @@ def test_ctrl_c_saves_and_names_the_command_and_the_sweep_goes_on_to_the_same_we
     assert weights(cut.directory.trial(1)) == weights(whole.directory.trial(1))
     assert weights(cut.directory.trial(1)) != weights(whole.directory.trial(0))
     assert [life["from"] for life in cut.directory.trial(1).read_environment()["resumed"]] == ["step-000005"]
+
+
+def test_a_worker_whose_starter_is_gone_saves_and_ends(small: Small) -> None:
+    task, steps = small.task(trials=1), [0]
+    with pytest.raises(Interrupted, match="trial 0000: stopped after step"):
+        sweep(
+            task,
+            Comments(),
+            listen=lambda result: steps.append(result.trials[0].step),
+            is_orphan=lambda: max(steps) > 0,
+        )
+    run = task.directory.trial(0)
+    assert not run.is_finished
+    assert run.checkpoint_folders()
 
 
 def weights(run: RunDirectory) -> bytes:

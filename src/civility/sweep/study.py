@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -77,12 +77,14 @@ def _pruner(search: Search) -> optuna.pruners.BasePruner:
     return optuna.pruners.MedianPruner(search.warmup_trials, search.warmup_epochs)
 
 
-def _distribution(dimension: Dimension) -> BaseDistribution:
+def _draw(trial: Trial, dimension: Dimension) -> Scalar:
+    """Return the value of a trial in one dimension: drawn at the first time, looked up later."""
     if isinstance(dimension, Choices):
-        return CategoricalDistribution(dimension.names)
+        return str(trial.suggest_categorical(dimension.key, dimension.names))
+    low, high, log = dimension.low, dimension.high, dimension.log
     if dimension.whole:
-        return IntDistribution(int(dimension.low), int(dimension.high), dimension.log, int(dimension.step or 1))
-    return FloatDistribution(dimension.low, dimension.high, dimension.log, dimension.step)
+        return trial.suggest_int(dimension.key, int(low), int(high), step=int(dimension.step or 1), log=log)
+    return trial.suggest_float(dimension.key, low, high, step=dimension.step, log=log)
 
 
 @dataclass(eq=False)
@@ -168,15 +170,20 @@ class Study:
             # Another folder's worker was quicker. It waits to be asked for again, where more trials are wanted.
             trial.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
             return None
+        run = self.directory.trial(trial.number)
+        if run.is_begun:
+            trial.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            raise UserError(
+                f"{run.path}: there is a run already, of which the study knows nothing",
+                "name the study's own folder, or begin another sweep with another --out",
+            )
         lock = stack.enter_context(self.directory.claimed(trial.number))
         trial.set_user_attr(_DIRECTORY, self._place)
         return self._claimed(trial, lock)
 
     def _claimed(self, trial: Trial, lock: Lock) -> Claim:
         self._study.sampler = _sampler(self.space, trial.number)
-        point: dict[str, Scalar] = {}
-        for dimension in self.space.dimensions:
-            point[dimension.key] = trial._suggest(dimension.key, _distribution(dimension))
+        point = {dimension.key: _draw(trial, dimension) for dimension in self.space.dimensions}
         return Claim(trial.number, self.space.settings(point), lock, trial, self._study.pruner)
 
     def lines(self) -> tuple[TrialLine, ...]:
@@ -250,7 +257,8 @@ def open_study(
         store = optuna.storages.RDBStorage(storage or directory.storage, engine_kwargs=options)
         study = optuna.create_study(
             storage=store,
-            study_name=directory.path.resolve().name,
+            # In a database of several sweeps by the folder's name; in its own, so that the folder may be renamed.
+            study_name=directory.path.resolve().name if storage else "sweep",
             direction="maximize" if rises else "minimize",
             pruner=_pruner(space.search),
             load_if_exists=True,
