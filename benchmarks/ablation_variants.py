@@ -16,6 +16,7 @@ BASE = {
 
 VARIANTS: dict[str, dict[str, str]] = {
     "baseline": {},
+    "linear": {"model.name": "tf-idf"},
     # losses: what to do about rare labels
     "bce": {"training.loss": "bce"},
     "pos_weight": {"training.loss": "pos_weight_bce"},
@@ -38,7 +39,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "epochs_4": {"training.epochs": "4"},
     # optimisers
     "muon": {"training.optimizer": "muon"},
-    "adafactor": {"training.optimizer": "adafactor"},
+    "adafactor": {"training.optimizer": "adafactor", "training.learning_rate": "3e-3"},  # a share of each weight's size
     "schedule_free": {"training.optimizer": "schedule_free", "training.schedule": "constant"},
     "beta2_98": {"training.adam_beta2": "0.98"},
     "decay_on_matrices": {"training.weight_decay_on": "matrices"},
