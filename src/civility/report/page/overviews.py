@@ -105,7 +105,8 @@ def training_auc(training: TrainingCurves) -> Drawing:
         svg.text("each label", (frame.left + 6, frame.top + 22), "side muted"),
     ]
     best = next((e.macro_roc_auc for e in lines if e.epoch == training.best_epoch), None)
-    tells = f"Macro ROC AUC over {len(lines)} epochs; the best is epoch {training.best_epoch} with {fixed(best, 4)}."
+    kept = f"epoch {training.best_epoch}, which was kept, has {fixed(best, 4)}"
+    tells = f"Macro ROC AUC over {len(lines)} epochs; {kept}."
     return Drawing("".join(parts), _WIDE, _HIGH, tells)
 
 
