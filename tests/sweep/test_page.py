@@ -188,3 +188,11 @@ def test_the_table_has_what_is_under_way_first_and_marks_the_best() -> None:
     assert f"{result.ranked[0].number:04d}" in second
     assert "0.9843 *" in second
     assert "and 16 more" in out.getvalue()
+
+
+def test_trials_without_epochs_have_no_curve_of_them() -> None:
+    result = make_result()
+    assert "By epoch" in to_html(result)
+    without = to_html(of(result, trials=tuple(one.model_copy(update={"scores": {}}) for one in result.trials)))
+    assert "By trial" in without
+    assert "By epoch" not in without

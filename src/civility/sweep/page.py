@@ -57,8 +57,10 @@ def _history(result: SweepResult) -> Section:
         "<b>Blue</b> has finished, <b>hollow</b> was pruned or is under way, a cross failed, <b>orange</b> is the "
         "best, with its 95 % interval, and the best so far.</p>"
     )
-    pair = figure(drawings.history(result), "By trial") + figure(drawings.by_epoch(result), "By epoch")
-    return Section("history", "History", f'{body}<div class="pair">{pair}</div>')
+    charts = figure(drawings.history(result), "By trial")
+    if any(one.scores for one in result.trials):  # a linear model has no epochs
+        charts += figure(drawings.by_epoch(result), "By epoch")
+    return Section("history", "History", f'{body}<div class="pair">{charts}</div>')
 
 
 def _importance(result: SweepResult) -> Section:
