@@ -109,6 +109,10 @@ def test_what_cannot_go_together_is_refused_before_anything_is_written(small: Sm
     with pytest.raises(UserError, match=r'training\.optimizer = "schedule_free" with training\.schedule = "linear"'):
         small.train(tmp_path / "run", training__optimizer="schedule_free")
     assert not (tmp_path / "run").exists()
+    thawing = {**CHOICES["schedule_free"], "regularization__unfreeze_fraction": 0.5}
+    with pytest.raises(UserError, match=r"unfreeze_fraction = 0\.5: layers that thaw later would take steps"):
+        small.train(tmp_path / "run", **thawing)
+    assert not (tmp_path / "run").exists()
     with pytest.raises(UserError, match="schedule") as at:
         small.train(tmp_path / "run", training__warmup_steps=100)
     assert "the warm-up of 100 steps leaves nothing of the run" in at.value.message

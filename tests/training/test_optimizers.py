@@ -168,6 +168,26 @@ def test_the_mean_is_what_the_authors_put_into_the_model_for_an_evaluation() -> 
         assert torch.equal(one, means[name])
 
 
+@pytest.mark.parametrize(("name", "leaps"), [("schedule_free", True), ("adamw", False)])
+def test_what_joins_schedule_free_late_leaps_which_is_why_it_is_refused_with_unfreezing(name: str, leaps: bool) -> None:
+    model = torch.nn.Linear(1, 1)
+    groups = parameter_groups(model, weight_decay=0.0)
+    optimizer = build_schedule_free(groups, betas=BETAS, epsilon=EPSILON)
+    if name == "adamw":
+        optimizer = build_adamw(model, weight_decay=0.0, betas=BETAS, epsilon=EPSILON)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.01
+    before = model.bias.item()
+    for step in range(51):
+        model.weight.grad = torch.ones(1, 1)
+        model.bias.grad = torch.ones(1) if step == 50 else None
+        optimizer.step()
+    state = optimizer.state[model.bias]
+    moved = before - (state["z"] if leaps else model.bias).item()
+    # By its own first step: 1. By the steps of the group: sqrt((1 - 0.99 ** 51) / (1 - 0.99)).
+    assert moved / 0.01 == pytest.approx(((1 - 0.99**51) / 0.01) ** 0.5 if leaps else 1, rel=1e-3)
+
+
 def _muon(model: Any, **groups: Any) -> torch.optim.Optimizer:
     return build_muon(
         model,

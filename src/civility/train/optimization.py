@@ -28,6 +28,14 @@ def refuse_unfit_optimizer(recipe: Recipe) -> None:
             "it averages weights in the place of a decay of the learning rate",
             '--set training.schedule=constant, with a warm-up; or choose "adamw"',
         )
+    if settings.optimizer == "schedule_free" and recipe.regularization.unfreeze_fraction:
+        # Its correction of the mean of squared gradients counts the steps of a group, not of a parameter: what thaws
+        # at step k would take steps up to sqrt((1 - beta2 ** k) / (1 - beta2)) times too large.
+        raise UserError(
+            'training.optimizer = "schedule_free" with regularization.unfreeze_fraction = '
+            f"{recipe.regularization.unfreeze_fraction}: layers that thaw later would take steps many times too large",
+            "--set regularization.unfreeze_fraction=0, or choose another optimiser",
+        )
     if settings.optimizer == "schedule_free" and not settings.adam_beta1:
         raise UserError(
             'training.optimizer = "schedule_free" with training.adam_beta1 = 0: its average would have no weight',
