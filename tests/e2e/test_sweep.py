@@ -66,6 +66,13 @@ def test_a_mistake_in_the_space_is_told_with_what_was_meant(civility: Run, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_the_help_shows_nothing_that_nobody_types(civility: Run) -> None:
+    done = civility("sweep", "--help")
+    assert "--storage URL" in done.out
+    assert "--worker" not in done.out
+    assert "SUPPRESS" not in done.out
+
+
 def test_a_sweep_under_a_launcher_is_refused(
     civility: Run, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import shlex
-from argparse import Namespace
+from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ examples:
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting of the recipe"
     )
     # Of the processes that --jobs starts; nobody types it.
-    parser.add_argument("--worker", type=int, default=0, help="==SUPPRESS==")
+    parser.add_argument("--worker", type=int, default=0, help=SUPPRESS)
 
 
 def run(options: Namespace, command: list[str]) -> None:
