@@ -258,6 +258,20 @@ def test_what_is_there_and_was_asked_for_otherwise_is_refused(
     )
 
 
+def test_seeds_and_folds_do_not_share_a_folder(
+    with_seeds: tuple[Path, Done], on_folds: tuple[Path, Done], seeds: tuple[Member, ...], folds: tuple[Member, ...]
+) -> None:
+    for out, members, there, kind in (
+        (with_seeds[0], folds, "seed-42", "fold"),
+        (on_folds[0], seeds, "fold-1", "seed"),
+    ):
+        before = (out / "summary.json").read_bytes()
+        with pytest.raises(UserError) as caught:
+            several(members, out, begin="resume")
+        assert caught.value.message == f"{out}: holds {there}, and is not the folder of runs named {kind}-…"
+        assert (out / "summary.json").read_bytes() == before
+
+
 def test_scores_of_other_comments_are_not_taken_for_those_of_a_fold(
     on_folds: tuple[Path, Done], folds: tuple[Member, ...]
 ) -> None:

@@ -1,6 +1,7 @@
 """A folder of several runs that belong together: whether it can be one, and what was asked for there."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from civility.errors import UserError
@@ -29,6 +30,21 @@ def check_place_of_several(out: Path, begin: Begin) -> None:
         )
     if place.is_run:
         raise UserError(f"{out}: is a single run, not a folder of several", "choose another --out")
+
+
+def refuse_other_kind(out: Path, names: Collection[str]) -> None:
+    """Raise a UserError if a folder holds folds and these are seeds, or the other way round: one summary is for one."""
+    kinds = {name.partition("-")[0] for name in names}
+    others = sorted(
+        path.name
+        for path in out.glob("*-*")
+        if _MEMBER.fullmatch(path.name) and path.name.partition("-")[0] not in kinds
+    )
+    if others:
+        raise UserError(
+            f"{out}: holds {others[0]}, and is not the folder of runs named {' or '.join(sorted(kinds))}-…",
+            "choose another --out: seeds and folds have a summary each",
+        )
 
 
 def first_member(out: Path) -> RunDirectory | None:

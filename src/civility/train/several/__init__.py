@@ -18,7 +18,7 @@ from civility.recipe.members import Member
 from civility.report import Report
 from civility.report.pages import ReportFiles
 from civility.run import OWN_REPORT, Begin, RunDirectory
-from civility.run.several import check_place_of_several
+from civility.run.several import check_place_of_several, refuse_other_kind
 from civility.train import check, train
 from civility.train.facts import Listener
 from civility.train.resume import check_same_recipe
@@ -120,6 +120,7 @@ def check_several(
 def _turns(members: Sequence[Member], data: Sequence[PreparedData], out: Path, begin: Begin) -> list[Turn]:
     """Return what is to be done for each run; UserError where what is there belongs to something else."""
     check_place_of_several(out, begin)
+    refuse_other_kind(out, [member.name for member in members])
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError(
             "--seeds and --folds train one run after another in one process",
