@@ -130,6 +130,16 @@ def test_a_folder_may_be_renamed(tmp_path: Path) -> None:
         assert finish(study, 2) == 1
 
 
+@pytest.mark.parametrize("name", ["is it?", "a b#c", "100%41", "käse", "a&b=c?uri=false", "it's"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with opened(folder, space()) as study:
+        finish(study, 1)
+    assert (folder / "study.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name], "the study lies beside its folder"
+
+
 def test_a_run_that_the_study_does_not_know_is_not_taken_for_a_trial(tmp_path: Path) -> None:
     with opened(tmp_path, space()) as study:
         (tmp_path / "trials" / "0000").mkdir()

@@ -55,7 +55,10 @@ class SweepDirectory:
     @property
     def storage(self) -> str:
         """The address of the embedded study."""
-        return f"sqlite:///{self.path / 'study.db'}"
+        from sqlalchemy import URL
+
+        # Not put together by hand: what follows a question mark in a path would be taken for options.
+        return URL.create("sqlite", database=str(self.path / "study.db")).render_as_string()
 
     @property
     def trials(self) -> Path:
