@@ -69,6 +69,7 @@ def test_the_commands_that_tell_trials_apart_are_named() -> None:
     result = make_result()
     first = [f"sweeps/first/trials/{one.number:04d}" for one in result.ranked[:5]]
     assert next_steps(result, "sweeps/first")[0] == "civility compare " + " ".join(first)
+    assert next_steps(result, "my sweep")[1] == "civility train 'my sweep/best.toml' --seeds 3"
     assert next_steps(make_result(0)) == []
 
 

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from civility.data.parts import count
 from civility.report.words import one_line
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import METRIC_WORDS, SweepResult, TrialLine
@@ -156,7 +157,8 @@ def print_result(console: Console, result: SweepResult, directory: SweepDirector
         shares = " · ".join(f"{key} {share:.0%}" for key, share in result.importance.items())
         console.print(f"\n  importance   {shares}")
     if result.num("unfinished"):
-        console.print(f"\n  {result.num('unfinished')} trials are with other workers, or were cut and go on next time")
+        trials = count(result.num("unfinished"), "trial")
+        console.print(f"\n  with other workers, or cut and to be gone on with next time: {trials}")
     if result.ranked:
         best = result.ranked[0]
         console.print(f"\n  best         trial {best.number:04d}: {METRIC_WORDS[result.metric]} {score_words(best)}")

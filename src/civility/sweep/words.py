@@ -1,6 +1,7 @@
 """What a person is told of a sweep in words: names of settings, scores, and how far its result can be trusted."""
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -89,6 +90,6 @@ def next_steps(result: SweepResult, folder: str = "") -> list[str]:
     if not top:
         return []
     where = folder or result.name
-    runs = " ".join(f"{where}/trials/{number:04d}" for number in top)
+    runs = shlex.join(f"{where}/trials/{number:04d}" for number in top)
     commands = [f"civility compare {runs}"] if len(top) > 1 else []
-    return [*commands, f"civility train {where}/best.toml --seeds 3"]
+    return [*commands, f"civility train {shlex.quote(f'{where}/best.toml')} --seeds 3"]
