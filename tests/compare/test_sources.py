@@ -30,6 +30,17 @@ def test_one_is_nothing_to_compare(tmp_path: Path) -> None:
         assert error.remedy == "name two: civility compare runs/baseline runs/other"
 
 
+def test_the_summary_of_seeds_is_no_report(tmp_path: Path) -> None:
+    targets = make_targets(40)
+    runs = [write_run(tmp_path / "many" / f"seed-{i}", targets, make_scores(targets, 0.2, seed=i)) for i in (1, 2)]
+    summary = tmp_path / "many" / "summary.json"
+    summary.write_text('{"schema": 1}', encoding="utf-8")
+    error = _error(*runs, str(summary))  # as of many/*
+    assert error.message == f"{summary}: is no report, but lies beside the runs of a folder"
+    assert error.remedy == f"name the folder alone: {tmp_path / 'many'}"
+    assert len(find_targets([str(tmp_path / "many")])) == 2
+
+
 def test_other_comments_are_told(tmp_path: Path) -> None:
     targets = make_targets(40)
     scores = make_scores(targets, 0.2, seed=1)

@@ -52,7 +52,7 @@ def find_targets(names: Sequence[str]) -> list[Target]:
 
     Raises
     ------
-    UserError : a run has not reached its end
+    UserError : a run has not reached its end; a file beside runs, which sums them up
     """
     targets: list[Target] = []
     seen: dict[Path, bool] = {}  # each run's place, and whether it is of a folder
@@ -60,6 +60,10 @@ def find_targets(names: Sequence[str]) -> list[Target]:
         path = Path(name)
         run = RunDirectory.find(path)
         inner = _seeds_in(path) if run is None else []
+        if path.is_file() and _seeds_in(path.parent):
+            raise UserError(
+                f"{name}: is no report, but lies beside the runs of a folder", f"name the folder alone: {path.parent}"
+            )
         for each in inner or [path]:
             run = RunDirectory.find(each)
             if run is None and inner:
