@@ -104,6 +104,7 @@ WRONG = {
     "unknown table": ("[serch]\nsampler = 'tpe'\n[space]\n" + RATE, "unknown table [serch]"),
     "unknown way": ("[sweep]\nsampler = 'tpee'\n[space]\n" + RATE, "sweep.sampler = 'tpee': expected 'tpe', 'random'"),
     "unknown key of it": ("[sweep]\nsamplr = 'tpe'\n[space]\n" + RATE, "sweep.samplr (did you mean sampler?)"),
+    "no table of it": ("sweep = 3\n[space]\n" + RATE, "sweep = 3: expected a table [sweep]"),
     "wrong type of a choice": ('"training.epochs" = [1, "two"]', "training.epochs = 'two': expected a valid integer"),
     "impossible choice": ('"training.loss" = ["bce", "hinge"]', "training.loss = 'hinge': expected"),
     "impossible end": ('"training.learning_rate" = {low = 0.0, high = 1e-3}', "training.learning_rate = 0.0: expected"),
@@ -132,7 +133,7 @@ WRONG = {
 @pytest.mark.parametrize("text_and_told", WRONG.values(), ids=WRONG)
 def test_what_is_wrong_in_a_space_is_told(tmp_path: Path, text_and_told: tuple[str, str]) -> None:
     text, told = text_and_told
-    message = refusal(tmp_path, text if text.startswith("[") else f"[space]\n{text}\n")
+    message = refusal(tmp_path, text if "[space]" in text else f"[space]\n{text}\n")
     assert "space.toml" in message
     assert told in message
 

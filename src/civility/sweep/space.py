@@ -199,6 +199,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _read_search(path: Path, table: object) -> Search:
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: sweep = {table!r}: expected a table [sweep]", _REMEDY)
     try:
         return Search.model_validate(table)
     except ValidationError as error:
