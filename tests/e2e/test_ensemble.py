@@ -165,7 +165,20 @@ def test_mistakes_are_told(civility: Run, both: Path, trained: Path, linear: Pat
     assert not (tmp_path / "out").exists()
 
 
+def test_what_a_member_has_seen_is_told_with_its_name(
+    civility: Run, trained: Path, linear: Path, tmp_path: Path
+) -> None:
+    done = civility("ensemble", trained, linear, "--data", "civility:starter/held-out", "--out", tmp_path / "out")
+    told = [line for line in done.err.splitlines() if "comments are among those that the run was trained on" in line]
+    assert [line.startswith(f"warning: {name}: ") for name, line in zip((trained, linear), told, strict=True)] == [
+        True,
+        True,
+    ]
+
+
 def test_what_is_there_is_not_written_over(civility: Run, both: Path, trained: Path, linear: Path) -> None:
     done = civility("ensemble", trained, linear, "--out", both)
     assert done.code == 2
     assert "exists and is not empty: a run never writes over another" in done.err
+    assert "choose another --out, or remove the folder" in done.err
+    assert "--resume" not in done.err, "an ensemble has no such option"

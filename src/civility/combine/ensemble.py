@@ -92,7 +92,7 @@ def ensemble(
     members with unlike scales: van Aken et al. 2018 (ensembles for toxic comments), and common among competitors.
     """
     run = RunDirectory(out)
-    run.check_place("new")
+    run.check_free(can_go_on=False)
     check_targets(targets)
     _check_weights(averaging.weights, len(targets))
     if not files:

@@ -91,7 +91,7 @@ def leave(
     report = report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))
     run.create()
     with run.locked():
-        run.check_free()
+        run.check_free(can_go_on=False)
         run.remove_leftovers()
         run.write_recipe(recipe.to_toml())
         run.write_environment(_environment(combination, command))

@@ -97,8 +97,9 @@ def common_comments(
         check_one_validation(targets)
         return read_labelled(targets[0], (), labels, columns)
     labelled = read_labelled(targets[0], files, labels, columns)
-    notes = list(labelled.notes)
-    for target in targets[1:]:
+    of_first = set(notes_on_seen(targets[0], labelled.dataset))  # in which it is "the run": here there are several
+    notes = [note for note in labelled.notes if note not in of_first]
+    for target in targets:
         notes += (f"{target}: {note}" for note in notes_on_seen(target, labelled.dataset))
     return Labelled(labelled.dataset, labelled.files, tuple(notes), labelled.origin, is_own=False)
 

@@ -78,7 +78,7 @@ def soup(
     UserError : whatever the user can mend; nothing is written then
     """
     run = RunDirectory(out)
-    run.check_place("new")
+    run.check_free(can_go_on=False)
     check_targets(targets)
     first_recipe, notes = check_same_start(targets)
     if not files:

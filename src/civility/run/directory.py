@@ -52,11 +52,16 @@ class RunDirectory:
         elif begin == "new":
             self.check_free()
 
-    def check_free(self) -> None:
-        """Raise a UserError if the path is a file, or a folder that holds something."""
+    def check_free(self, *, can_go_on: bool = True) -> None:
+        """Raise a UserError if the path is a file, or a folder that holds something.
+
+        Parameters
+        ----------
+        can_go_on : whether who asks can go on with a run, or put it aside
+        """
         if self._entries():
             remedy = "choose another --out, or remove the folder"
-            if self.is_run:
+            if self.is_run and can_go_on:
                 remedy = "--resume goes on with it, --restart puts it aside; or choose another --out"
             raise UserError(f"{self.path}: exists and is not empty: a run never writes over another", remedy)
 
