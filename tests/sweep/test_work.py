@@ -13,6 +13,7 @@ from civility.errors import Interrupted, UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.sweep.document import SweepResult
+from civility.sweep.words import why_words
 from civility.sweep.work import Comments, number_of_trials, sweep, watching
 from civility.train import train
 
@@ -104,6 +105,22 @@ def test_a_trial_that_fails_is_told_and_the_sweep_goes_on(small: Small) -> None:
     assert "data.max_length = 4096" in failed.why
     assert "takes at most" in failed.why
     assert "data.max_length = 4096" in small.task().directory.markdown.read_text(encoding="utf-8")
+
+
+def test_a_file_that_one_trial_alone_names_fails_that_trial(small: Small, tmp_path: Path) -> None:
+    text = f'[sweep]\nsampler = "grid"\n[space]\n"data.pseudo_labels" = [[], ["{tmp_path}/nowhere.csv"]]\n'
+    result = small.sweep(small.task(text=text, trials=None))
+    assert sorted(one.state for one in result.trials) == ["failed", "finished"]
+    (failed,) = [one for one in result.trials if one.state == "failed"]
+    assert f"{tmp_path}/nowhere.csv: no such file" in failed.why
+
+
+def test_of_a_check_that_failed_it_is_told_which(small: Small) -> None:
+    text = '[sweep]\nsampler = "grid"\n[space]\n"training.warmup_steps" = [1, 400]\n'
+    result = small.sweep(small.task(text=text, trials=None))
+    (failed,) = [one for one in result.trials if one.state == "failed"]
+    assert why_words(failed).startswith("a check failed, so the run was not started: schedule: 8 steps of 32 comments")
+    assert "schedule: 8 steps of 32 comments" in small.task().directory.markdown.read_text(encoding="utf-8")
 
 
 def test_a_sweep_of_nothing_but_failures_ends(small: Small) -> None:

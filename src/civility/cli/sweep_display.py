@@ -21,6 +21,7 @@ from civility.sweep.words import (
     short_names,
     value_words,
     verdict,
+    why_words,
 )
 
 _WIDTH = 100
@@ -136,7 +137,7 @@ def _shown(result: SweepResult) -> list[TrialLine]:
 
 
 def _why(trial: TrialLine) -> str:
-    return f": {one_line(trial.why.splitlines()[0])}" if trial.why else ""
+    return f": {one_line(why_words(trial))}" if trial.why else ""
 
 
 def _clock(seconds: float | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from civility.report.markdown import code, plain
 from civility.sweep.document import METRIC_WORDS, SweepResult, TrialLine
-from civility.sweep.words import counts, next_steps, score_words, short_names, value_words, verdict
+from civility.sweep.words import counts, next_steps, score_words, short_names, value_words, verdict, why_words
 
 
 def to_markdown(result: SweepResult) -> str:
@@ -48,7 +48,7 @@ def _trials(result: SweepResult) -> str:
     for trial in in_order(result):
         values = [code(value_words(trial.settings[key])) if key in trial.settings else "" for key in names]
         epoch = f"{trial.best_epoch} of {len(trial.scores)}" if trial.scores else ""
-        note = f": {plain(trial.why.splitlines()[0])}" if trial.why else ""
+        note = f": {plain(why_words(trial))}" if trial.why else ""
         rows.append([f"{trial.number:04d}", score_words(trial), epoch, *values, trial.state + note])
     return _grid(["trial", "score", "best epoch", *(code(name) for name in names.values()), "state"], rows)
 

@@ -6,7 +6,7 @@ from civility.report.page.words import DASH, fixed, missing, name, percent, said
 from civility.sweep import drawings
 from civility.sweep.document import METRIC_WORDS, SweepResult, TrialLine
 from civility.sweep.markdown import in_order
-from civility.sweep.words import counts, next_steps, settings_words, short_names, value_words, verdict
+from civility.sweep.words import counts, next_steps, settings_words, short_names, value_words, verdict, why_words
 
 
 def to_html(result: SweepResult) -> str:
@@ -104,7 +104,7 @@ def _row(result: SweepResult, trial: TrialLine) -> list[str]:
     epoch = f"{trial.best_epoch} of {len(trial.scores)}" if trial.scores else DASH
     minutes = DASH if trial.seconds is None else fixed(trial.seconds / 60, 1)
     values = [said(value_words(trial.settings[key])) if key in trial.settings else DASH for key in result.space]
-    why = f'<span class="between">{said(trial.why.splitlines()[0])}</span>' if trial.why else ""
+    why = f'<span class="between">{said(why_words(trial))}</span>' if trial.why else ""
     return [
         f"<td>{trial.number:04d}</td>",
         score,

@@ -84,6 +84,12 @@ def _of_the_followers(result: SweepResult) -> str:
     )
 
 
+def why_words(trial: TrialLine) -> str:
+    """Return why a trial ended as it did, in one line: of a check that failed, which one; empty where none is known."""
+    first, *rest = [line.strip() for line in trial.why.splitlines()] or [""]
+    return f"{first}: {rest[0]}" if rest and not first.endswith((".", ":")) else first
+
+
 def next_steps(result: SweepResult, folder: str = "") -> list[str]:
     """Return the commands that tell the top trials apart: a paired comparison, and more seeds."""
     top = [one.number for one in result.ranked[:MOST_TOP]]

@@ -189,7 +189,13 @@ def _train(
     listen: Callable[[SweepResult], None],
 ) -> None:
     recipe = with_settings(task.recipe, claim.settings, f"trial {claim.number:04d}")
-    data = comments.of(recipe)
+    try:
+        data = comments.of(recipe)
+    except UserError as error:
+        comments.of(task.recipe)  # raises what is wrong with the files that all share; else it is of this trial's own
+        claim.note(why=error.message)
+        claim.end("failed")
+        return
 
     def tell() -> None:
         listen(gather(task.recipe, task.space, task.num_trials, study, data))
