@@ -27,6 +27,7 @@ from civility.train.doctor.data_checks import (
     check_texts,
     check_unknown_targets,
 )
+from civility.train.doctor.effect_checks import check_effect
 from civility.train.doctor.known_faults import check_versions, own_requirements
 from civility.train.doctor.machine_checks import check_disk, check_memory, check_precision
 from civility.train.doctor.model_checks import (
@@ -114,6 +115,7 @@ def checks_before_loading(
         check_versions(library_versions(), traits, needed=own_requirements()),
         *checks_of_the_comments(recipe.data.labels, data.training, data.validation),
         check_head(label_names(recipe.model.name, config), config.problem_type, labels),
+        *check_effect(recipe),
     ]
 
 
