@@ -46,6 +46,7 @@ def _readers(recipe: Recipe) -> dict[str, bool]:
         "schedule.start_share": schedule == "one_cycle",
         "regularization.ema_decay": other.average == "ema",
         "regularization.swa_start": other.average == "swa",
+        **{key: recipe.is_linear for key in recipe.flat() if key.startswith("linear.")},
         **dict.fromkeys(
             ("regularization.adversarial_size", "regularization.adversarial_start"), other.adversarial != "none"
         ),
