@@ -176,6 +176,15 @@ def test_what_a_member_has_seen_is_told_with_its_name(
     ]
 
 
+def test_comments_that_tell_nothing_are_refused(civility: Run, trained: Path, linear: Path, tmp_path: Path) -> None:
+    labels = "toxic,severe_toxic,obscene,threat,insult,identity_hate"
+    (tmp_path / "all.csv").write_text(f"id,comment_text,{labels}\na,hello,1,1,1,1,1,1\nb,bye,1,1,1,1,1,1\n")
+    done = civility("ensemble", trained, linear, "--data", tmp_path / "all.csv", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "all.csv: no label has both a positive and a negative comment: nothing can be measured" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_there_is_not_written_over(civility: Run, both: Path, trained: Path, linear: Path) -> None:
     done = civility("ensemble", trained, linear, "--out", both)
     assert done.code == 2

@@ -13,7 +13,7 @@ from civility.classifier import Classifier
 from civility.data.dataset import Dataset, Float32Array
 from civility.data.readers import Columns
 from civility.errors import UserError
-from civility.labelled import Labelled, notes_on_seen, read_labelled
+from civility.labelled import Labelled, notes_on_seen, read_labelled, why_no_threshold
 from civility.metrics.ranking import roc_auc
 from civility.run import RunDirectory, classifier_folder
 
@@ -91,12 +91,17 @@ def common_comments(
 
     Raises
     ------
-    UserError : without files: one is no run, or they were validated on different comments
+    UserError : without files: one is no run, or they were validated on different comments; with them: they tell nothing
     """
     if not files:
         check_one_validation(targets)
         return read_labelled(targets[0], (), labels, columns)
     labelled = read_labelled(targets[0], files, labels, columns)
+    if len(why_no_threshold(labelled.dataset)) == len(labels):
+        raise UserError(
+            f"{', '.join(files)}: no label has both a positive and a negative comment: nothing can be measured",
+            "give other labelled comments (--data)",
+        )
     of_first = set(notes_on_seen(targets[0], labelled.dataset))  # in which it is "the run": here there are several
     notes = [note for note in labelled.notes if note not in of_first]
     for target in targets:
