@@ -266,3 +266,14 @@ def test_a_run_reports_without_texts_if_that_is_asked_for(civility: Run, tiny_be
     assert shown
     assert {one["text"] for one in shown} == {""}
     assert {one["policy"] for one in report["labels"].values()} == {"flagged<=500 per 1000"}
+
+
+def test_a_finished_run_is_left_alone_and_another_recipe_is_refused(civility: Run, trained: Path) -> None:
+    written = (trained / "classifier" / "civility.json").stat().st_mtime_ns
+    done = civility("train", "--resume", "--out", trained)
+    assert (done.code, "there is nothing to go on with" in done.out) == (0, True)
+    done = civility("train", "--resume", "auto", "--set", "training.loss=focal", "--out", trained)
+    assert done.code == 2
+    assert "this is not the run that was begun" in done.err
+    assert "training.loss was 'pos_weight_bce', and is 'focal' now" in done.err
+    assert (trained / "classifier" / "civility.json").stat().st_mtime_ns == written

@@ -84,3 +84,24 @@ def _whole_number(text: str, least: int) -> int:
     if number < least:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least} up")
     return number
+
+
+def recipe_changes(options: Namespace) -> dict[str, object]:
+    """Return what ``--set``, ``--data``, ``--validation`` and ``--model`` change in a recipe, by ``section.key``."""
+    from civility.recipe import change_of
+
+    changes: dict[str, object] = dict(change_of(text) for text in options.set)
+    if options.data:
+        changes["data.files"] = options.data
+    if options.validation:
+        changes["data.validation"] = _share_or_files(options.validation)
+    if options.model:
+        changes["model.name"] = options.model
+    return changes
+
+
+def _share_or_files(values: list[str]) -> float | list[str]:
+    try:
+        return float(values[0]) if len(values) == 1 else values
+    except ValueError:
+        return values

@@ -134,7 +134,7 @@ def ensemble(
 
 def _check_weights(weights: Sequence[float], num: int) -> None:
     if weights and len(weights) != num:
-        raise UserError(f"--weights: {len(weights)} weights for {num} classifiers", "give one for each, in their order")
+        raise UserError(f"--weights: {len(weights)} given for {num} classifiers", "give one for each, in their order")
     if not all(math.isfinite(weight) and weight > 0 for weight in weights):
         shown = ", ".join(f"{weight:g}" for weight in weights)
         raise UserError(f"--weights {shown}: expected numbers above 0", "leave out a classifier that is not to count")

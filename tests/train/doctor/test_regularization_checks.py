@@ -26,6 +26,8 @@ def test_nothing_is_told_where_all_is_off() -> None:
         ({"r_drop": 1.0}, "R-Drop passes every comment twice"),
         ({"adversarial": "awp"}, "awp takes every step twice: about twice the time, and up to 2.0 GiB"),
         ({"adversarial": "fgm", "adversarial_start": 0.25}, "fgm takes every step twice from 25% of the steps on"),
+        ({"adversarial": "fgm", "unfreeze_fraction": 0.5}, "fgm takes every step twice from 50% of the steps on"),
+        ({"adversarial": "awp", "unfreeze_fraction": 0.5}, "awp takes every step twice: about"),
         ({"average": "swa"}, "swa keeps 1.0 GiB of averaged weights"),
     ],
 )

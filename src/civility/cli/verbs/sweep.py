@@ -7,7 +7,7 @@ from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import add_verb, at_least_one
+from civility.cli.arguments import add_verb, at_least_one, recipe_changes
 from civility.errors import UserError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def run(options: Namespace, command: list[str]) -> None:
     from civility.sweep.directory import SweepDirectory
     from civility.sweep.space import read_space
 
-    recipe = Recipe.load(options.recipe, _changes(options))
+    recipe = Recipe.load(options.recipe, recipe_changes(options))
     space = read_space(Path(options.space), recipe)
     if not recipe.data.files:
         raise UserError("no training data", "give --data FILE, or data.files in the recipe")
@@ -150,24 +150,3 @@ def _lead(task: "Task", num_jobs: int, command: list[str]) -> None:
 
 def _is_open(result: "SweepResult") -> bool:
     return bool(result.num("unfinished")) or len(result.trials) < result.num_planned
-
-
-def _changes(options: Namespace) -> dict[str, object]:
-    """Return what the options change in the recipe, ``{"section.key": value}``."""
-    from civility.recipe import change_of
-
-    changes: dict[str, object] = dict(change_of(text) for text in options.set)
-    if options.data:
-        changes["data.files"] = options.data
-    if options.validation:
-        changes["data.validation"] = _share_or_files(options.validation)
-    if options.model:
-        changes["model.name"] = options.model
-    return changes
-
-
-def _share_or_files(values: list[str]) -> float | list[str]:
-    try:
-        return float(values[0]) if len(values) == 1 else values
-    except ValueError:
-        return values

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import add_verb, at_least_one
+from civility.cli.arguments import add_verb, at_least_one, recipe_changes
 from civility.cli.speech import is_first_process
 from civility.errors import UserError
 
@@ -139,6 +139,9 @@ def _run_one(options: Namespace, command: list[str]) -> None:
     console = make_console()
     run.check_place(begin)  # told before minutes of reading, not after
     if begin == "resume" and run.is_finished:
+        from civility.train.resume import check_same_recipe
+
+        check_same_recipe(run, _recipe(options, run))
         console.print(f"{run.path}: this run has reached its end; there is nothing to go on with")
         return
     recipe = _recipe(options, None if begin == "new" else run)
@@ -248,7 +251,7 @@ def _recipe(options: Namespace, before: "RunDirectory | None") -> "Recipe":
     """Return the recipe of a `train` command: that of the run in its place if it names none, else with its data."""
     from civility.recipe import Recipe
 
-    changes = _recipe_changes(options)
+    changes = _changes(options)
     if before is None or not before.recipe.is_file():
         return Recipe.load(options.recipe or _DEFAULT_RECIPE, changes)
     if not options.recipe:
@@ -265,24 +268,9 @@ def _listed(value: "float | tuple[str, ...]") -> float | list[str]:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _recipe_changes(options: Namespace) -> dict[str, object]:
+def _changes(options: Namespace) -> dict[str, object]:
     """Return what the options of `train` change in the recipe, ``{"section.key": value}``."""
-    from civility.recipe import change_of
-
-    changes: dict[str, object] = dict(change_of(text) for text in options.set)
-    if options.data:
-        changes["data.files"] = options.data
-    if options.validation:
-        changes["data.validation"] = _share_or_files(options.validation)
-    if options.model:
-        changes["model.name"] = options.model
+    changes = recipe_changes(options)
     if options.fit:
         changes["training.fit"] = True
     return changes
-
-
-def _share_or_files(values: list[str]) -> float | list[str]:
-    try:
-        return float(values[0]) if len(values) == 1 else values
-    except ValueError:
-        return values

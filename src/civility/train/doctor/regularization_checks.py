@@ -26,7 +26,9 @@ def check_regularization(
             found[-1] += "; nothing is dropped, so that both passes are the same"
             remedies.append("R-Drop needs dropout: raise regularization.dropout")
     if settings.adversarial != "none":
-        from_step = f" from {settings.adversarial_start:.0%} of the steps on" if settings.adversarial_start else ""
+        # "fgm" moves the embedding, which thaws last.
+        start = max(settings.adversarial_start, settings.unfreeze_fraction if settings.adversarial == "fgm" else 0)
+        from_step = f" from {start:.0%} of the steps on" if start else ""
         found.append(
             f"{settings.adversarial} takes every step twice{from_step}: about twice the time, and up to "
             f"{gib(2 * _NUMBER * num_trained)} for gradients set aside and copies of weights"
