@@ -76,6 +76,12 @@ def test_settings_without_effect_on_a_linear_model_are_known() -> None:
     assert Recipe.load("linear", changes).without_effect == ("data.max_length", "training.epochs", "loss.focal_gamma")
 
 
+def test_a_setting_takes_part_in_one_kind_of_model_or_in_both() -> None:
+    encoder, linear = Recipe(), Recipe.load("linear")
+    assert [encoder.takes_part(key) for key in ("training.epochs", "linear.c", "data.labels")] == [True, False, True]
+    assert [linear.takes_part(key) for key in ("training.epochs", "linear.c", "data.labels")] == [False, True, True]
+
+
 def test_the_starter_is_the_baseline_but_for_a_few_settings() -> None:
     baseline, starter = Recipe().flat(), Recipe.load("starter").flat()
     assert {name for name in EVERY_SETTING if baseline[name] != starter[name]} == {

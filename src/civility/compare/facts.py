@@ -36,7 +36,8 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
     run = target.run
     if run is None:
         return RunFacts(name=target.name), {}
-    recipe = Recipe.load(str(run.recipe)).flat()
+    asked = Recipe.load(str(run.recipe))
+    recipe = {key: value for key, value in asked.flat().items() if asked.takes_part(key)}
     environment = _environment(run)
     data = environment.get("data")
     training = data.get("training") if isinstance(data, dict) else None

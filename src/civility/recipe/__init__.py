@@ -29,6 +29,11 @@ from civility.recipe.settings import (
     TrainingSettings,
 )
 
+_OF_ENCODERS = (
+    *("training.", "loss.", "optimizer.", "schedule.", "regularization."),
+    *("data.max_length", "model.revision", "evaluation.tokens_per_batch", "evaluation.max_length"),
+)
+"""How the names of settings begin that have no part in a linear model: all that have to do with tokens and steps."""
 SECTIONS = ("data", "model", "training", "loss", "optimizer", "schedule", "regularization", "linear", "evaluation")
 
 
@@ -112,13 +117,15 @@ class Recipe(Section):
     def without_effect(self) -> tuple[str, ...]:
         """Settings that were changed and have no part in a linear model: all that have to do with tokens and steps."""
         own, others = self.flat(), Recipe().flat()
-        sections = ("training.", "loss.", "optimizer.", "schedule.", "regularization.")
-        single = ("data.max_length", "model.revision", "evaluation.tokens_per_batch", "evaluation.max_length")
         return tuple(
             key
             for key, value in own.items()
-            if key.startswith((*sections, *single)) and value != others[key] and (key, value) != ("model.revision", "")
+            if key.startswith(_OF_ENCODERS) and value != others[key] and (key, value) != ("model.revision", "")
         )
+
+    def takes_part(self, key: str) -> bool:
+        """Whether a setting, ``section.key``, is one of the kind of model that the recipe trains."""
+        return not key.startswith(_OF_ENCODERS if self.is_linear else "linear.")
 
     @property
     def scoring_length(self) -> int:
