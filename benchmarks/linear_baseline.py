@@ -3,7 +3,7 @@
     python benchmarks/linear_baseline.py FILE [--seed 42] [--validation 0.1] [--out FOLDER]
 
 Words (1 and 2) and characters (2 to 5, within word boundaries), the 50,000 most frequent of each, one logistic
-regression a label: the model of `civility train linear`, which makes a run of it. Here its scores are neither
+regression a label: the model of `civility train fast`, which makes a run of it. Here its scores are neither
 calibrated nor cut by a policy, so that the table has what the bare model gives. The split is the one that
 `civility train` makes with the same seed and share, so that the table may stand beside the report of a run: the digests
 of the validation comments are equal.
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for the report, which 'civility compare' takes")
     options = parser.parse_args()
     changes = {"seed": options.seed, "data.files": [options.file], "data.validation": options.validation}
-    recipe = Recipe.load("linear", changes)
+    recipe = Recipe.load("fast", changes)
     data = prepare(recipe.wanted)
     classifier = Classifier(LinearScorer(fit_linear(data.training, LinearPlan(**recipe.linear.model_dump())).model))
     scored = scored_by(classifier, data.validation, classifier.logits(data.validation.texts))

@@ -52,7 +52,7 @@ def test_each_shipped_recipe_validates_and_names_every_setting(name: str) -> Non
 
 
 def test_the_shipped_recipes_start_with_the_baseline() -> None:
-    assert list(shipped_recipes()) == ["baseline", "linear", "starter"]
+    assert list(shipped_recipes()) == ["baseline", "fast", "starter", "strong"]
 
 
 def test_the_starter_needs_no_file_and_no_network() -> None:
@@ -64,20 +64,36 @@ def test_the_starter_needs_no_file_and_no_network() -> None:
 
 
 def test_the_linear_recipe_is_the_baseline_but_for_its_model() -> None:
-    baseline, linear = Recipe().flat(), Recipe.load("linear").flat()
+    baseline, linear = Recipe().flat(), Recipe.load("fast").flat()
     assert {name for name in EVERY_SETTING if baseline[name] != linear[name]} == {"model.name", "model.revision"}
-    assert Recipe.load("linear").is_linear
+    assert Recipe.load("fast").is_linear
     assert not Recipe().is_linear
 
 
+def test_the_strong_recipe_is_a_small_encoder_that_trains_short_and_scores_long() -> None:
+    baseline, strong = Recipe().flat(), Recipe.load("strong").flat()
+    assert strong["model.name"] == "all-MiniLM-L6-v2"
+    assert {name for name in EVERY_SETTING if baseline[name] != strong[name]} == {
+        "model.name",
+        "model.revision",
+        "data.max_length",
+        "evaluation.max_length",
+        "training.epochs",
+        "training.batch_size",
+        "training.learning_rate",
+        "training.loss",
+        "training.weight_power",
+    }
+
+
 def test_settings_without_effect_on_a_linear_model_are_known() -> None:
-    assert Recipe.load("linear").without_effect == ()
+    assert Recipe.load("fast").without_effect == ()
     changes = {"training.epochs": 3, "linear.c": 2.0, "data.max_length": 64, "loss.focal_gamma": 1.0, "seed": 1}
-    assert Recipe.load("linear", changes).without_effect == ("data.max_length", "training.epochs", "loss.focal_gamma")
+    assert Recipe.load("fast", changes).without_effect == ("data.max_length", "training.epochs", "loss.focal_gamma")
 
 
 def test_a_setting_takes_part_in_one_kind_of_model_or_in_both() -> None:
-    encoder, linear = Recipe(), Recipe.load("linear")
+    encoder, linear = Recipe(), Recipe.load("fast")
     assert [encoder.takes_part(key) for key in ("training.epochs", "linear.c", "data.labels")] == [True, False, True]
     assert [linear.takes_part(key) for key in ("training.epochs", "linear.c", "data.labels")] == [False, True, True]
 
@@ -222,7 +238,7 @@ def test_every_bad_setting_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 def test_an_unknown_recipe_gets_a_suggestion(name: str, message: str) -> None:
     error = _error(name)
     assert error.message == message
-    assert error.remedy == "shipped recipes: baseline, linear, starter; or name a .toml file"
+    assert error.remedy == "shipped recipes: baseline, fast, starter, strong; or name a .toml file"
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def linear(tmp_path_factory: pytest.TempPathFactory) -> Path:
         main(
             [
                 "train",
-                "linear",
+                "fast",
                 "--data",
                 "civility:starter/held-out",
                 "--out",

@@ -1,4 +1,4 @@
-"""`civility train linear`: an ordinary run directory, which every verb takes."""
+"""`civility train fast`: an ordinary run directory, which every verb takes."""
 
 import json
 import subprocess
@@ -74,14 +74,14 @@ print(Classifier.load({str(linear)!r}).score({texts!r}).tolist())
 
 
 def test_another_fit_is_the_same_to_the_bit(civility: Run, linear: Path, tmp_path: Path) -> None:
-    arguments = ("train", "linear", "--data", DATA, "--set", "linear.max_features=2000", "--out", tmp_path / "run")
+    arguments = ("train", "fast", "--data", DATA, "--set", "linear.max_features=2000", "--out", tmp_path / "run")
     assert civility(*arguments).code == 0
     name = "classifier/linear.safetensors"
     assert (tmp_path / "run" / name).read_bytes() == (linear / name).read_bytes()
 
 
 def test_check_writes_nothing(civility: Run, tmp_path: Path) -> None:
-    done = civility("train", "linear", "--data", DATA, "--out", tmp_path / "run", "--check")
+    done = civility("train", "fast", "--data", DATA, "--out", tmp_path / "run", "--check")
     assert done.code == 0, done.err
     assert "logistic regression over TF-IDF" in done.out
     assert "equal texts" in done.out
@@ -100,7 +100,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_has_no_part_in_it_is_refused(civility: Run, tmp_path: Path, name: str) -> None:
     options, message = REFUSED[name]
-    done = civility("train", "linear", "--data", DATA, "--out", tmp_path / "run", *options)
+    done = civility("train", "fast", "--data", DATA, "--out", tmp_path / "run", *options)
     assert done.code == 2
     assert message in done.err
     assert not (tmp_path / "run").exists()
@@ -108,14 +108,14 @@ def test_what_has_no_part_in_it_is_refused(civility: Run, tmp_path: Path, name: 
 
 def test_several_processes_are_refused(civility: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    done = civility("train", "linear", "--data", DATA, "--out", tmp_path / "run")
+    done = civility("train", "fast", "--data", DATA, "--out", tmp_path / "run")
     assert done.code == 2
     assert "error: a linear model is fitted by one process, on its processor" in done.err
 
 
 def test_settings_without_effect_are_told(civility: Run, tmp_path: Path) -> None:
     done = civility(
-        *("train", "linear", "--data", DATA, "--out", tmp_path / "run", "--check"),
+        *("train", "fast", "--data", DATA, "--out", tmp_path / "run", "--check"),
         *("--set", "training.epochs=3", "--set", "loss.focal_gamma=1.0"),
     )
     assert done.code == 0
@@ -124,7 +124,7 @@ def test_settings_without_effect_are_told(civility: Run, tmp_path: Path) -> None
 
 def test_a_run_that_did_not_end_begins_again(civility: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    arguments = ("train", "linear", "--data", DATA, "--set", "linear.max_features=2000", "--out", out)
+    arguments = ("train", "fast", "--data", DATA, "--set", "linear.max_features=2000", "--out", out)
     with files_up_to(20_000):
         assert civility(*arguments).code == 2
     assert not (out / "classifier").exists()

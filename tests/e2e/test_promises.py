@@ -52,7 +52,7 @@ def test_help_is_there_for_every_verb(civility: Run, verb: str) -> None:
 
 def test_the_shipped_recipes_are_listed_and_printed(civility: Run) -> None:
     listed = civility("recipes")
-    assert [line.split()[0] for line in listed.out.splitlines()] == ["baseline", "linear", "starter"]
+    assert [line.split()[0] for line in listed.out.splitlines()] == ["baseline", "fast", "starter", "strong"]
     printed = civility("recipes", "baseline")
     assert printed.out == (ROOT / "src/civility/recipes/baseline.toml").read_text(encoding="utf-8")
 

@@ -20,7 +20,7 @@ def data(write_comments: Callable[..., Path]) -> Path:
 
 def test_folds_end_with_a_table_and_the_scores_of_all_comments(civility: Run, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = civility("train", "linear", "--data", data, "--folds", 3, "--out", out)
+    done = civility("train", "fast", "--data", data, "--folds", 3, "--out", out)
     assert done.code == 0, done.err
     for number in (1, 2, 3):
         assert f"── fold-{number}   {number} of 3\n" in done.out
@@ -42,14 +42,14 @@ def test_seeds_have_names_of_their_own_where_none_is_given(
     civility: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = civility("train", "linear", "--data", data, "--seeds", 2)
+    done = civility("train", "fast", "--data", data, "--seeds", 2)
     assert done.code == 0, done.err
-    assert sorted(path.name for path in Path("runs/linear-seeds").iterdir()) == ["seed-42", "seed-43", "summary.json"]
+    assert sorted(path.name for path in Path("runs/fast-seeds").iterdir()) == ["seed-42", "seed-43", "summary.json"]
     assert "2 runs: seed-42, seed-43" in done.out
 
 
 def test_the_checks_of_several_runs_write_nothing(civility: Run, data: Path, tmp_path: Path) -> None:
-    done = civility("train", "linear", "--data", data, "--folds", 2, "--out", tmp_path / "out", "--check")
+    done = civility("train", "fast", "--data", data, "--folds", 2, "--out", tmp_path / "out", "--check")
     assert done.code == 0, done.err
     assert "── fold-1   1 of 2" in done.out
     assert "fold-2" not in done.out
@@ -81,7 +81,7 @@ def test_what_cannot_be_is_told_before_anything_is_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = write_comments(40)
-    done = civility("train", "linear", "--data", data, "--out", "out", *options)
+    done = civility("train", "fast", "--data", data, "--out", "out", *options)
     assert done.code == 2
     assert message in done.err
     assert not Path("out").exists()

@@ -51,7 +51,7 @@ several devices:
 
 examples:
   civility train starter
-  civility train linear --data train.csv                   in a minute, on one core: what an encoder has to beat
+  civility train fast --data train.csv                     in minutes, on one core: what an encoder has to beat
   civility train baseline --data train.csv --check
   civility train baseline --data train.csv --fit
   civility train baseline --data train.csv --set training.epochs=3 --set training.precision=bf16
@@ -63,7 +63,7 @@ examples:
         "recipe",
         nargs="?",
         metavar="RECIPE",
-        help="a shipped recipe (baseline, linear, starter) or a TOML file; default: baseline",
+        help="a shipped recipe (baseline, fast, starter, strong) or a TOML file; default: baseline",
     )
     parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="labelled comments to train on")
     parser.add_argument(
