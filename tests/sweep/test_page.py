@@ -197,3 +197,12 @@ def test_trials_without_epochs_have_no_curve_of_them() -> None:
     without = to_html(of(result, trials=tuple(one.model_copy(update={"scores": {}}) for one in result.trials)))
     assert "By trial" in without
     assert "By epoch" not in without
+
+
+def test_trials_that_drew_the_same_settings_are_told() -> None:
+    result = make_result()
+    assert "drew the same settings" not in " ".join(verdict(result))
+    first, second = result.ranked[:2]
+    same = second.model_copy(update={"settings": first.settings})
+    trials = tuple(same if one.number == second.number else one for one in result.trials)
+    assert "of 19, 18 differ" in " ".join(verdict(of(result, trials=trials)))

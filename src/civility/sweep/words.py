@@ -62,6 +62,12 @@ def verdict(result: SweepResult) -> list[str]:
             f"If all {len(ranked)} were equally good and their errors independent, the best would be ahead by about "
             f"{result.luck:.4f} by luck alone; on the same comments errors go together, so it is less than that."
         )
+    num_points = len({str(sorted(one.settings.items())) for one in ranked})
+    if num_points < len(ranked):
+        sentences.append(
+            f"Some trials drew the same settings as others, and gave the same: of {len(ranked)}, {num_points} differ. "
+            'A grid (sampler = "grid") takes each point of a small space once.'
+        )
     sentences.append(_of_the_followers(result))
     return sentences
 
