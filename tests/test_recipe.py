@@ -81,6 +81,7 @@ def test_the_strong_recipe_is_a_small_encoder_that_trains_short_and_scores_long(
         "training.epochs",
         "training.batch_size",
         "training.learning_rate",
+        "training.optimizer",
         "training.loss",
         "training.weight_power",
     }
