@@ -86,6 +86,22 @@ def _whole_number(text: str, least: int) -> int:
     return number
 
 
+def add_recipe_changes(parser: argparse.ArgumentParser) -> None:
+    """Add the options that change a recipe, which `recipe_changes` reads."""
+    parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="labelled comments to train on")
+    parser.add_argument(
+        "--validation",
+        nargs="+",
+        action="extend",
+        metavar="FILE|FRACTION",
+        help="share of the comments to hold out, or the file(s) to validate on",
+    )
+    parser.add_argument("--model", metavar="NAME|FOLDER", help="encoder to fine-tune, in place of the recipe's")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting of the recipe"
+    )
+
+
 def recipe_changes(options: Namespace) -> dict[str, object]:
     """Return what ``--set``, ``--data``, ``--validation`` and ``--model`` change in a recipe, by ``section.key``."""
     from civility.recipe import change_of

@@ -7,7 +7,7 @@ from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import add_verb, at_least_one, recipe_changes
+from civility.cli.arguments import add_recipe_changes, add_verb, at_least_one, recipe_changes
 from civility.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,18 +65,7 @@ examples:
     parser.add_argument(
         "--storage", default="", metavar="URL", help="a database for the study; default: SQLite in --out"
     )
-    parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="labelled comments to train on")
-    parser.add_argument(
-        "--validation",
-        nargs="+",
-        action="extend",
-        metavar="FILE|FRACTION",
-        help="share of the comments to hold out, or the file(s) to validate on",
-    )
-    parser.add_argument("--model", metavar="NAME|FOLDER", help="encoder to fine-tune, in place of the recipe's")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change a setting of the recipe"
-    )
+    add_recipe_changes(parser)
     # Of the processes that --jobs starts; nobody types it.
     parser.add_argument("--worker", type=int, default=0, help=SUPPRESS)
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import add_verb, at_least_one, recipe_changes
+from civility.cli.arguments import add_recipe_changes, add_verb, at_least_one, recipe_changes
 from civility.cli.speech import is_first_process
 from civility.errors import UserError
 
@@ -65,23 +65,8 @@ examples:
         metavar="RECIPE",
         help="a shipped recipe (baseline, fast, starter, strong) or a TOML file; default: baseline",
     )
-    parser.add_argument("--data", nargs="+", action="extend", metavar="FILE", help="labelled comments to train on")
-    parser.add_argument(
-        "--validation",
-        nargs="+",
-        action="extend",
-        metavar="FILE|FRACTION",
-        help="share of the comments to hold out, or the file(s) to validate on",
-    )
-    parser.add_argument("--model", metavar="NAME|FOLDER", help="encoder to fine-tune, in place of the recipe's")
+    add_recipe_changes(parser)
     parser.add_argument("--out", metavar="DIR", help="the run directory; default: runs/RECIPE, numbered if taken")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="change a setting of the recipe",
-    )
     parser.add_argument(
         "--fit",
         action="store_true",
