@@ -13,7 +13,7 @@ from civility.training.progress import EpochDone, Validation
 
 SPEED = Speed("eager", "", None, "switched off", "", checkpointing=False, num_frozen=0)
 PLAN = RunPlanned(
-    *(80, 8, ("toxic",), (), "tiny", 1_000, 100, SPEED, True, 0.0, "CPU", "fp32", 2, 5, 16, "bce", {"toxic": 1.0}),
+    *(80, 8, ("toxic",), (), (), "tiny", 1_000, 100, SPEED, True, 0.0, "CPU", "fp32", 2, 5, 16, "bce", {"toxic": 1.0}),
     path=Path("run"),
 )
 

@@ -41,6 +41,17 @@ def test_the_summary_of_seeds_is_no_report(tmp_path: Path) -> None:
     assert len(find_targets([str(tmp_path / "many")])) == 2
 
 
+def test_folds_cannot_be_compared_run_by_run(tmp_path: Path) -> None:
+    targets = make_targets(40)
+    for fold in (1, 2):
+        write_run(tmp_path / "folds" / f"fold-{fold}", targets, make_scores(targets, 0.2, seed=fold))
+    error = _error(str(tmp_path / "folds"), str(tmp_path / "folds"))
+    assert error.message == (
+        f"{tmp_path / 'folds'}: holds the folds of a cross-validation, and each of them is judged on other comments"
+    )
+    assert error.remedy == f"name the report on all comments: {tmp_path / 'folds' / 'report.json'}"
+
+
 def test_other_comments_are_told(tmp_path: Path) -> None:
     targets = make_targets(40)
     scores = make_scores(targets, 0.2, seed=1)

@@ -190,7 +190,8 @@ def test_pseudo_labels_are_added_to_training_as_they_are() -> None:
     assert data.training.texts == (*plain.training.texts, "a new one", "another")
     np.testing.assert_array_equal(data.training.targets[:-2], plain.training.targets)
     np.testing.assert_array_equal(data.training.targets[-2:], np.array([[0.25, 0.75], [0.9, np.nan]], dtype=np.float32))
-    assert data.notes == ("2 comments with pseudo-labels added to training",)
+    assert (data.added, data.notes) == (("2 with pseudo-labels",), ())
+    assert plain.added == ()
 
 
 def test_pseudo_labels_of_validation_comments_are_left_out() -> None:
@@ -199,10 +200,8 @@ def test_pseudo_labels_of_validation_comments_are_left_out() -> None:
     rows: list[Row] = [(f" {held_out[0].upper()}\n", 1, 0), (held_out[1], 0, 1), ("a new one", 1, 0)]
     data = prepare(Wanted([name], 0.1, COLUMNS, 42, pseudo_labels=[_write("pseudo.csv", rows)]))
     assert data.training.texts[72:] == ("a new one",)
-    assert data.notes == (
-        "2 comments with pseudo-labels left out: validation has equal ones, up to case and spaces",
-        "1 comment with pseudo-labels added to training",
-    )
+    assert data.notes == ("2 comments with pseudo-labels left out: validation has equal ones, up to case and spaces",)
+    assert data.added == ("1 with pseudo-labels",)
 
 
 def test_files_of_pseudo_labels_have_columns_and_labels_of_their_own() -> None:

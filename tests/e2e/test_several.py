@@ -68,7 +68,7 @@ def test_the_checks_of_several_runs_write_nothing(civility: Run, data: Path, tmp
         (("--folds", 2, "--validation", 0.2), "--validation with --folds: the folds are what is validated on"),
         (("--set", "data.folds=3", "--set", "data.fold=4"), "data.fold = 4: there are 3 folds (data.folds)"),
         (("--set", "data.augmentation=typo"), "data.augmentation: no perturbation 'typo' (did you mean typos?)"),
-        (("--set", "data.pseudo_labels=none.csv"), "none.csv: no such file"),
+        (("--set", "data.pseudo_labels=none.csv"), "data.pseudo_labels: none.csv: no such file"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_written(

@@ -2,27 +2,23 @@
 
 from dataclasses import replace
 
-from civility.report.combined_card import CombinedFacts, combined_card
+from civility.report.combined_card import Makeup, combined_card
 
 from .test_card import REPORT
 
-FACTS = CombinedFacts(
-    name="both",
+MAKEUP = Makeup(
     kind="ensemble",
     how="The mean of their calibrated scores.",
     members=("runs/a", "runs/`b`|"),
     weights=(0.75, 0.25),
     scores=(0.9, 0.8),
     score=0.95,
-    max_length=0,
-    base_model=None,
-    warnings=(),
     digest="sha256:1",
 )
 
 
 def test_an_ensemble_is_for_civility_alone() -> None:
-    card = combined_card(FACTS, REPORT)
+    card = combined_card("both", MAKEUP, 0, REPORT)
     assert "library_name: civility" in card
     assert "base_model" not in card
     assert "transformers" not in card
@@ -34,10 +30,10 @@ def test_an_ensemble_is_for_civility_alone() -> None:
 
 
 def test_a_soup_is_for_transformers_too_and_tells_its_warnings() -> None:
-    facts = replace(FACTS, kind="soup", base_model="org/model", max_length=64, warnings=("the soup is *worse*",))
-    card = combined_card(facts, REPORT)
+    makeup = replace(MAKEUP, kind="soup", base_model="org/model", score=0.85)
+    card = combined_card("both", makeup, 64, REPORT)
     assert 'base_model: "org/model"' in card
     assert "from transformers import pipeline" in card
     assert "a soup of 2 classifiers" in card
     assert "Comments are cut after 64 tokens." in card
-    assert "**the soup is \\*worse\\***" in card
+    assert "**the soup is worse than its best member: macro ROC AUC 0.8500, and runs/a alone 0.9000: use" in card

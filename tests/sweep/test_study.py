@@ -218,6 +218,7 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path: P
             pass
         assert told in refused.value.message
         assert "secret" not in str(refused.value)
+        assert not any(tmp_path.iterdir())
 
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:

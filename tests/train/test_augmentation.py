@@ -41,7 +41,7 @@ def test_training_alone_gets_changed_copies(small: Small) -> None:
     assert more.training.texts[:num] == data.training.texts
     num_copies = len(more.training) - num
     assert num / 3 < num_copies <= num / 2 + 1
-    assert more.notes == (f"{num_copies} changed copies of comments added to training",)
+    assert (more.added, more.notes) == ((f"{num_copies} changed copies",), ())
     assert augmented(recipe, data).training.digest == more.training.digest
     other = small.recipe(**CHANGES, seed=7, data__split_seed=42)
     assert augmented(other, small.prepare(other)).training.digest != more.training.digest

@@ -138,11 +138,6 @@ def test_steps_that_overflow_are_skipped(still_deberta: Path, name: str) -> None
             'training.optimizer = "schedule_free" with training.adam_beta1 = 0: its average would have no weight',
             "--set training.adam_beta1=0.9",
         ),
-        (
-            {"training.optimizer": "adafactor", "optimizer.adafactor_clip": 0.5},
-            "optimizer.adafactor_clip = 0.5: torch's Adafactor takes no less than 1",
-            "--set optimizer.adafactor_clip=1.0",
-        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: str, remedy: str) -> None:

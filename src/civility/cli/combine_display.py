@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def print_combined(console: Console, done: "Combined") -> None:
     """Print what was made of what."""
-    found = done.combination
+    found = done.makeup
     names = [one_line(name) for name in (*found.members, found.kind)]
     width = max(map(len, names))
     console.print(f"  {'member':<{width}}  {'weight':>6}  macro ROC AUC", style="bold")

@@ -172,8 +172,7 @@ class TrainingDisplay:
         head = "new head" if plan.head_is_new else "its own head kept"
         weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.loss_weights.items())
         rows = {
-            "data": f"{plan.num_training:,} comments · {plan.num_validation:,} for validation · "
-            f"{len(plan.labels)} labels · {plan.share_truncated:.1%} cut",
+            "data": f"{_describe_data(plan)} · {plan.share_truncated:.1%} cut",
             "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
             "speed": _describe_speed(plan),
             "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
@@ -187,8 +186,7 @@ class TrainingDisplay:
 
     def _draw_linear_plan(self, plan: "LinearPlanned") -> None:
         rows = {
-            "data": f"{plan.num_training:,} comments · {plan.num_validation:,} for validation · "
-            f"{len(plan.labels)} labels",
+            "data": _describe_data(plan),
             "model": plan.model,
             "run": str(plan.path),
         }
@@ -314,6 +312,11 @@ class TrainingDisplay:
         console.print(f'  next:  echo "have a nice day" | civility predict {run.path} --data -')
         console.print(f"         civility evaluate {run.path} --data your-labelled-comments.csv")
         console.print("         civility train baseline --data your-labelled-comments.csv")
+
+
+def _describe_data(plan: "RunPlanned | LinearPlanned") -> str:
+    added = f" ({', '.join(plan.added)})" if plan.added else ""
+    return f"{plan.num_training:,} comments{added} · {plan.num_validation:,} for validation · {len(plan.labels)} labels"
 
 
 def _describe_speed(plan: "RunPlanned") -> str:

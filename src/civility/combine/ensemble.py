@@ -7,7 +7,7 @@ from pathlib import Path
 
 from civility.classifier import Classifier
 from civility.classifier.ensemble import By, Ensemble
-from civility.combine.leave import Combination, leave, recipe_of
+from civility.combine.leave import leave, recipe_of
 from civility.combine.members import (
     Member,
     check_labels,
@@ -23,6 +23,7 @@ from civility.labelled import Labelled, fit_on
 from civility.metrics.policy import parse_policies
 from civility.metrics.ranks import rank_maps
 from civility.report import Report
+from civility.report.combined_card import Makeup
 from civility.run import RunDirectory
 
 _RECOGNISE = Columns()
@@ -56,7 +57,7 @@ class Combined:
     """What was made, where it is, and its report."""
 
     run: RunDirectory
-    combination: Combination
+    makeup: Makeup
     report: Report
 
 
@@ -116,20 +117,20 @@ def ensemble(
         links=[member.folder if averaging.link else None for member in members],
     )
     combined = whole.average(logits)
-    combination = Combination(
+    makeup = Makeup(
         "ensemble",
         _WHAT[averaging.by],
         tuple(targets),
         whole.weights,
         tuple(macro_roc_auc(labelled.dataset, own) for own in logits),
         macro_roc_auc(labelled.dataset, combined),
-        labelled,
+        labelled.dataset.digest,
     )
     classifier = Classifier(whole)
     classifier.chosen_on = replace(classifier.chosen_on, epoch=_epoch_digest(members, labelled))
     calibrate = recipe.evaluation.calibration == "auto"
     scored = fit_on(classifier, labelled.dataset, combined, policies, calibrate=calibrate)
-    return Combined(run, combination, leave(combination, classifier, scored, recipe, run, command))
+    return Combined(run, makeup, leave(makeup, labelled, classifier, scored, recipe, run, command))
 
 
 def _check_weights(weights: Sequence[float], num: int) -> None:

@@ -1,7 +1,6 @@
 """What a combination leaves: a run directory, as training does, with classifier, report and what it is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from civility.data.readers import Columns
 from civility.labelled import Labelled, optimistic
 from civility.recipe import Recipe
 from civility.report import Report, Scored
-from civility.report.combined_card import CombinedFacts, combined_card
+from civility.report.combined_card import Makeup, combined_card
 from civility.report.document import ClassifierFacts
 from civility.report.pages import write_report
 from civility.report.whole import Aspects, Subject, report_on
@@ -20,49 +19,9 @@ from civility.run import OWN_REPORT, RunDirectory
 from civility.training.environment import describe_environment
 
 
-@dataclass(frozen=True, eq=False)
-class Combination:
-    """What was made, and of what.
-
-    Parameters
-    ----------
-    kind : ensemble or soup
-    how : in a sentence
-    members : (M,) as they were named
-    weights : (M,) shares; 0 of one that was left out
-    scores : (M,) macro ROC AUC of each on the comments that all was chosen on
-    score : of the combination
-    labelled : these comments
-    base_model : the pretrained encoder of all of them; None of an ensemble
-    """
-
-    kind: str
-    how: str
-    members: tuple[str, ...]
-    weights: tuple[float, ...]
-    scores: tuple[float, ...]
-    score: float
-    labelled: Labelled
-    base_model: str | None = None
-
-    @property
-    def best(self) -> int:
-        """Place of the best member."""
-        return max(range(len(self.members)), key=lambda place: self.scores[place])
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What a person has to know before using it: that its best member alone is better."""
-        if not self.score < self.scores[self.best]:
-            return ()
-        return (
-            f"the {self.kind} is worse than its best member: macro ROC AUC {self.score:.4f}, and "
-            f"{self.members[self.best]} alone {self.scores[self.best]:.4f}: use that one",
-        )
-
-
 def leave(
-    combination: Combination,
+    makeup: Makeup,
+    labelled: Labelled,
     classifier: Classifier,
     scored: Scored,
     recipe: Recipe,
@@ -73,7 +32,8 @@ def leave(
 
     Parameters
     ----------
-    combination : what was made
+    makeup : what was made, and of what
+    labelled : the comments that it was chosen on
     classifier : with its calibration and thresholds
     scored : what it says of the comments
     recipe : from `recipe_of`
@@ -84,9 +44,8 @@ def leave(
     ------
     UserError : no permission, no space; something is there
     """
-    labelled = combination.labelled
     facts = ClassifierFacts(name=recipe.model.name, max_length=classifier.max_length)
-    notes = (*combination.warnings, *labelled.notes)
+    notes = (*makeup.warnings, *labelled.notes)
     subject = Subject(OWN_REPORT, labelled.files, facts, optimistic(classifier, labelled), notes, None)
     report = report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))
     run.create()
@@ -94,10 +53,10 @@ def leave(
         run.check_free(can_go_on=False)
         run.remove_leftovers()
         run.write_recipe(recipe.to_toml())
-        run.write_environment(_environment(combination, command))
+        run.write_environment(_environment(makeup, labelled, command))
         write_report(report, scored, run.reports)
         with write_folder(run.classifier) as folder:
-            classifier.save(folder, combined_card(_card(combination, classifier, run.path.name), report))
+            classifier.save(folder, combined_card(run.path.name, makeup, classifier.max_length, report))
     return report
 
 
@@ -131,49 +90,30 @@ def recipe_of(
     return Recipe.load(str(run.recipe) if run else "baseline", changes)
 
 
-def _environment(combination: Combination, command: Sequence[str]) -> dict[str, Any]:
-    labelled = combination.labelled
+def _environment(makeup: Makeup, labelled: Labelled, command: Sequence[str]) -> dict[str, Any]:
     dataset = labelled.dataset
     validation = {"files": list(labelled.files), "num_comments": len(dataset), "digest": dataset.digest}
     return {
         "command": list(command),
         **describe_environment(),
-        "data": {"training": _training(combination), "validation": validation},
+        "data": {"training": _training(makeup.members, labelled), "validation": validation},
         "combination": {
-            "kind": combination.kind,
-            "how": combination.how,
-            "macro_roc_auc": combination.score,
+            "kind": makeup.kind,
+            "how": makeup.how,
+            "macro_roc_auc": makeup.score,
             "members": [
                 {"target": target, "weight": weight, "macro_roc_auc": score}
-                for target, weight, score in zip(
-                    combination.members, combination.weights, combination.scores, strict=True
-                )
+                for target, weight, score in zip(makeup.members, makeup.weights, makeup.scores, strict=True)
             ],
         },
     }
 
 
-def _training(combination: Combination) -> Mapping[str, Any]:
+def _training(members: Sequence[str], labelled: Labelled) -> Mapping[str, Any]:
     """Return the training comments of all members; without a digest if they were trained on different ones."""
     unknown: Mapping[str, Any] = {"files": [], "num_comments": 0, "digest": ""}
-    if not combination.labelled.is_own:
+    if not labelled.is_own:
         return unknown
-    found = [recorded_data(target)["training"] for target in combination.members]
+    found = [recorded_data(target)["training"] for target in members]
     same = all(one["digest"] == found[0]["digest"] for one in found)
     return found[0] if same else unknown
-
-
-def _card(combination: Combination, classifier: Classifier, name: str) -> CombinedFacts:
-    return CombinedFacts(
-        name=name,
-        kind=combination.kind,
-        how=combination.how,
-        members=combination.members,
-        weights=combination.weights,
-        scores=combination.scores,
-        score=combination.score,
-        max_length=classifier.max_length,
-        base_model=combination.base_model,
-        warnings=combination.warnings,
-        digest=combination.labelled.dataset.digest,
-    )

@@ -14,7 +14,7 @@ import torch
 from civility.classifier import Classifier
 from civility.classifier.encoder import EncoderScorer
 from civility.combine.ensemble import Combined
-from civility.combine.leave import Combination, leave, recipe_of
+from civility.combine.leave import leave, recipe_of
 from civility.combine.members import (
     Member,
     check_labels,
@@ -31,6 +31,7 @@ from civility.metrics.calibration import LabelCalibration
 from civility.metrics.policy import parse_policies
 from civility.model.encoder import public_name, settings_of
 from civility.model.soup import Soup
+from civility.report.combined_card import Makeup
 from civility.run import RunDirectory
 
 _RECOGNISE = Columns()
@@ -91,21 +92,21 @@ def soup(
     labelled = replace(labelled, notes=(*notes, *labelled.notes))
     scores = _score_members(first, targets, labelled, on_scored)
     kept, logits, classifier = _cook(first, targets, scores, labelled, cooking.greedy, on_scored)
-    combination = Combination(
+    makeup = Makeup(
         "soup",
         _how(cooking.greedy, kept, len(targets)),
         tuple(targets),
         tuple(1 / len(kept) if place in kept else 0.0 for place in range(len(targets))),
         tuple(scores),
         macro_roc_auc(labelled.dataset, logits),
-        labelled,
+        labelled.dataset.digest,
         base_model=public_name(first_recipe.model.name),
     )
     if labelled.is_own or cooking.greedy:
         classifier.chosen_on = replace(classifier.chosen_on, epoch=labelled.dataset.comments_digest)
     calibrate = recipe.evaluation.calibration == "auto"
     scored = fit_on(classifier, labelled.dataset, logits, policies, calibrate=calibrate)
-    return Combined(run, combination, leave(combination, classifier, scored, recipe, run, command))
+    return Combined(run, makeup, leave(makeup, labelled, classifier, scored, recipe, run, command))
 
 
 def _how(greedy: bool, kept: Sequence[int], num: int) -> str:

@@ -6,19 +6,17 @@ from typing import Any
 from civility.compare.document import RunFacts, Setting
 from civility.compare.sources import Target
 from civility.recipe import Recipe
+from civility.recipe.settings import OF_NO_RESULT
 from civility.run import RunDirectory
 
+_BY_TIME_AND_MEMORY = {"training.device", "training.gradient_checkpointing"}
 _NO_MATTER = {
-    "seed",
-    "data.split_seed",
-    "training.threads",
-    "training.log_every",
-    "training.checkpoint_minutes",
-    "training.checkpoint_steps",
-    "evaluation.texts_in_report",
+    *("seed", "data.split_seed", "training.log_every", "evaluation.texts_in_report"),
+    *(OF_NO_RESULT - _BY_TIME_AND_MEMORY),
 }
-"""Settings that make no two runs different: the seed, which tells runs of a row apart, and what changes no result. The
-split's seed may be written out or follow the seed: whether the comments are the same is told by their digests."""
+"""Settings that make no two runs different: the seed, which tells runs of a row apart, and what changes no result, but
+for the two that decide time and memory, which are told by row. The split's seed may be written out or follow the seed:
+whether the comments are the same is told by their digests."""
 
 _WHOLE = ("epoch", "fit")
 """Lines that the time of a run is the sum of: an encoder's epochs, a linear model's fit."""

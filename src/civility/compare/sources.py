@@ -13,7 +13,7 @@ from civility.report.pages import ReportFiles
 from civility.report.scores import Scores, read_scores_of
 from civility.run import OWN_REPORT, RunDirectory
 
-_SEEDS = "seed-"
+_SEEDS, _FOLDS = "seed-", "fold-"
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,13 @@ def find_targets(names: Sequence[str]) -> list[Target]:
     for name in names:
         path = Path(name)
         run = RunDirectory.find(path)
-        inner = _seeds_in(path) if run is None else []
-        if path.is_file() and _seeds_in(path.parent):
+        inner = _members_in(path, _SEEDS) if run is None else []
+        if run is None and _members_in(path, _FOLDS):
+            raise UserError(
+                f"{name}: holds the folds of a cross-validation, and each of them is judged on other comments",
+                f"name the report on all comments: {path / 'report.json'}",
+            )
+        if path.is_file() and _members_in(path.parent, _SEEDS):
             raise UserError(
                 f"{name}: is no report, but lies beside the runs of a folder", f"name the folder alone: {path.parent}"
             )
@@ -78,10 +83,10 @@ def find_targets(names: Sequence[str]) -> list[Target]:
     return targets
 
 
-def _seeds_in(path: Path) -> list[Path]:
-    """Return the folders of seeds in a folder, by their number."""
-    found = {child: child.name.removeprefix(_SEEDS) for child in path.glob(f"{_SEEDS}*") if child.is_dir()}
-    return sorted((child for child, seed in found.items() if seed.isdigit()), key=lambda child: int(found[child]))
+def _members_in(path: Path, prefix: str) -> list[Path]:
+    """Return the folders in a folder that are named by a prefix and a number, by their number."""
+    found = {child: child.name.removeprefix(prefix) for child in path.glob(f"{prefix}*") if child.is_dir()}
+    return sorted((child for child, number in found.items() if number.isdigit()), key=lambda child: int(found[child]))
 
 
 def _refuse_unfinished(run: RunDirectory) -> None:

@@ -48,6 +48,7 @@ class PreparedData:
     training, validation : disjoint; every label has a positive in training
     files, validation_files : as read; ``validation_files`` equals ``files`` for a split
     notes : warnings, a sentence each
+    added : what training has beside the comments of its files, as ``1,000 with pseudo-labels``
     original : the training comments before augmentation; None where there was none
     held_out : (M,) rows of the validation comments among those read; None where files of their own hold them
     """
@@ -57,6 +58,7 @@ class PreparedData:
     files: tuple[str, ...]
     validation_files: tuple[str, ...]
     notes: tuple[str, ...]
+    added: tuple[str, ...] = ()
     original: Dataset | None = None
     held_out: Int64Array | None = None
 
@@ -95,6 +97,7 @@ def prepare(wanted: Wanted) -> PreparedData:
 
 def _parted(wanted: Wanted, reading: Reading) -> PreparedData:
     notes, held_out = list(reading.notes), None
+    added: tuple[str, ...] = ()
     if wanted.folds or isinstance(wanted.validation, int | float):
         rows, held_out = _rows_of(reading.dataset, wanted)
         training, validating = reading.dataset.select(rows), reading.dataset.select(held_out)
@@ -107,11 +110,15 @@ def _parted(wanted: Wanted, reading: Reading) -> PreparedData:
         validating, validation_files = other.dataset, other.files
         notes += other.notes
     if wanted.pseudo_labels:
+        before = len(training)
         training, more = _with_pseudo_labels(training, validating, wanted)
         notes += more
+        added = (f"{len(training) - before:,} with pseudo-labels",)
     _check_training(training)
     _check_validation(validating)
-    return PreparedData(training, validating, reading.files, validation_files, tuple(notes), held_out=held_out)
+    return PreparedData(
+        training, validating, reading.files, validation_files, tuple(notes), added=added, held_out=held_out
+    )
 
 
 def _check(wanted: Wanted) -> None:
@@ -156,7 +163,6 @@ def _with_pseudo_labels(training: Dataset, validation: Dataset, wanted: Wanted) 
             f"{count(len(pseudo) - len(kept), 'comment')} with pseudo-labels left out: validation has equal ones, up "
             "to case and spaces"
         )
-    notes.append(f"{count(len(kept), 'comment')} with pseudo-labels added to training")
     return training.joined(pseudo.select(kept)), notes
 
 

@@ -34,15 +34,15 @@ def read_pseudo_labels(files: Sequence[str], columns: Columns, like: Dataset) ->
     """
     read: list[Dataset] = []
     notes: list[str] = []
-    for name in expand(files):
-        known = replace(columns_present(name, columns), labels=like.labels, groups=())
-        try:
+    try:
+        for name in expand(files):
+            known = replace(columns_present(name, columns), labels=like.labels, groups=())
             reading = read_dataset([name], known, require_all_labels=False)
-        except UserError as error:
-            raise UserError(f"data.pseudo_labels: {error.message}", f"{error.remedy}\n{_REMEDY}".strip()) from error
-        groups = np.full((len(reading.dataset), len(like.group_names)), np.nan, dtype=np.float32)
-        read.append(replace(reading.dataset, groups=groups, group_names=like.group_names))
-        notes += reading.notes
+            groups = np.full((len(reading.dataset), len(like.group_names)), np.nan, dtype=np.float32)
+            read.append(replace(reading.dataset, groups=groups, group_names=like.group_names))
+            notes += reading.notes
+    except UserError as error:
+        raise UserError(f"data.pseudo_labels: {error.message}", f"{error.remedy}\n{_REMEDY}".strip()) from error
     first, *others = read
     for other in others:
         first = first.joined(other)

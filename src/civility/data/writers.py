@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,9 @@ _ROW_END = "\r\n"
 DECISION = ":decision"
 """What follows a label's name in the name of the column of its decisions."""
 Words = npt.NDArray[np.str_]
+Names = Sequence[tuple[str, ...]]
+"""What stands before the scores of each row, (N,): its id, and its text if the file has them."""
+_WriteWhole = Callable[[Names, npt.NDArray[np.float32], Words], None]
 
 
 class WriteRows(Protocol):
@@ -58,8 +61,8 @@ class _Columns:
             raise ValueError(f"decisions have shape {found.shape}, expected ({num}, {len(self.decisions)})")
         return found
 
-    def names(self, ids: Sequence[str], texts: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return what stands before the scores of each row, (N,): its id, and its text if the file has them.
+    def names(self, ids: Sequence[str], texts: Sequence[str]) -> Names:
+        """Return what stands before the scores of each row.
 
         A ValueError if there are texts and no column for them, or the other way round.
         """
@@ -125,7 +128,7 @@ def write_scores(
     if not isinstance(out, str):
         try:
             with writer(out, columns) as write:
-                yield write
+                yield _checked(write, columns)
             out.flush()
         except BrokenPipeError:
             raise  # a reader that has had enough is no failure
@@ -135,7 +138,21 @@ def write_scores(
             ) from error
         return
     with write_file(Path(out), "wb") as file, writer(file, columns) as write:
-        yield write
+        yield _checked(write, columns)
+
+
+def _checked(write_whole: _WriteWhole, columns: _Columns) -> WriteRows:
+    """Return what writes rows once they are found to have the columns of the file."""
+
+    def write(
+        ids: Sequence[str],
+        scores: npt.NDArray[np.float32],
+        decisions: Words | None = None,
+        texts: Sequence[str] = (),
+    ) -> None:
+        write_whole(columns.names(ids, texts), scores, columns.words(len(ids), decisions))
+
+    return write
 
 
 class _Lines:
@@ -154,37 +171,25 @@ def _shortest(value: np.float32) -> str:
 
 
 @contextmanager
-def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
+def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     lines = csv.writer(_Lines(file), lineterminator=_ROW_END)
     lines.writerow(columns.all)
 
-    def write(
-        ids: Sequence[str],
-        scores: npt.NDArray[np.float32],
-        decisions: Words | None = None,
-        texts: Sequence[str] = (),
-    ) -> None:
-        words = columns.words(len(ids), decisions)
-        for names, row, decided in zip(columns.names(ids, texts), scores, words.tolist(), strict=True):
-            lines.writerow([*names, *map(_shortest, row), *decided])
+    def write(names: Names, scores: npt.NDArray[np.float32], words: Words) -> None:
+        for said, row, decided in zip(names, scores, words.tolist(), strict=True):
+            lines.writerow([*said, *map(_shortest, row), *decided])
 
     yield write
 
 
 @contextmanager
-def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
+def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     keys = [json.dumps(name, ensure_ascii=False) for name in columns.all]
 
-    def write(
-        ids: Sequence[str],
-        scores: npt.NDArray[np.float32],
-        decisions: Words | None = None,
-        texts: Sequence[str] = (),
-    ) -> None:
-        words = columns.words(len(ids), decisions)
-        for names, row, decided in zip(columns.names(ids, texts), scores, words.tolist(), strict=True):
-            said = [json.dumps(name, ensure_ascii=False) for name in names]
-            values = [*said, *map(_shortest, row), *map(json.dumps, decided)]
+    def write(names: Names, scores: npt.NDArray[np.float32], words: Words) -> None:
+        for said, row, decided in zip(names, scores, words.tolist(), strict=True):
+            texts = [json.dumps(text, ensure_ascii=False) for text in said]
+            values = [*texts, *map(_shortest, row), *map(json.dumps, decided)]
             pairs = ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
             file.write(f"{{{pairs}}}\n".encode())
 
@@ -192,20 +197,14 @@ def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
 
 
 @contextmanager
-def _parquet_rows(file: IO[bytes], columns: _Columns) -> Iterator[WriteRows]:
+def _parquet_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     fields: list[tuple[str, Any]] = [(name, pa.string()) for name in (columns.id, *columns.texts)]
     fields += [(label, pa.float32()) for label in columns.labels]
     fields += [(name, pa.string()) for name in columns.decisions]
     schema = pa.schema(fields)
     with pq.ParquetWriter(file, schema) as rows:
 
-        def write(
-            ids: Sequence[str],
-            scores: npt.NDArray[np.float32],
-            decisions: Words | None = None,
-            texts: Sequence[str] = (),
-        ) -> None:
-            words, names = columns.words(len(ids), decisions), columns.names(ids, texts)
+        def write(names: Names, scores: npt.NDArray[np.float32], words: Words) -> None:
             arrays = [pa.array([row[place] for row in names], pa.string()) for place in range(1 + len(columns.texts))]
             arrays += [pa.array(column) for column in scores.T]
             arrays += [pa.array(column.tolist(), pa.string()) for column in words.T]

@@ -199,6 +199,15 @@ class LossSettings(Section):
     )
 
 
+OF_NO_RESULT = frozenset(
+    {
+        *("training.device", "training.threads", "training.gradient_checkpointing"),
+        *("training.checkpoint_minutes", "training.checkpoint_steps"),
+    }
+)
+"""Settings that say where and how a run is computed: they change no number of it, but for rounding."""
+
+
 class OptimizerSettings(Section):
     """What refines ``training.optimizer``; the betas of AdamW are in ``[training]``."""
 
@@ -207,7 +216,7 @@ class OptimizerSettings(Section):
     adafactor_beta2_decay: float = Field(
         default=-0.8, ge=-1, lt=0, description="exponent of the step in the decay of squared gradients"
     )
-    adafactor_clip: float = Field(default=1.0, gt=0, description="root mean square of an update at most")
+    adafactor_clip: float = Field(default=1.0, ge=1, description="root mean square of an update at most")
 
 
 class ScheduleSettings(Section):

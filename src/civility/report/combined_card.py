@@ -9,58 +9,76 @@ from civility.report.words import shown
 
 
 @dataclass(frozen=True)
-class CombinedFacts:
-    """What the card tells.
+class Makeup:
+    """What classifiers were combined into, and how.
 
     Parameters
     ----------
-    name : of the combination
     kind : ensemble or soup
     how : in a sentence
     members : (M,) as they were named
     weights : (M,) shares; 0 of one that was left out
-    scores : (M,) macro ROC AUC of each
-    score : macro ROC AUC of the whole
-    max_length : tokens, 0 where nothing is cut
-    base_model : what all were fine-tuned from, where transformers loads it too; else None
-    warnings : what has to be known before it is used, a sentence each
-    digest : of the comments that it was chosen on
+    scores : (M,) macro ROC AUC of each on the comments that all was chosen on
+    score : of the whole
+    digest : of these comments
+    base_model : what all were fine-tuned from, where transformers loads the whole too; else None
     """
 
-    name: str
     kind: str
     how: str
     members: tuple[str, ...]
     weights: tuple[float, ...]
     scores: tuple[float, ...]
     score: float
-    max_length: int
-    base_model: str | None
-    warnings: tuple[str, ...]
     digest: str
+    base_model: str | None = None
+
+    @property
+    def best(self) -> int:
+        """Place of the best member."""
+        return max(range(len(self.members)), key=lambda place: self.scores[place])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person has to know before using it: that its best member alone is better."""
+        if not self.score < self.scores[self.best]:
+            return ()
+        return (
+            f"the {self.kind} is worse than its best member: macro ROC AUC {self.score:.4f}, and "
+            f"{self.members[self.best]} alone {self.scores[self.best]:.4f}: use that one",
+        )
 
 
-def combined_card(facts: CombinedFacts, report: Report) -> str:
-    """Return the card: YAML metadata with ``model-index``, then what a user has to know."""
-    article = "an" if facts.kind[:1] in "aeiou" else "a"
-    made = f"{article} {facts.kind} of {len(facts.members)} classifiers, made with civility"
+def combined_card(name: str, makeup: Makeup, max_length: int, report: Report) -> str:
+    """Return the card: YAML metadata with ``model-index``, then what a user has to know.
+
+    Parameters
+    ----------
+    name : of the combination
+    makeup : what it is made of
+    max_length : tokens, 0 where nothing is cut
+    report : of the comments that it was chosen on
+    """
+    article = "an" if makeup.kind[:1] in "aeiou" else "a"
+    made = f"{article} {makeup.kind} of {len(makeup.members)} classifiers, made with civility"
     parts = [
-        metadata(facts.name, report, facts.base_model),
-        introduction(facts.name, report, made, facts.max_length),
-        *(f"**{plain(warning)}**" for warning in facts.warnings),
-        usage(report, facts.max_length, for_transformers=facts.base_model is not None),
+        metadata(name, report, makeup.base_model),
+        introduction(name, report, made, max_length),
+        *(f"**{plain(warning)}**" for warning in makeup.warnings),
+        usage(report, max_length, for_transformers=makeup.base_model is not None),
         results(report, "comments that it was chosen on", "with which it was made"),
-        _made_of(facts),
+        _made_of(makeup),
     ]
     return "\n\n".join(parts)
 
 
-def _made_of(facts: CombinedFacts) -> str:
+def _made_of(makeup: Makeup) -> str:
     rows = "\n".join(
         f"| {code(member)} | {weight:.4g} | {shown(score)} |"
-        for member, weight, score in zip(facts.members, facts.weights, facts.scores, strict=True)
+        for member, weight, score in zip(makeup.members, makeup.weights, makeup.scores, strict=True)
     )
     return (
-        f"## Made of\n\n{plain(facts.how)} Chosen on {code(facts.digest)}.\n\n"
-        f"| member | weight | macro ROC AUC |\n|---|---:|---:|\n{rows}\n| **{facts.kind}** | | {shown(facts.score)} |\n"
+        f"## Made of\n\n{plain(makeup.how)} Chosen on {code(makeup.digest)}.\n\n"
+        f"| member | weight | macro ROC AUC |\n|---|---:|---:|\n{rows}\n"
+        f"| **{makeup.kind}** | | {shown(makeup.score)} |\n"
     )

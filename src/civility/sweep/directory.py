@@ -50,7 +50,7 @@ class SweepDirectory:
                 raise UserError(
                     f"{self.path}: is not empty, and not the folder of a sweep", "choose another --out, or empty it"
                 )
-            self.trials.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
 
     @property
     def storage(self) -> str:
@@ -133,4 +133,4 @@ class SweepDirectory:
 
 
 def _is_as_good_as_empty(path: Path) -> bool:
-    return not {one.name for one in path.iterdir()} - {"lock", "study.db"}
+    return not {one.name for one in path.iterdir()} - {"lock", "study.db", "workers"}

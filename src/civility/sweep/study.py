@@ -280,6 +280,7 @@ def _place_of(directory: SweepDirectory) -> str:
     """Return a name of the sweep's folder that is the same on every machine that shares it."""
     path = directory.trials / ".place"
     if not path.exists():
+        directory.trials.mkdir(exist_ok=True)
         path.write_text(uuid.uuid4().hex, encoding="utf-8")
     return path.read_text(encoding="utf-8")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.errors import Interrupted, UserError
 from civility.recipe import Recipe
+from civility.recipe.settings import OF_NO_RESULT
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import SweepResult
 from civility.sweep.result import gather, write_result
@@ -24,11 +25,8 @@ from civility.train.signals import StopSignals
 
 DEFAULT_TRIALS = 20
 _FAILURES_TO_GIVE_UP = 3
-_FREE = {
-    # What changes no score: only where and how a trial is trained. Files are compared by what is in them.
-    *("data.files", "data.validation", "training.device", "training.threads", "training.log_every"),
-    *("training.checkpoint_minutes", "training.checkpoint_steps", "training.gradient_checkpointing"),
-}
+_FREE = OF_NO_RESULT | {"training.log_every", "data.files", "data.validation"}
+"""What may differ when a sweep is gone on with; files are compared by what is in them."""
 
 
 @dataclass(frozen=True)

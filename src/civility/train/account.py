@@ -103,6 +103,7 @@ def planned(
         num_validation=len(data.validation),
         labels=labels,
         notes=data.notes,
+        added=data.added,
         model=recipe.model.name,
         num_parameters=encoder.num_parameters,
         num_embeddings=encoder.model.get_input_embeddings().num_embeddings,

@@ -32,11 +32,11 @@ def augmented(recipe: Recipe, data: PreparedData, augment: Augment | None = None
     UserError : no such perturbation; what the caller returns is on other labels, or nothing
     """
     training = data.training
-    notes: tuple[str, ...] = ()
+    added, notes = data.added, data.notes
     if recipe.data.augmentation:
         settings = recipe.data
         copies = changed_copies(training, settings.augmentation, settings.augmentation_share, recipe.seed)
-        notes = (f"{len(copies):,} changed {'copy' if len(copies) == 1 else 'copies'} of comments added to training",)
+        added += (f"{len(copies):,} changed {'copy' if len(copies) == 1 else 'copies'}",)
         training = training.joined(copies)
     if augment is not None:
         training = _checked(augment(training), data.training)
@@ -45,7 +45,7 @@ def augmented(recipe: Recipe, data: PreparedData, augment: Augment | None = None
     training, num_left_out = _without_validation(training, data)
     if num_left_out:
         notes += (f"{count(num_left_out, 'comment')} that augmentation gave left out: validation has equal ones",)
-    return replace(data, training=training, original=data.training, notes=(*data.notes, *notes))
+    return replace(data, training=training, original=data.training, notes=notes, added=added)
 
 
 def _checked(found: Dataset, expected: Dataset) -> Dataset:

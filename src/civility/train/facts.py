@@ -39,15 +39,17 @@ class Speed:
 class RunPlanned:
     """Told once, before the first step: what is about to happen.
 
-    ``metric`` is what the best epoch is chosen by, ``steps_by`` the optimiser and the schedule where they are not those
-    of the baseline, ``threads`` says why a processor computes with as many as it does, ``fitted`` how a step is shared
-    out and why; the last three are empty where there is nothing to say.
+    ``added`` is what training has beside the comments of its files, a phrase each. ``metric`` is what the best epoch is
+    chosen by, ``steps_by`` the optimiser and the schedule where they are not those of the baseline, ``threads`` says
+    why a processor computes with as many as it does, ``fitted`` how a step is shared out and why; the last three are
+    empty where there is nothing to say.
     """
 
     num_training: int
     num_validation: int
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+    added: tuple[str, ...]
     model: str
     num_parameters: int
     num_embeddings: int
@@ -76,6 +78,7 @@ class LinearPlanned:
     num_validation: int
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+    added: tuple[str, ...]
     model: str
     path: Path
 

@@ -51,7 +51,8 @@ def report_of_run(
     recipe : of the run
     log : the lines of metrics.jsonl
     """
-    own = Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
+    notes = (*data.notes, *(f"training has {added}" for added in data.added))
+    own = Labelled(data.validation, data.validation_files, notes, None, is_own=True)
     facts = ClassifierFacts(
         name="TF-IDF and logistic regression" if recipe.is_linear else f"{public_name(recipe.model.name)}, fine-tuned",
         max_length=classifier.max_length,

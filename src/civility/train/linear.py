@@ -126,6 +126,7 @@ def _planned(recipe: Recipe, data: PreparedData, run: RunDirectory) -> LinearPla
         len(data.validation),
         data.training.labels,
         tuple(notes),
+        data.added,
         f"logistic regression over TF-IDF · 1 to {settings.word_ngrams} words · 2 to {settings.character_ngrams} "
         f"characters · up to {settings.max_features:,} terms of each · C {settings.c:g}",
         run.path,

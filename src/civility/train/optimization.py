@@ -46,11 +46,6 @@ def refuse_unfit_optimizer(recipe: Recipe) -> None:
             'training.optimizer = "schedule_free" needs the package schedulefree, which is not installed',
             "pip install 'civility[train]'",
         )
-    if settings.optimizer == "adafactor" and recipe.optimizer.adafactor_clip < 1:
-        raise UserError(
-            f"optimizer.adafactor_clip = {recipe.optimizer.adafactor_clip}: torch's Adafactor takes no less than 1",
-            "--set optimizer.adafactor_clip=1.0",
-        )
 
 
 def why_whole_embedding(recipe: Recipe) -> str:

@@ -10,25 +10,16 @@ from typing import Any
 
 from civility.errors import UserError
 from civility.recipe import Recipe
+from civility.recipe.settings import OF_NO_RESULT
 from civility.run import RunDirectory
 from civility.training.checkpoint import DamagedCheckpoint, read_facts, verify_checkpoint
 
-# What may differ from the recipe of the run that is gone on with: it changes no number that training computes, or,
-# like names of files and the sharing of a batch, is compared in another way below.
-_FREE = {
-    "data.files",
-    "data.pseudo_labels",
-    "model.name",
-    "model.revision",
-    "training.batch_size",
-    "training.gradient_accumulation",
-    "training.fit",
-    "training.device",
-    "training.gradient_checkpointing",
-    "training.threads",
-    "training.checkpoint_minutes",
-    "training.checkpoint_steps",
+_COMPARED_BELOW = {
+    *("data.files", "data.pseudo_labels", "model.name", "model.revision"),  # by what is in them
+    *("training.batch_size", "training.gradient_accumulation", "training.fit"),  # by their product
 }
+_FREE = OF_NO_RESULT | _COMPARED_BELOW
+"""What may differ from the recipe of the run that is gone on with."""
 
 
 _REMEDY = "leave out what differs to go on; --restart begins again, and keeps what is there in another folder"
