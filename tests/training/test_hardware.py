@@ -3,9 +3,18 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from civility.training.hardware import Memory, device_memory, free_disk, main_memory, num_cores, peak_memory
+from civility.training.hardware import (
+    Memory,
+    device_memory,
+    forget_peak_memory,
+    free_disk,
+    main_memory,
+    num_cores,
+    peak_memory,
+)
 
 MIB = 2**20
 
@@ -112,10 +121,21 @@ def test_this_machine_has_a_core() -> None:
     assert 1 <= num_cores() <= (os.cpu_count() or 1)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells in no other way")
-def test_the_peak_of_memory_is_what_the_kernel_tells() -> None:
-    found = peak_memory("cpu")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system forgets no peak")
+def test_the_peak_of_memory_is_what_the_kernel_tells_since_it_was_forgotten() -> None:
+    large = np.ones(2**28, dtype=np.uint8)  # 256 MiB, touched
+    before = peak_memory("cpu")
+    assert before is not None
+    assert before > large.nbytes
+    assert before == pytest.approx(_peak_by_kernel(), rel=0.02)
+    del large
+    forget_peak_memory()
+    after = peak_memory("cpu")
+    assert after is not None
+    assert after < before - 2**27
+    assert after == pytest.approx(_peak_by_kernel(), rel=0.02)
+
+
+def _peak_by_kernel() -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "VmHWM" in name}
-    assert found == pytest.approx(kib["VmHWM"] * 1024, rel=0.02)
-    assert found != pytest.approx(kib["VmHWM"], rel=0.02), "the control: KiB"
+    return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024

@@ -18,6 +18,7 @@ from civility.train.linear import check_linear, train_linear
 from civility.train.resume import Former, former_of
 from civility.train.session import Session
 from civility.train.signals import StopSignals
+from civility.training.hardware import forget_peak_memory
 from civility.training.progress import StepDone
 from civility.training.trackers import check_tracker
 from civility.training.validation import StopWished
@@ -61,6 +62,7 @@ def train(  # noqa: PLR0913 - what to do, on what, where, and five things that m
     Interrupted : SIGTERM or Ctrl-C; what was trained is saved
     """
     started = time.monotonic()
+    forget_peak_memory()  # of what this process did before, as another run
     run = RunDirectory(out)
     data = augmented(recipe, data, augment)
     if recipe.is_linear:

@@ -1,5 +1,6 @@
 """What the machine has to give: memory, disk and processor cores. Asks the system; judges nothing."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ try:
 except ImportError:  # Windows has none
     resource = None  # type: ignore[assignment]
 
+_CLEAR_REFS = Path("/proc/self/clear_refs")
 _UNLIMITED = 1 << 60
 """Version 1 of control groups has no word for 'no limit', but a number near 2 ** 63."""
 
@@ -34,10 +36,22 @@ def device_memory(device: str) -> Memory | None:
     return main_memory()
 
 
+def forget_peak_memory() -> None:
+    """Let `peak_memory` count from now on, so that one run of a process does not inherit the peak of another.
+
+    A GPU and Linux can do so (proc_pid_clear_refs(5): a 5 resets it); elsewhere it counts from the start of the
+    process.
+    """
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # else there is nothing to forget
+        torch.cuda.reset_peak_memory_stats()
+    with contextlib.suppress(OSError):
+        _CLEAR_REFS.write_text("5", encoding="ascii")
+
+
 def peak_memory(device: str) -> int | None:
     """Return the most bytes that this process has had at once: of a GPU what was allocated there, else all it had.
 
-    Counts from the start of the process, whatever else ran in it before. None where the system does not tell.
+    Counts from the last `forget_peak_memory`. None where the system does not tell.
     """
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
