@@ -65,9 +65,31 @@ _AROUND_THE_SETTLED_LOSS: dict[str, dict[str, str]] = {
     "fgm": {"regularization.adversarial": "fgm", "regularization.adversarial_size": "0.5"},
     "awp": {"regularization.adversarial": "awp", "regularization.adversarial_size": "0.01"},
 }
-VARIANTS = _AROUND_THE_BASELINE | {name: _SETTLED | one for name, one in _AROUND_THE_SETTLED_LOSS.items()}
-"""One factor at a time: losses and rates around the baseline, all others around the loss that these have settled.
+_BEST = _SETTLED | _AROUND_THE_SETTLED_LOSS["muon"]
+_AROUND_MUON: dict[str, dict[str, str]] = {
+    "muon_rate_1e-4": {"training.learning_rate": "1e-4"},
+    "muon_rate_6e-4": {"training.learning_rate": "6e-4"},
+    "muon_rate_1e-3": {"training.learning_rate": "1e-3"},
+    "muon_bce": {"training.loss": "bce"},
+    "muon_weighted_bce": {"training.loss": "weighted_bce"},
+    "muon_pos_weight": {"training.weight_power": "1"},
+    "muon_batch_16": {"training.batch_size": "16"},
+    "muon_epochs_4": {"training.epochs": "4"},
+    "muon_no_dropout": _AROUND_THE_SETTLED_LOSS["no_dropout"],
+    "muon_layer_decay": _AROUND_THE_SETTLED_LOSS["layer_decay"],
+    "muon_ema": _AROUND_THE_SETTLED_LOSS["ema"],
+    "muon_class_aware": _AROUND_THE_SETTLED_LOSS["class_aware"],
+    "muon_label_smoothing": _AROUND_THE_SETTLED_LOSS["label_smoothing"],
+    "muon_r_drop": _AROUND_THE_SETTLED_LOSS["r_drop"],
+}
+VARIANTS = (
+    _AROUND_THE_BASELINE
+    | {name: _SETTLED | one for name, one in _AROUND_THE_SETTLED_LOSS.items()}
+    | {name: _BEST | one for name, one in _AROUND_MUON.items()}
+)
+"""One factor at a time: losses and rates around the baseline, all others around the loss that these have settled, and a
+choice of these around the optimiser that turned out best.
 
-At this rate seeds of the baseline's own loss differ by more than any other factor could bring; those of
+At the baseline's rate seeds of the baseline's own loss differ by more than any other factor could bring; those of
 ``pos_weight_root`` agree to a few thousandths, so that a single run of a factor tells something.
 """
