@@ -24,7 +24,8 @@ def to_markdown(result: SweepResult) -> str:
     if commands:
         parts += [
             "## What next",
-            "Hold the top trials against each other on the same comments, and train the best with more seeds:",
+            "Hold the top trials against each other on the same comments, and train the best with more seeds, from the "
+            f"folder that holds {plain(result.name)}:",
             "```\n" + "\n".join(commands) + "\n```",
         ]
     return "\n\n".join(parts) + "\n"

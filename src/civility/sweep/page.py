@@ -132,7 +132,8 @@ def _method(result: SweepResult) -> Section:
         "epoch of a trial and the best trial of a sweep both use the comments that the score is measured on, so the "
         f"best score is optimistic.</p>{of_pruned}"
         "<p>Intervals of single trials are wider than those of differences on the same comments. What tells trials "
-        "apart is a paired comparison, and whether a difference outlives other seeds:</p>"
+        "apart is a paired comparison, and whether a difference outlives other seeds; from the folder that holds "
+        f"{said(result.name)}:</p>"
         f"{shown}<p>For a number to rely on, evaluate the chosen classifier on comments that took no part.</p>"
     )
     return Section("method", "What this is worth, and what next", f'<div class="what">{body}</div>')
