@@ -34,13 +34,18 @@ def make_scores(targets: Float32Array, strength: float, seed: int) -> Float32Arr
 
 
 def write_scored(
-    folder: Path, name: str, targets: Float32Array, scores: Float32Array, labels: tuple[str, ...] = LABELS
+    folder: Path,
+    name: str,
+    targets: Float32Array,
+    scores: Float32Array,
+    labels: tuple[str, ...] = LABELS,
+    **said: object,
 ) -> str:
-    """Write the JSON of a report and the scores beside it, and return where the JSON is."""
+    """Write the JSON of a report, which says as it is told, and the scores beside it; return where the JSON is."""
     ids = tuple(map(str, range(len(targets))))
     scored = Scored(Dataset(ids, targets, ids, labels), scores, THRESHOLDS)
     facts = ClassifierFacts(name="c", max_length=8)
-    report = measure(scored, ("a.csv",), name=name, classifier=facts, num_resamples=2)
+    report = measure(scored, ("a.csv",), name=name, classifier=facts, num_resamples=2).model_copy(update=said)
     files = ReportFiles(folder, name)  # of which a comparison reads two
     folder.mkdir(parents=True, exist_ok=True)
     files.json.write_text(report.to_json(), encoding="utf-8")

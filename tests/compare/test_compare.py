@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,6 +168,40 @@ def test_runs_that_differ_only_in_their_seed_are_one_row_with_their_spread(tmp_p
     assert (run.was_interrupted, run.training_digest, run.device) == (False, "sha256:trained on", "CPU, 1 thread")
 
 
+def test_however_files_are_named_and_steps_shared_out_runs_of_the_same_are_one_row(tmp_path: Path) -> None:
+    targets = make_targets()
+    ways: list[dict[str, Any]] = [
+        {"data__files": ["train.csv"], "training__batch_size": 16},
+        {"data__files": ["/data/train.csv"], "training__batch_size": 8, "training__gradient_accumulation": 2},
+        {"data__files": ["../train.csv"], "training__batch_size": 4, "training__fit": True},
+    ]
+    names = [
+        write_run(tmp_path / str(i), targets, make_scores(targets, 0.2, i), seed=i, **way) for i, way in enumerate(ways)
+    ]
+    place = tmp_path / "2" / "environment.json"
+    place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | {"num_processes": 4}), encoding="utf-8")
+    assert [len(row.runs) for row in compare(names).rows] == [3]
+    other = write_run(tmp_path / "3", targets, make_scores(targets, 0.2, 3), seed=3, data__files=["other.csv"])
+    rows = compare([*names, other]).rows
+    assert [len(row.runs) for row in rows] == [3, 1], "the control"
+    assert [row.settings["data.files"] for row in rows] == ["train.csv", "other.csv"]
+
+
+def test_what_was_chosen_on_the_very_comments_among_more_is_told(tmp_path: Path) -> None:
+    targets = make_targets()
+    names = [write_run(tmp_path / name, targets, make_scores(targets, 0.2, 1), seed=i) for i, name in enumerate("ab")]
+    for name in names:
+        said = {"optimistic": ("epoch",), "notes": ("of the comments", f"of {name}")}
+        write_scored(Path(name) / "reports", "validation", targets, make_scores(targets, 0.2, 1), **said)
+    found = compare(names)
+    assert not any("chosen on these very comments" in note for note in found.notes), "the control: both alike"
+    assert "of the comments" in found.notes
+    assert f"{names[1]}: of {names[1]}" in found.notes
+    write_log(tmp_path / "b" / "metrics.jsonl", [{"kind": "epoch", "epoch": i, "best": i == 1} for i in range(1, 11)])
+    told = next(note for note in compare(names).notes if note.startswith("chosen on these very comments"))
+    assert f"{names[0]}, the best of 3 epochs; {names[1]}, the best of 10 epochs." in told
+
+
 def test_a_single_seed_on_either_side_judges_classifiers_and_says_so(tmp_path: Path) -> None:
     targets = make_targets()
     one = write_run(tmp_path / "one", targets, make_scores(targets, 0.1, seed=0), seed=0)
@@ -264,13 +299,14 @@ def test_labels_with_hardly_a_positive_are_not_judged(tmp_path: Path) -> None:
 def test_a_difference_can_be_shown_among_32_labels(tmp_path: Path) -> None:
     labels = tuple(f"label {i}" for i in range(32))
     rng = np.random.default_rng(0)
-    targets = (rng.random((60, 32)) < 0.3).astype(np.float32)
-    weak = rng.random((60, 32)).astype(np.float32)
+    targets = (rng.random((200, 32)) < 0.3).astype(np.float32)
+    weak = rng.random((200, 32)).astype(np.float32)
     strong = weak.copy()
     strong[:, 0] = targets[:, 0] * 0.8 + 0.1
     names = [write_scored(tmp_path, name, targets, scores, labels) for name, scores in (("a", weak), ("b", strong))]
     found = compare(names)
-    assert found.num_resamples == resamples_needed(33)
+    rarest = int(targets.sum(axis=0).min())
+    assert found.num_resamples == resamples_needed(33, freedom=rarest - 1) > resamples_needed(33)
     of_labels = [numbers.difference for numbers in found.rows[1].metrics["roc_auc"].labels.values()]
     assert [each.verdict for each in of_labels[:2] if each] == ["better", "no difference shown"]
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from civility.compare import Question, compare
-from civility.compare.scoring import _told_once
-from civility.compare.sources import find_targets
+from civility.compare.sources import find_targets, told_once
 from civility.errors import UserError
 
 from .made import make_scores, make_targets, write_run, write_scored
@@ -154,4 +153,4 @@ def test_a_report_may_have_dots_in_its_name(tmp_path: Path) -> None:
 
 def test_a_note_is_told_once_with_the_names_that_it_is_of() -> None:
     notes = [("a", "of the file"), ("a", "seen"), ("b", "of the file"), ("b", "seen"), ("c", "of the file")]
-    assert _told_once(notes, 3) == ["of the file", "a, b: seen"]
+    assert told_once(notes, 3) == ["of the file", "a, b: seen"]

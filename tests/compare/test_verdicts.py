@@ -1,6 +1,7 @@
 """How often a comparison errs, by simulation: scores are drawn, measured and judged as those of real runs are."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,9 +20,10 @@ class _World:
     Every run sees the same hard comments; it has noise of its own, and its seed makes it better or worse as a whole.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, positives: int = 72) -> None:
         self._rng = np.random.default_rng(seed)
-        self.targets: Float32Array = (self._rng.random((_NUM, _LABELS)) < 0.3).astype(np.float32)
+        ranks = self._rng.random((_NUM, _LABELS)).argsort(axis=0).argsort(axis=0)
+        self.targets: Float32Array = (ranks < positives).astype(np.float32)
         self._hard = self._rng.normal(size=self.targets.shape)
 
     def run(self, gain: float, seed_matters: float) -> Float32Array:
@@ -67,6 +69,19 @@ def test_without_a_difference_hardly_ever_is_one_shown(k: int, seed_matters: flo
     assert naive > 20
 
 
+def test_of_rare_labels_hardly_ever_is_one_shown_either() -> None:
+    """Of 12 positives of each label. The control: their resamples as they are show one far too often."""
+    trials, shown, naive = 150, 0, 0
+    for trial in range(trials):
+        measured = _World(trial, positives=12).measured((0.0, 0.0), 1, 0.0, 1_000)
+        shown += any(verdict is not Verdict.NOT_SHOWN for verdict in _verdicts(measured, 1, 2))
+        unexpanded = replace(measured, freedom=np.full(_LABELS, np.inf))
+        naive += any(verdict is not Verdict.NOT_SHOWN for verdict in _verdicts(unexpanded, 1, 2))
+    # 5 % of 150 are 7.5; 15 or more come by chance in 1 of 100 cases.
+    assert shown < 15
+    assert naive > shown
+
+
 @pytest.mark.parametrize(("k", "seed_matters"), [(1, 0.0), (3, 0.1)])
 def test_a_real_difference_is_shown(k: int, seed_matters: float) -> None:
     better = 0
@@ -80,9 +95,11 @@ def test_a_real_difference_is_shown(k: int, seed_matters: float) -> None:
 
 def test_resamples_are_enough_for_the_verdicts_of_single_runs() -> None:
     single, several = [[0], [1], [2]], [[0, 1], [2, 3], [4, 5]]
-    assert resamples_for(single, num_metrics=2, num_labels=6) == resamples_needed(2 * 2 * 7) > NUM_RESAMPLES
-    assert resamples_for(several, num_metrics=2, num_labels=6) == NUM_RESAMPLES
-    assert resamples_for([[0, 1]], num_metrics=1, num_labels=6) == NUM_RESAMPLES
+    rarer = np.array([900.0, 80, 400, 44, 300, 90])
+    needed = resamples_needed(2 * 2 * 7, freedom=43)
+    assert resamples_for(single, num_metrics=2, rarer=rarer) == needed > resamples_needed(2 * 2 * 7) > NUM_RESAMPLES
+    assert resamples_for(several, num_metrics=2, rarer=rarer) == NUM_RESAMPLES
+    assert resamples_for([[0, 1]], num_metrics=1, rarer=rarer) == NUM_RESAMPLES
 
 
 def test_labels_with_too_few_comments_take_no_part_in_the_correction() -> None:

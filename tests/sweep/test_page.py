@@ -51,11 +51,25 @@ def test_luck_is_what_the_best_of_so_many_draws_is_ahead_by() -> None:
 
     result = closer(make_result(), 0.98 - 1.959964 * 0.002, 0.98 + 1.959964 * 0.002)
     assert result.standard_error == pytest.approx(0.002)
-    drawn = np.random.default_rng(0).normal(0, 0.002, (20_000, len(result.ranked))).max(axis=1).mean()
+    drawn = np.random.default_rng(0).normal(0, 0.002, (20_000, result.num_tried)).max(axis=1).mean()
     assert result.luck == pytest.approx(drawn, rel=0.02)
     assert result.luck != pytest.approx(
         np.random.default_rng(0).normal(0, 0.002, (20_000, 5)).max(axis=1).mean(), rel=0.1
     )
+
+
+def test_luck_counts_what_was_pruned_and_leaves_seeds_out() -> None:
+    result = make_result()
+    best, second = result.ranked[:2]
+    pruned = [
+        one.model_copy(update={"state": "pruned"}) if one.number == second.number else one for one in result.trials
+    ]
+    other = of(result, trials=tuple(pruned))
+    assert other.num_tried == result.num_tried
+    assert (other.luck, other.ranked[0]) == (result.luck, best)
+    words = " ".join(verdict(result))
+    assert f"If all {result.num_tried} that finished or were pruned were equally good, the choice of comments" in words
+    assert "what its seed does comes on top" in words
 
 
 def test_a_loss_is_better_where_it_is_lower() -> None:

@@ -159,6 +159,13 @@ def test_trials_of_several_losses_are_not_scored_by_their_loss(tmp_path: Path) -
     )
     assert read(tmp_path, text).size == 2
     assert read(tmp_path, "[space]\n" + RATE, training__metric="loss").size is None
+    text = '[space]\n"data.augmentation_share" = [0.25, 0.5]\n'
+    weighted = {"training__metric": "loss", "data__augmentation": ["typos"]}
+    assert "data.augmentation_share: changes the loss" in refusal(tmp_path, text, **weighted)
+    assert read(tmp_path, text, **weighted, training__loss="bce").size == 2, "the control: no weights, one loss"
+    seeds = '[space]\n"seed" = [1, 2]\n'
+    assert "seed: changes the loss" in refusal(tmp_path, seeds, **weighted, data__split_seed=1)
+    assert read(tmp_path, seeds, training__metric="loss", data__split_seed=1).size == 2
 
 
 def test_a_file_that_is_not_there_or_no_toml_is_told(tmp_path: Path) -> None:

@@ -107,6 +107,23 @@ def test_a_cut_trial_whose_directory_is_elsewhere_is_left_alone(tmp_path: Path) 
         assert finish(here, 2) == 0
 
 
+def test_a_trial_is_of_its_folder_from_its_first_moment(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'shared.db'}"
+    with (
+        opened(tmp_path / "here" / "sweep", space(), storage=storage) as here,
+        opened(tmp_path / "there" / "sweep", space(), storage=storage) as there,
+    ):
+        here._ask(some_wait=False)  # and nothing more yet: what the other folder's worker sees in between
+        with there.claim(3) as claim:
+            assert claim is not None
+            assert claim.number == 1
+        # The control: one that was asked for, and has no folder yet, is nobody's.
+        assert here._study.ask().number == 2
+        assert finish(there, 3) == 1
+        assert finish(there, 3) is None
+        assert finish(here, 3) == 0
+
+
 def test_one_trial_too_many_waits_until_more_are_wanted(tmp_path: Path) -> None:
     with opened(tmp_path, space()) as study:
         assert finish(study, 1) == 0

@@ -11,12 +11,12 @@ import numpy as np
 
 from civility.compare.document import SCHEMA, Comparison
 from civility.compare.facts import facts_of
-from civility.compare.measured import METRICS, measure
+from civility.compare.measured import FEWEST, METRICS, measure, rarer_of
 from civility.compare.output import ComparisonFiles, check_out, write_comparison
 from civility.compare.rows import grouped
-from civility.compare.sources import Source, Target, find_targets, read_source, refuse_other_comments
-from civility.compare.table import notes_on, rows_of
-from civility.compare.verdicts import FEWEST, Judged, judge, resamples_for
+from civility.compare.sources import Source, Target, find_targets, read_source, refuse_other_comments, told_once
+from civility.compare.table import notes_on, notes_on_choices, rows_of
+from civility.compare.verdicts import Judged, judge, resamples_for
 from civility.data.dataset import POSITIVE_FROM
 from civility.data.readers import Columns
 from civility.errors import UserError, did_you_mean
@@ -94,25 +94,26 @@ def compare(
     described = [facts_of(target) for target in targets]
     sources, notes = _scored(targets, question, on_scored)
     facts = [each for each, _ in described]
+    notes += notes_on_choices(facts, [source.is_chosen for source in sources])
     groups = grouped(facts, [settings for _, settings in described])
     members, scores = [group.members for group in groups], sources[0].scores
+    rarer = rarer_of(scores.targets)
     measured = measure(
         scores.targets,
         [source.scores.scores for source in sources],
         [source.cuts for source in sources],
         question.metrics,
-        num_resamples=resamples_for(members, len(question.metrics), len(scores.labels)),
+        num_resamples=resamples_for(members, len(question.metrics), rarer),
         seed=question.seed,
     )
-    positive, negative = (scores.targets >= POSITIVE_FROM).sum(axis=0), (scores.targets < POSITIVE_FROM).sum(axis=0)
-    too_few = np.minimum(positive, negative) < FEWEST
+    too_few = rarer < FEWEST
     judged = judge(measured, members, too_few, _LEVEL)
     rows = rows_of(groups, facts, measured, judged, question.metrics, scores.labels)
     found = Comparison(
         files=question.data,
         digest=scores.digest,
         num_comments=len(scores.ids),
-        num_positive=dict(zip(scores.labels, positive.tolist(), strict=True)),
+        num_positive=dict(zip(scores.labels, (scores.targets >= POSITIVE_FROM).sum(axis=0).tolist(), strict=True)),
         metrics=question.metrics,
         rows=rows,
         num_verdicts=_count_verdicts(judged),
@@ -131,14 +132,15 @@ def _scored(targets: Sequence[Target], question: Question, on_scored: OnScored) 
     if question.data:
         from civility.compare.scoring import score_on  # needs torch
 
-        sources, notes = score_on(targets, question.data, question.columns, on_scored)
+        sources, of_files = score_on(targets, question.data, question.columns, on_scored)
         refuse_other_comments(sources, "name the columns: --text-column and --id-column")
-        return sources, notes
+        return sources, of_files
     sources = [read_source(target) for target in targets]
     refuse_other_comments(
         sources, "give --data FILE, labelled comments that took part in none of the runs: all are scored on these"
     )
-    return sources, []
+    notes = [(source.target.name, note) for source in sources for note in source.notes]
+    return sources, told_once(notes, len(sources))
 
 
 def _count_verdicts(judged: Sequence[Sequence[Sequence[Judged]]]) -> int:

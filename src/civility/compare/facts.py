@@ -1,6 +1,7 @@
 """What a run says of itself: seed, settings, time, memory. Read from its recipe, its environment and its logs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from civility.compare.document import RunFacts, Setting
@@ -12,6 +13,7 @@ from civility.run import RunDirectory
 _BY_TIME_AND_MEMORY = {"training.device", "training.gradient_checkpointing"}
 _NO_MATTER = {
     *("seed", "data.split_seed", "training.log_every", "evaluation.texts_in_report"),
+    *("training.gradient_accumulation", "training.fit"),  # told by the comments of a step, as training.batch_size
     *(OF_NO_RESULT - _BY_TIME_AND_MEMORY),
 }
 """Settings that make no two runs different: the seed, which tells runs of a row apart, and what changes no result, but
@@ -48,7 +50,25 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
         training_digest=str(training.get("digest", "")) if isinstance(training, dict) else "",
     )
     facts = facts.model_copy(update=_epochs(run) | _times(run))
-    return facts, {key: value for key, value in recipe.items() if key not in _NO_MATTER}
+    settings = {key: value for key, value in recipe.items() if key not in _NO_MATTER}
+    return facts, settings | _by_content(asked, settings, environment)
+
+
+def _by_content(asked: Recipe, settings: Mapping[str, Setting], environment: Mapping[str, Any]) -> dict[str, Setting]:
+    """Return the settings that can be written in several ways, in one: files by their last names, a step as a whole.
+
+    However the comments of a step are shared out to micro-batches and processes, they are the same.
+    """
+    found: dict[str, Setting] = {
+        key: ",".join(Path(part).name for part in str(settings[key]).split(","))
+        for key in ("data.files", "data.validation", "data.pseudo_labels")
+        if isinstance(settings.get(key), str)
+    }
+    if "training.batch_size" in settings:
+        processes = environment.get("num_processes")
+        times = asked.training.gradient_accumulation * (processes if isinstance(processes, int) else 1)
+        found["training.batch_size"] = asked.training.batch_size * times
+    return found
 
 
 def _environment(run: RunDirectory) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Float32Array
+from civility.data.dataset import POSITIVE_FROM, Float32Array
 from civility.metrics.counted import Decided, Ranking
 from civility.metrics.pooled import Pool
 from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
 
+FEWEST = 10
+"""Positive and negative comments of a label, below which resamples tell too little for a verdict."""
 METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall")
 _OF_SCORES = ("roc_auc", "average_precision")
 Float64 = npt.NDArray[np.float64]
@@ -24,23 +26,31 @@ class Measured:
     ----------
     values : (M, K, L) each metric of each label; NaN where undefined
     resampled : (M, K, L, R) in R resamples
+    freedom : (L,) positive or negative comments of each label, whichever are fewer, less one
     """
 
     values: Float64
     resampled: Float64
+    freedom: Float64
 
     def pool(self, members: Sequence[int], metric: int, label: int) -> Pool:
         """Return one label's number of some of the runs."""
-        return Pool(self.values[members, metric, label], self.resampled[members, metric, label])
+        freedom = max(FEWEST - 1.0, float(self.freedom[label]))
+        return Pool(self.values[members, metric, label], self.resampled[members, metric, label], freedom)
 
     def macro(self, members: Sequence[int], metric: int) -> Pool:
-        """Return the mean over the labels where the metric is defined for all M runs; NaN of none."""
+        """Return the mean over the labels where the metric is defined for all M runs; NaN of none.
+
+        It is as uncertain as its rarest label lets it be.
+        """
         defined = np.flatnonzero(~np.isnan(self.values[:, metric]).any(axis=0))
         if not len(defined):
             return Pool(np.full(len(members), np.nan), np.full((len(members), 1), np.nan))
         own = self.resampled[members, metric][:, defined]
         return Pool(
-            self.values[members, metric][:, defined].mean(axis=1), np.stack([mean_of_defined(each) for each in own])
+            self.values[members, metric][:, defined].mean(axis=1),
+            np.stack([mean_of_defined(each) for each in own]),
+            max(FEWEST - 1.0, float(self.freedom[defined].min())),
         )
 
 
@@ -80,4 +90,10 @@ def measure(
             if metric in metrics:
                 values[run, metrics.index(metric), label] = value
                 resampled[run, metrics.index(metric), label] = many
-    return Measured(values, resampled)
+    return Measured(values, resampled, np.asarray(rarer_of(targets) - 1.0))
+
+
+def rarer_of(targets: Float32Array) -> Float64:
+    """Return how many positive or negative comments each label has, whichever are fewer, (L,)."""
+    positive, negative = (targets >= POSITIVE_FROM).sum(axis=0), (targets < POSITIVE_FROM).sum(axis=0)
+    return np.asarray(np.minimum(positive, negative), dtype=np.float64)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from civility.classifier import Classifier
-from civility.compare.sources import Source, Target
+from civility.compare.sources import Source, Target, told_once
 from civility.data.readers import Columns
 from civility.errors import UserError
 from civility.labelled import read_labelled
@@ -63,16 +63,8 @@ def score_on(
         notes += [(target.name, note) for note in labelled.notes]
         if target.run is None:
             notes.append((target.name, _UNKNOWN))
-    return sources, _told_once(notes, len(targets))
+    return sources, told_once(notes, len(targets))
 
 
 def _telling(on_scored: Callable[[str, int, int], None], name: str, total: int) -> Callable[[int], None]:
     return lambda number: on_scored(f"scoring {name}", number, total)
-
-
-def _told_once(notes: Sequence[tuple[str, str]], num_targets: int) -> list[str]:
-    """Return each note once, behind the names that it is of; one that is the same of all is of the file."""
-    names: dict[str, list[str]] = {}
-    for name, note in notes:
-        names.setdefault(note, []).append(name)
-    return [note if len(own) == num_targets else f"{', '.join(own)}: {note}" for note, own in names.items()]

@@ -38,11 +38,15 @@ class Source:
     target : what was named
     scores : of N comments
     cuts : (L,) thresholds, float32 as the classifier compares
+    notes : of its report on the comments, a sentence each
+    is_chosen : whether its epoch or its members were chosen by these very comments
     """
 
     target: Target
     scores: Scores
     cuts: Float32Array
+    notes: tuple[str, ...] = ()
+    is_chosen: bool = False
 
 
 def find_targets(names: Sequence[str]) -> list[Target]:
@@ -120,7 +124,7 @@ def read_source(target: Target) -> Source:
     report = Report.from_json(text, str(files.json))
     scores = read_scores_of(files.scores, text)
     cuts = np.array([report.labels[label].threshold for label in scores.labels], dtype=np.float32)
-    return Source(target, scores, cuts)
+    return Source(target, scores, cuts, report.notes, "epoch" in report.optimistic)
 
 
 def _files_of(target: Target) -> ReportFiles:
@@ -133,6 +137,14 @@ def _files_of(target: Target) -> ReportFiles:
             "name one of these; or give --data FILE, on which any classifier can be scored",
         )
     return ReportFiles(target.run.reports, OWN_REPORT)
+
+
+def told_once(notes: Sequence[tuple[str, str]], num_targets: int) -> list[str]:
+    """Return each note once, behind the names that it is of; one that is the same of all is of the comments."""
+    names: dict[str, list[str]] = {}
+    for name, note in notes:
+        names.setdefault(note, []).append(name)
+    return [note if len(own) == num_targets else f"{', '.join(own)}: {note}" for note, own in names.items()]
 
 
 def refuse_other_comments(sources: Sequence[Source], remedy: str) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from civility.compare.document import Difference, Metric, Numbers, Row, RunFacts
-from civility.compare.measured import Measured
+from civility.compare.measured import FEWEST, Measured
 from civility.compare.rows import Group, different_settings, row_names
-from civility.compare.verdicts import FEWEST, Judged
+from civility.compare.verdicts import Judged
 from civility.compare.words import ASTERISK
 from civility.metrics.pooled import Pool
 
@@ -81,6 +81,31 @@ def notes_on(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
         if len({run.training_digest for run in row.runs}) > 1:
             notes.append(f"the runs of {row.name} were trained on different comments: their spread is of these too")
     return notes
+
+
+def notes_on_choices(facts: Sequence[RunFacts], is_chosen: Sequence[bool]) -> list[str]:
+    """Return a note if some were chosen on the very comments among more than others; verdicts do not allow for it.
+
+    Parameters
+    ----------
+    facts : of all M runs
+    is_chosen : whether the epoch of each, or its members, were chosen on the comments
+    """
+    tried = [(run.num_epochs or 0) if chosen else 1 for run, chosen in zip(facts, is_chosen, strict=True)]
+    if len(set(tried)) < 2:
+        return []
+    names: dict[int, list[str]] = {}
+    for run, num in zip(facts, tried, strict=True):
+        names.setdefault(num, []).append(run.name)
+    told = [
+        f"{', '.join(names[num])}, {'of its members' if not num else f'the best of {num} epochs'}"
+        for num in sorted(names)
+        if num != 1
+    ]
+    return [
+        f"chosen on these very comments: {'; '.join(told)}. Such a choice flatters, the more there was to choose from, "
+        "and verdicts do not allow for it: --data FILE scores all on comments that took no part"
+    ]
 
 
 def _on_single_runs(rows: Sequence[Row]) -> list[str]:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.compare.measured import Measured
+from civility.compare.measured import FEWEST, Measured
 from civility.metrics.compare import Difference, Verdict, corrected, resamples_needed
 from civility.metrics.pooled import Noise, Pool, pooled_difference
 
 NUM_RESAMPLES = 2_000
-FEWEST = 10
-"""Positive and negative comments of a label, below which resamples spread too little for a verdict."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +23,23 @@ class Judged:
     of_settings: bool
 
 
-def resamples_for(groups: Sequence[Sequence[int]], num_metrics: int, num_labels: int) -> int:
+def resamples_for(groups: Sequence[Sequence[int]], num_metrics: int, rarer: npt.NDArray[np.float64]) -> int:
     """Return how many resamples it takes that one difference of all can be shown.
 
     Where every row has several runs, p values are Student's, and do not hang on the number of resamples.
+
+    Parameters
+    ----------
+    groups : which runs are in which row
+    num_metrics : that are measured
+    rarer : (L,) positive or negative comments of each label, whichever are fewer
     """
+    num_labels = len(rarer)
     num_verdicts = (len(groups) - 1) * num_metrics * (num_labels + 1)
     if num_verdicts == 0 or min(len(group) for group in groups) > 1:
         return NUM_RESAMPLES
-    return max(NUM_RESAMPLES, resamples_needed(num_verdicts))
+    fewest = max(FEWEST, int(rarer.min()))
+    return max(NUM_RESAMPLES, resamples_needed(num_verdicts, freedom=fewest - 1))
 
 
 def judge(

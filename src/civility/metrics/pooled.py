@@ -12,7 +12,6 @@ joined err at most about as often as they should, whatever the share of the sour
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -34,10 +33,12 @@ class Pool:
     ----------
     values : (k,) on the comments themselves; NaN where undefined
     resampled : (k, R) in R resamples of the comments, the same for all runs
+    freedom : of what the comments tell, as `civility.metrics.compare.difference` takes it
     """
 
     values: Float64
     resampled: Float64
+    freedom: float = math.inf
 
     @property
     def mean(self) -> float:
@@ -62,10 +63,10 @@ def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Di
     """Return how much better the setting ``other`` is than ``first``.
 
     With several runs of both, interval and p value hold for settings: for other seeds and other comments. The half
-    width is the root of two squares: that of the comments, by the normal curve, and that of the seeds, by Student's t
-    with Welch's degrees of freedom. What is of comments and runs together (how differently the runs of a setting take
-    the same comments) is in the spread of the runs already, and is not counted twice; the interval is never narrower
-    than that of the comments alone.
+    width is the root of two squares: that of the comments, by Student's t where they are few and the normal curve where
+    they are many, and that of the seeds, by Student's t with Welch's degrees of freedom. What is of comments and runs
+    together (how differently the runs of a setting take the same comments) is in the spread of the runs already, and is
+    not counted twice; the interval is never narrower than that of the comments alone.
 
     With a single run of either, nothing tells how much seeds matter: interval and p value hold for these very
     classifiers, on other comments.
@@ -88,17 +89,21 @@ def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Di
     2021.
     """
     means = [one.resampled.mean(axis=0) for one in (first, other)]
-    plain = difference(first.mean, other.mean, means[0], means[1], level)
+    freedom = min(first.freedom, other.freedom)
+    plain = difference(first.mean, other.mean, means[0], means[1], level, freedom)
     paired = means[1] - means[0]
     paired = paired[~np.isnan(paired)]
     comments = float(paired.var(ddof=1)) if len(paired) > 1 else math.nan
+    if not math.isinf(freedom):
+        comments *= (freedom + 1) / freedom  # resamples of n spread too little by this
     if min(len(first.values), len(other.values)) < 2 or plain.verdict is Verdict.NOT_MEASURABLE:
         return plain, Noise(math.sqrt(comments), math.nan)
     of_seeds = [float(one.values.var(ddof=1)) / len(one.values) for one in (first, other)]
     shared = sum(_of_both(one) / len(one.values) for one in (first, other))
     noise = Noise(math.sqrt(comments), math.sqrt(max(0.0, sum(of_seeds) - shared)))
     uncertain = sum(v * v / (len(one.values) - 1) for v, one in zip(of_seeds, (first, other), strict=True))
-    limits = _Limits(comments, max(0.0, comments - shared), sum(of_seeds), sum(of_seeds) ** 2 / (uncertain or 1.0))
+    of_seeds_freedom = sum(of_seeds) ** 2 / (uncertain or 1.0)
+    limits = _Limits(comments, max(0.0, comments - shared), freedom, sum(of_seeds), of_seeds_freedom)
     value = plain.value if abs(plain.value) > _ROUNDING else 0.0
     half = limits.half(1 - level)
     certain = plain.p_value if value else 1.0
@@ -115,36 +120,38 @@ class _Limits:
     ----------
     comments : the variance of the comments, what is of runs and comments together in it
     apart : the same without that
+    freedom : degrees of freedom of both
     seeds : the variance of the runs' means, by their spread, what is of runs and comments together in it
-    freedom : degrees of freedom of that
+    freedom_of_seeds : degrees of freedom of that
     """
 
     comments: float
     apart: float
-    seeds: float
     freedom: float
+    seeds: float
+    freedom_of_seeds: float
 
     def half(self, p: float) -> float:
         """Return the half width that is exceeded with the chance p."""
-        z = NormalDist().inv_cdf(1 - p / 2)
-        t = student.critical(p, self.freedom) if self.seeds else 0.0
+        z = student.critical(p, self.freedom)
+        t = student.critical(p, self.freedom_of_seeds) if self.seeds else 0.0
         return math.sqrt(max(z * z * self.comments, z * z * self.apart + t * t * self.seeds))
 
     def p_value(self, distance: float) -> float:
         """Return the chance with which the half width is as small as this, by bisection of t."""
-        alone = math.erfc(distance / math.sqrt(2 * self.comments)) if self.comments else 0.0
+        alone = student.two_sided(distance / math.sqrt(self.comments), self.freedom) if self.comments else 0.0
         if not self.seeds:
             return alone
         low, high = 0.0, distance / math.sqrt(self.seeds)
         for _ in range(60):
             middle = (low + high) / 2
-            p = student.two_sided(middle, self.freedom)
-            z = -NormalDist().inv_cdf(p / 2) if p > _TINY else math.inf
+            p = student.two_sided(middle, self.freedom_of_seeds)
+            z = student.critical(p, self.freedom) if p > _TINY else math.inf
             if z * z * self.apart + middle * middle * self.seeds < distance * distance:
                 low = middle
             else:
                 high = middle
-        return max(alone, student.two_sided((low + high) / 2, self.freedom))
+        return max(alone, student.two_sided((low + high) / 2, self.freedom_of_seeds))
 
 
 def _of_both(one: Pool) -> float:

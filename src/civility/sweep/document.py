@@ -103,6 +103,11 @@ class SweepResult(Part):
         return sum(one.state == state for one in self.trials)
 
     @property
+    def num_tried(self) -> int:
+        """The trials that the best was chosen among: one that was pruned might have been it."""
+        return len(self.ranked) + self.num("pruned")
+
+    @property
     def seconds_left(self) -> float | None:
         """About how long the rest takes, by the mean of the trials that ended, on as many workers as are at it."""
         ended = [one.seconds for one in self.trials if one.state in ("finished", "pruned") and one.seconds]
@@ -123,12 +128,13 @@ class SweepResult(Part):
 
     @property
     def luck(self) -> float | None:
-        """By how much the best of so many equally good trials would be ahead, were their errors independent.
+        """By how much comments alone would put the best of so many equally good trials ahead, at most.
 
         The standard error times the expected largest of n standard normal numbers (Blom 1958: the normal quantile of
-        (n - 0.375) / (n + 0.25)). The errors of trials on the same comments go together, so it is less: at most this.
+        (n - 0.375) / (n + 0.25)), which is for independent errors; those of trials on the same comments go together.
+        What seeds do is not in it: a trial is one run, whose spread over seeds nothing here tells.
         """
-        error, num = self.standard_error, len(self.ranked)
+        error, num = self.standard_error, self.num_tried
         if error is None or num < 2:
             return None
         return error * NormalDist().inv_cdf((num - 0.375) / (num + 0.25))

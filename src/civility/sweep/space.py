@@ -31,6 +31,8 @@ _FIXED = {
     **dict.fromkeys(("training.device", "training.deterministic", "training.threads"), _ONE_PROCESS),
 }
 _OF_THE_LOSS = ("training.loss", "training.weight_power")
+_OF_ITS_WEIGHTS = ("seed", "data.pseudo_labels", "data.augmentation", "data.augmentation_share")
+"""What changes how frequent labels are in training; a seed does by what augmentation draws."""
 _STEP_TOLERANCE = 1e-9
 
 
@@ -323,8 +325,11 @@ def _refuse_other_loss(path: Path, space: Space, recipe: Recipe) -> None:
     """Refuse to compare losses that are not the same function: a smaller number would be another yardstick."""
     if recipe.training.metric != "loss":
         return
+    weighs = recipe.training.loss in ("weighted_bce", "pos_weight_bce") or recipe.loss.weigh_labels
+    augments = any(one.key == "data.augmentation" for one in space.dimensions) or bool(recipe.data.augmentation)
+    of_weights = [key for key in _OF_ITS_WEIGHTS if weighs and (key != "seed" or augments)]
     for dimension in space.dimensions:
-        if dimension.key in _OF_THE_LOSS or dimension.key.startswith("loss."):
+        if dimension.key in (*_OF_THE_LOSS, *of_weights) or dimension.key.startswith("loss."):
             raise UserError(
                 f'{path}: [space] {dimension.key}: changes the loss, and training.metric = "loss" scores trials by it',
                 "score them by another metric: --set training.metric=macro_roc_auc",

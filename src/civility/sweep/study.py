@@ -152,7 +152,7 @@ class Study:
 
     def _cut_trial(self, stack: contextlib.ExitStack) -> Claim | None:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if trial.user_attrs.get(_DIRECTORY, self._place) != self._place:
+            if trial.user_attrs.get(_DIRECTORY) != self._place:
                 continue
             try:
                 lock = stack.enter_context(self.directory.claimed(trial.number))
@@ -165,14 +165,14 @@ class Study:
         known = self._study.get_trials(deepcopy=False)
         if sum(one.state != TrialState.WAITING for one in known) >= num_trials:
             return None
-        trial = self._study.ask()
+        trial = self._ask(any(one.state == TrialState.WAITING for one in known))
         if trial.number >= num_trials:
             # Another folder's worker was quicker. It waits to be asked for again, where more trials are wanted.
-            trial.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            _put_back(trial)
             return None
         run = self.directory.trial(trial.number)
         if run.is_begun:
-            trial.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+            _put_back(trial)
             raise UserError(
                 f"{run.path}: there is a run already, of which the study knows nothing",
                 "name the study's own folder, or begin another sweep with another --out",
@@ -180,6 +180,18 @@ class Study:
         lock = stack.enter_context(self.directory.claimed(trial.number))
         trial.set_user_attr(_DIRECTORY, self._place)
         return self._claimed(trial, lock)
+
+    def _ask(self, some_wait: bool) -> Trial:
+        """Return a trial that waits, or a new one, which is of this folder from its first moment.
+
+        Else a worker of another folder that shares the database could take it for one of its own that was cut.
+        """
+        if some_wait:
+            return self._study.ask()
+        template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={_DIRECTORY: self._place})
+        storage = self._study._storage
+        self._study._thread_local.cached_all_trials = None  # as `ask` does: TPE is to see what ended since
+        return Trial(self._study, storage.create_new_trial(self._study._study_id, template_trial=template))
 
     def _claimed(self, trial: Trial, lock: Lock) -> Claim:
         self._study.sampler = _sampler(self.space, trial.number)
@@ -203,7 +215,7 @@ class Study:
             settings=self.space.settings(trial.params) if whole else {},
             scores=scores,
             best=trial.value if trial.value is not None else scores.get(best_epoch),
-            best_epoch=best_epoch,
+            best_epoch=notes.get("kept_epoch", best_epoch),
             low=low,
             high=high,
             why=notes.get("why", ""),
@@ -230,6 +242,12 @@ class Study:
 
 
 _FEWEST_FOR_IMPORTANCE = 8
+
+
+def _put_back(trial: Trial) -> None:
+    """Let a trial wait until somebody asks for one again; it is of no folder then."""
+    trial.set_user_attr(_DIRECTORY, "")
+    trial.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
 
 
 @contextlib.contextmanager

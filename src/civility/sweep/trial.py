@@ -3,6 +3,7 @@
 Knows the study only through the `Claim` that it is given.
 """
 
+import errno
 import gc
 import json
 import os
@@ -108,7 +109,8 @@ def run_trial(
     """Train a trial, or go on with one that was cut, and tell the study how it ended.
 
     A mistake that the trial's settings make (a loss that is not finite, too little memory) ends the trial, not the
-    sweep. Where it did not even begin, ``check_shared`` is asked first whether the recipe that all trials share would.
+    sweep. Where it did not even begin, ``check_shared`` is asked first whether the recipe that all trials share makes
+    the same mistake.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def run_trial(
         if _is_of_the_machine(error):
             raise
         if not run.is_begun:
-            check_shared()
+            _raise_if_shared(error, check_shared)
         claim.note(why=error.message, seconds=_seconds_of(run))
         claim.end("failed")
     except RuntimeError as error:
@@ -142,10 +144,31 @@ def run_trial(
     give_back_memory()
 
 
+def _raise_if_shared(error: UserError, check_shared: Callable[[], None]) -> None:
+    """Raise the mistake of a trial if the shared recipe makes it too.
+
+    Another one says nothing: what all trials vary, as the model or a schedule that goes with one optimiser, may well be
+    wrong in the shared recipe, which nobody trains.
+    """
+    try:
+        check_shared()
+    except UserError as shared:
+        if shared.message == error.message:
+            raise
+
+
+_OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+}
+
+
 def _is_of_the_machine(error: BaseException | None) -> bool:
-    """Whether an error goes back to what the system refused, so that the same settings may do another time."""
+    """Whether an error goes back to what the system refused, so that the same settings may do another time.
+
+    Not any OSError: transformers raises one without a number for a model that is nowhere.
+    """
     while error is not None:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
             return True
         error = error.__cause__
     return False
@@ -157,6 +180,7 @@ def _tell_result(claim: Claim, run: RunDirectory, metric: str) -> None:
     if run.metrics.is_file():
         best = [line for line in run.read_metrics() if line["kind"] == "epoch" and line["best"]][-1]
         score = score_in(best["validation"], metric)
+        claim.note(kept_epoch=best["epoch"])  # with min_gain not always that of the best score
     claim.note(seconds=_seconds_of(run), interval=interval)
     if score is None:
         claim.note(why=f"{metric} is not measured of a model that is fitted without epochs")
@@ -174,8 +198,8 @@ def judged(report: Path, metric: str) -> tuple[float | None, tuple[float, float]
 
 
 def _seconds_of(run: RunDirectory) -> float:
-    """Return the wall time of the steps and validations that a run has logged."""
+    """Return the wall time that a run has logged: of its epochs, or of the fit of a linear model."""
     try:
-        return float(sum(line["seconds"] for line in run.read_timing() if line["kind"] == "epoch"))
+        return float(sum(line["seconds"] for line in run.read_timing() if line["kind"] in ("epoch", "fit")))
     except (OSError, ValueError, KeyError):
         return 0.0

@@ -59,8 +59,9 @@ def verdict(result: SweepResult) -> list[str]:
     ]
     if result.luck is not None:
         sentences.append(
-            f"If all {len(ranked)} were equally good and their errors independent, the best would be ahead by about "
-            f"{result.luck:.4f} by luck alone; on the same comments errors go together, so it is less than that."
+            f"If all {result.num_tried} that finished or were pruned were equally good, the choice of comments alone "
+            f"would put the best ahead by up to about {result.luck:.4f}; every trial is a single run, and what its "
+            "seed does comes on top, often more than that: only several seeds tell (--seeds)."
         )
     num_points = len({str(sorted(one.settings.items())) for one in ranked})
     if num_points < len(ranked):

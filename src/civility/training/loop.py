@@ -298,13 +298,13 @@ class Trainer:
         here at the same step, since the loss that sent it is a sum over all of them.
         """
         device = self.accelerator.device
+        self.model.eval()
         broken = torch.zeros(len(self.data.targets), device=device)
         with torch.inference_mode(), self.precision.autocast():
             for part in micro_batches(rows, self.shape, self.accelerator.process_index):
                 if len(part):
-                    logits = self.forward(self._batch(part))
-                    logits = logits.reshape(-1, len(part), logits.shape[1])  # by mask
-                    broken[torch.from_numpy(part).to(device)] = (~logits.isfinite()).any(dim=2).any(dim=0).float()
+                    logits = self.forward(gather(self.data.tokens, part).to(device))
+                    broken[torch.from_numpy(part).to(device)] = (~logits.isfinite()).any(dim=1).float()
         found = np.flatnonzero(self.accelerator.reduce(broken, reduction="sum").cpu().numpy())
         return found if len(found) else rows
 

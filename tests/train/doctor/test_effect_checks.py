@@ -23,6 +23,8 @@ def test_a_shipped_recipe_sets_nothing_in_vain(name: str) -> None:
         ({"optimizer.muon_momentum": 0.9}, {"training.optimizer": "muon"}),
         ({"training.sampling_power": 1.0}, {"training.sampling": "class_aware"}),
         ({"data.augmentation_share": 0.1}, {"data.augmentation": ["typos"]}),
+        ({"training.adam_beta2": 0.9, "training.optimizer": "adafactor"}, {"training.optimizer": "muon"}),
+        ({"training.warmup_fraction": 0.2, "training.warmup_steps": 9}, {"training.warmup_steps": 0}),
         ({"linear.c": 2.0}, {"model.name": "tf-idf"}),
         ({"loss.effective_beta": 0.9}, {"loss.class_weights": "effective_number"}),
     ],

@@ -41,6 +41,11 @@ def _readers(recipe: Recipe) -> dict[str, bool]:
         **dict.fromkeys(
             ("optimizer.adafactor_beta2_decay", "optimizer.adafactor_clip"), recipe.training.optimizer == "adafactor"
         ),
+        **dict.fromkeys(
+            ("training.adam_beta1", "training.adam_beta2", "training.adam_epsilon"),
+            recipe.training.optimizer != "adafactor",
+        ),
+        "training.warmup_fraction": not recipe.training.warmup_steps,
         "schedule.power": schedule == "polynomial",
         "schedule.final_share": schedule in ("cosine", "polynomial", "one_cycle"),
         "schedule.start_share": schedule == "one_cycle",
