@@ -96,3 +96,20 @@ def test_unknown_targets_give_an_exactly_zero_gradient() -> None:
     loss_of_passes(LOSS, [first, second], targets, 1.0).backward()  # type: ignore[no-untyped-call]
     assert first.grad is not None
     assert torch.equal(first.grad == 0, torch.isnan(targets))
+
+
+@pytest.mark.parametrize("num_masks", [1, 3])
+def test_micro_batches_add_up_to_the_whole(num_masks: int) -> None:
+    """What the still model of the other tests cannot show: its passes and masks are all equal."""
+    torch.manual_seed(2)
+    targets = torch.randint(0, 2, (6, 2)).float()
+    targets[3, 1] = torch.nan
+    first, second = torch.randn(num_masks, 6, 2), torch.randn(num_masks, 6, 2)
+
+    def of(rows: slice) -> torch.Tensor:
+        passes = [logits[:, rows].reshape(-1, 2) for logits in (first, second)]
+        return loss_of_passes(LOSS, passes, targets[rows], 0.7)
+
+    parts = [of(slice(0, 1)), of(slice(1, 4)), of(slice(4, 6))]
+    torch.testing.assert_close(sum(parts), of(slice(0, 6)))
+    assert abs(float(sum(parts) / 3 - of(slice(0, 6)))) > 0.1, "the control: a mean of micro-batches is another number"
