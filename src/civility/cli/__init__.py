@@ -62,6 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         raise SystemExit(_tell_the_unexpected(error)) from None
 
 
+def _leave_at_once(code: int) -> NoReturn:
+    """End a process beside the first one, whose work is done, without the interpreter's own end.
+
+    A thread of torch's may be letting go of its last tensor just then, for which it wants an interpreter that is no
+    more: Python 3.11 to 3.13 end such a thread in a way that C++ answers with an abort (python/cpython#87135). Seen
+    twice under load, after the last step; and the launcher then ends the first process too, which is still writing.
+    """
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _tell_the_unexpected(error: Exception) -> int:
     """Print what nobody caught, and return the exit code: a bug, or a library that had no memory."""
     if _is_short_of_memory(error):
@@ -80,6 +91,8 @@ def _run(arguments: list[str]) -> int:
     options = build_parser(__version__).parse_args(arguments)
     code: int | None = options.run(options, ["civility", *arguments])
     sys.stdout.flush()
+    if not is_first_process():
+        _leave_at_once(code or 0)
     return code or 0
 
 
