@@ -199,7 +199,7 @@ def test_what_was_chosen_on_the_very_comments_among_more_is_told(tmp_path: Path)
     assert f"{names[1]}: of {names[1]}" in found.notes
     write_log(tmp_path / "b" / "metrics.jsonl", [{"kind": "epoch", "epoch": i, "best": i == 1} for i in range(1, 11)])
     told = next(note for note in compare(names).notes if note.startswith("chosen on these very comments"))
-    assert f"{names[0]}, the best of 3 epochs; {names[1]}, the best of 10 epochs." in told
+    assert f"{names[0]} (the best of 3 epochs); {names[1]} (the best of 10 epochs)." in told
 
 
 def test_a_single_seed_on_either_side_judges_classifiers_and_says_so(tmp_path: Path) -> None:

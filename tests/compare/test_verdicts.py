@@ -70,10 +70,10 @@ def test_without_a_difference_hardly_ever_is_one_shown(k: int, seed_matters: flo
 
 
 def test_of_rare_labels_hardly_ever_is_one_shown_either() -> None:
-    """Of 12 positives of each label. The control: their resamples as they are show one far too often."""
+    """Of 24 positives of each label. The control: their resamples as they are show one too often."""
     trials, shown, naive = 150, 0, 0
     for trial in range(trials):
-        measured = _World(trial, positives=12).measured((0.0, 0.0), 1, 0.0, 1_000)
+        measured = _World(trial, positives=24).measured((0.0, 0.0), 1, 0.0, 1_000)
         shown += any(verdict is not Verdict.NOT_SHOWN for verdict in _verdicts(measured, 1, 2))
         unexpanded = replace(measured, freedom=np.full(_LABELS, np.inf))
         naive += any(verdict is not Verdict.NOT_SHOWN for verdict in _verdicts(unexpanded, 1, 2))

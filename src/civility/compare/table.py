@@ -98,7 +98,7 @@ def notes_on_choices(facts: Sequence[RunFacts], is_chosen: Sequence[bool]) -> li
     for run, num in zip(facts, tried, strict=True):
         names.setdefault(num, []).append(run.name)
     told = [
-        f"{', '.join(names[num])}, {'of its members' if not num else f'the best of {num} epochs'}"
+        f"{', '.join(names[num])} ({f'the best of {num} epochs' if num else 'members, or their epochs'})"
         for num in sorted(names)
         if num != 1
     ]
