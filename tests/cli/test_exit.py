@@ -1,4 +1,4 @@
-"""How a process ends: the first of several as any does, the others at once."""
+"""How a process ends: one alone as any does, one of several at once."""
 
 import os
 import subprocess
@@ -14,9 +14,9 @@ main(["recipes"])
 """
 
 
-@pytest.mark.parametrize(("rank", "ends_slowly"), [("0", True), ("1", False)])
-def test_a_process_beside_the_first_leaves_without_the_interpreters_end(rank: str, *, ends_slowly: bool) -> None:
-    environment = {**os.environ, "RANK": rank}
+@pytest.mark.parametrize(("num", "ends_slowly"), [("1", True), ("2", False)])
+def test_one_of_several_processes_leaves_without_the_interpreters_end(num: str, *, ends_slowly: bool) -> None:
+    environment = {**os.environ, "WORLD_SIZE": num}
     done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, env=environment)
     assert done.returncode == 0
     assert "baseline" in done.stdout, "what was printed is there in either case"

@@ -72,7 +72,7 @@ def test_a_cache_that_cannot_be_written_is_told_and_stops_nothing(
 
 # Three processes of one machine; says who found what, and what becomes of the others if the first fails.
 WORKER = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from civility.model.encoder import load_tokenizer
 from civility.model.token_cache import cached_tokens
@@ -92,6 +92,8 @@ except MemoryError:
 accelerator.wait_for_everyone()
 told = {"outcome": use.outcome, "digest": tokens.digest, "failed": failed}
 (out / f"{accelerator.process_index}.json").write_text(json.dumps(told))
+accelerator.end_training()
+os._exit(0)  # as civility leaves: the interpreter's own end may abort (civility.cli)
 """
 
 

@@ -21,7 +21,7 @@ TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'word ' * (i % 7)}
 
 # Each process scores the first N texts for every N, and writes what it got.
 WORKER = """
-import sys
+import os, sys
 import numpy as np
 from civility.model.encoder import load_encoder
 from civility.model.forward import EagerForward
@@ -37,6 +37,8 @@ for num in (1, 2, 3, 7, 30):
     tokens = tokenise(encoder.tokenizer, texts[:num], 32)
     found[str(num)] = score_everywhere(accelerator, EagerForward(encoder.model), tokens, 2, 20)
 np.savez(f"{out}/{accelerator.process_index}.npz", **found)
+accelerator.end_training()
+os._exit(0)  # as civility leaves: the interpreter's own end may abort (civility.cli)
 """
 
 
