@@ -26,7 +26,7 @@ class Measured:
     ----------
     values : (M, K, L) each metric of each label; NaN where undefined
     resampled : (M, K, L, R) in R resamples
-    freedom : (L,) positive or negative comments of each label, whichever are fewer, less one
+    freedom : (L,) positive or negative comments of each label, whichever are fewer, less one; at least as of `FEWEST`
     """
 
     values: Float64
@@ -35,8 +35,8 @@ class Measured:
 
     def pool(self, members: Sequence[int], metric: int, label: int) -> Pool:
         """Return one label's number of some of the runs."""
-        freedom = max(FEWEST - 1.0, float(self.freedom[label]))
-        return Pool(self.values[members, metric, label], self.resampled[members, metric, label], freedom)
+        numbers = self.values[members, metric, label], self.resampled[members, metric, label]
+        return Pool(*numbers, float(self.freedom[label]))
 
     def macro(self, members: Sequence[int], metric: int) -> Pool:
         """Return the mean over the labels where the metric is defined for all M runs; NaN of none.
@@ -50,7 +50,7 @@ class Measured:
         return Pool(
             self.values[members, metric][:, defined].mean(axis=1),
             np.stack([mean_of_defined(each) for each in own]),
-            max(FEWEST - 1.0, float(self.freedom[defined].min())),
+            float(self.freedom[defined].min()),
         )
 
 
@@ -90,7 +90,7 @@ def measure(
             if metric in metrics:
                 values[run, metrics.index(metric), label] = value
                 resampled[run, metrics.index(metric), label] = many
-    return Measured(values, resampled, np.asarray(rarer_of(targets) - 1.0))
+    return Measured(values, resampled, np.maximum(rarer_of(targets), FEWEST) - 1.0)
 
 
 def rarer_of(targets: Float32Array) -> Float64:

@@ -17,6 +17,8 @@ from civility.metrics import student
 from civility.metrics.intervals import percentile_interval
 
 Float64 = npt.NDArray[np.float64]
+_MOST_RESAMPLES = 10_000
+"""Where more for the sake of few things would end."""
 
 
 class Verdict(StrEnum):
@@ -45,9 +47,6 @@ class Difference:
     high: float
     p_value: float
     verdict: Verdict
-
-
-_MOST_RESAMPLES = 10_000
 
 
 def difference(
