@@ -14,8 +14,9 @@ from civility.cli.thresholds_display import print_thresholds
 from civility.compare.document import Comparison, Difference, Metric, Numbers, Row, RunFacts
 from civility.metrics.policy import parse_policy
 from civility.metrics.thresholds import Cuts, choose_threshold
+from civility.plain_text import one_line
 from civility.report.document import Report
-from civility.report.words import one_line, optimism_of
+from civility.report.words import optimism_of
 from civility.thresholds import ThresholdsSet
 
 from ..report.synthetic import make_report

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from civility.cli.report_display import print_report
-from civility.report.words import one_line, shown
+from civility.plain_text import one_line
+from civility.report.words import shown
 
 if TYPE_CHECKING:
     from civility.combine.ensemble import Combined

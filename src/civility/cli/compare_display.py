@@ -6,7 +6,8 @@ from rich.text import Text
 
 from civility.compare import words
 from civility.compare.document import Comparison, Numbers
-from civility.report.words import METRIC_NAMES, one_line
+from civility.plain_text import one_line
+from civility.report.words import METRIC_NAMES
 
 _STYLES = {"better": "green", "worse": "red"}
 _NAME = 30

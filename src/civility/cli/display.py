@@ -15,7 +15,8 @@ from rich.text import Text
 
 from civility.cli.checks import print_checks
 from civility.cli.report_display import print_report
-from civility.report.words import one_line, shown
+from civility.plain_text import one_line
+from civility.report.words import shown
 
 if TYPE_CHECKING:
     from civility.train.facts import EpochJudged, Fact, LinearPlanned, RunFinished, RunPlanned, RunResumed

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from civility.plain_text import one_line
 from civility.report.document import AnyLabel, BiasReport, Estimate, LabelReport, Macro, Report
-from civility.report.words import METRIC_NAMES, one_line, optimism, shown, with_interval
+from civility.report.words import METRIC_NAMES, optimism, shown, with_interval
 
 _WIDTH = 100
 _LONGEST_NAME = 17

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from civility.report.words import METRIC_NAMES, one_line, with_interval
+from civility.plain_text import one_line
+from civility.report.words import METRIC_NAMES, with_interval
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from civility.data.parts import count
-from civility.report.words import one_line
+from civility.plain_text import one_line
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import METRIC_WORDS, SweepResult, TrialLine
 from civility.sweep.words import (

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from civility.cli.report_display import paragraph
 from civility.metrics.thresholds import Choice, Estimate
-from civility.report.words import one_line, optimism_of
+from civility.plain_text import one_line
+from civility.report.words import optimism_of
 from civility.thresholds import ThresholdsSet
 
 _WIDTH = 100

@@ -6,13 +6,13 @@ Drawn from the report alone; shows no comment's text.
 import re
 from collections.abc import Iterable, Sequence
 
+from civility.plain_text import one_line
 from civility.report.document import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
 from civility.report.words import (
     FEW_TEMPLATES,
     METRIC_NAMES,
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
-    one_line,
     optimism,
     shown,
     with_interval,

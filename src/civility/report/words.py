@@ -1,6 +1,5 @@
 """How a report is told: names of numbers, numbers as text, and the words and sentences that every page has."""
 
-import re
 from collections.abc import Sequence
 
 from civility.report.document import Estimate, Optimistic, Report
@@ -17,8 +16,6 @@ _CHOSEN: dict[Optimistic, str] = {
     "calibration": "the calibration",
     "thresholds": "the thresholds",
 }
-# What steers a terminal, turns the direction of a line or cannot be encoded, and is not seen.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 OF_THE_SAMPLE = (
     "Recall and ROC AUC before the change are those of the sample, which holds more positives and more of rare labels "
@@ -33,11 +30,6 @@ FEW_TEMPLATES = (
     "The sentences are made from few templates and are much alike, so the intervals, which take each for a comment of "
     "its own, are narrower than they should be."
 )
-
-
-def one_line(text: str) -> str:
-    """Return the user's words as one line that can do nothing: line breaks folded, what is not seen as U+FFFD."""
-    return _UNSEEN.sub("\ufffd", " ".join(text.replace("\t", " ").splitlines()))
 
 
 def shown(value: float | None, digits: int = 4) -> str:

@@ -84,7 +84,7 @@ def run(options: Namespace, command: list[str]) -> int:
     from civility.cli.display import make_console, print_notes, scoring_bar
     from civility.cli.report_display import print_report
     from civility.evaluate import evaluate
-    from civility.report.words import one_line
+    from civility.plain_text import one_line
 
     question = _question(options)  # a mistake in a requirement is told before anything is scored
     console = make_console()

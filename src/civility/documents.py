@@ -1,0 +1,106 @@
+"""Reading the JSON and TOML documents of a run, a classifier, a sweep: damaged or hostile ones end in a UserError.
+
+Knows text, sizes and numbers; knows nothing of what a document says.
+"""
+
+import json
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from civility.errors import UserError
+from civility.plain_text import shortened
+
+_LARGEST = 512 << 20
+"""Bytes. The largest real documents are the terms of a linear model, a few tens of megabytes."""
+_LARGEST_NUMBER = 2**63
+
+
+def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Numbers are finite, whole ones below 2^63: NaN, Infinity and ``1e999`` are errors.
+
+    Parameters
+    ----------
+    remedy : what to do where the file is missing or damaged
+
+    Raises
+    ------
+    UserError : no such file, too large, not UTF-8, not JSON, nested too deeply, or not an object
+    """
+    return parse_json(read_text(path, remedy), str(path), remedy)
+
+
+def parse_json(text: str, source: str, remedy: str = "") -> dict[str, Any]:
+    """Return the object in a JSON text; as `read_json`."""
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole)
+    except RecursionError as error:
+        raise UserError(f"{source}: damaged: nested too deeply", remedy) from error
+    except ValueError as error:
+        raise UserError(f"{source}: damaged: {shortened(str(error), 200)}", remedy) from error
+    if not isinstance(content, dict):
+        raise UserError(f"{source}: damaged: expected a JSON object, found {type(content).__name__}", remedy)
+    return content
+
+
+def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:
+    """Return what a TOML file holds; a byte order mark is ignored.
+
+    Raises
+    ------
+    UserError : no such file, too large, not UTF-8, not TOML, or nested too deeply
+    """
+    return parse_toml(read_text(path, remedy), str(path), remedy)
+
+
+def parse_toml(text: str, source: str, remedy: str = "") -> dict[str, Any]:
+    """Return what a TOML text holds; as `read_toml`."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise UserError(f"{source}: not valid TOML: nested too deeply", remedy) from error
+    except ValueError as error:  # also whole numbers of thousands of digits, and impossible dates
+        raise UserError(f"{source}: not valid TOML: {shortened(str(error), 200)}", remedy) from error
+
+
+def read_text(path: Path, remedy: str = "") -> str:
+    """Return the text of a UTF-8 file, without a byte order mark.
+
+    Raises
+    ------
+    UserError : no such file, not a regular file, larger than 512 MiB, or not UTF-8
+    """
+    try:
+        if not path.is_file():
+            found = "a folder, not a file" if path.is_dir() else "no such file"
+            raise UserError(f"{path}: {found}", remedy)
+        if path.stat().st_size > _LARGEST:
+            raise UserError(f"{path}: damaged: larger than {_LARGEST >> 20} MiB", remedy)
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})", remedy) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}", remedy) from error
+    except ValueError as error:  # a NUL in the path
+        raise UserError(f"{shortened(str(path), 200)}: not a path: {error}", remedy) from error
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{shortened(digits, 40)} is too large a number")
+    return number
+
+
+def _whole(digits: str) -> int:
+    number = int(digits) if len(digits) < 25 else _LARGEST_NUMBER
+    if not -_LARGEST_NUMBER <= number < _LARGEST_NUMBER:
+        raise ValueError(f"{shortened(digits, 40)} is too large a number")
+    return number

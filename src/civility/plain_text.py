@@ -1,0 +1,36 @@
+"""Words from outside, made harmless before they are shown or written: file names, labels, cells, messages of libraries.
+
+Everything that a person may see passes through here once, at the place where it is printed or written.
+"""
+
+import re
+
+# Controls (escape sequences begin with one), marks that turn the direction of a line, what cannot be encoded.
+_CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
+_HIDDEN = re.compile(f"[{_CONTROL}]")
+# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@")
+
+
+def one_line(text: str) -> str:
+    """Return the text as a single line: line breaks and tabs become spaces, control characters U+FFFD."""
+    return _HIDDEN.sub("\ufffd", " ".join(text.replace("\t", " ").splitlines()))
+
+
+def printable(text: str) -> str:
+    """Return the text with its line breaks and tabs, control characters as U+FFFD.
+
+    Escape sequences, carriage returns, direction marks and lone surrogates are among these.
+    """
+    return _HIDDEN.sub("\ufffd", text)
+
+
+def shortened(text: str, longest: int = 60) -> str:
+    """Return the text as a single line of at most ``longest`` characters, its end replaced by ``...``."""
+    line = one_line(text[: longest * 4])
+    return line if len(line) <= longest and len(text) <= longest * 4 else f"{line[: longest - 3]}..."
+
+
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet would take this cell for a formula."""
+    return cell.lstrip().startswith(_FORMULA)

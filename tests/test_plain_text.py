@@ -1,0 +1,28 @@
+"""Words from outside cannot steer a terminal, a page or a spreadsheet."""
+
+import pytest
+
+from civility.plain_text import is_formula, one_line, printable, shortened
+
+
+def test_control_characters_are_replaced() -> None:
+    assert one_line("a\x1b[2Jb\tc\r\nd\u202ee\ud800") == "a\ufffd[2Jb c d\ufffde\ufffd"
+    assert printable("a\x1b[2Jb\tc\nd\re") == "a\ufffd[2Jb\tc\nd\ufffde"
+    assert one_line("Grüße, שלום") == "Grüße, שלום", "the control: what can be seen stays"
+
+
+def test_long_texts_are_shortened() -> None:
+    assert shortened("a" * 60) == "a" * 60
+    assert shortened("a" * 61) == "a" * 57 + "..."
+    assert shortened("a" * 10_000_000, 10) == "aaaaaaa..."
+    assert shortened("\n" * 300, 10).endswith("...")
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1"])
+def test_formulas_are_seen(cell: str) -> None:
+    assert is_formula(cell)
+
+
+@pytest.mark.parametrize("cell", ["", "toxic", "1-1", "a=b"])
+def test_words_are_no_formulas(cell: str) -> None:
+    assert not is_formula(cell)
