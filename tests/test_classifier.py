@@ -1,6 +1,8 @@
 """Classifier: one row a text, whatever its neighbours, its place or the size of a batch."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +10,7 @@ import pytest
 
 from civility import Classifier
 from civility.classifier.encoder import EncoderScorer
+from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration, fit
 from civility.metrics.policy import Policy
 from civility.metrics.thresholds import Cuts, choose_threshold
@@ -52,18 +55,116 @@ def test_progress_counts_every_text_once(classifier: Classifier) -> None:
     assert len(seen) > 1
 
 
+class Column:
+    """A column of a table, as pandas and polars give one: no sequence, but iterable."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+
+@pytest.mark.parametrize("make", [tuple, iter, np.array, lambda texts: np.array(texts, dtype=object), Column])
+def test_any_iterable_of_strings_is_scored(classifier: Classifier, make: Callable[[list[str]], Any]) -> None:
+    np.testing.assert_array_equal(classifier.score(make(TEXTS[:6])), classifier.score(TEXTS[:6]))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_column_of_a_table_is_scored(classifier: Classifier, library: str) -> None:
+    column = pytest.importorskip(library).Series(TEXTS[:6])
+    np.testing.assert_array_equal(classifier.score(column), classifier.score(TEXTS[:6]))
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (None, "texts is None"),
-        ("a single text", "a single string"),
-        (["fine", None], r"texts\[1\] is NoneType"),
-        (["fine", 3], r"texts\[1\] is int"),
+        (None, "texts is None: pass a list of strings"),
+        (3, "texts is of type int: pass a list of strings"),
+        ("a single text", r"a single str: pass a list of strings, as in score\(\[text\]\)"),
+        (b"bytes", "a single bytes: pass a list"),
+        ({"text": "fine"}, "texts is a dict: pass its texts in order"),
+        ({"fine"}, "texts is a set: pass its texts in order"),
+        (["fine", None], r"texts\[1\] is None: every text must be a string"),
+        (["fine", 3], r"texts\[1\] is of type int"),
+        (["fine", b"bytes"], r"texts\[1\] is of type bytes"),
+        (Column(["fine", "fine", float("nan")]), r"texts\[2\] is NaN \(a missing value\)"),
+        (np.array([["fine"]]), r"texts\[0\] is of type ndarray"),
     ],
 )
-def test_what_is_no_list_of_strings_is_refused(classifier: Classifier, texts: object, message: str) -> None:
+def test_what_is_not_an_iterable_of_strings_is_refused(classifier: Classifier, texts: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        classifier.score(texts)  # type: ignore[arg-type]
+        classifier.score(texts)
+
+
+def _broken(build: Path, tensor: str, value: float, folder: Path) -> Path:
+    """Save a classifier one of whose weights is not finite, as a plain Hugging Face folder."""
+    import torch
+
+    encoder = load_encoder(str(build), LABELS)
+    with torch.no_grad():
+        encoder.model.get_parameter(tensor).view(-1)[0] = value
+    encoder.model.save_pretrained(folder)
+    encoder.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("tensor", ["classifier.bias", "bert.encoder.layer.1.output.dense.weight"])
+def test_weights_that_are_not_finite_are_refused(tiny_bert: Path, tmp_path: Path, tensor: str, value: float) -> None:
+    folder = _broken(tiny_bert, tensor, value, tmp_path / "broken")
+    with pytest.raises(UserError, match=f"cannot load the model: {tensor} holds NaN or infinity"):
+        Classifier.load(folder)
+    with pytest.raises(UserError, match=f"cannot load the model: {tensor} holds NaN or infinity"):
+        load_encoder(str(folder), LABELS)  # training does not start from them either
+
+
+def test_finite_weights_whose_sum_overflows_are_loaded(tiny_bert: Path, tmp_path: Path) -> None:
+    import torch
+
+    encoder = load_encoder(str(tiny_bert), LABELS)
+    with torch.no_grad():
+        encoder.model.bert.embeddings.word_embeddings.weight[:2] = 3e38
+    encoder.model.save_pretrained(tmp_path)
+    encoder.tokenizer.save_pretrained(tmp_path)
+    assert Classifier.load(tmp_path).labels == LABELS
+
+
+def test_a_logit_that_is_not_finite_is_an_error_that_names_the_row(fresh: Classifier) -> None:
+    import torch
+
+    model = fresh.scorer.encoder.model  # type: ignore[attr-defined]
+    with torch.no_grad():
+        model.get_input_embeddings().weight[fresh.scorer.encoder.tokenizer("film")["input_ids"][1]] = float("nan")  # type: ignore[attr-defined]
+    fresh.name = "runs/broken"
+    texts = ["nice garden", "the garden", "film", "nice film"]
+    for score in (fresh.score, fresh.logits):
+        with pytest.raises(UserError, match=r"runs/broken: comment 2 .*a logit of nan for toxic \(and so have 1 more"):
+            score(texts)
+    assert fresh.score(texts[:2]).shape == (2, 3), "the control: the other comments have scores"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_neither_calibrated_nor_decided(fresh: Classifier, value: float) -> None:
+    scores = np.full((3, 3), 0.4, dtype=np.float32)
+    scores[1, 2] = value
+    for act, what in ((fresh.decide, "score"), (fresh.bands, "score"), (fresh.calibrated, "logit")):
+        with pytest.raises(UserError, match=rf"comment 1 \(counted from 0\) has a {what} of .* for insult"):
+            act(scores)
+
+
+def test_a_calibration_too_large_for_the_head_stays_outside_of_it(fresh: Classifier) -> None:
+    import torch
+
+    head = [one for one in fresh.scorer.encoder.model.modules() if isinstance(one, torch.nn.Linear)][-1]  # type: ignore[attr-defined]
+    with torch.no_grad():
+        head.weight *= 1e20
+    before = fresh.score(TEXTS)
+    fresh.calibrate({"toxic": LabelCalibration("platt", 1e30, 0.0)}, "sha256:some")
+    assert head.weight.isfinite().all()
+    assert fresh.sidecar.in_head == frozenset()
+    assert np.isfinite(fresh.score(TEXTS)).all()
+    np.testing.assert_array_equal(fresh.score(TEXTS)[:, 1:], before[:, 1:])
 
 
 @pytest.mark.parametrize("text", ["\ud800 lone", "\x00", "\u202eright to left", "a\u200bb", "🙂" * 500, "x" * 100_000])

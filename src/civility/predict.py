@@ -9,11 +9,12 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from civility.classifier import Classifier
+from civility.classifier import Classifier, NotFiniteScore
 from civility.data.dialects import TEXT_COLUMNS
 from civility.data.readers import Columns, CommentChunk, columns_present, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
+from civility.plain_text import shortened
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 
@@ -95,7 +96,11 @@ def predict(
     )
     with writing as write:
         for chunk in _gathered(itertools.chain([first], chunks)):
-            scores = classifier.score(chunk.texts, on_scored=on_scored)
+            try:
+                scores = classifier.score(chunk.texts, on_scored=on_scored)
+            except NotFiniteScore as error:
+                comment = f"comment {shortened(chunk.ids[error.row])} (row {num_comments + error.row + 1:,})"
+                raise NotFiniteScore(error.classifier, error.row, error.found, comment) from error
             words = decided(classifier, scores) if form.decisions else None
             write(chunk.ids, scores, words, chunk.texts if form.keep_text else ())
             num_comments += len(chunk.ids)

@@ -355,7 +355,7 @@ def test_a_report_of_another_schema_is_refused() -> None:
 def test_scores_of_another_shape_or_nan_are_refused() -> None:
     with pytest.raises(ValueError, match=r"scores have shape \(2, 1\), targets \(2, 2\)"):
         _scored([[1, 0], [0, 1]], [[0.1], [0.2]])
-    with pytest.raises(ValueError, match="uncalibrated: a score is NaN"):
+    with pytest.raises(ValueError, match="uncalibrated: a score is NaN or infinite"):
         _scored([[1], [0]], [[0.1], [0.2]], uncalibrated=np.array([[NAN], [0]], dtype=np.float32))
 
 

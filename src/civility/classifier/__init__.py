@@ -3,14 +3,14 @@
 Knows neither recipes nor files of comments.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from civility.classifier.scorer import Scorer, check_texts
+from civility.classifier.scorer import Scorer, texts_of
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.thresholds import DEFAULT_THRESHOLD, Choice
@@ -19,6 +19,25 @@ from civility.sidecar import SIDECAR, ChosenOn, Kind, Sidecar
 
 ALLOW, REVIEW, REMOVE = 0, 1, 2
 """The bands of a score: below what is to be reviewed, to be reviewed, flagged."""
+
+
+class NotFiniteScore(UserError):
+    """A logit or score is NaN or infinite.
+
+    Parameters
+    ----------
+    classifier : its name
+    row : of the first such comment among those that were given, from 0
+    found : what it has instead of a score
+    comment : what to call the comment; default: by its row
+    """
+
+    def __init__(self, classifier: str, row: int, found: str, comment: str = "") -> None:
+        super().__init__(
+            f"{classifier}: {comment or f'comment {row} (counted from 0)'} has {found}",
+            "the weights or the calibration of this classifier are broken: train it again, or use another one",
+        )
+        self.classifier, self.row, self.found = classifier, row, found
 
 
 class Classifier:
@@ -33,6 +52,7 @@ class Classifier:
 
     Attributes
     ----------
+    name : what errors call it: where it was loaded from
     review_thresholds : of the labels with three-way bands
     policies : by label, what the threshold was chosen by; not of thresholds set by hand
     calibration : by label
@@ -41,6 +61,7 @@ class Classifier:
 
     def __init__(self, scorer: Scorer, thresholds: Mapping[str, float] | None = None) -> None:
         self.scorer = scorer
+        self.name = "the classifier"
         self.labels: tuple[str, ...] = scorer.labels
         given = thresholds or {}
         self.thresholds = {label: float(given.get(label, DEFAULT_THRESHOLD)) for label in self.labels}
@@ -75,7 +96,9 @@ class Classifier:
         folder = classifier_folder(str(target))
         path = Path(folder) / SIDECAR
         if not path.is_file():
-            return cls(_load_scorer("encoder", folder, 0))
+            plain = cls(_load_scorer("encoder", folder, 0))
+            plain.name = str(target)
+            return plain
         sidecar = Sidecar.read(path)
         scorer = _load_scorer(sidecar.kind, folder, sidecar.max_length)
         if sidecar.labels != scorer.labels:
@@ -85,6 +108,7 @@ class Classifier:
                 "the two files are not of one classifier; get the folder again",
             )
         classifier = cls(scorer, sidecar.thresholds)
+        classifier.name = str(target)
         classifier.review_thresholds = dict(sidecar.review_thresholds)
         classifier.policies = dict(sidecar.policies)
         classifier.calibration |= sidecar.calibration
@@ -154,7 +178,10 @@ class Classifier:
         if self.scorer.take_over(ratio, shift - ratio * shift_now):
             self._in_head = to_fold
         elif self._in_head:
-            raise RuntimeError("the head holds a calibration that cannot be taken out of it again")
+            raise UserError(
+                f"{self.name}: its calibration is in the weights and cannot be taken out of them again",
+                "train the classifier again",
+            )
 
     def set_thresholds(self, choices: Mapping[str, Choice], digest: str) -> None:
         """Set the thresholds of the labels given, with their bands for review and their policies.
@@ -176,7 +203,7 @@ class Classifier:
 
     def score(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         tokens_per_batch: int = 8192,
         on_scored: Callable[[int], None] | None = None,
@@ -187,7 +214,7 @@ class Classifier:
 
         Parameters
         ----------
-        texts : (N,) a list of strings, of any length, 0 and 1 included
+        texts : (N,) any iterable of strings: a list, a generator, a column of a table
         tokens_per_batch : padded tokens that go through an encoder at once: memory against speed
         on_scored : called after each batch with the number of texts in it, for a progress bar
 
@@ -197,13 +224,14 @@ class Classifier:
 
         Raises
         ------
-        TypeError : ``texts`` is a single string, or holds something that is no string
+        TypeError : ``texts`` is a single string, or an element is not a string
+        UserError : the model gives a logit that is not finite
         """
         return self.calibrated(self.logits(texts, tokens_per_batch=tokens_per_batch, on_scored=on_scored))
 
     def logits(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
         tokens_per_batch: int = 8192,
         on_scored: Callable[[int], None] | None = None,
@@ -212,19 +240,23 @@ class Classifier:
 
         Parameters and errors are those of `score`.
         """
-        check_texts(texts)
-        logits = self.scorer.logits(texts, tokens_per_batch, on_scored)
+        logits = self.scorer.logits(texts_of(texts), tokens_per_batch, on_scored)
         scale, shift = _affine(self.labels, self.calibration, self._in_head)
-        return ((logits - shift) / scale).astype(np.float32)
+        with np.errstate(over="ignore"):  # to infinity, which is refused
+            plain = ((logits - shift) / scale).astype(np.float32)
+        self._check_finite(plain, "logit")
+        return plain
 
     def calibrated(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the scores of `logits`, float32 (N, L) in [0, 1].
 
         Raises
         ------
-        ValueError : ``logits`` has not one column a label
+        ValueError : ``logits`` does not have one column per label
+        UserError : a logit is not finite
         """
         self._check_columns(logits, "logits")
+        self._check_finite(logits, "logit")
         columns = [self.calibration[label].apply(column) for label, column in zip(self.labels, logits.T, strict=True)]
         return np.stack(columns, axis=1).astype(np.float32)
 
@@ -233,9 +265,11 @@ class Classifier:
 
         Raises
         ------
-        ValueError : ``scores`` has not one column a label
+        ValueError : ``scores`` does not have one column per label
+        UserError : a score is NaN or infinite
         """
         self._check_columns(scores, "scores")
+        self._check_finite(scores, "score")
         return np.asarray(scores >= self._cuts(self.thresholds))
 
     def bands(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
@@ -245,7 +279,8 @@ class Classifier:
 
         Raises
         ------
-        ValueError : ``scores`` has not one column a label
+        ValueError : ``scores`` does not have one column per label
+        UserError : a score is NaN or infinite
         """
         flagged = self.decide(scores)
         to_review = scores >= self._cuts({**self.thresholds, **self.review_thresholds})
@@ -257,6 +292,16 @@ class Classifier:
     def _check_columns(self, values: npt.NDArray[np.float32], name: str) -> None:
         if values.ndim != 2 or values.shape[1] != len(self.labels):
             raise ValueError(f"{name} have shape {values.shape}, expected (N, {len(self.labels)})")
+
+    def _check_finite(self, values: npt.NDArray[np.float32], what: str) -> None:
+        """Raise a UserError for NaN or infinity, which would compare as "below the threshold"."""
+        broken = ~np.isfinite(values)
+        if not broken.any():
+            return
+        row, column = (int(place) for place in np.argwhere(broken)[0])
+        others = int(broken.any(axis=1).sum()) - 1
+        found = f"a {what} of {values[row, column]} for {self.labels[column]}"
+        raise NotFiniteScore(self.name, row, found + (f" (and so have {others:,} more)" if others else ""))
 
 
 def _affine(

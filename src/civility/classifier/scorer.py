@@ -1,6 +1,7 @@
 """Scorer: what gives the logits of a classifier. A class a kind, each in a module of its own, known by this alone."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,12 +38,31 @@ class Scorer(Protocol):
         """Write what `logits` needs into an existing folder."""
 
 
-def check_texts(texts: Any) -> None:
-    """Raise a TypeError unless these are texts."""
-    if isinstance(texts, str | bytes):
-        raise TypeError("texts is a single string: give a list, as in score([text])")
-    if texts is None:
-        raise TypeError("texts is None: give a list of strings")
+def texts_of(texts: Any) -> list[str]:
+    """Return the texts of any iterable of strings: a list, a generator, an array, a column of a table.
+
+    Raises
+    ------
+    TypeError : it is a single string, None, a table, a dict or a set, or one of its elements is not a string
+    """
+    if isinstance(texts, str | bytes | bytearray):
+        raise TypeError(f"texts is a single {type(texts).__name__}: pass a list of strings, as in score([text])")
+    if isinstance(texts, Mapping | Set) or hasattr(texts, "columns"):
+        raise TypeError(f"texts is a {type(texts).__name__}: pass its texts in order, as a list or a single column")
+    if texts is None or not isinstance(texts, Iterable):
+        raise TypeError(f"texts is {_named(texts)}: pass a list of strings, or any other iterable of strings")
+    found = []
     for i, text in enumerate(texts):
         if not isinstance(text, str):
-            raise TypeError(f"texts[{i}] is {type(text).__name__}: every text must be a string")
+            raise TypeError(f"texts[{i}] is {_named(text)}: every text must be a string")
+        found.append(str(text))  # a string of numpy is a string, of a type of its own
+    return found
+
+
+def _named(value: Any) -> str:
+    """Return what stands where a text should: missing values as users know them, all else by its type."""
+    if value is None:
+        return "None"
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN (a missing value)"
+    return f"of type {type(value).__name__}"

@@ -18,6 +18,8 @@ METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")
 """The simplest first."""
 _FLATTEST = 1e-6
 """Of an affine map: how far apart, after it, the outermost logits are at least."""
+_LARGEST = 1e50
+"""Of the numbers of an affine map in a document: none that is fitted to float32 logits is as large."""
 FEWEST = 10
 """Positives, and negatives, below which nothing is fitted."""
 _ROUNDS = 100
@@ -94,7 +96,10 @@ class LabelCalibration:
         if content["method"] == "isotonic":
             x, y = (tuple(float(value) for value in content[name]) for name in ("x", "y"))
             return cls("isotonic", x=x, y=y)
-        return cls(content["method"], float(content["scale"]), float(content["shift"]))
+        scale, shift = float(content["scale"]), float(content["shift"])
+        if not (1 / _LARGEST <= scale <= _LARGEST and abs(shift) <= _LARGEST):  # False of NaN, too
+            raise ValueError(f"calibration scale {scale} and shift {shift}, expected a positive scale")
+        return cls(content["method"], scale, shift)
 
 
 def _check_knots(x: Floats, y: Floats) -> None:

@@ -306,6 +306,7 @@ def _load_model(name: str, revision: str | None, axis: tuple[str, ...], *, any_h
                 "config.json and the weights do not belong together, or the weights are damaged; get the folder again",
             )
     _check_float32(model)
+    _check_finite(name, model)
     return model
 
 
@@ -337,6 +338,17 @@ def _check_float32(model: torch.nn.Module) -> None:
             raise AssertionError(f"parameter {name} is {parameter.dtype} after loading in float32")
 
 
+def _check_finite(name: str, model: torch.nn.Module) -> None:
+    """Raise a UserError for a weight that is NaN or infinite: its scores would be NaN, or constant without a word."""
+    for tensor, parameter in model.named_parameters():
+        # One pass over the memory: a sum is finite unless an element is not, or the sum itself overflows.
+        if not parameter.detach().sum().isfinite() and not parameter.detach().isfinite().all():
+            raise UserError(
+                f"{name}: cannot load the model: {tensor} holds NaN or infinity",
+                "the training that wrote these weights broke down: use another checkpoint",
+            )
+
+
 def fold_into_head(encoder: Encoder, scale: Array, shift: Array) -> bool:
     """Change the output layer in place, so that each logit becomes ``scale * logit + shift``.
 
@@ -347,7 +359,8 @@ def fold_into_head(encoder: Encoder, scale: Array, shift: Array) -> bool:
 
     Returns
     -------
-    False, and nothing is changed, if no linear layer with a bias gives the logits as they are
+    False, and nothing is changed, if no linear layer with a bias gives the logits as they are, or if a changed weight
+    would be beyond float32
     """
     head = _output_layer(encoder.model, len(encoder.labels))
     if head is None or head.bias is None or not _gives_the_logits(encoder, head):
@@ -355,8 +368,12 @@ def fold_into_head(encoder: Encoder, scale: Array, shift: Array) -> bool:
     with torch.no_grad():
         factor = torch.as_tensor(scale, dtype=torch.float64, device=head.weight.device)
         summand = torch.as_tensor(shift, dtype=torch.float64, device=head.weight.device)
-        head.weight.copy_(head.weight.double() * factor[:, None])
-        head.bias.copy_(head.bias.double() * factor + summand)
+        weight = (head.weight.double() * factor[:, None]).float()
+        bias = (head.bias.double() * factor + summand).float()
+        if not (weight.isfinite().all() and bias.isfinite().all()):
+            return False
+        head.weight.copy_(weight)
+        head.bias.copy_(bias)
     return True
 
 

@@ -51,8 +51,8 @@ class Scored:
                 continue
             if values.shape != self.dataset.targets.shape:
                 raise ValueError(f"{name} have shape {values.shape}, targets {self.dataset.targets.shape}")
-            if np.isnan(values).any():
-                raise ValueError(f"{name}: a score is NaN")
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name}: a score is NaN or infinite")
 
     def threshold(self, label: str) -> float:
         """Return where a label's comments are flagged, as the shortest number that float32 reads back the same."""
