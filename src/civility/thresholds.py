@@ -13,7 +13,7 @@ from civility.data.files import replace_folder, write_file
 from civility.data.readers import Columns
 from civility.errors import UserError
 from civility.labelled import Labelled, calibrations_for, optimistic, read_labelled, thresholds_for, why_no_threshold
-from civility.metrics.policy import parse_policies
+from civility.metrics.policy import Policy, parse_policies, parse_policy
 from civility.metrics.thresholds import Choice
 from civility.run import classifier_folder
 from civility.sidecar import SIDECAR
@@ -49,7 +49,8 @@ class Wish:
 
     Parameters
     ----------
-    policy : as ``threat: recall>=0.9; default: precision>=0.8``, see `civility.metrics.policy`
+    policy : as ``threat: recall>=0.9; default: precision>=0.8``, see `civility.metrics.policy`; empty: each label keeps
+        the policy that is stored with the classifier, and takes f1 where none is
     calibrate : whether to calibrate the scores on these comments first
     check : whether to write nothing
     """
@@ -90,7 +91,7 @@ def set_thresholds(
             f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
         )
     classifier = Classifier.load(target)
-    policies = parse_policies(wish.policy, classifier.labels)
+    policies = parse_policies(wish.policy, classifier.labels) if wish.policy else _stored_policies(classifier)
     labelled = read_labelled(target, files, classifier.labels, columns)
     dataset, total = labelled.dataset, len(labelled.dataset)
     lacking = {label: why for label, why in why_no_threshold(dataset).items() if label in policies}
@@ -118,6 +119,11 @@ def set_thresholds(
         _write(classifier, folder, with_weights=wish.calibrate)
     path = folder / SIDECAR
     return ThresholdsSet(choices, kept, total, tuple(notes), reasons_of, path, written=not wish.check)
+
+
+def _stored_policies(classifier: Classifier) -> dict[str, Policy]:
+    """Return the policy of each label as ``civility.json`` has it, and f1 for labels without one."""
+    return {label: parse_policy(classifier.policies.get(label, "f1")) for label in classifier.labels}
 
 
 def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:

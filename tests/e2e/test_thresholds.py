@@ -213,6 +213,18 @@ def test_a_policy_for_one_label_leaves_the_marks_of_the_others(civility: Run, fo
     assert [label for label in first if second[label] != first[label]] == ["threat"]
 
 
+@pytest.mark.parametrize("calibrate", [[], ["--calibrate"]], ids=["thresholds alone", "calibrate"])
+def test_without_a_policy_each_label_keeps_its_own(civility: Run, folder: Path, calibrate: list[str]) -> None:
+    assert civility("thresholds", folder, "--data", DATA, "--policy", POLICY).code == 0
+    before = sidecar_of(folder)["policies"]
+    assert len(set(before.values())) > 1
+    del (changed := sidecar_of(folder))["policies"]["insult"]  # a threshold by hand
+    (folder / "civility.json").write_text(json.dumps(changed), encoding="utf-8")
+    done = civility("thresholds", folder, "--data", DATA, *calibrate)
+    assert done.code == 0, done.err
+    assert sidecar_of(folder)["policies"] == {**before, "insult": "f1"}
+
+
 def test_without_data_the_held_out_comments_are_used(civility: Run, trained: Path, tmp_path: Path) -> None:
     done = civility("thresholds", trained, "--check", "--policy", "default: precision>=0.9")
     assert done.code == 0, done.err

@@ -285,8 +285,24 @@ def test_a_policy_from_any_end_of_the_sliders_can_be_run(opened: Opened, report:
             if policy.kind == "flagged":
                 assert 0 <= policy.bound - 1000 * flagged / known < 0.1 + 1e-9
             assert policy.kind in (kind, "flagged")
-            if flagged and kind != "fpr":
+            if kind in ("precision", "recall") and flagged:
+                share = numbers.curve.true_positives[place] / (flagged if kind == "precision" else numbers.num_positive)
+                assert (policy.kind == kind) == (share >= 0.1), "a smaller bound lets a threshold flood the queue"
+            if kind == "flagged":
                 assert policy.kind == kind
+
+
+def test_a_flooded_label_is_held_to_its_comments_flagged(browser: Any, tmp_path: Path) -> None:
+    """One positive comment of 200, found among the 130 highest: its precision of 0.008 is no goal to hold."""
+    report = make_report(200, ["alive", "flooded"])
+    scores, targets = np.linspace(0, 1, 200), np.arange(200) == 70
+    flooded = label_report(targets, scores, float(scores[70]), banded=False)
+    assert (flooded.true_positives, flooded.false_positives) == (1, 129)
+    report = report.model_copy(update={"labels": report.labels | {"flooded": flooded}, "explorer": None})
+    opened = open_page(browser, write(report, tmp_path))
+    opened.page.select_option("#policy-by", "precision")
+    policies = parse_policies(shlex.split(opened.text("#policy"))[-1], list(report.labels))
+    assert policies == {**policies, "flooded": Policy("flagged", 650)}
 
 
 def test_a_dead_label_does_not_make_the_policies_of_others_useless(browser: Any, tmp_path: Path) -> None:

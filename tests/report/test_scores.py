@@ -100,6 +100,45 @@ def test_damaged_scores_are_told(tmp_path: Path, kind: str) -> None:
     assert caught.value.remedy == "evaluate again"
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("score", np.nan, "a score from 0 to 1"),
+        ("score", np.inf, "a score from 0 to 1"),
+        ("score", -0.25, "a score from 0 to 1"),
+        ("honest-score", np.nan, "a score from 0 to 1"),
+        ("target", 9.0, "a target from 0 to 1, or empty where it is unknown"),
+        ("target", -1.0, "a target from 0 to 1, or empty where it is unknown"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_its_row_and_column(
+    tmp_path: Path, kind: str, value: float, expected: str
+) -> None:
+    path, scored = tmp_path / "a.scores.parquet", _scored()
+    write_scores_of(replace(scored, out_of_fold=scored.scores), path, "{}")
+    table = pq.read_table(path)
+    name = f"{kind}:a.b c"
+    values = table[name].to_numpy().copy()
+    values[4] = value
+    pq.write_table(table.set_column(table.column_names.index(name), name, pa.array(values, pa.float32())), path)
+    with pytest.raises(UserError) as caught:
+        read_scores_of(path, "{}")
+    assert caught.value.message == f"{path}: row 5, column {name!r}: {value:g}, expected {expected}"
+
+
+def test_an_empty_score_is_refused_and_an_empty_target_is_unknown(tmp_path: Path) -> None:
+    path, scored = tmp_path / "a.scores.parquet", _scored()
+    write_scores_of(scored, path, "{}")
+    table, empty = pq.read_table(path), pa.array([None] * len(scored.dataset), pa.float32())
+    place = table.column_names.index("target:toxic")
+    pq.write_table(table.set_column(place, "target:toxic", empty), path)
+    assert np.isnan(read_scores_of(path, "{}").targets[:, 0]).all()
+    place = table.column_names.index("score:toxic")
+    pq.write_table(table.set_column(place, "score:toxic", empty), path)
+    with pytest.raises(UserError, match="row 1, column 'score:toxic': nan"):
+        read_scores_of(path, "{}")
+
+
 def _report(scored: Scored) -> Report:
     facts = ClassifierFacts(name="c", max_length=8)
     return measure(scored, ["a.csv"], name="mine", classifier=facts, num_resamples=5)

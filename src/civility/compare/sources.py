@@ -123,6 +123,10 @@ def read_source(target: Target) -> Source:
         raise UserError(f"{files.json}: cannot be read: {error}", "evaluate again") from error
     report = Report.from_json(text, str(files.json))
     scores = read_scores_of(files.scores, text)
+    if unknown := [label for label in scores.labels if label not in report.labels]:
+        raise UserError(
+            f"{files.scores}: has scores of {unknown[0]!r}, which its report does not have", "evaluate again"
+        )
     cuts = np.array([report.labels[label].threshold for label in scores.labels], dtype=np.float32)
     return Source(target, scores, cuts, report.notes, "epoch" in report.optimistic)
 

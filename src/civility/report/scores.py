@@ -1,6 +1,7 @@
 """The scores that a report was measured on, beside it: what lets two reports be compared comment by comment."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def read_scores_of(path: Path, report: str) -> Scores:
 
     Raises
     ------
-    UserError : it is not there, damaged, or not of that report
+    UserError : it is not there, damaged, or not of that report; a score outside [0, 1], or a target that is neither
+        in [0, 1] nor unknown
     """
     try:
         with path.open("rb") as file:
@@ -87,10 +89,29 @@ def read_scores_of(path: Path, report: str) -> Scores:
             np.stack([table[kind + label].to_numpy() for label in labels], axis=1).astype(np.float32)
             for kind in (_TARGET, _SCORE, _HONEST if has_honest else _SCORE)
         )
+        ids = tuple(table[_ID].to_pylist())
         if own != _sha256(report):
             raise UserError(f"{path}: is not of the report beside it", "evaluate again: they are written together")
-        return Scores(digest, tuple(table[_ID].to_pylist()), labels, targets, scores, honest)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no scores beside the report", "evaluate again: they are written with it") from error
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise UserError(f"{path}: damaged: {error}", "evaluate again") from error
+    of_kind = {_TARGET: targets, _SCORE: scores, _HONEST if has_honest else _SCORE: honest}
+    for kind, values in of_kind.items():
+        _check_range(values, [kind + label for label in labels], path, may_be_unknown=kind == _TARGET)
+    return Scores(digest, ids, labels, targets, scores, honest)
+
+
+def _check_range(values: Float32Array, columns: Sequence[str], path: Path, *, may_be_unknown: bool) -> None:
+    """Raise a UserError that names the first row with a value outside [0, 1]; NaN may stand for an unknown target."""
+    wrong = ~((values >= 0) & (values <= 1))
+    if may_be_unknown:
+        wrong &= ~np.isnan(values)
+    if not wrong.any():
+        return
+    row, column = (int(place) for place in np.argwhere(wrong)[0])
+    expected = "a target from 0 to 1, or empty where it is unknown" if may_be_unknown else "a score from 0 to 1"
+    raise UserError(
+        f"{path}: row {row + 1}, column {columns[column]!r}: {values[row, column]:g}, expected {expected}",
+        "evaluate again: civility writes no such value, so the file was changed or its classifier gave it",
+    )

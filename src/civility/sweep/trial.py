@@ -191,10 +191,10 @@ def judged(report: Path, metric: str) -> tuple[float | None, tuple[float, float]
     """Return a macro metric and its 95 % interval in a run's own report; None for what it has not."""
     try:
         found = json.loads(report.read_text(encoding="utf-8"))["macro"][metric.removeprefix("macro_")]
+        between = None if found["low"] is None or found["high"] is None else (float(found["low"]), float(found["high"]))
+        return found["value"], between
     except (OSError, ValueError, KeyError, TypeError):
         return None, None
-    between = None if found["low"] is None or found["high"] is None else (float(found["low"]), float(found["high"]))
-    return found["value"], between
 
 
 def _seconds_of(run: RunDirectory) -> float:

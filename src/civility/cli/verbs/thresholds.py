@@ -37,9 +37,9 @@ examples:
     add_labelled_data(parser)
     parser.add_argument(
         "--policy",
-        default="default: f1",
+        default="",
         metavar="TEXT",
-        help="what the thresholds are to reach; default: '%(default)s'",
+        help="what the thresholds are to reach; default: the policy stored with each label, f1 where there is none",
     )
     parser.add_argument(
         "--calibrate", action="store_true", help="first calibrate the scores on these comments, in place of before"

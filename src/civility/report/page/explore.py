@@ -125,8 +125,9 @@ def _policy(report: Report) -> str:
         '<div class="copy"><pre id="policy" tabindex="0"></pre>'
         '<button type="button" data-copy="policy">Copy</button></div>'
         '<p class="what">It chooses thresholds on the comments of <code>FILE</code>, says what cannot be met, and '
-        "writes them into the classifier&#x2019;s folder; with <code>--check</code> it writes nothing. Where a share "
-        f"is undefined or rounds to 0, it is the comments flagged that are held.{bands if banded else ''}</p>"
+        "writes them into the classifier&#x2019;s folder; with <code>--check</code> it writes nothing. Where "
+        "precision or recall is undefined or below 0.1, which is no goal to hold, the command bounds the comments "
+        f"flagged instead.{bands if banded else ''}</p>"
         '<p class="hush" role="status" id="copied"></p></div>'
     )
 

@@ -128,13 +128,14 @@
   // Rounded to the side on which the threshold shown still meets the policy.
   const down = (value, digits) => String(Math.floor(value * 10 ** digits + 1e-9) / 10 ** digits);
   const up = (value, digits) => String(Math.ceil(value * 10 ** digits - 1e-9) / 10 ** digits);
+  const leastBound = 0.1;
   function clause(kind, numbers) {
     const flagged = `flagged<=${up(numbers.flagged_per_1000 ?? 0, 1)} per 1000`;
     if (kind === "fpr" && numbers.false_positive_rate !== null) return `fpr<=${up(numbers.false_positive_rate, 5)}`;
     if (kind !== "precision" && kind !== "recall") return flagged;
-    // At least 0 is no policy: the grammar refuses it, and with it the policies of all other labels.
+    // A bound of next to nothing holds next to nothing: "precision>=0.008" lets a threshold flood the queue.
     const least = down(numbers[kind] ?? 0, 3);
-    return Number(least) > 0 ? `${kind}>=${least}` : flagged;
+    return Number(least) >= leastBound ? `${kind}>=${least}` : flagged;
   }
   function policyOf(label, kind, numbers) {
     const first = clause(kind, numbers);
