@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from civility.classifier import Classifier, NotFiniteScore
 from civility.data.dialects import TEXT_COLUMNS
+from civility.data.files import is_stream
 from civility.data.readers import Columns, CommentChunk, columns_present, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
@@ -67,7 +68,8 @@ def predict(
     ----------
     target : a run directory, a classifier folder or a hub name
     source : a file of comments, or a stream of bytes: one comment a line, JSONL or CSV
-    out : a file of scores, which appears when it is complete, or a stream of bytes
+    out : a file of scores, which appears when it is complete, or a stream of bytes; a
+        device or a pipe is written as the rows come
     form : of the scores
     columns : of text and id; those not named: those of the run's recipe where the file has them, else recognised
     on_scored : told the number of comments after each batch
@@ -77,7 +79,7 @@ def predict(
     UserError : whatever the user can mend
     """
     file_format = score_format(out, form.file_format)
-    if isinstance(source, str) and isinstance(out, str) and Path(out).resolve() == Path(source).resolve():
+    if isinstance(source, str) and isinstance(out, str) and _is_same_file(Path(source), Path(out)):
         raise UserError(f"{out}: is the file of comments itself", "write the scores to another file")
     run = RunDirectory.find(Path(target))
     if run and isinstance(source, str):
@@ -106,6 +108,10 @@ def predict(
             num_comments += len(chunk.ids)
             num_blank += chunk.num_blank
     return Prediction(num_comments, num_blank)
+
+
+def _is_same_file(source: Path, out: Path) -> bool:
+    return out.resolve() == source.resolve() and not is_stream(out)
 
 
 def decided(classifier: Classifier, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:

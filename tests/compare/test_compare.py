@@ -326,7 +326,7 @@ def test_the_files(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError) as caught:
         compare(names, out=tmp_path / "taken")
-    assert str(caught.value) == f"--out {tmp_path / 'taken'}: is a file\nname a folder, or a file that ends in .json"
+    assert str(caught.value) == f"--out {tmp_path / 'taken'}: not a folder\nname a folder, or a file that ends in .json"
 
 
 def test_metrics_go_by_name() -> None:

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,3 +196,59 @@ def test_scores_with_their_texts_can_be_pseudo_labels(
     assert training.texts[-20:] == tuple(TEXTS)
     scores = Classifier.load(trained).score(TEXTS)
     np.testing.assert_allclose(training.targets[-20:], scores, atol=1e-6)
+
+
+def _stays(path: Path) -> bool:
+    """Whether a pipe is one still, and nothing has come to stand beside it."""
+    return stat.S_ISFIFO(path.stat().st_mode) and not list(path.parent.glob(".*"))
+
+
+@pytest.mark.parametrize("file_format", ["", "jsonl", "parquet"])
+def test_scores_stream_into_a_pipe(
+    civility: Run, linear: Path, comments: Path, tmp_path: Path, file_format: str
+) -> None:
+    pipe, kind = tmp_path / "pipe", file_format or "csv"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    options = ["--format", file_format] if file_format else []
+    done = civility("predict", linear, "--data", comments, "--out", pipe, *options)
+    assert (done.code, done.out) == (0, ""), done.err
+    assert _stays(pipe)
+    (tmp_path / f"piped.{kind}").write_bytes(os.read(reader, 1 << 16))
+    os.close(reader)
+    assert civility("predict", linear, "--data", comments, "--out", tmp_path / f"scores.{kind}").code == 0
+    for piped, written in zip(read(tmp_path / f"piped.{kind}"), read(tmp_path / f"scores.{kind}"), strict=True):
+        np.testing.assert_array_equal(piped, written)
+
+
+def test_scores_stream_into_the_descriptor_behind_dev_stdout(
+    civility: Run, linear: Path, comments: Path, tmp_path: Path
+) -> None:
+    expected = civility("predict", linear, "--data", comments).out
+    (tmp_path / "stdout").symlink_to("/proc/self/fd/1")
+    done = civility("predict", linear, "--data", comments, "--out", tmp_path / "stdout")
+    assert (done.code, done.out) == (0, expected), done.err
+    assert (tmp_path / "stdout").is_symlink()
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "compare", "ensemble", "soup", "audit", "sweep"])
+def test_a_pipe_where_a_folder_should_be_is_refused_and_stays(
+    civility: Run, linear: Path, tmp_path: Path, verb: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "space.toml").write_text('[space]\n"training.epochs" = [1, 2]\n')
+    comments = "civility:starter/held-out"
+    arguments: dict[str, list[object]] = {
+        "train": ["fast", "--data", comments],
+        "evaluate": [linear, "--resamples", 100],
+        "compare": [linear, linear],
+        "ensemble": [linear, linear],
+        "soup": [linear, linear],
+        "audit": [comments],
+        "sweep": ["starter", "--space", tmp_path / "space.toml"],
+    }
+    done = civility(verb, *arguments[verb], "--out", pipe)
+    assert done.code == 2, done.err
+    assert str(pipe) in done.err
+    assert _stays(pipe)

@@ -57,7 +57,10 @@ def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "first").write_text("")
     with pytest.raises(UserError) as caught:
         RunDirectory(tmp_path / "first").check_free()
-    assert (caught.value.message, caught.value.remedy) == (f"{tmp_path / 'first'}: is a file", "choose another --out")
+    assert (caught.value.message, caught.value.remedy) == (
+        f"{tmp_path / 'first'}: is not a folder",
+        "choose another --out",
+    )
     with pytest.raises(UserError, match="a part of the path is a file, not a folder"):
         RunDirectory(tmp_path / "first" / "inner").create()
 

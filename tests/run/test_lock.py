@@ -113,3 +113,14 @@ def test_two_processes_never_hold_it_at_once(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_written_to_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot write: the folder does not exist"), hold(tmp_path / "no" / "lock"):
         pass
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "private").write_text("mine")
+    (tmp_path / "lock").symlink_to("private")
+    with (
+        pytest.raises(UserError, match="a symbolic link that may not be followed, or leads in a circle"),
+        hold(tmp_path / "lock"),
+    ):
+        pass
+    assert (tmp_path / "private").read_text() == "mine"

@@ -242,6 +242,6 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(UserError, match="is not empty, and not the folder of a sweep"):
         SweepDirectory(tmp_path).create()
-    with pytest.raises(UserError, match="is a file"):
+    with pytest.raises(UserError, match="is not a folder"):
         SweepDirectory(tmp_path / "notes.txt").create()
     assert replace(SweepDirectory(tmp_path), path=tmp_path / "new").trials.name == "trials"

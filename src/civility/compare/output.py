@@ -6,7 +6,7 @@ from pathlib import Path
 from civility.compare.document import Comparison
 from civility.compare.markdown import to_markdown
 from civility.compare.picture import to_svg
-from civility.data.files import explain_os_error, write_file
+from civility.data.files import make_folder, write_file
 from civility.errors import UserError
 
 _NAME = "comparison"
@@ -26,12 +26,12 @@ def check_out(out: Path) -> ComparisonFiles:
 
     Raises
     ------
-    UserError : a file that is no JSON has the folder's name
+    UserError : something that is neither JSON nor a folder has this name
     """
     if out.suffix == ".json" and not out.is_dir():
         return ComparisonFiles(out, out.with_suffix(".md"), out.with_suffix(".svg"))
-    if out.is_file():
-        raise UserError(f"--out {out}: is a file", "name a folder, or a file that ends in .json")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out}: not a folder", "name a folder, or a file that ends in .json")
     return ComparisonFiles(*(out / f"{_NAME}.{ending}" for ending in ("json", "md", "svg")))
 
 
@@ -42,8 +42,7 @@ def write_comparison(comparison: Comparison, files: ComparisonFiles) -> None:
     ------
     UserError : no permission, no space
     """
-    with explain_os_error(files.json.parent):
-        files.json.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(files.json.parent)
     written = {
         files.svg: to_svg(comparison),
         files.markdown: to_markdown(comparison, files.svg.name),

@@ -6,7 +6,11 @@ Knows nothing of what is written.
 import contextlib
 import errno
 import os
+import re
+import secrets
 import shutil
+import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +19,11 @@ from civility.errors import UserError
 
 PARTIAL = ".partial"
 """The end of the names of what is still being written; hidden by a dot at their beginning."""
+_LONGEST_NAME = 200
+"""Bytes of a name that its partial file repeats: file systems take 255."""
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # not on Windows
+_MOST_LINKS = 40
+"""As many symbolic links as Linux follows."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -47,12 +56,13 @@ def explain_os_error(path: Path) -> Iterator[None]:
         errno.EROFS: ("the file system is read-only", "choose a folder that you may write to"),
         errno.ENOENT: ("the folder does not exist", "make the folder, or write elsewhere"),
         errno.ENOTDIR: ("a part of the path is a file, not a folder", "write elsewhere"),
+        errno.ELOOP: ("a symbolic link that may not be followed, or leads in a circle", "write elsewhere"),
         errno.EISDIR: ("this is a folder, not a file", "name a file"),
     }
     try:
         yield
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None or isinstance(error, BrokenPipeError):
             raise
         reason, remedy = reasons.get(error.errno, (error.strerror or str(error), "write elsewhere"))
         raise UserError(f"{path}: cannot write: {reason}", remedy) from error
@@ -62,29 +72,114 @@ def explain_os_error(path: Path) -> Iterator[None]:
 def write_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that appears at ``path`` only when the block ends without an exception.
 
+    A device, a pipe or an open descriptor (``/dev/stdout``) is written through instead: it is never replaced. Of a
+    symbolic link the target is written, and the link stays.
+
     Parameters
     ----------
-    path : the final place; what stood there is replaced in one step
+    path : the final place; a file that stands there is replaced in one step, by one with its permissions and owner
     mode : "w" for UTF-8 text with the newlines as written, "wb" for bytes
 
     Raises
     ------
-    UserError : no permission, no space left, no such folder
+    UserError : no permission, no space left, no such folder, a block device
+    BrokenPipeError : the reader of a pipe has left
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with explain_os_error(path):
         if path.is_dir():
             raise UserError(f"{path}: cannot write: this is a folder, not a file", "name a file")
+        if is_stream(path):
+            with os.fdopen(_open_stream(path), mode, **text) as file:
+                yield file
+            return
+        place = _target(path)
+        beside = _beside(place)
         try:
-            with beside.open(mode, **text) as file:
+            with os.fdopen(_create(beside, place), mode, **text) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(path)
+            beside.replace(place)
         finally:
             beside.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        sync_folder(place.parent)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether ``path`` is a device, a pipe, a socket or an open descriptor: written as it goes, never replaced."""
+    if _descriptor(path) is not None:
+        return True
+    try:
+        kind = path.stat().st_mode
+    except (OSError, ValueError):  # not there; a NUL in the path
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return N of ``/dev/fd/N`` and ``/proc/self/fd/N``, or of a link to one, as ``/dev/stdout`` is."""
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(path.parent)
+        if folder in ("/dev/fd", f"/proc/{os.getpid()}/fd") and re.fullmatch("[0-9]{1,9}", path.name, re.ASCII):
+            return int(path.name)
+        try:
+            path = Path(folder, path.readlink())
+        except (OSError, ValueError):  # not a link
+            return None
+    return None
+
+
+def _open_stream(path: Path) -> int:
+    descriptor = _descriptor(path)
+    if descriptor is not None:
+        return os.dup(descriptor)  # opened anew, a file behind it would be written from its beginning
+    if stat.S_ISBLK(path.stat().st_mode):
+        raise UserError(f"{path}: cannot write: this is a disk, not a file", "name a file")
+    # O_CREAT, as shells do: Linux then refuses a pipe that somebody else has put into a shared folder.
+    return os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOCTTY", 0), 0o666)
+
+
+def _target(path: Path) -> Path:
+    """Return where a symbolic link leads, or the path itself.
+
+    Raises
+    ------
+    UserError : somebody else has put the link into a folder that everybody may write to, as /tmp
+    """
+    if not path.is_symlink():
+        return path
+    owner, folder = path.lstat().st_uid, path.parent.stat()
+    is_shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
+    if is_shared and owner not in (os.geteuid(), folder.st_uid):
+        raise UserError(
+            f"{path}: cannot write: this is another user's link in a folder that everybody may write to",
+            "write elsewhere",
+        )
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
+
+
+def _beside(path: Path) -> Path:
+    """Return a name in the folder of ``path`` that nobody can foresee."""
+    name = os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME])
+    return path.with_name(f".{name}.{secrets.token_hex(8)}{PARTIAL}")
+
+
+def _create(beside: Path, place: Path) -> int:
+    """Create the file ``beside`` with the permissions that it will have at ``place``; return its descriptor."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    if sys.platform == "win32" or not place.exists():
+        return os.open(beside, flags | _NOFOLLOW, 0o666)
+    before = place.stat()
+    descriptor = os.open(beside, flags | _NOFOLLOW, 0o600)
+    if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+        with contextlib.suppress(OSError):  # only root may give a file away
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, before.st_mode & 0o777)
+    return descriptor
 
 
 @contextlib.contextmanager
@@ -98,43 +193,52 @@ def write_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists():
         raise FileExistsError(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     with explain_os_error(path):
-        shutil.rmtree(beside, ignore_errors=True)
+        path = _target(path)
+        beside = _beside(path)
         beside.mkdir()
         try:
             yield beside
-            for file in sorted(beside.rglob("*")):
-                if file.is_file():
-                    _sync_file(file)
-                else:
-                    sync_folder(file)
-            sync_folder(beside)
+            _settle(beside)
             beside.rename(path)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         sync_folder(path.parent)
 
 
+def _settle(folder: Path) -> None:
+    """Flush a folder to disk; its files get the permissions of ordinary ones (safetensors leaves 0600)."""
+    ordinary = folder.stat().st_mode & 0o666
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            continue
+        if path.is_file():
+            path.chmod(ordinary)
+            _sync_file(path)
+        else:
+            sync_folder(path)
+    sync_folder(folder)
+
+
 @contextlib.contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder to fill, which takes the place of ``path`` when the block ends without an exception.
 
-    Between two renames there is no folder ``path`` for an instant; the former one is beside it then, hidden.
+    Files keep the permissions of those they replace. Between two renames there is no folder ``path`` for an instant;
+    the former one is beside it then, hidden.
 
     Raises
     ------
     UserError : no permission, no space left, no such folder
     """
     path = path.resolve()  # "." has no name to put others beside
-    beside = path.with_name(f".{path.name}.new{PARTIAL}")
-    former = path.with_name(f".{path.name}.former{PARTIAL}")
-    with explain_os_error(path):
-        for leftover in (beside, former):
-            shutil.rmtree(leftover, ignore_errors=True)
+    beside, former = _beside(path), _beside(path)
     with write_folder(beside) as new:
         yield new
     with explain_os_error(path):
+        for old in (path, *path.rglob("*")):
+            if (now := beside / old.relative_to(path)).exists() and not old.is_symlink():
+                shutil.copymode(old, now)
         path.rename(former)
         beside.rename(path)
         sync_folder(path.parent)
@@ -142,13 +246,30 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder with all that is in it, so that it is never there in part.
+    """Remove a folder with all that is in it, so that it is never there in part; of a link, only the link.
 
     Raises
     ------
     UserError : no permission
     """
-    hidden = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    hidden = _beside(path)
     with explain_os_error(path):
         path.rename(hidden)
-        shutil.rmtree(hidden)
+        if hidden.is_symlink():
+            hidden.unlink()
+        else:
+            shutil.rmtree(hidden)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those it lies in, where they are not there.
+
+    Raises
+    ------
+    UserError : no permission, no space; something that is not a folder stands there
+    """
+    with explain_os_error(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UserError(f"{path}: cannot write: this is not a folder", "name a folder") from error

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from civility.data.files import write_file
+from civility.data.files import is_stream, write_file
 from civility.errors import UserError
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -72,7 +72,7 @@ class _Columns:
 
 
 def score_format(out: str | IO[bytes], wanted: str = "") -> str:
-    """Return the format of scores: the one wanted, or that of the file's suffix; CSV into a stream.
+    """Return the format of scores: the one wanted, or that of the file's suffix; CSV into a stream, a device or a pipe.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def score_format(out: str | IO[bytes], wanted: str = "") -> str:
     """
     if wanted:
         return wanted
-    if not isinstance(out, str):
+    if not isinstance(out, str) or is_stream(Path(out)):
         return "csv"
     suffix = Path(out).suffix.removeprefix(".").lower()
     if suffix not in FORMATS:

@@ -36,7 +36,7 @@ _SPARE_BYTES = 10**9
 _SECONDS_OF_A_WRITER = 24 * 3600.0
 _OFF = ("", "off")
 _ENTRY = re.compile("[0-9a-f]{64}")
-_LEFT_BEHIND = re.compile(rf"\.[0-9a-f]{{64}}\.\d+{re.escape(PARTIAL)}")
+_LEFT_BEHIND = re.compile(rf"\.[0-9a-f]{{64}}\.[0-9a-f]+{re.escape(PARTIAL)}")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from civility.data.files import explain_os_error, remove_folder, write_file, write_folder
+from civility.data.files import explain_os_error, make_folder, remove_folder, write_file, write_folder
 from civility.report.document import Report
 from civility.report.markdown import to_markdown
 from civility.report.page import plots, to_html
@@ -51,8 +51,7 @@ def write_report(report: Report, scored: Scored, folder: Path) -> ReportFiles:
     ------
     UserError : no permission, no space
     """
-    with explain_os_error(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = ReportFiles(folder, report.name)
     text = report.to_json()
     report = Report.from_json(text)  # what is drawn is what is written, lone surrogates and all

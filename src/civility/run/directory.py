@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from civility.data.files import PARTIAL, explain_os_error, write_file
+from civility.data.files import PARTIAL, explain_os_error, make_folder, write_file
 from civility.errors import UserError, did_you_mean
 from civility.run.lock import Lock, Owner, hold
 from civility.run.log import read_lines
@@ -87,7 +87,7 @@ class RunDirectory:
         """Return the names in the directory, but for the lock and the leftovers of writers that were killed."""
         with explain_os_error(self.path):
             if self.path.exists() and not self.path.is_dir():
-                raise UserError(f"{self.path}: is a file", "choose another --out")
+                raise UserError(f"{self.path}: is not a folder", "choose another --out")
             names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
         return {name for name in names if not name.endswith(PARTIAL)} - {self.lock.name}
 
@@ -116,8 +116,7 @@ class RunDirectory:
         ------
         UserError : no permission, no space
         """
-        with explain_os_error(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
 
     def make_folders(self) -> None:
         """Make the folders in it, if they are not there; for who holds the lock.

@@ -81,7 +81,7 @@ def hold(path: Path) -> Iterator[tuple[Lock, Owner | None]]:
 
 def _acquire(path: Path) -> tuple[IO[str], Owner | None]:
     while True:
-        file = path.open("a+", encoding="utf-8")
+        file = _open(path)
         found = _owner(file)
         age = time.time() - os.fstat(file.fileno()).st_mtime
         reaches = fcntl is not None
@@ -106,6 +106,12 @@ def _acquire(path: Path) -> tuple[IO[str], Owner | None]:
     file.write(json.dumps(asdict(me)) + "\n")
     file.flush()
     return file, found
+
+
+def _open(path: Path) -> IO[str]:
+    """Open the lock, which will be overwritten; no link is followed: in a shared folder it could lead to any file."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    return os.fdopen(os.open(path, flags, 0o666), "a+", encoding="utf-8")
 
 
 def _owner(file: IO[str]) -> Owner | None:

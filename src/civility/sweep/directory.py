@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from civility.data.files import explain_os_error
+from civility.data.files import explain_os_error, make_folder
 from civility.errors import UserError
 from civility.run import RunDirectory
 from civility.run.lock import Held, Lock, hold
@@ -44,13 +44,13 @@ class SweepDirectory:
         UserError : it is a file, or holds what is no sweep; no permission
         """
         with explain_os_error(self.path):
-            if self.path.is_file():
-                raise UserError(f"{self.path}: is a file: expected the folder of a sweep", "choose another --out")
+            if self.path.exists() and not self.path.is_dir():
+                raise UserError(f"{self.path}: is not a folder: expected that of a sweep", "choose another --out")
             if self.path.is_dir() and not self.trials.is_dir() and not _is_as_good_as_empty(self.path):
                 raise UserError(
                     f"{self.path}: is not empty, and not the folder of a sweep", "choose another --out, or empty it"
                 )
-            self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
 
     @property
     def storage(self) -> str:

@@ -28,7 +28,12 @@ examples:
     )
     parser.add_argument("target", metavar="TARGET", help=TARGET)
     parser.add_argument("--data", action=Once, required=True, metavar="FILE|-", help="comments; - for standard input")
-    parser.add_argument("--out", default="-", metavar="FILE|-", help="scores; default: standard output")
+    parser.add_argument(
+        "--out",
+        default="-",
+        metavar="FILE|-",
+        help="scores; default: standard output; a pipe or device is written as scores come",
+    )
     parser.add_argument(
         "--format",
         default="",
