@@ -230,7 +230,11 @@ def _load(task: Task) -> tuple[Any, Any]:
     num_labels = len(task.data.training.labels)
     with quiet_transformers():
         model = AutoModelForSequenceClassification.from_pretrained(
-            locate(task.model), num_labels=num_labels, problem_type=PROBLEM_TYPE, dtype=torch.float32
+            locate(task.model),
+            trust_remote_code=False,
+            num_labels=num_labels,
+            problem_type=PROBLEM_TYPE,
+            dtype=torch.float32,
         )
     return model.to(task.device), load_tokenizer(task.model)
 

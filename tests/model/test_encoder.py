@@ -4,7 +4,9 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,8 +14,10 @@ from safetensors.torch import load_file, save_file
 from civility.errors import UserError
 from civility.model.encoder import (
     PROBLEM_TYPE,
+    fold_into_head,
     load_classifier_folder,
     load_encoder,
+    load_tokenizer,
     locate,
 )
 
@@ -137,6 +141,83 @@ def test_a_folder_without_its_tokenizer_is_refused(model: str, request: pytest.F
         (folder / name).unlink(missing_ok=True)
     with pytest.raises(UserError, match="tokenizer"):
         load_classifier_folder(str(folder))
+
+
+def _tokenizer_of(kind: str, text: str) -> Any:
+    """Train a tokenizer on a text alone: none of its tokens is an English word."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]"]
+    trainer: Any
+    if kind == "bytes":
+        tokenizer, trainer = Tokenizer(models.BPE()), trainers.BpeTrainer(vocab_size=300, special_tokens=special)
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    elif kind == "pieces":
+        tokenizer, trainer = (
+            Tokenizer(models.Unigram()),
+            trainers.UnigramTrainer(special_tokens=special, unk_token="[UNK]"),
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    else:
+        tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]") if kind == "words" else models.WordLevel())
+        trainer = trainers.WordLevelTrainer(special_tokens=special)
+        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.NFC(), pre_tokenizers.Whitespace()
+    tokenizer.train_from_iterator([text], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
+
+
+SCRIPTS = {
+    "cyrillic": "это очень глупый комментарий и он никому не нужен",
+    "devanagari": "यह एक बहुत अच्छी टिप्पणी है और सबको पसंद आई",
+    "chinese": "这 是 一 条 很 好 的 评论 大家 都 喜欢",
+    "emoji": "😀 😡 🤮 💩 🙏",
+}
+
+
+@pytest.mark.parametrize("kind", ["words", "pieces", "bytes"])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_tokenizer_of_any_script_is_taken(tiny_bert: Path, tmp_path: Path, script: str, kind: str) -> None:
+    folder, text = tmp_path / "model", SCRIPTS[script]
+    shutil.copytree(tiny_bert, folder)
+    (folder / "tokenizer.json").unlink()
+    _tokenizer_of(kind, text).save_pretrained(folder)
+    encoder = load_encoder(str(folder), LABELS)
+    assert len(encoder.tokenizer(text)["input_ids"]) >= 5
+    assert fold_into_head(encoder, np.ones(3), np.zeros(3)), "the head is found with a text of no known token"
+
+
+def test_a_tokenizer_that_raises_for_unknown_words_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_bert, folder)
+    _tokenizer_of("words-without-unknown", SCRIPTS["cyrillic"]).save_pretrained(folder)
+    with pytest.raises(UserError, match=r"the tokenizer fails on a character that it does not know: .*\[UNK\]"):
+        load_tokenizer(str(folder))
+
+
+@pytest.mark.parametrize("model_type", ["bert", "xlm-roberta", "mbart", "t5", "gpt2", "luke"])
+def test_a_tokenizer_without_its_files_is_refused(tmp_path: Path, model_type: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}), encoding="utf-8")
+    config = json.dumps({"pad_token": "<pad>"})
+    (tmp_path / "tokenizer_config.json").write_text(config, encoding="utf-8")
+    with pytest.raises(UserError, match="the tokenizer has no vocabulary"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_a_padding_token_of_the_tokenizer_alone_is_made_known_to_the_model(tiny_bert: Path, tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2Model
+
+    folder = tmp_path / "gpt2"
+    load_tokenizer(str(tiny_bert)).save_pretrained(folder)
+    shape = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 32}
+    GPT2Model(GPT2Config(vocab_size=400, pad_token_id=None, **shape)).save_pretrained(folder)
+    encoder = load_encoder(str(folder), LABELS)
+    encoder.model.eval()
+    assert encoder.model.config.pad_token_id == encoder.tokenizer.pad_token_id
+    both = encoder.tokenizer(["the and of", "the"], padding=True, return_tensors="pt", return_token_type_ids=False)
+    alone = encoder.tokenizer("the", return_tensors="pt", return_token_type_ids=False)
+    with torch.no_grad():
+        torch.testing.assert_close(encoder.model(**both).logits[1:], encoder.model(**alone).logits)
 
 
 @pytest.mark.parametrize("change", [{"hidden_size": "abc"}, {"id2label": ["a"]}, {"model_type": "nonsense"}])

