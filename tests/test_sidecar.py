@@ -1,6 +1,7 @@
 """civility.json: what is written is read back, older files are read, and damage is told."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,15 @@ WHOLE = Sidecar(
     },
     in_head=frozenset({"toxic"}),
     chosen_on=ChosenOn("sha256:1", {"toxic": "sha256:1"}, {"toxic": "sha256:2"}),
+    files={"model.safetensors": "0a" * 32},
 )
+OLDER = replace(WHOLE, files={})
+
+
+def content_of(sidecar: Sidecar, without: tuple[str, ...] = ("digest",), **changes: Any) -> dict[str, Any]:
+    """Return what the file says, without its digest, so that a change is not found by that alone."""
+    content = {**json.loads(sidecar.to_json()), **changes}
+    return {key: value for key, value in content.items() if key not in without}
 
 
 @pytest.mark.parametrize("sidecar", [WHOLE, Sidecar(LABELS, THRESHOLDS, 1)], ids=["whole", "least"])
@@ -32,7 +41,7 @@ def test_it_goes_there_and_back(tmp_path: Path, sidecar: Sidecar) -> None:
     path = tmp_path / "civility.json"
     path.write_text(sidecar.to_json(), encoding="utf-8")
     assert Sidecar.read(path) == sidecar
-    assert json.loads(sidecar.to_json())["schema"] == 3
+    assert json.loads(sidecar.to_json())["schema"] == 4
 
 
 def test_what_is_in_the_head_is_said(tmp_path: Path) -> None:
@@ -50,10 +59,37 @@ def test_schema_1_is_read_as_uncalibrated(tmp_path: Path) -> None:
 
 def test_schema_2_is_read_as_an_encoder(tmp_path: Path) -> None:
     path = tmp_path / "civility.json"
-    content = {**json.loads(WHOLE.to_json()), "schema": 2}
-    del content["kind"]
+    content = content_of(WHOLE, ("kind", "files", "digest"), schema=2)
     path.write_text(json.dumps(content), encoding="utf-8")
+    assert Sidecar.read(path) == OLDER
+
+
+def test_schema_3_is_read_without_digests(tmp_path: Path) -> None:
+    path = tmp_path / "civility.json"
+    path.write_text(json.dumps(content_of(WHOLE, ("files", "digest"), schema=3)), encoding="utf-8")
+    assert Sidecar.read(path) == OLDER
+
+
+@pytest.mark.parametrize("schema", [1, 2, 3])
+def test_an_older_schema_has_no_digests_that_could_be_passed_over(tmp_path: Path, schema: int) -> None:
+    path = tmp_path / "civility.json"
+    path.write_text(WHOLE.to_json().replace('"schema": 4', f'"schema": {schema}'), encoding="utf-8")
+    with pytest.raises(UserError, match="changed since it was written"):
+        Sidecar.read(path)
+    path.write_text(json.dumps(content_of(WHOLE, schema=schema)), encoding="utf-8")
+    with pytest.raises(UserError, match="unknown entry 'files'"):
+        Sidecar.read(path)
+
+
+def test_a_change_is_found_by_the_digest_and_spaces_are_not_one(tmp_path: Path) -> None:
+    path = tmp_path / "civility.json"
+    path.write_text(WHOLE.to_json().replace("0.25", "0.26"), encoding="utf-8")
+    with pytest.raises(UserError, match=r'it does not match its digest\n.*delete "files" and "digest"'):
+        Sidecar.read(path)
+    path.write_text(json.dumps(json.loads(WHOLE.to_json()), sort_keys=True), encoding="utf-8")
     assert Sidecar.read(path) == WHOLE
+    path.write_text(json.dumps(content_of(WHOLE, thresholds={**THRESHOLDS, "toxic": 0.75})), encoding="utf-8")
+    assert Sidecar.read(path).thresholds["toxic"] == 0.75, "changed by hand: without a digest nothing is compared"
 
 
 @pytest.mark.parametrize("kind", ["linear", "ensemble"])
@@ -66,8 +102,8 @@ def test_other_kinds_need_not_cut(tmp_path: Path, kind: Kind) -> None:
 
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "civility.json"
-    path.write_text('{"schema": 4}')
-    with pytest.raises(UserError, match=r"civility\.json: schema 4, this version reads 1, 2 and 3\nupgrade civility"):
+    path.write_text('{"schema": 5}')
+    with pytest.raises(UserError, match=r"civility\.json: schema 5, this version reads 1 to 4\nupgrade civility"):
         Sidecar.read(path)
 
 
@@ -92,9 +128,19 @@ def test_an_incomplete_file_is_told(tmp_path: Path, content: str) -> None:
 
 PLATT = {"method": "platt", "scale": 1, "shift": 0, "in_head": False}
 DAMAGE: dict[str, tuple[str, Any, str]] = {
-    "threshold": ("thresholds", {**THRESHOLDS, "toxic": 1.5}, "a threshold is outside"),
-    "threshold of text": ("thresholds", {**THRESHOLDS, "toxic": "high"}, "could not convert"),
-    "review threshold": ("review_thresholds", {"toxic": -0.1}, "a threshold is outside"),
+    "threshold": ("thresholds", {**THRESHOLDS, "toxic": 1.5}, "threshold of toxic: expected a number from 0 to 1"),
+    "threshold of text": ("thresholds", {**THRESHOLDS, "toxic": "high"}, "expected a number from 0 to 1, found 'high'"),
+    "threshold of truth": ("thresholds", {**THRESHOLDS, "toxic": True}, "expected a number from 0 to 1, found True"),
+    "review threshold": ("review_thresholds", {"toxic": -0.1}, "threshold of toxic: expected a number from 0 to 1"),
+    "schema of text": ("schema", "4", "schema: expected a whole number"),
+    "schema 0": ("schema", 0, "schema: expected a whole number"),
+    "long": ("max_length", 10**9, "max_length: expected a whole number from 0 to 1000000"),
+    "length of text": ("max_length", "128", "max_length: expected a whole number"),
+    "large scale": ("calibration", {"toxic": {**PLATT, "scale": 1e60}}, "expected a positive scale"),
+    "large shift": ("calibration", {"toxic": {**PLATT, "shift": -1e60}}, "expected a positive scale"),
+    "unknown entry": ("treshold", {}, "unknown entry 'treshold'"),
+    "no digest": ("files", {"config.json": "sha256:0"}, "'config.json' has 'sha256:0' in place of a digest"),
+    "file elsewhere": ("files", {"../config.json": "sha256:" + "0" * 64}, "in place of a digest"),
     "review above": ("review_thresholds", {"toxic": 0.3}, "the review threshold of toxic is above its threshold"),
     "review of another": ("review_thresholds", {"rude": 0.3}, "KeyError 'rude'"),
     "policy of another": ("policies", {"rude": "f1"}, "names other labels"),
@@ -118,6 +164,6 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
 def test_a_damaged_entry_is_told(tmp_path: Path, name: str) -> None:
     key, value, message = DAMAGE[name]
     path = tmp_path / "civility.json"
-    path.write_text(json.dumps({**json.loads(WHOLE.to_json()), key: value}), encoding="utf-8")
+    path.write_text(json.dumps(content_of(WHOLE, **{key: value})), encoding="utf-8")
     with pytest.raises(UserError, match=message):
         Sidecar.read(path)

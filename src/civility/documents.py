@@ -88,6 +88,20 @@ def read_text(path: Path, remedy: str = "") -> str:
         raise UserError(f"{shortened(str(path), 200)}: not a path: {error}", remedy) from error
 
 
+def number(value: Any, name: str, low: float, high: float) -> float:
+    """Return a number of a document; ValueError unless it is one, from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, found {shortened(repr(value), 40)}")
+    return float(value)
+
+
+def whole_number(value: Any, name: str, low: int, high: int) -> int:
+    """Return a whole number of a document; ValueError unless it is one, from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {shortened(repr(value), 40)}")
+    return value
+
+
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
 

@@ -1,21 +1,34 @@
 """``civility.json``: what a classifier needs and a Hugging Face folder has no place for. Knows no model.
 
 Schema 1 had labels, thresholds and max_length; its folders are read as uncalibrated. Up to schema 2 every classifier
-was an encoder.
+was an encoder. Up to schema 3 nothing told whether a file of the folder had changed.
 """
 
+import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from civility.digests import digests_of
+from civility.documents import number, read_json, whole_number
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 
 SIDECAR = "civility.json"
-SCHEMA = 3
-_READ = (1, 2, 3)
+SCHEMA = 4
+_FILES, _DIGEST = "files", "digest"
+_SHA256 = re.compile("sha256:[0-9a-f]{64}")
+_DECIDING = (".safetensors", ".bin", ".json", ".txt", ".model", ".vocab")
+"""Suffixes of the files that scores depend on: weights, settings, vocabularies."""
+_LONGEST = 10**6
+DAMAGE_REMEDY = (
+    f'copy or download the classifier folder again; if you changed the file on purpose, delete "{_FILES}" and '
+    f'"{_DIGEST}" from {SIDECAR}: it is not compared any more then'
+)
+_REMEDY = "undo the last change to the file, or copy the classifier folder again"
 
 Kind = Literal["encoder", "linear", "ensemble"]
 """What gives the logits: a transformer; a linear model over TF-IDF; other classifiers, averaged."""
@@ -61,6 +74,7 @@ class Sidecar:
     chosen_on : the comments that the epoch, the calibration and the thresholds were chosen on, as far as known:
         measured on these, the classifier looks better than it is
     kind : what gives the logits
+    files : sha256, 64 hex digits, of the files that scores depend on, by name; empty: not known
     """
 
     labels: tuple[str, ...]
@@ -72,6 +86,7 @@ class Sidecar:
     in_head: Collection[str] = frozenset()
     chosen_on: ChosenOn = field(default_factory=ChosenOn)
     kind: Kind = "encoder"
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         cuts = [*self.thresholds.values(), *self.review_thresholds.values()]
@@ -86,12 +101,17 @@ class Sidecar:
         if not all(label in self.calibration and self.calibration[label].is_affine for label in self.in_head):
             raise ValueError("a calibration that no head can take is said to be in it")
 
+    def with_files_of(self, folder: Path) -> "Sidecar":
+        """Return the same with the digests of a classifier folder as it is now."""
+        paths = [path for path in folder.iterdir() if path.is_file() and path.suffix in _DECIDING]
+        return replace(self, files=digests_of(folder, (path.name for path in paths if path.name != SIDECAR)))
+
     def to_json(self) -> str:
-        """Return the content of the file."""
+        """Return the content of the file, which has its own digest at its end."""
         calibration = {
             label: {**one.to_json(), "in_head": label in self.in_head} for label, one in self.calibration.items()
         }
-        content = {
+        content: dict[str, Any] = {
             "schema": SCHEMA,
             "kind": self.kind,
             "labels": list(self.labels),
@@ -105,7 +125,9 @@ class Sidecar:
                 "calibration": dict(self.chosen_on.calibration),
                 "thresholds": dict(self.chosen_on.thresholds),
             },
+            _FILES: {name: f"sha256:{digest}" for name, digest in self.files.items()},
         }
+        content[_DIGEST] = _digest_of(content)
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -114,41 +136,68 @@ class Sidecar:
 
         Raises
         ------
-        UserError : it is no JSON, of another schema, or incomplete
+        UserError : it is not JSON, of a later schema, incomplete, or not as it was written
         """
+        content = read_json(path, _REMEDY)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["schema"] not in _READ:
-                known = f"{', '.join(map(str, _READ[:-1]))} and {_READ[-1]}"
-                raise UserError(f"{path}: schema {content['schema']}, this version reads {known}", "upgrade civility")
+            digest = content.pop(_DIGEST, None)
+            if digest is not None and digest != _digest_of(content):
+                raise UserError(f"{path}: changed since it was written: it does not match its digest", DAMAGE_REMEDY)
+            schema = whole_number(content["schema"], "schema", 1, 10**6)
+            if schema > SCHEMA:
+                raise UserError(f"{path}: schema {schema}, this version reads 1 to {SCHEMA}", "upgrade civility")
             return cls._of(content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{path}: damaged: {type(error).__name__} {error}", "get the classifier folder again"
-            ) from error
+            raise UserError(f"{path}: damaged: {type(error).__name__} {error}", _REMEDY) from error
 
     @classmethod
     def _of(cls, content: Mapping[str, Any]) -> "Sidecar":
+        if unknown := set(content) - _KNOWN - ({_FILES} if content["schema"] > 3 else set()):
+            raise ValueError(f"unknown entry {sorted(unknown)[0]!r}")
         labels = tuple(str(label) for label in content["labels"])
-        thresholds = {label: float(content["thresholds"][label]) for label in labels}
+        thresholds = {label: _threshold(content["thresholds"][label], label) for label in labels}
+        max_length = whole_number(content["max_length"], "max_length", 0, _LONGEST)
         if content["schema"] == 1:
-            return cls(labels, thresholds, int(content["max_length"]))
+            return cls(labels, thresholds, max_length)
         calibration = content["calibration"].items()
         return cls(
             labels,
             thresholds,
-            int(content["max_length"]),
-            review_thresholds={label: float(value) for label, value in content["review_thresholds"].items()},
+            max_length,
+            review_thresholds={label: _threshold(cut, label) for label, cut in content["review_thresholds"].items()},
             policies={label: str(text) for label, text in content["policies"].items()},
             calibration={label: LabelCalibration.from_json(one) for label, one in calibration},
             in_head=frozenset(label for label, one in calibration if one["in_head"]),
             kind=_kind(content["kind"]) if content["schema"] > 2 else "encoder",
+            files={name: _sha256_of(name, digest) for name, digest in content.get(_FILES, {}).items()},
             chosen_on=ChosenOn(
                 str(content["chosen_on"]["epoch"]),
                 {label: str(digest) for label, digest in content["chosen_on"]["calibration"].items()},
                 {label: str(digest) for label, digest in content["chosen_on"]["thresholds"].items()},
             ),
         )
+
+
+_KNOWN = {
+    *("schema", "kind", "labels", "thresholds", "review_thresholds", "policies", "calibration", "max_length"),
+    "chosen_on",
+}
+
+
+def _digest_of(content: Mapping[str, Any]) -> str:
+    """Return a digest of what a document says: spaces and the order of its entries are no part of it."""
+    return f"sha256:{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}"
+
+
+def _sha256_of(name: str, digest: Any) -> str:
+    """Return the hex digits of a recorded digest of a file of the folder itself."""
+    if Path(name).name != name or not _SHA256.fullmatch(digest):
+        raise ValueError(f"{_FILES}: {name!r} has {digest!r} in place of a digest")
+    return str(digest).removeprefix("sha256:")
+
+
+def _threshold(value: Any, label: str) -> float:
+    return number(value, f"the threshold of {label}", 0, 1)
 
 
 def _kind(name: Any) -> Kind:

@@ -130,7 +130,7 @@ def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:
     """Write ``civility.json``; where the calibration changed, with the weights, which hold a part of it."""
     if not with_weights:
         with write_file(folder / SIDECAR) as file:
-            file.write(classifier.sidecar.to_json())
+            file.write(classifier.sidecar.with_files_of(folder).to_json())
         return
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""

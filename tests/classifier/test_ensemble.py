@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -157,10 +158,55 @@ def test_what_does_not_go_together_is_refused(name: str) -> None:
         make()
 
 
-@pytest.mark.parametrize(("key", "value"), [("by", "magic"), ("members", None), ("members", []), ("schema", 9)])
+def _change(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a document, and take its digest out of civility.json, so that the change is not found by that alone."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    sidecar = path.with_name("civility.json")
+    kept = json.loads(sidecar.read_text(encoding="utf-8"))
+    sidecar.write_text(json.dumps({key: value for key, value in kept.items() if key not in ("files", "digest")}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("by", "magic"), ("members", None), ("members", []), ("members", [[]] * 2), ("schema", 9), ("schema", None)],
+)
 def test_damage_is_told(tmp_path: Path, key: str, value: object) -> None:
     Classifier(Ensemble([linear(), linear(seed=2)])).save(tmp_path, "")
-    path = tmp_path / "ensemble.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
-    with pytest.raises(UserError, match=r"ensemble\.json: (damaged|schema 9, this version reads 1)"):
+    _change(tmp_path / "ensemble.json", lambda content: content.update({key: value}))
+    with pytest.raises(UserError, match=r"ensemble\.json: (damaged|schema (9|None), this version reads 1)"):
         Classifier.load(tmp_path)
+
+
+@pytest.mark.parametrize("weight", [0, -1, 1e-40, 1e300, "1", True, None])
+def test_a_weight_out_of_range_is_refused(tmp_path: Path, weight: object) -> None:
+    Classifier(Ensemble([linear(), linear(seed=2)])).save(tmp_path, "")
+    _change(tmp_path / "ensemble.json", lambda content: content["members"][1].update(weight=weight))
+    with pytest.raises(UserError, match=r"ensemble\.json: damaged: ValueError weight: expected a number"):
+        Classifier.load(tmp_path)
+
+
+def test_an_ensemble_that_is_its_own_member_is_refused(tmp_path: Path) -> None:
+    Classifier(Ensemble([linear(), linear(seed=2)])).save(tmp_path, "")
+    _change(tmp_path / "ensemble.json", lambda content: content["members"][0].update(folder=".", digest=""))
+    with pytest.raises(UserError, match=r"its member member 1 in .* is an ensemble itself"):
+        Classifier.load(tmp_path)
+
+
+def test_a_member_that_was_replaced_is_refused(tmp_path: Path) -> None:
+    both = Classifier(Ensemble([linear(), linear(seed=2)]))
+    both.save(tmp_path, "")
+    shutil.rmtree(tmp_path / "members" / "2")
+    linear(seed=3).save(_made(tmp_path / "members" / "2"), "")
+    with pytest.raises(UserError, match=r"its member member 2 in .* has changed since the ensemble was made"):
+        Classifier.load(tmp_path)
+
+
+def test_a_member_whose_scores_are_not_finite_is_named() -> None:
+    broken = linear(seed=2)
+    broken.scorer.model.weights[1] = np.inf  # type: ignore[attr-defined]
+    broken.name = "runs/second"
+    for by in ("scores", "logits"):
+        with pytest.raises(UserError, match=r"runs/second: comment 1 .* has a logit of"):
+            Classifier(Ensemble([linear(), broken], by=by)).score(TEXTS)

@@ -1,6 +1,7 @@
 """What a user can get wrong: each mistake has its message, exit code 2, and leaves nothing behind."""
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -202,11 +203,32 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
 }
 
 
+def forget_digests(folder: Path) -> None:
+    """Make a classifier folder as one of schema 3, whose files are compared with nothing."""
+    content = json.loads((folder / "civility.json").read_text(encoding="utf-8"))
+    del content["files"], content["digest"]
+    (folder / "civility.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["no-model", "cut-model", "no-config", "single-label", "labels", "too-long"])
+def test_a_damaged_classifier_is_found_by_its_digests(civility: Run, trained: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "classifier"
+    shutil.copytree(trained / "classifier", folder)
+    DAMAGED[name][0](folder)
+    (tmp_path / "one.txt").write_text("a comment\n")
+    done = civility("predict", folder, "--data", tmp_path / "one.txt", "--out", tmp_path / "scores.csv")
+    assert done.code == 2
+    assert ": damaged: " in done.err or "civility.json: changed since it was written" in done.err
+    assert "copy or download the classifier folder again" in done.err
+    assert not (tmp_path / "scores.csv").exists()
+
+
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_or_foreign_classifier_is_told(civility: Run, trained: Path, tmp_path: Path, name: str) -> None:
     damage, message = DAMAGED[name]
     folder = tmp_path / "classifier"
     shutil.copytree(trained / "classifier", folder)
+    forget_digests(folder)  # without which every change is found, and no cause
     damage(folder)
     (tmp_path / "one.txt").write_text("a comment\n")
     done = civility("predict", folder, "--data", tmp_path / "one.txt", "--out", tmp_path / "scores.csv")

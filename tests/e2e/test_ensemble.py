@@ -149,7 +149,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "none": (("{linear}", "{tmp}/none"), "no such folder"),
     "a folder": (("{linear}", "{trained}/classifier"), "is no run directory, which would have validation comments"),
     "weights": (("{linear}", "{trained}", "--weights", "1"), "error: --weights: 1 given for 2 classifiers"),
-    "zero": (("{linear}", "{trained}", "--weights", "1", "0"), "error: --weights 1, 0: expected numbers above 0"),
+    "zero": (
+        ("{linear}", "{trained}", "--weights", "1", "0"),
+        "--weights 1, 0: expected numbers from 1e-9 to 1e9",
+    ),
     "by": (("{linear}", "{trained}", "--by", "magic"), "unknown --by 'magic': choose from scores, ranks, logits"),
     "nested": (("{linear}", "{both}"), "both: is an ensemble itself\n       name its members instead"),
 }

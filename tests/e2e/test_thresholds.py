@@ -1,5 +1,6 @@
 """`civility thresholds`: policies become thresholds in the classifier folder; a mistake changes nothing."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -108,9 +109,40 @@ def test_a_label_of_one_class_keeps_its_threshold_and_says_so(civility: Run, fol
     assert [label for label in after if after[label] != before[label]] == ["toxic"]
 
 
+@pytest.mark.parametrize("more", [(), ("--calibrate",)], ids=["thresholds", "calibration"])
+def test_what_is_written_has_its_digests_again(civility: Run, folder: Path, more: tuple[str, ...]) -> None:
+    before = sidecar_of(folder)
+    done = civility("thresholds", folder, "--data", "civility:starter/train", "--policy", "default: recall>=0.9", *more)
+    assert done.code == 0, done.err
+    after = sidecar_of(folder)
+    assert after["digest"] != before["digest"]
+    assert after["files"] == {
+        name: f"sha256:{hashlib.sha256((folder / name).read_bytes()).hexdigest()}" for name in before["files"]
+    }
+    Classifier.load(folder)
+
+
+def test_a_threshold_that_is_edited_by_hand_is_taken_without_the_digest(civility: Run, folder: Path) -> None:
+    content = sidecar_of(folder)
+    content["thresholds"]["toxic"] = 0.9375
+    content["policies"].pop("toxic")
+    (folder / "civility.json").write_text(json.dumps(content))
+    done = civility("thresholds", folder, "--data", DATA, "--policy", "threat: f1")
+    assert done.code == 2
+    assert 'if you changed the file on purpose, delete "files" and "digest" from civility.json' in done.err
+    del content["digest"]
+    (folder / "civility.json").write_text(json.dumps(content))
+    done = civility("thresholds", folder, "--data", DATA, "--policy", "threat: f1")
+    assert done.code == 0, done.err
+    assert sidecar_of(folder)["thresholds"]["toxic"] == 0.9375
+    assert sidecar_of(folder)["digest"] != content.get("digest")
+    Classifier.load(folder)
+
+
 def test_numbers_on_the_comments_of_the_calibration_are_called_optimistic(civility: Run, folder: Path) -> None:
     content = {**sidecar_of(folder), "schema": 2, "review_thresholds": {}, "policies": {}, "calibration": {}}
     digest = built_in(DATA).comments_digest
+    del content["files"], content["digest"]
     content["chosen_on"] = {"epoch": digest, "calibration": {"toxic": digest}, "thresholds": {}}
     (folder / "civility.json").write_text(json.dumps(content))
     done = civility("thresholds", folder, "--data", DATA, "--check")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,8 +105,47 @@ def _change(folder: Path, key: str, value: object) -> None:
 def test_damage_is_told(tmp_path: Path, damage: object) -> None:
     model().save(tmp_path)
     damage(tmp_path)  # type: ignore[operator]
-    with pytest.raises(UserError, match=r"damaged: linear\.json and linear\.safetensors cannot be read"):
+    with pytest.raises(UserError, match=r"linear\.json: damaged|damaged: linear\.json and linear\.safetensors"):
         LinearModel.load(tmp_path)
+
+
+@pytest.mark.parametrize("longest", [0, -1, 101, 10**9, "2", 2.0, True, None])
+def test_a_length_out_of_range_is_refused_before_work(tmp_path: Path, longest: object) -> None:
+    model().save(tmp_path)
+    terms = json.loads((tmp_path / "linear.json").read_text())["terms"]
+    _change(tmp_path, "terms", [{**terms[0], "longest": longest}, terms[1]])
+    with pytest.raises(UserError, match=r"damaged.*longest: expected a whole number from 1 to 100"):
+        LinearModel.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("bias", lambda values: values.astype(np.int64), "bias has numbers of the type int64"),
+        ("bias", lambda values: values * np.nan, "a weight is not finite"),
+        ("weights", lambda values: values + np.inf, "a weight is not finite"),
+        ("idf.0", lambda values: values * 0, r"an idf of word terms is not in \(0, 100\]"),
+        ("idf.1", lambda values: values * 1e300, r"an idf of character terms is not in \(0, 100\]"),
+        ("idf.1", lambda values: values * np.nan, r"an idf of character terms is not in \(0, 100\]"),
+    ],
+)
+def test_numbers_that_give_no_score_are_refused(tmp_path: Path, name: str, change: Any, message: str) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    model().save(tmp_path)
+    tensors = load_file(tmp_path / "linear.safetensors")
+    save_file({**tensors, name: change(tensors[name])}, tmp_path / "linear.safetensors")
+    with pytest.raises(UserError, match=message):
+        LinearModel.load(tmp_path)
+
+
+def test_weights_in_half_precision_are_read(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    model().save(tmp_path)
+    tensors = load_file(tmp_path / "linear.safetensors")
+    save_file({name: values.astype(np.float16) for name, values in tensors.items()}, tmp_path / "linear.safetensors")
+    np.testing.assert_allclose(LinearModel.load(tmp_path).logits(TEXTS), model().logits(TEXTS), atol=1e-3)
 
 
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.classifier.scorer import Scorer, texts_of
+from civility.digests import verified
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.thresholds import DEFAULT_THRESHOLD, Choice
 from civility.run import classifier_folder
-from civility.sidecar import SIDECAR, ChosenOn, Kind, Sidecar
+from civility.sidecar import DAMAGE_REMEDY, SIDECAR, ChosenOn, Kind, Sidecar
 
 ALLOW, REVIEW, REMOVE = 0, 1, 2
 """The bands of a score: below what is to be reviewed, to be reviewed, flagged."""
@@ -100,12 +101,13 @@ class Classifier:
             plain.name = str(target)
             return plain
         sidecar = Sidecar.read(path)
-        scorer = _load_scorer(sidecar.kind, folder, sidecar.max_length)
+        with verified(Path(folder), sidecar.files, DAMAGE_REMEDY):
+            scorer = _load_scorer(sidecar.kind, folder, sidecar.max_length)
         if sidecar.labels != scorer.labels:
             raise UserError(
                 f"{folder}: {SIDECAR} names the labels {', '.join(sidecar.labels)}, "
                 f"{_NAMED_IN[sidecar.kind]} {', '.join(scorer.labels)}",
-                "the two files are not of one classifier; get the folder again",
+                "the two files are of different classifiers: put the right one back",
             )
         classifier = cls(scorer, sidecar.thresholds)
         classifier.name = str(target)
@@ -125,12 +127,12 @@ class Classifier:
         card : the text of README.md
         """
         self.scorer.save(folder)
-        (folder / SIDECAR).write_text(self.sidecar.to_json(), encoding="utf-8")
+        (folder / SIDECAR).write_text(self.sidecar.with_files_of(folder).to_json(), encoding="utf-8")
         (folder / "README.md").write_text(card, encoding="utf-8")
 
     @property
     def sidecar(self) -> Sidecar:
-        """What ``civility.json`` says of this classifier."""
+        """What ``civility.json`` says of this classifier, without the digests of its files."""
         return Sidecar(
             self.labels,
             self.thresholds,

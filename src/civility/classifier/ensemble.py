@@ -15,6 +15,8 @@ import numpy as np
 from civility.classifier import Classifier
 from civility.classifier.scorer import OnScored
 from civility.data.dataset import Float32Array
+from civility.digests import digests_of
+from civility.documents import number, read_json, whole_number
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.ranks import RankMap
@@ -25,6 +27,10 @@ By = Literal["scores", "logits", "ranks"]
 BY: tuple[By, ...] = get_args(By)
 MEMBERS, FILE = "members", "ensemble.json"
 SCHEMA = 1
+_DECIDING = (".safetensors", ".json")
+_REMEDY = "make the ensemble again, or copy its folder again"
+_WEIGHTS, _MOST_MEMBERS = (1e-30, 1e9), 1_000
+"""Of the weights of members: far apart enough for any use, and their sum is finite."""
 _LEAST, _MOST = 1e-30, 1 - 1e-12
 """Scores beyond these have no finite logit in float32, or none that float64 tells apart."""
 
@@ -134,7 +140,7 @@ class Ensemble:
                     "weight": self.weights[place - 1],
                     "folder": own if link is None else os.path.relpath(link.resolve(), folder.resolve()),
                     "is_link": link is not None,
-                    "digest": "" if link is None else digest_of(link),
+                    "digest": digest_of(folder / own if link is None else link),
                     "ranks": [one.to_json() for one in self.ranks[place - 1]] if self.ranks else [],
                 }
             )
@@ -150,59 +156,66 @@ class Ensemble:
         UserError : something is missing or damaged, a member that is referred to among it
         """
         path = Path(folder) / FILE
+        content = read_json(path, _REMEDY)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
             if content["schema"] != SCHEMA:
                 raise UserError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}", "upgrade civility")
-            entries, places = content["members"], []
-            for entry in entries:
-                places.append(_place(Path(folder), entry, path))
+            entries = content["members"]
+            whole_number(len(entries), "members", 2, _MOST_MEMBERS)
+            places = [_place(Path(folder), entry, path) for entry in entries]
             return cls(
                 [load_member(place) for place in places],
-                [float(entry["weight"]) for entry in entries],
+                [number(entry["weight"], "weight", *_WEIGHTS) for entry in entries],
                 content["by"],
                 ranks=[[RankMap.from_json(one) for one in entry["ranks"]] for entry in entries],
                 names=[str(entry["name"]) for entry in entries],
                 links=[place if entry["is_link"] else None for place, entry in zip(places, entries, strict=True)],
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}: damaged: {type(error).__name__} {error}", "make the ensemble again, or get its folder again"
-            ) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}: damaged: {type(error).__name__} {error}", _REMEDY) from error
 
 
 def _place(folder: Path, entry: dict[str, Any], path: Path) -> Path:
-    """Return the folder of a member, which has to be there."""
+    """Return the folder of a member: there, not an ensemble itself, and as it was when the ensemble was made."""
     place = (folder.resolve() / str(entry["folder"])).resolve()
     if not place.is_dir():
         raise UserError(
             f"{path}: its member {entry['name']} is not in {place}",
-            "put it back, or make the ensemble again without --link" if entry["is_link"] else "get the folder again",
+            "put it back, or make the ensemble again without --link" if entry["is_link"] else _REMEDY,
         )
-    if entry["is_link"] and entry["digest"] != digest_of(place):
+    if (place / FILE).is_file():
+        raise UserError(f"{path}: its member {entry['name']} in {place} is an ensemble itself", _REMEDY)
+    if entry["digest"] and entry["digest"] != digest_of(place):
         raise UserError(
             f"{path}: its member {entry['name']} in {place} has changed since the ensemble was made: it was fitted to "
             "other scores",
-            "make the ensemble again; without --link it keeps copies",
+            "make the ensemble again" + ("; without --link it keeps copies" if entry["is_link"] else ""),
         )
     return place
 
 
 def digest_of(folder: Path) -> str:
-    """Return a sha256 of what in a classifier folder decides its scores: all but thresholds and words for people."""
+    """Return a sha256 of what in a classifier folder decides its scores: all but thresholds and words for people.
+
+    The recorded digests are taken for those of the files, since loading the folder compares them.
+    """
+    content = read_json(folder / SIDECAR) if (folder / SIDECAR).is_file() else None
+    recorded = (content or {}).get("files")
+    if not recorded:
+        names = [path.name for path in folder.iterdir() if path.suffix in _DECIDING and path.name != SIDECAR]
+        recorded = digests_of(folder, names)
     state = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in (".safetensors", ".json") and path.name != SIDECAR:
-            with path.open("rb") as file:
-                state.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    if (folder / SIDECAR).is_file():
-        state.update(json.dumps(json.loads((folder / SIDECAR).read_text(encoding="utf-8"))["calibration"]).encode())
+    for name, digest in sorted(recorded.items()):
+        if name.endswith(_DECIDING):
+            state.update(name.encode() + bytes.fromhex(digest.removeprefix("sha256:")))
+    if content is not None:
+        state.update(json.dumps(content.get("calibration", {})).encode())
     return f"sha256:{state.hexdigest()}"
 
 
 def _normalised(weights: Sequence[float]) -> tuple[float, ...]:
-    if not all(np.isfinite(weight) and weight > 0 for weight in weights):
-        raise ValueError("a weight is not above 0")
+    if not all(_WEIGHTS[0] <= weight <= _WEIGHTS[1] for weight in weights):
+        raise ValueError("a weight is not above 0, or above 1e9")
     return tuple(float(weight) / sum(weights) for weight in weights)
 
 

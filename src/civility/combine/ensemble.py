@@ -1,6 +1,5 @@
 """Ensemble: several classifiers become one that averages what they say, calibrated and cut on comments of its own."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from civility.report import Report
 from civility.report.combined_card import Makeup
 from civility.run import RunDirectory
 
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-9, 1e9
 _RECOGNISE = Columns()
 _WHAT = {
     "scores": "The mean of their calibrated scores.",
@@ -136,9 +136,11 @@ def ensemble(
 def _check_weights(weights: Sequence[float], num: int) -> None:
     if weights and len(weights) != num:
         raise UserError(f"--weights: {len(weights)} given for {num} classifiers", "give one for each, in their order")
-    if not all(math.isfinite(weight) and weight > 0 for weight in weights):
+    if not all(_LEAST_WEIGHT <= weight <= _LARGEST_WEIGHT for weight in weights):
         shown = ", ".join(f"{weight:g}" for weight in weights)
-        raise UserError(f"--weights {shown}: expected numbers above 0", "leave out a classifier that is not to count")
+        raise UserError(
+            f"--weights {shown}: expected numbers from 1e-9 to 1e9", "leave out a classifier that is not to count"
+        )
 
 
 def _logits(

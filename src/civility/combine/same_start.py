@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from civility.documents import read_json
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory, classifier_folder
@@ -71,13 +72,9 @@ def _check_same_tokens(targets: Sequence[str], folders: Sequence[Path]) -> None:
 
 def _digest_of_tokenizer(folder: Path) -> str:
     """Return a sha256 of vocabulary and length; truncation and padding in tokenizer.json are marks of its last use."""
-    try:
-        content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{folder}: its tokenizer cannot be read: {error}", "get the classifier folder again"
-        ) from error
+    remedy = "put it back as it was, or average scores instead: civility ensemble"
+    content = read_json(folder / "tokenizer.json", remedy)
+    settings = read_json(folder / "tokenizer_config.json", remedy)
     own = {key: value for key, value in content.items() if key not in ("truncation", "padding")}
     text = json.dumps([own, settings.get("model_max_length")], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

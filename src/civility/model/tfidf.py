@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from civility.documents import read_json, whole_number
 from civility.errors import UserError
 
 Floats = npt.NDArray[np.float64]
@@ -24,8 +25,11 @@ FORMS: tuple[Form, ...] = ("word", "character")
 """In the order of the weights."""
 TERMS_FILE, WEIGHTS_FILE = "linear.json", "linear.safetensors"
 SCHEMA = 1
+_REMEDY = "copy the classifier folder again, or train it again"
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 _COMMENTS_AT_ONCE = 256
+_LONGEST, _LARGEST_IDF = 100, 100
+"""Far beyond any use: ``idf`` is ``1 + ln N`` at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +45,7 @@ class Terms:
 
     Raises
     ------
-    ValueError : the lengths differ, or a term stands twice
+    ValueError : the lengths differ, a number is out of its range, or a term stands twice
     """
 
     form: Form
@@ -50,8 +54,12 @@ class Terms:
     idf: Floats
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS or self.longest < 1 or self.idf.shape != (len(self.names),):
-            raise ValueError(f"{self.form} terms up to {self.longest}: {len(self.names)} names, idf {self.idf.shape}")
+        if self.form not in FORMS or self.idf.shape != (len(self.names),):
+            raise ValueError(f"{self.form} terms: {len(self.names)} names, idf {self.idf.shape}")
+        if not 1 <= self.longest <= _LONGEST:
+            raise ValueError(f"{self.form} terms of up to {self.longest} in a row, expected 1 to {_LONGEST}")
+        if not ((self.idf > 0) & (self.idf <= _LARGEST_IDF)).all():  # False of NaN, too
+            raise ValueError(f"an idf of {self.form} terms is not in (0, {_LARGEST_IDF}]")
         if len(self.places) != len(self.names):
             raise ValueError(f"a {self.form} term stands twice")
 
@@ -129,7 +137,8 @@ class LinearModel:
             total = np.tile(self.bias, (len(some), 1))
             for terms, first in zip(self.terms, self._starts, strict=True):
                 total += self._share(terms, first, some)
-            logits[start : start + len(some)] = total
+            with np.errstate(over="ignore"):  # to infinity, which the classifier refuses
+                logits[start : start + len(some)] = total
             if on_scored is not None:
                 on_scored(len(some))
         return logits
@@ -147,8 +156,9 @@ class LinearModel:
         has_some = lengths > 0
         starts = np.cumsum(lengths)[has_some] - lengths[has_some]
         norms = np.sqrt(np.add.reduceat(values**2, starts))
-        sums = np.add.reduceat(values[:, None] * self.weights[first + places], starts, axis=0)
-        share[has_some] = sums / norms[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the classifier
+            sums = np.add.reduceat(values[:, None] * self.weights[first + places], starts, axis=0)
+            share[has_some] = sums / norms[:, None]
         return share
 
     def save(self, folder: Path) -> None:
@@ -177,24 +187,36 @@ class LinearModel:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
+        content = read_json(folder / TERMS_FILE, _REMEDY)
         try:
-            content = json.loads((folder / TERMS_FILE).read_text(encoding="ascii"))
             if content["schema"] != SCHEMA:
                 raise UserError(
                     f"{folder / TERMS_FILE}: schema {content['schema']}, this version reads {SCHEMA}",
                     "upgrade civility",
                 )
             return cls._of(content, load_file(folder / WEIGHTS_FILE))
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             raise UserError(
                 f"{folder}: damaged: {TERMS_FILE} and {WEIGHTS_FILE} cannot be read: {type(error).__name__} {error}",
-                "get the classifier folder again",
+                _REMEDY,
             ) from error
 
     @classmethod
-    def _of(cls, content: dict[str, Any], tensors: dict[str, Floats]) -> "LinearModel":
+    def _of(cls, content: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> "LinearModel":
+        numbers = {name: _floats(name, values) for name, values in tensors.items()}
         terms = tuple(
-            Terms(one["form"], int(one["longest"]), tuple(map(str, one["names"])), tensors[f"idf.{place}"])
+            Terms(
+                one["form"],
+                whole_number(one["longest"], "longest", 1, _LONGEST),
+                tuple(map(str, one["names"])),
+                numbers[f"idf.{place}"],
+            )
             for place, one in enumerate(content["terms"])
         )
-        return cls(tuple(map(str, content["labels"])), terms, tensors["weights"], tensors["bias"])
+        return cls(tuple(map(str, content["labels"])), terms, numbers["weights"], numbers["bias"])
+
+
+def _floats(name: str, values: npt.NDArray[Any]) -> Floats:
+    if values.dtype.kind != "f":
+        raise ValueError(f"{name} has numbers of the type {values.dtype}, expected floating-point ones")
+    return values.astype(np.float64)

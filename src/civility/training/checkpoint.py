@@ -12,10 +12,8 @@ the sha256 of its files in the form of ``sha256sum``, so that a cut or edited on
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from safetensors.torch import load_file
 
 from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
+from civility.digests import digests_of
 from civility.errors import UserError
 from civility.model.storage import save_tensors
 from civility.training.averaging import Average, put_weights
@@ -176,14 +175,7 @@ def _sums(digests: Mapping[str, str]) -> str:
 
 def _digests(folder: Path) -> dict[str, str]:
     """Return the sha256 of each file in a checkpoint but the list of them."""
-    paths = [path for path in folder.iterdir() if path.is_file() and path.name != _SUMS]
-    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
-        return dict(zip((path.name for path in paths), pool.map(_digest, paths), strict=True))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digests_of(folder, (path.name for path in folder.iterdir() if path.is_file() and path.name != _SUMS))
 
 
 def _read(folder: Path) -> dict[str, Any]:
