@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from civility.errors import UserError
-from civility.recipe import Recipe, change_of, shipped_recipe, shipped_recipes
+from civility.recipe import Recipe, change_of, note_on_validation, shipped_recipe, shipped_recipes
 
 REMEDY = "'civility recipes baseline' shows every setting with its unit"
 
@@ -310,10 +310,25 @@ def test_a_section_that_is_replaced_after_its_setting_is_told() -> None:
     assert error.message == "recipe baseline: data = 5: expected a section"
 
 
-def test_other_training_files_drop_the_validation_files_of_the_recipe() -> None:
-    recipe = Recipe.load("starter", {"data.files": ["mine.csv"]})
+def test_other_training_files_keep_the_validation_files_of_the_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[data]\nfiles = ["a.csv"]\nvalidation = ["held.csv"]\n')
+    recipe = Recipe.load(str(path), {"data.files": ["b.csv"]})
+    assert (recipe.data.files, recipe.data.validation) == (("b.csv",), ("held.csv",))
+    note = "validation comments: held.csv, from the recipe; --validation replaces them"
+    assert note_on_validation(recipe, {"data.files": ["b.csv"]}) == note
+    share = {"data.files": ["b.csv"], "data.validation": 0.2}
+    assert Recipe.load(str(path), share).data.validation == 0.2
+    assert note_on_validation(Recipe.load(str(path), share), share) == ""
+    assert note_on_validation(Recipe.load(str(path)), {}) == ""
+
+
+def test_other_training_files_leave_the_built_in_validation_with_the_built_in_corpus() -> None:
+    changes = {"data.files": ["mine.csv"]}
+    recipe = Recipe.load("starter", changes)
     assert recipe.data.files == ("mine.csv",)
     assert recipe.data.validation == 0.1
+    assert note_on_validation(recipe, changes).startswith("validation comments: 0.1 of the training comments are held")
     kept = Recipe.load("starter", {"training.epochs": 1})
     assert kept.data.validation == ("civility:starter/held-out",), "the control: other changes keep them"
 

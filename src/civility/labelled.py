@@ -3,7 +3,6 @@
 A run directory can be asked without files: then the comments are those that it held out, split off again.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,8 +110,8 @@ def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) ->
     recipe = Recipe.load(str(run.recipe))
     data = prepare(recipe.wanted)
     try:
-        recorded = run.read_environment()["data"]["validation"]["digest"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        recorded = run.read_environment("give --data FILE")["data"]["validation"]["digest"]
+    except (KeyError, TypeError) as error:
         raise UserError(f"{run.environment}: damaged", "give --data FILE") from error
     if data.validation.digest != recorded or data.validation.labels != labels:
         raise UserError(

@@ -4,6 +4,7 @@ Everything that a person may see passes through here once, at the place where it
 """
 
 import re
+from collections.abc import Iterable
 
 # Controls (escape sequences begin with one), marks that turn the direction of a line, what cannot be encoded.
 _CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
@@ -29,6 +30,17 @@ def shortened(text: str, longest: int = 60) -> str:
     """Return the text as a single line of at most ``longest`` characters, its end replaced by ``...``."""
     line = one_line(text[: longest * 4])
     return line if len(line) <= longest and len(text) <= longest * 4 else f"{line[: longest - 3]}..."
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """Return the names in one line, separated by commas; beyond ``most`` of them, how many more there are.
+
+    Each is shortened to 200 characters, so that no file, header or folder of thousands fills a screen.
+    """
+    everything = [str(name) for name in names]
+    shown = ", ".join(shortened(name, 200) for name in everything[:most])
+    more = len(everything) - most
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def is_formula(cell: str) -> bool:

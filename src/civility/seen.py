@@ -1,6 +1,5 @@
 """Which comments a run has seen: trained on, or chosen its best epoch by. Only others tell what it is worth."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +50,7 @@ def seen_by(target: str, texts: Sequence[str]) -> tuple[Seen | None, str]:
         data = prepare(recipe.wanted)
         trained_unchanged = recorded["training"]["digest"] == data.training.digest
         validated_unchanged = recorded["validation"]["digest"] == data.validation.digest
-    except (UserError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (UserError, KeyError, TypeError) as error:
         reason = error.message if isinstance(error, UserError) else f"damaged {run.environment.name}"
         return None, f"the training comments of {target} cannot be read again ({reason})"
     if not trained_unchanged:

@@ -37,6 +37,11 @@ def test_a_sweep_names_the_best_and_its_recipe_is_one(
     changed = civility(*arguments, "--out", out, *settings, "--set", "training.patience=1")
     assert changed.code == 2
     assert "recipe: training.patience was 2, and is 1 now" in changed.err
+    other = write_comments(120, name="other.csv")
+    changed = civility(*arguments, "--out", out, *settings, "--data", other)
+    assert changed.code == 2
+    assert "data: training comments was 128 comments from" in changed.err
+    assert f" comments from {arguments[3]}, {other} (sha256:" in changed.err
     checked = civility("train", out / "best.toml", "--check", "--out", tmp_path / "again")
     assert checked.code == 0, checked.err
 

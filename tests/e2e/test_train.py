@@ -1,6 +1,7 @@
 """`civility train`: what it leaves on disk, and that it is worth what it says."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -268,12 +269,27 @@ def test_a_run_reports_without_texts_if_that_is_asked_for(civility: Run, tiny_be
     assert {one["policy"] for one in report["labels"].values()} == {"flagged<=500 per 1000"}
 
 
-def test_a_finished_run_is_left_alone_and_another_recipe_is_refused(civility: Run, trained: Path) -> None:
+def test_a_finished_run_is_left_alone_and_another_one_is_refused(
+    civility: Run, trained: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
     written = (trained / "classifier" / "civility.json").stat().st_mtime_ns
     done = civility("train", "--resume", "--out", trained)
-    assert (done.code, "there is nothing to go on with" in done.out) == (0, True)
-    done = civility("train", "--resume", "auto", "--set", "training.loss=focal", "--out", trained)
-    assert done.code == 2
-    assert "this is not the run that was begun" in done.err
-    assert "training.loss was 'pos_weight_bce', and is 'focal' now" in done.err
+    assert (done.code, "this run is finished, with the same settings and comments" in done.out) == (0, True)
+    again = ("train", "--resume", "auto", "--out", trained)
+    done = civility(*again, "--set", "training.checkpoint_minutes=1", "--set", "training.threads=1")
+    assert done.code == 0, "settings that do not matter for the result may differ"
+    copy = shutil.copytree(tiny_bert, tmp_path / "copy")
+    for changes, message in (
+        (["--set", "training.loss=focal"], "training.loss was 'pos_weight_bce', and is 'focal' now"),
+        (["--model", copy], f"model.name was '{tiny_bert}', and is '{copy}' now"),
+        (["--validation", "0.2"], "data.validation was 0.1, and is 0.2 now"),
+        (
+            ["--data", "civility:starter/train"],
+            "comments from civility:starter/held-out (sha256:",
+        ),
+    ):
+        done = civility(*again, *changes)
+        assert done.code == 2
+        assert "this is not the run that was begun" in done.err
+        assert message in done.err
     assert (trained / "classifier" / "civility.json").stat().st_mtime_ns == written

@@ -317,7 +317,7 @@ def test_a_damaged_environment_is_written_anew(small: Small, whole: Path, stoppe
 
 def test_a_finished_run_is_not_gone_on_with(small: Small, whole: Path) -> None:
     before = sorted((str(path), path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file())
-    with pytest.raises(UserError, match="this run has reached its end"):
+    with pytest.raises(UserError, match="this run is finished: there is nothing to resume"):
         small.train(whole, begin="resume")
     assert sorted((str(path), path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file()) == before
 
@@ -380,6 +380,18 @@ def test_other_data_are_refused_under_the_same_name(small: Small, stopped: Path,
     other.write_text(Path(data).read_text().replace("garden", "gardens"))
     with pytest.raises(UserError, match=r"the training comments had the digest sha256:\w+…, and have sha256:"):
         small.train(out, begin="resume", data__files=[str(other)])
+
+
+def test_a_renamed_file_without_ids_holds_the_same_data(small: Small, tmp_path: Path) -> None:
+    (data,) = small.base["data.files"]
+    header, *lines = Path(data).read_text().splitlines(keepends=True)
+    assert header.startswith("id,")
+    first, renamed = tmp_path / "first.csv", tmp_path / "renamed.csv"
+    first.write_text("".join(line.partition(",")[2] for line in (header, *lines)))
+    small.interrupt(tmp_path / "run", at_step(3), data__files=[str(first)])
+    first.rename(renamed)
+    small.train(tmp_path / "run", begin="resume", data__files=[str(renamed)])
+    assert (tmp_path / "run" / "classifier").is_dir()
 
 
 def test_the_same_data_may_have_moved(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:

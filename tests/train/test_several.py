@@ -253,9 +253,13 @@ def test_what_is_there_and_was_asked_for_otherwise_is_refused(
     )
     with pytest.raises(UserError) as changed:
         several(members_with_seeds(small.recipe(**ONE, data__files=[str(with_copies)]), 2), out, begin="resume")
-    assert changed.value.message == (
-        f"{out / 'seed-42'}: was trained on other comments than there are now: its files have changed"
+    assert f"{out / 'seed-42'}: this is not the run that was begun: the training comments were " in (
+        changed.value.message
     )
+    copy = shutil.copytree(small.base["model.name"], tmp_path / "other-model")
+    with pytest.raises(UserError) as model:
+        several(members_with_seeds(small.recipe(**ONE, model__name=str(copy)), 2), out, begin="resume")
+    assert f"model.name was '{small.base['model.name']}', and is '{copy}' now" in model.value.message
 
 
 def test_seeds_and_folds_do_not_share_a_folder(

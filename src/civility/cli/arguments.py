@@ -2,8 +2,13 @@
 
 import argparse
 from argparse import Namespace
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from civility.recipe import Recipe
 
 TARGET = "a run directory, a classifier folder, or the name of a multi-label classifier on the hub"
 
@@ -114,6 +119,15 @@ def recipe_changes(options: Namespace) -> dict[str, object]:
     if options.model:
         changes["model.name"] = options.model
     return changes
+
+
+def print_note_on_validation(console: "Console", recipe: "Recipe", changes: Mapping[str, object]) -> None:
+    """Print which comments are the validation, where other training files were given and nothing was said of it."""
+    from civility.recipe import note_on_validation
+
+    note = note_on_validation(recipe, changes)
+    if note:
+        console.print(f"{note}\n")
 
 
 def _share_or_files(values: list[str]) -> float | list[str]:

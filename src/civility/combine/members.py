@@ -1,6 +1,5 @@
 """The classifiers that are combined, and the comments that they have in common: held out by all of them."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,10 +127,10 @@ def recorded_data(target: str) -> dict[str, Any]:
     if run is None:
         raise UserError(f"{target}: is no run directory, which would have validation comments", _OTHER_COMMENTS)
     try:
-        data: dict[str, Any] = run.read_environment()["data"]
+        data: dict[str, Any] = run.read_environment(_OTHER_COMMENTS)["data"]
         if not all(isinstance(data[part]["digest"], str) for part in ("training", "validation")):
             raise TypeError
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UserError(f"{run.environment}: damaged", _OTHER_COMMENTS) from error
     return data
 

@@ -6,19 +6,17 @@ from typing import Any
 
 from civility.compare.document import RunFacts, Setting
 from civility.compare.sources import Target
+from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.recipe.settings import OF_NO_RESULT
+from civility.recipe.differences import Reason, settings_for
 from civility.run import RunDirectory
 
-_BY_TIME_AND_MEMORY = {"training.device", "training.gradient_checkpointing"}
-_NO_MATTER = {
-    *("seed", "data.split_seed", "training.log_every", "evaluation.texts_in_report"),
-    *("training.gradient_accumulation", "training.fit"),  # told by the comments of a step, as training.batch_size
-    *(OF_NO_RESULT - _BY_TIME_AND_MEMORY),
+_FREE = settings_for(Reason.UPKEEP, Reason.LOGGING, Reason.SEED) | {
+    "evaluation.texts_in_report",
+    *("training.gradient_accumulation", "training.fit"),  # the comments of a step are shown as training.batch_size
 }
-"""Settings that make no two runs different: the seed, which tells runs of a row apart, and what changes no result, but
-for the two that decide time and memory, which are told by row. The split's seed may be written out or follow the seed:
-whether the comments are the same is told by their digests."""
+"""Settings that make no two runs different. The device and gradient checkpointing decide time and memory, which are
+shown by row. The split's seed may be written out or follow the seed: digests show whether the comments are the same."""
 
 _WHOLE = ("epoch", "fit")
 """Lines that the time of a run is the sum of: an encoder's epochs, a linear model's fit."""
@@ -50,7 +48,7 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
         training_digest=str(training.get("digest", "")) if isinstance(training, dict) else "",
     )
     facts = facts.model_copy(update=_epochs(run) | _times(run))
-    settings = {key: value for key, value in recipe.items() if key not in _NO_MATTER}
+    settings = {key: value for key, value in recipe.items() if key not in _FREE}
     return facts, settings | _by_content(asked, settings, environment)
 
 
@@ -73,10 +71,9 @@ def _by_content(asked: Recipe, settings: Mapping[str, Setting], environment: Map
 
 def _environment(run: RunDirectory) -> dict[str, Any]:
     try:
-        found = run.read_environment()
-    except (OSError, ValueError):
+        return run.read_environment()
+    except UserError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _lines(lines: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:

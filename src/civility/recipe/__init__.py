@@ -14,7 +14,9 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from civility.data.prepare import Wanted
+from civility.data.sources import is_built_in
 from civility.errors import UserError, closest, did_you_mean
+from civility.plain_text import listed
 from civility.recipe.settings import (
     LINEAR_MODEL,
     DataSettings,
@@ -62,9 +64,9 @@ class Recipe(Section):
         Parameters
         ----------
         name : a shipped recipe, or a path that ends in ``.toml``
-        changes : ``{"section.key": value}``. With other training files and no word on validation, validation
-            files of the recipe are dropped, since they belong to its own data: a share is held out instead.
-            With another model and no word on the revision, the recipe's is dropped, since it is of its own model
+        changes : ``{"section.key": value}``. Other training files keep the validation files of the recipe, unless
+            these are built in: the held-out part of the built-in corpus goes with its training part, and a share of
+            the new comments is held out instead. Another model drops the recipe's revision, which is of its own model
 
         Raises
         ------
@@ -81,9 +83,7 @@ class Recipe(Section):
         for key, value in changes.items():
             _put(content, key, value)
         if "data.files" in changes and "data.validation" not in changes:
-            data = content["data"]
-            if isinstance(data, dict) and not isinstance(data.get("validation"), int | float):
-                data.pop("validation", None)
+            _drop_built_in_validation(content["data"])
         return cls.checked(content, source)
 
     @classmethod
@@ -125,7 +125,7 @@ class Recipe(Section):
 
     def takes_part(self, key: str) -> bool:
         """Whether a setting, ``section.key``, is one of the kind of model that the recipe trains."""
-        return not key.startswith(_OF_ENCODERS if self.is_linear else "linear.")
+        return takes_part(key, is_linear=self.is_linear)
 
     @property
     def scoring_length(self) -> int:
@@ -158,6 +158,11 @@ class Recipe(Section):
             for key, value in getattr(self, section).model_dump(mode="json").items():
                 flat[f"{section}.{key}"] = ",".join(value) if isinstance(value, list) else value
         return flat
+
+
+def takes_part(key: str, *, is_linear: bool) -> bool:
+    """Whether a setting, ``section.key``, has a part in the linear model, or else in an encoder."""
+    return not key.startswith(_OF_ENCODERS if is_linear else "linear.")
 
 
 def shipped_recipes() -> dict[str, str]:
@@ -224,6 +229,28 @@ def _put(content: dict[str, Any], key: str, value: object) -> None:
         if not isinstance(content, dict):
             raise UserError(f"{key}: {section} is no section of the recipe")
     content[last] = value
+
+
+def _drop_built_in_validation(data: object) -> None:
+    names = data.get("validation") if isinstance(data, dict) else None
+    names = names if isinstance(names, list) else [names]
+    if isinstance(data, dict) and names and all(is_built_in(name) for name in names):
+        del data["validation"]
+
+
+def note_on_validation(recipe: Recipe, changes: Mapping[str, object]) -> str:
+    """Return a sentence on the validation comments of a recipe whose training files were changed; else "".
+
+    Parameters
+    ----------
+    recipe, changes : what `Recipe.load` returned, and the changes that it was given
+    """
+    validation = recipe.data.validation
+    if "data.files" not in changes or "data.validation" in changes or recipe.data.folds:
+        return ""
+    if isinstance(validation, tuple):
+        return f"validation comments: {listed(validation)}, from the recipe; --validation replaces them"
+    return f"validation comments: {validation:.3g} of the training comments are held out; --validation changes this"
 
 
 _CLEARER = {

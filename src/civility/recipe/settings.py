@@ -199,15 +199,6 @@ class LossSettings(Section):
     )
 
 
-OF_NO_RESULT = frozenset(
-    {
-        *("training.device", "training.threads", "training.gradient_checkpointing"),
-        *("training.checkpoint_minutes", "training.checkpoint_steps"),
-    }
-)
-"""Settings that say where and how a run is computed: they change no number of it, but for rounding."""
-
-
 class OptimizerSettings(Section):
     """What refines ``training.optimizer``; the betas of AdamW are in ``[training]``."""
 

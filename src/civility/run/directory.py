@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from civility.data.files import PARTIAL, explain_os_error, make_folder, write_file
+from civility.documents import read_json
 from civility.errors import UserError, did_you_mean
 from civility.run.lock import Lock, Owner, hold
 from civility.run.log import read_lines
@@ -77,6 +78,11 @@ class RunDirectory:
             )
         if not entries <= _NAMES and not self.is_run:
             raise UserError(f"{self.path}: is not the directory of a run", "name the directory of a run with --out")
+
+    def check_unfinished(self) -> None:
+        """Raise a UserError if the run is finished: there is nothing to resume."""
+        if self.is_finished:
+            raise UserError(f"{self.path}: this run is finished: there is nothing to resume", "choose another --out")
 
     @property
     def is_begun(self) -> bool:
@@ -254,18 +260,23 @@ class RunDirectory:
             json.dump(facts, file, indent=2, ensure_ascii=False)
             file.write("\n")
 
-    def read_environment(self) -> dict[str, Any]:
-        """Return what `write_environment` wrote."""
-        content: dict[str, Any] = json.loads(self.environment.read_text(encoding="utf-8"))
-        return content
+    def read_environment(self, remedy: str = "") -> dict[str, Any]:
+        """Return what `write_environment` wrote.
+
+        Raises
+        ------
+        UserError : it is missing or damaged; with the remedy given
+        """
+        return read_json(self.environment, remedy)
 
     def update_environment(self, life: Mapping[str, Any], fallback: Mapping[str, Any]) -> None:
         """Add a resumption to the environment; ``fallback`` stands in for one that is missing or damaged."""
         try:
             before = self.read_environment()
-        except (OSError, ValueError):
+        except UserError:
             before = dict(fallback)
-        self.write_environment({**before, "resumed": [*before.get("resumed", []), life]})
+        lives = before.get("resumed")
+        self.write_environment({**before, "resumed": [*(lives if isinstance(lives, list) else []), life]})
 
     def read_metrics(self) -> Iterator[dict[str, Any]]:
         """Yield the lines of the log."""

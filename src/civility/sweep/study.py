@@ -18,6 +18,8 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from civility.errors import UserError
+from civility.plain_text import shortened
+from civility.recipe import Recipe
 from civility.run.lock import Held, Lock
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import State, TrialLine
@@ -31,6 +33,8 @@ _STATES: dict[TrialState, State] = {
 }
 _ENDS = {state: end for end, state in _STATES.items()}
 _IDENTITY, _DIRECTORY = "civility", "directory"
+COMMENTS = "comments"
+"""The part of an identity that says in words what the digests of its ``data`` are of."""
 _LONGEST_NOTE = 2000  # columns of some databases end at 2048
 
 
@@ -310,21 +314,29 @@ def _check_identity(study: optuna.Study, identity: Mapping[str, Any], directory:
         return
     problems = []
     for part, now in identity.items():
+        if part == COMMENTS:
+            continue  # said of the data beside their digests
         was = before.get(part, {})
-        for key in sorted({*was, *now}):
-            if was.get(key) != now.get(key):
-                problems.append(f"{part}: {key} was {_shown(was.get(key))}, and is {_shown(now.get(key))} now")
+        # A setting that only one version of civility knows is at its default there; one that no longer counts is free.
+        unknown = Recipe().flat() if part == "recipe" else {}
+        for key in sorted(now if part == "recipe" else {*was, *now}):
+            old, new = was.get(key, unknown.get(key)), now.get(key)
+            if old != new:
+                about = [_shown(value, of.get(COMMENTS, {}).get(key)) for value, of in ((old, before), (new, identity))]
+                problems.append(f"{part}: {key} was {about[0]}, and is {about[1]} now")
     if problems:
         raise UserError(
             f"{directory.path}: the study there is of another sweep: " + "\n       ".join(problems),
-            "leave out what differs to go on, or begin another sweep with another --out",
+            "leave out what differs to resume it, or begin another sweep with another --out",
         )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, comments: str | None) -> str:
     if value is None:
         return "not there"
-    return repr(value[:23] + "…") if isinstance(value, str) and value.startswith("sha256:") else repr(value)
+    if isinstance(value, str) and value.startswith("sha256:"):
+        return f"{comments or 'others'} ({value[:19]})"
+    return shortened(repr(value), 120)
 
 
 @contextlib.contextmanager

@@ -10,23 +10,25 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from civility.data.parts import count
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.errors import Interrupted, UserError
+from civility.plain_text import listed
 from civility.recipe import Recipe
-from civility.recipe.settings import OF_NO_RESULT
+from civility.recipe.differences import Reason, settings_for
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import SweepResult
 from civility.sweep.result import gather, write_result
 from civility.sweep.space import Space, with_settings
-from civility.sweep.study import Claim, Study, open_study
+from civility.sweep.study import COMMENTS, Claim, Study, open_study
 from civility.sweep.trial import Follower, run_trial
 from civility.train import check
 from civility.train.signals import StopSignals
 
 DEFAULT_TRIALS = 20
 _FAILURES_TO_GIVE_UP = 3
-_FREE = OF_NO_RESULT | {"training.log_every", "data.files", "data.validation"}
-"""What may differ when a sweep is gone on with; files are compared by what is in them."""
+_FREE = settings_for(Reason.UPKEEP, Reason.MACHINE, Reason.LOGGING, Reason.FILES, Reason.READING)
+"""What may differ when a sweep is resumed; comments are compared by their digests."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,10 @@ def identity_of(task: Task, data: PreparedData) -> dict[str, dict[str, object]]:
         "data": {
             "training comments": data.training.comments_digest,
             "validation comments": data.validation.comments_digest,
+        },
+        COMMENTS: {
+            "training comments": f"{count(len(data.training), 'comment')} from {listed(data.files)}",
+            "validation comments": f"{count(len(data.validation), 'comment')} from {listed(data.validation_files)}",
         },
     }
 

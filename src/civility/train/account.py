@@ -42,7 +42,12 @@ def data_facts(data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
     return {
         "checks": [asdict(check) for check in checks],
         "data": {
-            name: {"files": list(files), "num_comments": len(dataset), "digest": dataset.digest}
+            name: {
+                "files": list(files),
+                "num_comments": len(dataset),
+                "digest": dataset.digest,
+                "comments_digest": dataset.comments_digest,
+            }
             for name, (dataset, files) in parts.items()
         },
     }
@@ -68,6 +73,8 @@ def checkpoint_facts(recipe: Recipe, data: PreparedData, trainer: Trainer, valid
     digests = {
         "training": data.training.digest,
         "validation": data.validation.digest,
+        "training_comments": _digest_without_ids(data.training),
+        "validation_comments": _digest_without_ids(data.validation),
         "tokens": trainer.data.tokens.digest,
         "validation_tokens": validation_tokens.digest,
         "model": _digest_of_settings(trainer.model.config),
@@ -84,6 +91,11 @@ def checkpoint_facts(recipe: Recipe, data: PreparedData, trainer: Trainer, valid
         "transformers": library_versions()["transformers"],
     }
     return describe_run(recipe, digests, circumstances)
+
+
+def _digest_without_ids(dataset: Dataset) -> str:
+    """Return the digest of texts and targets, which a renamed file keeps; nothing where groups matter too."""
+    return "" if dataset.group_names else dataset.comments_digest
 
 
 def _digest_of_settings(config: Any) -> str:

@@ -22,6 +22,7 @@ from civility.run.log import LineLog
 from civility.train.account import counts_of, data_facts
 from civility.train.doctor import Check, checks_of_the_comments, refuse_failed
 from civility.train.facts import LinearPlanned, Listener, RunChecked, RunFinished, ValidationScored, ValidationStarted
+from civility.train.finished import check_same_settings
 from civility.train.judgement import fit_to_validation, report_of_run
 from civility.training.environment import describe_environment, library_versions
 from civility.training.hardware import peak_memory
@@ -90,6 +91,10 @@ def check_linear(
     UserError : whatever the user can mend, a failed check among it
     """
     run.check_place(begin)
+    if begin == "resume":
+        run.check_unfinished()
+        if run.recipe.is_file():
+            check_same_settings(run, recipe)
     parse_policies(recipe.evaluation.policy, data.training.labels)
     _refuse_what_has_no_part(recipe, tracker)
     check_both_classes(data.training)

@@ -129,8 +129,7 @@ def open_records(
             run.check_free()  # now that nobody else can begin there
             yield Records(run, lock, warn, StartingPoint())
             return
-        if run.is_finished:
-            raise UserError(f"{run.path}: this run has reached its end; there is nothing to go on with")
+        run.check_unfinished()
         point = find_starting_point(run, facts)
         if point.folder is None:
             warn("no checkpoint had been made yet: training begins at its beginning")

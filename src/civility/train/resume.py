@@ -10,17 +10,9 @@ from typing import Any
 
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.recipe.settings import OF_NO_RESULT
+from civility.recipe.differences import differing_settings
 from civility.run import RunDirectory
 from civility.training.checkpoint import DamagedCheckpoint, read_facts, verify_checkpoint
-
-_COMPARED_BELOW = {
-    *("data.files", "data.pseudo_labels", "model.name", "model.revision"),  # by what is in them
-    *("training.batch_size", "training.gradient_accumulation", "training.fit"),  # by their product
-}
-_FREE = OF_NO_RESULT | _COMPARED_BELOW
-"""What may differ from the recipe of the run that is gone on with."""
-
 
 _REMEDY = "leave out what differs to go on; --restart begins again, and keeps what is there in another folder"
 _DATA = {
@@ -138,7 +130,7 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
             _REMEDY,
         )
     if run.recipe.is_file():
-        _refuse(_differing_settings(Recipe.load(str(run.recipe)).flat(), now["recipe"]))
+        _refuse(differing_settings(Recipe.load(str(run.recipe)).flat(), now["recipe"]))
     return StartingPoint()
 
 
@@ -174,37 +166,17 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     ------
     UserError : a setting, the data, the tokens or the model differ in something that changes the result
     """
-    problems = _differing_settings(before["recipe"], now["recipe"])
+    problems = differing_settings(before["recipe"], now["recipe"])
     for part, name in _DATA.items():
         was, wanted = before["data"].get(part, ""), now["data"][part]
         if part == "embedding" and not (was and wanted):
             continue  # trained in part before or now, not both: a setting, which is told below
+        same_comments = now["data"].get(f"{part}_comments")
+        if same_comments and before["data"].get(f"{part}_comments") == same_comments:
+            continue  # a renamed file has other made-up ids; the digest of the tokens holds the order
         if was != wanted:
             problems.append(f"the {name} had the digest {was[:19]}…, and have {wanted[:19]}… now")
     _refuse(problems)
-
-
-def check_same_recipe(run: RunDirectory, recipe: Recipe) -> None:
-    """Raise a UserError if a run was asked for by a recipe that differs in something that changes the result."""
-    problems = _differing_settings(Recipe.load(str(run.recipe)).flat(), recipe.flat())
-    if problems:
-        raise UserError(
-            f"{run.path}: this is not the run that was begun: " + "\n       ".join(problems),
-            "leave out what differs to go on, or choose another --out",
-        )
-
-
-def _differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    problems = []
-    defaults = Recipe().flat()  # of settings that an older version did not have
-    for key in sorted({*before, *now} - _FREE):
-        was, wanted = before.get(key, defaults.get(key)), now.get(key)
-        if was != wanted and not (key == "data.validation" and isinstance(was, str) and isinstance(wanted, str)):
-            problems.append(f"{key} was {was!r}, and is {wanted!r} now")
-    was, wanted = _batch(before), _batch(now)
-    if was != wanted:
-        problems.append(f"training.batch_size times training.gradient_accumulation was {was}, and is {wanted} now")
-    return problems
 
 
 def _refuse(problems: list[str]) -> None:
@@ -213,10 +185,6 @@ def _refuse(problems: list[str]) -> None:
             "this is not the run that was begun: " + "\n       ".join(problems),
             _REMEDY,
         )
-
-
-def _batch(recipe: Mapping[str, Any]) -> int:
-    return int(recipe["training.batch_size"] * recipe["training.gradient_accumulation"])
 
 
 def changed_circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:

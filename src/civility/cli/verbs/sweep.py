@@ -7,7 +7,13 @@ from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import add_recipe_changes, add_verb, at_least_one, recipe_changes
+from civility.cli.arguments import (
+    add_recipe_changes,
+    add_verb,
+    at_least_one,
+    print_note_on_validation,
+    recipe_changes,
+)
 from civility.errors import UserError
 
 if TYPE_CHECKING:
@@ -83,7 +89,8 @@ def run(options: Namespace, command: list[str]) -> None:
     from civility.sweep.directory import SweepDirectory
     from civility.sweep.space import read_space
 
-    recipe = Recipe.load(options.recipe, recipe_changes(options))
+    changes = recipe_changes(options)
+    recipe = Recipe.load(options.recipe, changes)
     space = read_space(Path(options.space), recipe)
     if not recipe.data.files:
         raise UserError("no training data", "give --data FILE, or data.files in the recipe")
@@ -95,7 +102,7 @@ def run(options: Namespace, command: list[str]) -> None:
     if options.worker:
         _work(task)
     else:
-        _lead(task, options.jobs, command)
+        _lead(task, options.jobs, command, changes)
 
 
 def _work(task: "Task") -> None:
@@ -106,7 +113,7 @@ def _work(task: "Task") -> None:
     sweep(task, Comments(), is_orphan=lambda: os.getppid() != parent)
 
 
-def _lead(task: "Task", num_jobs: int, command: list[str]) -> None:
+def _lead(task: "Task", num_jobs: int, command: list[str], changes: dict[str, object]) -> None:
     from civility.cli.display import make_console
     from civility.cli.sweep_display import SweepDisplay, print_result
     from civility.sweep.work import Comments, sweep, watching
@@ -114,6 +121,7 @@ def _lead(task: "Task", num_jobs: int, command: list[str]) -> None:
 
     console = make_console()
     console.print(f"{shlex.join(command[:3])} → {task.directory.path}\n")
+    print_note_on_validation(console, task.recipe, changes)
     comments, display = Comments(), SweepDisplay(console)
     trouble: UserError | None = None
     try:

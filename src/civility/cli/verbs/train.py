@@ -7,7 +7,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import add_recipe_changes, add_verb, at_least_one, recipe_changes
+from civility.cli.arguments import (
+    add_recipe_changes,
+    add_verb,
+    at_least_one,
+    print_note_on_validation,
+    recipe_changes,
+)
 from civility.cli.speech import is_first_process
 from civility.errors import UserError
 
@@ -123,18 +129,19 @@ def _run_one(options: Namespace, command: list[str]) -> None:
     begin = _beginning(options, run)
     console = make_console()
     run.check_place(begin)  # told before minutes of reading, not after
-    if begin == "resume" and run.is_finished:
-        from civility.train.resume import check_same_recipe
-
-        check_same_recipe(run, _recipe(options, run))
-        console.print(f"{run.path}: this run has reached its end; there is nothing to go on with")
-        return
     recipe = _recipe(options, None if begin == "new" else run)
+    if begin == "resume" and run.is_finished:
+        from civility.train.finished import check_unchanged
+
+        check_unchanged(run, recipe)
+        console.print(f"{run.path}: this run is finished, with the same settings and comments: nothing to resume")
+        return
     if is_first_process():
         words = ["civility train", options.recipe or "", f"--{begin}"]
         if begin == "new":
             words = ["civility train", options.recipe or _DEFAULT_RECIPE]
         console.print(" ".join(word for word in words if word) + "\n")
+        print_note_on_validation(console, recipe, _changes(options))
     data = prepare(recipe.wanted)
     # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
     from civility.train import check, train
@@ -164,12 +171,13 @@ def _run_several(options: Namespace, command: list[str]) -> None:
     begin = _beginning(options, place)
     check_place_of_several(place.path, begin)
     recipe = _recipe(options, None if begin == "new" else first_member(place.path))
+    console = make_console()
+    print_note_on_validation(console, recipe, _changes(options))
     members = members_with_seeds(recipe, options.seeds) if options.seeds else members_on_folds(recipe, options.folds)
     data = prepare_all([member.recipe.wanted for member in members])
     # Last of all, since torch takes seconds to import.
     from civility.train.several import check_several, train_several
 
-    console = make_console()
     with _listening_to_each(console) as listen_to:
         if options.check:
             check_several(members, data, place.path, tracker=options.tracker, begin=begin, listen_to=listen_to)

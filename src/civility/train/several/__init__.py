@@ -5,7 +5,6 @@ keeps those that have reached their end, goes on with the one that was cut, and 
 """
 
 import gc
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from civility.run import OWN_REPORT, Begin, RunDirectory
 from civility.run.several import check_place_of_several, refuse_other_kind
 from civility.train import check, train
 from civility.train.facts import Listener
-from civility.train.resume import check_same_recipe
+from civility.train.finished import check_same_settings, check_unchanged
 from civility.train.several.out_of_fold import gather_out_of_fold, report_out_of_fold, write_out_of_fold
 from civility.train.several.summary import Summary, summarise, write_summary
 from civility.training.devices import give_back_memory
@@ -132,27 +131,13 @@ def _turns(members: Sequence[Member], data: Sequence[PreparedData], out: Path, b
         state: Literal["new", "resume", "kept"] = "resume" if run.is_begun else "new"
         if run.is_begun:
             run.check_resumable()
-        if run.is_run:
-            check_same_recipe(run, member.recipe)
         if run.is_finished:
-            _check_same_data(run, own)
+            check_unchanged(run, member.recipe, own)
             state = "kept"
+        elif run.is_run:
+            check_same_settings(run, member.recipe)
         turns.append(Turn(member, number, len(members), state))
     return turns
-
-
-def _check_same_data(run: RunDirectory, data: PreparedData) -> None:
-    """Raise a UserError if a run that is kept was on other comments than those of now."""
-    try:
-        recorded = run.read_environment()["data"]
-        was = [recorded[part]["digest"] for part in ("training", "validation")]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{run.environment}: damaged", f"remove {run.path}, to train it again") from error
-    if was != [data.training.digest, data.validation.digest]:
-        raise UserError(
-            f"{run.path}: was trained on other comments than there are now: its files have changed",
-            "choose another --out",
-        )
 
 
 def _finish(members: Sequence[Member], data: Sequence[PreparedData], out: Path) -> Done:

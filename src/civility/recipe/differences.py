@@ -1,0 +1,80 @@
+"""Which settings may differ between two runs that count as the same one, by reason, and what differs in the others.
+
+The one list of its kind: resuming a run, resuming a sweep and comparing runs each name the reasons that they allow.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from civility.plain_text import shortened
+from civility.recipe import Recipe, takes_part
+from civility.recipe.settings import LINEAR_MODEL
+
+
+class Reason(Enum):
+    """Why two runs may differ in a setting."""
+
+    UPKEEP = "how the process works and when it saves: no number of a result depends on it"
+    MACHINE = "where it is computed: only rounding, time and memory depend on it"
+    LOGGING = "what is written beside the result"
+    FILES = "which files hold the comments: the comments themselves are compared"
+    READING = "how files are read: the comments that come of it are compared"
+    MODEL = "where the pretrained model is: its own settings are compared"
+    STEP = "how a step is divided: the number of comments in a step is compared"
+    SEED = "the seed, which tells runs with the same settings apart"
+
+
+_REASONS = {
+    Reason.UPKEEP: ("training.threads", "training.checkpoint_minutes", "training.checkpoint_steps"),
+    Reason.MACHINE: ("training.device", "training.gradient_checkpointing"),
+    Reason.LOGGING: ("training.log_every",),
+    Reason.FILES: ("data.files", "data.validation", "data.pseudo_labels"),
+    Reason.READING: ("data.text_column", "data.id_column", "data.label_list_column", "data.label_separator"),
+    Reason.MODEL: ("model.name", "model.revision"),
+    Reason.STEP: ("training.batch_size", "training.gradient_accumulation", "training.fit"),
+    Reason.SEED: ("seed", "data.split_seed"),
+}
+
+
+def settings_for(*reasons: Reason) -> frozenset[str]:
+    """Return the settings that may differ for any of these reasons, as ``section.key``."""
+    return frozenset(key for reason in reasons for key in _REASONS[reason])
+
+
+_OF_A_RUN = settings_for(Reason.UPKEEP, Reason.MACHINE, Reason.FILES, Reason.READING, Reason.STEP, Reason.MODEL)
+
+
+def differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return a line for each setting in which a run differs from what is asked for now, with both values.
+
+    Settings without a part in the kind of model, and those that the comments, the model or the size of a step stand
+    for, are left out. A validation share and validation files differ in any case.
+
+    Parameters
+    ----------
+    before, now : ``{"section.key": value}``, as of `Recipe.flat`; settings that an older version lacked have defaults
+    """
+    if (before["model.name"] == LINEAR_MODEL) != (now["model.name"] == LINEAR_MODEL):
+        return [changed("model.name", before["model.name"], now["model.name"])]
+    defaults = Recipe().flat()
+    is_linear = now["model.name"] == LINEAR_MODEL
+    problems = []
+    for key in sorted({*before, *now} - _OF_A_RUN | {"data.validation"}):
+        was, wanted = before.get(key, defaults.get(key)), now.get(key, defaults.get(key))
+        both_files = key == "data.validation" and isinstance(was, str) and isinstance(wanted, str)
+        if was != wanted and not both_files and takes_part(key, is_linear=is_linear):
+            problems.append(changed(key, was, wanted))
+    if _step(before) != _step(now) and not is_linear:
+        product = "training.batch_size times training.gradient_accumulation"
+        problems.append(changed(product, _step(before), _step(now)))
+    return problems
+
+
+def changed(name: str, was: object, wanted: object) -> str:
+    """Return what differs, with both values."""
+    return f"{name} was {shortened(repr(was), 120)}, and is {shortened(repr(wanted), 120)} now"
+
+
+def _step(recipe: Mapping[str, Any]) -> int:
+    return int(recipe["training.batch_size"] * recipe["training.gradient_accumulation"])
