@@ -1,7 +1,7 @@
 """Predict: a classifier and comments become scores, and decisions if asked for, streamed, in their order."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from civility.classifier import Classifier, NotFiniteScore
 from civility.data.dialects import TEXT_COLUMNS
 from civility.data.files import is_stream
+from civility.data.headers import folded
 from civility.data.readers import Columns, CommentChunk, columns_present, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
@@ -45,10 +46,11 @@ class Form:
 
 @dataclass(frozen=True)
 class Prediction:
-    """How many comments were scored, and how many of them were blank."""
+    """How many comments were scored, how many of them were blank, and what a person should know of the file."""
 
     num_comments: int
     num_blank: int
+    notes: tuple[str, ...] = ()
 
 
 def predict(
@@ -91,8 +93,8 @@ def predict(
     num_comments = num_blank = 0
     # A label may have the name of the id column: the ids make way.
     taken = {*classifier.labels, *(f"{label}{DECISION}" for label in classifier.labels if form.decisions)}
-    id_column_out = next(name for name in (first.id_column, "id", "comment_id", "row") if name not in taken)
-    text_column = next(name for name in TEXT_COLUMNS if name not in {*taken, id_column_out}) if form.keep_text else ""
+    id_column_out = _free((first.id_column, "id", "comment_id", "row"), taken)
+    text_column = _free(TEXT_COLUMNS, {*taken, id_column_out}) if form.keep_text else ""
     writing = write_scores(
         out, file_format, id_column_out, classifier.labels, decisions=form.decisions, text_column=text_column
     )
@@ -107,7 +109,13 @@ def predict(
             write(chunk.ids, scores, words, chunk.texts if form.keep_text else ())
             num_comments += len(chunk.ids)
             num_blank += chunk.num_blank
-    return Prediction(num_comments, num_blank)
+    return Prediction(num_comments, num_blank, (first.note,) if first.note else ())
+
+
+def _free(names: Iterable[str], taken: Iterable[str]) -> str:
+    """Return the first name that no other column of the file has, as its readers compare them."""
+    forms = {folded(name) for name in taken}
+    return next(name for name in names if name and folded(name) not in forms)
 
 
 def _is_same_file(source: Path, out: Path) -> bool:
@@ -129,7 +137,7 @@ def _gathered(chunks: Iterator[CommentChunk]) -> Iterator[CommentChunk]:
     ids: list[str] = []
     texts: list[str] = []
     num_blank = 0
-    id_column = "id"
+    id_column = ""
     for chunk in chunks:
         ids += chunk.ids
         texts += chunk.texts

@@ -24,8 +24,8 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _write(name: str, rows: Iterable[Row], labels: Sequence[str] = ("toxic", "threat")) -> str:
     with Path(name).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["comment_text", *labels])
-        writer.writerows(rows)
+        writer.writerow(["id", "comment_text", *labels])
+        writer.writerows((f"{name} {number}", *row) for number, row in enumerate(rows))
     return name
 
 
@@ -207,7 +207,7 @@ def test_pseudo_labels_of_validation_comments_are_left_out() -> None:
 def test_files_of_pseudo_labels_have_columns_and_labels_of_their_own() -> None:
     Path("mine.jsonl").write_text(
         "".join(
-            json.dumps({"body_text": text, "toxic": toxic, "threat": int(not toxic)}) + "\n"
+            json.dumps({"id": text[-2:], "body_text": text, "toxic": toxic, "threat": int(not toxic)}) + "\n"
             for text, toxic, _ in _rows(40)
         )
     )

@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from civility.data.readers import (
     Columns,
     CommentChunk,
     begins_with_mark,
+    columns_present,
     count_cells,
     read_column,
     read_dataset,
@@ -214,9 +217,11 @@ def test_the_halves_of_a_test_name_each_other() -> None:
     ("columns", "message"),
     [
         ("id,comment,label", "train.csv: no column 'toxic'; the file has: id, comment, label"),
+        ("id,text,toxc", "train.csv: no column 'toxic' (did you mean toxc?); the file has: id, text, toxc"),
+        ("id,coment_text,toxic", "train.csv: labels without comments; the file has: id, coment_text, toxic"),
         (
-            "id,text,Toxic",
-            "train.csv: no column 'toxic' (did you mean Toxic?); the file has: id, text, Toxic",
+            "id,coment_text,kind",
+            "train.csv: no text column (did you mean coment_text?); the file has: id, coment_text, kind",
         ),
         ("id,toxic,words", "train.csv: labels without comments; the file has: id, toxic, words"),
         ("number,toxic,words", "train.csv: labels without comments; the file has: number, toxic, words"),
@@ -232,8 +237,117 @@ def test_tells_the_columns_found_where_one_is_missing(columns: str, message: str
 
 
 def test_says_where_to_name_the_labels() -> None:
-    error = _error(_write("train.csv", "id,comment,label", "1,a,0"), columns=Columns(labels=("toxic",)))
+    error = _error(_write("train.csv", "id,comment,rude", "1,a,0"), columns=Columns(labels=("toxic",)))
     assert error.remedy == "name the label columns in the recipe (data.labels) or rename them"
+    error = _error(_write("lists.csv", "id,comment,label", "1,a,rude"), columns=Columns(labels=("toxic",)))
+    assert error.remedy.endswith("if 'label' holds lists of labels: --set 'data.label_list_column=label'")
+
+
+SIX = ("Toxic ", "severe_toxic", "obscene\u00a0", "\u200bthreat", "INSULT", "identity_hate\ufeff")
+
+
+def _six(name: str, header: Sequence[str]) -> str:
+    """Write two rows below a header in the format of a name: ids and texts, the labels of the first all 1."""
+    rows = [("r1", "one", *[1] * (len(header) - 2)), ("r2", "two", *[0] * (len(header) - 2))]
+    if name.endswith(".parquet"):
+        columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+        pq.write_table(pa.table(columns), name)
+        return name
+    if name.endswith(".jsonl"):
+        return _write(name, *(json.dumps(dict(zip(header, row, strict=True))) for row in rows))
+    return _write(name, ",".join(header), *(",".join(map(str, row)) for row in rows))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("id", ["id ", "Id", "\ufeff\ufeffid", "id\u00a0", "\u200bID"])
+@pytest.mark.parametrize("labels", [(), LABELS])
+def test_a_changed_header_loses_no_ids_and_no_label(name: str, id: str, labels: tuple[str, ...]) -> None:
+    file = _six(name, [id, " Comment_Text", *SIX])
+    reading = read_dataset([file], Columns(labels=labels))
+    assert reading.dataset.labels == LABELS
+    assert reading.dataset.ids == ("r1", "r2")
+    _assert_targets(reading.dataset.targets, [[1] * 6, [0] * 6])
+    assert reading.notes == ()
+    chunk = next(stream_comments(file))
+    assert (chunk.ids, chunk.texts, chunk.id_column.lower(), chunk.note) == (["r1", "r2"], ["one", "two"], "id", "")
+
+
+def test_names_that_are_asked_for_are_matched_alike() -> None:
+    name = _write("a.csv", "Key ,Words,TAGS\u200b,\ufeffMale,Author ", "k1,one,Rude,1,ann", "k2,two,[],0,bob")
+    columns = Columns(text="words", id="KEY", labels=("rude",), label_list="tags", groups=("male",))
+    dataset = read_dataset([name], columns).dataset
+    assert (dataset.texts, dataset.ids, dataset.group_names) == (("one", "two"), ("k1", "k2"), ("male",))
+    _assert_targets(dataset.targets, [[1], [0]])
+    _assert_targets(dataset.groups, [[1], [0]])
+    reading = read_dataset([name], columns)
+    assert read_column(reading.files, reading.origin, "author") == ("ann", "bob")
+    assert count_cells(name, "AUTHOR") == {"ann": 1, "bob": 1}
+    present = columns_present(name, columns)
+    assert (present.text, present.id, present.label_list) == ("Words", "Key ", "TAGS\u200b")
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        (("id", "text", "toxic", "Toxic "), Columns()),
+        (("id", "text", "toxic", "Toxic "), Columns(labels=("toxic",))),
+        (("id", "text", "toxic\u200b", "toxic"), Columns()),
+        (("id", "ID", "text", "toxic"), Columns()),
+        (("id", "Id\u00a0", "text", "toxic"), Columns(id="id")),
+        (("id", "text", "Text", "toxic"), Columns()),
+        (("id", "text", "Text", "toxic"), Columns(text="text")),
+        (("id", "text", "toxic", "male", "Male"), Columns(groups=("male",))),
+        (("id", "text", "tags", "Tags"), Columns(labels=("toxic",), label_list="tags")),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_two_columns_of_one_name_are_refused(header: tuple[str, ...], columns: Columns, suffix: str) -> None:
+    error = _error(_six(f"a.{suffix}", header), columns=columns)
+    assert "have the same name up to case, white space and invisible characters" in error.message
+    named = [name for name in header if ascii(name) in error.message]
+    assert len(named) == 2
+    assert error.remedy.startswith("rename or remove all but the one that holds")
+
+
+@pytest.mark.parametrize("labels", [(), LABELS])
+@pytest.mark.parametrize("require_all_labels", [True, False])
+def test_a_misspelt_label_does_not_pass(labels: tuple[str, ...], require_all_labels: bool) -> None:
+    header = ["id", "text", *LABELS]
+    header[header.index("threat")] = "thraet"
+    error = _error(_six("a.csv", header), columns=Columns(labels=labels), require_all_labels=require_all_labels)
+    assert error.message.startswith("a.csv: no column 'threat' (did you mean thraet?); the file has: id, text, toxic")
+    assert error.remedy.startswith("rename the column 'thraet' to 'threat'")
+    error = _error(_write("one.csv", "id,text,toxic,mael", "1,a,0,1"), columns=Columns(groups=("male",)))
+    assert "no column 'male' (did you mean mael?)" in error.message
+
+
+def test_a_column_of_something_else_is_no_misspelt_label() -> None:
+    rows = ("1,a,0,0,0,0,0,t3_x9", "2,b,1,1,1,1,1,t3_y7")
+    name = _write("a.csv", "id,text,toxic,severe_toxic,obscene,insult,identity_hate,thread", *rows)
+    reading = read_dataset([name])
+    assert "threat" not in reading.dataset.labels
+    assert reading.notes == (
+        "no column for threat: the labels are toxic, severe_toxic, obscene, insult, identity_hate",
+    )
+
+
+def test_says_once_where_there_are_no_ids() -> None:
+    first, second = _write("a.csv", "text,toxic", "a,1"), _write("b.csv", "text,toxic", "b,0")
+    expected = "no id column: the comments are numbered by row (expected id, comment_id or rev_id)"
+    assert read_dataset([first]).notes == (f"a.csv has {expected}",)
+    assert read_dataset([first, second]).notes == (f"a.csv and 1 more have {expected}",)
+    assert next(stream_comments(first)).note == f"a.csv has {expected}"
+    near = _write("near.csv", "text,toxic,coment_id", "a,1,x")
+    assert "no id column (did you mean coment_id?): " in read_dataset([near]).notes[0]
+    # Lines of text alone are not expected to have ids.
+    assert next(stream_comments(_write("lines.txt", "a"))).note == ""
+
+
+def test_keys_that_only_later_lines_have_are_not_lost() -> None:
+    name = _write("a.jsonl", '{"text": "a", "toxic": 1}', '{"id": "x7", "text": "b", "toxic": 0}')
+    assert read_dataset([name]).dataset.ids == ("a:1", "x7")
+    assert _streamed(stream_comments(name))[0] == ["1", "x7"]
+    assert columns_present(_write("b.jsonl", '{"text": "a"}', '{"key": 1}'), Columns(id="key")).id == "key"
 
 
 @pytest.mark.parametrize(
@@ -279,13 +393,50 @@ def test_ids_are_strings_and_may_repeat() -> None:
     assert reading.notes == ("2 comments share their id with another",)
 
 
+def _ids(name: str) -> tuple[str, ...]:
+    return read_dataset([name]).dataset.ids
+
+
+def test_ids_stay_as_they_are_written() -> None:
+    texts, targets = list("abc"), [0, 1, 0]
+    # What pandas makes of whole numbers with a gap.
+    pq.write_table(pa.table({"id": [7.0, None, float("nan")], "text": texts, "toxic": targets}), "floats.parquet")
+    assert _ids("floats.parquet") == ("7", "floats:2", "floats:3")
+    large = [2**63 - 1, 10**18 + 1, -3]
+    pq.write_table(pa.table({"id": large, "text": texts, "toxic": targets}), "large.parquet")
+    assert _ids("large.parquet") == tuple(map(str, large))
+    pq.write_table(pa.table({"id": [b"a7", b"007", None], "text": texts, "toxic": targets}), "bytes.parquet")
+    assert _ids("bytes.parquet") == ("a7", "007", "bytes:3")
+    assert _ids(_write("a.csv", "id,text,toxic", "007,a,1", "1e3,b,0", "7.0,c,0")) == ("007", "1e3", "7.0")
+    lines = [{"id": id, "text": "a", "toxic": 1} for id in (7, 10**20, 7.0, "007", 1.5, " ")]
+    assert _ids(_write("a.jsonl", *map(json.dumps, lines))) == ("7", str(10**20), "7", "007", "1.5", "a:6")
+    # Both files of a pair are joined whatever types the ids have.
+    pq.write_table(pa.table({"id": [7.0, 8.0], "comment_text": ["a", "b"]}), "test.parquet")
+    labels = _write("labels.csv", "id,toxic", "8,1", "7,0")
+    _assert_targets(read_dataset(["test.parquet", labels]).dataset.targets, [[0], [1]])
+
+
+@pytest.mark.parametrize(
+    ("id", "why"),
+    [([1], "expected text or a number"), ({"a": 1}, "expected text or a number"), (1e17, "has lost digits")],
+)
+def test_what_cannot_be_an_id_is_refused(id: object, why: str) -> None:
+    lines = [{"id": 5, "text": "a", "toxic": 1}, {"id": id, "text": "b", "toxic": 1}]
+    name = _write("a.jsonl", *map(json.dumps, lines))
+    for read in (lambda: read_dataset([name]), lambda: list(stream_comments(name))):
+        with pytest.raises(UserError) as caught:
+            read()
+        assert caught.value.message.startswith(f"a.jsonl, row 2: id = {id!r}: ")
+        assert why in caught.value.message
+
+
 def test_a_file_may_lack_labels_that_another_has() -> None:
     first = _write("first.csv", "text,toxic,threat", "a,1,0")
     second = _write("second.csv", "text,insult,toxic", "b,1,0", "c,0,1")
     columns = Columns(labels=("toxic", "threat", "insult"))
     reading = read_dataset([first, second], columns)
     _assert_targets(reading.dataset.targets, [[1, 0, NAN], [0, NAN, 1], [1, NAN, 0]])
-    assert reading.notes == (
+    assert reading.notes[:2] == (
         "first.csv lacks the label insult: unknown for its 1 comment",
         "second.csv lacks the label threat: unknown for its 2 comments",
     )
@@ -301,7 +452,7 @@ def test_evaluation_needs_one_of_the_labels() -> None:
     assert _error(name, columns=columns).message == "one.csv: no column 'toxic'; the file has: text, threat"
     reading = read_dataset([name], columns, require_all_labels=False)
     _assert_targets(reading.dataset.targets, [[NAN, 1]])
-    assert reading.notes == ("one.csv lacks the label toxic: unknown for its 1 comment",)
+    assert reading.notes[0] == "one.csv lacks the label toxic: unknown for its 1 comment"
     error = _error(_write("none.csv", "text,rude", "a,1"), columns=columns, require_all_labels=False)
     assert error.message == "none.csv: no column 'toxic'; the file has: text, rude"
 
@@ -318,6 +469,9 @@ def test_evaluation_needs_one_of_the_labels() -> None:
         (" ", NAN),
         ("NaN", NAN),
         ("null", NAN),
+        *((word, NAN) for word in ("NA", "n/a", "#N/A", "<NA>", "None", "NULL", "nan")),
+        *((word, 1) for word in ("TRUE", "True", "true", "yes", "Yes ")),
+        *((word, 0) for word in ("FALSE", "False", "no", "NO")),
     ],
 )
 def test_reads_cells_of_csv(cell: str, value: float) -> None:
@@ -334,7 +488,7 @@ def test_reads_cells_of_json(cell: object, value: float) -> None:
     _assert_targets(read_dataset([name]).dataset.targets, [[value, 0]])
 
 
-@pytest.mark.parametrize("cell", ["yes", "1.5", "-0.1", "inf", "1_0", "True", "0,5"])
+@pytest.mark.parametrize("cell", ["y", "1.5", "-0.1", "inf", "1_0", "+", "0,5", "50%"])
 def test_tells_a_cell_of_csv_that_is_no_target(cell: str) -> None:
     rows = [f"text {n},0,{n % 2}" for n in range(CHUNK_ROWS + 10)]
     name = _write("train.csv", "text,threat,toxic", *rows, f'"a\nb","0","{cell}"')
@@ -346,7 +500,7 @@ def test_tells_a_cell_of_csv_that_is_no_target(cell: str) -> None:
     )
 
 
-@pytest.mark.parametrize("cell", ["x", 2, [1], {"a": 1}, -0.5])
+@pytest.mark.parametrize("cell", ["x", 2, [1], {"a": 1}, -0.5, 10**40])
 def test_tells_a_cell_of_json_that_is_no_target(cell: object) -> None:
     name = _write("train.jsonl", '{"text": "a", "toxic": 0}', json.dumps({"text": "b", "toxic": cell}))
     assert _error(name).message == (
@@ -363,8 +517,8 @@ def test_minus_one_is_only_for_the_labels_of_a_test() -> None:
 
 
 def test_a_group_that_is_no_number_is_told() -> None:
-    error = _error(_write("a.csv", "text,toxic,male", "a,0,yes"), columns=Columns(groups=("male",)))
-    assert error.message.startswith("a.csv, row 1 (line 2): male = 'yes': expected a number")
+    error = _error(_write("a.csv", "text,toxic,male", "a,0,often"), columns=Columns(groups=("male",)))
+    assert error.message.startswith("a.csv, row 1 (line 2): male = 'often': expected a number")
 
 
 @pytest.mark.parametrize(
@@ -372,9 +526,18 @@ def test_a_group_that_is_no_number_is_told() -> None:
     [
         ("toxic", [1, 0]),
         (" insult , toxic", [1, 1]),
-        ("", [0, 0]),
+        ("", [NAN, NAN]),
+        (" ", [NAN, NAN]),
+        ("NA", [NAN, NAN]),
         ("[]", [0, 0]),
+        ("none", [0, 0]),
+        ('["none"]', [0, 0]),
         ('["insult"]', [0, 1]),
+        ("Toxic\u200b, INSULT", [1, 1]),
+        ("['toxic', 'insult']", [1, 1]),
+        ("['toxic' 'insult']", [1, 1]),
+        ("[toxic, insult]", [1, 1]),
+        ("('insult',)", [0, 1]),
     ],
 )
 def test_reads_lists_of_labels_written_as_text(cell: str, expected: list[float]) -> None:
@@ -388,10 +551,120 @@ def test_reads_lists_of_labels() -> None:
     lists: list[list[str] | None] = [["toxic"], [], None, ["insult", "toxic"]]
     pq.write_table(pa.table({"text": list("abcd"), "tags": lists}), "train.parquet")
     name = _write("train.jsonl", *(json.dumps({"text": "a", "tags": tags}) for tags in lists))
-    for file in ("train.parquet", name):
+    texts = _write("train.csv", "text,tags", "a,toxic", "b,[]", "c,", 'd,"insult,toxic"')
+    for file in ("train.parquet", name, texts):
         reading = read_dataset([file], columns)
         _assert_targets(reading.dataset.targets, [[1, 0], [0, 0], [NAN, NAN], [1, 1]])
-        assert reading.notes == ("every label is unknown for 1 comment",)
+        assert reading.notes[0] == (
+            f"1 row of {file} with an empty tags: every label is unknown there; write [] or none where no label applies"
+        )
+
+
+@pytest.mark.parametrize("cell", ["[1, 0, 0.25]", "[1 0 .25]", "1,0,0.25", "[True, False, 0.25]", [1, 0, 0.25]])
+def test_lists_of_numbers_need_the_names_of_their_labels(cell: object) -> None:
+    name = _write("a.jsonl", *(json.dumps({"id": i, "text": "a", "tags": tags}) for i, tags in enumerate([cell, None])))
+    lists = Columns(labels=("toxic", "insult"), label_list="tags")
+    assert "--set 'data.multi_hot_labels=" in _error(name, columns=lists).remedy
+    # By name, not by the order of the axis: the axis has another, and lacks one.
+    columns = replace(lists, multi_hot=("insult", "threat", "Toxic"))
+    _assert_targets(read_dataset([name], columns).dataset.targets, [[0.25, 1], [NAN, NAN]])
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ([1, 0, 0], "[1, 0, 0]: 3 numbers, expected 2 (data.multi_hot_labels)"),
+        ([1, 2], "[1, 2]: expected numbers from 0 to 1, or null for unknown"),
+        ([1, "toxic"], "[1, 'toxic']: expected a list of labels"),
+    ],
+)
+def test_a_bad_list_of_numbers_is_refused(cell: object, message: str) -> None:
+    name = _write("a.jsonl", json.dumps({"id": 1, "text": "a", "tags": cell}))
+    columns = Columns(labels=("toxic", "insult"), label_list="tags", multi_hot=("toxic", "insult"))
+    assert _error(name, columns=columns).message == f"a.jsonl, row 1: tags = {message}"
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (Columns(labels=("none", "rude"), label_list="tags"), "'none' is a label, and the word for no label"),
+        (Columns(labels=("None", "rude"), label_list="tags"), "'none' is a label, and the word for no label"),
+        (Columns(labels=("rude", "Rude ")), "the label 'rude' is asked for twice"),
+        (Columns(labels=("rude",), multi_hot=("rude",)), "data.multi_hot_labels: no column of lists is named"),
+        (Columns(labels=("rude", "odd"), label_list="tags", multi_hot=("rude",)), "data.multi_hot_labels lacks odd"),
+    ],
+)
+def test_labels_that_cannot_be_told_apart_are_refused(columns: Columns, message: str) -> None:
+    error = _error(_write("a.csv", "text,tags,rude", "a,rude,1"), columns=columns)
+    assert error.message.startswith(message)
+    assert error.remedy
+
+
+def test_the_word_for_no_label_can_be_another_or_none() -> None:
+    name = _write("a.csv", "id,text,tags", "1,a,-", "2,b,none", "3,c,None", "4,d,", "5,e,[]")
+    columns = Columns(labels=("none", "rude"), label_list="tags", none_word="-")
+    _assert_targets(read_dataset([name], columns).dataset.targets, [[0, 0], [1, 0], [1, 0], [NAN, NAN], [0, 0]])
+    other = _write("b.csv", "id,text,tags", "1,a,None", "2,b,[]")
+    columns = Columns(labels=("rude",), label_list="tags", none_word="")
+    _assert_targets(read_dataset([other], columns).dataset.targets, [[NAN], [0]])
+
+
+@pytest.mark.parametrize("labels", [(), ("toxic", "identity_hate")])
+def test_objects_of_labels_are_read_by_their_keys(labels: tuple[str, ...]) -> None:
+    rows: list[dict[str, object] | None] = [{"Toxic": 1, "identity_attack": 0.25}, None, {"identity_attack": True}]
+    texts = [{"id": str(i), "comment_text": "a", "labels": row} for i, row in enumerate(rows)]
+    name = _write("a.jsonl", *map(json.dumps, texts))
+    expected = [[1, 0.25], [NAN, NAN], [NAN, 1]]
+    dataset = read_dataset([name], Columns(labels=labels)).dataset
+    assert dataset.labels == ("toxic", "identity_hate")
+    _assert_targets(dataset.targets, expected)
+    # As Parquet has them, and as pandas writes them into CSV.
+    structs = pa.array(rows[:2], pa.struct([("Toxic", pa.int64()), ("identity_attack", pa.float64())]))
+    pq.write_table(pa.table({"comment_text": ["a", "b"], "labels": structs}), "a.parquet")
+    _assert_targets(read_dataset(["a.parquet"], Columns(labels=labels)).dataset.targets, expected[:2])
+    flat = _write("a.csv", "id,comment_text,labels.Toxic,labels.identity_attack", "1,a,1,0.25")
+    _assert_targets(read_dataset([flat], Columns(labels=labels)).dataset.targets, expected[:1])
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"labels": {"toxic": "x"}}, "a.jsonl, row 2: labels.toxic = 'x': expected a number from 0 to 1"),
+        ({"labels": ["toxic"]}, "a.jsonl, row 2: labels = ['toxic']: expected an object, as in other rows"),
+        ({"toxic": 1}, "a.jsonl: the columns 'toxic' and 'labels.toxic' have the same name"),
+    ],
+)
+def test_a_bad_object_of_labels_is_refused(second: dict[str, object], message: str) -> None:
+    rows = [{"id": 1, "text": "a", "labels": {"toxic": 1}}, {"id": 2, "text": "b", **second}]
+    columns = Columns(labels=("toxic", "threat"))
+    error = _error(_write("a.jsonl", *map(json.dumps, rows)), columns=columns, require_all_labels=False)
+    assert error.message.startswith(message)
+
+
+def test_what_stands_beside_labels_is_no_label() -> None:
+    rows = [{"id": 1, "text": "a", "scores": {"toxic": 0.9}, "label": "x"}]
+    error = _error(_write("a.jsonl", *map(json.dumps, rows)), columns=Columns(labels=("toxic",)))
+    assert error.message == "a.jsonl: no column 'toxic'; the file has: id, text, scores, label"
+
+
+@pytest.mark.parametrize(
+    ("cell", "remedy"),
+    [
+        ("0,5", "write a decimal point: 0.5"),
+        ("50%", "write percentages as shares: 0.5"),
+        ("12,5 %", "write percentages as shares: 0.125"),
+        ("50", "divide by 100, if these are percentages"),
+        ("x", ""),
+    ],
+)
+def test_says_how_to_write_a_number(cell: str, remedy: str) -> None:
+    error = _error(_write("a.csv", "id,text,toxic", f'1,a,"{cell}"'))
+    assert (error.message[:30], error.remedy) == ("a.csv, row 1 (line 2): toxic =", remedy)
+
+
+def test_a_number_too_large_for_a_float_is_refused() -> None:
+    name = _write("a.jsonl", '{"id": 1, "text": "a", "toxic": 1' + "0" * 400 + "}")
+    assert _error(name).message.startswith("a.jsonl, row 1: toxic = 1000")
 
 
 def test_lists_of_labels_may_have_another_separator() -> None:
@@ -405,8 +678,16 @@ def test_lists_of_labels_may_have_another_separator() -> None:
     [
         (
             "toxic,inslt",
-            "a.jsonl, row 2: tags holds the label 'inslt', not one of those asked for (did you mean insult?)",
+            "a.jsonl, row 2: tags = 'toxic,inslt': the label 'inslt' is not one of those asked for "
+            "(did you mean insult?)",
         ),
+        ("None", "a.jsonl, row 2: tags = 'None': 'None' may mean no label or unknown"),
+        ("none,toxic", "a.jsonl, row 2: tags = 'none,toxic': 'none' and labels beside it"),
+        (",", "a.jsonl, row 2: tags = ',': expected a list of labels"),
+        (3, "a.jsonl, row 2: tags = 3: expected a list of labels"),
+        ([1, 0], "a.jsonl, row 2: tags = [1, 0]: these numbers do not say which label each belongs to"),
+        ("[1 0]", "a.jsonl, row 2: tags = '[1 0]': these numbers do not say which label each belongs to"),
+        ("1,0", "a.jsonl, row 2: tags = '1,0': these numbers do not say which label each belongs to"),
         ({"toxic": 1}, "a.jsonl, row 2: tags = {'toxic': 1}: expected a list of labels"),
         (["toxic", 3], "a.jsonl, row 2: tags = ['toxic', 3]: expected a list of labels"),
         ("[toxic", "a.jsonl, row 2: tags = '[toxic': expected a list of labels"),
@@ -425,7 +706,7 @@ def test_leaves_out_comments_without_text_and_counts_them() -> None:
     assert reading.dataset.texts == ("a", "b")
     assert reading.dataset.ids == ("train:1", "train:5")
     _assert_targets(reading.dataset.targets, [[1], [0]])
-    assert reading.notes == ("3 comments without text and 2 of only white space left out of train.csv",)
+    assert reading.notes[0] == "3 comments without text and 2 of only white space left out of train.csv"
 
 
 def test_tells_a_file_without_any_text() -> None:
@@ -450,9 +731,12 @@ def test_mends_what_no_tokenizer_takes_and_counts_it() -> None:
     )
 
 
-def test_tells_a_text_that_is_none() -> None:
-    error = _error(_write("train.jsonl", '{"text": ["a"], "toxic": 0}'))
-    assert error.message == "train.jsonl, row 1: text = ['a']: expected a text"
+@pytest.mark.parametrize("text", [["a"], 123, True])
+def test_tells_a_text_that_is_none(text: object) -> None:
+    name = _write("train.jsonl", '{"text": "a", "toxic": 0}', json.dumps({"text": text, "toxic": 1}))
+    error = _error(name)
+    assert error.message == f"train.jsonl, row 2: text = {text!r}: expected text"
+    assert error.remedy.startswith("write this cell as text, in quotes")
 
 
 def test_finds_labels_that_only_later_lines_have() -> None:
@@ -516,7 +800,7 @@ def test_streaming_numbers_rows_without_ids_across_chunks() -> None:
     chunks = list(stream_comments(name))
     assert [len(chunk.texts) for chunk in chunks] == [CHUNK_ROWS, 2]
     assert chunks[1].ids == ["1025", "1026"]
-    assert chunks[1].id_column == "id"
+    assert [chunk.id_column for chunk in chunks] == ["", ""]
 
 
 def test_streaming_mends_texts_as_reading_does() -> None:

@@ -152,7 +152,7 @@ def test_a_column_that_is_not_there_and_other_mistakes_are_told_before_scoring(
         (["--slice", "sid"], "no column 'sid' to slice by (did you mean id?)"),
         (["--groups", "male"], "no column 'male'"),
         (["--bias-label", "toxi"], "no such label (did you mean toxic?)"),
-        (["--suite", data], "no suite"),
+        (["--suite", data], "not a suite"),
         (["--templates", data], "templates"),
         (["--suite", "civility:swete"], "no built-in suite"),
     ):

@@ -45,6 +45,24 @@ def test_reads_the_projects_format(tmp_path: Path) -> None:
     assert [case.label for case in read_suite(path, label="toxic").cases] == ["toxic", "insult", "toxic"]
 
 
+def test_a_changed_header_is_read_as_before(tmp_path: Path) -> None:
+    _, rows = OWN.split("\n", 1)
+    changed = _write(tmp_path / "odd.csv", f"\ufeff\u200bFUNCTION,Text , expected,group\u00a0,LABEL,Id\n{rows}")
+    assert read_suite(changed).cases == read_suite(_write(tmp_path / "suite.csv", OWN)).cases
+    published = "Functionality ,test_case\u200b,LABEL_GOLD,Case_id\nderog,Velmari are scum.,hateful,7\n"
+    assert read_suite(_write(tmp_path / "hatecheck.csv", published)).cases == (
+        Case("7", "derog", "Velmari are scum.", True),
+    )
+
+
+def test_a_misspelt_column_does_not_pass(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no column 'label' \(did you mean lable\?\)"):
+        read_suite(_write(tmp_path / "suite.csv", OWN.replace("label", "lable")))
+    twice = _write(tmp_path / "twice.csv", OWN.replace("group", "Label"))
+    with pytest.raises(UserError, match="'Label' and 'label' have the same name"):
+        read_suite(twice)
+
+
 def test_three_columns_are_enough(tmp_path: Path) -> None:
     suite = read_suite(_write(tmp_path / "suite.tsv", "text\tfunction\texpected\n you, fool \tinsult\tflag\n"))
     assert suite.cases == (Case("1", "insult", " you, fool ", True),)
@@ -69,7 +87,7 @@ def test_reads_hatecheck(tmp_path: Path, id: str) -> None:
     [
         (
             "function,text\na,b\n",
-            "no suite; its columns: function, text; expected function, text, expected, or HateCheck",
+            "not a suite; its columns: function, text; expected function, text, expected, or HateCheck",
         ),
         (
             "function,text,expected\nf,t,flag\nf,u,flagged\n",

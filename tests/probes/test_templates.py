@@ -106,6 +106,19 @@ def test_reads_a_format_of_ones_own(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(templates.targets, np.array([0, 1, 0.25, NAN], dtype=np.float32))
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("\ufeff\u200bTEXT,Target ,group\u00a0", "I met a Velmari,1,Velmari"),
+        (" text,LABEL", "being gay,BAD"),
+        ("Phrase,toxicity\u200b", "being gay,toxic"),
+    ],
+)
+def test_a_changed_header_is_read_as_before(tmp_path: Path, header: str, row: str) -> None:
+    templates = read_templates(_write(tmp_path / "odd.csv", f"{header}\n{row}\n"))
+    assert (templates.targets.tolist(), len(templates.group_names)) == ([1.0], 1)
+
+
 def test_names_with_lone_surrogates_can_be_written(tmp_path: Path) -> None:
     path = _write(tmp_path / "own.jsonl", '{"text": "a\\ud800", "target": 1, "group": "x\\ud800"}\n')
     templates = read_templates(path)
@@ -117,10 +130,11 @@ def test_names_with_lone_surrogates_can_be_written(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (
-            "text,label\na,1\n",
-            "no file of identity templates; its columns: text, label; expected text, target, group, or",
+            "text,kind\na,1\n",
+            "not a file of identity templates; its columns: text, kind; expected text, target, group, or",
         ),
         ("Text,Label\nhug gay,BAD\nhug old,NOTBAD\n", "row 2 (line 3): Label = 'NOTBAD': expected BAD or NOT_BAD (did"),
+        ("text,label\na,1\n", "row 1 (line 2): label = '1': expected BAD or NOT_BAD\nor rename the columns to text"),
         ("phrase,toxicity\nmögen alte,1\n", "row 1 (line 2): toxicity = '1': expected toxic or nontoxic"),
         ("Text,Label\nhug gay,BAD\n ,BAD\n", "row 2 (line 3): Text is empty"),
         ("text,target,group\na,2,g\n", "row 1 (line 2): target = '2': expected a number from 0 to 1"),

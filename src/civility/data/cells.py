@@ -1,24 +1,31 @@
-"""Cells to values: targets, lists of labels, texts and ids, with the place of whatever is wrong.
+"""Cells to values: targets, texts and ids, with the place of whatever is wrong.
 
 Knows what a cell may hold; knows nothing of files or of which columns there are.
 """
 
-import json
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from civility.data.dataset import Float32Array
 from civility.data.tables import Chunk
-from civility.errors import UserError, did_you_mean
+from civility.errors import UserError
 
 # Enough for the shares of annotators in Jigsaw 2019; a column of arbitrary numbers must not fill the memory.
 _MAX_REMEMBERED = 100_000
 _NOT_SCORED = -1.0
 _SURROGATES = re.compile("[\ud800-\udfff]")
+UNKNOWN_WORDS = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a", "<na>"})
+"""What stands for a missing value, in lower case: as R, pandas, Excel and Python write it."""
+_TRUTH = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_PERCENT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*%")
+NO_TARGET = (ValueError, TypeError, OverflowError)
+"""What a cell raises that is no target."""
+_EXACT = 2**53
+"""From here up a float no longer tells neighbouring whole numbers apart."""
 
 
 class TargetCells(dict[object, float]):
@@ -34,7 +41,7 @@ class TargetCells(dict[object, float]):
         self.not_scored = not_scored
 
     def __missing__(self, cell: object) -> float:
-        number = _number(cell)
+        number = number_in(cell)
         if not (math.isnan(number) or 0 <= number <= 1 or (self.not_scored and number == _NOT_SCORED)):
             raise ValueError(cell)
         # NaN is unequal to itself: as a key it would be remembered again and again.
@@ -47,108 +54,72 @@ class TargetCells(dict[object, float]):
         cells = chunk.columns[column]
         try:
             return np.fromiter(map(self.__getitem__, cells), dtype=np.float32, count=len(cells))
-        except (ValueError, TypeError):
+        except NO_TARGET:
             raise self._complain(name, chunk, column) from None
 
     def _complain(self, name: str, chunk: Chunk, column: str) -> UserError:
         cells = chunk.columns[column]
         index = next(index for index, cell in enumerate(cells) if not self._fits(cell))
-        cell = cells[index]
-        remedy = ""
-        if _is_minus_one(cell):
-            remedy = "leave the cell empty for unknown (only Jigsaw 2018's test_labels.csv uses -1)"
         return UserError(
-            f"{name}, {chunk.place(index)}: {column} = {show(cell)}: "
+            f"{name}, {chunk.place(index)}: {column} = {show(cells[index])}: "
             "expected a number from 0 to 1, or nothing for unknown",
-            remedy,
+            remedy_for(cells[index]),
         )
 
     def _fits(self, cell: object) -> bool:
         try:
             self[cell]
-        except (ValueError, TypeError):
+        except NO_TARGET:
             return False
         return True
 
 
-def _number(cell: object) -> float:
-    """Return a cell as a number, NaN where it is empty; a ValueError or TypeError where it is none."""
+def number_in(cell: object) -> float:
+    """Return a cell as a number: 1 and 0 for true and false, yes and no; NaN where it is empty or says so.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError : it is no number, or one too large
+    """
     if cell is None:
         return math.nan
     if isinstance(cell, str):
-        stripped = cell.strip()
-        if stripped.lower() in ("", "nan", "null"):
+        word = cell.strip().lower()
+        if word in UNKNOWN_WORDS:
             return math.nan
-        if "_" in stripped:  # float() reads 1_0 as 10
+        if word in _TRUTH:
+            return _TRUTH[word]
+        if "_" in word:  # float() reads 1_0 as 10
             raise ValueError(cell)
-        return float(stripped)
+        return float(word)
     return float(cell)  # type: ignore[arg-type]  # a list or dict is a TypeError, which is caught
 
 
-def _is_minus_one(cell: object) -> bool:
+def remedy_for(cell: object) -> str:
+    """Return what to do about a cell that is no target; empty where nothing is to be said."""
+    text = cell.strip() if isinstance(cell, str) else ""
+    if _DECIMAL_COMMA.fullmatch(text):
+        return f"write a decimal point: {text.replace(',', '.')}"
+    if percent := _PERCENT.fullmatch(text):
+        return f"write percentages as shares: {float(percent[1].replace(',', '.')) / 100:g}"
     try:
-        return _number(cell) == _NOT_SCORED
-    except (ValueError, TypeError):
-        return False
+        number = number_in(cell)
+    except NO_TARGET:
+        return ""
+    if number == _NOT_SCORED:
+        return "leave the cell empty for unknown (only Jigsaw 2018's test_labels.csv uses -1)"
+    return "divide by 100, if these are percentages" if 1 < number <= 100 else ""
 
 
 def show(cell: object) -> str:
-    """Return a cell for a message: quoted, and cut if long."""
-    text = repr(cell)
+    """Return a cell for a message: quoted, and shortened if long."""
+    text = repr(cell[:200] if isinstance(cell, str | bytes | list) else cell)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-class LabelLists:
-    """Lists of labels to targets: 1 for each label in the list, 0 for the others, NaN for a null list.
-
-    Parameters
-    ----------
-    labels : (L,) the axis
-    separator : what stands between labels where the list is text that is not JSON
-    """
-
-    def __init__(self, labels: Sequence[str], separator: str) -> None:
-        self.labels = tuple(labels)
-        self.separator = separator
-        self._columns = {label: index for index, label in enumerate(labels)}
-
-    def convert(self, name: str, chunk: Chunk, column: str) -> Float32Array:
-        """Return a column as (rows, L) float32; a UserError for a label that is not on the axis."""
-        cells = chunk.columns[column]
-        targets = np.zeros((len(cells), len(self.labels)), dtype=np.float32)
-        for row, cell in enumerate(cells):
-            if cell is None:
-                targets[row] = np.nan
-                continue
-            names = self._names(cell)
-            if names is None:
-                raise UserError(
-                    f"{name}, {chunk.place(row)}: {column} = {show(cell)}: expected a list of labels",
-                    f"write the labels with '{self.separator}' between them, or a JSON list",
-                )
-            for label in names:
-                if label not in self._columns:
-                    raise UserError(
-                        f"{name}, {chunk.place(row)}: {column} holds the label '{label}', not one of "
-                        f"those asked for{did_you_mean(label, self.labels)}",
-                        f"the labels asked for: {', '.join(self.labels)}",
-                    )
-                targets[row, self._columns[label]] = 1
-        return targets
-
-    def _names(self, cell: object) -> list[str] | None:
-        """Return the labels in a cell, or None if it is no list; an empty text is an empty list."""
-        if isinstance(cell, str):
-            stripped = cell.strip()
-            if not stripped.startswith("["):
-                return [part.strip() for part in stripped.split(self.separator) if part.strip()]
-            try:
-                cell = json.loads(stripped)
-            except (ValueError, RecursionError):
-                return None
-        if isinstance(cell, list) and all(isinstance(label, str) for label in cell):
-            return cell
-        return None
+def is_missing(cell: object) -> bool:
+    """Return whether a cell is null, or NaN, which is a null of floats."""
+    return cell is None or cell != cell
 
 
 @dataclass
@@ -172,15 +143,15 @@ class TextCells:
         """Return a column as strings without NUL and lone surrogates; a UserError for a number or a list."""
         texts = []
         for index, cell in enumerate(chunk.columns[column]):
-            if cell is not None and not isinstance(cell, str):
+            if not (isinstance(cell, str) or is_missing(cell)):
                 raise UserError(
-                    f"{name}, {chunk.place(index)}: {column} = {show(cell)}: expected a text",
-                    "name the column that holds the comments",
+                    f"{name}, {chunk.place(index)}: {column} = {show(cell)}: expected text",
+                    "write this cell as text, in quotes; or name another column, if this one holds no comments",
                 )
-            texts.append(self._clean(cell, chunk.first_row + index))
+            texts.append(self._clean(cell if isinstance(cell, str) else "", chunk.first_row + index))
         return texts
 
-    def _clean(self, cell: str | None, row: int) -> str:
+    def _clean(self, cell: str, row: int) -> str:
         if not cell:
             self.num_missing += 1
             self.mended.append(("missing", row))
@@ -201,10 +172,46 @@ class TextCells:
         return text
 
 
-def ids_of(chunk: Chunk, column: str, prefix: str = "") -> list[str]:
-    """Return the ids of a chunk; where there is none, ``prefix`` and the number of the row."""
-    cells = chunk.columns[column] if column else [None] * len(chunk)
-    return [
-        f"{prefix}{row}" if cell is None or cell == "" else _SURROGATES.sub("\ufffd", str(cell))
-        for row, cell in enumerate(cells, chunk.first_row)
-    ]
+def ids_of(name: str, chunk: Chunk, column: str, prefix: str = "") -> list[str]:
+    """Return the ids of a chunk as they are written; where there is none, ``prefix`` and the number of the row.
+
+    Raises
+    ------
+    UserError : an id is a list, an object, or a float so large that it has lost digits
+    """
+    if not column:
+        return [f"{prefix}{row}" for row in range(chunk.first_row, chunk.first_row + len(chunk))]
+    ids = []
+    for index, cell in enumerate(chunk.columns[column]):
+        try:
+            text = as_text(cell)
+        except ValueError as error:
+            raise UserError(
+                f"{name}, {chunk.place(index)}: {column} = {show(cell)}: {error}", "write ids as text or whole numbers"
+            ) from None
+        ids.append(text if text.strip() else f"{prefix}{chunk.first_row + index}")
+    return ids
+
+
+def as_text(cell: object) -> str:
+    """Return a cell as text: a whole number without a fraction, as ``7`` for 7.0; empty where it is missing.
+
+    Columns of whole numbers with gaps become floats in pandas: their fractions are of its making.
+
+    Raises
+    ------
+    ValueError : a list or object, bytes that are not UTF-8, or a float so large that it has lost digits
+    """
+    if isinstance(cell, str):
+        return _SURROGATES.sub("\ufffd", cell)
+    if is_missing(cell):
+        return ""
+    if isinstance(cell, bytes):
+        return cell.decode()
+    if isinstance(cell, list | dict):
+        raise ValueError("expected text or a number")
+    if isinstance(cell, float) and cell.is_integer():
+        if abs(cell) >= _EXACT:
+            raise ValueError("a float of this size has lost digits")
+        return str(int(cell))
+    return str(cell)

@@ -4,8 +4,9 @@ Knows names of columns; reads nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from civility.data.headers import Headers, cleaned, folded, listed, shown
 from civility.errors import UserError, did_you_mean
 
 # In the order of Jigsaw 2018, which is the order of every axis made from dialects.
@@ -14,18 +15,24 @@ LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate
 TEXT_COLUMNS = ("comment_text", "text", "comment", "content", "body")
 _NAME_TEXT = "name the text column: data.text_column in the recipe, or --text-column"
 ID_COLUMNS = ("id", "comment_id", "rev_id")
+# A column of objects ({"toxic": 1, "threat": 0}), or columns named labels.toxic, as pandas writes such objects.
+CONTAINERS = ("labels", "label", "targets", "annotations")
 
 
 @dataclass(frozen=True)
 class Columns:
     """Which columns hold what; empty = recognise from the columns.
 
+    Names match whatever their case, white space around them and invisible characters.
+
     Parameters
     ----------
     text, id : names of columns
     labels : (L,) the label axis wanted, in order; empty = every label of the recognised dialect
     label_list : a column that holds a list of labels for each row
-    label_separator : what stands between the labels in that column where it is text that is not JSON
+    label_separator : what stands between the labels in that column where it is text without brackets
+    none_word : what stands in that column where no label applies, beside ``[]``; empty: no such word
+    multi_hot : the labels in the order in which that column's lists of numbers hold them; empty: such lists are refused
     groups : (G,) identity columns
     """
 
@@ -34,6 +41,8 @@ class Columns:
     labels: tuple[str, ...] = ()
     label_list: str = ""
     label_separator: str = ","
+    none_word: str = "none"
+    multi_hot: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
 
@@ -80,19 +89,19 @@ DIALECTS = (
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns of one file hold what; empty where the file has none.
+    """Which columns of one file hold what, as the file writes their names; empty where it has none.
 
     Parameters
     ----------
     labels : label -> column, those found only
-    groups : those found only
+    groups : group -> column, those found only
     """
 
     text: str
     id: str
     labels: dict[str, str]
     label_list: str = ""
-    groups: tuple[str, ...] = ()
+    groups: dict[str, str] = field(default_factory=dict)
 
 
 def layout_of(name: str, found: Sequence[str], columns: Columns) -> Layout:
@@ -100,66 +109,110 @@ def layout_of(name: str, found: Sequence[str], columns: Columns) -> Layout:
 
     Raises
     ------
-    UserError : a column that was named for the ids or the list of labels is not there, or several columns
-        may hold the text. A missing text or label is for the caller to judge: another file may have it.
+    UserError : a column that was named for the ids or the list of labels is not there; several columns may hold the
+        text; two columns have one name. A missing text or label is for the caller to judge: another file may have it.
     """
-    if columns.label_list and columns.label_list not in found:
+    headers = Headers(name, found)
+    label_list = headers.find(columns.label_list) if columns.label_list else ""
+    if columns.label_list and not label_list:
         raise no_column(name, columns.label_list, found, "name the column that holds the lists of labels")
-    known = {} if columns.label_list else _label_columns(found)
-    if columns.labels:
-        # A column of the very name wins over a dialect's translation.
-        known = {label: label if label in found else known.get(label, "") for label in columns.labels}
-        known = {label: column for label, column in known.items() if column}
     return Layout(
         text=find_text(name, found, columns.text),
         id=find_id(name, found, columns.id),
-        labels={} if columns.label_list else known,
-        label_list=columns.label_list,
-        groups=tuple(group for group in columns.groups if group in found),
+        labels={} if label_list else _label_columns(Headers(name, found, CONTAINERS), columns.labels),
+        label_list=label_list,
+        groups={group: column for group in columns.groups if (column := headers.find(group))},
     )
 
 
-def _label_columns(found: Sequence[str]) -> dict[str, str]:
+def _label_columns(headers: Headers, wanted: Sequence[str]) -> dict[str, str]:
+    """Return label -> column: of the labels wanted, or of all those of the first dialect that fits."""
+    translated = _in_dialect(headers)
+    if not wanted:
+        return translated
+    # A column of the very name wins over a dialect's translation.
+    columns = {label: headers.find(label) or translated.get(label, "") for label in wanted}
+    return {label: column for label, column in columns.items() if column}
+
+
+def _in_dialect(headers: Headers) -> dict[str, str]:
     """Return label -> column by the first dialect that fits, in the order of ``LABELS``."""
-    names = set(found)
     for dialect in DIALECTS:
-        if dialect.needs <= names and dialect.marks & names:
+        if all(map(headers.find, dialect.needs)) and any(map(headers.find, sorted(dialect.marks))):
             columns: dict[str, str] = {}
-            for column, label in dialect.labels:
-                if column in names:
+            for name, label in dialect.labels:
+                if column := headers.find(name):
                     columns.setdefault(label, column)
             return {label: columns[label] for label in LABELS if label in columns}
     return {}
 
 
+def slips_in(found: Sequence[str], layout: Layout, columns: Columns) -> dict[str, str]:
+    """Return the labels and groups that a file lacks -> a column of no other use that has nearly the name."""
+    headers = Headers("", found, CONTAINERS)
+    taken = {layout.text, layout.id, *layout.labels.values(), *layout.groups.values()}
+    labels = () if layout.label_list else columns.labels or (LABELS if layout.labels else ())
+    lacks = [name for name in (*labels, *columns.groups) if name not in layout.labels and name not in layout.groups]
+    return {name: near for name in lacks if (near := headers.near(name, taken))}
+
+
+def slip(name: str, wanted: str, near: str, found: Sequence[str]) -> UserError:
+    """Return the error for a column that is missing where another has nearly its name."""
+    return UserError(
+        f"{name}: no column '{wanted}' (did you mean {cleaned(near)}?); the file has: {listed(found)}",
+        f"rename the column {shown(near)} to '{wanted}'; if it holds something else, give it another name",
+    )
+
+
 def find_text(name: str, found: Sequence[str], wanted: str = "") -> str:
     """Return the column that holds the text, or an empty string; a UserError if several may."""
+    headers = Headers(name, found)
     if wanted:
-        return wanted if wanted in found else ""
-    if TEXT_COLUMNS[0] in found:
-        return TEXT_COLUMNS[0]
-    exact = [column for column in found if column in TEXT_COLUMNS]
-    candidates = exact or [column for column in found if column.lower() in TEXT_COLUMNS]
+        return headers.find(wanted)
+    if first := headers.find(TEXT_COLUMNS[0]):
+        return first
+    candidates = [column for text in TEXT_COLUMNS if (column := headers.find(text))]
     if len(candidates) > 1:
-        raise UserError(f"{name}: several columns may hold the text: {', '.join(candidates)}", _NAME_TEXT)
+        raise UserError(f"{name}: several columns may hold the text: {listed(candidates)}", _NAME_TEXT)
     return candidates[0] if candidates else ""
 
 
 def find_id(name: str, found: Sequence[str], wanted: str = "") -> str:
     """Return the column that holds the ids, or an empty string; a UserError if the one named is absent."""
-    if wanted:
-        if wanted not in found:
-            raise no_column(name, wanted, found, "name the id column, or none: then the rows are numbered")
-        return wanted
-    exact = [column for column in ID_COLUMNS if column in found]
-    candidates = exact[:1] or [column for column in found if column.lower() in ID_COLUMNS]
-    return candidates[0] if len(candidates) == 1 else ""
+    headers = Headers(name, found)
+    if not wanted:
+        return next((column for id in ID_COLUMNS if (column := headers.find(id))), "")
+    column = headers.find(wanted)
+    if not column:
+        raise no_column(name, wanted, found, "name the id column, or none: then the rows are numbered")
+    return column
+
+
+def note_on_ids(names: Sequence[str], found: Sequence[str]) -> str:
+    """Return what to say of files without a column of ids.
+
+    Parameters
+    ----------
+    names : of the files
+    found : their columns
+    """
+    files = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more"
+    slips = (Headers(files, found).near(id) for id in ID_COLUMNS)
+    near = next((f" (did you mean {cleaned(slip)}?)" for slip in slips if slip), "")
+    expected = f"{', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}"
+    verb = "has" if len(names) == 1 else "have"
+    return f"{files} {verb} no id column{near}: the comments are numbered by row (expected {expected})"
+
+
+def is_bare_test(found: Sequence[str]) -> bool:
+    """Return whether these are the columns of Jigsaw 2018's test.csv, whose labels are in another file."""
+    return {folded(name) for name in found} == {"id", "comment_text"}
 
 
 def no_column(name: str, wanted: str, found: Sequence[str], remedy: str) -> UserError:
     """Return the error for a column that a file does not have."""
     return UserError(
-        f"{name}: no column '{wanted}'{did_you_mean(wanted, found)}; the file has: {', '.join(found)}", remedy
+        f"{name}: no column '{wanted}'{did_you_mean(wanted, found)}; the file has: {listed(found)}", remedy
     )
 
 
@@ -167,13 +220,18 @@ def no_text(name: str, wanted: str, found: Sequence[str]) -> UserError:
     """Return the error for a file without comments."""
     if wanted:
         return no_column(name, wanted, found, _NAME_TEXT)
-    return UserError(f"{name}: no text column; the file has: {', '.join(found)}", _NAME_TEXT)
+    slips = (Headers(name, found).near(text) for text in TEXT_COLUMNS)
+    near = next((f" (did you mean {cleaned(slip)}?)" for slip in slips if slip), "")
+    return UserError(f"{name}: no text column{near}; the file has: {listed(found)}", _NAME_TEXT)
 
 
 def no_label(name: str, wanted: str, found: Sequence[str], there: Sequence[str] = ()) -> UserError:
     """Return the error for a file without a label that is needed; ``there`` are the other labels that it has."""
     remedy = "name the label columns in the recipe (data.labels) or rename them"
     if there:
-        listed = ", ".join(f'"{label}"' for label in there)
-        remedy += f"; to train on those that are there: --set 'data.labels=[{listed}]'"
+        labels = ", ".join(f'"{label}"' for label in there)
+        remedy += f"; to train on those that are there: --set 'data.labels=[{labels}]'"
+    lists = [column for column in found if folded(column) in CONTAINERS]
+    if lists and not there:
+        remedy += f"; if {shown(lists[0])} holds lists of labels: --set 'data.label_list_column={lists[0]}'"
     return no_column(name, wanted, found, remedy)

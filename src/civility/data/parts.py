@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.cells import LabelLists, TargetCells, TextCells, ids_of
+from civility.data.cells import TargetCells, TextCells, ids_of
 from civility.data.dataset import Dataset, Float32Array
 from civility.data.dialects import LABELS
+from civility.data.headers import Headers
+from civility.data.lists import LabelLists
 from civility.data.plan import Plan, Source
 from civility.data.tables import Chunk, Table
 from civility.errors import UserError
@@ -47,20 +49,19 @@ def read_part(source: Source, plan: Plan) -> Part:
     cells, numbers, lists = (
         TextCells(),
         TargetCells(plan.keep_unlabelled),
-        LabelLists(plan.labels, plan.label_separator),
+        LabelLists(plan.labels, plan.columns),
     )
-    wanted = (layout.text, layout.id, layout.label_list, *layout.labels.values(), *layout.groups)
+    wanted = (layout.text, layout.id, layout.label_list, *layout.labels.values(), *layout.groups.values())
     num_rows = num_minus_one = 0
     for chunk in _chunks(source, wanted):
         num_rows += len(chunk)
         texts = cells.convert(name, chunk, layout.text)
-        keep = _add_comments(part, texts, ids_of(chunk, layout.id, _prefix(name)), chunk.first_row)
+        keep = _add_comments(part, texts, ids_of(name, chunk, layout.id, _prefix(name)), chunk.first_row)
         if layout.label_list:
             targets = lists.convert(name, chunk, layout.label_list)
         else:
-            known = {label: numbers.convert(name, chunk, column) for label, column in layout.labels.items()}
-            targets = _block(plan.labels, known, len(chunk))
-        groups = _block(plan.groups, {g: numbers.convert(name, chunk, g) for g in layout.groups}, len(chunk))
+            targets = _targets(plan.labels, layout.labels, numbers, name, chunk)
+        groups = _targets(plan.groups, layout.groups, numbers, name, chunk)
         num_minus_one += int(np.sum(np.any(targets == _NOT_SCORED, axis=1)))
         for block, values in ((part.targets, targets), (part.groups, groups)):
             values[values == _NOT_SCORED] = np.nan
@@ -71,9 +72,21 @@ def read_part(source: Source, plan: Plan) -> Part:
         part.notes.append(
             f"-1 in {count(num_minus_one, 'row')} of {name} counts as unknown: training takes an empty cell"
         )
-    part.notes += [*_notes_on_text(name, cells), *_notes_on_lacks(source, plan, len(part.texts))]
+    part.notes += [
+        *_notes_on_text(name, cells),
+        *_notes_on_lacks(source, plan, len(part.texts)),
+        *_notes_on_lists(source, plan, lists.num_unknown),
+    ]
     part.mended = cells.mended
     return part
+
+
+def _targets(
+    axis: Sequence[str], columns: Mapping[str, str], numbers: TargetCells, name: str, chunk: Chunk
+) -> Float32Array:
+    """Return the targets of a chunk, (rows, len(axis)), NaN where a name of the axis has no column."""
+    known = {wanted: numbers.convert(name, chunk, column) for wanted, column in columns.items()}
+    return _block(axis, known, len(chunk))
 
 
 def _read_corpus(source: Source, corpus: Dataset, plan: Plan) -> Part:
@@ -103,7 +116,7 @@ def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
     scores[scores == _NOT_SCORED] = np.nan
     num_joined = num_unscored = 0
     for chunk in _chunks(comments, (comments.layout.text, comments.layout.id)):
-        ids = ids_of(chunk, comments.layout.id, _prefix(comments.name))
+        ids = ids_of(comments.name, chunk, comments.layout.id, _prefix(comments.name))
         _refuse_twins(comments.name, chunk, ids, seen)
         seen.update(ids)
         texts = cells.convert(comments.name, chunk, comments.layout.text)
@@ -141,12 +154,13 @@ def _read_scores(labels: Source) -> tuple[dict[str, int], Float32Array]:
     The columns are the labels wanted, then Jigsaw's others: a row counts as not scored by all of them.
     """
     numbers = TargetCells(not_scored=True)
-    others = (column for column in labels.found if column in LABELS)
+    headers = Headers(labels.name, labels.found)
+    others = (column for label in LABELS if (column := headers.find(label)))
     columns = tuple(dict.fromkeys((*labels.layout.labels.values(), *others)))
     row_of: dict[str, int] = {}
     blocks = []
     for chunk in _chunks(labels, (labels.layout.id, *columns)):
-        ids = ids_of(chunk, labels.layout.id, _prefix(labels.name))
+        ids = ids_of(labels.name, chunk, labels.layout.id, _prefix(labels.name))
         _refuse_twins(labels.name, chunk, ids, row_of.keys())
         row_of.update(zip(ids, range(len(row_of), len(row_of) + len(ids)), strict=True))
         blocks.append(np.stack([numbers.convert(labels.name, chunk, column) for column in columns], axis=1))
@@ -222,6 +236,15 @@ def _notes_on_lacks(source: Source, plan: Plan, num_comments: int) -> Iterator[s
             kind = what if len(lacks) == 1 else f"{what}s"
             missing = f"the {kind} {', '.join(lacks)}"
             yield f"{source.name} lacks {missing}: unknown for its {count(num_comments, 'comment')}"
+
+
+def _notes_on_lists(source: Source, plan: Plan, num_unknown: int) -> Iterator[str]:
+    if num_unknown:
+        none = f"[] or {plan.columns.none_word}" if plan.columns.none_word else "[]"
+        yield (
+            f"{count(num_unknown, 'row')} of {source.name} with an empty {source.layout.label_list}: every label is "
+            f"unknown there; write {none} where no label applies"
+        )
 
 
 def _notes_on_join(

@@ -6,8 +6,22 @@ Knows columns and labels; reads no rows.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from civility.data.cells import TargetCells
 from civility.data.dataset import Dataset
-from civility.data.dialects import LABELS, Columns, Layout, layout_of, no_column, no_label, no_text
+from civility.data.dialects import (
+    LABELS,
+    Columns,
+    Layout,
+    is_bare_test,
+    layout_of,
+    no_column,
+    no_label,
+    no_text,
+    slip,
+    slips_in,
+)
+from civility.data.headers import folded, listed
+from civility.data.nested import with_keys_as_columns
 from civility.data.sources import built_in, is_built_in
 from civility.data.tables import Table, open_table
 from civility.errors import UserError
@@ -45,7 +59,7 @@ class Source:
     @property
     def is_bare_test(self) -> bool:
         """Whether these are the columns of Jigsaw 2018's test.csv, whose labels are in another file."""
-        return set(self.found) == {"id", "comment_text"}
+        return is_bare_test(self.found)
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,7 @@ class Plan:
     whole : sources with comments and labels, in the order given
     apart : at most one pair, comments in the first and their labels in the second
     labels, groups : (L,) and (G,) the axes
-    label_separator : between the labels of a list
+    columns : what was asked for; in it, how lists of labels are written
     keep_unlabelled : whether comments without any label are read too, and -1 is unknown in every file
     """
 
@@ -65,7 +79,7 @@ class Plan:
     apart: tuple[Source, Source] | None
     labels: tuple[str, ...]
     groups: tuple[str, ...]
-    label_separator: str
+    columns: Columns
     keep_unlabelled: bool = False
 
 
@@ -89,18 +103,36 @@ def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool, ke
             if not any(label in source.layout.labels for source in sources):
                 there = [other for other in labels if any(other in source.layout.labels for source in sources)]
                 raise no_label(_all_names(sources), label, _all_found(sources), there)
-    return Plan(whole, apart, labels, columns.groups, columns.label_separator, keep_unlabelled)
+    return Plan(whole, apart, labels, columns.groups, columns, keep_unlabelled)
 
 
 def _refuse_doubtful(columns: Columns) -> None:
-    for what, names in (("label", columns.labels), ("group", columns.groups)):
-        for name in names:
-            if names.count(name) > 1:
+    for what, names in (("label", columns.labels), ("group", columns.groups), ("label", columns.multi_hot)):
+        forms = [folded(name) for name in names]
+        for name, form in zip(names, forms, strict=True):
+            if forms.count(form) > 1:
                 raise UserError(f"the {what} '{name}' is asked for twice", "name each once")
     if columns.label_list and not columns.labels:
         raise UserError(
             f"the labels in column '{columns.label_list}' are not named, and may not depend on the data",
             _NAME_THEM,
+        )
+    if columns.label_list and folded(columns.none_word) in map(folded, columns.labels):
+        raise UserError(
+            f"'{columns.none_word}' is a label, and the word for no label (data.none_word)",
+            "choose another word (--set data.none_word=nothing), or no word (--set data.none_word=): then write []",
+        )
+    _refuse_multi_hot(columns)
+
+
+def _refuse_multi_hot(columns: Columns) -> None:
+    """Raise a UserError for an order of numbers without a column of lists, or without one of the labels."""
+    if columns.multi_hot and not columns.label_list:
+        raise UserError("data.multi_hot_labels: no column of lists is named", "name it: data.label_list_column")
+    lacks = [label for label in columns.labels if folded(label) not in map(folded, columns.multi_hot)]
+    if columns.multi_hot and lacks:
+        raise UserError(
+            f"data.multi_hot_labels lacks {listed(lacks)}", "name every label of data.labels in the order of the lists"
         )
 
 
@@ -108,16 +140,37 @@ def _open(name: str, columns: Columns) -> Source:
     if not is_built_in(name):
         table = open_table(name)
         found = table.all_columns()
-        return Source(name, found, layout_of(name, found, columns), table)
+        layout = layout_of(name, found, columns)
+        if not layout.label_list and not set(columns.labels or LABELS) <= set(layout.labels):
+            with_keys = with_keys_as_columns(table)
+            if with_keys is not table:
+                table, found = with_keys, with_keys.all_columns()
+                layout = layout_of(name, found, columns)
+        _refuse_slips(table, found, layout, columns)
+        return Source(name, found, layout, table)
     corpus = built_in(name)
     wanted = columns.labels or corpus.labels
     layout = Layout(
         text="text",
         id="id",
         labels={label: label for label in wanted if label in corpus.labels},
-        groups=tuple(group for group in columns.groups if group in corpus.group_names),
+        groups={group: group for group in columns.groups if group in corpus.group_names},
     )
     return Source(name, ("id", "text", *corpus.labels, *corpus.group_names), layout, corpus)
+
+
+def _refuse_slips(table: Table, found: Sequence[str], layout: Layout, columns: Columns) -> None:
+    """Raise a UserError for a label or group that is missing where a column of targets has nearly its name.
+
+    Without it, a label whose header is misspelt would be left out of training, or unknown in evaluation. A column that
+    begins with anything else than targets is another thing: ``thread`` is no slip for ``threat``.
+    """
+    for wanted, near in slips_in(found, layout, columns).items():
+        try:
+            TargetCells(not_scored=True).convert(table.name, next(table.chunks((near,))), near)
+        except UserError:
+            continue
+        raise slip(table.name, wanted, near, found)
 
 
 def _recognised(sources: Sequence[Source]) -> tuple[str, ...]:
@@ -148,7 +201,7 @@ def _pair(
 
 def _useless(source: Source, columns: Columns) -> UserError:
     """Return the error for a source that has no text or no label, and nothing to go with it."""
-    has = ", ".join(source.found)
+    has = listed(source.found)
     if not source.has_text and source.has_labels and not columns.text:
         return UserError(
             f"{source.name}: labels without comments; the file has: {has}",

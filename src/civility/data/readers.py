@@ -12,9 +12,10 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.cells import TextCells, ids_of
+from civility.data.cells import TextCells, as_text, ids_of
 from civility.data.dataset import Dataset
-from civility.data.dialects import Columns, find_id, find_text, no_text
+from civility.data.dialects import LABELS, Columns, find_id, find_text, no_text, note_on_ids
+from civility.data.headers import Headers, cleaned, listed
 from civility.data.parts import Part, count, read_joined, read_part
 from civility.data.plan import Plan, plan
 from civility.data.sources import built_in, expand, is_built_in
@@ -82,13 +83,15 @@ class CommentChunk:
     ids : as in the source; where it has none, the number of the row, from 1
     texts : empty where the text is missing or only white space
     num_blank : how many are empty
-    id_column : the name of the column of ids in the source; ``id`` if it has none
+    id_column : the name of the column of ids in the source; empty if it has none
+    note : what a person should know of the source; empty if there is nothing
     """
 
     ids: list[str]
     texts: list[str]
     num_blank: int
-    id_column: str = "id"
+    id_column: str = ""
+    note: str = ""
 
 
 def read_dataset(
@@ -128,7 +131,7 @@ def read_dataset(
         row=np.array([row for part in ordered for row in part.rows], dtype=np.int64),
     )
     mended = tuple((what, index, row) for index, part in placed for what, row in part.mended)
-    return Reading(dataset, names, (*notes, *_notes_on(dataset)), origin, mended)
+    return Reading(dataset, names, (*notes, *_notes_on_columns(todo), *_notes_on(dataset)), origin, mended)
 
 
 def _assemble(parts: Sequence[Part], todo: Plan) -> Dataset:
@@ -140,6 +143,20 @@ def _assemble(parts: Sequence[Part], todo: Plan) -> Dataset:
         groups=np.concatenate([block for part in parts for block in part.groups]),
         group_names=todo.groups,
     )
+
+
+def _notes_on_columns(todo: Plan) -> Iterator[str]:
+    without = [source for source in todo.whole if _lacks_ids(source.found, source.layout.id)]
+    if without:
+        yield note_on_ids([source.name for source in without], without[0].found)
+    lacks = [label for label in LABELS if label not in todo.labels]
+    if not todo.columns.labels and 0 < len(lacks) < len(LABELS) / 2:
+        yield f"no column for {', '.join(lacks)}: the labels are {', '.join(todo.labels)}"
+
+
+def _lacks_ids(found: Sequence[str], id_column: str) -> bool:
+    """Return whether columns that could hold ids hold none: lines of text alone are not expected to."""
+    return not id_column and len(found) > 1
 
 
 def _notes_on(dataset: Dataset) -> Iterator[str]:
@@ -157,10 +174,11 @@ def columns_present(file: str, columns: Columns) -> Columns:
     For names that come from somewhere else than the user, as from the recipe of an earlier run.
     """
     if is_built_in(file):
-        return replace(columns, text="", id="", label_list="")
-    found = open_table(expand([file])[0]).columns
-    text, id, label_list = (name if name in found else "" for name in (columns.text, columns.id, columns.label_list))
-    return replace(columns, text=text, id=id, label_list=label_list)
+        return replace(columns, text="", id="", label_list="", multi_hot=())
+    found = open_table(expand([file])[0]).all_columns()
+    headers = Headers(file, found)
+    text, id, label_list = (headers.find(name) for name in (columns.text, columns.id, columns.label_list))
+    return replace(columns, text=text, id=id, label_list=label_list, multi_hot=columns.multi_hot if label_list else ())
 
 
 def begins_with_mark(file: str) -> bool:
@@ -176,7 +194,8 @@ def count_cells(file: str, column: str) -> dict[str, int] | None:
     if is_built_in(file):
         return None
     table = open_table(file)
-    if column not in table.columns:
+    column = Headers(file, table.all_columns()).find(column)
+    if not column:
         return None
     counts = Counter(str(cell) for chunk in table.chunks([column]) for cell in chunk.columns[column] if cell)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
@@ -202,11 +221,11 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
             continue
         table = open_table(files[index])
         names.update(found := table.all_columns())
-        if column in found:
-            chunks = table.chunks([column])
-            cells_of[index] = [_as_text(cell) for chunk in chunks for cell in chunk.columns[column]]
+        if own := Headers(files[index], found).find(column):
+            chunks = table.chunks([own])
+            cells_of[index] = [_group_name(cell) for chunk in chunks for cell in chunk.columns[own]]
     if origin is None or not cells_of:
-        where = f"the files have: {', '.join(sorted(names))}" if names else "give the file with --data"
+        where = f"the files have: {listed(sorted(names))}" if names else "give the file with --data"
         raise UserError(f"no column '{column}' to slice by{did_you_mean(column, names)}", where)
     return tuple(
         cells_of[file][row - 1] if file in cells_of else ""
@@ -214,9 +233,12 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
     )
 
 
-def _as_text(cell: object) -> str:
-    """Return a cell as text; empty for null, and for NaN, which is a null of Parquet's floats."""
-    return "" if cell is None or cell != cell else str(cell)
+def _group_name(cell: object) -> str:
+    """Return a cell as the name of the group that its row belongs to; empty for null."""
+    try:
+        return as_text(cell)
+    except ValueError:
+        return str(cell)
 
 
 def stream_comments(source: str | Path | IO[bytes], text: str = "", id: str = "") -> Iterator[CommentChunk]:
@@ -238,23 +260,27 @@ def stream_comments(source: str | Path | IO[bytes], text: str = "", id: str = ""
         table = open_table(source)
     else:
         table = open_stdin(source, text or "comment_text")
-    text_column = find_text(table.name, table.columns, text)
+    # Keys that only later rows of JSON lines have are columns too: otherwise their ids would be lost.
+    found = table.all_columns()
+    text_column = find_text(table.name, found, text)
     if not text_column:
-        raise no_text(table.name, text, table.columns)
-    return _stream_table(table, text_column, find_id(table.name, table.columns, id))
+        raise no_text(table.name, text, found)
+    id_column = find_id(table.name, found, id)
+    note = note_on_ids([table.name], found) if _lacks_ids(found, id_column) else ""
+    return _stream_table(table, text_column, id_column, note)
 
 
-def _stream_table(table: Table, text_column: str, id_column: str) -> Iterator[CommentChunk]:
+def _stream_table(table: Table, text_column: str, id_column: str, note: str) -> Iterator[CommentChunk]:
     wanted = tuple(dict.fromkeys(column for column in (text_column, id_column) if column))
     for chunk in table.chunks(wanted):
         cells = TextCells()
         texts = cells.convert(table.name, chunk, text_column)
         num_blank = cells.num_missing + cells.num_white
-        yield CommentChunk(ids_of(chunk, id_column), texts, num_blank, id_column or "id")
+        yield CommentChunk(ids_of(table.name, chunk, id_column), texts, num_blank, cleaned(id_column), note)
 
 
 def _stream_corpus(corpus: Dataset) -> Iterator[CommentChunk]:
     for start in range(0, len(corpus), CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
         texts = ["" if text.isspace() else text for text in corpus.texts[rows]]
-        yield CommentChunk(list(corpus.ids[rows]), texts, texts.count(""))
+        yield CommentChunk(list(corpus.ids[rows]), texts, texts.count(""), "id")

@@ -1,6 +1,6 @@
 """Names in cells: of a group, a function, a case. Knows what a cell may hold; knows nothing of files."""
 
-from civility.data.cells import show
+from civility.data.cells import as_text, is_missing, show
 from civility.data.tables import Chunk
 from civility.errors import UserError
 
@@ -15,8 +15,9 @@ def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
     UserError : the cell holds a list, an object or a broken number
     """
     cell = chunk.columns[column][row]
-    if cell is None:
+    if is_missing(cell):
         return ""
-    if not isinstance(cell, str | int):
+    if not (isinstance(cell, str | int) or (isinstance(cell, float) and cell.is_integer())):
         raise UserError(f"{table}, {chunk.place(row)}: {column} = {show(cell)}: expected a name", "write it as text")
-    return str(cell).strip().encode(errors="replace").decode()
+    name = cell if isinstance(cell, str) else as_text(cell)
+    return name.strip().encode(errors="replace").decode()

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.data.cells import TextCells
+from civility.data.dialects import slip
+from civility.data.headers import Headers, listed
 from civility.data.tables import Chunk, Table, open_table
 from civility.errors import UserError, did_you_mean
 from civility.probes.names import name_in
@@ -145,16 +147,20 @@ def read_suite(file: str | Path, label: str = "") -> Suite:
 
 
 def _format_of(table: Table) -> _Format:
-    columns = set(table.columns)
-    if {"functionality", "test_case", "label_gold"} <= columns:
-        id = next((column for column in ("case_id", "mhc_case_id") if column in columns), "")
-        group = "target_ident" if "target_ident" in columns else ""
-        return _Format("functionality", "test_case", "label_gold", _HATECHECK, id, "", group)
-    if {"function", "text", "expected"} <= columns:
-        optional = {column: column if column in columns else "" for column in ("id", "label", "group")}
-        return _Format("function", "text", "expected", _EXPECTED, **optional)
+    headers = Headers(table.name, table.all_columns())
+    function, text, expected = map(headers.find, ("functionality", "test_case", "label_gold"))
+    if function and text and expected:
+        id = headers.find("case_id") or headers.find("mhc_case_id")
+        return _Format(function, text, expected, _HATECHECK, id, "", headers.find("target_ident"))
+    function, text, expected = map(headers.find, ("function", "text", "expected"))
+    if function and text and expected:
+        optional = {column: headers.find(column) for column in ("id", "label", "group")}
+        for column, there in optional.items():
+            if not there and (near := headers.near(column)):
+                raise slip(table.name, column, near, headers.names)
+        return _Format(function, text, expected, _EXPECTED, **optional)
     raise UserError(
-        f"{table.name}: no suite; its columns: {', '.join(table.columns)}; expected function, text, expected, "
+        f"{table.name}: not a suite; its columns: {listed(headers.names)}; expected function, text, expected, "
         "or HateCheck's functionality, test_case, label_gold",
         "name the columns so; docs/suites.md says what stands in them",
     )

@@ -7,7 +7,7 @@ do not say which group a sentence is about, so its term is looked up in a list. 
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from civility.data.cells import TargetCells, TextCells, show
 from civility.data.dataset import Float32Array
+from civility.data.headers import Headers, listed
 from civility.data.starter_material.tables import phrases
 from civility.data.tables import Chunk, Table, open_table
 from civility.errors import UserError, did_you_mean
@@ -111,13 +112,16 @@ def read_templates(file: str | Path) -> Templates:
     UserError : the file is of none of the kinds, a cell holds nonsense, or no group is found
     """
     table = open_table(file)
+    headers = Headers(table.name, table.all_columns())
+    text, target, group = map(headers.find, OWN_COLUMNS)
+    if text and target and group:
+        return _read_own(table, text, target, group)
     for kind in _PUBLISHED:
-        if {kind.text, kind.label} <= set(table.columns):
-            return _read_published(table, kind)
-    if set(OWN_COLUMNS) <= set(table.columns):
-        return _read_own(table)
+        text, label = headers.find(kind.text), headers.find(kind.label)
+        if text and label:
+            return _read_published(table, replace(kind, text=text, label=label))
     raise UserError(
-        f"{table.name}: no file of identity templates; its columns: {', '.join(table.columns)}; expected "
+        f"{table.name}: not a file of identity templates; its columns: {listed(headers.names)}; expected "
         f"{', '.join(OWN_COLUMNS)}, or those of a published file: Text, Label or phrase, toxicity",
         "name the columns so; docs/suites.md says what stands in them",
     )
@@ -133,15 +137,15 @@ def _read_published(table: Table, kind: _Published) -> Templates:
     return _templates(table.name, texts, np.array(targets, dtype=np.float32), mentions)
 
 
-def _read_own(table: Table) -> Templates:
+def _read_own(table: Table, text: str, target: str, group: str) -> Templates:
     texts: list[str] = []
     mentions: list[tuple[str, ...]] = []
     blocks: list[Float32Array] = []
     targets = TargetCells()
-    for chunk in table.chunks(OWN_COLUMNS):
-        texts += _texts_of(table.name, chunk, "text")
-        blocks.append(targets.convert(table.name, chunk, "target"))
-        mentions += [_split_groups(name_in(table.name, chunk, row, "group")) for row in range(len(chunk))]
+    for chunk in table.chunks((text, target, group)):
+        texts += _texts_of(table.name, chunk, text)
+        blocks.append(targets.convert(table.name, chunk, target))
+        mentions += [_split_groups(name_in(table.name, chunk, row, group)) for row in range(len(chunk))]
     return _templates(table.name, texts, np.concatenate(blocks), mentions)
 
 

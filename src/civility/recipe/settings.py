@@ -56,6 +56,12 @@ class DataSettings(Section):
         default="", description="column that holds a list of labels; empty: a column a label"
     )
     label_separator: str = Field(default=",", min_length=1, description="between the labels of such a column")
+    none_word: str = Field(
+        default="none", description="in such a column: no label applies, like []; an empty cell is unknown"
+    )
+    multi_hot_labels: Names = Field(
+        default=(), description="the labels in the order of lists of numbers in such a column; empty: such are refused"
+    )
     groups: Names = Field(
         default=(), description="columns of identity groups that comments mention, for the report on bias"
     )
@@ -87,6 +93,8 @@ class DataSettings(Section):
             labels=self.labels,
             label_list=self.label_list_column,
             label_separator=self.label_separator,
+            none_word=self.none_word,
+            multi_hot=self.multi_hot_labels,
             groups=self.groups,
         )
 

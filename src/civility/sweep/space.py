@@ -26,7 +26,8 @@ _ONE_PROCESS = "trials that share a process share it"
 _FIXED = {
     **dict.fromkeys(("data.files", "data.validation", "data.labels", "data.groups"), _COMMENTS),
     **dict.fromkeys(("data.text_column", "data.id_column", "data.label_list_column"), _COMMENTS),
-    **dict.fromkeys(("data.label_separator", "data.split_seed", "data.folds", "data.fold"), _COMMENTS),
+    **dict.fromkeys(("data.label_separator", "data.none_word", "data.multi_hot_labels"), _COMMENTS),
+    **dict.fromkeys(("data.split_seed", "data.folds", "data.fold"), _COMMENTS),
     "training.metric": "all trials are scored by the same metric",
     **dict.fromkeys(("training.device", "training.deterministic", "training.threads"), _ONE_PROCESS),
 }

@@ -71,8 +71,10 @@ def run(options: Namespace, command: list[str]) -> None:
             columns=Columns(text=options.text_column, id=options.id_column),
             on_scored=bar.advance,
         )
+    notes = list(done.notes)
     if done.num_blank:
         blank = "comment is" if done.num_blank == 1 else "comments are"
-        print_notes(console, [f"{done.num_blank:,} {blank} blank: scored as an empty text"])
+        notes.append(f"{done.num_blank:,} {blank} blank: scored as an empty text")
+    print_notes(console, notes)
     if options.out != "-":
         console.print(f"{done.num_comments:,} comments scored → {options.out}")
