@@ -1,6 +1,6 @@
 # make setup   a virtual environment with everything in it       make check   lint, types, layers, wheel
 # make train   set up, then train the starter                    make test    set up, then run the tests
-# make soak    kill a small run 200 times and go on with it      (make test: 25 times)
+# make soak    kill a small run 200 times and resume it, train every architecture      (make test: 25 times, a dozen)
 # make bench   the quick benchmarks                              make clean   remove what was made here
 
 PYTHON ?= python3
@@ -31,10 +31,11 @@ check: setup .venv/wheel-checked
 
 # Two at a time: torch takes a gigabyte a worker, and the tests of several processes start more.
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 -m "not architectures"
 
 soak: setup
 	CIVILITY_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_killed.py
+	$(BIN)/python -m pytest -m architectures tests/e2e/test_architectures.py
 
 train: setup
 	$(BIN)/civility train starter

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
+from ..architectures import build_tiny
 from ..conftest import build_tiny_bert
 from .conftest import Run, quick
 
@@ -36,7 +37,7 @@ def test_check_prints_every_line_and_writes_nothing(
     names = (
         "memory, disk, precision, versions, label order, label counts, measurable labels, unknown targets, "
         "equal texts, contradicting labels, head, parameter type, problem type, model labels, vocabulary, "
-        "special tokens, unknown tokens, truncation, padding, schedule, loss weights"
+        "special tokens, unknown tokens, trial step, padded scores, truncation, padding, schedule, loss weights"
     ).split(", ")
     lines = done.out.splitlines()
     for name in names:
@@ -62,7 +63,7 @@ def test_fit_tells_what_it_chose_in_the_place_of_an_estimate(
 
 def test_a_run_shows_what_did_not_pass_and_keeps_it_all(civility: Run, trained: Path, tmp_path: Path) -> None:
     checks = json.loads((trained / "environment.json").read_text(encoding="utf-8"))["checks"]
-    assert len(checks) == 21
+    assert len(checks) == 23
     assert {check["state"] for check in checks} == {"passed", "warned"}
     assert all(bool(check["remedy"]) == (check["state"] == "warned") for check in checks)
 
@@ -131,16 +132,36 @@ def test_a_failed_check_ends_every_process(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_precision_that_overflows_is_found_before_the_run(civility: Run, tmp_path: Path) -> None:
+    model, out = build_tiny("deberta", tmp_path / "model"), tmp_path / "run"
+    arguments = ("train", "starter", *HELD_OUT, "--model", model, "--out", out, *quick())
+    for more in (("--check",), ()):
+        done = civility(*arguments, *more, "--set", "training.precision=bf16")
+        assert done.code == 2
+        assert "trial step: in bf16, for 4 comments of up to 24 tokens: " in one_line(done.err)
+        assert "--set training.precision=fp32: with it the step is finite" in one_line(done.err)
+        assert "failed  trial step" in done.out
+    done = civility(*arguments, "--check")
+    assert done.code == 0, done.err
+    assert "passed trial step loss and gradients are finite in fp32" in one_line(done.out)
+    assert not out.exists()
+
+
 def test_a_breakdown_names_the_step_and_the_comments(
     civility: Run, tiny_bert: Path, write_comments: Callable[..., Path], tmp_path: Path
 ) -> None:
     from transformers import AutoTokenizer
 
     data, model = write_comments(80), tmp_path / "model"
+    # The word is in comments that the trial before a run does not take: neither the longest, median nor shortest.
+    with data.open("a", encoding="utf-8") as file:
+        file.writelines(f"f{i},{'you film ' * 3},0,0,0,0,0,0\n" for i in range(3))
+        file.writelines(f"l{i},{'the of ' * 12},0,0,0,0,0,0\n" for i in range(4))
     shutil.copytree(tiny_bert, model)
     weights = load_file(model / "model.safetensors")
-    word = AutoTokenizer.from_pretrained(model).convert_tokens_to_ids("film")
-    weights["embeddings.word_embeddings.weight"][word] = float("nan")
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    word = tokenizer.convert_tokens_to_ids("film")
+    weights["embeddings.word_embeddings.weight"][word] = 3e38  # finite, and its variance overflows
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
     lines = data.read_text(encoding="utf-8").splitlines()
     culprits = {line.split(",")[0] for line in lines if "film" in line.split(",")[1].split()}

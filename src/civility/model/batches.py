@@ -33,11 +33,13 @@ class Batch:
         """Return the same batch on a device."""
         return Batch(self.ids.to(device, non_blocking=True), self.lengths, self.pad_id)
 
-    def padded(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return input ids and attention mask, int64 (B, T), padded on the right to the longest of the texts."""
+    def padded(self, *, left: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return input ids and attention mask, int64 (B, T), padded to the longest text on the right, or ``left``."""
         device = self.ids.device
         lengths = torch.tensor(self.lengths, device=device)
         in_text = torch.arange(max(self.lengths), device=device) < lengths[:, None]
+        if left:
+            in_text = in_text.flip(1)
         ids = torch.full(in_text.shape, self.pad_id, dtype=torch.int64, device=device)
         return ids.masked_scatter_(in_text, self.ids), in_text.long()
 

@@ -38,6 +38,9 @@ _UNKNOWN = "\U0010fffd"
 """A character that no text has: of private use, and the last but two."""
 
 _FEW_TOKENS = 16
+_USUAL_SPREAD = 0.02
+"""Standard deviation of a new head where the configuration names none, as T5's."""
+
 _SPACE = "\u2581"
 """With it sentencepiece marks the beginning of a word."""
 
@@ -367,11 +370,12 @@ def _draw_head(model: Any, seed: int) -> None:
     Also where the checkpoint brought a head: one of other labels and the same size fits without an error.
     """
     generator = torch.Generator().manual_seed(seed)
-    prefix = f"{model.base_model_prefix}."
+    prefix, config = f"{model.base_model_prefix}.", model.config.get_text_config()
+    spread: float = getattr(config, "initializer_range", getattr(config, "init_std", _USUAL_SPREAD))
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear) and not name.startswith(prefix):
             with torch.no_grad():
-                module.weight.normal_(0.0, model.config.initializer_range, generator=generator)
+                module.weight.normal_(0.0, spread, generator=generator)
                 if module.bias is not None:
                     module.bias.zero_()
 

@@ -23,6 +23,10 @@ _SMALL = 1e-3
 """Share of the whole gradient's norm below which a parameter's own is rounding: that of BERT's key biases is zero."""
 
 
+_READS_THE_LAST_TOKEN = ("xlnet",)
+"""Whose head reads the last token of the batch, which has to be one of the text."""
+
+
 class Forward(Protocol):
     """Callable: a batch to its logits, (B, L), with gradients where they are enabled."""
 
@@ -61,7 +65,7 @@ class EagerForward:
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Return the logits of a batch, (B, L)."""
-        ids, mask = batch.padded()
+        ids, mask = batch.padded(left=self._model.config.model_type in _READS_THE_LAST_TOKEN)
         logits: torch.Tensor = self._model(input_ids=ids, attention_mask=mask).logits
         return logits
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import torch
 
+from civility.errors import UserError
+from civility.plain_text import shortened
+
 _BYTES = 4
 """Of a float32, in which weights are kept. Autocast saves less than it promises: an upper bound for all precisions."""
 
@@ -47,14 +50,28 @@ class ModelSize:
 
     @classmethod
     def of(cls, config: Any, num_labels: int) -> "ModelSize":
-        """Return the size of the classifier that a configuration of transformers describes."""
+        """Return the size of the classifier that a configuration of transformers describes.
+
+        Raises
+        ------
+        UserError : transformers cannot build it, or it does not look its tokens up in a table as encoders do
+        """
         from transformers import AutoModelForSequenceClassification
 
         config = copy.deepcopy(config)
         config.num_labels = num_labels
-        with torch.device("meta"):  # shapes only: nothing is allocated
-            model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-        embedding = model.get_input_embeddings().weight
+        try:
+            with torch.device("meta"):  # shapes only: nothing is allocated
+                model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+            embedding = model.get_input_embeddings().weight
+        except Exception as error:  # transformers' models raise what they meet
+            raise UserError(
+                f"a {config.model_type} model cannot be trained here: {type(error).__name__}: "
+                f"{shortened(str(error), 200)}",
+                "choose an encoder whose tokens are looked up in a table, as BERT, RoBERTa or DeBERTa",
+            ) from error
+        config = config.get_text_config()
+        heads = getattr(config, "num_attention_heads", None) or 1  # FNet has none
         span = int(getattr(config, "position_buckets", 0) or 0)
         if span < 1:
             span = int(getattr(config, "max_relative_positions", 0) or 0)
@@ -67,7 +84,7 @@ class ModelSize:
             hidden=config.hidden_size,
             intermediate=getattr(config, "intermediate_size", 4 * config.hidden_size),
             layers=config.num_hidden_layers,
-            heads=config.num_attention_heads,
+            heads=heads,
             num_distances=2 * span if getattr(config, "relative_attention", False) else 0,
         )
 

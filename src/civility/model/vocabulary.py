@@ -86,10 +86,16 @@ class EmbeddingInUse(nn.Module):
         self._decay = float(state)
 
 
+def num_rows(model: Any) -> int:
+    """Return the rows of a model's token embedding, those out of use counted in."""
+    embedding = model.get_input_embeddings()
+    return embedding.num_embeddings if isinstance(embedding, EmbeddingInUse) else len(embedding.weight)
+
+
 def num_parameters(model: Any) -> int:
     """Return how many parameters a model has, the rows out of use counted in."""
     embedding = model.get_input_embeddings()
-    missing = int(embedding.num_embeddings * embedding.weight.shape[1] - embedding.weight.numel())
+    missing = int(num_rows(model) * embedding.weight.shape[1] - embedding.weight.numel())
     return sum(int(parameter.numel()) for parameter in model.parameters()) + missing
 
 

@@ -13,6 +13,7 @@ from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.prepare import PreparedData
 from civility.model.encoder import Encoder, public_name, settings_of
 from civility.model.tokens import Tokens
+from civility.model.vocabulary import num_rows
 from civility.recipe import Recipe
 from civility.recipe.settings import TrainingSettings
 from civility.report.card import CardFacts
@@ -118,7 +119,7 @@ def planned(
         added=data.added,
         model=recipe.model.name,
         num_parameters=encoder.num_parameters,
-        num_embeddings=encoder.model.get_input_embeddings().num_embeddings,
+        num_embeddings=num_rows(encoder.model),
         speed=speed,
         head_is_new=encoder.head_is_new,
         share_truncated=tokens.num_truncated / len(tokens),

@@ -175,9 +175,7 @@ def check_and_load(
     found = checks_before_loading(recipe, data, run.path, size, config, precision, accelerator.num_processes)
     found += checks_of_the_tokens(tokens.tokenizer, tokens.training, size.vocabulary)
     checks = agreed(found)
-    if any(check.state == "failed" for check in checks):
-        tell(RunChecked(tuple(checks), in_full=True))
-    refuse_failed(checks)
+    refuse_at_once(checks, tell)
     encoder = load_encoder(name, data.training.labels, revision=revision, seed=recipe.seed, tokenizer=tokens.tokenizer)
     for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
         if length > encoder.longest_text:
@@ -186,6 +184,13 @@ def check_and_load(
                 f"--set {setting}.max_length={encoder.longest_text}",
             )
     return encoder, checks
+
+
+def refuse_at_once(checks: Sequence[Check], tell: Listener) -> None:
+    """Show all checks so far and raise a UserError if one failed; else return, and they are shown with the rest."""
+    if any(check.state == "failed" for check in checks):
+        tell(RunChecked(tuple(checks), in_full=True))
+    refuse_failed(checks)
 
 
 def build_trainer(

@@ -26,8 +26,15 @@ from civility.report.card import model_card
 from civility.report.pages import write_report
 from civility.run import Begin, RunDirectory
 from civility.train import account
-from civility.train.assembly import build_trainer, check_and_load, plan_of, start_devices, tokenise_comments
-from civility.train.doctor import Check, agreed, checks_of_the_run
+from civility.train.assembly import (
+    build_trainer,
+    check_and_load,
+    plan_of,
+    refuse_at_once,
+    start_devices,
+    tokenise_comments,
+)
+from civility.train.doctor import Check, agreed, checks_by_trying, checks_of_the_run
 from civility.train.doctor.not_finite import explain_not_finite
 from civility.train.facts import Listener, RunPlanned, RunResumed, Speed, ValidationScored, ValidationStarted
 from civility.train.fitting import fit_to_memory
@@ -99,6 +106,8 @@ class Session:
         tokens = tokenise_comments(recipe, data, accelerator)
         encoder, checks = check_and_load(recipe, data, run, tokens, accelerator, precision, tell)
         trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, former.global_size)
+        checks += agreed(checks_by_trying(tokens.tokenizer, trainer))
+        refuse_at_once(checks, tell)
         fitted = "shared as before: a run that is gone on with is not fitted again" if asked_to_fit else ""
         if recipe.training.fit:
             give_back_memory()  # of the self-test: it counts as used

@@ -266,10 +266,11 @@ class Trainer:
             num_tokens += int((offsets[part + 1] - offsets[part]).sum())
         return _Sums(loss, num_tokens, num_padded)
 
-    def try_out(self, rows: Rows) -> None:
-        """Run a micro-batch forwards and backwards as a step does, and no step: for measuring what it takes."""
+    def try_out(self, rows: Rows) -> float:
+        """Run a micro-batch forwards and backwards as a step does, and no step; return its summed loss."""
         loss, _ = self._forward(rows, counts=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
 
     def _forward(self, rows: Rows, counts: bool) -> tuple[torch.Tensor, int]:
         """Return the summed loss of the rows, and the tokens that were computed.

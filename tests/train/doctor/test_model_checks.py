@@ -118,6 +118,25 @@ def test_ids_beyond_the_embedding_fail(encoder: Encoder) -> None:
     assert check_vocabulary(encoder.tokenizer, 3 * num_ids).state == "warned"
 
 
+def test_a_token_that_was_added_to_the_tokenizer_alone_is_named(tiny_bert: Path) -> None:
+    tokenizer = load_tokenizer(str(tiny_bert))
+    num_rows = len(tokenizer)
+    tokenizer.add_special_tokens({"pad_token": "<padding>"})
+    check = check_vocabulary(tokenizer, num_rows)
+    assert check.state == "failed"
+    assert check.found.endswith(": the model has no embedding for the added tokens <padding>")
+    assert "pad_token" in check.remedy
+
+
+def test_a_word_that_the_tokenizer_does_not_know_is_no_trouble() -> None:
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE({"[PAD]": 0, "ж": 1}, []))
+    check = check_special_tokens(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]"))
+    assert (check.state, check.found) == ("passed", "the tokenizer has no marks for the ends of a text")
+
+
 def test_a_tokenizer_that_sets_no_marks_warns(tiny_bert: Path, tiny_deberta: Path, tmp_path: Path) -> None:
     for folder in (tiny_bert, tiny_deberta):
         check = check_special_tokens(load_tokenizer(str(folder)))

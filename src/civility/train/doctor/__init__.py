@@ -17,7 +17,7 @@ from civility.model.encoder import Encoder, label_names
 from civility.model.forward import EagerForward
 from civility.model.packed import FAMILIES
 from civility.model.size import ModelSize
-from civility.model.tokens import Tokens
+from civility.model.tokens import Tokens, tokenise
 from civility.recipe import Recipe
 from civility.train.doctor.check import Check, State, refuse_failed
 from civility.train.doctor.data_checks import (
@@ -48,17 +48,20 @@ from civility.train.doctor.plan_checks import (
     check_truncation,
 )
 from civility.train.doctor.regularization_checks import check_regularization
+from civility.train.doctor.trial_checks import check_padded_scores, check_trial
 from civility.train.regularization import costs_of
 from civility.training.devices import MixedPrecision, has_fast_bf16, processes_here
 from civility.training.environment import library_versions
 from civility.training.hardware import device_memory, free_disk
 from civility.training.loop import Trainer
+from civility.training.trial import try_padding, try_step
 
 __all__ = [
     "Check",
     "State",
     "agreed",
     "checks_before_loading",
+    "checks_by_trying",
     "checks_of_the_comments",
     "checks_of_the_run",
     "checks_of_the_tokens",
@@ -142,6 +145,15 @@ def checks_of_the_tokens(tokenizer: Any, tokens: Tokens, num_rows: int) -> list[
         check_special_tokens(tokenizer),
         check_unknown_tokens(tokens, tokenizer.unk_token_id),
     ]
+
+
+def checks_by_trying(tokenizer: Any, trainer: Trainer) -> list[Check]:
+    """Return what one step and two short texts tell, as soon as the model is on its device; nothing is changed."""
+    step = check_trial(try_step(trainer), trainer.precision.name)
+    if step.state == "failed":
+        return [step]
+    padding = try_padding(trainer, tokenise(tokenizer, [""], int(trainer.data.tokens.lengths.max())))
+    return [step, check_padded_scores(padding, trainer.model.config.model_type)]
 
 
 def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Trainer) -> list[Check]:

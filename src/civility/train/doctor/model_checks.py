@@ -8,7 +8,7 @@ import torch
 
 from civility.model.encoder import PROBLEM_TYPE
 from civility.model.tokens import Tokens
-from civility.train.doctor.check import Check, judge
+from civility.train.doctor.check import Check, judge, shortened
 
 _ANY_WORD = "a"
 _LEAST_ROWS_IN_USE = 0.5
@@ -88,10 +88,21 @@ def check_vocabulary(tokenizer: Any, num_rows: int) -> Check:
     tokenizer : of the model
     num_rows : of the token embedding
     """
-    num_ids = max(tokenizer.get_vocab().values()) + 1
+    ids = tokenizer.get_vocab()
+    num_ids = max(ids.values()) + 1
+    found = f"{num_ids:,} token ids, {num_rows:,} embedding rows"
+    beyond = [token for token, number in ids.items() if number >= num_rows]
+    if beyond and set(beyond) <= set(tokenizer.added_tokens_encoder):
+        return judge(
+            "vocabulary",
+            f"{found}: the model has no embedding for the added tokens {shortened(beyond)}",
+            fails=True,
+            remedy='set "pad_token" and the like in tokenizer_config.json to tokens that the model has, or resize its '
+            "embedding (transformers: resize_token_embeddings)",
+        )
     return judge(
         "vocabulary",
-        f"{num_ids:,} token ids, {num_rows:,} embedding rows",
+        found,
         fails=num_ids > num_rows,
         warns=num_ids < _LEAST_ROWS_IN_USE * num_rows,
         remedy="this looks like the tokenizer of another model: get model and tokenizer from one place",
@@ -104,7 +115,7 @@ def check_special_tokens(tokenizer: Any) -> Check:
     The head reads the first token. In early releases of transformers 5 the tokenizer of mDeBERTa set none, without
     a word (huggingface/transformers#44568).
     """
-    ids = tokenizer(_ANY_WORD)["input_ids"]
+    ids = tokenizer(_ANY_WORD)["input_ids"] or [None]  # a word that it does not know, and no marks
     wanted = {"first": (tokenizer.cls_token_id, 0), "last": (tokenizer.sep_token_id, -1)}
     missing = [where for where, (mark, place) in wanted.items() if mark is not None and ids[place] != mark]
     marks = [mark for mark in (tokenizer.cls_token, tokenizer.sep_token) if mark is not None]
