@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from civility.model.beginning import beginning, num_tried_first, reads_left_to_right
+
 _TEXTS_AT_ONCE = 1_000
 _CHARACTERS_COUNTED = 200_000
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -76,7 +78,8 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
     Parameters
     ----------
     tokenizer : a fast tokenizer of transformers
-    texts : (N,); lone surrogates, which no tokenizer can encode, become U+FFFD
+    texts : (N,); lone surrogates, which no tokenizer can encode, become U+FFFD. Of a long text only as much is read as
+        its tokens depend on, see `civility.model.beginning`
     max_length : tokens, at least 3
     """
     # Arrays of the standard library, since they grow in place: two million texts are never there twice.
@@ -128,10 +131,13 @@ def backend_for(tokenizer: Any, max_length: int | None) -> Any:
 def _encoded(tokenizer: Any, texts: Sequence[str], max_length: int | None) -> Iterator[list[Any]]:
     """Yield the encodings of the texts, a thousand at a time, since each takes a hundred times its ids' memory."""
     backend = backend_for(tokenizer, max_length)
+    long = num_tried_first(max_length) if max_length is not None and reads_left_to_right(backend) else None
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         # `isascii` looks at a flag of the string: most texts need not be searched.
         part = [
             text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
             for text in texts[start : start + _TEXTS_AT_ONCE]
         ]
+        if long is not None:
+            part = [text if len(text) <= long else beginning(backend, text, long) for text in part]
         yield backend.encode_batch_fast(part)  # fast: the characters that each token stands for are not kept
