@@ -392,7 +392,8 @@ def test_nothing_scrolls_sideways_on_a_phone(browser: Any, file: Path) -> None:
     opened = open_page(browser, file, viewport={"width": 390, "height": 844})
     opened.page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
     assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
-    assert opened.page.locator("#summary .scroll").first.evaluate("(box) => box.scrollWidth > box.clientWidth")
+    wide = opened.page.locator(".scroll:has(.heat.bias)").first
+    assert wide.evaluate("(box) => box.scrollWidth > box.clientWidth"), "the control: a wide table scrolls in its box"
     opened.page.context.close()
 
 
@@ -485,4 +486,40 @@ def test_plots_render_as_files(browser: Any, report: Report, tmp_path: Path) -> 
     line = opened.page.evaluate("getComputedStyle(document.querySelector('.main')).stroke")
     assert line == "rgb(0, 96, 156)"
     assert opened.troubles == []
+    opened.page.context.close()
+
+
+_OUTSIDE = """() => {
+    const width = screen.width, wider = (box) => box.scrollWidth > box.clientWidth + 1, outside = [];
+    for (const number of document.querySelectorAll(".num, .between, .stats dd, .digest, td, th")) {
+        const box = number.getBoundingClientRect();
+        if (!box.width || number.closest(".shapes, .hush, thead")) continue;
+        const scrolls = number.closest(".scroll");
+        const left = scrolls ? scrolls.scrollWidth - scrolls.clientWidth : 0;
+        if (box.right - left > width + 1) outside.push(number.textContent);
+        if (scrolls && left && getComputedStyle(scrolls).overflowX !== "auto") outside.push(number.textContent);
+    }
+    return {overflows: document.documentElement.scrollWidth > width, outside,
+            cut: [...document.querySelectorAll(".summary")].some((one) => wider(one.parentNode))};
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_every_figure_can_be_reached_on_a_screen_of_any_width(
+    browser: Any, tmp_path: Path, report: Report, width: int
+) -> None:
+    """A phone lays the page out wider than its screen if anything in it is, so the screen's width is the measure."""
+    digest = "sha256:" + "0123456789abcdef" * 4
+    report = report.model_copy(update={"name": "a_run_with_a_long_name_" * 3})
+    report = report.model_copy(update={"data": report.data.model_copy(update={"digest": digest})})
+    screen = {"width": width, "height": 800}
+    opened = open_page(browser, write(report, tmp_path), viewport=screen, screen=screen, is_mobile=width < 700)
+    assert opened.page.evaluate(_OUTSIDE) == {"overflows": False, "outside": [], "cut": False}
+    rows = opened.page.locator(".summary tbody tr")
+    shown = rows.first.inner_text()
+    numbers = next(iter(report.labels.values()))
+    for value in (numbers.precision, numbers.recall, numbers.f1, numbers.roc_auc, numbers.average_precision):
+        assert fixed(value.value) in shown
+    head = "getComputedStyle(document.querySelector('.summary td:last-child'), '::before').content"
+    assert ("Average precision" in opened.page.evaluate(head)) == (width < 1152)
     opened.page.context.close()

@@ -29,23 +29,38 @@ class Section:
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], style: str = "") -> str:
-    """Return a table in a box of its own that scrolls; ``caption``, heads and cells are HTML.
+    """Return a table in a box that scrolls sideways; ``caption``, heads and cells are HTML.
 
     A cell is the inside of a ``td``, or a whole element where it starts with ``<td`` or ``<th``. The first cell of a
-    row is its heading.
+    row is its heading. With the style ``stacked`` each row becomes a block of its own on a narrow screen, where each
+    cell shows its column's head.
     """
     written = []
+    is_stacked = "stacked" in style.split()
     for row in rows:
         first, *others = [_cell(cell) for cell in row]
         heading = first.replace("<td", '<th scope="row"', 1).removesuffix("</td>") + "</th>"
-        written.append(f"<tr>{heading}{''.join(others)}</tr>")
+        if is_stacked:
+            heading = heading.replace("<th", '<th role="rowheader"', 1)
+            others = [_with_head(cell, head) for cell, head in zip(others, heads[1:], strict=True)]
+        written.append(f"<tr{_role('row', is_stacked)}>{heading}{''.join(others)}</tr>")
     top = "".join(f'<th scope="col">{head}</th>' for head in heads)
     body = "\n".join(written)
     box = f'<div class="scroll" tabindex="0" role="group" aria-label="{_spoken(caption)}">'
     return (
-        f'{box}<table class="{style}"><caption>{caption}</caption><thead><tr>{top}</tr></thead>\n'
-        f"<tbody>{body}</tbody></table></div>"
+        f'{box}<table class="{style}"{_role("table", is_stacked)}><caption>{caption}</caption>'
+        f"<thead><tr>{top}</tr></thead>\n<tbody{_role('rowgroup', is_stacked)}>{body}</tbody></table></div>"
     )
+
+
+def _role(role: str, is_needed: bool) -> str:
+    """Return an attribute: a browser forgets that a table is one where its rows are laid out as blocks."""
+    return f' role="{role}"' if is_needed else ""
+
+
+def _with_head(cell: str, head: str) -> str:
+    """Return a ``td`` that knows the head of its column, which is shown in front of it on a narrow screen."""
+    return cell.replace("<td", f'<td role="cell" data-head="{_spoken(head)}"', 1)
 
 
 def _spoken(inside: str) -> str:

@@ -60,7 +60,7 @@ def summary(report: Report) -> Section:
         '<p class="what">Each label at the threshold that is in use. A dot is the number, the line through it the '
         f"interval in which it lies with {level} confidence; the rail goes from 0 to 1.</p>"
     )
-    body += table("What each label is worth", _HEADS, rows, "summary")
+    body += table("What each label is worth", _HEADS, rows, "summary stacked")
     return Section("summary", "Is it good enough?", body + _key(report) + _at_low_rates(report))
 
 
