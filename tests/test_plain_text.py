@@ -1,8 +1,10 @@
 """Words from outside cannot steer a terminal, a page or a spreadsheet."""
 
+import json
+
 import pytest
 
-from civility.plain_text import is_formula, one_line, printable, shortened
+from civility.plain_text import as_cell, as_json, is_formula, one_line, printable, shortened
 
 
 def test_control_characters_are_replaced() -> None:
@@ -26,3 +28,17 @@ def test_formulas_are_seen(cell: str) -> None:
 @pytest.mark.parametrize("cell", ["", "toxic", "1-1", "a=b"])
 def test_words_are_no_formulas(cell: str) -> None:
     assert not is_formula(cell)
+
+
+@pytest.mark.parametrize("text", ["=1", " +1", "-x", "@x", "\t=1", "\uff1d1"])
+def test_a_cell_that_looks_like_a_formula_gets_an_apostrophe(text: str) -> None:
+    assert as_cell(text) == f"'{text}"
+    assert as_cell(f"a{text}") == f"a{text}"
+
+
+def test_a_json_string_reads_back_and_holds_no_control_character() -> None:
+    text = '\x1b[2J\x9b\u202e é 😀 "quoted"\n\x00'
+    written = as_json(text)
+    assert json.loads(written) == text
+    assert printable(written) == written
+    assert "é 😀" in written

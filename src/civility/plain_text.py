@@ -3,14 +3,16 @@
 Everything that a person may see passes through here once, at the place where it is printed or written.
 """
 
+import json
 import re
 from collections.abc import Iterable
 
 # Controls (escape sequences begin with one), marks that turn the direction of a line, what cannot be encoded.
-_CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
-_HIDDEN = re.compile(f"[{_CONTROL}]")
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@")
+CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
+"""The inside of a character class: what is never shown or written as it is. Line breaks and tabs are not in it."""
+_HIDDEN = re.compile(f"[{CONTROL}]")
+# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); the last four are full-width.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def one_line(text: str) -> str:
@@ -46,3 +48,14 @@ def listed(names: Iterable[object], most: int = 12) -> str:
 def is_formula(cell: str) -> bool:
     """Whether a spreadsheet would take this cell for a formula."""
     return cell.lstrip().startswith(_FORMULA)
+
+
+def as_cell(text: str) -> str:
+    """Return the text for a spreadsheet: printable, an apostrophe before what it would take for a formula."""
+    shown = printable(text)
+    return f"'{shown}" if is_formula(shown) else shown
+
+
+def as_json(text: str) -> str:
+    """Return the text as a JSON string that reads back as the same; control characters are escaped."""
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))

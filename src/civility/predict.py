@@ -16,7 +16,7 @@ from civility.data.headers import folded
 from civility.data.readers import Columns, CommentChunk, columns_present, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
-from civility.plain_text import shortened
+from civility.plain_text import as_cell, printable, shortened
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 
@@ -37,11 +37,14 @@ class Form:
     decisions : whether a column ``LABEL:decision`` a label says what its thresholds make of the score, see `decided`
     keep_text : whether each comment stands in a column ``comment_text`` beside its scores: such a file can be
         pseudo-labels, ``data.pseudo_labels`` of a recipe
+    for_spreadsheet : CSV only: whether an apostrophe goes before ids and texts that a spreadsheet takes for formulas;
+        read again they are other ids and texts
     """
 
     file_format: str = ""
     decisions: bool = False
     keep_text: bool = False
+    for_spreadsheet: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ def predict(
     UserError : whatever the user can mend
     """
     file_format = score_format(out, form.file_format)
+    if form.for_spreadsheet and file_format != "csv":
+        raise UserError(f"--spreadsheet-safe with {file_format}: it is for CSV", "leave it out, or write CSV")
     if isinstance(source, str) and isinstance(out, str) and _is_same_file(Path(source), Path(out)):
         raise UserError(f"{out}: is the file of comments itself", "write the scores to another file")
     run = RunDirectory.find(Path(target))
@@ -96,7 +101,10 @@ def predict(
     id_column_out = _free((first.id_column, "id", "comment_id", "row"), taken)
     text_column = _free(TEXT_COLUMNS, {*taken, id_column_out}) if form.keep_text else ""
     writing = write_scores(
-        out, file_format, id_column_out, classifier.labels, decisions=form.decisions, text_column=text_column
+        *(out, file_format, id_column_out, classifier.labels),
+        decisions=form.decisions,
+        text_column=text_column,
+        for_spreadsheet=form.for_spreadsheet,
     )
     with writing as write:
         for chunk in _gathered(itertools.chain([first], chunks)):
@@ -109,7 +117,15 @@ def predict(
             write(chunk.ids, scores, words, chunk.texts if form.keep_text else ())
             num_comments += len(chunk.ids)
             num_blank += chunk.num_blank
-    return Prediction(num_comments, num_blank, (first.note,) if first.note else ())
+    renamed = _renamed((id_column_out, *classifier.labels)) if file_format == "csv" else ()
+    return Prediction(num_comments, num_blank, (*filter(None, [first.note]), *renamed))
+
+
+def _renamed(names: Iterable[str]) -> Iterator[str]:
+    """Yield a note for each name that the header of a CSV file has in another form."""
+    for name in names:
+        if as_cell(name) != name:
+            yield f"in CSV the column of {printable(name)} is named {as_cell(name)}"
 
 
 def _free(names: Iterable[str], taken: Iterable[str]) -> str:

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from civility.cli.compare_display import print_comparison
+from civility.cli.display import make_console
 from civility.cli.report_display import print_report
 from civility.cli.thresholds_display import print_thresholds
 from civility.compare.document import Comparison, Difference, Metric, Numbers, Row, RunFacts
@@ -151,3 +154,17 @@ def test_thresholds_say_what_was_chosen_here() -> None:
     written = " ".join(_all_displays("toxic")[1].split())
     assert optimism_of(("calibration", "thresholds")) in written
     assert optimism_of(()) == ""
+
+
+def test_what_is_printed_is_shown_as_it_is_and_steers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    console = make_console()
+    table = Table()
+    table.add_column("[red]head:heart:\x1b[2J")
+    table.add_row("[link=x]cell\x9b")
+    console.print("\x1b]0;title\x07[bold]:heart:")
+    console.print(table)
+    console.print(Text("\u202etext"), style="bold")
+    out = capsys.readouterr().out
+    assert not _STEERS.search(out)
+    for part in ("\ufffd]0;title[bold]:heart:", "[red]head:heart:\ufffd[2", "[link=x]cell\ufffd", "\ufffdtext"):
+        assert part in out

@@ -263,3 +263,32 @@ def test_texts_without_a_column_for_them_are_refused(text_column: str, texts: li
         pytest.raises(ValueError, match="texts for 2 rows"),
     ):
         write(["1", "2"], _scores(2), texts=texts)
+
+
+class _Terminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_ids_steer_nothing_and_elsewhere_they_are_as_they_were() -> None:
+    hostile, scores = "\x1b[2J\u202e", np.zeros((1, 1), np.float32)
+    for file, shown in ((_Terminal(), "\ufffd[2J\ufffd"), (io.BytesIO(), hostile)):
+        with write_scores(file, "csv", "id", ["toxic"]) as write:
+            write([hostile], scores)
+        assert file.getvalue().decode() == f"id,toxic\n{shown},0.0\n"
+    with (
+        pytest.raises(UserError, match="Parquet is not for a terminal"),
+        write_scores(_Terminal(), "parquet", "id", ["toxic"]),
+    ):
+        pass
+
+
+def test_labels_that_become_one_column_of_csv_are_refused() -> None:
+    labels = ["\x1ba", "\x07a"]
+    with (
+        pytest.raises(UserError, match="two columns have one name"),
+        write_scores(io.BytesIO(), "csv", "id", labels),
+    ):
+        pass
+    with write_scores(io.BytesIO(), "jsonl", "id", labels):
+        pass

@@ -10,6 +10,7 @@ import numpy as np
 from civility.audit.findings import Finding
 from civility.data.dataset import POSITIVE_FROM
 from civility.data.readers import Reading
+from civility.plain_text import as_cell
 
 COLUMNS = (
     "finding",
@@ -29,8 +30,6 @@ COLUMNS = (
     "other_text",
 )
 _LONGEST_EXCERPT = 500
-# What a spreadsheet would take for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 
 
@@ -51,7 +50,7 @@ def write_rows(file: IO[str], findings: Sequence[Finding], reading: Reading, hel
         for line in _lines(finding, reading):
             if "score" in line:
                 line["held_out"] = "unknown" if held_out is None else str(held_out).lower()
-            writer.writerow({name: _safe(value) for name, value in line.items()})
+            writer.writerow({name: as_cell(str(value)) for name, value in line.items()})
 
 
 def _lines(finding: Finding, reading: Reading) -> Iterator[dict[str, Any]]:
@@ -91,8 +90,3 @@ def excerpt(text: str) -> str:
     start = " ".join(text[: 4 * _LONGEST_EXCERPT].split())
     shown = start if len(start) <= _LONGEST_EXCERPT else f"{start[:_LONGEST_EXCERPT]} …"
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
-
-
-def _safe(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: an apostrophe goes before one that looks like it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

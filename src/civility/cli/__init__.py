@@ -79,7 +79,7 @@ def _tell_the_unexpected(error: Exception) -> int:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         say_error(UserError(f"the memory is too small: {first}", _MORE_MEMORY))
         return 2
-    traceback.print_exc()
+    say(traceback.format_exc().rstrip())
     say("this is a bug in civility: please report it with the lines above")
     return 1
 

@@ -33,7 +33,7 @@ def stages(console: Console) -> Iterator[Callable[[str], None]]:
             if stage == "scoring":
                 status.stop()
             else:
-                status.update(f"{stage} …")
+                status.update(Text(f"{stage} …"))
 
         yield show
 

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.text import Text
 
 from civility.cli.checks import print_checks
 from civility.cli.report_display import print_report
-from civility.plain_text import one_line
+from civility.plain_text import one_line, printable
 from civility.report.words import shown
 
 if TYPE_CHECKING:
@@ -26,9 +27,18 @@ _SECONDS_BETWEEN_LINES = 10.0
 _WIDTH = 100
 
 
+class _Screen(Console):
+    """A console that no text steers: whatever is printed, its control characters are replaced."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield what stands for a renderable; rich's own steering of the cursor is left."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console that neither wraps log lines nor guesses at markup in the user's texts."""
-    console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+    """Return a console that shows texts as they are: without markup or emoji codes, log lines not wrapped."""
+    console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = max(_WIDTH, shutil.get_terminal_size().columns)
     return console
@@ -58,9 +68,9 @@ class ScoringBar:
         self._task = TaskID(0)
         if console.is_terminal:
             columns = [
-                TextColumn("  {task.description}"),
+                TextColumn("  {task.description}", markup=False),
                 BarColumn(),
-                TextColumn("{task.fields[facts]}"),
+                TextColumn("{task.fields[facts]}", markup=False),
                 _TimeLeft(),
             ]
             self._progress = Progress(*columns, console=console, transient=True)
@@ -239,7 +249,7 @@ class TrainingDisplay:
             TextColumn(f"  epoch {epoch}/{self._plan.epochs}"),
             BarColumn(bar_width=20),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            TextColumn("{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", markup=False),
             _TimeLeft(),
         ]
         self._progress = Progress(*columns, console=self._console, transient=True)

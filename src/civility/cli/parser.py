@@ -1,11 +1,11 @@
 """The command line as argparse sees it, with the help that names all verbs; each verb's own is in `verbs`."""
 
 import argparse
-import sys
 from typing import Any, NoReturn
 
+from civility.cli.speech import say_error
 from civility.cli.verbs import VERBS
-from civility.errors import did_you_mean
+from civility.errors import UserError, did_you_mean
 
 _DESCRIPTION = """\
 Train multi-label toxic-comment classifiers, and run them anywhere.
@@ -40,7 +40,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that names the closest word, and says its errors as the rest of civility does."""
 
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"error: {message}\n       see '{self.prog} --help'\n")
+        say_error(UserError(message, f"see '{self.prog} --help'"))
         raise SystemExit(2)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

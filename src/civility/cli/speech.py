@@ -5,6 +5,7 @@ import sys
 import time
 
 from civility.errors import UserError
+from civility.plain_text import printable
 
 _SECONDS_FOR_THE_FIRST_TO_SPEAK = 10.0
 
@@ -15,8 +16,8 @@ def is_first_process() -> bool:
 
 
 def say(line: str) -> None:
-    """Print a line on the standard error."""
-    sys.stderr.write(line + "\n")
+    """Print a line, or several, on the standard error; names and messages in it may be anybody's."""
+    sys.stderr.write(printable(line) + "\n")
 
 
 def say_error(error: UserError) -> None:

@@ -13,6 +13,7 @@ from civility.data.pseudo import read_pseudo_labels
 from civility.data.readers import Columns, Reading, read_dataset
 from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
+from civility.plain_text import is_formula, printable
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,21 @@ def prepare(wanted: Wanted) -> PreparedData:
     return _parted(wanted, read_dataset(wanted.files, wanted.columns))
 
 
+def _check_labels(labels: Sequence[str]) -> None:
+    """Refuse labels that could not stand in the header of a file of scores as they are."""
+    for label in labels:
+        if printable(label) != label:
+            raise UserError(f"the label '{printable(label)}' has a control character", "rename the label")
+        if is_formula(label):
+            raise UserError(
+                f"the label {label!r} begins with {label.lstrip()[0]!r}: a spreadsheet would take the column of its "
+                "scores for a formula",
+                "rename the label",
+            )
+
+
 def _parted(wanted: Wanted, reading: Reading) -> PreparedData:
+    _check_labels(reading.dataset.labels)
     notes, held_out = list(reading.notes), None
     added: tuple[str, ...] = ()
     if wanted.folds or isinstance(wanted.validation, int | float):

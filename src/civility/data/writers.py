@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from civility.data.files import is_stream, write_file
 from civility.errors import UserError
+from civility.plain_text import as_cell, as_json, printable
 
 FORMATS = ("csv", "jsonl", "parquet")
 # The csv module quotes a cell with a carriage return only where the row ends in one: a reader would end the row.
@@ -48,6 +49,7 @@ class _Columns:
     texts: Sequence[str]
     labels: Sequence[str]
     decisions: Sequence[str]
+    for_spreadsheet: bool = False
 
     @property
     def all(self) -> list[str]:
@@ -100,6 +102,7 @@ def write_scores(
     *,
     decisions: bool = False,
     text_column: str = "",
+    for_spreadsheet: bool = False,
 ) -> Iterator[WriteRows]:
     """Give a function that writes rows of ids and scores, in the order of the calls.
 
@@ -111,15 +114,18 @@ def write_scores(
     labels : (L,) names of the columns of scores
     decisions : whether there is a column ``LABEL:decision`` for each label after these
     text_column : name of a column of texts, after the ids; empty: none
+    for_spreadsheet : of CSV, whether an apostrophe goes before ids and texts that a spreadsheet takes for formulas;
+        the names of the columns get one in any case, see `as_cell`
 
     Raises
     ------
-    UserError : two columns have one name; no permission, no space
+    UserError : two columns have one name; Parquet for a terminal; no permission, no space
     """
     if id_column in labels:
         raise UserError(f"the id column and a label are both named {id_column!r}", "rename the id column of the file")
     texts = [text_column] if text_column else []
-    columns = _Columns(id_column, texts, labels, [f"{label}{DECISION}" for label in labels] if decisions else [])
+    decided = [f"{label}{DECISION}" for label in labels] if decisions else []
+    columns = _Columns(id_column, texts, labels, decided, for_spreadsheet)
     for name in columns.decisions:
         if name in (id_column, *labels):
             what = "the id column" if name == id_column else "a label"
@@ -156,13 +162,17 @@ def _checked(write_whole: _WriteWhole, columns: _Columns) -> WriteRows:
 
 
 class _Lines:
-    """Encode rows of text into a stream of bytes, with plain line ends: what `csv.writer` writes to."""
+    """Encode rows of text into a stream of bytes, with plain line ends: what `csv.writer` writes to.
+
+    On a terminal control characters are replaced; elsewhere cells are written as they are, to be read again.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._shown = printable if file.isatty() else str
 
     def write(self, text: str) -> None:
-        self._file.write(f"{text.removesuffix(_ROW_END)}\n".encode())
+        self._file.write(f"{self._shown(text.removesuffix(_ROW_END))}\n".encode())
 
 
 def _shortest(value: np.float32) -> str:
@@ -173,23 +183,29 @@ def _shortest(value: np.float32) -> str:
 @contextmanager
 def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     lines = csv.writer(_Lines(file), lineterminator=_ROW_END)
-    lines.writerow(columns.all)
+    header = list(map(as_cell, columns.all))
+    if len(set(header)) < len(header):
+        raise UserError(
+            f"two columns have one name once control characters are replaced: {', '.join(header)}",
+            "write --format jsonl or parquet",
+        )
+    lines.writerow(header)
+    cell = as_cell if columns.for_spreadsheet else str
 
     def write(names: Names, scores: npt.NDArray[np.float32], words: Words) -> None:
         for said, row, decided in zip(names, scores, words.tolist(), strict=True):
-            lines.writerow([*said, *map(_shortest, row), *decided])
+            lines.writerow([*map(cell, said), *map(_shortest, row), *decided])
 
     yield write
 
 
 @contextmanager
 def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
-    keys = [json.dumps(name, ensure_ascii=False) for name in columns.all]
+    keys = list(map(as_json, columns.all))
 
     def write(names: Names, scores: npt.NDArray[np.float32], words: Words) -> None:
         for said, row, decided in zip(names, scores, words.tolist(), strict=True):
-            texts = [json.dumps(text, ensure_ascii=False) for text in said]
-            values = [*texts, *map(_shortest, row), *map(json.dumps, decided)]
+            values = [*map(as_json, said), *map(_shortest, row), *map(json.dumps, decided)]
             pairs = ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
             file.write(f"{{{pairs}}}\n".encode())
 
@@ -198,6 +214,8 @@ def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
 
 @contextmanager
 def _parquet_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
+    if file.isatty():
+        raise UserError("Parquet is not for a terminal", "write it to a file (--out FILE)")
     fields: list[tuple[str, Any]] = [(name, pa.string()) for name in (columns.id, *columns.texts)]
     fields += [(label, pa.float32()) for label in columns.labels]
     fields += [(name, pa.string()) for name in columns.decisions]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from civility.plain_text import CONTROL, printable
 from civility.report.document import Report
 from civility.report.markdown import code, plain, table, undefined_notes
 from civility.report.words import METRIC_NAMES, optimism
@@ -106,7 +107,7 @@ def _rounded(value: float) -> float:
 
 # JSON leaves these in a string, YAML refuses them or takes them for line breaks. Not everything is escaped:
 # JSON escapes an emoji as two surrogates, which YAML does not put together again.
-_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_NOT_IN_YAML = re.compile(f"[{CONTROL}\u2028\u2029\ufffe\uffff]")
 
 
 def _as_yaml(value: Any) -> str:
@@ -188,7 +189,7 @@ def _training(facts: CardFacts) -> str:
         f"{facts.num_training:,} comments from {files} ({code(facts.training_digest)})"
         f"{epochs}. {versions}.\n\n"
         f"| label | positive in training | known | share |\n|---|---:|---:|---:|\n{counts}\n\n"
-        f"The complete recipe:\n\n{fence}toml\n{facts.recipe.strip()}\n{fence}\n"
+        f"The complete recipe:\n\n{fence}toml\n{printable(facts.recipe.strip())}\n{fence}\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from civility.plain_text import one_line
 from civility.report.markdown import code, plain
 from civility.sweep.document import METRIC_WORDS, SweepResult, TrialLine
 from civility.sweep.words import counts, next_steps, score_words, short_names, value_words, verdict, why_words
@@ -26,7 +27,7 @@ def to_markdown(result: SweepResult) -> str:
             "## What next",
             "Hold the top trials against each other on the same comments, and train the best with more seeds, from the "
             f"folder that holds {plain(result.name)}:",
-            "```\n" + "\n".join(commands) + "\n```",
+            "```\n" + "\n".join(map(one_line, commands)) + "\n```",
         ]
     return "\n\n".join(parts) + "\n"
 

@@ -52,6 +52,12 @@ examples:
         action="store_true",
         help="write the comments, too: such a file can be pseudo-labels (data.pseudo_labels of a recipe)",
     )
+    parser.add_argument(
+        "--spreadsheet-safe",
+        action="store_true",
+        help="CSV to be opened in a spreadsheet: an apostrophe goes before ids and comments that it would take for "
+        "formulas (= + - @)",
+    )
     add_columns(parser)
 
 
@@ -67,7 +73,7 @@ def run(options: Namespace, command: list[str]) -> None:
             options.target,
             sys.stdin.buffer if options.data == "-" else options.data,
             sys.stdout.buffer if options.out == "-" else options.out,
-            form=Form(options.format, options.decisions, options.keep_text),
+            form=Form(options.format, options.decisions, options.keep_text, options.spreadsheet_safe),
             columns=Columns(text=options.text_column, id=options.id_column),
             on_scored=bar.advance,
         )

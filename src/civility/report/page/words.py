@@ -8,13 +8,13 @@ import json
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
+from civility.plain_text import CONTROL
 from civility.report.document import Estimate, Report
 
 DASH = "\u2013"
 MINUS = "\u2212"
-# Control characters, overrides of writing direction, surrogates without a partner, and what XML cannot hold. Line
-# breaks and tabs are left: a comment may have paragraphs.
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
+# With what XML cannot hold. Line breaks and tabs are left: a comment may have paragraphs.
+_INVISIBLE = re.compile(f"[{CONTROL}\u2028\u2029\ufffe\uffff]")
 _LONGEST_NAME = 400
 
 
