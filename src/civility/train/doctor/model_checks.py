@@ -127,7 +127,7 @@ def check_special_tokens(tokenizer: Any) -> Check:
         if marks
         else "the tokenizer has no marks for the ends of a text",
         warns=bool(missing),
-        remedy="update transformers (huggingface/transformers#44568), or get the tokenizer's files again",
+        remedy="update transformers (huggingface/transformers#44568), or replace the tokenizer's files",
     )
 
 
