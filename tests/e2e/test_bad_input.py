@@ -31,7 +31,10 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
         "no column 'toxic' (did you mean tox?); the file has: id,",
     ),
     "twice.csv": (csv_text(header=HEADER.replace("threat", "insult")), "'insult'"),
-    "no-number.csv": (csv_text(rows=[*ROWS, row("hello", "yes")]), "toxic = 'yes': expected a number from 0 to 1"),
+    "no-number.csv": (
+        csv_text(rows=[*ROWS, row("hello", "rather")]),
+        "toxic = 'rather': expected a number from 0 to 1",
+    ),
     "too-large.csv": (csv_text(rows=[*ROWS, row("hello", "2")]), "toxic = '2': expected a number from 0 to 1"),
     "no-text.csv": (csv_text(rows=[row("") for _ in range(5)]), "no-text.csv: none of its 5 comments has any text"),
     "white.csv": (csv_text(rows=[row("   ") for _ in range(5)]), "white.csv: none of its 5 comments has any text"),

@@ -110,6 +110,36 @@ def test_probes_groups_and_slices_come_into_the_report(civility: Run, trained: P
         assert f"\n  {line} " in done.out
 
 
+def test_a_changed_header_changes_no_number(civility: Run, trained: Path, tmp_path: Path) -> None:
+    texts = starter_corpus("held-out").texts[:80]
+    rows = [[f"r{i}", text, i % 2, (i // 2) % 2, i % 2, "ab"[i % 2]] for i, text in enumerate(texts)]
+    reports = []
+    for name, header in (
+        ("plain", ["id", "text", "toxic", "threat", "tall", "side"]),
+        ("odd", ["\u200bId", " Text", "TOXIC\u00a0", "threat\ufeff", "Tall ", "SIDE"]),
+    ):
+        data = write_csv(tmp_path / f"{name}.csv", header, rows)
+        options = ["--groups", "tall", "--slice", "side", "--resamples", "100"]
+        done = civility("evaluate", trained, "--data", data, "--out", tmp_path / name, *options)
+        assert done.code == 0, done.err
+        reports.append(json.loads((tmp_path / name / f"{name}.json").read_text(encoding="utf-8")))
+    plain, odd = reports
+    for part in ("labels", "macro", "slices"):
+        assert odd[part] == plain[part]
+    assert odd["bias"]["groups"] == plain["bias"]["groups"]
+    assert plain["labels"]["threat"]["num_unknown"] == 0, "the control: the label is measured"
+    # A slip is an error, where a label that is not there at all is unknown.
+    data = write_csv(tmp_path / "slip.csv", ["id", "text", "toxic", "thraet", "tall", "side"], rows)
+    for verb in (
+        ["evaluate", trained, "--data", data],
+        ["thresholds", trained, "--data", data, "--check"],
+        ["audit", data, "--with", trained],
+    ):
+        done = civility(*verb)
+        assert done.code == 2, verb
+        assert "no column 'threat' (did you mean thraet?)" in done.err
+
+
 def test_what_is_required_and_not_shown_ends_with_3(civility: Run, trained: Path, tmp_path: Path) -> None:
     arguments = ["evaluate", trained, "--data", "civility:starter/held-out", "--out", tmp_path]
     wishes = [

@@ -72,6 +72,40 @@ def test_a_line_of_text_is_scored_from_standard_input(
     assert "warning: 1 comment is blank: scored as an empty text" in done.err
 
 
+@pytest.mark.parametrize("header", ["\ufeff\ufeffId ,Comment_Text", "TEXT\u200b,\u00a0ID", "comment ,COMMENT_ID\u00ad"])
+def test_a_changed_header_keeps_its_ids(civility: Run, trained: Path, tmp_path: Path, header: str) -> None:
+    names = header.split(",")
+    cells = {name: "one day" if "t" in name.lower() and "_id" not in name.lower() else "007" for name in names}
+    data = tmp_path / "odd.csv"
+    data.write_text(f"{header}\n{','.join(cells.values())}\n", encoding="utf-8")
+    done = civility("predict", trained, "--data", data)
+    assert done.code == 0, done.err
+    written, row = csv.reader(io.StringIO(done.out))
+    assert (written[0].lower() in ("id", "comment_id"), row[0]) == (True, "007"), "the name is written as it is seen"
+    assert "no id column" not in done.err
+
+
+def test_says_once_that_there_are_no_ids(civility: Run, trained: Path, tmp_path: Path) -> None:
+    data = tmp_path / "bare.csv"
+    data.write_text("coment_id,text\n" + "x7,a day\n" * 5_000, encoding="utf-8")
+    out = tmp_path / "scores.csv"
+    done = civility("predict", trained, "--data", data, "--out", out)
+    assert done.code == 0, done.err
+    assert done.err.count("no id column") == 1
+    assert "did you mean coment_id?" in done.err.replace("\n", " ")
+    assert read(out)[1] == [str(row) for row in range(1, 5_001)]
+
+
+def test_two_columns_of_one_name_are_refused(civility: Run, trained: Path, tmp_path: Path) -> None:
+    data = tmp_path / "twice.csv"
+    data.write_text("id,text,Text \n1,a,b\n", encoding="utf-8")
+    for options in ([], ["--text-column", "text"]):
+        done = civility("predict", trained, "--data", data, "--out", tmp_path / "scores.csv", *options)
+        assert done.code == 2
+        assert "the columns 'text' and 'Text ' have the same name" in done.err
+        assert not (tmp_path / "scores.csv").exists()
+
+
 def test_format_decides_where_no_suffix_does(civility: Run, trained: Path, comments: Path) -> None:
     done = civility("predict", trained, "--data", comments, "--format", "jsonl")
     assert done.code == 0, done.err
