@@ -150,8 +150,8 @@ def tiny_config(kind: Any, vocabulary: int) -> Any:
     settings = {key: value for key, value in {**_SMALL, "vocab_size": vocabulary}.items() if key in has}
     if getattr(kind, "sub_configs", {}):
         whole = kind()  # a nested class may be named by its model_type alone
-        for key in kind.sub_configs:
-            settings[key] = tiny_config(type(getattr(whole, key)), vocabulary).to_dict()
+        nested = {key: getattr(whole, key) for key in kind.sub_configs}
+        settings |= {key: tiny_config(type(one), vocabulary).to_dict() for key, one in nested.items() if one is not None}
     return kind(**{**settings, **_OWN.get(kind.model_type, {})})
 
 

@@ -16,7 +16,7 @@ from civility.train import train
 from ..architectures import NOT_BUILT, REFUSED, REPRESENTATIVE, build_tiny, classifying_architectures
 
 LABELS = ("toxic", "threat", "insult")
-_TEXTS = ["fool", "", "a longer comment, and some more of it", "x" * 40]
+_TEXTS = ["fool and clown", "a longer comment, and some more of it", "x" * 40, "😀 это"]
 
 
 @pytest.fixture(scope="session")

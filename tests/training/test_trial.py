@@ -50,7 +50,8 @@ def test_a_trial_leaves_no_trace(model: str, precision: str, request: pytest.Fix
     step = try_step(tried)
     assert (step.num_comments, step.trouble) == (4, "")
     assert step.num_tokens == tried.data.tokens.lengths.max()
-    assert try_padding(tried, _empty(folder)).difference < 1e-3
+    padding = try_padding(tried, _empty(folder))
+    assert max(padding.difference, padding.short_difference) < 1e-3
     assert torch.equal(torch.get_rng_state(), random)
     assert tried.model.training == mode
     assert all(parameter.grad is None for parameter in tried.model.parameters())
@@ -107,7 +108,22 @@ def test_too_little_memory_is_no_fault_of_the_model(tiny_bert: Path) -> None:
 def test_logits_that_hang_on_the_texts_beside_are_found(tiny_bert: Path) -> None:
     some = trainer(tiny_bert)
     some.forward = _Changed(some, lambda logits, batch: logits + 0.1 * max(batch.lengths))
-    assert try_padding(some, _empty(tiny_bert)).difference > 0.1
+    found = try_padding(some, _empty(tiny_bert))
+    assert found.difference > 0.1
+    assert found.short_difference > found.difference
+
+
+def test_padding_near_the_text_is_seen_in_the_shortest(tiny_bert: Path) -> None:
+    some = trainer(tiny_bert)
+
+    def leak(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        short = torch.tensor([[length <= 3 < max(batch.lengths)] for length in batch.lengths])
+        return logits + short
+
+    some.forward = _Changed(some, leak)
+    found = try_padding(some, _empty(tiny_bert))
+    assert found.difference < 1e-3
+    assert found.short_difference > 0.1
 
 
 def test_logits_that_are_all_zero_do_not_differ(tiny_bert: Path) -> None:

@@ -44,16 +44,19 @@ class Trial:
 
 @dataclass(frozen=True)
 class PaddingTrial:
-    """What padding does to the logits of short texts.
+    """What padding does to logits: how much they differ for a text alone and beside a longer one.
+
+    Both differences are the largest over the labels, as a share of how far the logits of these texts lie apart.
 
     Parameters
     ----------
-    difference : of the logits of a text alone and beside a longer one, the largest, as a share of how far the logits of
-        these texts lie apart
+    difference : of a comment of median length
+    short_difference : of the shortest comment and an empty text
     trouble : how the model fails on short texts; empty if it does not
     """
 
     difference: float = 0.0
+    short_difference: float = 0.0
     trouble: str = ""
 
 
@@ -97,7 +100,8 @@ def try_padding(trainer: Trainer, empty: Tokens) -> PaddingTrial:
         apart = (together.amax(dim=0) - together.amin(dim=0)).clamp(
             min=max(_ROUNDING * float(together.abs().max()), _ROUNDING**2)
         )
-        return PaddingTrial(float(((together[1:] - alone).abs() / apart).max()))
+        median, *shorter = ((together[1:] - alone).abs() / apart).amax(dim=1).tolist()
+        return PaddingTrial(median, max(shorter))
 
 
 def _longest(trainer: Trainer) -> Rows:
