@@ -151,7 +151,9 @@ def tiny_config(kind: Any, vocabulary: int) -> Any:
     if getattr(kind, "sub_configs", {}):
         whole = kind()  # a nested class may be named by its model_type alone
         nested = {key: getattr(whole, key) for key in kind.sub_configs}
-        settings |= {key: tiny_config(type(one), vocabulary).to_dict() for key, one in nested.items() if one is not None}
+        settings |= {
+            key: tiny_config(type(one), vocabulary).to_dict() for key, one in nested.items() if one is not None
+        }
     return kind(**{**settings, **_OWN.get(kind.model_type, {})})
 
 

@@ -32,6 +32,23 @@ def files_up_to(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
+LAUNCHED = {
+    "WORLD_SIZE": "2",
+    "RANK": "0",
+    "LOCAL_RANK": "0",
+    "MASTER_ADDR": "127.0.0.1",
+    "MASTER_PORT": "29500",
+}
+"""What torchrun sets for the first of two processes."""
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process take itself for the first of two."""
+    for name, value in LAUNCHED.items():
+        monkeypatch.setenv(name, value)
+
+
 WORDS = (
     "the of and to in is you that it he was for on are with as his they be at one have this from or had by hot "
     "but some what there we can out other were all your when up use word how said an each she which do their "

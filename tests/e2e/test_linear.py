@@ -106,8 +106,8 @@ def test_what_has_no_part_in_it_is_refused(civility: Run, tmp_path: Path, name: 
     assert not (tmp_path / "run").exists()
 
 
-def test_several_processes_are_refused(civility: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
+@pytest.mark.usefixtures("launched")
+def test_several_processes_are_refused(civility: Run, tmp_path: Path) -> None:
     done = civility("train", "fast", "--data", DATA, "--out", tmp_path / "run")
     assert done.code == 2
     assert "error: a linear model is fitted by one process, on its processor" in done.err

@@ -78,10 +78,8 @@ def test_the_help_shows_nothing_that_nobody_types(civility: Run) -> None:
     assert "SUPPRESS" not in done.out
 
 
-def test_a_sweep_under_a_launcher_is_refused(
-    civility: Run, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
+@pytest.mark.usefixtures("launched")
+def test_a_sweep_under_a_launcher_is_refused(civility: Run, space: Path, tmp_path: Path) -> None:
     done = civility("sweep", "starter", "--space", space, "--out", tmp_path / "out")
     assert done.code == 2
     assert "give --jobs N for several workers" in done.err

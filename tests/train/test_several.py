@@ -303,11 +303,9 @@ def test_places_that_cannot_be_used_are_told(seeds: tuple[Member, ...], whole: P
     assert not (tmp_path / "none").exists()
 
 
-def test_several_processes_are_refused(
-    seeds: tuple[Member, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("launched")
+def test_several_processes_are_refused(seeds: tuple[Member, ...], tmp_path: Path) -> None:
     data = data_of(seeds)
-    monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UserError, match="one run after another in one process"):
         train_several(seeds, data, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ from civility import __version__
 from civility.cli.parser import build_parser
 from civility.cli.speech import is_first_process, say, say_error
 from civility.errors import Interrupted, UserError
+from civility.processes import settle_environment
 
 __all__ = ["main"]
 
@@ -89,9 +90,10 @@ def _run(arguments: list[str]) -> int:
     # twice as fast so. OpenMP reads it once, when torch is imported; what the user has set stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = build_parser(__version__).parse_args(arguments)
+    processes = settle_environment(os.environ)
     code: int | None = options.run(options, ["civility", *arguments])
     sys.stdout.flush()
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes.num > 1:
         _leave_at_once(code or 0)
     return code or 0
 

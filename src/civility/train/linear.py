@@ -13,6 +13,7 @@ from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
 from civility.metrics.policy import parse_policies
+from civility.processes import processes_of
 from civility.recipe import Recipe
 from civility.report import Report
 from civility.report.card import CardFacts, model_card
@@ -113,7 +114,7 @@ def _refuse_what_has_no_part(recipe: Recipe, tracker: str) -> None:
         )
     if recipe.training.fit:
         raise UserError("--fit: a linear model has no micro-batches to fit to the memory", "leave it out")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes_of(os.environ).num > 1:
         raise UserError(
             "a linear model is fitted by one process, on its processor", "leave out torchrun or accelerate launch"
         )

@@ -8,6 +8,8 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
+from civility.processes import processes_of
+
 _SECONDS_OF_ONE_KEYSTROKE = 1.0
 """A launcher passes on a Ctrl-C that its processes may have had from the terminal already."""
 
@@ -44,7 +46,7 @@ class StopSignals:
             self.number, self._noted = number, now
             what = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
             again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
-            if os.environ.get("RANK", "0") == "0":
+            if processes_of(os.environ).rank == 0:
                 _say(f"{what}: finishing the step and saving{again}")
         elif number == signal.SIGINT and now - self._noted > _SECONDS_OF_ONE_KEYSTROKE:
             _say("stopped at once; what was saved before is whole")

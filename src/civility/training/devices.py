@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from civility.errors import UserError
+from civility.processes import processes_of, settle_environment
 
 Precision = Literal["auto", "bf16", "fp16", "tf32", "fp32"]
 _AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -147,8 +148,10 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
 
     Raises
     ------
-    UserError : `accelerate launch` was told to use an engine that the loop is not made for
+    UserError : `accelerate launch` was told to use an engine that the loop is not made for, or a launcher's variables
+        are not what they may be
     """
+    settle_environment(os.environ)  # accelerate reads it, and fails on what is empty
     for variable, engine in _FOREIGN_ENGINES.items():
         if os.environ.get(variable, "false").lower() in ("true", "1"):
             raise UserError(
@@ -203,7 +206,7 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 def processes_here(num_processes: int) -> int:
     """Return how many of a run's processes share this machine's processor and main memory."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", num_processes))
+    return processes_of(os.environ).num_here or num_processes
 
 
 def smallest_everywhere(value: int, device: torch.device) -> int:

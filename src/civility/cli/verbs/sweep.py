@@ -15,6 +15,7 @@ from civility.cli.arguments import (
     recipe_changes,
 )
 from civility.errors import UserError
+from civility.processes import processes_of
 
 if TYPE_CHECKING:
     from civility.sweep.document import SweepResult
@@ -80,7 +81,7 @@ def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     if importlib.util.find_spec("optuna") is None:
         raise UserError("this needs optuna, which is not installed", "pip install 'civility[sweep]'")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes_of(os.environ).num > 1:
         raise UserError(
             "a sweep under a launcher of several processes: each trial is trained by one",
             "leave the launcher out, and give --jobs N for several workers",

@@ -13,6 +13,7 @@ from typing import Literal
 
 from civility.data.prepare import PreparedData
 from civility.errors import Interrupted, UserError
+from civility.processes import processes_of
 from civility.recipe.members import Member
 from civility.report import Report
 from civility.report.pages import ReportFiles
@@ -120,7 +121,7 @@ def _turns(members: Sequence[Member], data: Sequence[PreparedData], out: Path, b
     """Return what is to be done for each run; UserError where what is there belongs to something else."""
     check_place_of_several(out, begin)
     refuse_other_kind(out, [member.name for member in members])
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes_of(os.environ).num > 1:
         raise UserError(
             "--seeds and --folds train one run after another in one process",
             "start the runs one by one under torchrun: --set seed=43 --set data.split_seed=42, or with data.fold",
