@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from civility.plain_text import as_cell, as_json, is_formula, one_line, printable, shortened
+from civility.plain_text import as_cell, as_json, count, is_formula, one_line, printable, shortened
 
 
 def test_control_characters_are_replaced() -> None:
@@ -42,3 +42,12 @@ def test_a_json_string_reads_back_and_holds_no_control_character() -> None:
     assert json.loads(written) == text
     assert printable(written) == written
     assert "é 😀" in written
+
+
+def test_a_count_has_its_noun_in_the_right_number() -> None:
+    assert [count(number, "comment") for number in (0, 1, 2, 3_190)] == [
+        "0 comments",
+        "1 comment",
+        "2 comments",
+        "3,190 comments",
+    ]

@@ -59,3 +59,8 @@ def as_cell(text: str) -> str:
 def as_json(text: str) -> str:
     """Return the text as a JSON string that reads back as the same; control characters are escaped."""
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, as ``1 comment`` or ``3,190 comments``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

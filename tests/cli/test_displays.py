@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from civility.cli.checks import print_checks
 from civility.cli.compare_display import print_comparison
-from civility.cli.display import make_console
+from civility.cli.display import ScoringBar, make_console
 from civility.cli.report_display import print_report
 from civility.cli.thresholds_display import print_thresholds
 from civility.compare.document import Comparison, Difference, Metric, Numbers, Row, RunFacts
@@ -21,6 +23,7 @@ from civility.plain_text import one_line
 from civility.report.document import Report
 from civility.report.words import optimism_of
 from civility.thresholds import ThresholdsSet
+from civility.train.doctor.check import Check
 
 from ..report.synthetic import make_report
 
@@ -28,8 +31,8 @@ HOSTILE = ["\x1b[2J", "two\nlines", "\u202egnp", "bell\x07\x9b31m", "carriage\rr
 _STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def _console() -> Console:
-    return Console(file=io.StringIO(), width=100, highlight=False, markup=False, soft_wrap=True)
+def _console(width: int = 100) -> Console:
+    return Console(file=io.StringIO(), width=width, highlight=False, markup=False, soft_wrap=True)
 
 
 def _printed(console: Console) -> str:
@@ -100,8 +103,8 @@ def _comparison(name: str) -> Comparison:
     )
 
 
-def _all_displays(name: str) -> list[str]:
-    consoles = [_console() for _ in range(3)]
+def _all_displays(name: str, width: int = 100) -> list[str]:
+    consoles = [_console(width) for _ in range(3)]
     print_report(consoles[0], _report(name))
     print_thresholds(consoles[1], _thresholds(name))
     print_comparison(consoles[2], _comparison(name))
@@ -168,3 +171,56 @@ def test_what_is_printed_is_shown_as_it_is_and_steers_nothing(capsys: pytest.Cap
     assert not _STEERS.search(out)
     for part in ("\ufffd]0;title[bold]:heart:", "[red]head:heart:\ufffd[2", "[link=x]cell\ufffd", "\ufffdtext"):
         assert part in out
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+def test_nothing_is_wider_than_the_terminal_and_no_number_is_cut(width: int) -> None:
+    for written in _all_displays("severe_toxic", width):
+        assert max(map(cell_len, written.splitlines())) <= width
+        heads = [line for line in written.splitlines() if line.split()[:1] in (["label"], ["severe_toxic"], ["macro"])]
+        assert heads
+        assert not any("…" in line for line in heads)
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [
+        (120, "label verdict ROC AUC precision recall threshold positive"),
+        (80, "label verdict ROC AUC precision recall positive"),
+        (60, "label verdict ROC AUC precision recall positive"),
+        (40, "label verdict ROC AUC"),
+    ],
+)
+def test_a_narrow_terminal_shows_of_a_report_what_fits(width: int, heads: str) -> None:
+    console = _console(width)
+    print_report(console, make_report(200, ["toxic", "identity_hate"]))
+    lines = _printed(console).splitlines()
+    assert heads.split() in [line.split() for line in lines]
+    row = next(line for line in lines if line.strip().startswith("toxic "))
+    assert ("[" in row) == (width >= 80)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_checks_fit_the_terminal(width: int) -> None:
+    console = _console(width)
+    found = "AUC in validation: severe_toxic ± 0.15 (4 positives), identity_hate ± 0.15 (4 positives)"
+    print_checks(console, [Check("measurable labels", "warned", found, "a larger validation share")], in_full=False)
+    written = _printed(console)
+    assert max(map(cell_len, written.splitlines())) <= width
+    assert " ".join(found.split()) in " ".join(written.split())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_the_bar_of_scoring_fits_with_the_time_left_and_is_not_full_before_the_first_comment(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, legacy_windows=False)
+    bar = ScoringBar(console)
+    bar.advance_in("a run with a long name, as runs can have", 1_024, 1_000_000)
+    bar.stop()
+    frames = [Text.from_ansi(frame).plain for frame in re.split("\r|\n|\x1b\\[2K|\x1b\\[1A", _printed(console))]
+    first = next(frame for frame in frames if frame.strip())
+    assert "loading" in first
+    assert "━" not in first
+    last = [frame for frame in frames if ("1,024/1,000,000" if width > 40 else "1,024") in frame]
+    assert last
+    assert all(frame.rstrip().endswith("left") for frame in last)
+    assert max(map(cell_len, frames)) <= width

@@ -1,15 +1,21 @@
 """What a terminal shows of an epoch: the metric by which the best one is chosen, and the star beside it."""
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from civility.cli.display import TrainingDisplay
-from civility.train.facts import EpochJudged, RunPlanned, Speed
-from civility.training.progress import EpochDone, Validation
+from civility.run import RunDirectory
+from civility.train.facts import EpochJudged, RunFinished, RunPlanned, Speed
+from civility.training.progress import EpochDone, StepDone, Validation
+
+from ..report.synthetic import make_report
 
 SPEED = Speed("eager", "", None, "switched off", "", checkpointing=False, num_frozen=0)
 PLAN = RunPlanned(
@@ -59,3 +65,59 @@ def test_another_optimiser_stands_in_the_plan() -> None:
 
     assert plan_of("").endswith("5 steps · 16 comments a step")
     assert plan_of("muon").endswith("5 steps · 16 comments a step · muon")
+
+
+STEP = StepDone(
+    *(3, 1, 0.6931, 2e-5, 1.0), skipped=False, num_comments=16, num_tokens=900, num_padded=1000, batch_size=16,
+    seconds=0.1, stop=False,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
+def test_the_bar_of_an_epoch_shows_the_time_left_in_every_width(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, legacy_windows=False)
+    display = TrainingDisplay(console)
+    display.listen(replace(PLAN, steps_per_epoch=100_000))
+    display.listen(STEP)
+    display.close()
+    assert isinstance(console.file, io.StringIO)
+    frames = [Text.from_ansi(frame).plain for frame in re.split("\r|\n|\x1b\\[2K|\x1b\\[1A", console.file.getvalue())]
+    last = [frame for frame in frames if "3/100,000" in frame]
+    assert last
+    assert all(frame.rstrip().endswith("left") for frame in last)
+    assert max(map(cell_len, frames)) <= width
+    assert ("comments/s" in last[-1]) == (width >= 100)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_an_epoch_of_many_labels_fits(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, soft_wrap=True)
+    display = TrainingDisplay(console)
+    display.listen(PLAN)
+    labels = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+    validation = Validation(0.25, dict.fromkeys(labels, 0.875), 0.875)
+    display.listen(EpochJudged(EpochDone(1, 5, 0.5, validation, 1.0), is_best=True))
+    assert isinstance(console.file, io.StringIO)
+    written = console.file.getvalue()
+    assert max(map(len, written.splitlines())) <= width
+    if width < 100:
+        assert all(f"{label} 0.875" in written for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("best", "run", "stopped", "told"),
+    [
+        (0, 0, False, ""),
+        (1, 1, False, "1 epoch   "),
+        (2, 3, False, "best: epoch 2 of 3   "),
+        (2, 4, True, "best: epoch 2 of 4, then stopped early   "),
+    ],
+)
+def test_which_epoch_was_the_best_is_told_where_there_was_a_choice(
+    best: int, run: int, told: str, *, stopped: bool
+) -> None:
+    finished = RunFinished(RunDirectory(Path("run")), make_report(50, ["toxic"]), best, run, stopped, 65.0)
+    console = Console(file=io.StringIO(), width=100, highlight=False, markup=False, soft_wrap=True)
+    TrainingDisplay(console).listen(finished)
+    assert isinstance(console.file, io.StringIO)
+    assert f"\n  {told}0:01:05 in all\n" in console.file.getvalue()

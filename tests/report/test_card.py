@@ -192,7 +192,7 @@ def test_the_card_tells_what_a_user_has_to_know() -> None:
     assert "fine-tuned from `microsoft/mdeberta-v3-base` with civility" in card
     assert "Known limits" in card
     assert "Comments are cut after 256 tokens." in card
-    assert "best epoch 3 of 5 run. civility 0.1.0, torch 2.13.0." in card
+    assert "; epoch 3 of 5. civility 0.1.0, torch 2.13.0." in card
     assert f"1,000 comments from `train.csv` (`{FACTS.training_digest}`)" in card
     assert "| `toxic` | 96 | 1,000 | 9.60% |\n| `threat` | 3 | 990 | 0.30% |\n| `insult` | 50 | 1,000 | 5.00% |" in card
     assert f"| `toxic` | {with_interval(report.labels['toxic'].roc_auc)} |" in card

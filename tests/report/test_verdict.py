@@ -38,7 +38,7 @@ def test_fewer_than_twenty_positives_are_too_few() -> None:
     assert _judge(0.95, 0.9, 1, num_positive=20).word == "good"
     few = _judge(0.95, 0.9, 1, num_positive=19)
     assert few.word == "unsure"
-    assert few.why == "only 19 positive: F1 from 0.90 to 1.00; finds 9 of 10, 9 of 10 that it flags are right"
+    assert few.why == "only 19 positive: F1 from 0.90 to 1.00; recall 90 %, precision 90 %"
 
 
 @pytest.mark.parametrize(("num_positive", "num_negative", "what"), [(0, 9, "positive"), (9, 0, "negative")])
@@ -50,25 +50,25 @@ def test_one_class_alone_is_not_judged(num_positive: int, num_negative: int, wha
 @pytest.mark.parametrize(
     ("num_right", "num", "said"),
     [
-        (0, 100, "finds 0 of 10"),
-        (3, 1_000, "finds 0.03 of 10"),
-        (4, 100, "finds 0.4 of 10"),
-        (50, 100, "finds 5 of 10"),
-        (52, 100, "finds 5 of 10"),
-        (55, 100, "finds 5.5 of 10"),
-        (97, 100, "finds 9.7 of 10"),
-        (999, 1_000, "finds nearly 10 of 10"),
-        (100, 100, "finds 10 of 10"),
+        (0, 100, "recall 0 %"),
+        (3, 1_000, "recall 0.3 %"),
+        (4, 100, "recall 4 %"),
+        (50, 100, "recall 50 %"),
+        (52, 100, "recall 52 %"),
+        (55, 100, "recall 55 %"),
+        (97, 100, "recall 97 %"),
+        (999, 1_000, "recall over 99 %"),
+        (100, 100, "recall 100 %"),
     ],
 )
-def test_recall_is_told_as_a_number_of_ten(num_right: int, num: int, said: str) -> None:
+def test_recall_is_told_as_a_percentage(num_right: int, num: int, said: str) -> None:
     why = judge(100, 900, Estimate(value=0.7, low=0.6, high=0.8), SURE, proportion(num_right, num)).why
     assert f"; {said}, " in why
 
 
 def test_what_flags_nothing_is_said_to_flag_nothing() -> None:
     found = judge(100, 900, Estimate(value=0.0), Estimate(value=None), proportion(0, 100))
-    assert found == Verdict(word="weak", why="F1 0.00, at least 0.00; finds 0 of 10, flags nothing")
+    assert found == Verdict(word="weak", why="F1 0.00, at least 0.00; recall 0 %, flags nothing")
 
 
 def _perfect(num_positive: int) -> Verdict:
@@ -84,7 +84,7 @@ def test_perfect_decisions_are_as_good_as_their_number_tells() -> None:
     assert _perfect(100).word == "good"
     low = proportion(100, 100).low
     assert low is not None
-    assert _perfect(100).why.startswith(f"F1 1.00, at least {low:.2f}; finds 10 of 10, 10 of 10 that it flags")
+    assert _perfect(100).why.startswith(f"F1 1.00, at least {low:.2f}; recall 100 %, precision 100 %")
     assert not math.isclose(low, 1)
     assert _perfect(10).word == "unsure"
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from civility import __version__
 from civility.cli.parser import build_parser
-from civility.cli.speech import is_first_process, say, say_error
+from civility.cli.speech import clear_waiting, is_first_process, say, say_error, show_waiting
 from civility.errors import Interrupted, UserError
 from civility.processes import settle_environment
 
@@ -91,7 +91,9 @@ def _run(arguments: list[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = build_parser(__version__).parse_args(arguments)
     processes = settle_environment(os.environ)
+    show_waiting()
     code: int | None = options.run(options, ["civility", *arguments])
+    clear_waiting()
     sys.stdout.flush()
     if processes.num > 1:
         _leave_at_once(code or 0)

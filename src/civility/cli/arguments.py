@@ -1,6 +1,8 @@
 """What verbs share of their options: kinds of numbers, and options that mean the same everywhere."""
 
 import argparse
+import re
+import textwrap
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,13 +29,54 @@ Run = Callable[[Namespace, list[str]], int | None]
 """What carries out a verb: takes its options and the whole command, returns the exit code, nothing for 0."""
 
 
+class HelpFormatter(argparse.HelpFormatter):
+    """Help that is as wide as the terminal: prose is wrapped, commands and tables keep their lines where they fit."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        blocks: list[str] = []
+        for line in text.splitlines():
+            is_prose = bool(line) and not line.startswith(" ")
+            if is_prose and blocks and blocks[-1] and not blocks[-1].startswith(" ") and not blocks[-1].endswith(":"):
+                blocks[-1] += f" {line}"
+            else:
+                blocks.append(line)
+        return "\n".join(line for block in blocks for line in _help_lines(block, width))
+
+
+def _help_lines(line: str, width: int) -> list[str]:
+    """Return a line of help as lines that fit: of a command the rest behind a backslash, of a table below its text."""
+    if len(line) <= width:
+        return [line]
+    start = len(line) - len(line.lstrip())
+    left, gap, right = line[start:].partition("   ")
+    if left.startswith(("civility ", "accelerate ", "torchrun ", "--")):
+        # What a shell would take apart elsewhere stays whole.
+        parts = re.findall(r"'[^']*'|\S+", left)
+        lines = _joined([" " * start + parts[0], *parts[1:]], width - 2, " " * (start + 4))
+        command = [*(f"{one} \\" for one in lines[:-1]), lines[-1]]
+        return [*command, *_help_lines(" " * (start + 6) + right.lstrip(), width)] if right else command
+    below = start + (len(left) + len(gap) + len(right) - len(right.lstrip()) if right else 0)
+    below = min(below, width // 2)
+    return textwrap.wrap(line, width, subsequent_indent=" " * below, break_long_words=False, break_on_hyphens=False)
+
+
+def _joined(parts: list[str], width: int, indent: str) -> list[str]:
+    lines = parts[:1]
+    for part in parts[1:]:
+        if len(lines[-1]) + 1 + len(part) > width:
+            lines.append(indent + part)
+        else:
+            lines[-1] += f" {part}"
+    return lines
+
+
 def add_verb(verbs: Any, name: str, run: Run, description: str, epilog: str) -> argparse.ArgumentParser:
     """Return the parser of a new verb, whose options will carry ``run``."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         description=description,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.set_defaults(run=run)

@@ -1,8 +1,8 @@
 """What a person sees of an audit: findings with what to do about them, then tables. Shows no comment's text."""
 
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +12,9 @@ from rich.text import Text
 from civility.audit.document import Audit, short_names
 from civility.audit.findings import Finding
 from civility.audit.words import ORDER
+from civility.cli.layout import first_that_fits, paragraph
+from civility.plain_text import count
 
-_WIDTH = 100
 _MOST_LABELS = 9
 """More labels than these make a table of pairs too wide; it is in the JSON."""
 _SHOWN = 8
@@ -39,27 +40,27 @@ def stages(console: Console) -> Iterator[Callable[[str], None]]:
 
 
 def print_audit(console: Console, audit: Audit, folder: Path) -> None:
-    """Print an audit for a width of 80 columns and more."""
-    width = min(console.width, _WIDTH)
+    """Print an audit."""
     names = ", ".join(short_names([file.name for file in audit.files]))
-    _paragraph(console, f"{audit.num_comments:,} comments from {names}", width, 0)
+    paragraph(console, f"{count(audit.num_comments, 'comment')} from {names}", indent=0)
     console.print()
     if audit.findings:
         console.print("What to look at, what matters most first", style="bold")
         for finding in audit.findings:
-            _print_finding(console, finding, width)
-    _print_absent(console, audit, width)
+            _print_finding(console, finding)
+    _print_absent(console, audit)
     _print_labels(console, audit)
     _print_co_occurrence(console, audit)
     _print_lengths(console, audit)
-    _print_suspicion(console, audit, width)
+    _print_suspicion(console, audit)
     _print_leaks(console, audit)
-    _print_writing(console, audit, width)
+    _print_writing(console, audit)
     console.print(f"\n  numbers    {folder / 'audit.json'}\n  comments   {folder / 'rows.csv'}")
-    console.print("             the comments themselves: foul words and private data may be among them", style="dim")
+    told = "the comments themselves: foul words and private data may be among them"
+    paragraph(console, told, " " * 11, "dim")
 
 
-def _print_absent(console: Console, audit: Audit, width: int) -> None:
+def _print_absent(console: Console, audit: Audit) -> None:
     """Name what was looked for and is not there: silence could also mean that nobody looked."""
     not_sought = {"no_labels"} | {finding.name for finding in audit.findings}
     if not audit.labels:
@@ -72,25 +73,18 @@ def _print_absent(console: Console, audit: Audit, width: int) -> None:
     absent = [name.replace("_", " ") for name in ORDER if name not in not_sought]
     if absent:
         console.print()
-        _paragraph(console, f"looked for and not found: {', '.join(absent)}", width, 2)
+        paragraph(console, f"looked for and not found: {', '.join(absent)}", indent=2)
 
 
-def _paragraph(console: Console, text: str, width: int, indent: int, style: str = "") -> None:
-    space = " " * indent
-    lines = textwrap.wrap(
-        text, width, initial_indent=space, subsequent_indent=space, break_long_words=False, break_on_hyphens=False
-    )
-    console.print("\n".join(lines), style=style)
-
-
-def _print_finding(console: Console, finding: Finding, width: int) -> None:
-    units = finding.unit if finding.total == 1 else f"{finding.unit}s"
+def _print_finding(console: Console, finding: Finding) -> None:
     share = f" ({_percent(finding.count, finding.total)})" if finding.unit == "comment" else ""
     console.print()
-    console.print(f"  {finding.title}: {finding.count:,} of {finding.total:,} {units}{share}", style="bold")
+    paragraph(
+        console, f"{finding.title}: {finding.count:,} of {count(finding.total, finding.unit)}{share}", style="bold"
+    )
     if finding.details:
-        _paragraph(console, finding.details, width, 4)
-    _paragraph(console, finding.advice, width, 4, "dim" if console.is_terminal else "")
+        paragraph(console, finding.details, indent=4)
+    paragraph(console, finding.advice, indent=4, style="dim" if console.is_terminal else "")
 
 
 def _percent(count: int, total: int) -> str:
@@ -102,12 +96,19 @@ def _percent(count: int, total: int) -> str:
 
 def _table(title: str, columns: Sequence[str]) -> Table:
     """Return a table whose first column is text and whose others are numbers."""
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="bold", title=title, title_justify="left")
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold", title=title, title_justify="left")
     table.title_style = "bold"
     table.add_column(columns[0])
     for name in columns[1:]:
         table.add_column(name, justify="right")
     return table
+
+
+def _print_without(console: Console, table: Table, *, last: int) -> None:
+    """Print a table, without its last columns where they do not fit."""
+    fewer = copy(table)
+    fewer.columns = table.columns[:-last]
+    console.print(first_that_fits(console, [table, fewer]))
 
 
 def _print_labels(console: Console, audit: Audit) -> None:
@@ -127,22 +128,20 @@ def _print_labels(console: Console, audit: Audit) -> None:
             cut = audit.tokens.cut_by_label[label]
             cells.append(_percent(cut.num_cut, cut.num_measured))
         table.add_row(Text(label), *cells)
-    console.print(table)
+    _print_without(console, table, last=2)
     if audit.tokens:
-        console.print(f"  cut: positives longer than {audit.tokens.max_length} tokens", style="dim")
+        paragraph(console, f"cut: positives longer than {audit.tokens.max_length} tokens", style="dim")
 
 
 def _print_co_occurrence(console: Console, audit: Audit) -> None:
     if not 2 <= len(audit.labels) <= _MOST_LABELS:
         return
-    table = _table(
-        "\nLabels together: comments that have both",
-        ["", *(str(place) for place in range(1, len(audit.labels) + 1))],
-    )
+    title = "\nLabels together: comments that have both"
+    table = _table(title, ["", *(str(place) for place in range(1, len(audit.labels) + 1))])
     for place, (label, row) in enumerate(zip(audit.labels, audit.co_occurrence, strict=True)):
         cells = [Text("·" if column == place else f"{count:,}") for column, count in enumerate(row)]
         table.add_row(Text(f"{place + 1} {label}"), *cells)
-    console.print(table)
+    console.print(first_that_fits(console, [table, Table(title=f"{title}: in audit.json", box=None)]))
 
 
 def _print_lengths(console: Console, audit: Audit) -> None:
@@ -153,18 +152,19 @@ def _print_lengths(console: Console, audit: Audit) -> None:
         cells = [f"{audit.tokens.quantiles[name]:,}" for name in names]
         cut = audit.tokens.cut
         table.add_row("tokens", *cells, _percent(cut.num_cut, cut.num_measured))
-    console.print(table)
+    _print_without(console, table, last=2)
     if audit.tokens is None:
-        console.print(f"  tokens: not measured: {audit.undefined['tokens']}")
+        paragraph(console, f"tokens: not measured: {audit.undefined['tokens']}")
         return
-    of = f"a random {audit.tokens.cut.num_measured:,} comments" if audit.tokens.is_sample else "every comment"
-    console.print(f"  tokens of {of}, by the tokenizer of {audit.tokens.tokenizer}", style="dim")
+    of = f"a random {count(audit.tokens.cut.num_measured, 'comment')}" if audit.tokens.is_sample else "every comment"
+    paragraph(console, f"tokens of {of}, by the tokenizer of {audit.tokens.tokenizer}", style="dim")
 
 
-def _print_suspicion(console: Console, audit: Audit, width: int) -> None:
+def _print_suspicion(console: Console, audit: Audit) -> None:
     suspicion = audit.suspicion
     if suspicion is None:
         return
+    num_scored = count(suspicion.num_scored, "comment")
     columns = ["label", "positive", "doubted", "negative", "doubted", "sure from", "sure below"]
     table = _table("\nLikely label errors", columns)
     for label, numbers in suspicion.labels.items():
@@ -172,19 +172,19 @@ def _print_suspicion(console: Console, audit: Audit, width: int) -> None:
         doubts.append(numbers.num_negative_suspected)
         sure = [numbers.sure_positive, 1 - numbers.sure_negative]
         table.add_row(Text(label), *(f"{count:,}" for count in doubts), *(_score(score) for score in sure))
-    console.print(table)
+    _print_without(console, table, last=2)
     if suspicion.held_out:
-        text = f"by {suspicion.classifier}, from its scores of {suspicion.num_scored:,} comments it was not trained on"
+        text = f"by {suspicion.classifier}, from its scores of {num_scored} it was not trained on"
         if suspicion.num_trained_on:
             text += f"; {suspicion.num_trained_on:,} left out, as it was trained on them"
-        _paragraph(console, text, width, 2, "dim")
+        paragraph(console, text, indent=2, style="dim")
         return
     text = (
-        f"by {suspicion.classifier}, from its scores of {suspicion.num_scored:,} comments. Whether it was trained on "
+        f"by {suspicion.classifier}, from its scores of {num_scored}. Whether it was trained on "
         f"these cannot be told: {suspicion.why_unknown}. A classifier agrees with the errors it was trained on, so "
         "that most of them would be hidden here: use one that has not seen these comments."
     )
-    _paragraph(console, f"warning: {text}", width, 2, "yellow")
+    paragraph(console, f"warning: {text}", indent=2, style="yellow")
 
 
 def _score(value: float) -> str:
@@ -206,14 +206,14 @@ def _print_leaks(console: Console, audit: Audit) -> None:
         console.print(f"  and {len(audit.leaks) - _PAIRS_SHOWN} more pairs of files, in audit.json", style="dim")
 
 
-def _print_writing(console: Console, audit: Audit, width: int) -> None:
+def _print_writing(console: Console, audit: Audit) -> None:
     console.print()
-    _paragraph(console, f"scripts: {_shares(audit.scripts)}", width, 2)
+    paragraph(console, f"scripts: {_shares(audit.scripts)}", indent=2)
     if audit.languages is not None:
-        _paragraph(console, f"languages, guessed from a sample: {_shares(audit.languages)}", width, 2)
+        paragraph(console, f"languages, guessed from a sample: {_shares(audit.languages)}", indent=2)
     for name, file in zip(short_names([file.name for file in audit.files]), audit.files, strict=True):
         if file.languages:
-            _paragraph(console, f"languages by the column of {name}: {_shares(file.languages)}", width, 2)
+            paragraph(console, f"languages by the column of {name}: {_shares(file.languages)}", indent=2)
 
 
 def _shares(counts: dict[str, int]) -> str:

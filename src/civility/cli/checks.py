@@ -1,15 +1,16 @@
 """How the checks before a run are drawn: a line of counts, and each check that has something to say."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from civility.cli.layout import width_of, wrapped
+
 if TYPE_CHECKING:
     from civility.train.doctor.check import Check
 
-_WIDTH = 100
+_NARROW = 76
 _STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red"}
 _NAME, _INDENT = 20, 4
 
@@ -35,16 +36,15 @@ def print_checks(console: Console, checks: "Sequence[Check]", *, in_full: bool) 
 def _print_check(console: Console, check: "Check") -> None:
     """Print one check: its state and name, what was found, and below it what to do."""
     margin = _INDENT + 8 + _NAME + 2
-    width = max(40, min(_WIDTH, console.width) - margin)
-    lines = _wrapped(check.found, width)
+    is_narrow = width_of(console) < _NARROW
+    if is_narrow:  # what was found is below the name
+        margin = _INDENT + 2
+    width = width_of(console) - margin
+    lines = wrapped(check.found, width)
     if check.remedy:
-        lines += [f"→ {line}" if i == 0 else f"  {line}" for i, line in enumerate(_wrapped(check.remedy, width - 2))]
+        lines += [f"→ {line}" if i == 0 else f"  {line}" for i, line in enumerate(wrapped(check.remedy, width - 2))]
     console.print(" " * _INDENT, end="")
     console.print(f"{check.state:<8}", style=_STYLES[check.state], end="")
-    console.print(f"{check.name:<{_NAME}}  {lines[0]}")
-    for line in lines[1:]:
+    console.print(check.name if is_narrow else f"{check.name:<{_NAME}}  {lines.pop(0)}")
+    for line in lines:
         console.print(" " * margin + line)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)

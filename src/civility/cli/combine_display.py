@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from civility.cli.report_display import print_report
 from civility.plain_text import one_line
@@ -15,13 +17,15 @@ if TYPE_CHECKING:
 def print_combined(console: Console, done: "Combined") -> None:
     """Print what was made of what."""
     found = done.makeup
-    names = [one_line(name) for name in (*found.members, found.kind)]
-    width = max(map(len, names))
-    console.print(f"  {'member':<{width}}  {'weight':>6}  macro ROC AUC", style="bold")
-    for name, weight, score in zip(names, found.weights, found.scores, strict=False):
-        share = f"{weight:.3f}" if weight else "out"
-        console.print(f"  {name:<{width}}  {share:>6}  {shown(score):>13}")
-    console.print(f"  {names[-1]:<{width}}  {'':>6}  {shown(found.score):>13}\n")
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
+    table.add_column("member", overflow="fold")
+    for name in ("weight", "macro ROC AUC"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, weight, score in zip(found.members, found.weights, found.scores, strict=True):
+        table.add_row(Text(one_line(name)), f"{weight:.3f}" if weight else "out", shown(score))
+    table.add_row(Text(one_line(found.kind)), "", shown(found.score))
+    console.print(table)
+    console.print()
     print_report(console, done.report)
     console.print(f"\n  classifier   {done.run.classifier}")
     console.print(f"  report       {done.run.reports / f'{done.report.name}.html'}")

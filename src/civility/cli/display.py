@@ -1,8 +1,7 @@
 """What a person sees of a job: bars on a terminal, plain lines in a log. Draws facts, decides nothing."""
 
 import math
-import shutil
-import textwrap
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 from rich.text import Text
 
 from civility.cli.checks import print_checks
+from civility.cli.layout import fitting, paragraph, width_of, wrapped
 from civility.cli.report_display import print_report
-from civility.plain_text import one_line, printable
+from civility.cli.speech import clear_waiting
+from civility.plain_text import count, printable, shortened
 from civility.report.words import shown
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from civility.training.progress import StepDone
 
 _SECONDS_BETWEEN_LINES = 10.0
-_WIDTH = 100
+_WIDTH_OF_A_LOG = 100
+_NARROW = 76
+"""Columns below which names are shortened."""
 
 
 class _Screen(Console):
@@ -38,16 +41,25 @@ class _Screen(Console):
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console that shows texts as they are: without markup or emoji codes, log lines not wrapped."""
+    clear_waiting()
     console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = max(_WIDTH, shutil.get_terminal_size().columns)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH_OF_A_LOG
     return console
 
 
 def print_notes(console: Console, notes: Sequence[str]) -> None:
     """Print warnings, a line each."""
     for note in notes:
-        console.print("warning: " + "\n".join(map(one_line, note.split("\n"))), style="yellow")
+        first, *more = note.split("\n")
+        paragraph(console, first, "warning: ", "yellow", indent=0)
+        for line in more:
+            paragraph(console, line, style="yellow", indent=len("warning: "))
+
+
+def _bar_width(console: Console) -> int:
+    """Return how many columns a bar may take beside what it is about."""
+    return next(bar for least, bar in ((100, 20), (60, 10), (0, 1)) if console.width >= least)
 
 
 class ScoringBar:
@@ -56,10 +68,11 @@ class ScoringBar:
     Parameters
     ----------
     console : where to draw
-    name : what is scored
+    name : what is scored, or what is done before the first comment
+    total : comments in all; None: not known yet, or never
     """
 
-    def __init__(self, console: Console, name: str = "scoring") -> None:
+    def __init__(self, console: Console, name: str = "loading", total: int | None = None) -> None:
         self._console = console
         self._name = name
         self._done = 0
@@ -69,34 +82,45 @@ class ScoringBar:
         if console.is_terminal:
             columns = [
                 TextColumn("  {task.description}", markup=False),
-                BarColumn(),
+                _Bar(_bar_width(console)),
                 TextColumn("{task.fields[facts]}", markup=False),
                 _TimeLeft(),
             ]
             self._progress = Progress(*columns, console=console, transient=True)
             self._progress.start()
-            self._task = self._progress.add_task(name, total=None, facts="")
+            self._task = self._progress.add_task(self._shown_name(), total=total, facts="")
 
-    def advance_in(self, name: str, num_comments: int, total: int) -> None:
+    def advance_in(self, name: str, num_comments: int, total: int | None) -> None:
         """Count comments of one of several jobs, and begin anew where it is another than before."""
         if name != self._name:
             self._name, self._done, self._started = name, 0, self._last  # since the job before ended
             if self._progress is not None:
-                self._progress.update(self._task, description=name)
+                self._progress.update(self._task, description=self._shown_name())
         self.advance(num_comments, total)
+
+    def _shown_name(self) -> str:
+        return shortened(self._name, 24 if width_of(self._console) >= _NARROW else 10)
 
     def advance(self, num_comments: int, total: int | None = None) -> None:
         """Count comments that have been scored, of how many if that is known."""
+        if self._name == "loading":
+            self.advance_in("scoring", num_comments, total)
+            return
         self._done += num_comments
         self._last = time.monotonic()
         rate = self._done / max(1e-9, time.monotonic() - self._started)
         of = f"/{total:,}" if total else ""
         facts = f"{self._done:,}{of} comments   {rate:,.0f} comments/s"
         if self._progress is not None:
+            facts = fitting([f"{self._done:,}", of, f"   {rate:,.0f} comments/s"], self._room(), between="")
             self._progress.update(self._task, completed=self._done, total=total, facts=facts)
         elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()
             self._console.print(f"  {self._name}   {facts}")
+
+    def _room(self) -> int:
+        """Return how many columns name, bar and time leave."""
+        return self._console.width - len(self._shown_name()) - _bar_width(self._console) - len("     0:00:00 left")
 
     def stop(self) -> None:
         """Take the bar away."""
@@ -112,6 +136,18 @@ def scoring_bar(console: Console) -> Iterator[ScoringBar]:
         yield bar
     finally:
         bar.stop()
+
+
+class _Bar(BarColumn):
+    """A bar, or a spinner where the end is not known: a bar without an end looks like a full one."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(bar_width=width)
+        self._spinner = SpinnerColumn()
+
+    def __call__(self, task: Any) -> RenderableType:
+        """Return what is drawn now."""
+        return super().__call__(task) if task.total else self._spinner.render(task)
 
 
 class _TimeLeft(ProgressColumn):
@@ -159,12 +195,12 @@ class TrainingDisplay:
         elif isinstance(fact, facts.RunResumed):
             self._draw_resumption(fact)
         elif isinstance(fact, watch.Warned):
-            print_notes(self._console, [f"{fact.text}\n         {fact.remedy}" if fact.remedy else fact.text])
+            print_notes(self._console, [f"{fact.text}\n{fact.remedy}" if fact.remedy else fact.text])
         elif isinstance(fact, progress.StepDone):
             self._draw_step(fact)
         elif isinstance(fact, facts.ValidationStarted):
             self._stop_bar()
-            self._scoring = ScoringBar(self._console, "validation")
+            self._scoring = ScoringBar(self._console, "validation", fact.num_comments)
             self._num_validation = fact.num_comments
         elif isinstance(fact, facts.ValidationScored):
             assert self._scoring is not None
@@ -187,8 +223,8 @@ class TrainingDisplay:
             "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
             "speed": _describe_speed(plan),
             "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
-            "plan": f"up to {plan.epochs} epoch{'' if plan.epochs == 1 else 's'} of {plan.steps_per_epoch:,} steps · "
-            + " · ".join(filter(None, (f"{plan.global_batch:,} comments a step", plan.fitted, plan.steps_by))),
+            "plan": f"up to {count(plan.epochs, 'epoch')} of {count(plan.steps_per_epoch, 'step')} · "
+            + " · ".join(filter(None, (f"{count(plan.global_batch, 'comment')} a step", plan.fitted, plan.steps_by))),
             "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }
@@ -206,17 +242,20 @@ class TrainingDisplay:
 
     def _draw_rows(self, rows: dict[str, str]) -> None:
         for name, value in rows.items():
-            first, *more = textwrap.wrap(value, _WIDTH - 13, break_long_words=False, break_on_hyphens=False)
-            self._console.print("\n".join([f"  {name:<10} {first}", *(" " * 13 + line for line in more)]))
+            paragraph(self._console, value, f"{name:<10} ")
 
     def _draw_resumption(self, fact: "RunResumed") -> None:
         assert self._plan is not None
         self._plan = replace(self._plan, steps_per_epoch=fact.steps_per_epoch, global_batch=fact.global_batch)
         epochs, steps = divmod(fact.steps_done, fact.steps_per_epoch)
-        self._console.print(
-            f"  resumed    after step {fact.steps_done:,}: {epochs} of {self._plan.epochs} epochs and {steps:,} of "
-            f"{fact.steps_per_epoch:,} steps, {fact.global_batch} comments each\n"
+        of_epochs, of_steps = count(self._plan.epochs, "epoch"), count(fact.steps_per_epoch, "step")
+        paragraph(
+            self._console,
+            f"after step {fact.steps_done:,}: {epochs} of {of_epochs} and {steps:,} of {of_steps}, "
+            f"{count(fact.global_batch, 'comment')} each",
+            f"{'resumed':<10} ",
         )
+        self._console.print()
 
     def _draw_step(self, fact: "StepDone") -> None:
         assert self._plan is not None
@@ -226,7 +265,7 @@ class TrainingDisplay:
         self._window = [*self._window[-49:], fact]
         if self._progress is not None:
             done = fact.step - (fact.epoch - 1) * self._plan.steps_per_epoch
-            self._progress.update(self._task, completed=done, facts=self._facts(fact))
+            self._progress.update(self._task, completed=done, facts=fitting(self._facts(fact), self._room()))
             return
         last = fact.step % self._plan.steps_per_epoch == 0
         if last or time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
@@ -235,7 +274,7 @@ class TrainingDisplay:
             left = self._seconds_left(step)
             self._console.print(
                 f"  epoch {fact.epoch}/{self._plan.epochs}   step {step:,}/{self._plan.steps_per_epoch:,}   "
-                f"{self._facts(fact)}   {_clock(left)} left in the epoch"
+                f"{'   '.join(self._facts(fact))}   {_clock(left)} left in the epoch"
             )
 
     def _start_epoch(self, epoch: int) -> None:
@@ -247,7 +286,7 @@ class TrainingDisplay:
         self._stop_bar()
         columns = [
             TextColumn(f"  epoch {epoch}/{self._plan.epochs}"),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=_bar_width(self._console)),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
             TextColumn("{task.fields[facts]}", markup=False),
             _TimeLeft(),
@@ -256,14 +295,27 @@ class TrainingDisplay:
         self._progress.start()
         self._task = self._progress.add_task("", total=self._plan.steps_per_epoch, facts="")
 
-    def _facts(self, fact: "StepDone") -> str:
+    def _room(self) -> int:
+        """Return how many columns epoch, bar, steps and time leave."""
+        assert self._plan is not None
+        steps = 2 * len(f"{self._plan.steps_per_epoch:,}")
+        rest = len(f"  epoch {self._epoch}/{self._plan.epochs}  /  0:00:00 left  ")
+        return self._console.width - steps - _bar_width(self._console) - rest
+
+    def _facts(self, fact: "StepDone") -> list[str]:
+        """Return loss, rate, learning rate and padding, what matters most first."""
         losses = [step.loss for step in self._window if not math.isnan(step.loss)]
         loss = sum(losses) / len(losses) if losses else math.nan
         seconds = sum(step.seconds for step in self._window)
         rate = sum(step.num_comments for step in self._window) / max(1e-9, seconds)
         padded = sum(step.num_padded for step in self._window)
         padding = 1 - sum(step.num_tokens for step in self._window) / max(1, padded)
-        return f"loss {loss:.4f}   lr {fact.learning_rate:.2e}   {rate:,.0f} comments/s   padding {padding:.0%}"
+        return [
+            f"loss {loss:.4f}",
+            f"{rate:,.0f} comments/s",
+            f"lr {fact.learning_rate:.2e}",
+            f"padding {padding:.0%}",
+        ]
 
     def _seconds_left(self, step: int) -> float:
         assert self._plan is not None
@@ -296,24 +348,23 @@ class TrainingDisplay:
             **{label: shown(value, 3) for label, value in epoch.validation.roc_auc.items()},
         }
         widths = {name: max(len(name), len(value)) for name, value in values.items()}
-        if sum(widths.values()) + 2 * len(widths) > _WIDTH + 2:
-            line = "  " + "   ".join(f"{name} {value.strip()}" for name, value in values.items())
-            self._console.print(line)
+        if sum(widths.values()) + 2 * len(widths) > width_of(self._console):
+            first, *others = (f"{name} {value.strip()}".replace(" ", "\xa0") for name, value in values.items())
+            lines = wrapped("   ".join([first, *others]), width_of(self._console) - 4)
+            self._console.print("  " + "\n    ".join(lines).replace("\xa0", " "))
         else:
             if epoch.epoch == 1 or not self._console.is_terminal:  # in a log other lines stand between
                 self._console.print("  " + "  ".join(f"{name:<{widths[name]}}" for name in values), style="bold")
             self._console.print("  " + "  ".join(f"{value:<{widths[name]}}" for name, value in values.items()))
         if self._num_skipped:
-            self._console.print(
-                f"  {self._num_skipped} steps skipped so far: fp16 gradients overflowed, the scale was lowered"
-            )
+            num_skipped = count(self._num_skipped, "step")
+            told = f"{num_skipped} skipped so far: fp16 gradients overflowed, the scale was lowered"
+            paragraph(self._console, told)
 
     def _draw_end(self, fact: "RunFinished") -> None:
         console, run = self._console, fact.run
-        why = ": no better epoch since, stopped early" if fact.stopped_early else ""
         console.print()
-        best = f"best epoch {fact.best_epoch} of {fact.epochs_run} run{why}   " if fact.epochs_run else ""
-        console.print(f"  {best}{_clock(fact.seconds)} in all")
+        console.print(f"  {_describe_epochs(fact)}{_clock(fact.seconds)} in all")
         console.print()
         print_report(console, fact.report)
         console.print()
@@ -325,9 +376,18 @@ class TrainingDisplay:
         console.print("         civility train baseline --data your-labelled-comments.csv")
 
 
+def _describe_epochs(fact: "RunFinished") -> str:
+    """Return which epoch was the best, where there was a choice; nothing of a model without epochs."""
+    if fact.epochs_run <= 1:
+        return "1 epoch   " if fact.epochs_run else ""
+    why = ", then stopped early" if fact.stopped_early else ""
+    return f"best: epoch {fact.best_epoch} of {fact.epochs_run}{why}   "
+
+
 def _describe_data(plan: "RunPlanned | LinearPlanned") -> str:
     added = f" ({', '.join(plan.added)})" if plan.added else ""
-    return f"{plan.num_training:,} comments{added} · {plan.num_validation:,} for validation · {len(plan.labels)} labels"
+    parts = [f"{count(plan.num_training, 'comment')}{added}", f"{plan.num_validation:,} for validation"]
+    return " · ".join([*parts, count(len(plan.labels), "label")])
 
 
 def _describe_speed(plan: "RunPlanned") -> str:

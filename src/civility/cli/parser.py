@@ -3,6 +3,7 @@
 import argparse
 from typing import Any, NoReturn
 
+from civility.cli.arguments import HelpFormatter
 from civility.cli.speech import say_error
 from civility.cli.verbs import VERBS
 from civility.errors import UserError, did_you_mean
@@ -65,7 +66,7 @@ def build_parser(version: str) -> argparse.ArgumentParser:
         prog="civility",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         usage="civility VERB …",
         allow_abbrev=False,
     )

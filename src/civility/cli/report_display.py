@@ -1,19 +1,36 @@
-"""What a person sees of a report in a terminal of 100 columns. Drawn from the report alone; shows no comment's text."""
+"""What a person sees of a report in a terminal. Drawn from the report alone; shows no comment's text."""
 
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from civility.cli.layout import first_that_fits, has_intervals, paragraph
 from civility.plain_text import one_line
 from civility.report.document import AnyLabel, BiasReport, Estimate, LabelReport, Macro, Report
 from civility.report.words import METRIC_NAMES, optimism, shown, with_interval
 
-_WIDTH = 100
 _LONGEST_NAME = 17
 _SHOWN = ("roc_auc", "precision", "recall")
+_HEADS = {
+    "roc_auc": "ROC AUC",
+    "precision": "precision",
+    "recall": "recall",
+    "threshold": "threshold",
+    "num_positive": "positive",
+}
+_LAYOUTS = (
+    ("roc_auc", "precision", "recall", "threshold", "num_positive"),
+    ("roc_auc*", "precision", "recall", "threshold", "num_positive"),
+    ("roc_auc*", "precision", "recall", "num_positive"),
+    ("roc_auc*", "precision", "recall"),
+    ("roc_auc*", "precision*", "recall*", "threshold", "num_positive"),
+    ("roc_auc*", "precision*", "recall*", "num_positive"),
+    ("roc_auc*", "precision*", "recall*"),
+    ("roc_auc*",),
+)
+"""Columns, the richest first: the first that fits into the terminal is shown."""
 _STYLES = {"good": "green", "review": "yellow", "weak": "red", "unsure": "magenta", "undefined": "dim"}
 
 
@@ -21,10 +38,12 @@ def print_report(console: Console, report: Report) -> None:
     """Print the verdict, a table of the labels, and a line of each thing else that was measured."""
     paragraph(console, report.verdict.why)
     console.print()
-    console.print(_table(report))
-    console.print("  in brackets: 95 % intervals; precision and recall at the threshold", style="dim")
+    table = first_that_fits(console, (_table(report, columns) for columns in _LAYOUTS))
+    console.print(table)
+    told = "precision and recall at the threshold"
+    paragraph(console, f"in brackets: 95 % intervals; {told}" if has_intervals(table) else told, style="dim")
     if any(getattr(numbers, name).value is None for numbers in report.labels.values() for name in _SHOWN):
-        console.print("  macro: over the labels where the number is defined", style="dim")
+        paragraph(console, "macro: over the labels where the number is defined", style="dim")
     for label in report.labels:
         for line in _undefined(label, report.undefined):
             paragraph(console, line)
@@ -50,32 +69,30 @@ def _undefined(label: str, undefined: Mapping[str, str]) -> Iterator[str]:
         yield f"{label}: undefined: {said}{', '.join(numbers)}: {why}"
 
 
-def _table(report: Report) -> Table:
+def _table(report: Report, columns: Sequence[str]) -> Table:
+    """Return the table with these columns; a ``*`` behind the name of one leaves its intervals out."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("  label", max_width=_LONGEST_NAME + 2, no_wrap=True, overflow="ellipsis")
     table.add_column("verdict", no_wrap=True, min_width=9)
-    for name in ("ROC AUC", "precision", "recall", "threshold", "positive"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for column in columns:
+        table.add_column(_HEADS[column.rstrip("*")], justify="right", no_wrap=True)
     for label, numbers in report.labels.items():
         word = numbers.verdict.word
-        table.add_row(
-            Text(f"  {one_line(label)}"),
-            Text(word, style=_STYLES[word]),
-            *_numbers(numbers),
-            f"{numbers.threshold:.3f}",
-            f"{numbers.num_positive:,}",
-        )
-    table.add_row("  any label", "", *_numbers(report.any_label), "", f"{report.any_label.num_positive:,}")
-    table.add_row("  macro", "", *_numbers(report.macro), "", "", style="bold")
+        table.add_row(Text(f"  {one_line(label)}"), Text(word, style=_STYLES[word]), *_cells(numbers, columns))
+    table.add_row("  any label", "", *_cells(report.any_label, columns))
+    table.add_row("  macro", "", *_cells(report.macro, columns), style="bold")
     return table
 
 
-def _numbers(numbers: LabelReport | AnyLabel | Macro) -> tuple[str, str, str]:
-    return (
-        _short_interval(numbers.roc_auc, 3),
-        _short_interval(numbers.precision, 2),
-        _short_interval(numbers.recall, 2),
-    )
+def _cells(numbers: LabelReport | AnyLabel | Macro, columns: Sequence[str]) -> Iterator[str]:
+    for column in columns:
+        name = column.rstrip("*")
+        found = getattr(numbers, name, None)
+        digits = 2 if name in ("precision", "recall") else 3
+        if isinstance(found, Estimate):
+            yield shown(found.value, digits) if column.endswith("*") else _short_interval(found, digits)
+        else:
+            yield "" if found is None else f"{found:,}" if isinstance(found, int) else f"{found:.3f}"
 
 
 def _short_interval(estimate: Estimate, digits: int) -> str:
@@ -105,12 +122,3 @@ def _bias_line(bias: BiasReport) -> str:
     lowest = ", ".join(f"{name} {shown(value, 3)}" for value, name in sorted(measured)[:3])
     least = f"; lowest subgroup ROC AUC: {lowest}" if lowest else ""
     return f"{bias.source}: final {with_interval(bias.final)} of {bias.label}{least}"
-
-
-def paragraph(console: Console, text: str, head: str = "", style: str = "") -> None:
-    """Print text wrapped, its first line behind ``head`` and the others below it; names in it are the user's."""
-    lines = textwrap.wrap(one_line(text), _WIDTH - 2 - len(head), break_long_words=False, break_on_hyphens=False) or [
-        ""
-    ]
-    written = "\n".join(f"  {head if not place else ' ' * len(head)}{line}" for place, line in enumerate(lines))
-    console.print(written, style=style)

@@ -1,6 +1,5 @@
 """What a person sees of a sweep: a live table on a terminal, a line a change in a log. Draws, decides nothing."""
 
-import textwrap
 import time
 from collections.abc import Iterator
 
@@ -9,8 +8,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from civility.data.parts import count
-from civility.plain_text import one_line
+from civility.cli.layout import paragraph
+from civility.plain_text import count, one_line
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import METRIC_WORDS, SweepResult, TrialLine
 from civility.sweep.words import (
@@ -24,7 +23,6 @@ from civility.sweep.words import (
     why_words,
 )
 
-_WIDTH = 100
 _MOST_ROWS = 14
 _SECONDS_BETWEEN_LINES = 30.0
 _STYLES = {"finished": "green", "pruned": "dim", "failed": "red", "unfinished": ""}
@@ -152,18 +150,24 @@ def print_result(console: Console, result: SweepResult, directory: SweepDirector
     """Print what a sweep came to, what that is worth, and what to do next."""
     console.print()
     for sentence in verdict(result):
-        for line in textwrap.wrap(sentence, _WIDTH - 2, break_long_words=False, break_on_hyphens=False):
-            console.print(f"  {line}")
+        paragraph(console, sentence)
     if result.importance:
         shares = " · ".join(f"{key} {share:.0%}" for key, share in result.importance.items())
-        console.print(f"\n  importance   {shares}")
+        console.print()
+        paragraph(console, shares, f"{'importance':<13}")
     if result.num("unfinished"):
         trials = count(result.num("unfinished"), "trial")
-        console.print(f"\n  with other workers, or cut and to be gone on with next time: {trials}")
+        console.print()
+        paragraph(
+            console, f"unfinished: {trials}, under way in other workers or interrupted; the same command resumes them"
+        )
     if result.ranked:
         best = result.ranked[0]
-        console.print(f"\n  best         trial {best.number:04d}: {METRIC_WORDS[result.metric]} {score_words(best)}")
-        console.print(f"               {one_line(settings_words(best.settings, short_names(result.space)))}")
+        settings = settings_words(best.settings, short_names(result.space))
+        console.print()
+        score = f"trial {best.number:04d}: {METRIC_WORDS[result.metric]} {score_words(best)}"
+        paragraph(console, score, f"{'best':<13}")
+        paragraph(console, settings, " " * 13)
         console.print(f"  recipe       {directory.best}")
     console.print(f"  page         {directory.html}")
     for place, command in enumerate(next_steps(result, str(directory.path))):

@@ -1,33 +1,43 @@
-"""What a person sees of thresholds: a table that fits 100 columns, and what cannot be met in words."""
+"""What a person sees of thresholds: a table that fits the terminal, and what cannot be met in words."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
 
-from civility.cli.report_display import paragraph
+from civility.cli.layout import first_that_fits, has_intervals, paragraph
 from civility.metrics.thresholds import Choice, Estimate
-from civility.plain_text import one_line
+from civility.plain_text import count, one_line
 from civility.report.words import optimism_of
 from civility.thresholds import ThresholdsSet
 
-_WIDTH = 100
 _WIDEST_LABEL = 14
-_WIDEST_POLICY = 20
-_LEGEND = "precision and recall with 95 % intervals; per 1000: comments flagged, and those for review"
+_COLUMNS = ("label", "policy", "from", "precision", "recall", "per 1000", "met")
+_LAYOUTS = (
+    (_COLUMNS, 20),
+    (("label", "policy", "from", "precision", "recall", "met"), 14),
+    (("label", "policy", "from", "precision*", "recall*", "per 1000", "met"), 16),
+    (("label", "policy", "from", "precision*", "recall*"), 14),
+    (("label", "from", "precision*"), 14),
+)
+"""Columns and the width of the policy, the richest first: the first that fits into the terminal is shown."""
+_LEGEND = "in brackets: 95 % intervals; per 1000: comments flagged, and those for review"
 
 
 def print_thresholds(console: Console, done: ThresholdsSet) -> None:
     """Print the thresholds chosen, with what they do to the comments they were chosen on."""
-    console.print(f"{done.num_comments:,} comments\n")
+    console.print(f"{count(done.num_comments, 'comment')}\n")
     for label, reason in done.calibrated.items():
         paragraph(console, f"{label}: calibration {reason}")
     if done.calibrated:
         console.print()
-    console.print(_table(done), width=min(console.width, _WIDTH))
+    table = first_that_fits(console, (_table(done, *layout) for layout in _LAYOUTS))
+    console.print(table)
     console.print()
-    paragraph(console, _LEGEND, style="dim")
+    if has_intervals(table):
+        paragraph(console, _LEGEND, style="dim")
     paragraph(console, optimism_of(("calibration", "thresholds") if done.calibrated else ("thresholds",)), style="dim")
     for label, choice in done.choices.items():
         if choice.is_remarkable:
@@ -37,17 +47,25 @@ def print_thresholds(console: Console, done: ThresholdsSet) -> None:
     console.print(f"\n  thresholds   {one_line(str(done.path)) if done.written else 'nothing was written (--check)'}")
 
 
-def _table(done: ThresholdsSet) -> Table:
+def _table(done: ThresholdsSet, columns: Sequence[str], widest_policy: int) -> Table:
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
-    table.add_column("label", overflow="fold", max_width=_WIDEST_LABEL)
-    table.add_column("policy", overflow="fold", max_width=_WIDEST_POLICY)
-    for name in ("from", "precision", "recall", "per 1000", "met"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for name in columns:
+        if name in ("label", "policy"):
+            table.add_column(name, overflow="fold", max_width=_WIDEST_LABEL if name == "label" else widest_policy)
+        else:
+            table.add_column(name.rstrip("*"), justify="right", no_wrap=True)
     for label, choice in done.choices.items():
         style = "" if choice.met else "yellow"
         for row in _rows(label, choice):
-            table.add_row(*row, style=style)
+            cells = dict(zip(_COLUMNS, row, strict=True))
+            table.add_row(*(_cell(cells, name) for name in columns), style=style)
     return table
+
+
+def _cell(cells: Mapping[str, str], column: str) -> str:
+    """Return the cell of a column, without its interval if its name ends in ``*``."""
+    cell = cells[column.rstrip("*")]
+    return cell.partition(" [")[0] if column.endswith("*") else cell
 
 
 def _rows(label: str, choice: Choice) -> list[tuple[str, ...]]:

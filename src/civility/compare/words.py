@@ -1,6 +1,7 @@
 """How a comparison is told: marks, times, sizes, sentences that table, Markdown and picture have in common."""
 
 from civility.compare.document import Comparison, Numbers, Row, Setting
+from civility.plain_text import count
 from civility.report.words import METRIC_NAMES, shown
 
 MARKS = {"better": "▲", "worse": "▼"}
@@ -81,7 +82,9 @@ def where(comparison: Comparison) -> str:
     """Return what was compared on what."""
     rows, runs = len(comparison.rows), sum(len(row.runs) for row in comparison.rows)
     files = f" of {', '.join(comparison.files)}" if comparison.files else ""
-    return f"{rows} rows of {runs} runs, on the same {comparison.num_comments:,} comments{files}"
+    return (
+        f"{count(rows, 'row')} of {count(runs, 'run')}, on the same {count(comparison.num_comments, 'comment')}{files}"
+    )
 
 
 def method(comparison: Comparison) -> str:

@@ -18,6 +18,7 @@ from civility.data.lists import LabelLists
 from civility.data.plan import Plan, Source
 from civility.data.tables import Chunk, Table
 from civility.errors import UserError
+from civility.plain_text import count
 
 _NOT_SCORED = -1
 
@@ -203,11 +204,6 @@ def _block(axis: Sequence[str], known: Mapping[str, Float32Array], num_rows: int
         if name in known:
             block[:, column] = known[name]
     return block
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, as ``1 comment`` or ``3,190 comments``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _notes_on_text(name: str, cells: TextCells) -> Iterator[str]:

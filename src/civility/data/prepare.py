@@ -8,12 +8,11 @@ import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.duplicates import Int64Array, text_digests
-from civility.data.parts import count
 from civility.data.pseudo import read_pseudo_labels
 from civility.data.readers import Columns, Reading, read_dataset
 from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
-from civility.plain_text import is_formula, printable
+from civility.plain_text import count, is_formula, printable
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from civility.data.cells import TextCells, as_text, ids_of
 from civility.data.dataset import Dataset
 from civility.data.dialects import LABELS, Columns, find_id, find_text, no_text, note_on_ids
 from civility.data.headers import Headers, cleaned, listed
-from civility.data.parts import Part, count, read_joined, read_part
+from civility.data.parts import Part, read_joined, read_part
 from civility.data.plan import Plan, plan
 from civility.data.sources import built_in, expand, is_built_in
 from civility.data.streams import BYTE_ORDER_MARK, find_file
 from civility.data.tables import CHUNK_ROWS, Table, open_stdin, open_table
 from civility.errors import UserError, did_you_mean
+from civility.plain_text import count
 
 __all__ = [
     "Columns",

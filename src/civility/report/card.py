@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from civility.plain_text import CONTROL, printable
+from civility.plain_text import CONTROL, count, printable
 from civility.report.document import Report
 from civility.report.markdown import code, plain, table, undefined_notes
 from civility.report.words import METRIC_NAMES, optimism
@@ -183,10 +183,10 @@ def _training(facts: CardFacts) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     # A fence longer than any in the recipe, whose names of files are the user's.
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", facts.recipe)), default=0))
-    epochs = f"; best epoch {facts.best_epoch} of {facts.epochs_run} run" if facts.epochs_run else ""
+    epochs = f"; epoch {facts.best_epoch} of {facts.epochs_run}" if facts.epochs_run else ""
     return (
         "## Training\n\n"
-        f"{facts.num_training:,} comments from {files} ({code(facts.training_digest)})"
+        f"{count(facts.num_training, 'comment')} from {files} ({code(facts.training_digest)})"
         f"{epochs}. {versions}.\n\n"
         f"| label | positive in training | known | share |\n|---|---:|---:|---:|\n{counts}\n\n"
         f"The complete recipe:\n\n{fence}toml\n{printable(facts.recipe.strip())}\n{fence}\n"

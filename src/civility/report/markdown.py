@@ -6,7 +6,7 @@ Drawn from the report alone; shows no comment's text.
 import re
 from collections.abc import Iterable, Sequence
 
-from civility.plain_text import one_line
+from civility.plain_text import count, one_line
 from civility.report.document import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
 from civility.report.words import (
     FEW_TEMPLATES,
@@ -71,9 +71,10 @@ def to_markdown(report: Report) -> str:
     """Return a whole page."""
     files = ", ".join(code(file) for file in report.data.files)
     digest = code(report.data.digest[:19])
+    num_comments = count(report.data.num_comments, "comment")
     parts = [
         f"# Report: {plain(report.name)}",
-        f"{report.data.num_comments:,} comments from {files} ({digest}), scored by {code(report.classifier.name)}",
+        f"{num_comments} from {files} ({digest}), scored by {code(report.classifier.name)}",
         "\n".join(f"- {plain(note)}" for note in filter(None, (optimism(report), *report.notes))),
         _verdicts(report),
         table(report),
@@ -175,7 +176,7 @@ def _robustness(robustness: RobustnessReport) -> str:
         unmoved.append([code(one_change.name), f"{share:.0%}", *(moved if share else ["-", "-"])])
     header = ["perturbation", "strength", "texts changed", "change of recall, mean over labels"]
     return (
-        f"## Robustness, on {robustness.num_comments:,} comments\n\n{OF_THE_SAMPLE}\n\n{grid(header, rows)}\n\n"
+        f"## Robustness, on {count(robustness.num_comments, 'comment')}\n\n{OF_THE_SAMPLE}\n\n{grid(header, rows)}\n\n"
         "What must not matter, on the texts that it changes:\n\n"
         + grid(["change", "texts changed", "largest difference of a score", "decisions changed"], unmoved)
     )

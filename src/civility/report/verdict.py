@@ -31,8 +31,8 @@ def judge(num_positive: int, num_negative: int, f1: Estimate, precision: Estimat
         missing = "positive" if not num_positive else "negative"
         return Verdict(word="undefined", why=f"no {missing} comment among {num_positive + num_negative:,} known")
     value, (low, high) = f1.value or 0.0, _ends(f1, precision, recall)
-    found = f"finds {_of_ten(recall)} of 10"
-    right = f"{_of_ten(precision)} of 10 that it flags are right" if precision.value is not None else "flags nothing"
+    found = f"recall {_percent(recall)}"
+    right = f"precision {_percent(precision)}" if precision.value is not None else "flags nothing"
     if num_positive < _LEAST_POSITIVES or high - low > WIDEST:
         return Verdict(
             word="unsure",
@@ -55,14 +55,12 @@ def _ends(f1: Estimate, precision: Estimate, recall: Estimate) -> tuple[float, f
     return low, f1.value or 0.0
 
 
-def _of_ten(share: Estimate) -> str:
-    """Return a share as a number of ten; "10" and "0" of nothing but all and none."""
-    value = 10 * (share.value or 0.0)
-    if 9.75 < value < 10:
-        return "nearly 10"
-    if 0 < value < 0.5:
-        return f"{value:.1g}"
-    return f"{value:.0f}" if abs(value - round(value)) < 0.25 else f"{value:.1f}"
+def _percent(share: Estimate) -> str:
+    """Return a share as a percentage; "100 %" and "0 %" of nothing but all and none."""
+    value = 100 * (share.value or 0.0)
+    if 99.5 <= value < 100:
+        return "over 99 %"
+    return f"{value:.1g} %" if 0 < value < 0.95 else f"{value:.0f} %"
 
 
 def judge_all(verdicts: Mapping[str, Verdict]) -> Verdict:

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from civility.plain_text import count
 from civility.sweep.document import METRIC_WORDS, MOST_TOP, State, SweepResult, TrialLine
 
 
@@ -31,7 +32,7 @@ def counts(result: SweepResult) -> str:
     """Return how many trials there are of each kind."""
     kinds: tuple[State, ...] = ("finished", "pruned", "failed", "unfinished")
     told = ", ".join(f"{result.num(state)} {state}" for state in kinds if result.num(state))
-    return f"{len(result.trials)} of {result.num_planned} trials" + (f": {told}" if told else "")
+    return f"{len(result.trials)} of {count(result.num_planned, 'trial')}" + (f": {told}" if told else "")
 
 
 def score_words(trial: TrialLine) -> str:
@@ -85,7 +86,7 @@ def _of_the_followers(result: SweepResult) -> str:
         )
     num = len(result.rivals)
     return (
-        f"The second best is {gap:.4f} behind, and {num} other trial{'' if num == 1 else 's'} lie"
+        f"The second best is {gap:.4f} behind, and {count(num, 'other trial')} lie"
         f"{'s' if num == 1 else ''} inside the 95 % interval of the best, which is "
         f"{best.high - best.low:.4f} wide: this sweep does not tell which of them is better."
     )

@@ -10,10 +10,9 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from civility.data.parts import count
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.errors import Interrupted, UserError
-from civility.plain_text import listed
+from civility.plain_text import count, listed
 from civility.recipe import Recipe
 from civility.recipe.differences import Reason, settings_for
 from civility.sweep.directory import SweepDirectory

@@ -10,9 +10,9 @@ import numpy as np
 
 from civility.data.dataset import Dataset
 from civility.data.duplicates import text_digests
-from civility.data.parts import count
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
+from civility.plain_text import count
 from civility.probes.augment import changed_copies
 from civility.recipe import Recipe
 

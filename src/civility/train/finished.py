@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from civility.data.dataset import Dataset
-from civility.data.parts import count
 from civility.data.prepare import PreparedData, prepare
 from civility.errors import UserError
-from civility.plain_text import listed
+from civility.plain_text import count, listed
 from civility.recipe import Recipe
 from civility.recipe.differences import changed, differing_settings
 from civility.run import RunDirectory

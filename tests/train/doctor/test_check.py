@@ -3,7 +3,8 @@
 import pytest
 
 from civility.errors import UserError
-from civility.train.doctor.check import Check, judge, num_things, refuse_failed, shortened
+from civility.plain_text import count
+from civility.train.doctor.check import Check, judge, refuse_failed, shortened
 
 
 def test_the_worst_verdict_counts_and_only_trouble_has_a_remedy() -> None:
@@ -25,6 +26,6 @@ def test_failed_checks_stop_the_run_and_warnings_do_not() -> None:
 
 
 def test_numbers_and_lists_read_well() -> None:
-    assert (num_things(1, "text"), num_things(1_234, "text")) == ("1 text", "1,234 texts")
+    assert (count(1, "text"), count(1_234, "text")) == ("1 text", "1,234 texts")
     assert shortened(["a", "b"]) == "a, b"
     assert shortened(list("abcde")) == "a, b, c and 2 more"

@@ -84,7 +84,7 @@ def run(options: Namespace, command: list[str]) -> int:
     from civility.cli.display import make_console, print_notes, scoring_bar
     from civility.cli.report_display import print_report
     from civility.evaluate import evaluate
-    from civility.plain_text import one_line
+    from civility.plain_text import count, one_line
 
     question = _question(options)  # a mistake in a requirement is told before anything is scored
     console = make_console()
@@ -98,9 +98,8 @@ def run(options: Namespace, command: list[str]) -> int:
             on_scored=bar.advance_in,
         )
     print_notes(make_console(stderr=True), done.notes)
-    num_comments = done.report.data.num_comments
-    noun = "comment" if num_comments == 1 else "comments"
-    console.print(f"{num_comments:,} {noun} from {', '.join(map(one_line, done.report.data.files))}\n")
+    num = count(done.report.data.num_comments, "comment")
+    console.print(f"{num} from {', '.join(map(one_line, done.report.data.files))}\n")
     print_report(console, done.report)
     console.print(f"\n  report   {done.files.html}\n           {done.files.markdown}\n           {done.files.json}")
     for failure in done.failures:

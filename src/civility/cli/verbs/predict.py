@@ -65,6 +65,7 @@ def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     from civility.cli.display import make_console, print_notes, scoring_bar
     from civility.data.readers import Columns
+    from civility.plain_text import count
     from civility.predict import Form, predict
 
     console = make_console(stderr=True)
@@ -83,4 +84,4 @@ def run(options: Namespace, command: list[str]) -> None:
         notes.append(f"{done.num_blank:,} {blank} blank: scored as an empty text")
     print_notes(console, notes)
     if options.out != "-":
-        console.print(f"{done.num_comments:,} comments scored → {options.out}")
+        console.print(f"{count(done.num_comments, 'comment')} scored → {options.out}")

@@ -1,6 +1,8 @@
 """``civility recipes``: the shipped recipes, listed or printed."""
 
+import shutil
 import sys
+import textwrap
 from argparse import Namespace
 from typing import Any
 
@@ -24,8 +26,23 @@ def run(options: Namespace, command: list[str]) -> None:
     from civility.recipe import shipped_recipe, shipped_recipes
 
     if options.name:
-        sys.stdout.write(shipped_recipe(options.name))
+        text = shipped_recipe(options.name)
+        if sys.stdout.isatty():  # in a file a setting and its comment stay on one line
+            width = shutil.get_terminal_size().columns
+            text = "".join(f"{one}\n" for line in text.splitlines() for one in _fitting(line, width))
+        sys.stdout.write(text)
         return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
     for name, text in shipped_recipes().items():
         summary = text.splitlines()[0].removeprefix("# ")
-        sys.stdout.write(f"{name:<10} {summary}\n")
+        lines = textwrap.wrap(f"{name:<10} {summary}", width, subsequent_indent=" " * 11)
+        sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _fitting(line: str, width: int) -> list[str]:
+    """Return a line of TOML as lines that fit: a comment that is too long stands above its setting."""
+    setting, mark, comment = line.partition("# ")
+    if len(line) <= width or not mark:
+        return [line]
+    above = textwrap.wrap(comment, width, initial_indent="# ", subsequent_indent="# ")
+    return [*above, setting.rstrip()] if setting.strip() else above

@@ -1,21 +1,11 @@
 """Sections on behaviour: perturbed texts, suites of cases, slices of the comments."""
 
+from civility.plain_text import count
 from civility.report.document import Estimate, Perturbed, Report, RobustnessReport, Slice, SuiteReport
 from civility.report.page import overviews
 from civility.report.page.markup import Section, choice, drawn, figure, number, table, veiled
 from civility.report.page.overviews import Row
-from civility.report.page.words import (
-    fixed,
-    missing,
-    name,
-    percent,
-    plural,
-    reason,
-    said,
-    signed,
-    span,
-    whole,
-)
+from civility.report.page.words import fixed, missing, name, percent, reason, said, signed, span, whole
 from civility.report.words import OF_THE_SAMPLE
 
 
@@ -50,7 +40,7 @@ def robustness(report: Report) -> Section | None:
         return None
     rows = robustness_rows(found)
     body = (
-        f'<p class="what">On a sample of {plural(found.num_comments, "comment")} (seed {found.seed}): how much of the '
+        f'<p class="what">On a sample of {count(found.num_comments, "comment")} (seed {found.seed}): how much of the '
         "macro recall at the thresholds in use is lost when texts are written so as to slip through. Orange where the "
         "whole interval is below zero; behind each strength, the share of texts that it changed. "
         f"{said(OF_THE_SAMPLE)}</p>"
@@ -119,18 +109,18 @@ def suites(report: Report) -> Section | None:
 
 def _suite(report: Report, i: int, key: str, suite: SuiteReport) -> str:
     path = ("suites", key)
-    left = f", {plural(suite.num_left_out, 'case')} left out for want of a label" if suite.num_left_out else ""
+    left = f", {count(suite.num_left_out, 'case')} left out for want of a label" if suite.num_left_out else ""
     between = f" ({span(suite.share_right)})" if span(suite.share_right) else ""
     parts = [
         f"<h3>{name(key)}</h3>",
-        f'<p class="what">{plural(suite.num_cases, "case")}{left}; right: '
+        f'<p class="what">{count(suite.num_cases, "case")}{left}; right: '
         f"<strong>{number(report, suite.share_right.value, (*path, 'share_right'))}</strong>{between}. "
         f"From {name(suite.source)}.</p>",
     ]
     rows = []
     for j, part in enumerate(suite.functions):
         texts = "".join(veiled(example, f"suite-{i}-{j}-{k}") for k, example in enumerate(part.wrong))
-        shown = plural(len(part.wrong), "wrong case")
+        shown = count(len(part.wrong), "wrong case")
         wrong = f'<details><summary>{shown}</summary><ol class="examples">{texts}</ol></details>' if texts else ""
         rows.append(
             [
@@ -179,7 +169,7 @@ def _slice_row(report: Report, part: Slice, path: tuple[str, ...]) -> list[str]:
         if numbers is None:
             cells.append(missing(reason(report, *here)))
             continue
-        title = f"{plural(numbers.num_positive, 'positive')}, {plural(numbers.num_negative, 'negative')}"
+        title = f"{count(numbers.num_positive, 'positive')}, {count(numbers.num_negative, 'negative')}"
         auc = Estimate(value=numbers.roc_auc)
         inside = "".join(
             f'<span class="as-{key}">{number(report, estimate.value, (*here, field))}'

@@ -1,10 +1,11 @@
 """Sections on labels that go together, and on who is harmed by errors."""
 
+from civility.plain_text import count
 from civility.report.document import BiasReport, Estimate, GroupBias, Report
 from civility.report.page import overviews, palette
 from civility.report.page.markup import Section, number, table
 from civility.report.page.overviews import Cell, shade
-from civility.report.page.words import DASH, fixed, missing, name, percent, plural, reason, said, signed, span, whole
+from civility.report.page.words import DASH, fixed, missing, name, percent, reason, said, signed, span, whole
 from civility.report.words import FEW_TEMPLATES, UNKNOWN_GROUPS
 
 _MOST_IN_TABLE = 16
@@ -23,9 +24,9 @@ def together_cells(report: Report, counts: tuple[tuple[int, ...], ...]) -> list[
         cells = []
         for j, both in enumerate(row):
             share = both / row[i] if row[i] else None
-            title = f"{labels[i]} and {labels[j]}: {plural(both, 'comment')}"
+            title = f"{labels[i]} and {labels[j]}: {count(both, 'comment')}"
             if i == j:
-                cells.append(Cell(whole(both), "share", 0, f"{labels[i]}: {plural(both, 'comment')}"))
+                cells.append(Cell(whole(both), "share", 0, f"{labels[i]}: {count(both, 'comment')}"))
             elif share is None:
                 cells.append(Cell(DASH, "share", 0, title))
             else:

@@ -1,9 +1,10 @@
 """Sections on scores: training, ROC, precision and recall, reliability, histograms."""
 
+from civility.plain_text import count
 from civility.report.document import CalibrationReport, Report
 from civility.report.page import charts, overviews
 from civility.report.page.markup import Section, choice, defined_once, figure, multiples, table
-from civility.report.page.words import fixed, missing, name, plural, reason, span, whole
+from civility.report.page.words import fixed, missing, name, reason, span, whole
 
 
 def training(report: Report) -> Section | None:
@@ -118,7 +119,7 @@ def histograms(report: Report) -> Section:
             figure(
                 charts.histogram(label, numbers),
                 name(label),
-                f"{plural(numbers.num_positive, 'positive')}, {plural(numbers.num_negative, 'negative')}",
+                f"{count(numbers.num_positive, 'positive')}, {count(numbers.num_negative, 'negative')}",
             )
             for label, numbers in report.labels.items()
         )

@@ -1,8 +1,9 @@
 """The top of the page: what was measured, whether it is good enough, for which labels, and how sure that is."""
 
+from civility.plain_text import count
 from civility.report.document import AnyLabel, LabelReport, Macro, Report
 from civility.report.page.markup import Section, drawn, estimated, number, table, verdict
-from civility.report.page.words import DASH, cut_point, fixed, missing, name, percent, plural, reason, said, whole
+from civility.report.page.words import DASH, cut_point, fixed, missing, name, percent, reason, said, whole
 from civility.report.verdict import MEANS
 from civility.report.words import optimism
 
@@ -31,7 +32,7 @@ def header(report: Report) -> str:
             "Classifier",
             name(classifier.name),
         ),
-        ("Longest comment", plural(classifier.max_length, "token") if classifier.max_length else "read whole"),
+        ("Longest comment", count(classifier.max_length, "token") if classifier.max_length else "read whole"),
         ("Files", files),
         ("Digest", f'<code class="digest">{name(data.digest) if data.digest else DASH}</code>'),
     ]

@@ -83,11 +83,6 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{fixed(100 * share, digits)} %"
 
 
-def plural(number: int, word: str) -> str:
-    """Return a count and its noun."""
-    return f"{whole(number)} {word}{'' if number == 1 else 's'}"
-
-
 def span(estimate: Estimate, digits: int = 3) -> str:
     """Return an interval in words, or nothing where there is none."""
     if estimate.low is None or estimate.high is None:

@@ -43,11 +43,6 @@ def refuse_failed(checks: Sequence[Check]) -> None:
     raise UserError(f"{number}, so the run was not started\n       {found}", "\n".join(c.remedy for c in failed))
 
 
-def num_things(number: int, noun: str) -> str:
-    """Return a number with its noun, as ``1 comment`` or ``3,190 comments``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def shortened(items: Sequence[str], most: int = 3) -> str:
     """Return the first few items joined by commas, and how many more there are."""
     rest = len(items) - most

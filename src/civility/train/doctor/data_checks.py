@@ -7,7 +7,8 @@ import numpy as np
 
 from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
 from civility.data.duplicates import Int64Array, contradictions, text_digests
-from civility.train.doctor.check import Check, judge, num_things, shortened
+from civility.plain_text import count
+from civility.train.doctor.check import Check, judge, shortened
 
 _ASSUMED_AUC = 0.95
 _FEW_POSITIVES = 20
@@ -30,7 +31,7 @@ def check_label_order(asked: Sequence[str], training: Sequence[str], validation:
         for side, labels in (("training", tuple(training)), ("validation", tuple(validation)))
         if labels != expected
     }
-    found = f"{num_things(len(expected), 'label')} in one order in recipe, training and validation"
+    found = f"{count(len(expected), 'label')} in one order in recipe, training and validation"
     if wrong:
         found = "; ".join(f"{side}: {', '.join(labels)}" for side, labels in {"recipe": expected, **wrong}.items())
     return judge(
@@ -42,7 +43,7 @@ def check_label_counts(training: Dataset, validation: Dataset) -> Check:
     """Warn of labels with too few positive comments in training to be learned."""
     here, there = num_positive(training.targets), num_positive(validation.targets)
     few = [
-        f"{label} has {num_things(int(number), 'positive comment')} in training"
+        f"{label} has {count(int(number), 'positive comment')} in training"
         for label, number in zip(training.labels, here, strict=True)
         if number < _FEW_POSITIVES
     ]
@@ -69,7 +70,7 @@ def check_measurable(validation: Dataset) -> Check:
         half = 1.96 * auc_standard_error(_ASSUMED_AUC, num_pos, num_neg)
         widest = max(widest, half)
         if half > _WIDEST_INTERVAL:
-            fewer = num_things(num_pos, "positive") if num_pos <= num_neg else num_things(num_neg, "negative")
+            fewer = count(num_pos, "positive") if num_pos <= num_neg else count(num_neg, "negative")
             wide.append((half, f"{label} ± {half:.2f} ({fewer})"))
     problems = undefined + [text for _, text in sorted(wide, reverse=True)]
     return judge(
@@ -87,7 +88,7 @@ def check_unknown_targets(training: Dataset) -> Check:
     shares = [(number / max(1, len(training)), label) for number, label in zip(unknown, training.labels, strict=True)]
     parts = [f"{label} unknown for {share:.1%}" for share, label in sorted(shares, reverse=True) if share]
     if num_idle:
-        parts.append(f"{num_things(num_idle, 'comment')} without any known target")
+        parts.append(f"{count(num_idle, 'comment')} without any known target")
     return judge(
         "unknown targets",
         shortened(parts, most=4) if parts else "none: every target is a number",
@@ -117,7 +118,7 @@ def _check_shared(training: Int64Array, validation: Int64Array) -> Check:
     num_repeated = len(training) - len(np.unique(training))
     found = f"{num_shared:,} of {len(validation):,} validation comments are also in training"
     if not num_shared:
-        found = f"none on both sides of the split; {num_things(num_repeated, 'repeat')} inside training"
+        found = f"none on both sides of the split; {count(num_repeated, 'repeat')} inside training"
     return judge(
         "equal texts",
         found,
@@ -137,7 +138,7 @@ def _check_contradictions(text_of_row: Int64Array, targets: Float32Array, labels
     share = num_texts / max(1, len(disagree))
     return judge(
         "contradicting labels",
-        f"{num_things(num_texts, 'text')} ({share:.2%}) with labels that contradict each other: {shortened(by_label)}"
+        f"{count(num_texts, 'text')} ({share:.2%}) with labels that contradict each other: {shortened(by_label)}"
         if num_texts
         else "equal texts have equal labels",
         warns=share > _MOST_CONTRADICTIONS,

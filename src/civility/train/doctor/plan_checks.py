@@ -8,7 +8,8 @@ import numpy.typing as npt
 from civility.data.dataset import Float32Array
 from civility.inspection.lengths import truncated_share_by_label
 from civility.model.tokens import Tokens
-from civility.train.doctor.check import Check, judge, num_things
+from civility.plain_text import count
+from civility.train.doctor.check import Check, judge
 from civility.training.order import BatchShape, epoch_order, micro_batches
 from civility.training.schedule import Schedule
 
@@ -99,7 +100,7 @@ def check_schedule(
     places = (0, schedule.num_warmup_steps, num_steps - 1, num_steps)
     rates = [schedule.learning_rate(step) for step in places]
     found = (
-        f"{num_things(num_steps, 'step')} of {shape.global_size:,} comments; learning rate {rates[0]:.3g} → "
+        f"{count(num_steps, 'step')} of {shape.global_size:,} comments; learning rate {rates[0]:.3g} → "
         f"{rates[1]:.3g} at step {schedule.num_warmup_steps + 1:,} → {rates[2]:.2g} → {rates[3]:.2g}"
     )
     if schedule.num_steps != num_steps:
@@ -109,7 +110,7 @@ def check_schedule(
         found += f"; warm-up of {warmup_fraction:.1%} is less than a step"
     all_warmup = schedule.num_warmup_steps >= num_steps
     if all_warmup:
-        found += f"; the warm-up of {num_things(schedule.num_warmup_steps, 'step')} leaves nothing of the run"
+        found += f"; the warm-up of {count(schedule.num_warmup_steps, 'step')} leaves nothing of the run"
     return judge(
         "schedule",
         found,

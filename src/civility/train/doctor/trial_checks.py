@@ -1,6 +1,7 @@
 """Checks by trying: one step on the longest comments, and whether padding changes a score."""
 
-from civility.train.doctor.check import Check, judge, num_things
+from civility.plain_text import count
+from civility.train.doctor.check import Check, judge
 from civility.training.trial import PaddingTrial, Trial
 
 _MOST_BY_PADDING = 0.02
@@ -17,7 +18,7 @@ def check_trial(trial: Trial, precision: str) -> Check:
     trial : of the run's first step
     precision : "bf16", "fp16", "tf32" or "fp32", as chosen
     """
-    tried = f"{num_things(trial.num_comments, 'comment')} of up to {num_things(trial.num_tokens, 'token')}"
+    tried = f"{count(trial.num_comments, 'comment')} of up to {count(trial.num_tokens, 'token')}"
     if not trial.trouble:
         return judge("trial step", f"loss and gradients are finite in {precision}, for {tried}")
     found = f"in {precision}, for {tried}: {trial.trouble}"

@@ -1,0 +1,79 @@
+"""What a person sees first: help as wide as the terminal, a sign of life, recipes and errors that fit."""
+
+import io
+import re
+import sys
+
+import pytest
+
+from civility.cli import main
+from civility.cli.parser import build_parser
+from civility.cli.verbs.recipes import _fitting
+from civility.errors import UserError
+from civility.recipe import shipped_recipe, shipped_recipes
+
+VERBS = ["", "train", "sweep", "evaluate", "thresholds", "compare", "ensemble", "soup", "predict", "audit", "recipes"]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _help(verb: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with pytest.raises(SystemExit):
+        build_parser("1").parse_args([*filter(None, [verb]), "--help"])
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_is_as_wide_as_the_terminal_and_its_commands_stay_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    wide = _help(verb, 400, monkeypatch, capsys)
+    for width in (80, 100, 120):
+        narrow = _help(verb, width, monkeypatch, capsys)
+        assert max(map(len, narrow.splitlines())) <= width
+        commands = re.findall(r"(?m)^ +(civility (?:[^\n\\]|\\\n)*)", wide)
+        joined = re.sub(r" *\\\n +", " ", narrow)
+        for command in commands:
+            assert " ".join(re.sub(r" *\\\n +", " ", command).partition("   ")[0].split()) in " ".join(joined.split())
+        assert "".join(narrow.replace("\\\n", "").split()).count("civility") == "".join(wide.split()).count("civility")
+
+
+@pytest.mark.parametrize("name", list(shipped_recipes()))
+def test_a_recipe_on_a_terminal_fits_and_means_the_same(name: str) -> None:
+    import tomllib
+
+    text = shipped_recipe(name)
+    for width in (60, 80):
+        lines = [one for line in text.splitlines() for one in _fitting(line, width)]
+        assert tomllib.loads("\n".join(lines)) == tomllib.loads(text)
+        assert max(len(line) for line in lines if line.startswith("#")) <= width
+
+
+def test_on_a_terminal_something_is_shown_before_anything_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with pytest.raises(SystemExit) as stop:
+        main(["recipes"])
+    assert not stop.value.code
+    first, *others = terminal.getvalue().split("\r")
+    assert first == "starting …"
+    assert [text.strip() for text in others] == ["", ""]  # and nothing of it stays
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_an_error_on_a_terminal_is_wrapped(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    from civility.cli.speech import say_error
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    message, remedy = "a mistake that takes a long sentence to be told in " * 3, "give --data FILE\nor --out DIR " * 3
+    for stream in (_Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        say_error(UserError(message.strip(), remedy.strip()))
+        lines = stream.getvalue().splitlines()
+        assert lines[0].startswith("error: a mistake")
+        assert " ".join("\n".join(lines).split()) == "error: " + " ".join(f"{message} {remedy}".split())
+        assert (max(map(len, lines)) <= width) == stream.isatty()
