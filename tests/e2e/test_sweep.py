@@ -1,5 +1,6 @@
 """The command line of a sweep: mistakes told before anything starts, and what is said at the end."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,10 @@ def test_a_sweep_names_the_best_and_its_recipe_is_one(
     assert "is the best of 2 finished trials, chosen on" in done.out
     assert f"recipe       {out / 'best.toml'}" in done.out
     assert f"next:  civility compare {out}/trials/000" in done.out
+    for command in done.out.partition("next:")[2].strip().splitlines():
+        words = shlex.split(command)[1:]
+        checked = civility(*words, *(["--check"] if words[0] == "train" else []))
+        assert checked.code == 0, checked.err
     again = civility(*arguments, "--out", out, *settings)
     assert again.code == 0
     assert "2 of 2 trials: 2 finished" in again.out

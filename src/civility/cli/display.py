@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from civility.cli.checks import print_checks
 from civility.cli.layout import fitting, paragraph, width_of, wrapped
 from civility.cli.report_display import print_report
 from civility.cli.speech import clear_waiting
+from civility.data.sources import is_built_in
 from civility.plain_text import count, printable, shortened
 from civility.report.words import shown
 
@@ -219,7 +221,7 @@ class TrainingDisplay:
         head = "new head" if plan.head_is_new else "its own head kept"
         weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.loss_weights.items())
         rows = {
-            "data": f"{_describe_data(plan)} · {plan.share_truncated:.1%} cut",
+            "data": f"{_describe_data(plan)} · {plan.share_truncated:.1%} truncated",
             "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
             "speed": _describe_speed(plan),
             "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
@@ -371,9 +373,18 @@ class TrainingDisplay:
         console.print(f"  classifier   {run.classifier}")
         console.print(f"  report       {run.reports / f'{fact.report.name}.html'}")
         console.print()
-        console.print(f'  next:  echo "have a nice day" | civility predict {run.path} --data -')
-        console.print(f"         civility evaluate {run.path} --data your-labelled-comments.csv")
-        console.print("         civility train baseline --data your-labelled-comments.csv")
+        for place, command in enumerate(_next_steps(str(run.path), fact.report.data.files)):
+            console.print(f"  {'next:' if not place else '':<5}  {command}")
+
+
+def _next_steps(run: str, files: Sequence[str]) -> Iterator[str]:
+    """Yield commands that are useful after a run, and can be run as they are wherever that can be known."""
+    target = shlex.quote(run)
+    yield f'echo "have a nice day" | civility predict {target} --data -'
+    yield f"civility evaluate {target} --suite civility:suite --robustness --name behaviour"
+    yield f"civility thresholds {target} --policy 'default: precision>=0.8' --check"
+    if all(map(is_built_in, files)):
+        yield "civility train baseline --data your-labelled-comments.csv"
 
 
 def _describe_epochs(fact: "RunFinished") -> str:

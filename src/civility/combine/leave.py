@@ -54,7 +54,8 @@ def leave(
         run.remove_leftovers()
         run.write_recipe(recipe.to_toml())
         run.write_environment(_environment(makeup, labelled, command))
-        write_report(report, scored, run.reports)
+        data = [] if labelled.is_own else ["--data", *labelled.files]
+        write_report(report, scored, run.reports, [str(run.path), *data])
         with write_folder(run.classifier) as folder:
             classifier.save(folder, combined_card(run.path.name, makeup, classifier.max_length, report))
     return report

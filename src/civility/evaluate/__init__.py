@@ -101,8 +101,16 @@ def evaluate(
     )
     report = report_on(scored, subject, replace(question.aspects, label=label, columns=columns))
     report = report.model_copy(update=probe(classifier, scored, probes, label, on_scored))
-    written = write_report(report, scored, out or (run.reports if run else Path("reports")))
+    source = _source(target, files, question.columns)
+    written = write_report(report, scored, out or (run.reports if run else Path("reports")), source)
     return Evaluation(report, labelled.notes, written, failures(report, question.requirements))
+
+
+def _source(target: str, files: Sequence[str], columns: Columns) -> list[str]:
+    """Return what a command is given to score the same comments again."""
+    data = ["--data", *files] if files else []
+    text = ["--text-column", columns.text] if columns.text else []
+    return [target, *data, *text, *(["--id-column", columns.id] if columns.id else [])]
 
 
 def _parts_asked(question: Question, labelled: Labelled) -> dict[str, bool]:

@@ -1,5 +1,6 @@
 """The files of a report. The JSON is the truth; the pages beside it are drawn from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,13 @@ class ReportFiles:
         return self.folder / f"{self.name}-plots"
 
 
-def write_report(report: Report, scored: Scored, folder: Path) -> ReportFiles:
+def write_report(report: Report, scored: Scored, folder: Path, source: Sequence[str] = ()) -> ReportFiles:
     """Write the files of a report into a folder, which is made if need be.
+
+    Parameters
+    ----------
+    source : what a command is given to score the same comments again, as ``("runs/first", "--data", "test.csv")``:
+        the page shows it in the command that takes thresholds over; empty: not known
 
     Raises
     ------
@@ -60,7 +66,7 @@ def write_report(report: Report, scored: Scored, folder: Path) -> ReportFiles:
     with write_file(files.markdown) as file:
         file.write(to_markdown(report))
     with write_file(files.html) as file:
-        file.write(to_html(report))
+        file.write(to_html(report, source))
     write_scores_of(scored, files.scores, text)
     _write_plots(report, files.plots)
     return files

@@ -152,7 +152,7 @@ def _fit_and_judge(recipe: Recipe, data: PreparedData, run: RunDirectory, listen
     _log(run, time.monotonic() - started)
     scored = fit_to_validation(classifier, data, logits, recipe)
     report = report_of_run(classifier, scored, data, recipe, ())
-    write_report(report, scored, run.reports)
+    write_report(report, scored, run.reports, [str(run.path)])
     with write_folder(run.classifier) as folder:
         classifier.save(folder, model_card(_card(recipe, data, run), report))
     return report

@@ -352,7 +352,7 @@ class Session:
             report = report_of_run(classifier, scored, self.data, self.recipe, self.run.read_metrics())
             card = model_card(account.card(self.recipe, self.data, self.run, self.stopping), report)
             self._keeper.save_best()
-            write_report(report, scored, self.run.reports)
+            write_report(report, scored, self.run.reports, [str(self.run.path)])
             with write_folder(self.run.classifier) as folder:
                 classifier.save(folder, card)
         except UserError as error:

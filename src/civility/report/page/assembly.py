@@ -14,9 +14,9 @@ _RESOURCES = files("civility.report.page")
 _SCRIPTS = ("page.js", "explorer.js")
 
 
-def to_html(report: Report) -> str:
-    """Return the page: one file that needs no other, and no network."""
-    return put_together(report.name, summary.header(report), _sections(report), scripts=_SCRIPTS)
+def to_html(report: Report, source: Sequence[str] = ()) -> str:
+    """Return the page: one file that needs no other, and no network; ``source`` is that of `write_report`."""
+    return put_together(report.name, summary.header(report), _sections(report, source), scripts=_SCRIPTS)
 
 
 def put_together(
@@ -40,10 +40,10 @@ def put_together(
     return filled.encode("utf-8", "replace").decode("utf-8")
 
 
-def _sections(report: Report) -> list[Section]:
+def _sections(report: Report, source: Sequence[str]) -> list[Section]:
     found = [
         summary.summary(report),
-        explore.explorer(report),
+        explore.explorer(report, source),
         scores.training(report),
         scores.ranking(report),
         scores.reliability(report),

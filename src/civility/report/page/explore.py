@@ -1,6 +1,8 @@
 """The threshold explorer: a panel for each label, the numbers of any label, and what explorer.js counts with."""
 
 import math
+import shlex
+from collections.abc import Sequence
 
 from civility.errors import UserError
 from civility.metrics.policy import parse_policy
@@ -25,7 +27,7 @@ _LEFT, _RIGHT = 15.0, 285.0
 """5 % and 95 % of the width: the style puts the ends of the slider under them."""
 
 
-def explorer(report: Report) -> Section:
+def explorer(report: Report, source: Sequence[str]) -> Section:
     """Return the section; its sliders sleep until explorer.js wakes them."""
     panels = "".join(_panel(i, label, numbers) for i, (label, numbers) in enumerate(report.labels.items()))
     body = (
@@ -35,7 +37,7 @@ def explorer(report: Report) -> Section:
         '<noscript><p class="warning">The explorer needs JavaScript. What is shown is at the thresholds in use.</p>'
         f"</noscript>{_any(report)}"
         f'<div class="panels">{panels}</div>{_policy(report)}'
-        f'<script type="application/json" id="explorer-data">{island(_data(report))}</script>'
+        f'<script type="application/json" id="explorer-data">{island(_data(report, source))}</script>'
     )
     return Section("explorer", "Threshold explorer", body)
 
@@ -132,7 +134,7 @@ def _policy(report: Report) -> str:
     )
 
 
-def _data(report: Report) -> dict[str, object]:
+def _data(report: Report, source: Sequence[str]) -> dict[str, object]:
     labels = [
         {
             "name": label,
@@ -151,6 +153,7 @@ def _data(report: Report) -> dict[str, object]:
     found = report.any_label
     used = {key: getattr(found, key).value for key in ("precision", "recall", "flagged_per_1000")}
     return {
+        "command": shlex.join(["civility", "thresholds", *(source or ("TARGET", "--data", "FILE"))]),
         "labels": labels,
         "any": None if report.explorer is None else {**report.explorer.model_dump(), "used": used},
         "plot": [_LEFT, _RIGHT, _WIDTH],

@@ -151,7 +151,7 @@
       return `${name}: ${policyOf(label, kind, numbersOf(label, places[i]))}`;
     });
     const quoted = "'" + parts.join("; ").replaceAll("'", "'\\''") + "'";
-    document.getElementById("policy").textContent = `civility thresholds TARGET --data FILE --policy ${quoted}`;
+    document.getElementById("policy").textContent = `${data.command} --policy ${quoted}`;
   }
 
   panels.forEach((panel, i) => {
