@@ -11,6 +11,7 @@ import numpy as np
 
 from civility.classifier import Classifier
 from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
+from civility.data.file_format import FileFormat
 from civility.data.prepare import prepare
 from civility.data.readers import Columns, Origin, columns_present, read_dataset
 from civility.errors import UserError
@@ -62,7 +63,7 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
     if not files:
         _refuse_columns(columns)
         return _held_out(target, run, labels)
-    known = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns) if run else Columns()
+    known = _columns_of(run, files[0], columns.file)
     columns = replace(
         known,
         text=columns.text or known.text,
@@ -73,6 +74,13 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
     reading = read_dataset(files, columns, require_all_labels=False)
     notes = (*reading.notes, *notes_on_seen(target, reading.dataset))
     return Labelled(reading.dataset, reading.files, notes, reading.origin, is_own=False)
+
+
+def _columns_of(run: RunDirectory | None, file: str, form: FileFormat) -> Columns:
+    """Return the columns of a run's recipe that the file has, written as the user says."""
+    if run is None:
+        return Columns(file=form)
+    return columns_present(file, Recipe.load(str(run.recipe)).data.columns, form)
 
 
 def _refuse_columns(columns: Columns) -> None:

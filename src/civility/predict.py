@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +13,7 @@ from civility.classifier import Classifier, NotFiniteScore
 from civility.data.dialects import TEXT_COLUMNS
 from civility.data.files import is_stream
 from civility.data.headers import folded
-from civility.data.readers import Columns, CommentChunk, columns_present, stream_comments
+from civility.data.readers import Columns, CommentChunk, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
 from civility.plain_text import as_cell, printable, shortened
@@ -63,6 +63,7 @@ def predict(
     *,
     form: Form = Form(),
     columns: Columns = _RECOGNISE,
+    on_opened: Callable[[str], None] = lambda description: None,
     on_scored: Callable[[int], None] = lambda num_comments: None,
 ) -> Prediction:
     """Score every comment of a file and write a row for each, in the same order.
@@ -72,11 +73,12 @@ def predict(
     Parameters
     ----------
     target : a run directory, a classifier folder or a hub name
-    source : a file of comments, or a stream of bytes: one comment a line, JSONL or CSV
+    source : a file of comments, or a stream of bytes with the content of one
     out : a file of scores, which appears when it is complete, or a stream of bytes; a
         device or a pipe is written as the rows come
     form : of the scores
     columns : of text and id; those not named: those of the run's recipe where the file has them, else recognised
+    on_opened : told what the comments were read as
     on_scored : told the number of comments after each batch
 
     Raises
@@ -89,10 +91,9 @@ def predict(
     if isinstance(source, str) and isinstance(out, str) and _is_same_file(Path(source), Path(out)):
         raise UserError(f"{out}: is the file of comments itself", "write the scores to another file")
     run = RunDirectory.find(Path(target))
-    if run and isinstance(source, str):
-        known = columns_present(source, Recipe.load(str(run.recipe)).data.columns)
-        columns = Columns(text=columns.text or known.text, id=columns.id or known.id)
-    chunks = stream_comments(source, columns.text, columns.id)
+    usual = Recipe.load(str(run.recipe)).data.columns if run else Columns()
+    columns = replace(columns, file=columns.file.or_limit_of(usual.file))
+    chunks = stream_comments(source, columns, usual, on_opened)
     first = next(chunks)  # a mistake in the file is told before the model is loaded
     classifier = Classifier.load(target)
     num_comments = num_blank = 0

@@ -62,7 +62,7 @@ def test_reads_the_later_challenges_onto_the_same_axis() -> None:
 def test_streams_files_of_other_shapes() -> None:
     chunks = stream_comments(_path("bias/madlibs-77k-english.parquet"))
     assert sum(len(chunk.texts) for chunk in chunks) == 76_564
-    chunks = stream_comments(_path("hatecheck/english.csv"), text="test_case", id="case_id")
+    chunks = stream_comments(_path("hatecheck/english.csv"), Columns(text="test_case", id="case_id"))
     assert sum(len(chunk.texts) for chunk in chunks) == 3728
 
 

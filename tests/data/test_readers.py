@@ -792,7 +792,7 @@ def test_streaming_gives_a_comment_for_every_row() -> None:
     name = _write("comments.csv", "rev_id,comment_text", "x,a", "y,", ",b", 'z,"  "')
     assert _streamed(stream_comments(name)) == (["x", "y", "3", "z"], ["a", "", "b", ""], 2)
     assert next(iter(stream_comments(name))).id_column == "rev_id"
-    assert _streamed(stream_comments(name, text="rev_id", id="comment_text"))[1] == ["x", "y", "", "z"]
+    assert _streamed(stream_comments(name, Columns(text="rev_id", id="comment_text")))[1] == ["x", "y", "", "z"]
 
 
 def test_streaming_numbers_rows_without_ids_across_chunks() -> None:
@@ -818,7 +818,7 @@ def test_streaming_mends_texts_as_reading_does() -> None:
     ],
 )
 def test_streams_standard_input(data: bytes, text: str, expected: tuple[list[str], list[str], int]) -> None:
-    assert _streamed(stream_comments(io.BytesIO(data), text)) == expected
+    assert _streamed(stream_comments(io.BytesIO(data), Columns(text=text))) == expected
 
 
 def test_streaming_tells_at_once_that_there_is_no_text_column() -> None:
@@ -827,9 +827,9 @@ def test_streaming_tells_at_once_that_there_is_no_text_column() -> None:
         stream_comments(name)
     assert caught.value.message == "comments.csv: no text column; the file has: a, b"
     with pytest.raises(UserError, match=r"^standard input: no column 'words'; the file has: text"):
-        stream_comments(io.BytesIO(b"a\n"), "words")
+        stream_comments(io.BytesIO(b"a\n"), Columns(text="words"))
     with pytest.raises(UserError, match=r"^standard input: no column 'words'; the file has: id, comment_text"):
-        stream_comments(io.BytesIO(b"id,comment_text\n1,a\n"), "words")
+        stream_comments(io.BytesIO(b"id,comment_text\n1,a\n"), Columns(text="words"))
 
 
 def test_each_comment_knows_the_row_it_stood_in(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +105,47 @@ def test_two_columns_of_one_name_are_refused(civility: Run, trained: Path, tmp_p
         assert not (tmp_path / "scores.csv").exists()
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Id;Comment\n7;have a nice day\n9;you clown\n",
+        b'\n[{"Id": 7, "Comment": "have a nice day"},\n {"Id": 9, "Comment": "you clown"}]\n',
+    ],
+)
+def test_standard_input_gives_what_a_file_gives(
+    civility: Run, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    path = tmp_path / "comments.csv"
+    path.write_bytes(data)
+    as_file = civility("predict", trained, "--data", path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    as_pipe = civility("predict", trained, "--data", "-")
+    assert as_file.code == as_pipe.code == 0, as_file.err + as_pipe.err
+    assert as_file.out == as_pipe.out
+    assert [row[0] for row in csv.reader(io.StringIO(as_pipe.out))] == ["Id", "7", "9"]
+    said = " ".join(as_pipe.err.split())
+    assert "standard input: read as " in said
+    assert "text column 'Comment', id column 'Id'" in said
+
+
+def test_options_say_how_comments_are_written(civility: Run, trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "export.dat"
+    path.write_bytes("id:text\n7:caf\u00e9, you clown\n".encode("cp1252"))
+    refused = civility("predict", trained, "--data", path)
+    assert refused.code == 2
+    assert "--input-format" in refused.err
+    options = ("--input-format", "csv", "--separator", ":", "--encoding", "cp1252")
+    done = civility("predict", trained, "--data", path, *options, "--format", "jsonl", "--keep-text")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["comment_text"] == "caf\u00e9, you clown"
+    too_large = civility("predict", trained, "--data", path, *options, "--max-cell-bytes", "1024")
+    assert too_large.code == 0
+    path.write_bytes(b"id:text\n7:" + b"a" * 2000)
+    too_large = civility("predict", trained, "--data", path, *options, "--max-cell-bytes", "1024")
+    assert too_large.code == 2
+    assert "row 1 (line 2): 2,002 bytes, the most allowed is 1,024" in " ".join(too_large.err.split())
+
+
 def test_format_decides_where_no_suffix_does(civility: Run, trained: Path, comments: Path) -> None:
     done = civility("predict", trained, "--data", comments, "--format", "jsonl")
     assert done.code == 0, done.err
@@ -119,16 +159,14 @@ class Endless(io.RawIOBase):
         self.lines = (f"comment number {i} of the film\n".encode() for i in range(num))
         self.num_read = 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
+    def readable(self) -> bool:
+        return True
 
-    def __next__(self) -> bytes:
-        line = next(self.lines)
-        self.num_read += 1
-        return line
-
-    def readline(self, size: int | None = -1) -> bytes:
-        return next(self, b"")
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        line = next(self.lines, b"")
+        self.num_read += bool(line)
+        buffer[: len(line)] = line
+        return len(line)
 
 
 class Counting(io.BytesIO):
@@ -147,7 +185,7 @@ class Counting(io.BytesIO):
 def test_reading_is_never_far_ahead_of_writing(trained: Path) -> None:
     source = Endless(12_000)
     out = Counting(source)
-    done = predict(str(trained), source, out)  # type: ignore[arg-type]
+    done = predict(str(trained), io.BufferedReader(source, 64), out)
     assert done.num_comments == out.num_rows == 12_000
     assert 0 < out.furthest <= 4_096 + 2 * 1_024
 

@@ -121,7 +121,7 @@ def _read(files: Sequence[str], question: Question, classifier: "Classifier | No
     if classifier is not None:
         run = RunDirectory.find(Path(question.target))
         if run:
-            known = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns)
+            known = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns, columns.file)
             text, id, label_list = columns.text or known.text, columns.id or known.id, columns.label_list
             columns = replace(known, text=text, id=id, label_list=label_list or known.label_list, groups=())
         columns = replace(columns, labels=question.columns.labels or classifier.labels)
@@ -217,5 +217,5 @@ def _suspect(
 
 def _file_facts(reading: Reading) -> tuple[FileFacts, ...]:
     num_comments = np.bincount(reading.origin.file, minlength=len(reading.files)).tolist()
-    languages = [count_cells(name, LANGUAGE_COLUMN) for name in reading.files]
+    languages = [count_cells(name, LANGUAGE_COLUMN, reading.origin.form) for name in reading.files]
     return tuple(FileFacts(*facts) for facts in zip(reading.files, num_comments, languages, strict=True))

@@ -7,9 +7,20 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from civility.data.file_format import (
+    FEWEST_CELL_BYTES,
+    FORMAT_NAMES,
+    MAX_CELL_BYTES,
+    MOST_CELL_BYTES,
+    FileFormat,
+    encoding_of,
+    separator_of,
+)
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from civility.data.readers import Columns
     from civility.recipe import Recipe
 
 TARGET = "a run directory, a classifier folder, or the name of a multi-label classifier on the hub"
@@ -102,6 +113,62 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id-column", default="", metavar="NAME", help="column of the ids; default: the run's, or recognised"
     )
+    parser.add_argument(
+        "--input-format",
+        default="auto",
+        choices=FORMAT_NAMES,
+        metavar="FORMAT",
+        help=f"what the comments are written as: {', '.join(FORMAT_NAMES[:-1])} or {FORMAT_NAMES[-1]}; default: "
+        "recognised by suffix and content",
+    )
+    parser.add_argument(
+        "--separator",
+        type=_argument(separator_of),
+        default="",
+        metavar="CHARACTER",
+        help="between the cells of a row, or 'tab'; default: recognised",
+    )
+    parser.add_argument(
+        "--encoding",
+        type=_argument(encoding_of),
+        default="",
+        metavar="NAME",
+        help="of the comments, as cp1252; default: UTF-8, or UTF-16 and UTF-32 where recognised",
+    )
+    parser.add_argument(
+        "--max-cell-bytes",
+        type=_cell_bytes,
+        metavar="NUMBER",
+        help="most bytes of a line, a cell or a JSON object; default: the run's, or 16,000,000",
+    )
+
+
+def columns_of(options: Namespace, **others: Any) -> "Columns":
+    """Return what the options of `add_columns` say, and other fields of `Columns`."""
+    from civility.data.readers import Columns
+
+    limit = options.max_cell_bytes or MAX_CELL_BYTES
+    form = FileFormat(options.input_format, options.separator, options.encoding, limit)
+    return Columns(text=options.text_column, id=options.id_column, file=form, **others)
+
+
+def _argument(parse: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what argparse calls on a text, telling what the parser has against it."""
+
+    def parsed(text: str) -> str:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parsed
+
+
+def _cell_bytes(text: str) -> int:
+    number = _whole_number(text, FEWEST_CELL_BYTES)
+    if number > MOST_CELL_BYTES:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected at most {MOST_CELL_BYTES:,}")
+    return number
 
 
 def add_many(parser: argparse.ArgumentParser, option: str, metavar: str, help: str, nargs: str | int = "+") -> None:

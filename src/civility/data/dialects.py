@@ -6,6 +6,7 @@ Knows names of columns; reads nothing.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from civility.data.file_format import RECOGNISED, FileFormat
 from civility.data.headers import Headers, cleaned, folded, listed, shown
 from civility.errors import UserError, did_you_mean
 
@@ -34,6 +35,7 @@ class Columns:
     none_word : what stands in that column where no label applies, beside ``[]``; empty: no such word
     multi_hot : the labels in the order in which that column's lists of numbers hold them; empty: such lists are refused
     groups : (G,) identity columns
+    file : how the files are written
     """
 
     text: str = ""
@@ -44,6 +46,7 @@ class Columns:
     none_word: str = "none"
     multi_hot: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    file: FileFormat = RECOGNISED
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from civility.data.dialects import (
 )
 from civility.data.headers import folded, listed
 from civility.data.nested import with_keys_as_columns
+from civility.data.opening import open_table
 from civility.data.sources import built_in, is_built_in
-from civility.data.tables import Table, open_table
+from civility.data.tables import Table
 from civility.errors import UserError
 
 _NAME_THEM = "name the label columns in the recipe (data.labels)"
@@ -138,7 +139,7 @@ def _refuse_multi_hot(columns: Columns) -> None:
 
 def _open(name: str, columns: Columns) -> Source:
     if not is_built_in(name):
-        table = open_table(name)
+        table = open_table(name, columns.file, columns.text)
         found = table.all_columns()
         layout = layout_of(name, found, columns)
         if not layout.label_list and not set(columns.labels or LABELS) <= set(layout.labels):

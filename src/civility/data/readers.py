@@ -3,8 +3,9 @@
 Knows the order of the work; formats, cells and the Jigsaw dialects are the business of the modules beside it.
 """
 
+from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -15,12 +16,14 @@ import numpy.typing as npt
 from civility.data.cells import TextCells, as_text, ids_of
 from civility.data.dataset import Dataset
 from civility.data.dialects import LABELS, Columns, find_id, find_text, no_text, note_on_ids
+from civility.data.file_format import RECOGNISED, FileFormat
 from civility.data.headers import Headers, cleaned, listed
+from civility.data.opening import open_table
 from civility.data.parts import Part, read_joined, read_part
 from civility.data.plan import Plan, plan
 from civility.data.sources import built_in, expand, is_built_in
-from civility.data.streams import BYTE_ORDER_MARK, find_file
-from civility.data.tables import CHUNK_ROWS, Table, open_stdin, open_table
+from civility.data.streams import find_file
+from civility.data.tables import CHUNK_ROWS, Table
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import count
 
@@ -69,10 +72,12 @@ class Origin:
     ----------
     file : (N,) index among the files read
     row : (N,) number of the row of data in that file, from 1
+    form : how the files are written, as far as it was named
     """
 
     file: npt.NDArray[np.int64]
     row: npt.NDArray[np.int64]
+    form: FileFormat = RECOGNISED
 
 
 @dataclass(frozen=True)
@@ -126,10 +131,11 @@ def read_dataset(
     placed = [(index, parts[name]) for index, name in enumerate(names) if name in parts]
     ordered = [part for _, part in placed]
     dataset = _assemble(ordered, todo)
-    notes = [note for part in ordered for note in part.notes]
+    notes = [*_notes_on_files(todo), *(note for part in ordered for note in part.notes)]
     origin = Origin(
         file=np.repeat([index for index, _ in placed], [len(part.texts) for part in ordered]).astype(np.int64),
         row=np.array([row for part in ordered for row in part.rows], dtype=np.int64),
+        form=columns.file,
     )
     mended = tuple((what, index, row) for index, part in placed for what, row in part.mended)
     return Reading(dataset, names, (*notes, *_notes_on_columns(todo), *_notes_on(dataset)), origin, mended)
@@ -160,6 +166,14 @@ def _lacks_ids(found: Sequence[str], id_column: str) -> bool:
     return not id_column and len(found) > 1
 
 
+def _notes_on_files(todo: Plan) -> Iterator[str]:
+    """Tell what the files were read as, where that is not what their suffixes say."""
+    for source in (*todo.whole, *(todo.apart or ())):
+        table = source.content
+        if isinstance(table, Table) and not table.is_as_named:
+            yield f"{table.name}: read as {table.description}"
+
+
 def _notes_on(dataset: Dataset) -> Iterator[str]:
     num_shared = sum(times for times in Counter(dataset.ids).values() if times > 1)
     if num_shared:
@@ -169,32 +183,38 @@ def _notes_on(dataset: Dataset) -> Iterator[str]:
         yield f"every label is unknown for {count(num_unknown, 'comment')}"
 
 
-def columns_present(file: str, columns: Columns) -> Columns:
+def columns_present(file: str, columns: Columns, form: FileFormat = RECOGNISED) -> Columns:
     """Return the columns without the names that the file does not have, which are recognised then.
 
     For names that come from somewhere else than the user, as from the recipe of an earlier run.
+
+    Parameters
+    ----------
+    form : how the file is written; that of ``columns`` is of other files, and only its limit is taken over
     """
+    form = form.or_limit_of(columns.file)
     if is_built_in(file):
-        return replace(columns, text="", id="", label_list="", multi_hot=())
-    found = open_table(expand([file])[0]).all_columns()
+        return replace(columns, text="", id="", label_list="", multi_hot=(), file=form)
+    found = open_table(expand([file])[0], form, columns.text).all_columns()
     headers = Headers(file, found)
     text, id, label_list = (headers.find(name) for name in (columns.text, columns.id, columns.label_list))
-    return replace(columns, text=text, id=id, label_list=label_list, multi_hot=columns.multi_hot if label_list else ())
+    multi_hot = columns.multi_hot if label_list else ()
+    return replace(columns, text=text, id=id, label_list=label_list, multi_hot=multi_hot, file=form)
 
 
 def begins_with_mark(file: str) -> bool:
     """Return whether a file of text begins with a byte order mark, which the readers pass over."""
     if is_built_in(file):
         return False
-    with find_file(file).open() as stream:
-        return stream.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
+    with find_file(file, any_suffix=True).open() as stream:
+        return stream.read(len(BOM_UTF8)) == BOM_UTF8
 
 
-def count_cells(file: str, column: str) -> dict[str, int] | None:
+def count_cells(file: str, column: str, form: FileFormat = RECOGNISED) -> dict[str, int] | None:
     """Return how often each value stands in a column, the most frequent first; None if there is no such column."""
     if is_built_in(file):
         return None
-    table = open_table(file)
+    table = open_table(file, form)
     column = Headers(file, table.all_columns()).find(column)
     if not column:
         return None
@@ -217,10 +237,11 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
     """
     names: set[str] = set()
     cells_of: dict[int, list[str]] = {}
-    for index in sorted(set(origin.file.tolist())) if origin is not None else ():
+    used, form = (set(origin.file.tolist()), origin.form) if origin is not None else (set(), RECOGNISED)
+    for index in sorted(used):
         if is_built_in(files[index]):
             continue
-        table = open_table(files[index])
+        table = open_table(files[index], form)
         names.update(found := table.all_columns())
         if own := Headers(files[index], found).find(column):
             chunks = table.chunks([own])
@@ -242,33 +263,46 @@ def _group_name(cell: object) -> str:
         return str(cell)
 
 
-def stream_comments(source: str | Path | IO[bytes], text: str = "", id: str = "") -> Iterator[CommentChunk]:
+def stream_comments(
+    source: str | Path | IO[bytes],
+    columns: Columns = _RECOGNISE,
+    usual: Columns = _RECOGNISE,
+    on_opened: Callable[[str], None] = lambda description: None,
+) -> Iterator[CommentChunk]:
     """Yield the comments of a source, in order and in bounded memory; every row gives one.
 
     Parameters
     ----------
     source : a path, a built-in name, or the bytes of standard input, of which nothing is read ahead
         beyond the chunk
-    text, id : names of columns; empty = recognise from the columns
+    columns : which hold the text and the ids, and how the file is written; empty = recognised
+    usual : as ``columns``, for names that count where the source has them, as those of an earlier run
+    on_opened : told what the source was read as, and why it could be something else, if it could
 
     Raises
     ------
     UserError : at once, if the source cannot be opened or has no text column; later, at the row that is wrong
     """
-    if isinstance(source, str | Path):
-        if is_built_in(source):
-            return _stream_corpus(built_in(str(source)))
-        table = open_table(source)
-    else:
-        table = open_stdin(source, text or "comment_text")
-    # Keys that only later rows of JSON lines have are columns too: otherwise their ids would be lost.
+    if isinstance(source, str | Path) and is_built_in(source):
+        return _stream_corpus(built_in(str(source)))
+    table = open_table(source, columns.file, columns.text or usual.text)
+    # Keys that only later rows of JSON have are columns too: otherwise their ids would be lost.
     found = table.all_columns()
-    text_column = find_text(table.name, found, text)
-    if not text_column:
-        raise no_text(table.name, text, found)
-    id_column = find_id(table.name, found, id)
-    note = note_on_ids([table.name], found) if _lacks_ids(found, id_column) else ""
-    return _stream_table(table, text_column, id_column, note)
+    headers = Headers(table.name, found)
+    text = find_text(table.name, found, columns.text or headers.find(usual.text))
+    if not text:
+        error = no_text(table.name, columns.text, found)
+        raise UserError(error.message, f"{error.remedy}; if each line is a comment: --input-format lines")
+    id = find_id(table.name, found, columns.id or headers.find(usual.id))
+    for line in filter(None, (_description(table, text, id), table.doubt and f"{table.name}: {table.doubt}")):
+        on_opened(line)
+    note = note_on_ids([table.name], found) if _lacks_ids(found, id) else ""
+    return _stream_table(table, text, id, note)
+
+
+def _description(table: Table, text: str, id: str) -> str:
+    columns = [f"text column '{cleaned(text)}'", *([f"id column '{cleaned(id)}'"] if id else [])]
+    return f"{table.name}: read as {table.description}; {', '.join(columns)}"
 
 
 def _stream_table(table: Table, text_column: str, id_column: str, note: str) -> Iterator[CommentChunk]:

@@ -1,6 +1,6 @@
-"""The bytes of a data file, plain or compressed, and the lines in them.
+"""The bytes of a data file or of standard input, plain or compressed, read within bounds.
 
-Knows suffixes, compressions and UTF-8; knows nothing of rows or columns.
+Knows suffixes, first bytes and compressions; knows nothing of encodings, rows or columns.
 """
 
 import contextlib
@@ -8,92 +8,280 @@ import gzip
 import io
 import shutil
 import tempfile
+import weakref
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
 import pyarrow as pa
 
+from civility.data.file_format import Format
 from civility.errors import UserError, did_you_mean
 
-FORMATS = {
+FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
-    ".txt": "txt",
+    ".txt": "auto",
 }
 COMPRESSIONS = (".gz", ".zst", ".zip")
+PARQUET_MAGIC = b"PAR1\x15"  # every Parquet file goes on with this byte; a comment does not
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_EXPORT = "export it as CSV UTF-8 (in Excel or LibreOffice: File > Save As), and name that file"
+_SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
+_MAGIC = ((b"\x1f\x8b\x08", ".gz"), (b"\x28\xb5\x2f\xfd", ".zst"), (b"PK\x03\x04", ".zip"), (b"PK\x05\x06", ".zip"))
+_OTHER_MAGIC = (
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook", _EXPORT),
+    (b"\xfd7zXZ\0", "an .xz file", "unpack it, or pack it as .gz or .zst"),
+    (b"7z\xbc\xaf\x27\x1c", "a .7z file", "unpack it, or pack it as .gz or .zst"),
+    (b"%PDF-", "a PDF document", "save the comments as text or CSV"),
+    (b"SQLite format 3\0", "an SQLite database", "export the table as CSV"),
+)
+_SAMPLE_LINES = 20
+_SAMPLE_BYTES = 1 << 20
+# Text packs 3 to 20 times; a single byte over and over 200 to 1,032 times by deflate, more by zstd.
+_BOMB_RATIO = 200
+_BOMB_BYTES = 32_000_000
+
+
+class Rewound(io.RawIOBase):
+    """A stream whose beginning can be looked at before it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._head = b""
+        self._is_at_end = False
+        self._num_read = 0
+
+    def look(self, num_bytes: int) -> bytes:
+        """Return the first bytes, fewer where the stream ends before."""
+        while len(self._head) < num_bytes and not self._is_at_end:
+            self._read_more(_SAMPLE_BYTES // 16)
+        return self._head[:num_bytes]
+
+    def look_at_lines(self) -> tuple[bytes, bool]:
+        """Return the first bytes, and whether they are all there are: some 20 lines, or 1 MiB of longer ones."""
+        while not self._is_at_end and len(self._head) < _SAMPLE_BYTES:
+            if self._head.lstrip().count(b"\n") >= _SAMPLE_LINES:
+                break
+            self._read_more(_SAMPLE_BYTES // 16)
+        return self._head, self._is_at_end
+
+    def _read_more(self, num_bytes: int) -> None:
+        # read1 returns what is there; read would wait for more of a pipe.
+        more = getattr(self._stream, "read1", self._stream.read)(num_bytes)
+        self._head += more
+        self._is_at_end = not more
+
+    def readable(self) -> bool:
+        """As io asks."""
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        """As io asks: fill the buffer, as far as bytes are at hand."""
+        if not self._head and not self._is_at_end:
+            self._read_more(len(buffer))
+        taken, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        buffer[: len(taken)] = taken
+        self._num_read += len(taken)
+        return len(taken)
+
+    def tell(self) -> int:
+        """Return how many bytes were read."""
+        return self._num_read
+
+
+class _Unpacked(io.RawIOBase):
+    """Decompressed bytes; a UserError where they are out of proportion to the compressed ones."""
+
+    def __init__(self, name: str, packed: IO[bytes], unpacked: IO[bytes]) -> None:
+        super().__init__()
+        self._name, self._packed, self._unpacked = name, packed, unpacked
+        self._num_read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        data = self._unpacked.read(len(buffer))
+        buffer[: len(data)] = data
+        self._num_read += len(data)
+        if self._num_read > _BOMB_BYTES:
+            num_packed = max(1, self._packed.tell())
+            if self._num_read > _BOMB_RATIO * num_packed:
+                raise UserError(
+                    f"{self._name}: looks like a decompression bomb: {num_packed:,} bytes unpack to more than "
+                    f"{self._num_read:,}",
+                    "check where the file comes from; if it is right, unpack it, and name the unpacked file",
+                )
+        return len(data)
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that exists and whose format is known.
+    """A file that exists, or standard input.
 
     Parameters
     ----------
     name : the path as the user gave it, for messages
-    path : where it is
-    format : a value of ``FORMATS``
+    source : where it is; of standard input its bytes, which can be read once
+    format : a value of ``FORMATS``, as its suffix says; ``auto`` where nothing says it
     compression : one of ``COMPRESSIONS``, or empty
     """
 
     name: str
-    path: Path
-    format: str
+    source: Path | Rewound
+    format: Format
     compression: str = ""
+
+    @property
+    def is_piped(self) -> bool:
+        """Whether the bytes can be read only once."""
+        return isinstance(self.source, Rewound)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """Open the decompressed bytes; a UserError where they cannot be read to their end."""
         with explain_damage(self), contextlib.ExitStack() as stack:
-            if self.compression == ".gz":
-                packed = gzip.open(self.path, "rb")  # noqa: SIM115 - the stack closes it
-                yield stack.enter_context(cast(IO[bytes], packed))
-            elif self.compression == ".zst":
-                raw = stack.enter_context(pa.input_stream(str(self.path), compression="zstd"))
-                # pyarrow's own readline is slow; its reads are what BufferedReader needs.
-                yield stack.enter_context(io.BufferedReader(raw, 1 << 18))
-            elif self.compression == ".zip":
-                archive = stack.enter_context(zipfile.ZipFile(self.path))
-                yield stack.enter_context(archive.open(_only_member(archive, self.name)))
-            else:
-                yield stack.enter_context(self.path.open("rb"))
+            packed = self._open_packed(stack)
+            if not self.compression:
+                yield packed
+                return
+            unpacked = self._unpack(packed, stack)
+            yield stack.enter_context(io.BufferedReader(_Unpacked(self.name, packed, unpacked), 1 << 18))
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield the lines, each with its line end."""
-        with self.open() as stream:
-            yield from stream
+    def _open_packed(self, stack: contextlib.ExitStack) -> IO[bytes]:
+        if isinstance(self.source, Path):
+            return stack.enter_context(self.source.open("rb"))
+        if self.compression != ".zip":
+            return io.BufferedReader(self.source, 1 << 18)
+        # The table of contents of an archive stands at its end.
+        spooled = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+        shutil.copyfileobj(io.BufferedReader(self.source, 1 << 18), spooled, 1 << 20)
+        spooled.seek(0)
+        return cast(IO[bytes], spooled)
+
+    def _unpack(self, packed: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
+        if self.compression == ".gz":
+            return cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=packed, mode="rb")))
+        if self.compression == ".zst":
+            return cast(IO[bytes], pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd"))
+        archive = stack.enter_context(zipfile.ZipFile(packed))
+        member = _only_member(archive, self.name)
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # zipfile unpacks the others without a bound.
+            raise UserError(
+                f"{self.name}: cannot unpack: the archive is not compressed with deflate",
+                "unpack it, and name the file inside",
+            )
+        return stack.enter_context(archive.open(member))
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The first bytes of a data file, decompressed, and of standard input all the others.
+
+    Parameters
+    ----------
+    file : where they come from
+    head : the first bytes: some 20 lines, or 1 MiB of longer ones
+    is_whole : whether there are no others
+    piped : of standard input the bytes, the first ones included
+    """
+
+    file: DataFile
+    head: bytes
+    is_whole: bool
+    piped: IO[bytes] | None = None
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether these are the first bytes of a Parquet file."""
+        return self.head.startswith(PARQUET_MAGIC)
 
     @contextlib.contextmanager
-    def open_seekable(self) -> Iterator[IO[bytes]]:
-        """Open for formats that seek: a compressed file is unpacked to a temporary one."""
-        if not self.compression:
-            with self.open() as stream:
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open the decompressed bytes from the first one, of standard input once."""
+        if self.piped is None:
+            with self.file.open() as stream:
                 yield stream
             return
-        with tempfile.TemporaryFile() as unpacked:
+        with self._stack:
+            yield self.piped
+
+    def seekable(self) -> Callable[[], contextlib.AbstractContextManager[IO[bytes]]]:
+        """Return what opens a file that can be sought in, again and again: a temporary one if there is no other."""
+        if self.piped is None and not self.file.compression:
+            return self.file.open
+        with contextlib.ExitStack() as stack:
+            spooled = stack.enter_context(tempfile.TemporaryFile())
             with self.open() as stream:
-                shutil.copyfileobj(stream, unpacked, 1 << 20)
-            unpacked.seek(0)
-            yield cast(IO[bytes], unpacked)
+                shutil.copyfileobj(stream, spooled, 1 << 20)
+            kept = stack.pop_all()
+
+        @contextlib.contextmanager
+        def reopen() -> Iterator[IO[bytes]]:
+            spooled.seek(0)
+            yield cast(IO[bytes], spooled)
+
+        weakref.finalize(reopen, kept.close)
+        return reopen
 
 
-def find_file(given: str | Path) -> DataFile:
-    """Return the file behind a path, its format told by its suffixes.
+def begin(file: DataFile) -> Beginning:
+    """Return the beginning of a file; a UserError where it is damaged, or holds not a single byte."""
+    with contextlib.ExitStack() as stack:
+        looked = Rewound(stack.enter_context(file.open()))
+        head, is_whole = looked.look_at_lines()
+        if not head:
+            raise UserError(f"{file.name}: empty, not a single byte", "check how the file was made")
+        if not file.is_piped:
+            return Beginning(file, head, is_whole)
+        return Beginning(file, head, is_whole, io.BufferedReader(looked, 1 << 18), stack.pop_all())
+
+
+def find_file(given: str | Path, *, any_suffix: bool = False) -> DataFile:
+    """Return the file behind a path, its format told by its suffixes, its compression by its first bytes too.
+
+    Parameters
+    ----------
+    any_suffix : whether a suffix that says nothing is allowed, since somebody else tells the format
 
     Raises
     ------
     UserError : there is no such file, it is a folder, or its suffix says nothing
     """
     name, path = str(given), Path(given)
+    _refuse_no_file(name, path)
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    named = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSIONS else ""
+    suffix = suffixes[-1] if suffixes else ""
+    head = _first_bytes(name, path)
+    found = compression_of(name, head)
+    if suffix in _SPREADSHEETS:
+        raise UserError(f"{name}: a spreadsheet, which cannot be read", _EXPORT)
+    compression = named or found
+    if compression == ".zip":
+        member = _member_of(name, path, named)
+        suffix = suffix if suffix in FORMATS else Path(member).suffix.lower()
+    if suffix not in FORMATS and not any_suffix and not head.startswith(PARQUET_MAGIC):
+        known = f"{', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
+        raise UserError(
+            f"{name}: unknown kind of file; known suffixes: {known}",
+            "rename the file after what it holds, or say what it is: data.format in a recipe, or --input-format",
+        )
+    return DataFile(name, path, FORMATS.get(suffix, "auto"), compression)
+
+
+def _refuse_no_file(name: str, path: Path) -> None:
     if path.is_dir():
         raise UserError(f"{name}: this is a folder, not a file", "name the files in it, as in FOLDER/*.csv")
     if not path.exists():
@@ -101,34 +289,60 @@ def find_file(given: str | Path) -> DataFile:
         raise UserError(f"{name}: no such file{did_you_mean(path.name, siblings)}", "check the path")
     if not path.is_file():
         raise UserError(f"{name}: not a regular file", "pipe it into standard input instead, or save it first")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    compression = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSIONS else ""
-    suffix = suffixes[-1] if suffixes else ""
-    if suffix not in FORMATS and compression == ".zip":
-        with explain_damage(DataFile(name, path, "", ".zip")), zipfile.ZipFile(path) as archive:
-            suffix = Path(_only_member(archive, name)).suffix.lower()
-    if suffix not in FORMATS:
-        known = f"{', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
-        raise UserError(
-            f"{name}: unknown kind of file; known suffixes: {known}",
-            "rename the file after what it holds, or convert it",
-        )
-    return DataFile(name, path, FORMATS[suffix], compression)
 
 
-def _only_member(archive: zipfile.ZipFile, name: str) -> str:
+def _first_bytes(name: str, path: Path) -> bytes:
+    with explain_damage(DataFile(name, path, "auto")), path.open("rb") as stream:
+        return stream.read(16)
+
+
+def _member_of(name: str, path: Path, named: str) -> str:
+    """Return the name of the one file in an archive; a UserError where it is a workbook, or there are several."""
+    with explain_damage(DataFile(name, path, "auto", ".zip")), zipfile.ZipFile(path) as archive:
+        if not named:
+            _refuse_workbook(archive, name)
+        return _only_member(archive, name).filename
+
+
+def piped(stream: IO[bytes], name: str = "standard input") -> DataFile:
+    """Return standard input as a file, its compression told by its first bytes."""
+    source = Rewound(stream)
+    return DataFile(name, source, "auto", compression_of(name, source.look(16)))
+
+
+def compression_of(name: str, head: bytes) -> str:
+    """Return the compression that first bytes tell, or an empty string.
+
+    Raises
+    ------
+    UserError : a format that is not read: a workbook, another compression
+    """
+    for magic, what, remedy in _OTHER_MAGIC:
+        if head.startswith(magic):
+            raise UserError(f"{name}: {what}, which cannot be read", remedy)
+    return next((compression for magic, compression in _MAGIC if head.startswith(magic)), "")
+
+
+def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     """Return the one file in an archive; a UserError where there are none or several."""
+    _refuse_workbook(archive, name)
     members = [
-        info.filename
+        info
         for info in archive.infolist()
         # macOS adds a shadow of each file under this folder.
         if not info.is_dir() and not info.filename.startswith("__MACOSX/")
     ]
     if len(members) != 1:
-        listed = ", ".join(members[:5]) + (", ..." if len(members) > 5 else "")
+        listed = ", ".join(info.filename for info in members[:5]) + (", ..." if len(members) > 5 else "")
         found = f"{len(members)} files in this archive ({listed})" if members else "no file in this archive"
         raise UserError(f"{name}: {found}, expected one", "unpack it, and name the files to read")
     return members[0]
+
+
+def _refuse_workbook(archive: zipfile.ZipFile, name: str) -> None:
+    names = {info.filename for info in archive.infolist()[:100]}
+    if "xl/workbook.xml" in names or {"mimetype", "content.xml"} <= names:
+        raise UserError(f"{name}: a spreadsheet, which cannot be read", _EXPORT)
 
 
 @contextlib.contextmanager
@@ -150,46 +364,6 @@ def explain_damage(file: DataFile) -> Iterator[None]:
 
 
 def _damaged(file: DataFile, error: Exception) -> UserError:
-    kind = "a Parquet file" if file.format == "parquet" and not file.compression else f"a {file.compression} file"
+    kind = f"a {file.compression} file" if file.compression else "a Parquet file"
     reason = " ".join(str(error).split())
     return UserError(f"{file.name}: not {kind}, or cut short ({reason})", "copy or download the file again")
-
-
-def decode_lines(name: str, lines: Iterable[bytes], *, has_header: bool = False) -> Iterator[str]:
-    """Yield the lines as text, without a byte order mark.
-
-    Parameters
-    ----------
-    name : of the file, for messages
-    has_header : whether the first line holds names, in which a NUL can only come from UTF-16
-
-    Raises
-    ------
-    UserError : not UTF-8, with the line and the byte where it goes wrong
-    """
-    offset = 0
-    for number, raw in enumerate(lines, 1):
-        line = raw
-        if number == 1:
-            _refuse_utf16(name, line, has_header)
-            if line.startswith(BYTE_ORDER_MARK):
-                line, offset = line[len(BYTE_ORDER_MARK) :], len(BYTE_ORDER_MARK)
-        try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{name}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x} at offset "
-                f"{offset + error.start} of the file)",
-                f"convert it, as in: iconv -f latin1 -t utf-8 {name} > converted",
-            ) from error
-        offset += len(line)
-
-
-def _refuse_utf16(name: str, first_line: bytes, has_header: bool) -> None:
-    # Latin text in UTF-16 is half NULs; a comment may hold a stray one.
-    allowed = 0 if has_header else len(first_line) // 3
-    if first_line.startswith(_UTF16_BOMS) or first_line.count(b"\0") > allowed:
-        raise UserError(
-            f"{name}: this looks like UTF-16, expected UTF-8",
-            f"convert it, as in: iconv -f utf-16 -t utf-8 {name} > converted",
-        )

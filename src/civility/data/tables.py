@@ -1,31 +1,22 @@
-"""Tables: rows of any supported format, a chunk at a time, in bounded memory.
+"""Tables: rows of text, with columns or JSON or one comment a line, a chunk at a time, in bounded memory.
 
-Knows formats; knows nothing of labels, comments or Jigsaw.
+Knows rows and cells; knows nothing of labels, comments or Jigsaw.
 """
 
 import csv
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import pyarrow.parquet as pq
-
-from civility.data.dialects import ID_COLUMNS, TEXT_COLUMNS
-from civility.data.streams import DataFile, decode_lines, explain_damage, find_file
+from civility.data.encodings import Text, too_large
+from civility.data.formats import Recognised
+from civility.data.json_rows import Row, rows_of_array, rows_of_lines
 from civility.errors import UserError
 
 CHUNK_ROWS = 1024
-# A chunk ends early at this many characters, so that huge comments do not add up.
-_CHUNK_CHARACTERS = 16_000_000
-# Python's own limit is 131,072. A longer field than this is an unclosed quote, not a comment.
-_FIELD_CHARACTERS = 64_000_000
-
-# The line where a row begins, its size in characters, its cells.
-Row = tuple[int, int, Any]
-Lines = Callable[[], Iterable[bytes]]
+CHUNK_CHARACTERS = 16_000_000
+"""A chunk ends early at this many characters, so that huge comments do not add up."""
 
 
 @dataclass(frozen=True)
@@ -60,89 +51,44 @@ class Table:
     Parameters
     ----------
     name : as the user gave it
-    columns : the names, in the order of the file; of JSON lines, those of the first object
+    columns : the names, in the order of the file; of JSON, those of the first object, piped of the first
+        1,024
     chunks : columns wanted -> the rows, in order; a column that is not there is a KeyError, except in
-        JSON lines, where every key may be missing and is then null
-    all_columns : like ``columns``, but for JSON lines every key that occurs in the file, at the price
-        of reading it
+        JSON, where every key may be missing and is then null. Of standard input they can be read once.
+    all_columns : like ``columns``, but for JSON every key that occurs in the file, at the price of reading it
+    description : what the file was read as
+    is_as_named : whether that is what its suffix or the user says
+    doubt : why it could be something else; empty where it can hardly be
     """
 
     name: str
     columns: tuple[str, ...]
     chunks: Callable[[Sequence[str]], Iterator[Chunk]]
     all_columns: Callable[[], tuple[str, ...]]
+    description: str = ""
+    is_as_named: bool = True
+    doubt: str = ""
 
 
-def open_table(path: str | Path) -> Table:
-    """Open a data file of any supported format and compression.
-
-    Raises
-    ------
-    UserError : there is no such file, its format is unknown, it is empty or damaged. What is wrong
-        further down in the file is raised on reading the chunk.
-    """
-    file = find_file(path)
-    if file.path.stat().st_size == 0:
-        raise _empty(file.name)
-    if file.format == "parquet":
-        return _parquet_table(file)
-    if file.format == "jsonl":
-        return _jsonl_table(file.name, file.lines)
-    if file.format == "txt":
-        return _plain_table(file.name, file.lines)
-    return _csv_table(file.name, file.lines, "\t" if file.format == "tsv" else ",")
+def table_of(text: Text, found: Recognised) -> Table:
+    """Return the rows of a text that is what was recognised; a UserError where there are none."""
+    if found.format == "lines":
+        return _plain_table(text)
+    if found.format == "csv":
+        return _csv_table(text, found)
+    return _json_table(text, rows_of_array if found.format == "json" else rows_of_lines)
 
 
-def open_stdin(stream: IO[bytes], text: str = "comment_text") -> Table:
-    """Open standard input, whose format its first line tells; its chunks can be read once.
-
-    JSON lines if that line is a JSON object; CSV if it is a header with a cell that is exactly
-    ``comment_text``, or the column that is named, or with one of the usual names of both texts and ids;
-    otherwise one comment a line, in a column ``text``.
-    """
-    name = "standard input"
-    first = stream.readline()
-    if not first:
-        raise _empty(name)
-
-    def lines() -> Iterable[bytes]:
-        # The header is parsed from the first line alone, then the rows from here on: both see it.
-        return itertools.chain((first,), stream)
-
-    line = next(decode_lines(name, [first]))
-    if _is_object(line):
-        return _jsonl_table(name, lines, can_rescan=False)
-    if _is_header(_cells(line), text):
-        return _csv_table(name, lines, ",")
-    return _plain_table(name, lines)
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _is_header(cells: Sequence[str], text: str) -> bool:
-    if not {text, "comment_text"}.isdisjoint(cells):
-        return True
-    return not set(TEXT_COLUMNS).isdisjoint(cells) and not set(ID_COLUMNS).isdisjoint(cells)
-
-
-def _cells(line: str) -> list[str]:
-    try:
-        return next(csv.reader([line], strict=True), [])
-    except csv.Error:
-        return []
-
-
-def _empty(name: str) -> UserError:
-    return UserError(f"{name}: empty, not a single byte", "check how the file was made")
-
-
-def _no_rows(name: str, found: str = "no rows") -> UserError:
+def no_rows(name: str, found: str = "no rows") -> UserError:
+    """Return the error for a file without rows."""
     return UserError(f"{name}: {found}", "check how the file was made")
+
+
+def refuse_twins(name: str, columns: tuple[str, ...]) -> None:
+    """Raise a UserError for a name that two columns have."""
+    for column in columns:
+        if column and columns.count(column) > 1:
+            raise UserError(f"{name}: column '{column}' stands twice in the header", "rename one of the two")
 
 
 def _chunks(
@@ -159,22 +105,38 @@ def _chunks(
         lines.append(line)
         cells.append(row)
         size += row_size
-        if len(cells) == CHUNK_ROWS or size >= _CHUNK_CHARACTERS:
+        if len(cells) == CHUNK_ROWS or size >= CHUNK_CHARACTERS:
             yield Chunk(first_row, pick(cells), tuple(lines))
             first_row, size = first_row + len(cells), 0
             lines, cells = [], []
     if cells:
         yield Chunk(first_row, pick(cells), tuple(lines))
     elif first_row == 1:
-        raise _no_rows(name, nothing)
+        raise no_rows(name, nothing)
 
 
-def _csv_table(name: str, lines: Lines, delimiter: str) -> Table:
-    _, _, header = next(_csv_rows(name, lines(), delimiter), (0, 0, []))
-    if not header:
-        raise _no_rows(name)
+def _begun(
+    text: Text, rows: Callable[[], Iterator[Row]], num: int = 1
+) -> tuple[list[Any], Callable[[], Iterator[Row]]]:
+    """Return the first rows, fewer if they are large, and what yields all of them: of standard input once."""
+    begun = rows()
+    first: list[Row] = []
+    size = 0
+    while len(first) < num and size < CHUNK_CHARACTERS and (row := next(begun, None)):
+        first.append(row)
+        size += row[1]
+    if not first:
+        raise no_rows(text.name)
+    contents = [row[2] for row in first]
+    if not text.file.is_piped:
+        return contents, rows
+    return contents, lambda: itertools.chain(first, begun)
+
+
+def _csv_table(text: Text, found: Recognised) -> Table:
+    [header], all_rows = _begun(text, lambda: _CsvReader(text, found).rows())
     columns = tuple(header)
-    _refuse_twins(name, columns)
+    refuse_twins(text.name, columns)
 
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
         places = {column: columns.index(column) for column in wanted}
@@ -183,120 +145,93 @@ def _csv_table(name: str, lines: Lines, delimiter: str) -> Table:
             by_column = list(zip(*rows, strict=True))
             return {column: list(by_column[place]) for column, place in places.items()}
 
-        rows = itertools.islice(_csv_rows(name, lines(), delimiter), 1, None)
-        return _chunks(name, rows, pick, "a header and no rows below it")
+        return _chunks(text.name, itertools.islice(all_rows(), 1, None), pick, "a header and no rows below it")
 
-    return Table(name, columns, chunks, lambda: columns)
-
-
-def _refuse_twins(name: str, columns: tuple[str, ...]) -> None:
-    for column in columns:
-        if column and columns.count(column) > 1:
-            raise UserError(f"{name}: column '{column}' stands twice in the header", "rename one of the two")
+    return Table(text.name, columns, chunks, lambda: columns)
 
 
-def _csv_rows(name: str, lines: Iterable[bytes], delimiter: str) -> Iterator[Row]:
-    """Yield the header, then the rows, each of the header's length; empty lines are skipped."""
-    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_CHARACTERS))
-    reader = csv.reader(decode_lines(name, lines, has_header=True), delimiter=delimiter, strict=True)
-    width, num_rows, line = 0, 0, 1
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            raise _bad_quotes(name, num_rows, line, error) from error
-        if row is None:
-            return
-        if row:
-            width = width or len(row)
-            if len(row) != width:
-                raise UserError(
-                    f"{name}, row {num_rows} (line {line}): {len(row)} fields, the header has {width}",
-                    "put quotes around a field that holds a separator or a line break",
-                )
-            yield line, sum(map(len, row)), row
-            num_rows += 1
-        line = reader.line_num + 1
+class _CsvReader:
+    """Yields the header, then the rows, each of the header's length; empty lines are skipped."""
+
+    def __init__(self, text: Text, found: Recognised) -> None:
+        self._text, self._found = text, found
+        self._num_rows, self._line = 0, 1 + found.num_skipped
+        self._num_read = 0
+        """Characters of the row at hand."""
+
+    def rows(self) -> Iterator[Row]:
+        # The limit of Python's reader is for the whole process; rows are counted here.
+        csv.field_size_limit(2**31 - 1)
+        reader = csv.reader(self._lines(), delimiter=self._found.separator, strict=True)
+        width, skipped = 0, self._found.num_skipped
+        while True:
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                raise self._bad_quotes(error) from error
+            if row is None:
+                return
+            if row:
+                width = width or len(row)
+                if len(row) != width:
+                    raise UserError(
+                        f"{self._text.name}, {self._place()}: {len(row)} fields, the header has {width}",
+                        "put quotes around a field that holds a separator or a line break",
+                    )
+                yield self._line, sum(map(len, row)), row
+                self._num_rows += 1
+            self._num_read, self._line = 0, reader.line_num + skipped + 1
+
+    def _lines(self) -> Iterator[str]:
+        lines = self._text.lines(lambda line: self._place())
+        longest = self._text.longest
+        for line in itertools.islice(lines, self._found.num_skipped, None):
+            self._num_read += len(line)
+            if self._num_read > longest:
+                reason = "; probably a quote opens in this row and is never closed"
+                raise too_large(f"{self._text.name}, {self._place()}", self._num_read, longest, reason)
+            yield line
+
+    def _place(self) -> str:
+        where = "the header" if self._num_rows == 0 else f"row {self._num_rows}"
+        return f"{where} (line {self._line})"
+
+    def _bad_quotes(self, error: csv.Error) -> UserError:
+        reason = str(error)
+        if "unexpected end of data" in reason:
+            reason = "a quote opens in this row and is never closed"
+        elif "new-line character" in reason:
+            reason = "a carriage return without a line feed outside quotes"
+        return UserError(
+            f"{self._text.name}, {self._place()}: {reason}",
+            'a quote inside a quoted field is written twice, as in "she said ""no"""',
+        )
 
 
-def _bad_quotes(name: str, row: int, line: int, error: csv.Error) -> UserError:
-    reason = str(error)
-    if "unexpected end of data" in reason or "field larger" in reason:
-        reason = "a quote opens in this row and is never closed"
-    elif "new-line character" in reason:
-        reason = "a carriage return without a line feed outside quotes"
-    where = "the header" if row == 0 else f"row {row}"
-    return UserError(
-        f"{name}, {where} (line {line}): {reason}",
-        'a quote inside a quoted field is written twice, as in "she said ""no"""',
-    )
-
-
-def _jsonl_table(name: str, lines: Lines, *, can_rescan: bool = True) -> Table:
-    _, _, first = next(_jsonl_rows(name, lines()), (0, 0, None))
-    if first is None:
-        raise _no_rows(name)
-    columns = tuple(first)
+def _json_table(text: Text, rows_of: Callable[[Text], Iterator[Row]]) -> Table:
+    first, all_rows = _begun(text, lambda: rows_of(text), CHUNK_ROWS if text.file.is_piped else 1)
+    # A dict keeps the order in which the keys first occur.
+    columns = tuple(dict.fromkeys(key for row in first for key in row))
 
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
         def pick(rows: list[Any]) -> dict[str, list[Any]]:
             return {column: [row.get(column) for row in rows] for column in wanted}
 
-        return _chunks(name, _jsonl_rows(name, lines()), pick)
+        return _chunks(text.name, all_rows(), pick)
 
     def all_columns() -> tuple[str, ...]:
-        # A dict keeps the order in which the keys first occur.
-        keys = dict.fromkeys(key for _, _, row in _jsonl_rows(name, lines()) for key in row)
-        return tuple(keys)
+        return tuple(dict.fromkeys(key for _, _, row in all_rows() for key in row))
 
-    return Table(name, columns, chunks, all_columns if can_rescan else lambda: columns)
+    return Table(text.name, columns, chunks, (lambda: columns) if text.file.is_piped else all_columns)
 
 
-def _jsonl_rows(name: str, lines: Iterable[bytes]) -> Iterator[Row]:
-    for number, line in enumerate(decode_lines(name, lines), 1):
-        if line.isspace():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise UserError(f"{name}, line {number}: not a JSON object", "write one object a line: {...}")
-        yield number, len(line), row
-
-
-def _plain_table(name: str, lines: Lines) -> Table:
+def _plain_table(text: Text) -> Table:
     columns = ("text",)
 
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
-        decoded = enumerate(decode_lines(name, lines()), 1)
-        rows = ((number, len(line), line.rstrip("\r\n")) for number, line in decoded)
+        rows = ((number, len(line), line.rstrip("\r\n")) for number, line in enumerate(text.lines(), 1))
         if not set(wanted) <= {"text"}:
             raise KeyError(wanted)
-        return _chunks(name, rows, lambda cells: {"text": cells})
+        return _chunks(text.name, rows, lambda cells: {"text": cells})
 
-    return Table(name, columns, chunks, lambda: columns)
-
-
-def _parquet_table(file: DataFile) -> Table:
-    with explain_damage(file), file.open_seekable() as stream, pq.ParquetFile(stream) as parquet:
-        columns = tuple(parquet.schema_arrow.names)
-        num_rows = parquet.metadata.num_rows
-    _refuse_twins(file.name, columns)
-    if num_rows == 0:
-        raise _no_rows(file.name)
-
-    def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
-        first_row = 1
-        # Without pre_buffer, and with a buffer: pages are read as they are needed, not whole row groups.
-        with (
-            explain_damage(file),
-            file.open_seekable() as stream,
-            pq.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20) as parquet,
-        ):
-            for batch in parquet.iter_batches(CHUNK_ROWS, columns=list(wanted)):
-                cells = {column: batch.column(column).to_pylist() for column in wanted}
-                yield Chunk(first_row, cells)
-                first_row += batch.num_rows
-
-    return Table(file.name, columns, chunks, lambda: columns)
+    return Table(text.name, columns, chunks, lambda: columns)

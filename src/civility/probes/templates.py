@@ -16,8 +16,9 @@ import numpy.typing as npt
 from civility.data.cells import TargetCells, TextCells, show
 from civility.data.dataset import Float32Array
 from civility.data.headers import Headers, listed
+from civility.data.opening import open_table
 from civility.data.starter_material.tables import phrases
-from civility.data.tables import Chunk, Table, open_table
+from civility.data.tables import Chunk, Table
 from civility.errors import UserError, did_you_mean
 from civility.probes.names import name_in
 

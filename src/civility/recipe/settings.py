@@ -3,11 +3,21 @@
 Which of them go together is checked where a run is put together. Imports nothing heavy.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from civility.data.file_format import (
+    FEWEST_CELL_BYTES,
+    MAX_CELL_BYTES,
+    MOST_CELL_BYTES,
+    FileFormat,
+    Format,
+    encoding_of,
+    separator_of,
+)
 from civility.data.readers import Columns
 
 
@@ -24,6 +34,20 @@ def _share_or_own(value: float) -> float:
     return value
 
 
+def _parsed(parse: Callable[[str], str]) -> AfterValidator:
+    """Return what pydantic calls on a text, telling what the parser has against it."""
+
+    def validate(text: str) -> str:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise PydanticCustomError("not_readable", "{reason}", {"reason": str(error)}) from error
+
+    return AfterValidator(validate)
+
+
+Separator = Annotated[str, _parsed(separator_of)]
+Encoding = Annotated[str, _parsed(encoding_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 LINEAR_MODEL = "tf-idf"
 """The name of the model that is no encoder: logistic regression over TF-IDF."""
@@ -62,6 +86,20 @@ class DataSettings(Section):
     multi_hot_labels: Names = Field(
         default=(), description="the labels in the order of lists of numbers in such a column; empty: such are refused"
     )
+    format: Format = Field(
+        default="auto",
+        description="auto, lines, csv, tsv, jsonl, json or parquet; auto: by suffix and content",
+    )
+    separator: Separator = Field(default="", description="between the cells of a row, or tab; empty: recognised")
+    encoding: Encoding = Field(
+        default="", description="of the files, as cp1252; empty: UTF-8, or UTF-16 and UTF-32 where recognised"
+    )
+    max_cell_bytes: int = Field(
+        default=MAX_CELL_BYTES,
+        ge=FEWEST_CELL_BYTES,
+        le=MOST_CELL_BYTES,
+        description="most bytes of a line, a cell or a JSON object; a larger one is an error",
+    )
     groups: Names = Field(
         default=(), description="columns of identity groups that comments mention, for the report on bias"
     )
@@ -96,6 +134,7 @@ class DataSettings(Section):
             none_word=self.none_word,
             multi_hot=self.multi_hot_labels,
             groups=self.groups,
+            file=FileFormat(self.format, self.separator, self.encoding, self.max_cell_bytes),
         )
 
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import TARGET, add_columns, add_verb
+from civility.cli.arguments import TARGET, add_columns, add_verb, columns_of
 
 
 def add(verbs: Any) -> None:
@@ -57,14 +57,8 @@ def run(options: Namespace, command: list[str]) -> None:
     from civility.audit import Question, audit
     from civility.cli.audit_display import print_audit, stages
     from civility.cli.display import make_console, print_notes, scoring_bar
-    from civility.data.readers import Columns
 
-    columns = Columns(
-        text=options.text_column,
-        id=options.id_column,
-        labels=tuple(options.labels or ()),
-        label_list=options.label_list_column,
-    )
+    columns = columns_of(options, labels=tuple(options.labels or ()), label_list=options.label_list_column)
     console = make_console(stderr=True)
     with stages(console) as on_stage, scoring_bar(console) as bar:
         done = audit(

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import add_columns, add_many, add_verb, from_zero
+from civility.cli.arguments import add_columns, add_many, add_verb, columns_of, from_zero
 
 
 def add(verbs: Any) -> None:
@@ -55,12 +55,11 @@ def run(options: Namespace, command: list[str]) -> None:
     from civility.cli.display import make_console, scoring_bar
     from civility.compare import METRICS, Question, compare
     from civility.compare.output import check_out
-    from civility.data.readers import Columns
 
     out = Path(options.out) if options.out else None
     question = Question(
         data=tuple(options.data),
-        columns=Columns(text=options.text_column, id=options.id_column),
+        columns=columns_of(options),
         baseline=options.baseline,
         metrics=tuple(dict.fromkeys(options.metrics)) or METRICS[:1],
         seed=options.seed,

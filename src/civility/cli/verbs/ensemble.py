@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import add_columns, add_verb
+from civility.cli.arguments import add_columns, add_verb, columns_of
 
 
 def add(verbs: Any) -> None:
@@ -67,7 +67,6 @@ def run(options: Namespace, command: list[str]) -> None:
     from civility.cli.combine_display import print_combined
     from civility.cli.display import make_console, print_notes, scoring_bar
     from civility.combine.ensemble import Averaging, ensemble
-    from civility.data.readers import Columns
 
     with scoring_bar(make_console(stderr=True)) as bar:
         done = ensemble(
@@ -75,7 +74,7 @@ def run(options: Namespace, command: list[str]) -> None:
             Path(options.out),
             Averaging(options.by, tuple(options.weights), options.link, options.policy),
             files=options.data or (),
-            columns=Columns(text=options.text_column, id=options.id_column),
+            columns=columns_of(options),
             command=command,
             on_scored=bar.advance_in,
         )

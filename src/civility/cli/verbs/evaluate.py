@@ -12,6 +12,7 @@ from civility.cli.arguments import (
     add_verb,
     at_least_100,
     at_least_one,
+    columns_of,
     from_zero,
 )
 from civility.cli.speech import say
@@ -109,12 +110,11 @@ def run(options: Namespace, command: list[str]) -> int:
 
 def _question(options: Namespace) -> "Question":
     """Return what an `evaluate` command asks for."""
-    from civility.data.readers import Columns
     from civility.evaluate import Aspects, Probes, Question
     from civility.report.requirements import parse_requirement
 
     return Question(
-        columns=Columns(text=options.text_column, id=options.id_column, groups=tuple(options.groups)),
+        columns=columns_of(options, groups=tuple(options.groups)),
         slices=tuple(options.slice),
         aspects=Aspects(
             label=options.bias_label,

@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from typing import Any
 
-from civility.cli.arguments import TARGET, Once, add_columns, add_verb
+from civility.cli.arguments import TARGET, Once, add_columns, add_verb, columns_of
 
 
 def add(verbs: Any) -> None:
@@ -16,10 +16,12 @@ def add(verbs: Any) -> None:
         "Score comments: a row for each, in the order of the input, with its id and a score from 0 to 1 for every "
         "label.\nStreams: memory does not grow with the file.",
         """\
-standard input is one comment a line, unless it is JSONL or has a CSV header with the column comment_text.
+files and standard input: CSV with any separator, TSV, JSON lines, a JSON array, Parquet, or one comment per line, also
+as .gz, .zst or .zip. What the content was read as is printed on standard error; --input-format overrides it.
 
 examples:
   echo "have a nice day" | civility predict runs/starter --data -
+  civility predict runs/starter --data - --input-format lines < comments.txt
   civility predict runs/baseline --data test.csv --out submission.csv
   civility predict runs/baseline --data comments.parquet --out scores.parquet
   civility predict runs/baseline --data comments.csv --decisions --out decided.csv
@@ -64,8 +66,7 @@ examples:
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     from civility.cli.display import make_console, print_notes, scoring_bar
-    from civility.data.readers import Columns
-    from civility.plain_text import count
+    from civility.plain_text import count, one_line
     from civility.predict import Form, predict
 
     console = make_console(stderr=True)
@@ -75,7 +76,8 @@ def run(options: Namespace, command: list[str]) -> None:
             sys.stdin.buffer if options.data == "-" else options.data,
             sys.stdout.buffer if options.out == "-" else options.out,
             form=Form(options.format, options.decisions, options.keep_text, options.spreadsheet_safe),
-            columns=Columns(text=options.text_column, id=options.id_column),
+            columns=columns_of(options),
+            on_opened=lambda line: console.print(one_line(line), style="dim"),
             on_scored=bar.advance,
         )
     notes = list(done.notes)

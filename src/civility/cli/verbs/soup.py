@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import add_columns, add_verb
+from civility.cli.arguments import add_columns, add_verb, columns_of
 from civility.cli.verbs.ensemble import add_common_comments
 
 
@@ -42,7 +42,6 @@ def run(options: Namespace, command: list[str]) -> None:
     from civility.cli.combine_display import print_combined
     from civility.cli.display import make_console, print_notes, scoring_bar
     from civility.combine.soup import Cooking, soup
-    from civility.data.readers import Columns
 
     with scoring_bar(make_console(stderr=True)) as bar:
         done = soup(
@@ -50,7 +49,7 @@ def run(options: Namespace, command: list[str]) -> None:
             Path(options.out),
             Cooking(options.greedy, options.policy),
             files=options.data or (),
-            columns=Columns(text=options.text_column, id=options.id_column),
+            columns=columns_of(options),
             command=command,
             on_scored=bar.advance_in,
         )

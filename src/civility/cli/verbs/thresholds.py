@@ -3,7 +3,7 @@
 from argparse import Namespace
 from typing import Any
 
-from civility.cli.arguments import add_columns, add_labelled_data, add_verb
+from civility.cli.arguments import add_columns, add_labelled_data, add_verb, columns_of
 
 
 def add(verbs: Any) -> None:
@@ -52,7 +52,6 @@ def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     from civility.cli.display import make_console, print_notes, scoring_bar
     from civility.cli.thresholds_display import print_thresholds
-    from civility.data.readers import Columns
     from civility.thresholds import Wish, set_thresholds
 
     with scoring_bar(make_console(stderr=True)) as bar:
@@ -60,7 +59,7 @@ def run(options: Namespace, command: list[str]) -> None:
             options.target,
             options.data or (),
             Wish(options.policy, calibrate=options.calibrate, check=options.check),
-            columns=Columns(text=options.text_column, id=options.id_column),
+            columns=columns_of(options),
             on_scored=bar.advance,
         )
     print_notes(make_console(stderr=True), done.notes)

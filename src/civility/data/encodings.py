@@ -1,0 +1,225 @@
+"""Bytes to text: which encoding a file has, and its lines and blocks, each within a bound.
+
+Knows nothing of rows or columns.
+"""
+
+import codecs
+import contextlib
+import io
+import shlex
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, cast
+
+from civility.data.streams import Beginning, DataFile
+from civility.errors import UserError
+
+# UTF-32 stands first: its mark begins with that of UTF-16.
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+_BLOCK = 1 << 16
+_MOST_SKIPPED = 128_000_000
+
+
+def detect(head: bytes) -> tuple[str, int]:
+    """Return the encoding that first bytes tell, ``utf-8`` if nothing speaks against it, and the length of its mark."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding, len(mark)
+    return _wide_without_mark(head[:4096]) or "utf-8", 0
+
+
+def _wide_without_mark(head: bytes) -> str:
+    """Return UTF-16 or UTF-32 where these bytes can hardly be anything else; an empty string otherwise."""
+    num_controls = sum(byte < 32 and byte not in b"\t\r\n" for byte in head)
+    # A comment in UTF-8 may hold a stray NUL; Latin text in UTF-16 is half NULs.
+    if b"\0" not in head or (num_controls * 3 <= len(head) and _decodes(head, "utf-8")):
+        return ""
+    fitting = [(_num_ascii(text), encoding) for encoding in _WIDE if _is_plain(text := _decoded(head, encoding))]
+    return max(fitting, default=(0, ""))[1]
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """Return the text of bytes that may end within a character; empty where they are of another encoding."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return ""
+
+
+def _decodes(head: bytes, encoding: str) -> bool:
+    return not head or bool(_decoded(head, encoding))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text holds letters and the like alone, at least one of them ASCII."""
+    return _num_ascii(text) > 0 and all(
+        character in "\t\r\n" or unicodedata.category(character) not in ("Cc", "Cn", "Co", "Cs") for character in text
+    )
+
+
+def _num_ascii(text: str) -> int:
+    return sum(character in "\t\r\n" or " " <= character <= "~" for character in text)
+
+
+class _Recoded(io.RawIOBase):
+    """Bytes of another encoding, as UTF-8."""
+
+    def __init__(self, name: str, stream: IO[bytes], encoding: str) -> None:
+        super().__init__()
+        self._name, self._stream, self._encoding = name, stream, encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._rest = b""
+        self._num_read = 0
+        self._is_at_end = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        while not self._rest and not self._is_at_end:
+            data = self._stream.read(_BLOCK)
+            self._is_at_end = not data
+            self._rest = self._recode(data)
+            self._num_read += len(data)
+        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+    def _recode(self, data: bytes) -> bytes:
+        try:
+            return self._decoder.decode(data, final=not data).encode()
+        except UnicodeDecodeError as error:
+            place = f"near byte {self._num_read + error.start} of the file"
+            raise UserError(
+                f"{self._name}: not {self._encoding} ({place})", "check the encoding, or whether the file is cut short"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a data file, from its beginning as often as wanted, of standard input once.
+
+    Parameters
+    ----------
+    beginning : where it comes from
+    encoding : a codec of Python
+    mark : bytes of a byte order mark before the text
+    sample : the first lines, whole ones unless `is_whole` or the first is longer than 1 MiB
+    is_whole : whether the sample is the whole text
+    longest : bytes that a line may have
+    """
+
+    beginning: Beginning
+    encoding: str
+    mark: int
+    sample: str
+    is_whole: bool
+    longest: int
+
+    @property
+    def file(self) -> DataFile:
+        """Where it comes from."""
+        return self.beginning.file
+
+    @property
+    def name(self) -> str:
+        """The name of the file, for messages."""
+        return self.file.name
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        """Open as UTF-8, after the mark."""
+        with self.beginning.open() as stream:
+            stream.read(self.mark)
+            if self.encoding in ("utf-8", "ascii"):
+                yield stream
+            else:
+                yield cast(IO[bytes], io.BufferedReader(_Recoded(self.name, stream, self.encoding), 1 << 18))
+
+    def lines(self, place: Callable[[int], str] = "line {}".format) -> Iterator[str]:
+        """Yield the lines, each with its line end.
+
+        Parameters
+        ----------
+        place : number of a line, from 1 -> where it stands, for messages
+
+        Raises
+        ------
+        UserError : not of the encoding, with the line and the byte where it goes wrong; a line that is too long
+        """
+        with self._open() as stream:
+            offset, longest = self.mark, self.longest
+            for number, line in enumerate(iter(partial(stream.readline, longest + 1), b""), 1):
+                if len(line) > longest:
+                    raise too_large(f"{self.name}, {place(number)}", _length_of_line(stream, line), longest)
+                try:
+                    yield line.decode()
+                except UnicodeDecodeError as error:
+                    raise self._not_utf8(number, line[error.start], offset + error.start) from error
+                offset += len(line)
+
+    def blocks(self) -> Iterator[str]:
+        """Yield the text in blocks of some 64 KiB; a UserError as `lines`."""
+        with self._open() as stream:
+            decoder = codecs.getincrementaldecoder("utf-8")()
+            offset, num_lines = self.mark, 1
+            while block := stream.read(_BLOCK):
+                try:
+                    yield decoder.decode(block)
+                except UnicodeDecodeError as error:
+                    number = num_lines + block.count(b"\n", 0, error.start)
+                    raise self._not_utf8(number, error.object[error.start], offset + error.start) from error
+                offset += len(block)
+                num_lines += block.count(b"\n")
+
+    def _not_utf8(self, line: int, byte: int, offset: int) -> UserError:
+        return UserError(
+            f"{self.name}, line {line}: not UTF-8 (byte 0x{byte:02x} at offset {offset} of the file)",
+            "name its encoding, as in --encoding cp1252, in a recipe data.encoding; or convert it: "
+            f"iconv -f cp1252 -t utf-8 {shlex.quote(self.name)} > converted",
+        )
+
+
+def _length_of_line(stream: IO[bytes], begun: bytes) -> int:
+    """Return the bytes of a line that goes on, or about the most that is worth reading to know."""
+    length = len(begun)
+    while not begun.endswith(b"\n") and length < _MOST_SKIPPED and (begun := stream.readline(1 << 20)):
+        length += len(begun)
+    return length
+
+
+def too_large(place: str, size: int, longest: int, reason: str = "") -> UserError:
+    """Return the error for a line or a cell that is larger than the setting allows.
+
+    Parameters
+    ----------
+    place : the file, and where in it
+    size, longest : bytes
+    reason : what it probably is, if that is known
+    """
+    size_words = f"{size:,} bytes" if size < _MOST_SKIPPED else f"more than {_MOST_SKIPPED:,} bytes"
+    return UserError(
+        f"{place}: {size_words}, the most allowed is {longest:,}{reason}",
+        "check what stands there; if it is right, raise the limit: data.max_cell_bytes in a recipe, --max-cell-bytes",
+    )
+
+
+def text_of(beginning: Beginning, encoding: str, longest: int) -> Text:
+    """Return the text of a file, its encoding told by its first bytes where none is named; a mark tells it anyway."""
+    head, is_whole = beginning.head, beginning.is_whole
+    found, mark = detect(head)
+    if encoding and not mark:
+        found = encoding
+    sample = codecs.getincrementaldecoder(found)("replace").decode(head[mark:], final=is_whole)
+    if not is_whole and "\n" in sample:
+        sample = sample[: sample.rindex("\n") + 1]
+    return Text(beginning, found, mark, sample, is_whole, longest)

@@ -1,0 +1,184 @@
+"""What a text is: comments line by line, a table with a header, JSON lines or a JSON array.
+
+One rule for files and for standard input; docs/how-to.md, "Files and standard input", states it. Reads nothing.
+"""
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from civility.data.dialects import ID_COLUMNS, LABELS, TEXT_COLUMNS
+from civility.data.encodings import Text
+from civility.data.file_format import SEPARATORS, FileFormat
+from civility.data.headers import folded
+
+_TEXT = frozenset(TEXT_COLUMNS)
+# With one of these beside it, a name of a text column is a header even with spaces after the separators.
+_COMPANIONS = frozenset({*ID_COLUMNS, *LABELS, "label", "labels", "target", "toxicity"})
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^\w"\r\n])"?[\r\n]*', re.IGNORECASE)
+_ARRAY = re.compile(r"\s*\[\s*(\{|\]\s*$)")
+_NAME = re.compile(r"[^\W\d][^\r\n]{0,63}")
+_LONGEST_NAME, _MOST_WORDS = 64, 8
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a text is.
+
+    Parameters
+    ----------
+    format : ``lines``, ``csv``, ``jsonl`` or ``json``
+    separator : of a table
+    num_skipped : lines before the header, which only name the separator
+    doubt : why it could be something else, and what says so; empty where it can hardly be
+    """
+
+    format: Literal["lines", "csv", "jsonl", "json"]
+    separator: str = ""
+    num_skipped: int = 0
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The first rows of a text, parted by one separator; the header is the first."""
+
+    separator: str
+    rows: list[list[str]]
+    is_broken: bool
+
+    @property
+    def header(self) -> list[str]:
+        return self.rows[0] if self.rows else []
+
+    @property
+    def names(self) -> list[str]:
+        return [folded(cell) for cell in self.header]
+
+    @property
+    def is_even(self) -> bool:
+        """Whether there are rows below the header, all of its length."""
+        return len(self.rows) > 1 and not self.is_broken and all(len(row) == len(self.header) for row in self.rows)
+
+
+def recognise(text: Text, form: FileFormat, named: str = "") -> Recognised:
+    """Return what a text is.
+
+    Parameters
+    ----------
+    text : of which the sample counts
+    form : what is known of it
+    named : the text column, where the user or a recipe names one
+    """
+    if form.format == "lines":
+        return Recognised("lines")
+    if form.format in ("json", "jsonl"):
+        return Recognised("json" if form.format == "json" else "jsonl")
+    told, sample = text.file.format, text.sample
+    if form.format == "auto" and (told in ("json", "jsonl") or _json_in(sample)):
+        return Recognised("json" if (_json_in(sample) or told) == "json" else "jsonl")
+    skipped = _SEPARATOR_LINE.match(sample)
+    rest = _Sample(sample[skipped.end() :] if skipped else sample, text.is_whole, named)
+    if form.format == "auto" and told == "auto" and not (form.separator or skipped):
+        return _lines_or_table(rest)
+    separator = form.separator or (skipped["separator"] if skipped else "") or ("\t" if form.format == "tsv" else "")
+    default = "\t" if told == "tsv" else ","
+    return Recognised("csv", separator or _separator(rest, default), 1 if skipped else 0)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The beginning of a text, whether it is the whole, and the name of the text column where one is named."""
+
+    text: str
+    is_whole: bool
+    named: str
+
+    def head(self, separator: str) -> _Head:
+        rows: list[list[str]] = []
+        try:
+            rows.extend(filter(None, csv.reader(io.StringIO(self.text, "\n"), delimiter=separator, strict=True)))
+        except csv.Error as error:
+            is_cut = not self.is_whole and "unexpected end of data" in str(error)
+            return _Head(separator, rows, is_broken=not is_cut)
+        return _Head(separator, rows, is_broken=False)
+
+
+def _json_in(sample: str) -> Literal["", "json", "jsonl"]:
+    """Return which JSON a text begins with: an array of objects, an object on its first line, or none."""
+    if _ARRAY.match(sample):
+        return "json"
+    first, *_ = sample.lstrip().split("\n", 1)
+    try:
+        return "jsonl" if first.startswith("{") and isinstance(json.loads(first), dict) else ""
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _separator(sample: _Sample, default: str) -> str:
+    """Return the separator of a table: one that parts its header, best into names that are known."""
+    order = (default, *(other for other in SEPARATORS if other != default))
+    heads = [head for head in map(sample.head, order) if len(head.header) > 1]
+    known = _TEXT | _COMPANIONS | {folded(sample.named)}
+    # max takes the first of equals.
+    best = max(heads, key=lambda head: (not known.isdisjoint(head.names), head.is_even), default=None)
+    return best.separator if best else default
+
+
+def _lines_or_table(sample: _Sample) -> Recognised:
+    """Return which of the two a text is that nothing else tells."""
+    heads = [sample.head(separator) for separator in SEPARATORS]
+    best = max(heads, key=lambda head: (_is_header(head, sample.named), len(head.header)))
+    if _is_header(best, sample.named):
+        is_sure = len(best.header) > 1 and not _TEXT.isdisjoint(best.names)
+        doubt = "" if is_sure else "the first line looks like a header; if it is a comment: --input-format lines"
+        return Recognised("csv", best.separator, doubt=doubt)
+    has_columns = any(head.separator == "\t" and len(head.header) > 1 and head.is_even for head in heads)
+    doubt = "every line has tabs; if this is a table, give it a header, or --input-format tsv" if has_columns else ""
+    return Recognised("lines", doubt=doubt)
+
+
+def _is_header(head: _Head, named: str) -> bool:
+    """Whether the first row is a header rather than a comment."""
+    names, wanted = head.names, folded(named)
+    if len(names) < 2:
+        # A lone name is a header if nothing below it needs a second column.
+        is_lone = bool(names) and head.separator == ","
+        return is_lone and (names[0] in ("comment_text", wanted) or (names[0] in _TEXT and head.is_even))
+    if not all(_may_be_name(cell) for cell in head.header[0 if head.header[0] else 1 :]):
+        return False
+    has_text = not (_TEXT | {wanted or "text"}).isdisjoint(names)
+    if all(cell == cell.strip() for cell in head.header):
+        return has_text or (head.is_even and all(_NAME.fullmatch(cell) for cell in head.header if cell))
+    # "id, comment_text": spaces after separators are rare in headers and usual in prose.
+    return "comment_text" in names or (has_text and head.is_even and not _COMPANIONS.isdisjoint(names))
+
+
+def _may_be_name(cell: str) -> bool:
+    name = cell.strip()
+    is_short = 0 < len(name) <= _LONGEST_NAME and len(name.split()) <= _MOST_WORDS
+    return is_short and "\n" not in name and not name.endswith((".", "!", "…", ","))
+
+
+def describe(recognised: Recognised, text: Text) -> str:
+    """Return what a text was read as, as ``semicolon-separated table with a header, UTF-16-LE, .gz``."""
+    separator = SEPARATORS.get(recognised.separator, repr(recognised.separator))
+    names = {
+        "lines": "one comment per line",
+        "csv": f"{separator}-separated table with a header",
+        "jsonl": "JSON lines",
+        "json": "JSON array",
+    }
+    return ", ".join(filter(None, [names[recognised.format], text.encoding.upper(), text.file.compression]))
+
+
+def is_as_named(recognised: Recognised, text: Text, form: FileFormat) -> bool:
+    """Whether a file is what its suffix or the user says, so that nobody need be told."""
+    told = form.format if form.format != "auto" else text.file.format
+    kinds = {"auto": "lines", "tsv": "csv"}
+    is_usual_separator = recognised.separator in ("", form.separator or ("\t" if told == "tsv" else ","))
+    is_usual_encoding = text.encoding in ("utf-8", "ascii") or bool(form.encoding)
+    return recognised.format == kinds.get(told, told) and is_usual_separator and is_usual_encoding

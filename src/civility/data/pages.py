@@ -1,0 +1,137 @@
+"""The pages of a Parquet column, as their headers tell, without decoding them: what each would unpack to.
+
+A header is a structure of Apache Thrift, in its compact protocol: fields of a type each, whole numbers as varints.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+_FIRST_READ, _LARGEST_HEADER = 1 << 10, 1 << 24
+_DELTA_BYTE_ARRAY = 7
+_DICTIONARY_PAGE = 2
+_DEEPEST = 8
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Parameters
+    ----------
+    size, packed_size : bytes, unpacked and in the file
+    is_dictionary : whether its values are referred to by those of other pages
+    repeats : whether one of its bytes may stand for bytes of many values
+    """
+
+    size: int
+    packed_size: int
+    is_dictionary: bool
+    repeats: bool
+
+
+def pages_of(stream: IO[bytes], chunk: Any) -> Iterator[Page]:
+    """Yield the pages of a column chunk of pyarrow's metadata.
+
+    Raises
+    ------
+    EOFError : the file is cut short, or holds something else there
+    """
+    place = chunk.data_page_offset
+    if chunk.has_dictionary_page and chunk.dictionary_page_offset and chunk.dictionary_page_offset < place:
+        place = chunk.dictionary_page_offset
+    end = place + chunk.total_compressed_size
+    if place < 0:
+        raise EOFError("a column before the beginning of the file")
+    while place < end:
+        fields, length = _header_at(stream, place)
+        size, packed_size = fields.get(2), fields.get(3)
+        if not isinstance(size, int) or not isinstance(packed_size, int) or size < 0 or packed_size < 0:
+            raise EOFError("a page without sizes")
+        is_dictionary = fields.get(1) == _DICTIONARY_PAGE
+        yield Page(size, packed_size, is_dictionary, is_dictionary or _encoding(fields) == _DELTA_BYTE_ARRAY)
+        place += length + packed_size
+
+
+def _encoding(fields: dict[int, Any]) -> int:
+    """Return how the values of a data page are encoded, -1 where its header does not say it."""
+    first, second = fields.get(5), fields.get(8)
+    if isinstance(first, dict):
+        return int(first.get(2, -1))
+    return int(second.get(4, -1)) if isinstance(second, dict) else -1
+
+
+def _header_at(stream: IO[bytes], place: int) -> tuple[dict[int, Any], int]:
+    """Return the fields of a page header, and its length."""
+    num_bytes = _FIRST_READ
+    while True:
+        stream.seek(place)
+        data = stream.read(num_bytes)
+        reader = _Thrift(data)
+        try:
+            return reader.struct(), reader.place
+        except IndexError:
+            if len(data) < num_bytes or num_bytes >= _LARGEST_HEADER:
+                raise EOFError("a page header is cut short") from None
+            num_bytes *= 16
+
+
+class _Thrift:
+    """Reads the compact protocol; an IndexError where the bytes end, an EOFError where they are something else."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.place = 0
+
+    def struct(self, depth: int = 0) -> dict[int, Any]:
+        fields: dict[int, Any] = {}
+        number = 0
+        while head := self._byte():
+            kind = head & 15
+            number = number + (head >> 4) if head >> 4 else self._signed()
+            # A bool has its value in its type.
+            fields[number] = kind == 1 if kind in (1, 2) else self._value(kind, depth)
+        return fields
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if depth > _DEEPEST:
+            raise EOFError("a page header is nested too deeply")
+        if kind in (1, 2, 3):
+            return self._byte()
+        if kind in (4, 5, 6):
+            return self._signed()
+        if kind == 7:
+            return self._skip(8)
+        if kind == 8:
+            return self._skip(self._varint())
+        if kind in (9, 10):
+            head = self._byte()
+            num = self._varint() if head >> 4 == 15 else head >> 4
+            return [self._value(head & 15, depth + 1) for _ in range(num)]
+        if kind == 12:
+            return self.struct(depth + 1)
+        raise EOFError("not a page header")
+
+    def _byte(self) -> int:
+        self.place += 1
+        return self._data[self.place - 1]
+
+    def _skip(self, num_bytes: int) -> None:
+        self.place += num_bytes
+        if self.place > len(self._data):
+            raise IndexError
+
+    def _varint(self) -> int:
+        number = shift = 0
+        while True:
+            byte = self._byte()
+            number |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return number
+            if shift > 63:
+                raise EOFError("not a page header")
+
+    def _signed(self) -> int:
+        number = self._varint()
+        return (number >> 1) ^ -(number & 1)

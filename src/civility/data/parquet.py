@@ -1,0 +1,163 @@
+"""Parquet files as tables. What a page or a dictionary unpacks to is looked up before it is decoded."""
+
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from civility.data.encodings import too_large
+from civility.data.pages import Page, pages_of
+from civility.data.streams import Beginning, explain_damage
+from civility.data.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_twins
+from civility.errors import UserError
+
+# A page may hold a whole row group, as some writers have it, but not any amount.
+_LARGEST_PAGE = 1_000_000_000
+_BOMB_RATIO, _BOMB_BYTES = 200, 32_000_000
+# Bytes that a batch may have where each row repeats the largest entry of a dictionary.
+_LARGEST_BATCH = 256_000_000
+_OF_BYTES = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+_MOST_LIST_ELEMENTS = 64_000_000
+_REWRITE = "write the file again with pyarrow, pandas or DuckDB, in smaller row groups"
+
+
+def parquet_table(beginning: Beginning, longest: int) -> Table:
+    """Return the rows of a Parquet file.
+
+    Parameters
+    ----------
+    beginning : of the file
+    longest : bytes that a cell may have
+
+    Raises
+    ------
+    UserError : the file is damaged, has no rows, two columns of one name, or is larger than memory when it is
+        decoded; on reading, a cell that is too large
+    """
+    file = beginning.file
+    with explain_damage(file):
+        reopen = beginning.seekable()
+        with reopen() as stream, pq.ParquetFile(stream) as parquet:
+            columns = tuple(parquet.schema_arrow.names)
+            num_rows = parquet.metadata.num_rows
+    refuse_twins(file.name, columns)
+    if num_rows == 0:
+        raise no_rows(file.name)
+
+    def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
+        first_row = 1
+        with explain_damage(file), reopen() as stream:
+            lists, rows_at_once = _look_ahead(file.name, stream, wanted, longest)
+            # Without pre_buffer, and with a buffer: pages are read as they are needed, not whole row groups.
+            with pq.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20, read_dictionary=lists) as parquet:
+                for batch in parquet.iter_batches(rows_at_once, columns=list(wanted)):
+                    for part in _bounded(batch, file.name, first_row, longest):
+                        cells = {column: part.column(column).to_pylist() for column in wanted}
+                        yield Chunk(first_row, cells)
+                        first_row += part.num_rows
+
+    description = ", ".join(filter(None, ["Parquet", file.compression]))
+    return Table(file.name, columns, chunks, lambda: columns, description, file.is_piped or file.format == "parquet")
+
+
+def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: int) -> tuple[list[str], int]:
+    """Return the columns of lists, and how many rows may be decoded at once.
+
+    Raises
+    ------
+    UserError : a page or a dictionary of a column wanted unpacks to more than memory should hold
+    """
+    with pq.ParquetFile(stream) as parquet:
+        metadata = parquet.metadata
+        leaves = [
+            (index, metadata.schema.column(index))
+            for index in range(metadata.num_columns)
+            if metadata.schema.column(index).path.split(".")[0] in wanted
+        ]
+        largest = 1
+        for index, leaf in leaves:
+            if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY" and leaf.length > longest:
+                raise too_large(f"{name}, column {leaf.path}", leaf.length, longest)
+            for group in range(metadata.num_row_groups):
+                chunk = metadata.row_group(group).column(index)
+                place = f"{name}, column {leaf.path}, row group {group + 1}"
+                if leaf.max_repetition_level and chunk.num_values > _MOST_LIST_ELEMENTS:
+                    raise UserError(f"{place}: lists of {chunk.num_values:,} elements in all", _REWRITE)
+                repeated = _largest_repeated(place, pages_of(stream, chunk))
+                largest = max(largest, repeated if leaf.physical_type in _OF_BYTES else 1)
+    lists = [leaf.path for _, leaf in leaves if leaf.max_repetition_level and leaf.physical_type == "BYTE_ARRAY"]
+    return lists, max(1, min(CHUNK_ROWS, _LARGEST_BATCH // largest))
+
+
+def _largest_repeated(place: str, pages: Iterator[Page]) -> int:
+    """Return the bytes of the largest page whose values may be repeated in many rows; a UserError for a bomb."""
+    largest = 1
+    for page in pages:
+        is_bomb = page.size > _BOMB_BYTES and page.size > _BOMB_RATIO * page.packed_size
+        if page.size > _LARGEST_PAGE or is_bomb:
+            what = "dictionary" if page.is_dictionary else "page"
+            raise UserError(f"{place}: a {what} of {page.packed_size:,} bytes unpacks to {page.size:,} bytes", _REWRITE)
+        if page.repeats:
+            largest = max(largest, page.size)
+    return largest
+
+
+def _bounded(batch: pa.RecordBatch, name: str, first_row: int, longest: int) -> Iterator[pa.RecordBatch]:
+    """Yield a batch in parts of bounded size; a UserError for a cell that is too large."""
+    if batch.nbytes <= min(longest, CHUNK_CHARACTERS) and not any(_may_repeat(field.type) for field in batch.schema):
+        yield batch
+        return
+    start = size = 0
+    sizes = {column: _sizes(batch.column(column)) for column in batch.schema.names}
+    for row in range(batch.num_rows):
+        for column, cells in sizes.items():
+            if cells[row] > longest:
+                raise too_large(f"{name}, row {first_row + row}, column {column}", cells[row], longest)
+            size += cells[row]
+        if size >= CHUNK_CHARACTERS:
+            yield batch.slice(start, row + 1 - start)
+            start, size = row + 1, 0
+    if start < batch.num_rows:
+        yield batch.slice(start)
+
+
+def _may_repeat(kind: pa.DataType) -> bool:
+    """Whether cells may share their bytes, so that they are larger together than in memory."""
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_nested(kind))
+
+
+def _sizes(cells: pa.Array) -> list[int]:
+    """Return about how many bytes each cell takes, never less than its text."""
+    kind = cells.type
+    if pa.types.is_dictionary(kind):
+        of_entries = _sizes(cells.dictionary)
+        return [0 if index is None else of_entries[index] for index in cells.indices.to_pylist()]
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
+        elements = cells.keys if pa.types.is_map(kind) else cells.flatten()
+        largest = max(_sizes(elements), default=0)
+        return [largest * int(length) for length in np.diff(cells.offsets)]
+    if pa.types.is_struct(kind):
+        return [sum(sizes) for sizes in zip(*map(_sizes, cells.flatten()), strict=True)]
+    if _is_text(kind):
+        return _filled(pc.binary_length(cells))
+    return [8] * len(cells)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(
+        test(kind)
+        for test in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_fixed_size_binary,
+        )
+    )
+
+
+def _filled(lengths: Any) -> list[int]:
+    return [length or 0 for length in lengths.to_pylist()]

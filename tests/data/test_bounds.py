@@ -1,0 +1,243 @@
+"""Bombs: small files that unpack to more than memory holds end early, in bounded memory, with the true reason."""
+
+import gzip
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from civility.data.file_format import FileFormat
+from civility.data.opening import open_table
+from civility.data.pages import pages_of
+from civility.data.tables import CHUNK_ROWS
+from civility.errors import UserError
+
+MB = 1_000_000
+MOST_MEMORY = 600 * MB
+"""Of which the modules take some 150 MB. Not one of the bombs fits when it is unpacked."""
+
+# Prints the error, and the peak of memory in use.
+READ = """
+import sys
+from civility.data.opening import open_table
+from civility.errors import UserError
+try:
+    table = open_table(sys.stdin.buffer if sys.argv[1] == "-" else sys.argv[1])
+    for chunk in table.chunks(table.columns): pass
+    print("read")
+except UserError as error:
+    print(error.message)
+print(next(int(line.split()[1]) * 1000 for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _zeros(write: Callable[[bytes], object], num: int, first: bytes = b"") -> None:
+    write(first)
+    block = bytes(MB)
+    for _ in range(num // MB):
+        write(block)
+
+
+def _gzip(path: str, first: bytes = b"id,text\n1,") -> None:
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        _zeros(file.write, 700 * MB, first)
+
+
+def _zst(path: str) -> None:
+    with pa.output_stream(path, compression="zstd") as file:
+        _zeros(file.write, 1_500 * MB, b"text\n")
+
+
+def _zip(path: str, compression: int = zipfile.ZIP_DEFLATED) -> None:
+    with (
+        zipfile.ZipFile(path, "w", compression, compresslevel=1) as archive,
+        archive.open("a.csv", "w", force_zip64=True) as file,
+    ):
+        _zeros(file.write, 700 * MB, b"text\n")
+
+
+def _blank_lines(path: str) -> None:
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"id,text\n")
+        for _ in range(400):
+            file.write(b"\n" * MB)
+
+
+def _repeated_entry(path: str, size: int, rows: int) -> None:
+    """Write a dictionary of one large entry that every row repeats."""
+    entry = pa.array(["x" * size])
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), entry)
+    pq.write_table(pa.table({"text": column}), path, dictionary_pagesize_limit=size * 2, compression="zstd")
+
+
+def _one_cell(path: str, size: int, compression: str = "zstd") -> None:
+    pq.write_table(pa.table({"text": ["a", "b", "x" * size]}), path, use_dictionary=False, compression=compression)
+
+
+BOMBS: dict[str, tuple[str, Callable[[str], None], str]] = {
+    "gzip": ("a.csv.gz", _gzip, "looks like a decompression bomb"),
+    "gzip, blank lines": ("a.csv.gz", _blank_lines, "looks like a decompression bomb"),
+    "gzip to be spooled": ("a.parquet.gz", lambda path: _gzip(path, b"PAR1\x15"), "looks like a decompression bomb"),
+    "zstd": ("a.csv.zst", _zst, "looks like a decompression bomb"),
+    "zip": ("a.csv.zip", _zip, "looks like a decompression bomb"),
+    "zip, lzma": ("a.csv.zip", lambda path: _zip(path, zipfile.ZIP_LZMA), "not compressed with deflate"),
+    "page": ("a.parquet", lambda path: _one_cell(path, 200 * MB), "a page of "),
+    "dictionary": ("a.parquet", lambda path: _repeated_entry(path, 200 * MB, 5), "a dictionary of "),
+    "large entry": ("a.parquet", lambda path: _repeated_entry(path, 31 * MB, 20_000), "row 1, column text: 31,000,000"),
+    "large cell": ("a.parquet", lambda path: _one_cell(path, 30 * MB), "row 3, column text: 30,000,000 bytes"),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to tell the peak of memory")
+@pytest.mark.parametrize("case", BOMBS)
+@pytest.mark.parametrize("is_piped", [False, True])
+def test_a_bomb_ends_in_bounded_memory_with_its_reason(case: str, is_piped: bool) -> None:
+    name, build, reason = BOMBS[case]
+    build(name)
+    assert Path(name).stat().st_size < 4 * MB
+    command = [sys.executable, "-c", READ, "-" if is_piped else name]
+    with Path(name).open("rb") as source:
+        done = subprocess.run(command, stdin=source, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    message, peak = done.stdout.splitlines()
+    assert reason in message
+    assert message.startswith("standard input" if is_piped else name)
+    assert int(peak) < MOST_MEMORY
+
+
+def test_an_entry_that_many_rows_repeat_is_read_a_few_rows_at_once() -> None:
+    """The control: 20,000 rows of 15 MB each are 300 GB, which the reader never holds."""
+    _repeated_entry("a.parquet", 15 * MB, 20_000)
+    script = READ.replace("pass", "print(len(chunk), len(chunk.columns['text'][0])); raise SystemExit")
+    done = subprocess.run([sys.executable, "-c", script, "a.parquet"], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [f"2 {15 * MB}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.txt", b"so\n" + b"x" * 2000 + b"\n", "a.txt, line 2: 2,001 bytes, the most allowed is 1,024"),
+        ("a.csv", b"id,text\n1,so\n2," + b"x" * 2000 + b"\n", "a.csv, row 2 (line 3): 2,003 bytes, the most"),
+        (
+            "a.csv",
+            b'id,text\n1,so\n2,"' + b"x\n" * 1000,
+            "row 2 (line 3): 1,025 bytes, the most allowed is 1,024; p",
+        ),
+        ("a.csv", b"id" * 1000 + b",text\n1,so\n", "a.csv, the header (line 1): 2,006 bytes, the most"),
+        ("a.csv", b'id,text\n1,"' + "é\n".encode() * 400 + b'"\n', "row 1 (line 2): 1,203 bytes, the most allowed"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "' + b"x" * 2000 + b'"}', "a.jsonl, line 2: 2,012 bytes, the most"),
+        ("a.json", b'[{"text": "a"},\n{"text": "' + b"x" * 2000 + b'"}]', "a.json, row 2 (line 2): 2,012 bytes"),
+        ("a.csv", "id,text\n1,".encode("utf-16") + "x".encode("utf-16-le") * 2000, "row 1 (line 2): 2,002 bytes"),
+    ],
+)
+def test_a_line_or_cell_that_is_too_large_is_refused_with_its_place_and_size(
+    name: str, data: bytes, message: str
+) -> None:
+    Path(name).write_bytes(data)
+    form = FileFormat(max_cell_bytes=1024)
+    with pytest.raises(UserError) as caught:
+        _read(name, form)
+    assert message in caught.value.message
+    assert "data.max_cell_bytes" in caught.value.remedy
+    with pytest.raises(UserError):
+        _read(io.BytesIO(data), form)
+    if "never closed" not in caught.value.message and name != "a.csv":
+        _read(name, FileFormat())
+
+
+def _read(source: str | io.BytesIO, form: FileFormat) -> int:
+    table = open_table(source, form)
+    return sum(len(chunk) for chunk in table.chunks(table.columns[:1]))
+
+
+def test_the_limit_itself_is_allowed() -> None:
+    cell = "x" * 1024
+    form = FileFormat(max_cell_bytes=1024)
+    assert _read(io.BytesIO(f"{cell[:-1]}\nb\n".encode()), form) == 2
+    pq.write_table(pa.table({"text": [cell, cell[:5]]}), "a.parquet")
+    assert _read("a.parquet", form) == 2
+    pq.write_table(pa.table({"text": [cell[:5], cell + "x"]}), "b.parquet")
+    with pytest.raises(UserError, match=r"^b.parquet, row 2, column text: 1,025 bytes, the most allowed is 1,024"):
+        _read("b.parquet", form)
+
+
+def test_parquet_of_many_kinds_is_read_as_it_is() -> None:
+    columns = {
+        "text": ["a", None, "c"],
+        "tags": [["x", "y"], [], None],
+        "more": [{"a": 1, "b": "q"}, None, {"a": None, "b": None}],
+        "kind": pa.array(["u", "v", "u"]).dictionary_encode(),
+        "fixed": pa.array([b"ab", None, b"cd"], pa.binary(2)),
+        "number": [1.5, None, 2.5],
+        "map": pa.array([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+    }
+    table = pa.table(columns)
+    for version in ("1.0", "2.0"):
+        pq.write_table(table, "a.parquet", data_page_version=version, row_group_size=2)
+        [first, second] = [*open_table("a.parquet").chunks(tuple(columns))][:2] or [None, None]
+        assert first is not None
+        read = {name: [*first.columns[name], *(second.columns[name] if second else [])] for name in columns}
+        assert read == {name: table.column(name).to_pylist() for name in columns}
+
+
+def test_chunks_of_parquet_are_bounded_in_characters() -> None:
+    pq.write_table(pa.table({"text": ["x" * 4 * MB] * 6}), "a.parquet")
+    assert [len(chunk) for chunk in open_table("a.parquet").chunks(("text",))] == [4, 2]
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", ""])
+def test_pages_are_found_without_decoding(version: str, encoding: str) -> None:
+    texts = [f"text {number % 1000} " * 20 for number in range(20_000)]
+    pq.write_table(
+        pa.table({"text": texts}),
+        "a.parquet",
+        data_page_version=version,
+        data_page_size=100_000,
+        use_dictionary=not encoding,
+        column_encoding=encoding or None,
+        compression="none",
+    )
+    chunk = pq.ParquetFile("a.parquet").metadata.row_group(0).column(0)
+    with Path("a.parquet").open("rb") as stream:
+        pages = list(pages_of(stream, chunk))
+    assert [page.is_dictionary for page in pages] == [not encoding] + [False] * (len(pages) - 1)
+    assert all(page.repeats == (encoding == "DELTA_BYTE_ARRAY" or page.is_dictionary) for page in pages)
+    headers = chunk.total_uncompressed_size - sum(page.size for page in pages)
+    assert 0 < headers < 1000 * len(pages)
+    assert len(pages) > (3 if encoding in ("PLAIN", "DELTA_LENGTH_BYTE_ARRAY") else 0)
+
+
+def test_a_page_header_that_is_something_else_is_damage() -> None:
+    pq.write_table(pa.table({"text": ["a"] * 10}), "a.parquet")
+    data = bytearray(Path("a.parquet").read_bytes())
+    for place in range(4, 20):
+        changed = data.copy()
+        changed[place] ^= 0xFF
+        Path("b.parquet").write_bytes(changed)
+        try:
+            assert _read("b.parquet", FileFormat()) <= CHUNK_ROWS
+        except UserError as error:
+            assert error.message.startswith("b.parquet")  # noqa: PT017 - either is right
+
+
+def test_json_of_deep_nesting_and_long_numbers_is_refused() -> None:
+    for text in ('{"a": ' + "[" * 100_000, '{"a": ' + "9" * 5000 + "}"):
+        for name, data in (("a.jsonl", text), ("a.json", f"[{text}]")):
+            Path(name).write_text(data)
+            with pytest.raises(UserError, match=rf"^{name}"):
+                _read(name, FileFormat())
+    Path("a.json").write_text(json.dumps([{"a": 10**4000}]))
+    assert _read("a.json", FileFormat()) == 1

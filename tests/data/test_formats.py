@@ -1,0 +1,309 @@
+"""Recognising what a file or standard input is: the same bytes give the same comments either way."""
+
+import gzip
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from civility.data.file_format import FileFormat, Format, encoding_of, separator_of
+from civility.data.opening import open_table
+from civility.data.readers import Columns, read_dataset, stream_comments
+from civility.data.tables import Table
+from civility.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+RECOGNISE = Columns()
+
+
+def _comments(source: str | bytes, columns: Columns = RECOGNISE) -> tuple[list[str], list[str], str]:
+    """Return ids, texts and what is said of the source."""
+    said: list[str] = []
+    opened = io.BytesIO(source) if isinstance(source, bytes) else source
+    chunks = list(stream_comments(opened, columns, on_opened=said.append))
+    texts = [text for chunk in chunks for text in chunk.texts]
+    return [id for chunk in chunks for id in chunk.ids], texts, "\n".join(said)
+
+
+def _parquet(**columns: list[object]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def _zipped(name: str, data: bytes) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return sink.getvalue()
+
+
+def _zst(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
+ROWS = (["7", "9"], ["so, it goes", 'a "b"\nc'])
+COMMA = b'Id,Comment\n7,"so, it goes"\n9,"a ""b""\nc"\n'
+JSON_ROWS = [{"Id": id, "Comment": text} for id, text in zip(*ROWS, strict=True)]
+ARRAY = json.dumps(JSON_ROWS, indent=2).encode()
+LINES = b"".join(json.dumps(row).encode() + b"\n" for row in JSON_ROWS)
+PARQUET = _parquet(Id=list(ROWS[0]), Comment=list(ROWS[1]))
+
+SAME: dict[str, tuple[str, bytes, str]] = {
+    "comma": ("a.csv", COMMA, "comma-separated table with a header, UTF-8"),
+    "an empty first line": ("a.csv", b"\n" + COMMA, "comma-separated table"),
+    "a mark": ("a.csv", b"\xef\xbb\xbf" + COMMA, "comma-separated table"),
+    "semicolon": ("a.csv", COMMA.replace(b"Id,", b"Id;").replace(b"7,", b"7;").replace(b"9,", b"9;"), "semicolon"),
+    "pipe": ("a.csv", COMMA.replace(b"Id,", b"Id|").replace(b"7,", b"7|").replace(b"9,", b"9|"), "pipe-separated"),
+    "tab in .csv": ("a.csv", COMMA.replace(b"Id,", b"Id\t").replace(b"7,", b"7\t").replace(b"9,", b"9\t"), "tab-separ"),
+    "tab": ("a.tsv", COMMA.replace(b"Id,", b"Id\t").replace(b"7,", b"7\t").replace(b"9,", b"9\t"), "tab-separated"),
+    "table in .txt": ("a.txt", COMMA, "comma-separated table"),
+    "Excel's first line": ("a.csv", b"sep=,\r\n" + COMMA, "comma-separated table"),
+    "Excel's first line, quoted": ("a.csv", b'"sep=,"\n' + COMMA, "comma-separated table"),
+    "UTF-16": ("a.csv", COMMA.decode().encode("utf-16"), "UTF-16-LE"),
+    "UTF-16 without a mark": ("a.csv", COMMA.decode().encode("utf-16-be"), "UTF-16-BE"),
+    "UTF-32": ("a.csv", COMMA.decode().encode("utf-32"), "UTF-32-LE"),
+    "UTF-32 without a mark": ("a.csv", COMMA.decode().encode("utf-32-le"), "UTF-32-LE"),
+    "JSON lines": ("a.jsonl", LINES, "JSON lines"),
+    "JSON lines in .json": ("a.json", LINES, "JSON lines"),
+    "JSON lines in .csv": ("a.csv", LINES, "JSON lines"),
+    "JSON array": ("a.json", ARRAY, "JSON array"),
+    "JSON array in .jsonl": ("a.jsonl", b"\n" + ARRAY.replace(b"\n", b""), "JSON array"),
+    "JSON array in UTF-16": ("a.json", ARRAY.decode().encode("utf-16"), "JSON array, UTF-16-LE"),
+    "gzip": ("a.csv.gz", gzip.compress(COMMA), "UTF-8, .gz"),
+    "gzip without a suffix": ("a.csv", gzip.compress(COMMA), "UTF-8, .gz"),
+    "zstd": ("a.csv.zst", _zst(COMMA), "UTF-8, .zst"),
+    "zip": ("a.zip", _zipped("inside.csv", COMMA), "UTF-8, .zip"),
+    "zip of JSON": ("a.json.zip", _zipped("inside.json", ARRAY), "JSON array, UTF-8, .zip"),
+    "Parquet": ("a.parquet", PARQUET, "Parquet"),
+    "Parquet without a suffix": ("a", PARQUET, "Parquet"),
+    "Parquet in gzip": ("a.parquet.gz", gzip.compress(PARQUET), "Parquet, .gz"),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_the_same_bytes_give_the_same_comments_piped_or_as_a_file(case: str) -> None:
+    name, data, said = SAME[case]
+    Path(name).write_bytes(data)
+    as_file, as_pipe = _comments(name), _comments(data)
+    assert as_file[:2] == as_pipe[:2] == ROWS
+    for source, (_, _, words) in ((name, as_file), ("standard input", as_pipe)):
+        assert words.startswith(f"{source}: read as ")
+        assert said in words
+        assert "text column 'Comment', id column 'Id'" in words
+
+
+@pytest.mark.parametrize(
+    ("data", "columns", "texts"),
+    [
+        (b"text,label\nhello,1\n", Columns(), ["hello"]),
+        (b"label;text\n1;hello, you\n", Columns(), ["hello, you"]),
+        (b",text\n0,a\n1,b\n", Columns(), ["a", "b"]),
+        (b"id, comment_text\n1, a\n", Columns(text=" comment_text"), [" a"]),
+        (b'text\na\n"b, c"\n', Columns(), ["a", "b, c"]),
+        (b"words,key\na,1\n", Columns(text="words"), ["a"]),
+        (b"words\na\n", Columns(text="words"), ["a"]),
+        (b"comment_text\n", Columns(), None),
+        (b"text,label\nhello, you,1\n", Columns(), None),
+        (b"Review,Stars\ngood,5\nbad,1\n", Columns(), None),
+        (b"id\tReview\n1\tgood\n", Columns(), None),
+    ],
+)
+def test_a_table_does_not_become_lines(data: bytes, columns: Columns, texts: list[str] | None) -> None:
+    if texts is None:  # what cannot be read as a table is an error, never lines with a header among them
+        with pytest.raises(UserError):
+            _comments(data, columns)
+    else:
+        assert _comments(data, columns)[1] == texts
+
+
+def test_names_of_a_run_count_where_standard_input_has_them() -> None:
+    usual = Columns(text="words", id="key")
+    [chunk] = stream_comments(io.BytesIO(b"key;words\nx;a\n"), usual=usual)
+    assert (chunk.ids, chunk.texts) == (["x"], ["a"])
+    [chunk] = stream_comments(io.BytesIO(b"id;text\nx;a\n"), usual=usual)
+    assert (chunk.ids, chunk.texts) == (["x"], ["a"])
+
+
+WORDS = st.sampled_from(
+    "I you they comment text id body content hate this that's really fine, well; no, label why? stop! the | of".split()
+)
+SENTENCES = st.lists(WORDS, min_size=2, max_size=12).map(" ".join)
+
+
+@given(st.lists(SENTENCES, min_size=1, max_size=30))
+def test_a_line_of_prose_does_not_become_a_header(lines: list[str]) -> None:
+    data = "".join(f"{line}\n" for line in lines).encode()
+    ids, texts, said = _comments(data)
+    assert texts == lines
+    assert ids == [str(number) for number in range(1, len(lines) + 1)]
+    assert "one comment per line" in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "text, please",
+        "Comment, then id.",
+        "[deleted]",
+        "{not json}",
+        "sep is short for september",
+        "PAR1 is a magic number",
+        "PK is fine",
+        "comment",
+        "BZh",
+        "a|b",
+        "yes;no",
+        '"third", fourth',
+        "NULL",
+        "# text",
+    ],
+)
+def test_an_odd_comment_stays_a_comment(line: str) -> None:
+    assert _comments(f"{line}\nand another one, or two\n".encode())[1] == [line, "and another one, or two"]
+
+
+def test_what_could_be_something_else_is_said() -> None:
+    assert "if it is a comment: --input-format lines" in _comments(b"text\na\n")[2]
+    assert _comments(b"text\na\n", Columns(file=FileFormat("lines")))[1] == ["text", "a"]
+    assert "--input-format tsv" in _comments(b"1\ta\n2\tb\n")[2]
+    assert "if" not in _comments(b"id,text\n1,a\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("form", "data", "texts"),
+    [
+        ("lines", b'{"text": "a"}\n', ['{"text": "a"}']),
+        ("csv", b"text\na\n", ["a"]),
+        ("tsv", b"id\ttext\n1\ta, b\n", ["a, b"]),
+        ("jsonl", b'{"text": "a"}\n', ["a"]),
+        ("json", b'[{"text": "a"}]', ["a"]),
+        ("parquet", _parquet(text=["a"]), ["a"]),
+    ],
+)
+def test_a_named_format_is_taken_whatever_the_suffix(form: Format, data: bytes, texts: list[str]) -> None:
+    Path("a.dat").write_bytes(data)
+    columns = Columns(file=FileFormat(form))
+    assert _comments("a.dat", columns)[1] == _comments(data, columns)[1] == texts
+    with pytest.raises(UserError):
+        _comments(b"nothing of the sort", Columns(file=FileFormat("json" if form == "lines" else form)))
+
+
+def test_a_named_separator_and_encoding_win() -> None:
+    data = "id,text;more:text\n1,a;b:ç\n".encode("cp1252")
+    columns = Columns(text="text", file=FileFormat(separator=":", encoding="cp1252"))
+    assert _comments(data, columns)[1] == ["ç"]
+    with pytest.raises(UserError, match=r"not UTF-8 \(byte 0xe7 at offset 24") as caught:
+        _comments(data, Columns(text="text", file=FileFormat(separator=":")))
+    assert "--encoding cp1252" in caught.value.remedy
+    assert _comments(b"sep=;\nid:text\n1:a\n", Columns(file=FileFormat(separator=":")))[1] == ["a"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp1251"])
+def test_letters_of_another_script(encoding: str) -> None:
+    text = "привет, как дела"
+    data = f"id;text\n1;{text}\n2;{text}\n".encode(encoding)
+    form = FileFormat(encoding=encoding if encoding == "cp1251" else "")
+    assert _comments(data, Columns(file=form))[1] == [text, text]
+
+
+def test_a_stray_nul_is_not_utf16() -> None:
+    assert _comments(b"id,text\n1,a\0b\n2,c\n")[1] == ["a b", "c"]
+    assert _comments("text,id\n\u043f\u0440\0,1\n".encode())[1] == ["\u043f\u0440 "]
+
+
+def test_a_wide_text_that_is_cut_short_is_refused() -> None:
+    data = ("id,text\n" + "1,abc\n" * 100_000).encode("utf-16")[:-1]
+    with pytest.raises(UserError, match=r"standard input: not utf-16-le \(near byte"):
+        _comments(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "an Excel workbook"),
+        (_zipped("xl/workbook.xml", b"<x/>"), "a spreadsheet"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"\xfd7zXZ\0" + b"\0" * 30, "an .xz file"),
+        (_zipped("a.csv", COMMA)[:-10], "not a .zip file, or cut short"),
+        (gzip.compress(COMMA)[:-10], "not a .gz file, or cut short"),
+        (PARQUET[:-10], "not a Parquet file, or cut short"),
+        (b'[{"text": "a"}', "row 1 (line 1)"),
+        (b'[{"text": "a"},\n {"text": b}]', "row 2 (line 2): not valid JSON"),
+        (b'[{"text": "a"},\n 5]', "row 2 (line 2): expected an array of objects"),
+        (b'[{"text": "a"}] and', "text after the end of the array"),
+        (b'[{"text": ' + b"[" * 100_000, "row 1"),
+        (b"[]", "no rows"),
+    ],
+)
+def test_tells_what_cannot_be_read(data: bytes, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)) as piped:
+        _comments(data)
+    assert piped.value.remedy
+    Path("a.txt").write_bytes(data)
+    with pytest.raises(UserError, match=re.escape(message)):
+        _comments("a.txt")
+
+
+JSON_TEXT = st.text(alphabet='ab"\\{}[],: \n\u00e9\U0001f600')
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["text", "a"]), JSON_TEXT | st.none() | st.lists(st.integers()))),
+    st.sampled_from([None, 1]),
+)
+def test_an_array_gives_its_objects(rows: list[dict[str, object]], indent: int | None) -> None:
+    data = json.dumps([{"id": 1}, *rows], indent=indent, ensure_ascii=False).encode()
+    table: Table = open_table(io.BytesIO(data), FileFormat("json"))
+    read = [cell for chunk in table.chunks(["text"]) for cell in chunk.columns["text"]]
+    assert read == [None, *(row.get("text") for row in rows)]
+
+
+def test_an_array_larger_than_a_block_is_read_with_its_lines() -> None:
+    rows = [{"id": number, "text": "word " * (number % 300)} for number in range(3_000)]
+    Path("a.json").write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    [first, *others] = open_table("a.json").chunks(["id", "text"])
+    assert [cell for chunk in (first, *others) for cell in chunk.columns["id"]] == list(range(3_000))
+    assert first.place(7) == "row 8 (line 9)"
+    assert others[-1].columns["text"][-1] == rows[-1]["text"]
+
+
+def test_a_file_that_is_not_what_its_suffix_says_is_noted() -> None:
+    Path("a.csv").write_bytes("id;text;toxic\n1;a;0\n2;b;1\n".encode("utf-16"))
+    reading = read_dataset(["a.csv"])
+    assert reading.dataset.texts == ("a", "b")
+    assert reading.notes == ("a.csv: read as semicolon-separated table with a header, UTF-16-LE",)
+    Path("b.csv").write_bytes(b"id,text,toxic\n1,a,0\n")
+    assert read_dataset(["b.csv"]).notes == ()
+    Path("c.csv").write_bytes(b"id;text;toxic\n1;a;0\n")
+    assert read_dataset(["c.csv"], Columns(file=FileFormat(separator=";"))).notes == ()
+
+
+@pytest.mark.parametrize(("text", "separator"), [("", ""), (";", ";"), ("tab", "\t"), ("\\t", "\t"), ("Pipe", "|")])
+def test_separators_as_people_write_them(text: str, separator: str) -> None:
+    assert separator_of(text) == separator
+
+
+@pytest.mark.parametrize("text", ["a", ";;", "7", '"', "_"])
+def test_refuses_what_is_not_a_separator(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a separator"):
+        separator_of(text)
+
+
+@pytest.mark.parametrize("text", ["hex", "klingon", "rot13", "a\0b", "base64"])
+def test_refuses_what_is_not_an_encoding(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an encoding"):
+        encoding_of(text)
+    assert encoding_of("latin1") == "iso8859-1"
