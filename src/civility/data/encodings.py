@@ -26,6 +26,7 @@ _MARKS = (
 )
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _BLOCK = 1 << 16
+MOST_BLANK_LINES = 1_000_000
 _MOST_SKIPPED = 128_000_000
 
 
@@ -211,6 +212,11 @@ def too_large(place: str, size: int, longest: int, reason: str = "") -> UserErro
         f"{place}: {size_words}, the most allowed is {longest:,}{reason}",
         "check what stands there; if it is right, raise the limit: data.max_cell_bytes in a recipe, --max-cell-bytes",
     )
+
+
+def too_blank(place: str) -> UserError:
+    """Return the error for a million empty lines on end, which are no table."""
+    return UserError(f"{place}: {MOST_BLANK_LINES:,} empty lines in a row", "check how the file was made")
 
 
 def text_of(beginning: Beginning, encoding: str, longest: int) -> Text:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from civility.data.encodings import Text, too_large
+from civility.data.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
 from civility.errors import UserError
 
 # The line where a row begins, its size in characters, its cells.
@@ -25,9 +25,14 @@ def rows_of_lines(text: Text) -> Iterator[Row]:
     ------
     UserError : a line is not a JSON object, or is too long
     """
+    num_blank = 0
     for number, line in enumerate(text.lines(), 1):
         if line.isspace():
+            num_blank += 1
+            if num_blank > MOST_BLANK_LINES:
+                raise too_blank(f"{text.name}, line {number}")
             continue
+        num_blank = 0
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):

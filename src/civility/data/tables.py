@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from civility.data.encodings import Text, too_large
+from civility.data.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
 from civility.data.formats import Recognised
 from civility.data.json_rows import Row, rows_of_array, rows_of_lines
 from civility.errors import UserError
@@ -163,7 +163,7 @@ class _CsvReader:
         # The limit of Python's reader is for the whole process; rows are counted here.
         csv.field_size_limit(2**31 - 1)
         reader = csv.reader(self._lines(), delimiter=self._found.separator, strict=True)
-        width, skipped = 0, self._found.num_skipped
+        width, num_blank, skipped = 0, 0, self._found.num_skipped
         while True:
             try:
                 row = next(reader, None)
@@ -173,14 +173,28 @@ class _CsvReader:
                 return
             if row:
                 width = width or len(row)
-                if len(row) != width:
-                    raise UserError(
-                        f"{self._text.name}, {self._place()}: {len(row)} fields, the header has {width}",
-                        "put quotes around a field that holds a separator or a line break",
-                    )
-                yield self._line, sum(map(len, row)), row
+                yield self._line, self._size(row, width), row
                 self._num_rows += 1
+                num_blank = 0
+            else:
+                num_blank += 1
+                if num_blank > MOST_BLANK_LINES:
+                    raise too_blank(f"{self._text.name}, {self._place()}")
             self._num_read, self._line = 0, reader.line_num + skipped + 1
+
+    def _size(self, row: list[str], width: int) -> int:
+        """Return the characters of a row; a UserError if it has too few or too many cells, or one that is too large."""
+        if len(row) != width:
+            raise UserError(
+                f"{self._text.name}, {self._place()}: {len(row)} fields, the header has {width}",
+                "put quotes around a field that holds a separator or a line break",
+            )
+        size = sum(map(len, row))
+        if size * 4 > self._text.longest:  # else no encoding makes it too large
+            largest = max(len(cell.encode(errors="surrogatepass")) for cell in row)
+            if largest > self._text.longest:
+                raise too_large(f"{self._text.name}, {self._place()}", largest, self._text.longest)
+        return size
 
     def _lines(self) -> Iterator[str]:
         lines = self._text.lines(lambda line: self._place())

@@ -21,7 +21,7 @@ as .gz, .zst or .zip. What the content was read as is printed on standard error;
 
 examples:
   echo "have a nice day" | civility predict runs/starter --data -
-  civility predict runs/starter --data - --input-format lines < comments.txt
+  cat comments.txt | civility predict runs/starter --data - --input-format lines
   civility predict runs/baseline --data test.csv --out submission.csv
   civility predict runs/baseline --data comments.parquet --out scores.parquet
   civility predict runs/baseline --data comments.csv --decisions --out decided.csv
