@@ -128,7 +128,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no length": (["good.csv", "--max-length", "0"], "--max-length 0: expected a number of tokens"),
     "there already": (["good.csv", "--out", "there"], "there: exists already: an audit never writes over another"),
     "no parent": (["good.csv", "--out", "no/where"], "where: the folder no does not exist"),
-    "nonsense": (["bad.csv"], "bad.csv, row 2 (line 3): toxic = 'yes': expected a number from 0 to 1"),
+    "nonsense": (["bad.csv"], "bad.csv, row 2 (line 3): toxic = 'rather': expected a number from 0 to 1"),
     "no files": ([], "the following arguments are required: FILE"),
 }
 
@@ -143,7 +143,7 @@ def test_a_mistake_is_told_and_nothing_is_left(
     write(tmp_path / "one.csv", "number", "1")
     write(tmp_path / "empty.csv", "id,comment_text,toxic")
     write(tmp_path / "good.csv", "id,comment_text,toxic", "1,hello,0")
-    write(tmp_path / "bad.csv", "id,comment_text,toxic", "1,hello,0", "2,hello,yes")
+    write(tmp_path / "bad.csv", "id,comment_text,toxic", "1,hello,0", "2,hello,rather")
     before = sorted(tmp_path.rglob("*"))
     done = civility("audit", *arguments)
     assert done.code == 2
