@@ -46,7 +46,8 @@ def _print_rows(console: Console, comparison: Comparison) -> None:
 def _print_metric(console: Console, comparison: Comparison, metric: str) -> None:
     least = (15, 26, 20) if width_of(console) >= _WIDE else (6, 7, 8)  # so that the tables of all labels align
     for label in ("", *comparison.num_positive):
-        table = _table(console, f"{one_line(label) or 'macro'} {METRIC_NAMES[metric]}")
+        name = one_line(label) or "macro"
+        table = _table(console, f"{name} {METRIC_NAMES[metric]}", name)
         table.add_column("value", justify="right", no_wrap=True, min_width=least[0])
         table.add_column("difference", justify="right", no_wrap=True, min_width=least[1])
         table.add_column("", overflow="fold", min_width=least[2])
@@ -58,10 +59,12 @@ def _print_metric(console: Console, comparison: Comparison, metric: str) -> None
         console.print()
 
 
-def _table(console: Console, first: str) -> Table:
+def _table(console: Console, heading: str, short: str = "") -> Table:
+    """Return a table under a heading, the short one where the other would be cut off."""
     width = width_of(console)
     name = next(name for least, name in ((_WIDE, 30), (_NARROW, 18), (50, 14), (0, 10)) if width >= least)
     table = Table(box=None, padding=(0, 2 if width >= _WIDE else 1, 0, 0), header_style="bold")
+    first = heading if len(heading) + 2 <= name else short
     table.add_column(Text(f"  {first}"), min_width=name, max_width=name, no_wrap=True, overflow="ellipsis")
     return table
 

@@ -29,7 +29,7 @@ def run(options: Namespace, command: list[str]) -> None:
         text = shipped_recipe(options.name)
         if sys.stdout.isatty():  # in a file a setting and its comment stay on one line
             width = shutil.get_terminal_size().columns
-            text = "".join(f"{one}\n" for line in text.splitlines() for one in _fitting(line, width))
+            text = "".join(f"{one}\n" for line in _joined(text) for one in _fitting(line, width))
         sys.stdout.write(text)
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
@@ -39,10 +39,23 @@ def run(options: Namespace, command: list[str]) -> None:
         sys.stdout.write("\n".join(lines) + "\n")
 
 
+def _joined(text: str) -> list[str]:
+    """Return the lines of a recipe, a comment that goes on in a second line joined to its first."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(" ") and line.lstrip().startswith("# "):
+            lines[-1] += line.lstrip().removeprefix("#")
+        else:
+            lines.append(line)
+    return lines
+
+
 def _fitting(line: str, width: int) -> list[str]:
-    """Return a line of TOML as lines that fit: a comment that is too long stands above its setting."""
-    setting, mark, comment = line.partition("# ")
-    if len(line) <= width or not mark:
+    """Return a line of TOML as lines that fit: a long comment stands above its setting, and a list is broken."""
+    if len(line) <= width:
         return [line]
-    above = textwrap.wrap(comment, width, initial_indent="# ", subsequent_indent="# ")
+    setting, mark, comment = line.partition("# ")
+    above = textwrap.wrap(comment, width, initial_indent="# ", subsequent_indent="# ") if mark else []
+    if " = [" in setting:
+        return [*above, *textwrap.wrap(setting, width, subsequent_indent="    ", break_long_words=False)]
     return [*above, setting.rstrip()] if setting.strip() else above
