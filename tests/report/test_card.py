@@ -201,6 +201,16 @@ def test_the_card_tells_what_a_user_has_to_know() -> None:
     assert f"```toml\n{FACTS.recipe.strip()}\n```" in card
 
 
+def test_the_card_tells_what_the_folder_reveals() -> None:
+    encoder, linear = (model_card(replace(FACTS, kind=kind), _report()) for kind in ("encoder", "linear"))
+    assert "holds no word of the training comments" in encoder
+    assert "**`linear.json` has words and character sequences of the training comments in clear text**" in linear
+    assert "`linear.json`" not in encoder
+    for card in (encoder, linear):
+        assert card.count("## What this folder reveals") == 1
+        assert "the names of the training files and the whole recipe" in card
+
+
 def test_the_card_shows_how_to_load_the_classifier_with_and_without_civility() -> None:
     card = model_card(FACTS, _report())
     blocks = re.findall(r"```python\n(.*?)```", card, re.DOTALL)

@@ -24,6 +24,7 @@ def test_an_ensemble_is_for_civility_alone() -> None:
     assert "transformers" not in card
     assert "an ensemble of 2 classifiers, made with civility" in card
     assert "Comments are cut" not in card
+    assert "**a linear member (`linear.json`) has words of its training comments in clear text**" in card
     assert "| `runs/a` | 0.75 | 0.9000 |" in card
     assert "| `runs/'b'\\|` | 0.25 | 0.8000 |" in card
     assert "| **ensemble** | | 0.9500 |" in card
@@ -36,4 +37,5 @@ def test_a_soup_is_for_transformers_too_and_tells_its_warnings() -> None:
     assert "from transformers import pipeline" in card
     assert "a soup of 2 classifiers" in card
     assert "Comments are cut after 64 tokens." in card
+    assert "holds no word of the training comments" in card
     assert "**the soup is worse than its best member: macro ROC AUC 0.8500, and runs/a alone 0.9000: use" in card

@@ -104,3 +104,13 @@ def test_comments_without_a_word_are_refused() -> None:
     nothing = Dataset(("!", "?", "a"), TARGETS[:3, :1].copy(), ("1", "2", "3"), ("toxic",))
     with pytest.raises(UserError, match="the training comments have no word to count"):
         fit_linear(nothing, PLAN)
+
+
+def test_a_word_of_a_single_comment_is_in_the_model_in_clear_text() -> None:
+    texts = (*(f"you fool {i}" for i in range(10)), *(f"nice garden {i}" for i in range(10)), "ask Zebedee Quux")
+    targets = np.array([[1.0]] * 10 + [[0.0]] * 11, dtype=np.float32)
+    data = Dataset(texts, targets, tuple(map(str, range(21))), ("toxic",))
+    words = fit_linear(data, LinearPlan()).model.terms[0].names
+    assert {"zebedee", "quux", "zebedee quux"} <= set(words), "what the model card and the docs say"
+    few = fit_linear(data, LinearPlan(max_features=3)).model.terms[0].names
+    assert set(few) <= {"you", "fool", "you fool", "nice", "garden", "nice garden"}, "rare ones give way"

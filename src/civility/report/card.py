@@ -53,6 +53,7 @@ def model_card(facts: CardFacts, report: Report) -> str:
             introduction(facts.name, report, _made_how(facts), facts.max_length),
             usage(report, facts.max_length, for_transformers=facts.kind == "encoder"),
             results(report, "validation comments of the run", "with which training ended"),
+            reveals(facts.kind),
             _training(facts),
         ]
     )
@@ -159,6 +160,35 @@ def usage(report: Report, max_length: int, *, for_transformers: bool) -> str:
         f'classify(["have a nice day"], truncation=True, max_length={max_length})\n'
         "```" + caveat
     )
+
+
+_PUBLIC = (
+    "This card has the names of the training files and the whole recipe, with the paths in it. `civility.json` has "
+    "digests of the comments that epoch, calibration and thresholds were chosen on: whoever has these very comments "
+    "can tell that they were used."
+)
+_REVEALS = {
+    "linear": (
+        "**`linear.json` has words and character sequences of the training comments in clear text**, with the weight "
+        "of each and the number of comments that it occurs in: the most frequent ones (`linear.max_features`), which "
+        "for few comments is every word of every comment, names and addresses too. Do not give the folder to anyone "
+        "who may not see such words."
+    ),
+    "encoder": (
+        "The vocabulary is that of the pretrained model and holds no word of the training comments. The weights were "
+        "fitted to these comments: by scoring a comment, others may be able to guess whether it was among them."
+    ),
+    "ensemble": (
+        "Each member reveals what it does alone; **a linear member (`linear.json`) has words of its training comments "
+        "in clear text**. `ensemble.json` has the names of the members and, if they are linked, their paths; averaged "
+        "by ranks, also logits of the comments that it was chosen on, without their texts."
+    ),
+}
+
+
+def reveals(kind: str) -> str:
+    """Return what a classifier folder says of the comments it was made from: what to know before it is given away."""
+    return f"## What this folder reveals\n\n{_REVEALS[kind]}\n\n{_PUBLIC}"
 
 
 def results(report: Report, comments: str, thresholds: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from civility.report.card import introduction, metadata, results, usage
+from civility.report.card import introduction, metadata, results, reveals, usage
 from civility.report.document import Report
 from civility.report.markdown import code, plain
 from civility.report.words import shown
@@ -67,6 +67,7 @@ def combined_card(name: str, makeup: Makeup, max_length: int, report: Report) ->
         *(f"**{plain(warning)}**" for warning in makeup.warnings),
         usage(report, max_length, for_transformers=makeup.base_model is not None),
         results(report, "comments that it was chosen on", "with which it was made"),
+        reveals("ensemble" if makeup.kind == "ensemble" else "encoder"),
         _made_of(makeup),
     ]
     return "\n\n".join(parts)
