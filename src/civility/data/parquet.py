@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from civility.data.encodings import too_large
-from civility.data.pages import Page, pages_of
+from civility.data.pages import largest_entry, pages_of
 from civility.data.streams import Beginning, explain_damage
 from civility.data.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_twins
 from civility.errors import UserError
@@ -19,6 +19,8 @@ _LARGEST_PAGE = 1_000_000_000
 _BOMB_RATIO, _BOMB_BYTES = 200, 32_000_000
 # Bytes that a batch may have where each row repeats the largest entry of a dictionary.
 _LARGEST_BATCH = 256_000_000
+# Larger dictionaries count as one entry: they are rare, and looking at each entry takes long.
+_LARGEST_LOOKED_INTO = 16_000_000
 _OF_BYTES = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 _MOST_LIST_ELEMENTS = 64_000_000
 _REWRITE = "write the file again with pyarrow, pandas or DuckDB, in smaller row groups"
@@ -86,22 +88,24 @@ def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: in
                 place = f"{name}, column {leaf.path}, row group {group + 1}"
                 if leaf.max_repetition_level and chunk.num_values > _MOST_LIST_ELEMENTS:
                     raise UserError(f"{place}: lists of {chunk.num_values:,} elements in all", _REWRITE)
-                repeated = _largest_repeated(place, pages_of(stream, chunk))
+                repeated = _largest_repeated(place, stream, chunk)
                 largest = max(largest, repeated if leaf.physical_type in _OF_BYTES else 1)
     lists = [leaf.path for _, leaf in leaves if leaf.max_repetition_level and leaf.physical_type == "BYTE_ARRAY"]
     return lists, max(1, min(CHUNK_ROWS, _LARGEST_BATCH // largest))
 
 
-def _largest_repeated(place: str, pages: Iterator[Page]) -> int:
-    """Return the bytes of the largest page whose values may be repeated in many rows; a UserError for a bomb."""
+def _largest_repeated(place: str, stream: IO[bytes], chunk: Any) -> int:
+    """Return about the bytes of the largest value that many rows may repeat; a UserError for a bomb."""
     largest = 1
-    for page in pages:
+    for page in pages_of(stream, chunk):
         is_bomb = page.size > _BOMB_BYTES and page.size > _BOMB_RATIO * page.packed_size
         if page.size > _LARGEST_PAGE or is_bomb:
             what = "dictionary" if page.is_dictionary else "page"
             raise UserError(f"{place}: a {what} of {page.packed_size:,} bytes unpacks to {page.size:,} bytes", _REWRITE)
-        if page.repeats:
-            largest = max(largest, page.size)
+        if page.repeats and page.size > largest:
+            is_harmless = page.size * CHUNK_ROWS <= _LARGEST_BATCH
+            is_left = is_harmless or page.size > _LARGEST_LOOKED_INTO
+            largest = max(largest, page.size if is_left else largest_entry(stream, page, chunk.compression))
     return largest
 
 
