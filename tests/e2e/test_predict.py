@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility import Classifier
+from civility.classifier.linear import LinearScorer
 from civility.data.prepare import prepare
+from civility.model.tfidf import LinearModel, Terms
 from civility.predict import predict
 from civility.recipe import Recipe
 
@@ -325,3 +327,20 @@ def test_a_pipe_where_a_folder_should_be_is_refused_and_stays(
     assert done.code == 2, done.err
     assert str(pipe) in done.err
     assert _stays(pipe)
+
+
+def test_a_score_that_is_not_finite_ends_it_with_the_id_of_the_comment(civility: Run, tmp_path: Path) -> None:
+    # Finite weights, whose logits are beyond float32: found when a comment has the word, and not before.
+    terms = (Terms("word", 1, ("film",), np.ones(1)),)
+    model = LinearModel(("toxic", "threat"), terms, np.array([[1.0, 1e300]]), np.zeros(2))
+    folder = tmp_path / "huge"
+    folder.mkdir()
+    Classifier(LinearScorer(model)).save(folder, "")
+    data = tmp_path / "comments.csv"
+    data.write_text("id,comment_text\na,nice\n" + "".join(f"b{i},nice {i}\n" for i in range(5_000)) + "last,film\n")
+    done = civility("predict", folder, "--data", data, "--out", tmp_path / "scores.csv")
+    assert done.code == 2
+    assert f"error: {folder}: comment last (row 5,002) has a logit of inf for threat" in done.err
+    assert not (tmp_path / "scores.csv").exists()
+    data.write_text("id,comment_text\na,nice\n")
+    assert civility("predict", folder, "--data", data, "--out", tmp_path / "scores.csv").code == 0, "the control"
