@@ -1,5 +1,7 @@
 """Early stopping: the epoch that is kept, and the epoch after which the run ends."""
 
+import json
+
 import pytest
 
 from civility.training.progress import Validation
@@ -67,3 +69,10 @@ def test_epochs_are_compared_by_the_metric_that_is_asked_for() -> None:
     }
     assert better == {"macro_roc_auc": False, "macro_average_precision": True, "loss": False}
     assert score_of(first, "loss") == -0.3, "a lower loss is a higher score"
+
+
+def test_its_state_is_json_before_the_first_epoch_too() -> None:
+    stopping = EarlyStopping(2)
+    assert json.loads(json.dumps(stopping.state(), allow_nan=False))["best_score"] is None
+    stopping.see(1, 0.5)
+    assert stopping.state() == {"patience": 2, "best_score": 0.5, "best_epoch": 1, "last_epoch": 1, "min_gain": 0.0}

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,7 @@ class Keeper:
         facts = {
             **self.facts,
             "batch_size": trainer.shape.batch_size,
-            "stopping": asdict(self.stopping),
+            "stopping": self.stopping.state(),
             "loss_watch": self.loss_watch.state(),
             "best_step": self.best_step,
             "metrics_size": self.metrics.size,

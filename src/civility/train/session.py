@@ -4,6 +4,7 @@ The one place that knows both the recipe and the mechanism; the order of events 
 """
 
 import contextlib
+import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -208,7 +209,8 @@ class Session:
             self.stopping.best_epoch = self.stopping.last_epoch
             self._best_step = trainer.progress.step if has_logits(point.folder) else 0
         else:
-            self.stopping.best_score = facts["stopping"]["best_score"]
+            score = facts["stopping"]["best_score"]
+            self.stopping.best_score = -math.inf if score is None else score
             self.stopping.best_epoch = facts["stopping"]["best_epoch"]
             self._best_step = facts["best_step"]
         # A micro-batch that was halved for want of memory stays so, unless another one is asked for.

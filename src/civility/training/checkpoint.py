@@ -11,16 +11,17 @@ the sha256 of its files in the form of ``sha256sum``, so that a cut or edited on
     SHA256SUMS               of all of these
 """
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from civility.data.dataset import Float32Array
@@ -28,6 +29,7 @@ from civility.data.files import write_folder
 from civility.digests import digests_of
 from civility.errors import UserError
 from civility.model.storage import save_tensors
+from civility.plain_text import shortened
 from civility.training.averaging import Average, put_weights
 from civility.training.groups import grouping
 from civility.training.optimizer import counters, restore_counters
@@ -41,6 +43,18 @@ _SCHEMA = 3
 
 class DamagedCheckpoint(UserError):
     """A checkpoint that is not what was written: cut, edited, or not a checkpoint at all."""
+
+
+@contextlib.contextmanager
+def _explain_damage(folder: Path) -> Iterator[None]:
+    """Turn what reading raises into a DamagedCheckpoint: a file whose sum is right need not hold what it should."""
+    try:
+        yield
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedCheckpoint(
+            f"{folder}: damaged: {type(error).__name__}: {shortened(str(error), 200)}",
+            "remove this folder to resume from the checkpoint before it, or begin again with --restart",
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +209,22 @@ def has_logits(folder: Path) -> bool:
 
 
 def load_logits(folder: Path) -> Float32Array:
-    """Return the validation logits of a checkpoint that was made after an epoch, (N, L)."""
-    return np.asarray(load_file(folder / _LOGITS)["logits"].numpy(), dtype=np.float32)
+    """Return the validation logits of a checkpoint that was made after an epoch, (N, L).
+
+    Raises
+    ------
+    DamagedCheckpoint : they cannot be read, or are not finite
+    """
+    with _explain_damage(folder):
+        return np.asarray(_finite_tensors(folder / _LOGITS)["logits"].numpy(), dtype=np.float32)
+
+
+def _finite_tensors(path: Path) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = load_file(path)
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{path.name} has numbers in {name} that are not finite")
+    return tensors
 
 
 def load_weights(folder: Path, model: Any) -> None:
@@ -204,9 +232,10 @@ def load_weights(folder: Path, model: Any) -> None:
 
     Raises
     ------
-    UserError : the checkpoint belongs to another model
+    UserError : the checkpoint is damaged, or belongs to another model
     """
-    weights = load_file(folder / _WEIGHTS)
+    with _explain_damage(folder):
+        weights = _finite_tensors(folder / _WEIGHTS)
     own = model.state_dict()
     # Compared before anything is loaded: torch would copy what fits, and raise on a shape only then.
     missing = set(_distinct(own)) - set(weights)
@@ -225,11 +254,12 @@ def load_best_weights(folder: Path, model: Any) -> None:
 
     Raises
     ------
-    UserError : the checkpoint belongs to another model
+    UserError : the checkpoint is damaged, or belongs to another model
     """
     load_weights(folder, model)
     if (folder / _AVERAGE).is_file():
-        put_weights(model, load_file(folder / _AVERAGE))
+        with _explain_damage(folder):
+            put_weights(model, _finite_tensors(folder / _AVERAGE))
 
 
 def load_checkpoint(
@@ -241,15 +271,34 @@ def load_checkpoint(
 
     Raises
     ------
-    UserError : the checkpoint belongs to another model, or its optimiser is another, or has other groups
+    UserError : the checkpoint is damaged, belongs to another model, or its optimiser is another, or has other groups
     """
-    content = _read(folder)
+    with _explain_damage(folder):
+        content = _read(folder)
+        progress = _progress_of(content["progress"])
     if content.get("groups", "") != grouping(model, optimizer):
         raise UserError(
             f"{folder}: its optimiser is of another kind, or has the parameters in other groups",
             "training.optimizer, training.weight_decay_on and regularization.layer_decay must be as they were",
         )
     load_weights(folder, model)
+    with _explain_damage(folder):
+        _restore_optimizer(folder, optimizer, content)
+        if scaler is not None and content["scaler"] is not None:
+            scaler.load_state_dict(content["scaler"])
+        if average is not None and "average" in content:
+            average.restore(_averaged(folder, model), content["average"])
+    return progress
+
+
+def _progress_of(content: Mapping[str, Any]) -> Progress:
+    counts = {"epoch", "num_comments", "step", "num_known"}
+    if any(type(content[name]) is not int or content[name] < 0 for name in counts):
+        raise ValueError(f"progress {dict(content)}: expected whole numbers from 0 up")
+    return Progress(**{name: content[name] for name in counts}, loss_sum=float(content["loss_sum"]))
+
+
+def _restore_optimizer(folder: Path, optimizer: torch.optim.Optimizer, content: Mapping[str, Any]) -> None:
     state = optimizer.state_dict()
     state["state"] = {}
     with safe_open(folder / _OPTIMIZER, framework="pt") as tensors:
@@ -258,11 +307,6 @@ def load_checkpoint(
             state["state"].setdefault(int(index), {})[name] = tensors.get_tensor(key)
     optimizer.load_state_dict(state)
     restore_counters(optimizer, content.get("counters", []))
-    if scaler is not None and content["scaler"] is not None:
-        scaler.load_state_dict(content["scaler"])
-    if average is not None and "average" in content:
-        average.restore(_averaged(folder, model), content["average"])
-    return Progress(**content["progress"])
 
 
 def _averaged(folder: Path, model: Any) -> dict[str, torch.Tensor]:

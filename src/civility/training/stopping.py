@@ -1,8 +1,8 @@
 """Early stopping: which epoch is the best so far, and whether to go on. Pure bookkeeping."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from civility.training.progress import Validation
 
@@ -41,6 +41,10 @@ class EarlyStopping:
             self.best_score, self.best_epoch = score, epoch
             return True
         return False
+
+    def state(self) -> dict[str, Any]:
+        """Return the state for a checkpoint, as JSON: None where there is no score yet."""
+        return {**asdict(self), "best_score": self.best_score if self.best_epoch else None}
 
     @property
     def should_stop(self) -> bool:
