@@ -55,6 +55,8 @@ def verified(folder: Path, recorded: Mapping[str, str], remedy: str) -> Iterator
 
 
 def _compare(path: Path, expected: str, remedy: str) -> None:
+    if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write into it
+        raise UserError(f"{path}: damaged: not a file", remedy)
     try:
         found = digest_of_file(path)
     except OSError as error:

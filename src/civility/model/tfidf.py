@@ -194,6 +194,8 @@ class LinearModel:
                     f"{folder / TERMS_FILE}: schema {content['schema']}, this version reads {SCHEMA}",
                     "upgrade civility",
                 )
+            if not (folder / WEIGHTS_FILE).is_file():  # opening a pipe would wait for somebody to write into it
+                raise UserError(f"{folder}: damaged: no file {WEIGHTS_FILE}", _REMEDY)
             return cls._of(content, load_file(folder / WEIGHTS_FILE))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             raise UserError(
