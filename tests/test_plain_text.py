@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from civility.plain_text import as_cell, as_json, count, is_formula, one_line, printable, shortened
+from civility.plain_text import as_cell, as_json, bounded, count, is_formula, one_line, printable, shortened
 
 
 def test_control_characters_are_replaced() -> None:
@@ -51,3 +51,9 @@ def test_a_count_has_its_noun_in_the_right_number() -> None:
         "2 comments",
         "3,190 comments",
     ]
+
+
+def test_endless_words_and_endless_texts_lose_their_ends() -> None:
+    assert bounded(f"c = {'9' * 5_000}: expected a number\nsecond") == f"c = {'9' * 400}... expected a number\nsecond"
+    assert bounded("c = 9999: expected a number") == "c = 9999: expected a number"
+    assert bounded("ab " * 100, 30) == f"{'ab ' * 10}... (270 more characters)"

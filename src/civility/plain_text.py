@@ -11,6 +11,7 @@ from collections.abc import Iterable
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
 """The inside of a character class: what is never shown or written as it is. Line breaks and tabs are not in it."""
 _HIDDEN = re.compile(f"[{CONTROL}]")
+_ENDLESS_WORD = re.compile(r"(\S{400})\S+")
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); the last four are full-width.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -32,6 +33,15 @@ def shortened(text: str, longest: int = 60) -> str:
     """Return the text as a single line of at most ``longest`` characters, its end replaced by ``...``."""
     line = one_line(text[: longest * 4])
     return line if len(line) <= longest and len(text) <= longest * 4 else f"{line[: longest - 3]}..."
+
+
+def bounded(text: str, longest: int = 3_000) -> str:
+    """Return a text of several lines that fits a screen: endless words and endless texts lose their ends.
+
+    A word here is what stands between two spaces; one of more than 400 characters is a value, and not a path.
+    """
+    kept = _ENDLESS_WORD.sub(lambda found: f"{found[1]}...", text)
+    return kept if len(kept) <= longest else f"{kept[:longest]}... ({len(kept) - longest:,} more characters)"
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:

@@ -7,7 +7,7 @@ import textwrap
 import time
 
 from civility.errors import UserError
-from civility.plain_text import printable
+from civility.plain_text import bounded, printable
 from civility.processes import processes_of
 
 _is_waiting = False
@@ -58,9 +58,9 @@ def say_error(error: UserError) -> None:
     """
     if not _is_first_here():
         time.sleep(_SECONDS_FOR_THE_FIRST_TO_SPEAK)
-    say(_hanging("error: ", error.message))
+    say(_hanging("error: ", bounded(error.message)))
     if error.remedy:
-        say(_hanging("       ", error.remedy))
+        say(_hanging("       ", bounded(error.remedy, 800)))
 
 
 def _hanging(head: str, text: str) -> str:
