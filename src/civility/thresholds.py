@@ -11,6 +11,7 @@ from pathlib import Path
 from civility.classifier import Classifier
 from civility.data.files import replace_folder, write_file
 from civility.data.readers import Columns
+from civility.documents import read_text
 from civility.errors import UserError
 from civility.labelled import Labelled, calibrations_for, optimistic, read_labelled, thresholds_for, why_no_threshold
 from civility.metrics.policy import Policy, parse_policies, parse_policy
@@ -133,7 +134,7 @@ def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:
             file.write(classifier.sidecar.with_files_of(folder).to_json())
         return
     card = folder / "README.md"
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    text = read_text(card, "save it as UTF-8, or remove it") if card.is_file() else ""
     with replace_folder(folder) as new:
         classifier.save(new, text)
         for path in folder.iterdir():  # what else lies there: a licence, an export

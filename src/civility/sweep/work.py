@@ -177,10 +177,21 @@ def watching(task: Task, data: PreparedData) -> Iterator[Callable[[], SweepResul
             _settle(task, study, data)
 
 
-def _opened(task: Task, data: PreparedData) -> contextlib.AbstractContextManager[Study]:
+@contextlib.contextmanager
+def _opened(task: Task, data: PreparedData) -> Iterator[Study]:
+    is_new = not task.directory.path.exists()
     task.directory.create()
     rises = task.recipe.training.metric != "loss"
-    return open_study(task.directory, task.space, identity_of(task, data), rises=rises, storage=task.storage)
+    study = open_study(task.directory, task.space, identity_of(task, data), rises=rises, storage=task.storage)
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = stack.enter_context(study)
+        except UserError:
+            if is_new:
+                with contextlib.suppress(OSError):
+                    task.directory.path.rmdir()  # which refuses a folder that holds something
+            raise
+        yield opened
 
 
 def _train(
