@@ -1,6 +1,6 @@
 # make setup   a virtual environment with everything in it       make check   lint, types, layers, wheel
 # make train   set up, then train the starter                    make test    set up, then run the tests
-# make soak    kill a small run 200 times and resume it, train every architecture      (make test: 25 times, a dozen)
+# make soak    200 kills of a run, 5,000 hostile inputs, every architecture      (make test: 25, 300, a dozen)
 # make bench   the quick benchmarks                              make clean   remove what was made here
 
 PYTHON ?= python3
@@ -35,6 +35,7 @@ test: setup
 
 soak: setup
 	CIVILITY_KILLS=200 $(BIN)/python -m pytest tests/e2e/test_killed.py
+	CIVILITY_FUZZ=5000 $(BIN)/python -m pytest --numprocesses 2 tests/fuzz
 	$(BIN)/python -m pytest -m architectures tests/e2e/test_architectures.py
 
 train: setup
