@@ -1,6 +1,7 @@
 """sha256 of files: recorded when a folder is written, compared when it is read. Knows nothing of what a file holds."""
 
 import contextlib
+import errno
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ _LARGE = 32 << 20
 
 def digest_of_file(path: Path) -> str:
     """Return the sha256 of a file, 64 hex digits; OSError if it cannot be read."""
+    if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write into it
+        raise OSError(errno.EINVAL, "not a file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -55,8 +58,6 @@ def verified(folder: Path, recorded: Mapping[str, str], remedy: str) -> Iterator
 
 
 def _compare(path: Path, expected: str, remedy: str) -> None:
-    if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write into it
-        raise UserError(f"{path}: damaged: not a file", remedy)
     try:
         found = digest_of_file(path)
     except OSError as error:

@@ -75,7 +75,7 @@ def read_text(path: Path, remedy: str = "") -> str:
     """
     try:
         if not path.is_file():
-            found = "a folder, not a file" if path.is_dir() else "no such file"
+            found = "a folder, not a file" if path.is_dir() else "not a file" if path.exists() else "no such file"
             raise UserError(f"{path}: {found}", remedy)
         if path.stat().st_size > _LARGEST:
             raise UserError(f"{path}: damaged: larger than {_LARGEST >> 20} MiB", remedy)

@@ -83,7 +83,9 @@ def test_a_checkpoint_whose_sums_are_right_and_whose_content_is_not(
         ("encoder", "config.json"),
         ("encoder", "tokenizer.json"),
         ("encoder", "model.safetensors"),
+        ("encoder", "civility.json"),
         ("linear", "civility.json"),
+        ("ensemble", "members/2/linear.safetensors"),
         ("linear", "linear.safetensors"),
     ],
 )

@@ -3,6 +3,7 @@
 Knows neither recipes nor files of comments.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,7 +97,7 @@ class Classifier:
         """
         folder = classifier_folder(str(target))
         path = Path(folder) / SIDECAR
-        if not path.is_file():
+        if not os.path.lexists(path):
             plain = cls(_load_scorer("encoder", folder, 0))
             plain.name = str(target)
             return plain
