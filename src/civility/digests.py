@@ -61,6 +61,8 @@ def _compare(path: Path, expected: str, remedy: str) -> None:
     try:
         found = digest_of_file(path)
     except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            remedy = "copy or download the folder again: a file of it is missing"
         raise UserError(f"{path}: damaged: cannot be read: {error.strerror or error}", remedy) from error
     if found != expected:
         raise UserError(f"{path}: damaged: its sha256 is not the one recorded when it was written", remedy)

@@ -25,9 +25,10 @@ _DECIDING = (".safetensors", ".bin", ".json", ".txt", ".model", ".vocab")
 """Suffixes of the files that scores depend on: weights, settings, vocabularies."""
 _LONGEST = 10**6
 DAMAGE_REMEDY = (
-    f'copy or download the classifier folder again; if you changed the file on purpose, delete "{_FILES}" and '
-    f'"{_DIGEST}" from {SIDECAR}: it is not compared any more then'
+    f"copy or download the classifier folder again; if you changed the file on purpose, delete its entry under "
+    f'"{_FILES}", and "{_DIGEST}", from {SIDECAR}'
 )
+_EDIT_REMEDY = f'copy or download it again; if you edited it on purpose, delete "{_DIGEST}" from it'
 _REMEDY = "undo the last change to the file, or copy the classifier folder again"
 
 Kind = Literal["encoder", "linear", "ensemble"]
@@ -142,7 +143,7 @@ class Sidecar:
         try:
             digest = content.pop(_DIGEST, None)
             if digest is not None and digest != _digest_of(content):
-                raise UserError(f"{path}: changed since it was written: it does not match its digest", DAMAGE_REMEDY)
+                raise UserError(f"{path}: changed since it was written: it does not match its digest", _EDIT_REMEDY)
             schema = whole_number(content["schema"], "schema", 1, 10**6)
             if schema > SCHEMA:
                 raise UserError(f"{path}: schema {schema}, this version reads 1 to {SCHEMA}", "upgrade civility")

@@ -245,6 +245,7 @@ def test_a_wide_text_that_is_cut_short_is_refused() -> None:
         (b'[{"text": "a"},\n 5]', "row 2 (line 2): expected an array of objects"),
         (b'[{"text": "a"}] and', "text after the end of the array"),
         (b'[{"text": ' + b"[" * 100_000, "row 1"),
+        (b'["hello", "you idiot"]\n', "expected an array of objects"),
         (b"[]", "no rows"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",  # what gzip packs has the time in it

@@ -69,6 +69,20 @@ def test_what_models_have_passes(plain: Path, tmp_path: Path) -> None:
     assert Classifier.load(changed(plain, tmp_path / "folder", num_hidden_layers=2)).labels == LABELS
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"label2id": {"sepsis": 4, "steps": 10**7, "layers": 10**6}},
+        {"total_steps": 5_000, "timesteps": 1_000, "reps": 12},
+        {"task_specific_params": {"summary": {"num_layers": 10**6}}},
+        {"note": "NaN"},
+    ],
+    ids=str,
+)
+def test_words_that_look_like_those_of_a_setting_pass(settings: dict[str, Any]) -> None:
+    check_numbers("", settings)
+
+
 @pytest.mark.parametrize("number", [170, 5_000, 2**31 + 5])
 def test_a_token_without_a_row_in_the_embedding_is_refused(plain: Path, tmp_path: Path, number: int) -> None:
     folder = shutil.copytree(plain, tmp_path / "folder")

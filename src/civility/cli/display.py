@@ -112,13 +112,13 @@ class ScoringBar:
         self._last = time.monotonic()
         rate = self._done / max(1e-9, time.monotonic() - self._started)
         of = f"/{total:,}" if total else ""
-        facts = f"{self._done:,}{of} comments   {rate:,.0f} comments/s"
         if self._progress is not None:
             facts = fitting([f"{self._done:,}", of, f"   {rate:,.0f} comments/s"], self._room(), between="")
             self._progress.update(self._task, completed=self._done, total=total, facts=facts)
         elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()
-            self._console.print(f"  {self._name}   {facts}")
+            done = f"{self._done:,}{of} comments" if total else count(self._done, "comment")
+            self._console.print(f"  {self._name}   {done}   {rate:,.0f} comments/s")
 
     def _room(self) -> int:
         """Return how many columns name, bar and time leave."""

@@ -185,7 +185,7 @@ class Text:
     def _not_utf8(self, line: int, byte: int, offset: int) -> UserError:
         return UserError(
             f"{self.name}, line {line}: not UTF-8 (byte 0x{byte:02x} at offset {offset} of the file)",
-            "name its encoding, as in --encoding cp1252, in a recipe data.encoding; or convert it: "
+            "name its encoding, as in --encoding cp1252 (train, sweep: --set data.encoding=cp1252); or convert it: "
             f"iconv -f cp1252 -t utf-8 {shlex.quote(self.name)} > converted",
         )
 
@@ -210,7 +210,8 @@ def too_large(place: str, size: int, longest: int, reason: str = "") -> UserErro
     size_words = f"{size:,} bytes" if size < _MOST_SKIPPED else f"more than {_MOST_SKIPPED:,} bytes"
     return UserError(
         f"{place}: {size_words}, the most allowed is {longest:,}{reason}",
-        "check what stands there; if it is right, raise the limit: data.max_cell_bytes in a recipe, --max-cell-bytes",
+        "check what stands there; if it is right, raise the limit: --max-cell-bytes "
+        "(train, sweep: --set data.max_cell_bytes=…)",
     )
 
 

@@ -19,7 +19,8 @@ _TEXT = frozenset(TEXT_COLUMNS)
 # With one of these beside it, a name of a text column is a header even with spaces after the separators.
 _COMPANIONS = frozenset({*ID_COLUMNS, *LABELS, "label", "labels", "target", "toxicity"})
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^\w"\r\n])"?[\r\n]*', re.IGNORECASE)
-_ARRAY = re.compile(r"\s*\[\s*(\{|\]\s*$)")
+# An array of texts is one too: it is refused as such, and not scored as a single line.
+_ARRAY = re.compile(r"""\s*\[\s*(\{|\]\s*$|"(?:[^"\\]|\\.)*"\s*(?:,|\]\s*$))""")
 _NAME = re.compile(r"[^\W\d][^\r\n]{0,63}")
 _LONGEST_NAME, _MOST_WORDS = 64, 8
 

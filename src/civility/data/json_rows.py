@@ -40,7 +40,8 @@ def rows_of_lines(text: Text) -> Iterator[Row]:
         if not isinstance(row, dict):
             raise UserError(
                 f"{text.name}, line {number}: not a JSON object",
-                "write one object a line, {...}; or name the format: data.format in a recipe, or --input-format",
+                "write one object a line, {...}; or name the format: --input-format "
+                "(train, sweep: --set data.format=…)",
             )
         yield number, len(line), row
 

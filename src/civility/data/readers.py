@@ -286,18 +286,33 @@ def stream_comments(
     if isinstance(source, str | Path) and is_built_in(source):
         return _stream_corpus(built_in(str(source)))
     table = open_table(source, columns.file, columns.text or usual.text)
-    # Keys that only later rows of JSON have are columns too: otherwise their ids would be lost.
-    found = table.all_columns()
-    headers = Headers(table.name, found)
-    text = find_text(table.name, found, columns.text or headers.find(usual.text))
+    found = table.columns
+    text, id = _text_and_id(table, found, columns, usual, is_all=False)
+    if not (text and id):
+        # Keys that only later rows of JSON have are columns too: otherwise their ids would be lost.
+        found = table.all_columns()
+        text, id = _text_and_id(table, found, columns, usual, is_all=True)
     if not text:
         error = no_text(table.name, columns.text, found)
-        raise UserError(error.message, f"{error.remedy}; if each line is a comment: --input-format lines")
-    id = find_id(table.name, found, columns.id or headers.find(usual.id))
+        may_be_lines = not isinstance(source, str | Path) or table.doubt
+        more = "; if each line is a comment: --input-format lines" if may_be_lines else ""
+        raise UserError(error.message, f"{error.remedy}{more}")
     for line in filter(None, (_description(table, text, id), table.doubt and f"{table.name}: {table.doubt}")):
         on_opened(line)
     note = note_on_ids([table.name], found) if _lacks_ids(found, id) else ""
     return _stream_table(table, text, id, note)
+
+
+def _text_and_id(
+    table: Table, found: tuple[str, ...], columns: Columns, usual: Columns, *, is_all: bool
+) -> tuple[str, str]:
+    """Return the columns of text and ids; empty where there is none, or (not ``is_all``) later rows may have it."""
+    headers = Headers(table.name, found)
+    text = find_text(table.name, found, columns.text or headers.find(usual.text))
+    may_come = bool(columns.id) and not headers.find(columns.id) and not is_all
+    if not text or may_come:
+        return text, ""
+    return text, find_id(table.name, found, columns.id or headers.find(usual.id))
 
 
 def _description(table: Table, text: str, id: str) -> str:

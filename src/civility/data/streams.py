@@ -276,7 +276,8 @@ def find_file(given: str | Path, *, any_suffix: bool = False) -> DataFile:
         known = f"{', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
         raise UserError(
             f"{name}: unknown kind of file; known suffixes: {known}",
-            "rename the file after what it holds, or say what it is: data.format in a recipe, or --input-format",
+            "rename the file after what it holds, or name the format: --input-format "
+            "(train, sweep: --set data.format=…)",
         )
     return DataFile(name, path, FORMATS.get(suffix, "auto"), compression)
 

@@ -114,6 +114,9 @@ def locate(name: str) -> str:
     path = Path(name)
     if path.is_dir():
         if not (path / "config.json").is_file():
+            kinds = [one for one in ("linear.json", "ensemble.json") if (path / one).is_file()]
+            if kinds:
+                raise UserError(f"{name}: {kinds[0]} is there, and civility.json is missing", "copy the folder again")
             raise UserError(
                 f"{name}: no config.json: not a model folder of transformers",
                 "name a folder with config.json, model.safetensors and a tokenizer",

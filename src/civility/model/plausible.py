@@ -17,6 +17,9 @@ from civility.plain_text import shortened
 
 _LAYERS = re.compile(r"(^|_)n?_?layers?$|(^|_)(num_)?blocks?$|^num_hidden_groups$|^inner_group_num$|^block_repeats$")
 """Settings that count layers."""
+_EPSILON = re.compile(r"(^|_)(eps|epsilon)$")
+_NAMES = frozenset({"label2id", "id2label", "task_specific_params"})
+"""Settings whose keys are anybody's words: a label may be called "sepsis"."""
 _MOST_LAYERS, _MOST_LABELS, _LARGEST_EPSILON = 1_000, 10_000, 0.1
 _LARGEST_WHOLE, _LARGEST = 2**31, 3.4e38
 _UNLIMITED = frozenset({"time_step_limit"})
@@ -72,14 +75,15 @@ def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
     """Yield every number of a document with the name of its setting."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _numbers(inner, key if name == "__float__" else str(name))
+            if name == "__float__":  # as transformers writes what JSON has no number for
+                yield key, float(inner) if inner in ("NaN", "Infinity", "-Infinity") else 0
+            elif name not in _NAMES:
+                yield from _numbers(inner, str(name))
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _numbers(inner, key)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield key, value
-    elif isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):  # as transformers writes them
-        yield key, float(value)
 
 
 def _expected(key: str, value: int | float) -> str:
@@ -88,7 +92,7 @@ def _expected(key: str, value: int | float) -> str:
         return f"a number up to {_LARGEST_WHOLE:,}"
     if math.isnan(value) or (math.isinf(value) and key not in _UNLIMITED):
         return "a finite number"
-    if "eps" in key and not 0 <= value <= _LARGEST_EPSILON:
+    if _EPSILON.search(key) and not 0 <= value <= _LARGEST_EPSILON:
         return f"a number from 0 to {_LARGEST_EPSILON}"
     if isinstance(value, int) and _LAYERS.search(key) and not 0 <= value <= _MOST_LAYERS:
         return f"a number from 0 to {_MOST_LAYERS:,}"

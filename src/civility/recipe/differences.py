@@ -30,7 +30,11 @@ _REASONS = {
     Reason.MACHINE: ("training.device", "training.gradient_checkpointing"),
     Reason.LOGGING: ("training.log_every",),
     Reason.FILES: ("data.files", "data.validation", "data.pseudo_labels"),
-    Reason.READING: ("data.text_column", "data.id_column", "data.label_list_column", "data.label_separator"),
+    Reason.READING: (
+        *("data.text_column", "data.id_column", "data.label_list_column", "data.label_separator"),
+        *("data.none_word", "data.multi_hot_labels"),
+        *("data.format", "data.separator", "data.encoding", "data.max_cell_bytes"),
+    ),
     Reason.MODEL: ("model.name", "model.revision"),
     Reason.STEP: ("training.batch_size", "training.gradient_accumulation", "training.fit"),
     Reason.SEED: ("seed", "data.split_seed"),

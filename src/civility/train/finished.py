@@ -18,7 +18,7 @@ from civility.run import RunDirectory
 _REMEDY = "leave out what differs to keep this run, or choose another --out to train another one"
 
 
-def check_unchanged(run: RunDirectory, recipe: Recipe, data: PreparedData | None = None) -> None:
+def check_unchanged(run: RunDirectory, recipe: Recipe, data: PreparedData | None = None) -> str:
     """Raise a UserError unless a finished run is the one that is asked for now.
 
     Files may have been renamed or moved: the comments in them are compared. A model folder may have been moved.
@@ -29,24 +29,34 @@ def check_unchanged(run: RunDirectory, recipe: Recipe, data: PreparedData | None
     recipe : what is asked for now
     data : its comments, before augmentation; None to read them
 
+    Returns
+    -------
+    Why the comments were not compared: the files of the run itself are asked for, and cannot be read any more. Empty
+    if they were.
+
     Raises
     ------
-    UserError : a setting or the comments differ, with both values; the comments cannot be read; the folder was left
-        by another verb; its record is damaged
+    UserError : a setting or the comments differ, with both values; other comments than the run's are asked for, and
+        cannot be read; the folder was left by another verb; its record is damaged
     """
     recorded = _recorded(run)
     before = Recipe.load(str(run.recipe))
-    problems = differing_settings(before.flat(), recipe.flat()) + _differing_model(before, recipe)
+    # Both see it where one of the two models is linear.
+    problems = list(dict.fromkeys(differing_settings(before.flat(), recipe.flat()) + _differing_model(before, recipe)))
     try:
         data = prepare(recipe.wanted) if data is None else data
     except UserError as error:
-        if not problems:
+        if problems:
+            raise _another(run, problems) from error
+        if recipe.wanted != before.wanted:
             raise
-        raise _another(run, problems) from error
+        # The same files are asked for, and they are gone or cannot be read: a finished run needs them no more.
+        return f"whether its comments are still the same was not checked: {error.message}"
     if not any(problem.startswith(("data.", "seed ")) for problem in problems):  # else the comments follow from these
         problems += _differing_comments(recorded, data)
     if problems:
         raise _another(run, problems)
+    return ""
 
 
 def check_same_settings(run: RunDirectory, recipe: Recipe) -> None:

@@ -122,7 +122,7 @@ def run(options: Namespace, command: list[str]) -> None:
 
 
 def _run_one(options: Namespace, command: list[str]) -> None:
-    from civility.cli.display import TrainingDisplay, make_console
+    from civility.cli.display import TrainingDisplay, make_console, print_notes
     from civility.data.prepare import prepare
 
     run = _run_directory(options)
@@ -133,8 +133,10 @@ def _run_one(options: Namespace, command: list[str]) -> None:
     if begin == "resume" and run.is_finished:
         from civility.train.finished import check_unchanged
 
-        check_unchanged(run, recipe)
-        console.print(f"{run.path}: this run is finished, with the same settings and comments: nothing to resume")
+        why_not_compared = check_unchanged(run, recipe)
+        same = "settings" if why_not_compared else "settings and comments"
+        console.print(f"{run.path}: this run is finished, with the same {same}: nothing to resume")
+        print_notes(console, [why_not_compared] if why_not_compared else [])
         return
     if is_first_process():
         words = ["civility train", options.recipe or "", f"--{begin}"]
