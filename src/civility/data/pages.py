@@ -88,10 +88,12 @@ def largest_entry(stream: IO[bytes], page: Page, compression: str) -> int:
 
 def _encoding(fields: dict[int, Any]) -> int:
     """Return how the values of a data page are encoded, -1 where its header does not say it."""
-    first, second = fields.get(5), fields.get(8)
-    if isinstance(first, dict):
-        return int(first.get(2, -1))
-    return int(second.get(4, -1)) if isinstance(second, dict) else -1
+    for version, place in ((5, 2), (8, 4)):
+        header = fields.get(version)
+        encoding = header.get(place) if isinstance(header, dict) else None
+        if isinstance(encoding, int):
+            return encoding
+    return -1
 
 
 def _header_at(stream: IO[bytes], place: int) -> tuple[dict[int, Any], int]:
