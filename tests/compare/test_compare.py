@@ -11,6 +11,8 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 
 from civility.compare import METRICS, Comparison, Question, compare, verdicts
 from civility.compare.document import Difference, Numbers
+from civility.compare.markdown import to_markdown
+from civility.compare.picture import to_svg
 from civility.data.dataset import Float32Array
 from civility.errors import UserError
 from civility.metrics.compare import resamples_needed
@@ -289,11 +291,32 @@ def test_labels_with_hardly_a_positive_are_not_judged(tmp_path: Path) -> None:
     few, enough = of_labels["toxic"].difference, of_labels["any label"].difference
     assert few is not None
     assert enough is not None
-    assert (few.verdict, few.low, enough.verdict) == ("not measurable", None, "better")
+    assert (few.verdict, few.p_value, enough.verdict) == ("not measurable", None, "better")
     assert few.value is not None
     assert few.value > 0.5, "it is told all the same"
     assert found.num_verdicts == 2
-    assert "fewer than 10 positive or negative comments of toxic: no verdict" in found.notes[0]
+    assert found.not_measurable == ("toxic",)
+    assert "fewer than 10 positive or negative comments of toxic: not measurable" in found.notes[0]
+    metric = found.rows[1].metrics["roc_auc"]
+    assert metric.macro.difference is not None
+    assert (metric.macro.difference.verdict, metric.macro.difference.p_value) == ("not measurable", None)
+    assert metric.macro_measurable is not None
+    assert metric.macro_measurable.difference is not None
+    assert metric.macro_measurable.difference.verdict == "better"
+    assert metric.macro_measurable.mean == metric.labels["any label"].mean
+    page = to_markdown(found)
+    assert "| macro ROC AUC | difference |  | macro, measurable ROC AUC | difference |  |" in page
+    assert page.count("not measurable") == 2, "the note and the verdict"
+    assert ">macro, measurable<" in to_svg(found)
+
+
+def test_enough_comments_of_every_label_leave_one_macro_average(tmp_path: Path) -> None:
+    targets = make_targets(90)
+    names = [write_scored(tmp_path, f"r{i}", targets, make_scores(targets, 0.2, seed=i)) for i in range(2)]
+    found = compare(names)
+    assert found.not_measurable == ()
+    assert [row.metrics["roc_auc"].macro_measurable for row in found.rows] == [None, None]
+    assert "measurable" not in to_markdown(found)
 
 
 def test_a_difference_can_be_shown_among_32_labels(tmp_path: Path) -> None:
@@ -320,7 +343,7 @@ def test_the_files(tmp_path: Path) -> None:
         assert {path.name for path in folder.iterdir()} == {f"{stem}.json", f"{stem}.md", f"{stem}.svg"}
         text = (folder / f"{stem}.json").read_text(encoding="utf-8")
         document = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} in the JSON"))
-        assert document["schema"] == 2
+        assert document["schema"] == 3
         assert document["rows"][1]["metrics"]["roc_auc"]["macro"]["mean"] == _numbers(found)[-1].mean
         assert f"(<{stem}.svg>)" in (folder / f"{stem}.md").read_text(encoding="utf-8")
     (tmp_path / "taken").write_text("")

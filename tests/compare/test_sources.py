@@ -85,7 +85,7 @@ def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:
         (b"{}", "no report of civility"),
         (b"[1", "no report of civility"),
         (b"\xff\xfe", "cannot be read"),
-        (b'{"schema": 1}', "a report of schema 1, expected 2"),
+        (b'{"schema": 1}', "a report of schema 1, expected 3"),
     ],
 )
 def test_what_is_no_report_is_told(tmp_path: Path, content: bytes, message: str) -> None:

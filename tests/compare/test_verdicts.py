@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from civility.compare.measured import Measured, measure
+from civility.compare.measured import Measured, measure, rarer_of
 from civility.compare.verdicts import NUM_RESAMPLES, judge, resamples_for
 from civility.data.dataset import Float32Array
 from civility.metrics.compare import Verdict, resamples_needed
+from civility.metrics.few import FEWEST
 
 _NUM, _LABELS = 240, 3
 
@@ -41,7 +42,7 @@ class _World:
 def _verdicts(measured: Measured, k: int, num_rows: int) -> list[Verdict]:
     groups = [list(range(k * row, k * (row + 1))) for row in range(num_rows)]
     judged = judge(measured, groups, np.zeros(_LABELS, dtype=bool))
-    return [one.difference.verdict for row in judged for metric in row for one in metric]
+    return [one.difference.verdict for row in judged for metric in row for one in metric.every]
 
 
 def _shown_naively(measured: Measured, k: int) -> bool:
@@ -106,6 +107,37 @@ def test_labels_with_too_few_comments_take_no_part_in_the_correction() -> None:
     measured = _World(0).measured((0.0, 0.3), 1, 0.0, 400)
     every = judge(measured, [[0], [1]], np.zeros(_LABELS, dtype=bool))[0][0]
     fewer = judge(measured, [[0], [1]], np.array([True, True, False]))[0][0]
-    assert [one.difference.verdict for one in fewer[:2]] == [Verdict.NOT_MEASURABLE] * 2
-    assert [one.difference.value for one in fewer] == [one.difference.value for one in every]
-    assert fewer[-1].difference.p_value < every[-1].difference.p_value
+    assert [one.difference.verdict for one in fewer.labels[:2]] == [Verdict.NOT_MEASURABLE] * 2
+    assert [one.difference.value for one in fewer.labels] == [one.difference.value for one in every.labels]
+    assert fewer.labels[2].difference.p_value < every.labels[2].difference.p_value
+    assert fewer.macro.difference.verdict is Verdict.NOT_MEASURABLE
+    assert fewer.measurable is not None
+    assert fewer.measurable.difference.value == fewer.labels[2].difference.value
+    assert every.measurable is None
+
+
+def test_a_label_with_one_positive_turns_no_verdict_round() -> None:
+    """Issue 15: 150 comments with one positive "threat" on which the better classifier errs; five labels where it wins.
+
+    The control: the resamples of the mean over all six labels, as they are, say "worse".
+    """
+    rng = np.random.default_rng(2)
+    targets = (rng.random((150, 6)) < 0.2).astype(np.float32)
+    targets[:, 3] = np.arange(150) == 7
+    hard = rng.normal(size=targets.shape)
+    scores = [(gain * targets + hard + 0.3 * rng.normal(size=hard.shape)).astype(np.float32) for gain in (2.0, 2.6)]
+    scores[0][7, 3], scores[1][7, 3] = np.quantile(scores[0][:, 3], 0.98), np.quantile(scores[1][:, 3], 0.4)
+    cuts = [np.full(6, 0.5, dtype=np.float32)] * 2
+    measured = measure(targets, scores, cuts, ("roc_auc",), num_resamples=2_000, seed=0)
+    rarer = rarer_of(targets)
+    naive = judge(measured, [[0], [1]], np.zeros(6, dtype=bool))[0][0].macro.difference
+    assert (naive.verdict, naive.high < 0) == (Verdict.WORSE, True), "the control"
+    found = judge(measured, [[0], [1]], rarer < FEWEST)[0][0]
+    assert found.macro.difference.value == naive.value
+    assert found.macro.difference.verdict is Verdict.NOT_MEASURABLE
+    assert found.macro.difference.low < 0 < found.macro.difference.high, "what one positive leaves open"
+    assert found.labels[3].difference.verdict is Verdict.NOT_MEASURABLE
+    assert found.labels[3].difference.high > 0
+    assert found.measurable is not None
+    assert found.measurable.difference.verdict is Verdict.BETTER
+    assert found.measurable.difference.low > 0

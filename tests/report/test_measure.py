@@ -23,11 +23,13 @@ from sklearn.metrics import (
 
 from civility.data.dataset import Dataset, Float32Array
 from civility.errors import UserError
+from civility.metrics.few import auc_interval
 from civility.report import Report, Scored
 from civility.report.document import AnyLabel, ClassifierFacts, LabelReport
 from civility.report.markdown import to_markdown
 from civility.report.measure import FPRS, measure
 from civility.report.whole import Aspects, Subject, report_on
+from civility.report.words import too_few
 
 NAN = float("nan")
 FACTS = ClassifierFacts(name="a classifier", max_length=256)
@@ -213,7 +215,7 @@ def test_every_interval_holds_its_value(seed: int, num: int, share: float) -> No
 def _missing(report: Report) -> list[str]:
     """Return the paths of the numbers of labels, any label and the macro average that are None, or lack an interval."""
     document = report.to_dict()
-    parts = {key: document[key] for key in ("labels", "any_label", "macro")}
+    parts = {key: document[key] for key in ("labels", "any_label", "macro", "macro_measurable")}
     estimates = list(_estimates(parts))
     found = [path for path, one in estimates if one["value"] is None]
     found += [f"{path}.low" for path, one in estimates if one["value"] is not None and one["low"] is None]
@@ -258,7 +260,7 @@ def test_every_number_that_is_undefined_has_a_reason(column: list[float], thresh
     known = [place for place in report.undefined if place not in missing and not place.endswith("calibration")]
     assert known == [], "a reason for what is told"
     if column == [0, 1, NAN, 0.3] and threshold == 0.5:
-        assert [path for path in missing if not path.endswith(".low")] == [], "the control"
+        assert [path for path in missing if not path.startswith("macro_measurable")] == [], "the control"
 
 
 def test_the_reasons_in_words() -> None:
@@ -277,9 +279,11 @@ def test_the_reasons_in_words() -> None:
     assert report.undefined["labels.all.false_positive_rate"] == "no negative comment among 2,000"
     assert report.undefined["labels.unknown.precision"] == "no known target"
     assert report.undefined["labels.unknown.flagged_per_1000"] == "no known target"
-    for name in ("roc_auc", "average_precision", "recall_at_fpr.0.01", "f1"):
-        why = report.undefined[f"labels.perfect.{name}.low"]
-        assert why == "every resample gives the same value: no interval can be told"
+    perfect = report.labels["perfect"]
+    for found in (perfect.roc_auc, perfect.average_precision, perfect.recall_at_fpr["0.01"], perfect.f1):
+        assert found.value == found.high == 1
+        assert found.low is not None
+        assert 0.99 < found.low < 1, "every resample gives 1, and 1,000 positives are no proof"
     assert report.undefined["labels.silent.precision"] == "nothing is flagged at the threshold in use"
     assert report.labels["silent"].f1.value == 0, "it has positives, and finds none"
     assert report.undefined["any_label.roc_auc"] == "no negative comment among 2,000"
@@ -292,7 +296,7 @@ def test_the_same_seed_gives_the_same_report_and_another_other_intervals() -> No
     assert _measure(scored, seed=3).to_json() == _measure(scored, seed=3).to_json()
     first, other = _measure(scored, seed=3), _measure(scored, seed=4)
     assert first.labels["toxic"].roc_auc.value == other.labels["toxic"].roc_auc.value
-    assert first.labels["toxic"].roc_auc.low != other.labels["toxic"].roc_auc.low
+    assert first.macro.roc_auc.low != other.macro.roc_auc.low
 
 
 def test_the_json_has_exactly_these_keys_and_no_nan() -> None:
@@ -301,10 +305,11 @@ def test_the_json_has_exactly_these_keys_and_no_nan() -> None:
     document = json.loads(text, parse_constant=lambda found: pytest.fail(f"{found} in the JSON"))
     assert list(document) == [
         *("schema", "name", "data", "classifier", "resampling", "optimistic", "notes", "verdict", "labels", "macro"),
+        *("not_measurable", "macro_measurable"),
         *("any_label", "co_occurrence", "explorer", "training", "bias", "templates", "suites", "robustness"),
         *("slices", "errors", "undefined"),
     ]
-    assert (document["schema"], document["name"], document["training"]) == (2, "mine", None)
+    assert (document["schema"], document["name"], document["training"]) == (3, "mine", None)
     assert text.endswith("}\n")
     assert "größe" in text
     assert document["data"] == {"files": ["a.csv"], "digest": report.data.digest, "num_comments": 2}
@@ -349,7 +354,60 @@ def test_what_is_no_report_is_refused(text: str) -> None:
 def test_a_report_of_another_schema_is_refused() -> None:
     with pytest.raises(UserError) as caught:
         Report.from_json(_changed(schema=1), "a.json")
-    assert (caught.value.message, caught.value.remedy) == ("a.json: a report of schema 1, expected 2", "evaluate again")
+    assert (caught.value.message, caught.value.remedy) == ("a.json: a report of schema 1, expected 3", "evaluate again")
+
+
+def test_a_report_of_the_schema_before_is_read() -> None:
+    document = json.loads(_changed(schema=2))
+    del document["not_measurable"], document["macro_measurable"]
+    found = Report.from_json(json.dumps(document))
+    assert (found.not_measurable, found.macro_measurable, found.measurable) == ((), None, None)
+    assert too_few(found) == ""
+    to_markdown(found)
+
+
+def test_the_macro_average_is_as_uncertain_as_its_rarest_label() -> None:
+    """Issue 15: one positive "threat", badly ranked; the interval of the macro excluded what more comments show.
+
+    The control: without the label with one positive the interval is narrow.
+    """
+    names = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+    rng = np.random.default_rng(0)
+    targets = (rng.random((150, 6)) < 0.25).astype(np.float32)
+    targets[:, 3] = np.arange(150) == 7
+    scores = 1 / (1 + np.exp(-(2.6 * targets + rng.normal(size=targets.shape))))
+    scores[7, 3] = np.quantile(scores[:, 3], 0.35)
+    report = _measure(_scored(targets, scores, names), num_resamples=400)
+    macro, measurable = report.macro.roc_auc, report.measurable
+    assert report.not_measurable == ("threat",)
+    assert measurable is not None
+    assert macro.value is not None
+    assert macro.low is not None
+    assert macro.high is not None
+    assert measurable.roc_auc.low is not None
+    assert measurable.roc_auc.high is not None
+    true = 0.967
+    assert macro.value < 0.9
+    assert macro.low < true < macro.high
+    rare = report.labels["threat"].roc_auc
+    assert rare.high is not None
+    assert rare.value is not None
+    assert macro.high - macro.value >= (rare.high - rare.value) / 6
+    assert measurable.roc_auc.high - measurable.roc_auc.low < 0.05 < macro.high - macro.low
+    assert measurable.roc_auc.value == pytest.approx(
+        np.mean([report.labels[label].roc_auc.value for label in names if label != "threat"])
+    )
+    sentence = "Fewer than 10 positive or negative comments: threat (1 positive). The macro averages rest on them"
+    assert sentence in to_markdown(report)
+    assert "| **macro, measurable** |" in to_markdown(report)
+
+
+def test_enough_comments_of_every_label_leave_one_macro_average() -> None:
+    found = _measure(_drawn(800))
+    assert found.not_measurable == ()
+    assert found.measurable is None
+    assert found.macro_measurable == found.macro
+    assert "measurable" not in to_markdown(found)
 
 
 def test_scores_of_another_shape_or_nan_are_refused() -> None:
@@ -376,7 +434,8 @@ def test_no_comment_at_all_gives_reasons() -> None:
 
 def test_equal_scores_rank_nothing() -> None:
     numbers = _whole(_scored(np.arange(40)[:, None] % 2, np.full((40, 1), 0.5))).labels["label0"]
-    assert (numbers.roc_auc.value, numbers.roc_auc.low) == (0.5, None)
+    assert numbers.roc_auc.value == 0.5
+    assert (numbers.roc_auc.low, numbers.roc_auc.high) == pytest.approx(auc_interval(0.5, 20, 20))
     assert numbers.average_precision.value == 0.5
     assert numbers.recall_at_fpr["0.01"].value == 0
     assert (numbers.true_positives, numbers.false_positives) == (20, 20), "a score at the threshold is flagged"

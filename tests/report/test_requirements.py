@@ -10,7 +10,7 @@ from civility.data.dataset import Dataset
 from civility.errors import UserError
 from civility.report import Report, Scored
 from civility.report.document import ClassifierFacts
-from civility.report.requirements import Requirement, failures, parse_requirement
+from civility.report.requirements import Requirement, doubts, failures, parse_requirement
 from civility.report.whole import Aspects, Subject, report_on
 
 EXAMPLE = "write it as in: 'macro.roc_auc >= 0.98', 'labels.threat.recall >= 0.5' or 'bias.final >= 0.9'"
@@ -172,3 +172,22 @@ def test_a_requirement_reads_as_it_was_written() -> None:
     found = parse_requirement("labels.severe toxic.recall >= 0.50")
     assert found == Requirement("labels.severe toxic.recall", ">=", 0.5)
     assert str(found) == "labels.severe toxic.recall >= 0.5"
+
+
+def test_a_macro_average_over_labels_with_too_few_comments_is_doubted() -> None:
+    targets = np.array([[1, 0], [0, 0]] * 20, dtype=np.float32)
+    targets[0, 1] = 1
+    scores = np.array([[0.9, 0.1], [0.1, 0.2]] * 20, dtype=np.float32)
+    names = tuple(map(str, range(40)))
+    scored = Scored(Dataset(names, targets, names, ("toxic", "threat")), scores)
+    report = report_on(scored, Subject("m", (), ClassifierFacts(name="c", max_length=8)), Aspects(num_resamples=20))
+    doubt = (
+        "it rests on labels with fewer than 10 positive or negative comments (threat); require macro_measurable.roc_auc"
+    )
+    met, missed, other = map(
+        parse_requirement, ("macro.roc_auc >= 0.1", "macro.roc_auc >= 0.99", "macro_measurable.roc_auc >= 0.99")
+    )
+    assert doubts(report, [met, missed, other]) == (f"--require macro.roc_auc >= 0.1 is met, but {doubt}",)
+    assert missed.failure(report) == f"macro.roc_auc >= 0.99: it is 0.6218; {doubt}"
+    assert other.failure(report) == ""
+    assert doubts(REPORT, [parse_requirement("macro.roc_auc >= 0.1")]) == (), "enough comments of every label"

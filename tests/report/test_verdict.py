@@ -80,10 +80,11 @@ def _perfect(num_positive: int) -> Verdict:
 
 
 def test_perfect_decisions_are_as_good_as_their_number_tells() -> None:
-    # Every resample of them is perfect, too: there is no interval of F1, but there are those of precision and recall.
+    # Every resample of them is perfect, too: the interval of F1 is by the number of comments.
     assert _perfect(100).word == "good"
-    low = proportion(100, 100).low
-    assert low is not None
+    share = proportion(100, 100).low
+    assert share is not None
+    low = 2 * share / (1 + share)
     assert _perfect(100).why.startswith(f"F1 1.00, at least {low:.2f}; recall 100 %, precision 100 %")
     assert not math.isclose(low, 1)
     assert _perfect(10).word == "unsure"

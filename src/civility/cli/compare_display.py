@@ -45,16 +45,20 @@ def _print_rows(console: Console, comparison: Comparison) -> None:
 
 def _print_metric(console: Console, comparison: Comparison, metric: str) -> None:
     least = (15, 26, 20) if width_of(console) >= _WIDE else (6, 7, 8)  # so that the tables of all labels align
-    for label in ("", *comparison.num_positive):
-        name = one_line(label) or "macro"
+    macros = list(words.macros_of(comparison, metric))
+    of_labels = [
+        (one_line(label), [row.metrics[metric].labels[label] for row in comparison.rows])
+        for label in comparison.num_positive
+    ]
+    for place, (name, of_rows) in enumerate([*macros, *of_labels]):
         table = _table(console, f"{name} {METRIC_NAMES[metric]}", name)
         table.add_column("value", justify="right", no_wrap=True, min_width=least[0])
         table.add_column("difference", justify="right", no_wrap=True, min_width=least[1])
         table.add_column("", overflow="fold", min_width=least[2])
-        for row in comparison.rows:
-            numbers = row.metrics[metric].labels[label] if label else row.metrics[metric].macro
+        for row, numbers in zip(comparison.rows, of_rows, strict=True):
             cells = _cells(numbers, with_intervals=width_of(console) >= _NARROW)
-            table.add_row(Text(f"  {one_line(row.name)}"), *cells, style="" if label else "bold")
+            style = "bold" if place < len(macros) else ""
+            table.add_row(Text(f"  {one_line(row.name)}"), *cells, style=style)
         console.print(table)
         console.print()
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from civility.cli.layout import first_that_fits, has_intervals, paragraph
 from civility.plain_text import one_line
 from civility.report.document import AnyLabel, BiasReport, Estimate, LabelReport, Macro, Report
-from civility.report.words import METRIC_NAMES, optimism, shown, with_interval
+from civility.report.words import MEASURABLE, METRIC_NAMES, optimism, shown, too_few, with_interval
 
 _LONGEST_NAME = 17
 _SHOWN = ("roc_auc", "precision", "recall")
@@ -44,6 +44,8 @@ def print_report(console: Console, report: Report) -> None:
     paragraph(console, f"in brackets: 95 % intervals; {told}" if has_intervals(table) else told, style="dim")
     if any(getattr(numbers, name).value is None for numbers in report.labels.values() for name in _SHOWN):
         paragraph(console, "macro: over the labels where the number is defined", style="dim")
+    if report.not_measurable:
+        paragraph(console, too_few(report), style="yellow")
     for label in report.labels:
         for line in _undefined(label, report.undefined):
             paragraph(console, line)
@@ -58,15 +60,14 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _undefined(label: str, undefined: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each reason for which numbers of a label in the table, or their intervals, are undefined."""
-    numbers_of: dict[tuple[str, str], list[str]] = {}
+    """Yield a line for each reason for which numbers of a label in the table are undefined."""
+    numbers_of: dict[str, list[str]] = {}
     for number in _SHOWN:
-        for end, said in (("", ""), (".low", "interval of ")):
-            why = undefined.get(f"labels.{label}.{number}{end}")
-            if why is not None:
-                numbers_of.setdefault((said, why), []).append(METRIC_NAMES[number])
-    for (said, why), numbers in numbers_of.items():
-        yield f"{label}: undefined: {said}{', '.join(numbers)}: {why}"
+        why = undefined.get(f"labels.{label}.{number}")
+        if why is not None:
+            numbers_of.setdefault(why, []).append(METRIC_NAMES[number])
+    for why, numbers in numbers_of.items():
+        yield f"{label}: undefined: {', '.join(numbers)}: {why}"
 
 
 def _table(report: Report, columns: Sequence[str]) -> Table:
@@ -81,6 +82,8 @@ def _table(report: Report, columns: Sequence[str]) -> Table:
         table.add_row(Text(f"  {one_line(label)}"), Text(word, style=_STYLES[word]), *_cells(numbers, columns))
     table.add_row("  any label", "", *_cells(report.any_label, columns))
     table.add_row("  macro", "", *_cells(report.macro, columns), style="bold")
+    if report.measurable is not None:
+        table.add_row(f"  {MEASURABLE}", "", *_cells(report.measurable, columns), style="bold")
     return table
 
 

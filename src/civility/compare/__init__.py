@@ -11,15 +11,16 @@ import numpy as np
 
 from civility.compare.document import SCHEMA, Comparison
 from civility.compare.facts import facts_of
-from civility.compare.measured import FEWEST, METRICS, measure, rarer_of
+from civility.compare.measured import METRICS, measure, rarer_of
 from civility.compare.output import ComparisonFiles, check_out, write_comparison
 from civility.compare.rows import grouped
 from civility.compare.sources import Source, Target, find_targets, read_source, refuse_other_comments, told_once
 from civility.compare.table import notes_on, notes_on_choices, rows_of
-from civility.compare.verdicts import Judged, judge, resamples_for
+from civility.compare.verdicts import JudgedMetric, judge, resamples_for
 from civility.data.dataset import POSITIVE_FROM
 from civility.data.readers import Columns
 from civility.errors import UserError, did_you_mean
+from civility.metrics.few import FEWEST
 
 __all__ = ["METRICS", "SCHEMA", "Comparison", "ComparisonFiles", "Question", "compare"]
 
@@ -108,19 +109,21 @@ def compare(
     )
     too_few = rarer < FEWEST
     judged = judge(measured, members, too_few, _LEVEL)
-    rows = rows_of(groups, facts, measured, judged, question.metrics, scores.labels)
+    rows = rows_of(groups, facts, measured, judged, question.metrics, scores.labels, too_few)
+    not_measurable = tuple(label for label, few in zip(scores.labels, too_few, strict=True) if few)
     found = Comparison(
         files=question.data,
         digest=scores.digest,
         num_comments=len(scores.ids),
         num_positive=dict(zip(scores.labels, (scores.targets >= POSITIVE_FROM).sum(axis=0).tolist(), strict=True)),
+        not_measurable=not_measurable,
         metrics=question.metrics,
         rows=rows,
         num_verdicts=_count_verdicts(judged),
         num_resamples=measured.resampled.shape[-1],
         seed=question.seed,
         level=_LEVEL,
-        notes=(*notes, *notes_on(rows, [label for label, few in zip(scores.labels, too_few, strict=True) if few])),
+        notes=(*notes, *notes_on(rows, not_measurable)),
     )
     if files is not None:
         write_comparison(found, files)
@@ -143,6 +146,6 @@ def _scored(targets: Sequence[Target], question: Question, on_scored: OnScored) 
     return sources, told_once(notes, len(sources))
 
 
-def _count_verdicts(judged: Sequence[Sequence[Sequence[Judged]]]) -> int:
-    every = [one.difference.p_value for row in judged for metric in row for one in metric]
+def _count_verdicts(judged: Sequence[Sequence[JudgedMetric]]) -> int:
+    every = [one.difference.p_value for row in judged for metric in row for one in metric.every]
     return int(np.count_nonzero(~np.isnan(every)))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from civility.report.document import Number, Part
 
-SCHEMA = 2
+SCHEMA = 3
 Setting = str | int | float | bool
 Holds = Literal["settings", "classifiers"]
 """What a verdict is of: settings, whatever the seed; or the very classifiers, since one of the two has a single run."""
@@ -46,10 +46,15 @@ class Numbers(Part):
 
 
 class Metric(Part):
-    """A metric of a row, by label and as the mean over those labels where it is defined for all runs compared."""
+    """A metric of a row, by label and as the mean over those labels where it is defined for all runs compared.
+
+    ``macro_measurable`` is the mean without the labels that have too few comments; None where there are no such labels,
+    or no others.
+    """
 
     labels: dict[str, Numbers]
     macro: Numbers
+    macro_measurable: Numbers | None = None
 
 
 class RunFacts(Part):
@@ -103,6 +108,7 @@ class Comparison(Part):
     files : that all were scored on; empty: on the comments of their own reports
     digest, num_comments : of the comments
     num_positive : by label
+    not_measurable : labels with too few positive or negative comments for a verdict on them, or on a mean over them
     metrics : those compared, in order
     rows : the baseline first
     num_verdicts : that were corrected for together
@@ -115,6 +121,7 @@ class Comparison(Part):
     digest: str
     num_comments: int
     num_positive: dict[str, int]
+    not_measurable: tuple[str, ...] = ()
     metrics: tuple[str, ...]
     rows: tuple[Row, ...]
     num_verdicts: int

@@ -34,14 +34,16 @@ def overview(comparison: Comparison) -> str:
     keys = list(dict.fromkeys(key for row in comparison.rows for key in row.settings))
     header = ["", "seeds", *map(code, keys)]
     left = len(header)
+    macros = []
     for metric in comparison.metrics:
-        header += [f"macro {METRIC_NAMES[metric]}", "difference", ""]
+        for name, of_rows in words.macros_of(comparison, metric):
+            header += [f"{name} {METRIC_NAMES[metric]}", "difference", ""]
+            macros.append(of_rows)
     lines = []
-    for row in comparison.rows:
+    for place, row in enumerate(comparison.rows):
         line = [code(row.name), words.seeds_of(row)]
         line += [code(words.setting(row.settings[key])) if key in row.settings else "-" for key in keys]
-        for metric in comparison.metrics:
-            macro = row.metrics[metric].macro
+        for macro in (of_rows[place] for of_rows in macros):
             line += [words.value_of(macro), words.difference_of(macro), words.verdict_of(macro)]
         lines.append([*line, words.time_of(row), words.memory_of(row)])
     return grid([*header, "time", "peak memory"], lines, left)

@@ -77,7 +77,8 @@ def _names(names: Sequence[tuple[str, str]], place: tuple[float, float], high: f
 
 
 def _panels(comparison: Comparison, metric: str) -> Iterator[_Panel]:
-    yield _Panel("macro average", [row.metrics[metric].macro for row in comparison.rows])
+    for name, numbers in words.macros_of(comparison, metric):
+        yield _Panel("macro average" if name == words.MACRO else name, numbers)
     for label, positive in comparison.num_positive.items():
         yield _Panel(f"{label} ({positive:,})", [row.metrics[metric].labels[label] for row in comparison.rows])
 
@@ -139,10 +140,11 @@ def _ticks(low: float, high: float) -> list[tuple[float, str]]:
 def _tells(comparison: Comparison) -> str:
     """Return the macro averages in words, for whoever does not see the picture."""
     told = []
-    for row in comparison.rows[1:]:
+    for place, row in enumerate(comparison.rows[1:], start=1):
         for metric in comparison.metrics:
-            macro = row.metrics[metric].macro
-            told.append(
-                f"{row.name}, macro {METRIC_NAMES[metric]} {words.difference_of(macro)}: {words.verdict_of(macro)}."
-            )
+            told += [
+                f"{row.name}, {name} {METRIC_NAMES[metric]} {words.difference_of(numbers[place])}: "
+                f"{words.verdict_of(numbers[place])}."
+                for name, numbers in words.macros_of(comparison, metric)
+            ]
     return " ".join(told) or "One setting alone."

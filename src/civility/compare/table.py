@@ -2,21 +2,27 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from civility.compare.document import Difference, Metric, Numbers, Row, RunFacts
-from civility.compare.measured import FEWEST, Measured
+from civility.compare.measured import Measured
 from civility.compare.rows import Group, different_settings, row_names
-from civility.compare.verdicts import Judged
+from civility.compare.verdicts import Judged, JudgedMetric
 from civility.compare.words import ASTERISK
+from civility.metrics.few import FEWEST
 from civility.metrics.pooled import Pool
+from civility.report.words import MEASURABLE
 
 
 def rows_of(
     groups: Sequence[Group],
     facts: Sequence[RunFacts],
     measured: Measured,
-    judged: Sequence[Sequence[Sequence[Judged]]],
+    judged: Sequence[Sequence[JudgedMetric]],
     metrics: Sequence[str],
     labels: Sequence[str],
+    too_few: npt.NDArray[np.bool_],
 ) -> tuple[Row, ...]:
     """Return a row for each group, the baseline first.
 
@@ -25,18 +31,25 @@ def rows_of(
     groups : which runs are in which row
     facts : of all M runs
     measured : of all M runs
-    judged : of each group but the first, by metric, and label with the macro last
+    judged : of each group but the first, by metric
     metrics, labels : their names
+    too_few : (L,) labels that are not measurable
     """
     rows = []
     named = zip(groups, row_names(groups, facts), different_settings(groups), strict=True)
     for place, (group, name, settings) in enumerate(named):
         found = {}
         for i, metric in enumerate(metrics):
-            against = judged[place - 1][i] if place else [None] * (len(labels) + 1)
+            against = judged[place - 1][i] if place else None
             pools = [measured.pool(group.members, i, label) for label in range(len(labels))]
-            *of_labels, macro = map(_numbers, [*pools, measured.macro(group.members, i)], against)
-            found[metric] = Metric(labels=dict(zip(labels, of_labels, strict=True)), macro=macro)
+            of_labels = map(_numbers, pools, against.labels if against else [None] * len(labels))
+            macro = _numbers(measured.macro(group.members, i), against.macro if against else None)
+            measurable = None
+            if (too_few & measured.defined(i)).any() and (~too_few & measured.defined(i)).any():
+                own = measured.macro(group.members, i, ~too_few)
+                measurable = _numbers(own, against.measurable if against else None)
+            of_label = dict(zip(labels, of_labels, strict=True))
+            found[metric] = Metric(labels=of_label, macro=macro, macro_measurable=measurable)
         runs = tuple(facts[member] for member in group.members)
         rows.append(Row(name=name, runs=runs, settings=settings, metrics=found))
     return tuple(rows)
@@ -70,8 +83,8 @@ def notes_on(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
     notes = []
     if too_few:
         notes.append(
-            f"fewer than {FEWEST} positive or negative comments of {', '.join(too_few)}: no verdict is given there, "
-            "and macro averages lean on them"
+            f"fewer than {FEWEST} positive or negative comments of {', '.join(too_few)}: not measurable, nor are "
+            f'the macro averages, which rest on them; "{MEASURABLE}" is the mean over the other labels'
         )
     if len(rows) == 1:
         notes.append("all runs have the same settings: there is nothing to hold against them, only their spread")

@@ -1,12 +1,24 @@
 """How a comparison is told: marks, times, sizes, sentences that table, Markdown and picture have in common."""
 
+from collections.abc import Iterator
+
 from civility.compare.document import Comparison, Numbers, Row, Setting
 from civility.plain_text import count
-from civility.report.words import METRIC_NAMES, shown
+from civility.report.words import MEASURABLE, METRIC_NAMES, shown
 
+MACRO = "macro"
 MARKS = {"better": "▲", "worse": "▼"}
 ASTERISK = "*"
 """Of a verdict that holds for these very classifiers, and not for settings."""
+
+
+def macros_of(comparison: Comparison, metric: str) -> Iterator[tuple[str, list[Numbers]]]:
+    """Yield the macro average with the numbers of all rows, and that over the measurable labels where it is another."""
+    of_rows = [row.metrics[metric] for row in comparison.rows]
+    yield MACRO, [each.macro for each in of_rows]
+    measurable = [each.macro_measurable for each in of_rows if each.macro_measurable is not None]
+    if measurable:
+        yield MEASURABLE, measurable
 
 
 def value_of(numbers: Numbers) -> str:

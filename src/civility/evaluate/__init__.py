@@ -17,7 +17,7 @@ from civility.report import Report
 from civility.report.document import ClassifierFacts
 from civility.report.history import training_curves
 from civility.report.pages import ReportFiles, write_report
-from civility.report.requirements import Requirement, failures
+from civility.report.requirements import Requirement, doubts, failures
 from civility.report.whole import Aspects, Subject, main_label, report_on
 from civility.run import OWN_REPORT, RunDirectory
 
@@ -103,7 +103,8 @@ def evaluate(
     report = report.model_copy(update=probe(classifier, scored, probes, label, on_scored))
     source = _source(target, files, question.columns)
     written = write_report(report, scored, out or (run.reports if run else Path("reports")), source)
-    return Evaluation(report, labelled.notes, written, failures(report, question.requirements))
+    notes = (*labelled.notes, *doubts(report, question.requirements))
+    return Evaluation(report, notes, written, failures(report, question.requirements))
 
 
 def _source(target: str, files: Sequence[str], columns: Columns) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from civility.plain_text import CONTROL, count, printable
 from civility.report.document import Report
 from civility.report.markdown import code, plain, table, undefined_notes
-from civility.report.words import METRIC_NAMES, optimism
+from civility.report.words import METRIC_NAMES, optimism, too_few
 
 
 @dataclass(frozen=True)
@@ -196,6 +196,7 @@ def results(report: Report, comments: str, thresholds: str) -> str:
     parts = [
         "## Results",
         f"On the {report.data.num_comments:,} {comments}. {optimism(report)}",
+        plain(too_few(report)),
         table(report),
         f"In brackets: 95 % intervals; precision, recall and F1 are at the thresholds {thresholds}. "
         "`civility.json` has those in use now.",

@@ -1,6 +1,8 @@
 """Report: every number of an evaluation, as the JSON document has it. The truth that all pages are drawn from.
 
 Knows no arithmetic and no files: `civility.report.measure` fills it, `civility.report.pages` writes it.
+
+Schema 2 had no `not_measurable` and no `macro_measurable`, and is read without them.
 """
 
 import json
@@ -11,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from civility.errors import UserError
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 def _none_if_nan(value: object) -> object:
@@ -349,10 +351,12 @@ class Report(Part):
     """Every number of an evaluation.
 
     ``optimistic`` names what was chosen on these very comments.
+    ``not_measurable`` names the labels that have too few positive or negative comments for the macro averages to be
+    judged; ``macro_measurable`` is the mean over the other labels, without a value where there is none.
     ``undefined`` has a reason by the path of each number that is None for want of data, as ``labels.threat.roc_auc``.
     """
 
-    schema_number: Literal[2] = Field(default=2, alias="schema")
+    schema_number: Literal[2, 3] = Field(default=3, alias="schema")
     name: str
     data: DataFacts
     classifier: ClassifierFacts
@@ -362,6 +366,8 @@ class Report(Part):
     verdict: Verdict
     labels: dict[str, LabelReport]
     macro: Macro
+    not_measurable: tuple[str, ...] = ()
+    macro_measurable: Macro | None = None
     any_label: AnyLabel
     co_occurrence: CoOccurrence
     explorer: Explorer | None = None
@@ -373,6 +379,12 @@ class Report(Part):
     slices: dict[str, tuple[Slice, ...]] = {}
     errors: dict[str, LabelErrorsShown] = {}
     undefined: dict[str, str] = {}
+
+    @property
+    def measurable(self) -> Macro | None:
+        """The mean over the measurable labels, where it is another than ``macro`` and there is one."""
+        macro = self.macro_measurable
+        return macro if self.not_measurable and macro is not None and macro.roc_auc.value is not None else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document as plain values."""

@@ -10,11 +10,13 @@ from civility.plain_text import count, one_line
 from civility.report.document import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
 from civility.report.words import (
     FEW_TEMPLATES,
+    MEASURABLE,
     METRIC_NAMES,
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
     optimism,
     shown,
+    too_few,
     with_interval,
 )
 
@@ -40,7 +42,7 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) ->
 
 
 def table(report: Report) -> str:
-    """Return the table of a report: a row a label, any label, and the macro average below."""
+    """Return the table of a report: a row a label, any label, and the macro averages below."""
     header = ["label", *(METRIC_NAMES[metric] for metric in _COLUMNS), "threshold", "positive", "negative", "unknown"]
     rows = []
     for label, numbers in report.labels.items():
@@ -50,8 +52,10 @@ def table(report: Report) -> str:
     values = [with_interval(getattr(any_label, metric)) for metric in _COLUMNS]
     counts = [f"{any_label.num_positive:,}", f"{any_label.num_negative:,}", f"{any_label.num_unknown:,}"]
     rows.append(["any label", *values, "", *counts])
-    values = [f"**{with_interval(getattr(report.macro, metric))}**" for metric in _COLUMNS]
-    rows.append(["**macro**", *values, "", "", "", ""])
+    for name, macro in (("macro", report.macro), (MEASURABLE, report.measurable)):
+        if macro is not None:
+            values = [f"**{with_interval(getattr(macro, metric))}**" for metric in _COLUMNS]
+            rows.append([f"**{name}**", *values, "", "", "", ""])
     return grid(header, rows)
 
 
@@ -75,7 +79,7 @@ def to_markdown(report: Report) -> str:
     parts = [
         f"# Report: {plain(report.name)}",
         f"{num_comments} from {files} ({digest}), scored by {code(report.classifier.name)}",
-        "\n".join(f"- {plain(note)}" for note in filter(None, (optimism(report), *report.notes))),
+        "\n".join(f"- {plain(note)}" for note in filter(None, (too_few(report), optimism(report), *report.notes))),
         _verdicts(report),
         table(report),
         undefined_notes(report),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
 from civility.metrics.counted import Decided, Ranking
+from civility.metrics.few import FEWEST, Ends, Part, mean_interval, own_interval, wider
 from civility.metrics.intervals import percentile_interval, wilson
 from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
 from civility.metrics.thresholds import Counts
@@ -36,18 +37,43 @@ NUM_RESAMPLES = 2_000
 _ANY = "any label"
 _ROUNDING = 1e-9
 """Sums of the same number in another order differ by less; nothing that is measured on comments does."""
+_SHARES = ("precision", "recall")
+"""Numbers whose own interval is Wilson's, which needs no resamples."""
+_NONE_MEASURABLE = f"no label where it is defined has {FEWEST} positive and {FEWEST} negative comments"
 Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """The numbers of one label (or of any label) on the data, and on each resample of them."""
+    """The numbers of one label (or of any label) on the data, and on each resample of them; and its decisions."""
 
     values: dict[str, float]
     resampled: dict[str, Float64Array]
+    counts: Counts
 
     def estimate(self, name: str) -> Estimate:
-        return estimate(self.values[name], self.resampled[name])
+        part = self.part(name)
+        ends = part.own if name in _SHARES else wider(part.own, part.resampled)
+        return Estimate(value=part.value, low=ends.low, high=ends.high)
+
+    def part(self, name: str) -> Part:
+        value = self.values[name]
+        return Part(value, own_interval(name, value, self.counts), ends_of(self.resampled[name]))
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether there is a comment of each class."""
+        return bool(self.counts.num_positive and self.counts.num_negative)
+
+    @property
+    def is_measurable(self) -> bool:
+        return min(self.counts.num_positive, self.counts.num_negative) >= FEWEST
+
+
+def ends_of(resampled: Float64Array) -> Ends:
+    """Return the 95 % percentile interval of (R,) resampled numbers; NaN where most are undefined."""
+    low, high = percentile_interval(resampled)
+    return Ends(float(low), float(high))
 
 
 def estimate(value: float, resampled: Float64Array) -> Estimate:
@@ -90,7 +116,10 @@ def measure(
     measured = _measure_all(scored, num_resamples, seed)
     labels = {label: _label_report(scored, column, measured[label]) for column, label in enumerate(dataset.labels)}
     verdicts = {label: numbers.verdict for label, numbers in labels.items()}
-    macro = _macro([measured[label] for label in dataset.labels])
+    of_labels = {label: measured[label] for label in dataset.labels}
+    macro, measurable = _macro(list(of_labels.values())), [one for one in of_labels.values() if one.is_measurable]
+    over_measurable = _macro(measurable)
+    too_few = tuple(label for label, one in of_labels.items() if one.is_defined and not one.is_measurable)
     any_label = _any_label(scored, measured[_any_key(dataset.labels)])
     return Report(
         name=name,
@@ -100,10 +129,12 @@ def measure(
         verdict=judge_all(verdicts),
         labels=labels,
         macro=macro,
+        not_measurable=too_few,
+        macro_measurable=over_measurable,
         any_label=any_label,
         co_occurrence=_co_occurrence(scored),
         explorer=explorer_of(scored, [numbers.curve for numbers in labels.values()]),
-        undefined=_undefined(labels, any_label, macro),
+        undefined=_undefined(labels, any_label, macro, over_measurable),
     )
 
 
@@ -128,24 +159,21 @@ def _measure_all(scored: Scored, num_resamples: int, seed: int) -> dict[str, _Me
         statistics[f"rank {label}"] = Ranking(targets, scores, FPRS)
         statistics[f"decide {label}"] = Decided(targets, flagged)
     values = resample(statistics, strata_of(dataset.targets), num_resamples=num_resamples, seed=seed)
-    return {label: _joined(statistics, values, [f"rank {label}", f"decide {label}"], len(dataset)) for label in columns}
-
-
-def _joined(
-    statistics: Mapping[str, Statistic], resampled: Mapping[str, Float64Array], keys: Sequence[str], num_comments: int
-) -> _Measured:
-    on_data: dict[str, float] = {}
-    on_resamples: dict[str, Float64Array] = {}
-    for key in keys:
-        on_data |= dict(zip(statistics[key].names, point(statistics[key], num_comments).tolist(), strict=True))
-        on_resamples |= dict(zip(statistics[key].names, resampled[key], strict=True))
-    return _Measured(on_data, on_resamples)
+    found = {}
+    for label, (targets, _, flagged) in columns.items():
+        on_data: dict[str, float] = {}
+        on_resamples: dict[str, Float64Array] = {}
+        for key in (f"rank {label}", f"decide {label}"):
+            on_data |= dict(zip(statistics[key].names, point(statistics[key], len(dataset)).tolist(), strict=True))
+            on_resamples |= dict(zip(statistics[key].names, values[key], strict=True))
+        found[label] = _Measured(on_data, on_resamples, Counts.of(targets, flagged))
+    return found
 
 
 def _label_report(scored: Scored, column: int, measured: _Measured) -> LabelReport:
     label = scored.dataset.labels[column]
     targets, scores = scored.dataset.targets[:, column], scored.scores[:, column]
-    counts = Counts.of(targets, scored.flagged[:, column])
+    counts = measured.counts
     decisions, threshold = _decisions(counts, measured.estimate("f1")), scored.threshold(label)
     review = scored.review_thresholds.get(label)
     return LabelReport(
@@ -172,7 +200,7 @@ def _label_report(scored: Scored, column: int, measured: _Measured) -> LabelRepo
 
 
 def _any_label(scored: Scored, measured: _Measured) -> AnyLabel:
-    counts = Counts.of(scored.any_target, np.asarray(scored.flagged.any(axis=1)))
+    counts = measured.counts
     numbers, decisions = _numbers(counts, len(scored.dataset)), _decisions(counts, measured.estimate("f1"))
     return AnyLabel(**numbers, **_ranking(measured), **decisions)
 
@@ -214,7 +242,9 @@ def _macro(labels: Sequence[_Measured]) -> Macro:
         if not defined:
             return Estimate(value=None)
         value = sum(one.values[name] for one in defined) / len(defined)
-        return estimate(value, mean_of_defined(np.stack([one.resampled[name] for one in defined])))
+        resampled = ends_of(mean_of_defined(np.stack([one.resampled[name] for one in defined])))
+        low, high = mean_interval(value, resampled, [one.part(name) for one in defined], len(defined))
+        return Estimate(value=value, low=max(low, 0.0), high=min(high, 1.0))
 
     return Macro(
         roc_auc=mean("roc_auc"),
@@ -234,8 +264,10 @@ def _co_occurrence(scored: Scored) -> CoOccurrence:
     return CoOccurrence(targets=together(scored.dataset.targets >= POSITIVE_FROM), decisions=together(scored.flagged))
 
 
-def _undefined(labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Macro) -> dict[str, str]:
-    """Return the reason of each number that is None for want of data, and of each that has no interval, by its path."""
+def _undefined(
+    labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Macro, over_measurable: Macro
+) -> dict[str, str]:
+    """Return the reason of each number that is None for want of data, by its path."""
     reasons: dict[str, str] = {}
     for label, numbers in labels.items():
         place = f"labels.{label}"
@@ -244,13 +276,13 @@ def _undefined(labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Ma
             reasons[f"{place}.calibration"] = _missing(numbers)
             if numbers.review_threshold is not None:
                 reasons[f"{place}.review_per_1000"] = _missing(numbers)
-    of_labels = {**_resampled(macro), "precision": macro.precision, "recall": macro.recall}
-    return (
-        reasons
-        | _why_none("any_label", any_label)
-        | {f"macro.{name}": "undefined for every label" for name, found in of_labels.items() if found.value is None}
-        | _why_no_interval("macro", of_labels)
-    )
+    reasons |= _why_none("any_label", any_label) | _undefined_mean("macro", macro, "undefined for every label")
+    return reasons | _undefined_mean("macro_measurable", over_measurable, _NONE_MEASURABLE)
+
+
+def _undefined_mean(place: str, macro: Macro, why: str) -> dict[str, str]:
+    found = {**_resampled(macro), "precision": macro.precision, "recall": macro.recall}
+    return {f"{place}.{name}": why for name, one in found.items() if one.value is None}
 
 
 def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
@@ -265,15 +297,7 @@ def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
         known = numbers.num_positive + numbers.num_negative
         why = "nothing is flagged at the threshold in use" if known else _missing(numbers)
         reasons[f"{place}.precision"] = why
-    return reasons | _why_no_interval(place, found)
-
-
-def _why_no_interval(place: str, found: Mapping[str, Estimate]) -> dict[str, str]:
-    return {
-        f"{place}.{name}.low": "every resample gives the same value: no interval can be told"
-        for name, one in found.items()
-        if one.value is not None and one.low is None
-    }
+    return reasons
 
 
 def _resampled(numbers: LabelReport | AnyLabel | Macro) -> dict[str, Estimate]:

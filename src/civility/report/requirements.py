@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from civility.errors import UserError, did_you_mean
+from civility.metrics.few import FEWEST
 from civility.report.document import Report
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
@@ -79,7 +80,19 @@ class Requirement:
             return ""
         rounded = f"{value:.4g}"
         # 0.97996 is not to be told as 0.98 where 0.98 was asked for.
-        return f"{self}: it is {value if fulfils(float(rounded), self.bound) else rounded}"
+        found = f"{self}: it is {value if fulfils(float(rounded), self.bound) else rounded}"
+        return f"{found}; {self.doubt(report)}" if self.doubt(report) else found
+
+    def doubt(self, report: Report) -> str:
+        """Return why the number proves little though it is defined: a macro average over labels with too few comments.
+
+        Empty for any other number.
+        """
+        if not self.path.startswith("macro.") or not report.not_measurable:
+            return ""
+        labels = ", ".join(report.not_measurable)
+        other = f"; require {self.path.replace('macro.', 'macro_measurable.', 1)}" if report.measurable else ""
+        return f"it rests on labels with fewer than {FEWEST} positive or negative comments ({labels}){other}"
 
 
 def parse_requirement(text: str) -> Requirement:
@@ -111,6 +124,12 @@ def parse_requirement(text: str) -> Requirement:
 def failures(report: Report, requirements: Sequence[Requirement]) -> tuple[str, ...]:
     """Return a line for each requirement that the report does not fulfil."""
     return tuple(line for line in (one.failure(report) for one in requirements) if line)
+
+
+def doubts(report: Report, requirements: Sequence[Requirement]) -> tuple[str, ...]:
+    """Return, for each requirement that is fulfilled by a number that proves little, why it does."""
+    met = [one for one in requirements if not one.failure(report)]
+    return tuple(f"--require {one} is met, but {one.doubt(report)}" for one in met if one.doubt(report))
 
 
 def _look_up(document: Mapping[str, Any], path: str) -> float | None:

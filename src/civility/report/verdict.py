@@ -30,7 +30,7 @@ def judge(num_positive: int, num_negative: int, f1: Estimate, precision: Estimat
     if not num_positive or not num_negative:
         missing = "positive" if not num_positive else "negative"
         return Verdict(word="undefined", why=f"no {missing} comment among {num_positive + num_negative:,} known")
-    value, (low, high) = f1.value or 0.0, _ends(f1, precision, recall)
+    value, low, high = f1.value or 0.0, f1.low or 0.0, f1.high or 0.0
     found = f"recall {_percent(recall)}"
     right = f"precision {_percent(precision)}" if precision.value is not None else "flags nothing"
     if num_positive < _LEAST_POSITIVES or high - low > WIDEST:
@@ -40,19 +40,6 @@ def judge(num_positive: int, num_negative: int, f1: Estimate, precision: Estimat
         )
     word = "good" if low >= GOOD_FROM else "review" if value >= REVIEW_FROM else "weak"
     return Verdict(word=word, why=f"F1 {value:.2f}, at least {low:.2f}; {found}, {right}")
-
-
-def _ends(f1: Estimate, precision: Estimate, recall: Estimate) -> tuple[float, float]:
-    """Return the ends of the interval of F1.
-
-    All resamples of perfect decisions are perfect, and there is no interval: the low ends of precision and recall,
-    which are of Wilson's and never of no width, then say how low F1 may be.
-    """
-    if f1.low is not None and f1.high is not None:
-        return f1.low, f1.high
-    lowest, low_recall = precision.low or 0.0, recall.low or 0.0
-    low = 2 * lowest * low_recall / (lowest + low_recall) if lowest and low_recall else 0.0
-    return low, f1.value or 0.0
 
 
 def _percent(share: Estimate) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from civility.report.document import Estimate, Optimistic, Report
+from civility.metrics.few import FEWEST
+from civility.report.document import Estimate, LabelReport, Optimistic, Report
 
 METRIC_NAMES = {
     "roc_auc": "ROC AUC",
@@ -17,6 +18,9 @@ _CHOSEN: dict[Optimistic, str] = {
     "thresholds": "the thresholds",
 }
 
+MEASURABLE = "macro, measurable"
+"""The mean over the labels with enough comments to be measured."""
+_NAMED = 6
 OF_THE_SAMPLE = (
     "Recall and ROC AUC before the change are those of the sample, which holds more positives and more of rare labels "
     "than the comments do: they are not the label's own above."
@@ -42,6 +46,26 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return shown(estimate.value, digits)
     return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+
+
+def too_few(report: Report) -> str:
+    """Return the sentence that says which labels make the macro averages unmeasurable; empty if none does."""
+    if not report.not_measurable:
+        return ""
+    listed = [f"{label} ({_rarer(report.labels[label])})" for label in report.not_measurable[:_NAMED]]
+    more = len(report.not_measurable) - len(listed)
+    names = ", ".join(listed) + (f" and {more} more labels" if more else "")
+    kept = f'"{MEASURABLE}" leaves them out.' if report.measurable else "No label has enough for an average to judge."
+    return (
+        f"Fewer than {FEWEST} positive or negative comments: {names}. The macro averages rest on them: they have "
+        f"wide intervals and are not measurable. {kept}"
+    )
+
+
+def _rarer(numbers: LabelReport) -> str:
+    if numbers.num_positive <= numbers.num_negative:
+        return f"{numbers.num_positive} positive"
+    return f"{numbers.num_negative} negative"
 
 
 def optimism(report: Report) -> str:

@@ -1,11 +1,12 @@
 """The top of the page: what was measured, whether it is good enough, for which labels, and how sure that is."""
 
+from civility.metrics.few import FEWEST
 from civility.plain_text import count
 from civility.report.document import AnyLabel, LabelReport, Macro, Report
 from civility.report.page.markup import Section, drawn, estimated, number, table, verdict
 from civility.report.page.words import DASH, cut_point, fixed, missing, name, percent, reason, said, whole
 from civility.report.verdict import MEANS
-from civility.report.words import optimism
+from civility.report.words import MEASURABLE, optimism, too_few
 
 _HEADS = (
     "Label",
@@ -48,6 +49,8 @@ def _warnings(report: Report) -> str:
     parts = []
     if report.optimistic:
         parts.append(f"<p><strong>Optimistic.</strong> {optimism(report)}</p>")
+    if report.not_measurable:
+        parts.append(f'<p dir="auto"><strong>Too few comments.</strong> {said(too_few(report))}</p>')
     parts += [f'<p dir="auto">{said(note)}</p>' for note in report.notes]
     return f'<div class="warning" role="note">{"".join(parts)}</div>' if parts else ""
 
@@ -55,7 +58,9 @@ def _warnings(report: Report) -> str:
 def summary(report: Report) -> Section:
     """Return the table of all labels, of any label and of their mean."""
     rows = [_label_row(report, label, numbers) for label, numbers in report.labels.items()]
-    rows += [_any_row(report, report.any_label), _macro_row(report, report.macro)]
+    rows += [_any_row(report, report.any_label), _macro_row(report, report.macro, "macro", _MACRO)]
+    if report.measurable is not None:
+        rows.append(_macro_row(report, report.measurable, "macro_measurable", _OVER_MEASURABLE))
     level = percent(report.resampling.level, 0)
     body = (
         '<p class="what">Each label at the threshold that is in use. A dot is the number, the line through it the '
@@ -128,11 +133,14 @@ def _any_row(report: Report, numbers: AnyLabel) -> list[str]:
     ]
 
 
-def _macro_row(report: Report, numbers: Macro) -> list[str]:
-    path = ("macro",)
+_MACRO = ("macro", "The mean over the labels where a number is defined.")
+_OVER_MEASURABLE = (MEASURABLE, f"The mean over the labels with at least {FEWEST} positive and negative comments.")
+
+
+def _macro_row(report: Report, numbers: Macro, field: str, words: tuple[str, str]) -> list[str]:
+    path = (field,)
     return [
-        '<td class="why"><span class="whole">macro</span>'
-        '<span class="between">The mean over the labels where a number is defined.</span></td>',
+        f'<td class="why"><span class="whole">{words[0]}</span><span class="between">{words[1]}</span></td>',
         _EMPTY,
         *_shares(report, numbers, path),
         _EMPTY,
@@ -150,6 +158,8 @@ def _at_low_rates(report: Report) -> str:
         (name(label), ("labels", label), numbers) for label, numbers in report.labels.items()
     ]
     parts += [("any label", ("any_label",), report.any_label), ("macro", ("macro",), report.macro)]
+    if report.measurable is not None:
+        parts.append((MEASURABLE, ("macro_measurable",), report.measurable))
     rates = list(dict.fromkeys(rate for _, _, numbers in parts for rate in numbers.recall_at_fpr))
     if not rates:
         return ""

@@ -1,0 +1,204 @@
+"""Intervals that do not vanish where a class has few comments. Knows neither labels nor files.
+
+A stratified bootstrap draws the only positive comment of a label into every resample, so its interval is that of the
+negatives alone. The intervals here take their width from the number of comments instead of from their spread.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+from civility.metrics.intervals import wilson
+from civility.metrics.thresholds import Counts
+
+FEWEST = 10
+"""Positive and negative comments of a label below which its numbers, and means over it, are not measurable."""
+_BISECTIONS = 50
+
+
+class Ends(NamedTuple):
+    """The ends of an interval; NaN where there is none."""
+
+    low: float
+    high: float
+
+
+class Part(NamedTuple):
+    """One of the numbers of a mean: its value, its own interval, and that of its resamples."""
+
+    value: float
+    own: Ends
+    resampled: Ends
+
+
+def auc_interval(auc: float, num_positive: int, num_negative: int, level: float = 0.95) -> Ends:
+    """Return the interval of a ROC AUC, right for one positive comment and for an AUC of 1.
+
+    Newcombe's takes scores to be spread evenly enough, which fewer than `FEWEST` comments of a class cannot show: a
+    positive that ranks like a negative may be among those not seen. There the interval holds Hoeffding's too, which
+    assumes nothing but that an AUC is the mean of the ranks of that class.
+
+    Parameters
+    ----------
+    auc : in [0, 1]; NaN if undefined
+    num_positive, num_negative : comments; the AUC is undefined without one of each
+    level : the chance of covering the true AUC, in (0, 1)
+
+    Returns
+    -------
+    low, high : in [0, 1]; NaN where the AUC is undefined
+
+    References
+    ----------
+    Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney statistic, part 2, 2006:
+    method 5, which inverts the variance of Hanley and McNeil (1982) for exponential scores, with both class sizes
+    replaced by their mean in its numerator.
+    Hoeffding, Probability inequalities for sums of bounded random variables, 1963, theorem 1.
+    """
+    if math.isnan(auc) or not num_positive or not num_negative:
+        return Ends(math.nan, math.nan)
+    newcombe, rarer = _newcombe_of_auc(auc, num_positive, num_negative, level), min(num_positive, num_negative)
+    return newcombe if rarer >= FEWEST else wider(newcombe, _hoeffding(auc, rarer, level))
+
+
+def _newcombe_of_auc(auc: float, num_positive: int, num_negative: int, level: float) -> Ends:
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    spread = (num_positive + num_negative) / 2 - 1
+
+    def half(true: float) -> float:
+        inner = 1 + spread * ((1 - true) / (2 - true) + true / (1 + true))
+        return z * math.sqrt(true * (1 - true) * inner / (num_positive * num_negative))
+
+    low = _turning_point(lambda true: auc - true > half(true), 0.0, auc)
+    high = _turning_point(lambda true: true - auc <= half(true), auc, 1.0)
+    return Ends(low, high)
+
+
+def _hoeffding(mean: float, num: int, level: float) -> Ends:
+    """Return the interval of the expectation of so many independent numbers in [0, 1], by their mean."""
+    most = math.log(2 / (1 - level)) / num
+
+    def is_far(true: float) -> bool:
+        return _divergence(mean, true) > most
+
+    low = _turning_point(is_far, 0.0, mean)
+    return Ends(low, _turning_point(lambda true: not is_far(true), mean, 1.0))
+
+
+def _divergence(one: float, other: float) -> float:
+    """Return the Kullback-Leibler divergence of two chances of a coin."""
+    return _entropy_term(one, other) + _entropy_term(1 - one, 1 - other)
+
+
+def _entropy_term(one: float, other: float) -> float:
+    if one <= 0:
+        return 0.0
+    return one * math.log(one / other) if other > 0 else math.inf
+
+
+def f1_interval(counts: Counts, level: float = 0.95) -> Ends:
+    """Return the interval of F1, right for few comments and for decisions without an error.
+
+    F1 is ``2 j / (1 + j)`` with j the share of true positives among all comments that are positive or flagged.
+
+    References
+    ----------
+    Lam, Gopal and Qian, Confidence intervals for the F1 score: a comparison of four methods, 2023: Wilson indirect.
+    """
+    concerned = counts.num_positive + counts.false_positives
+    low, high = (float(end) for end in wilson(counts.true_positives, concerned, level))
+    return Ends(2 * low / (1 + low), 2 * high / (1 + high))
+
+
+def own_interval(metric: str, value: float, counts: Counts, level: float = 0.95) -> Ends:
+    """Return the interval of a label's number by the number of its comments alone.
+
+    Average precision is taken for a share of the positives (Boyd, Eng and Page, Area under the precision-recall curve,
+    2013: the binomial interval); recall at a false-positive rate is one.
+
+    Parameters
+    ----------
+    metric : a name of `civility.metrics.counted`
+    value : on the comments; NaN if undefined
+    counts : at the threshold in use
+    """
+    if math.isnan(value):
+        return Ends(math.nan, math.nan)
+    if metric == "roc_auc":
+        return auc_interval(value, counts.num_positive, counts.num_negative, level)
+    if metric == "f1":
+        return f1_interval(counts, level)
+    trials = counts.flagged if metric == "precision" else counts.num_positive
+    low, high = wilson(min(value * trials, trials), trials, level)
+    return Ends(float(low), float(high))
+
+
+def wider(one: Ends, other: Ends) -> Ends:
+    """Return the interval that holds both; where one is NaN, the other."""
+    return Ends(_first_defined(min, one.low, other.low), _first_defined(max, one.high, other.high))
+
+
+def difference_interval(first: Part, other: Part) -> Ends:
+    """Return the interval of ``other`` minus ``first`` by their own intervals, as if they were independent.
+
+    On the same comments they mostly agree, and the true interval is narrower: with few comments nothing tells by how
+    much.
+
+    References
+    ----------
+    Zou and Donner, Construction of confidence limits about effect measures: a general approach, 2008.
+    """
+    value = other.value - first.value
+    below = math.hypot(other.value - other.own.low, first.own.high - first.value)
+    above = math.hypot(other.own.high - other.value, first.value - first.own.low)
+    return Ends(value - below, value + above)
+
+
+def mean_interval(value: float, resampled: Ends, parts: Sequence[Part], num: int) -> Ends:
+    """Return the interval of a mean, with what the resamples of its parts lack.
+
+    The squared distance from the mean to each end is that of the resampled mean, which knows how the parts go together,
+    and for each part the difference between the squared distances of its own interval and of its resamples.
+
+    Parameters
+    ----------
+    value : the mean
+    resampled : the ends of the resampled mean; NaN counts as no distance
+    parts : numbers of the mean whose resamples may vary too little
+    num : of all numbers of the mean
+
+    References
+    ----------
+    Zou and Donner, 2008: limits of independent parts are joined by the squares of their distances.
+    """
+
+    def distance(side: Callable[[float, Ends], float]) -> float:
+        lacking = (max(0.0, side(one.value, one.own) ** 2 - side(one.value, one.resampled) ** 2) for one in parts)
+        return math.sqrt(side(value, resampled) ** 2 + sum(lacking) / num**2)
+
+    return Ends(value - distance(_below), value + distance(_above))
+
+
+def _below(value: float, ends: Ends) -> float:
+    return 0.0 if math.isnan(ends.low) else max(0.0, value - ends.low)
+
+
+def _above(value: float, ends: Ends) -> float:
+    return 0.0 if math.isnan(ends.high) else max(0.0, ends.high - value)
+
+
+def _first_defined(choose: Callable[[float, float], float], one: float, other: float) -> float:
+    if math.isnan(one) or math.isnan(other):
+        return other if math.isnan(one) else one
+    return choose(one, other)
+
+
+def _turning_point(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Return where a condition that holds from ``low`` on ceases to hold, by bisection; ``high`` if it never does."""
+    if holds(high):
+        return high
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return (low + high) / 2
