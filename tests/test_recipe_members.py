@@ -49,7 +49,7 @@ def test_what_cannot_be_is_told() -> None:
     wrong: tuple[tuple[Callable[[Recipe, int], object], Recipe, int, str], ...] = (
         (members_with_seeds, recipe, 1, "--seeds 1: expected 2 seeds or more"),
         (members_on_folds, recipe, 1, "--folds 1: expected 2 folds or more"),
-        (members_on_folds, recipe, 101, "--folds 101: expected 100 or fewer"),
+        (members_on_folds, recipe, 101, "--folds 101: expected 100 folds or fewer"),
         (members_on_folds, on_folds, 5, "--folds 5, and data.folds = 4"),
         (members_with_seeds, late, 2, "seed = 4294967295: there are no 2 seeds from there up"),
     )

@@ -5,7 +5,9 @@ Knows text, sizes and numbers; knows nothing of what a document says.
 
 import json
 import math
+import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ from civility.plain_text import shortened
 _LARGEST = 512 << 20
 """Bytes. The largest real documents are the terms of a linear model, a few tens of megabytes."""
 _LARGEST_NUMBER = 2**63
+_BEYOND = "a whole number beyond 64 bits"
+_DEEPEST = 64
+"""Tables and lists inside each other in a TOML document."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
@@ -46,6 +52,15 @@ def parse_json(text: str, source: str, remedy: str = "") -> dict[str, Any]:
     return content
 
 
+def json_text(content: Mapping[str, Any]) -> str:
+    """Return a JSON document that `read_json` reads, indented, with a final line break.
+
+    Bytes of a file name that are not UTF-8 (lone surrogates to Python) are written as escapes, and read back as such.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+
+
 def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:
     """Return what a TOML file holds; a byte order mark is ignored.
 
@@ -59,11 +74,14 @@ def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:
 def parse_toml(text: str, source: str, remedy: str = "") -> dict[str, Any]:
     """Return what a TOML text holds; as `read_toml`."""
     try:
-        return tomllib.loads(text)
+        return _within_bounds(tomllib.loads(text))
     except RecursionError as error:
         raise UserError(f"{source}: not valid TOML: nested too deeply", remedy) from error
-    except ValueError as error:  # also whole numbers of thousands of digits, and impossible dates
+    except tomllib.TOMLDecodeError as error:
         raise UserError(f"{source}: not valid TOML: {shortened(str(error), 200)}", remedy) from error
+    except ValueError as error:  # whole numbers of thousands of digits, and impossible dates
+        reason = _BEYOND if "digits" in str(error) else shortened(str(error), 200)
+        raise UserError(f"{source}: not valid TOML: {reason}", remedy) from error
 
 
 def read_text(path: Path, remedy: str = "") -> str:
@@ -73,19 +91,20 @@ def read_text(path: Path, remedy: str = "") -> str:
     ------
     UserError : no such file, not a regular file, larger than 512 MiB, or not UTF-8
     """
+    name = shortened(str(path), 300)
     try:
         if not path.is_file():
             found = "a folder, not a file" if path.is_dir() else "not a file" if path.exists() else "no such file"
-            raise UserError(f"{path}: {found}", remedy)
+            raise UserError(f"{name}: {found}", remedy)
         if path.stat().st_size > _LARGEST:
-            raise UserError(f"{path}: damaged: larger than {_LARGEST >> 20} MiB", remedy)
+            raise UserError(f"{name}: damaged: larger than {_LARGEST >> 20} MiB", remedy)
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start})", remedy) from error
+        raise UserError(f"{name}: not UTF-8 text (byte {error.start})", remedy) from error
     except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}", remedy) from error
+        raise UserError(f"{name}: cannot read: {error.strerror or error}", remedy) from error
     except ValueError as error:  # a NUL in the path
-        raise UserError(f"{shortened(str(path), 200)}: not a path: {error}", remedy) from error
+        raise UserError(f"{name}: not a path: {error}", remedy) from error
 
 
 def number(value: Any, name: str, low: float, high: float) -> float:
@@ -100,6 +119,28 @@ def whole_number(value: Any, name: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {shortened(repr(value), 40)}")
     return value
+
+
+def _within_bounds(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a TOML document; a ValueError if it holds what no setting can be.
+
+    Dotted keys nest without end, and numbers have no end of digits.
+    """
+    level: list[Any] = [content]
+    for _ in range(_DEEPEST):
+        if not level:
+            return content
+        for number in level:
+            if isinstance(number, int) and not -_LARGEST_NUMBER <= number < _LARGEST_NUMBER:
+                raise ValueError(_BEYOND)
+        level = [one for inner in level for one in _parts(inner)]
+    raise RecursionError
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse_constant(name: str) -> float:

@@ -5,6 +5,7 @@ Everything that a person may see passes through here once, at the place where it
 
 import json
 import re
+import reprlib
 from collections.abc import Iterable
 
 # Controls (escape sequences begin with one), marks that turn the direction of a line, what cannot be encoded.
@@ -14,6 +15,12 @@ _HIDDEN = re.compile(f"[{CONTROL}]")
 _ENDLESS_WORD = re.compile(r"(\S{400})\S+")
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); the last four are full-width.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 4
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = 200
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 20
 
 
 def one_line(text: str) -> str:
@@ -53,6 +60,11 @@ def listed(names: Iterable[object], most: int = 12) -> str:
     shown = ", ".join(shortened(name, 200) for name in everything[:most])
     more = len(everything) - most
     return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """Return a value as Python writes it, in one line of at most ``longest`` characters, however deep or long it is."""
+    return shortened(_REPR.repr(value), longest)
 
 
 def is_formula(cell: str) -> bool:

@@ -83,8 +83,8 @@ def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"{}", "no report of civility"),
-        (b"[1", "no report of civility"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"[1", "damaged: Expecting"),
+        (b"\xff\xfe", "not UTF-8 text (byte 0)"),
         (b'{"schema": 1}', "a report of schema 1, expected 3"),
     ],
 )

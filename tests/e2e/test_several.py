@@ -61,7 +61,7 @@ def test_the_checks_of_several_runs_write_nothing(civility: Run, data: Path, tmp
     [
         (("--seeds", 2, "--folds", 2), "--seeds together with --folds: seeds are compared on one split"),
         (("--seeds", 1), "--seeds 1: expected 2 seeds or more"),
-        (("--seeds", 0), "argument --seeds: '0': expected a whole number from 1 up"),
+        (("--seeds", 0), "argument --seeds: '0': expected a whole number from 1 to 1,000"),
         (("--folds", 2, "--resume"), "out: there are no runs to go on with"),
         (("--folds", 2, "--restart"), "--restart with --seeds or --folds: several runs are never put aside"),
         (("--folds", 60), "40 different comments are too few for 60 folds"),

@@ -55,7 +55,7 @@ def test_a_sweep_names_the_best_and_its_recipe_is_one(
     ("arguments", "told"),
     [
         ([], "error: no training data\n       give --data FILE"),
-        (["--trials", "0"], "'0': expected a whole number from 1 up"),
+        (["--trials", "0"], "'0': expected a whole number from 1 to 100,000"),
         (["--data", "x.csv", "--set", "training.epoch=3"], "unknown setting training.epoch"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.sweep.space import Choices, Range, Space, read_space, with_settings
+from civility.sweep.space import Choices, Range, Search, Space, read_space, with_settings
 
 FILES = {"data.files": ["train.csv"]}
 
@@ -173,5 +173,69 @@ def test_a_file_that_is_not_there_or_no_toml_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.toml: no such file"):
         read_space(tmp_path / "none.toml", recipe)
     (tmp_path / "bad.toml").write_text("[space\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"bad\.toml: no valid TOML"):
+    with pytest.raises(UserError, match=r"bad\.toml: not valid TOML"):
         read_space(tmp_path / "bad.toml", recipe)
+
+
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    text = '\ufeff[space]\n"training.epochs" = {low = 1, high = 3}\n'
+    assert read(tmp_path, text).dimensions[0].key == "training.epochs"
+
+
+def test_the_size_of_a_grid_is_counted_without_listing_it() -> None:
+    search = Search.model_validate({"sampler": "grid"})
+    million = Range("training.log_every", 1, 10**6, log=False, step=None, whole=True)
+    assert Space(search, (million, million, million)).size == 10**18
+
+
+HOSTILE = {
+    "a grid of 10^18 points": (
+        '[sweep]\nsampler = "grid"\n[space]\n"training.log_every" = {low = 1, high = 1000000}\n'
+        '"training.warmup_steps" = {low = 1, high = 1000000}\n'
+        '"training.checkpoint_steps" = {low = 1, high = 1000000}\n',
+        "a grid of 1,000,000,000,000,000,000 points, a trial each: expected at most 100,000",
+    ),
+    "a setting out of range": (
+        '[space]\n"training.epochs" = {low = 1, high = 1000000000000000000}\n',
+        "training.epochs = 1000000000000000000: expected less than or equal to 10000",
+    ),
+    "ends beyond all numbers": (
+        f'[space]\n"training.epochs" = {{low = 1, high = 1{"0" * 400}}}\n',
+        "not valid TOML: a whole number beyond 64 bits",
+    ),
+    "an infinite end": ('[space]\n"training.r" = {low = 1, high = inf}\n', "unknown setting training.r"),
+    "no number": ('[space]\n"linear.c" = {low = nan, high = 1.0}\n', "linear.c = nan: expected"),
+    "a step of nothing": (
+        '[space]\n"training.learning_rate" = {low = 1e-5, high = 1e-3, step = 5e-324}\n',
+        "step = 5e-324: expected at most 1,000,000 steps from low to high",
+    ),
+    "a step beyond all numbers": (
+        f'[space]\n"training.learning_rate" = {{low = 1e-5, high = 1e-3, step = 1{"0" * 400}}}\n',
+        "not valid TOML: a whole number beyond 64 bits",
+    ),
+    "an unknown section": (
+        '[space]\n"trainig.learning_rate" = {low = 1e-5, high = 1e-3}\n',
+        "unknown setting trainig (did you mean training?)",
+    ),
+    "ten thousand choices": (
+        f'[space]\n"training.epochs" = {list(range(1, 10_000))}\n',
+        "training.epochs: 9,999 choices: expected at most 1,000",
+    ),
+    "many settings": (
+        "[space]\n" + "".join(f'"data.c{i}" = [1]\n' for i in range(101)),
+        "[space] varies 101 settings: expected at most 100",
+    ),
+    "nested lists": (f'[space]\n"training.epochs" = {"[" * 5000}{"]" * 5000}\n', "not valid TOML: nested too deeply"),
+    "trials to warm up": (
+        f'[sweep]\nwarmup_trials = {10**9}\n[space]\n"training.epochs" = [1]\n',
+        "sweep.warmup_trials = 1000000000: expected less than or equal to 100000",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_space_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
+    text, message = HOSTILE[name]
+    told = refusal(tmp_path, text)
+    assert message in told
+    assert len(told) < 400

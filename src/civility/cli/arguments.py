@@ -1,10 +1,12 @@
 """What verbs share of their options: kinds of numbers, and options that mean the same everywhere."""
 
 import argparse
+import math
 import re
 import textwrap
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from civility.data.file_format import (
@@ -16,6 +18,7 @@ from civility.data.file_format import (
     encoding_of,
     separator_of,
 )
+from civility.plain_text import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from civility.data.readers import Columns
     from civility.recipe import Recipe
 
+_MOST_DIGITS = 30
 TARGET = "a run directory, a classifier folder, or the name of a multi-label classifier on the hub"
 
 
@@ -137,7 +141,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-cell-bytes",
-        type=_cell_bytes,
+        type=WholeNumber(FEWEST_CELL_BYTES, MOST_CELL_BYTES),
         metavar="NUMBER",
         help="most bytes of a line, a cell or a JSON object; default: the run's, or 16,000,000",
     )
@@ -164,41 +168,51 @@ def _argument(parse: Callable[[str], str]) -> Callable[[str], str]:
     return parsed
 
 
-def _cell_bytes(text: str) -> int:
-    number = _whole_number(text, FEWEST_CELL_BYTES)
-    if number > MOST_CELL_BYTES:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected at most {MOST_CELL_BYTES:,}")
-    return number
-
-
 def add_many(parser: argparse.ArgumentParser, option: str, metavar: str, help: str, nargs: str | int = "+") -> None:
     """Add an option that takes several values, and may be given several times."""
     parser.add_argument(option, nargs=nargs, action="extend", default=[], metavar=metavar, help=help)
 
 
-def at_least_one(text: str) -> int:
-    """Return a whole number from 1 up."""
-    return _whole_number(text, 1)
+@dataclass(frozen=True)
+class WholeNumber:
+    """The type of an option that takes a whole number from ``low`` to ``high``."""
+
+    low: int
+    high: int
+
+    def __call__(self, text: str) -> int:
+        """Return the number, as argparse calls a type."""
+        # Python refuses thousands of digits in words of its own.
+        digits = text.strip() if len(text) <= _MOST_DIGITS else ""
+        if not re.fullmatch("[+-]?[0-9]+", digits) or not self.low <= int(digits) <= self.high:
+            raise _refused(text, f"a whole number from {self.low:,} to {self.high:,}")
+        return int(digits)
 
 
-def at_least_100(text: str) -> int:
-    """Return a whole number from 100 up."""
-    return _whole_number(text, 100)
+@dataclass(frozen=True)
+class Number:
+    """The type of an option that takes a number from ``low`` to ``high``."""
+
+    low: float
+    high: float
+
+    def __call__(self, text: str) -> float:
+        """Return the number, as argparse calls a type."""
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not self.low <= number <= self.high:
+            raise _refused(text, f"a number from {self.low:,g} to {self.high:,g}")
+        return number
 
 
-def from_zero(text: str) -> int:
-    """Return a whole number from 0 up."""
-    return _whole_number(text, 0)
+SEED = WholeNumber(0, 2**32 - 1)
+"""Of random samples and bootstraps."""
 
 
-def _whole_number(text: str, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least} up")
-    return number
+def _refused(text: str, expected: str) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"{shown(text)}: expected {expected}")
 
 
 def add_recipe_changes(parser: argparse.ArgumentParser) -> None:

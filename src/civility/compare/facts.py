@@ -81,7 +81,7 @@ def _lines(lines: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     try:
         found.extend(lines)
-    except (OSError, ValueError):
+    except UserError:
         return found
     return found
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from civility.data.dataset import Float32Array
+from civility.documents import read_text
 from civility.errors import UserError
 from civility.report import Report
 from civility.report.pages import ReportFiles
@@ -115,12 +116,7 @@ def read_source(target: Target) -> Source:
     UserError : no report, a damaged one, or none that scores lie beside
     """
     files = _files_of(target)
-    try:
-        text = files.json.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UserError(f"{files.json}: no such file", "name the JSON of a report, or a run directory") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{files.json}: cannot be read: {error}", "evaluate again") from error
+    text = read_text(files.json, "name the JSON of a report, or a run directory; or evaluate again")
     report = Report.from_json(text, str(files.json))
     scores = read_scores_of(files.scores, text)
     if unknown := [label for label in scores.labels if label not in report.labels]:

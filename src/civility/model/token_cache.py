@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from civility.data.files import PARTIAL, remove_folder, write_folder
+from civility.documents import read_json
 from civility.errors import UserError
 from civility.model.tokens import Tokens, backend_for, tokenise
 
@@ -136,7 +137,7 @@ def _digest(data: bytes | memoryview) -> str:
 def _read(place: Path, key: Mapping[str, Any]) -> Tokens | None:
     """Return the tokens of an entry, or None where there is none that is whole and is what the key asks for."""
     try:
-        facts = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+        facts = read_json(place / "meta.json")
         if facts["schema"] != _SCHEMA or facts["key"] != key:
             return None
         # As plain arrays: a memmap makes every small slice a memmap again, which takes longer than the slicing.

@@ -3,6 +3,7 @@
 The defaults are the baseline recipe. Knows no file of a run and imports nothing heavy.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -15,8 +16,9 @@ from pydantic_core import ErrorDetails
 
 from civility.data.prepare import Wanted
 from civility.data.sources import is_built_in
+from civility.documents import parse_toml, read_toml
 from civility.errors import UserError, closest, did_you_mean
-from civility.plain_text import listed
+from civility.plain_text import listed, one_line, shortened, shown
 from civility.recipe.settings import (
     LINEAR_MODEL,
     DataSettings,
@@ -36,6 +38,8 @@ _OF_ENCODERS = (
     *("data.max_length", "model.revision", "evaluation.tokens_per_batch", "evaluation.max_length"),
 )
 """How the names of settings begin that have no part in a linear model: all that have to do with tokens and steps."""
+_MOST_PROBLEMS = 10
+"""Settings of a recipe that one error names."""
 SECTIONS = ("data", "model", "training", "loss", "optimizer", "schedule", "regularization", "linear", "evaluation")
 
 
@@ -72,11 +76,7 @@ class Recipe(Section):
         ------
         UserError : no such recipe, no TOML, an unknown setting, a wrong type or an impossible value
         """
-        source, text = _recipe_text(name)
-        try:
-            content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise UserError(f"{source}: no valid TOML: {error}", "see 'civility recipes baseline'") from error
+        source, content = _read_recipe(name)
         changes = changes or {}
         if "model.name" in changes and isinstance(content.get("model"), dict):
             content["model"].pop("revision", None)
@@ -98,9 +98,12 @@ class Recipe(Section):
             return cls.model_validate(content)
         except ValidationError as error:
             # One line a setting: every branch of a union complains, and so does every item of a list.
-            problems = {_name(detail): _describe(detail) for detail in reversed(error.errors())}
+            problems = {_name(detail): detail for detail in reversed(error.errors())}
+            told = [_describe(detail) for detail in list(reversed(problems.values()))[:_MOST_PROBLEMS]]
+            if len(problems) > len(told):
+                told.append(f"and {len(problems) - len(told):,} more")
             raise UserError(
-                f"{source}: " + "\n       ".join(reversed(problems.values())),
+                f"{source}: " + "\n       ".join(told),
                 "'civility recipes baseline' shows every setting with its unit",
             ) from error
 
@@ -186,24 +189,19 @@ def shipped_recipe(name: str) -> str:
     shipped = shipped_recipes()
     if name not in shipped:
         raise UserError(
-            f"unknown recipe {name!r}{did_you_mean(name, shipped)}",
+            f"unknown recipe {shown(name)}{did_you_mean(name, shipped)}",
             f"shipped recipes: {', '.join(shipped)}; or name a .toml file",
         )
     return shipped[name]
 
 
-def _recipe_text(name: str) -> tuple[str, str]:
+def _read_recipe(name: str) -> tuple[str, dict[str, Any]]:
+    """Return what a recipe is called in messages, and its settings as far as it says them."""
     if not name.endswith(".toml"):
-        return f"recipe {name}", shipped_recipe(name)
+        source = f"recipe {name}"
+        return source, parse_toml(shipped_recipe(name), source)
     path = Path(name)
-    try:
-        return name, path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UserError(f"{name}: no such file", "'civility recipes' lists the shipped recipes") from error
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{name}: no UTF-8 text (byte {error.start})", "a recipe is a TOML file") from error
+    return one_line(name), read_toml(path, "a recipe is a TOML file, as 'civility recipes baseline' prints one")
 
 
 def change_of(text: str) -> tuple[str, object]:
@@ -213,13 +211,18 @@ def change_of(text: str) -> tuple[str, object]:
     ------
     UserError : it has not this form
     """
-    key, separator, written = text.partition("=")
-    if not separator or not all(key.strip().split(".")) or key.count(".") > 1:
-        raise UserError(f"--set {text}: expected section.key=value", "as in --set training.epochs=3")
+    key, separator, written = (part.strip() for part in text.partition("="))
+    if not separator or not all(key.split(".")) or key.count(".") > 1:
+        raise UserError(f"--set {shortened(text)}: expected section.key=value", "as in --set training.epochs=3")
+    document = f"value = {written}"
     try:
-        return key.strip(), tomllib.loads(f"value = {written.strip()}")["value"]
+        tomllib.loads(document)
     except tomllib.TOMLDecodeError:
-        return key.strip(), written.strip()
+        return key, written
+    except (RecursionError, ValueError):
+        pass  # TOML, and out of bounds: parsed again for its message
+    content = parse_toml(document, f"--set {shortened(key)}")
+    return key, content["value"] if len(content) == 1 else written
 
 
 def _put(content: dict[str, Any], key: str, value: object) -> None:
@@ -227,7 +230,10 @@ def _put(content: dict[str, Any], key: str, value: object) -> None:
     for section in sections:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
-            raise UserError(f"{key}: {section} is no section of the recipe")
+            raise UserError(
+                f"{shortened(key)}: {shortened(section)} is not a section of the recipe",
+                f"the sections are {', '.join(SECTIONS)}",
+            )
     content[last] = value
 
 
@@ -268,10 +274,10 @@ def _describe(detail: ErrorDetails) -> str:
     """Say what is wrong with one setting: its name, what was found, what was expected."""
     name = _name(detail)
     if detail["type"] == "extra_forbidden":
-        return f"unknown setting {name}{_closest_setting(name)}"
-    found = detail["input"]
-    expected = _CLEARER.get(name, detail["msg"].removeprefix("Input should be ").removeprefix("String should have "))
-    return f"{name} = {found!r}: expected {expected}"
+        return f"unknown setting {shortened(name)}{_closest_setting(name)}"
+    message = re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):g}", detail["msg"])  # 1e-12, not 0.000000000001
+    expected = _CLEARER.get(name, message.removeprefix("Input should be ").removeprefix("String should have "))
+    return f"{name} = {shown(detail['input'])}: expected {expected}"
 
 
 def _closest_setting(name: str) -> str:

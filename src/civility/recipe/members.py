@@ -25,7 +25,7 @@ def members_with_seeds(recipe: Recipe, num: int) -> tuple[Member, ...]:
     ------
     UserError : fewer than 2, or a seed that is none
     """
-    _check_number("--seeds", num, "seeds")
+    _check_number("--seeds", num, "seeds", 1000)
     if recipe.seed + num > 2**32:
         raise UserError(f"seed = {recipe.seed}: there are no {num} seeds from there up", "--set seed=42")
     if recipe.data.folds:
@@ -43,9 +43,7 @@ def members_on_folds(recipe: Recipe, num: int) -> tuple[Member, ...]:
     ------
     UserError : fewer than 2, more than a recipe can have, or the recipe has another number
     """
-    _check_number("--folds", num, "folds")
-    if num > 100:
-        raise UserError(f"--folds {num}: expected 100 or fewer", "5 or 10 are usual")
+    _check_number("--folds", num, "folds", 100)
     if recipe.data.folds not in (0, num):
         raise UserError(f"--folds {num}, and data.folds = {recipe.data.folds}", "say the same number, or one of them")
     members = []
@@ -68,7 +66,9 @@ def _both(first: str, other: str) -> UserError:
     )
 
 
-def _check_number(option: str, num: int, noun: str) -> None:
+def _check_number(option: str, num: int, noun: str, most: int) -> None:
+    if num > most:
+        raise UserError(f"{option} {num}: expected {most:,} {noun} or fewer", "5 or 10 are usual")
     if num < 2:
         raise UserError(f"{option} {num}: expected 2 {noun} or more", f"leave out {option} for a single run")
 

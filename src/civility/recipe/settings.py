@@ -3,10 +3,11 @@
 Which of them go together is checked where a run is put together. Imports nothing heavy.
 """
 
+import re
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from civility.data.file_format import (
@@ -48,12 +49,14 @@ def _parsed(parse: Callable[[str], str]) -> AfterValidator:
 
 Separator = Annotated[str, _parsed(separator_of)]
 Encoding = Annotated[str, _parsed(encoding_of)]
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+"""NUL, and what stands for bytes of a file name that are not UTF-8."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 LINEAR_MODEL = "tf-idf"
 """The name of the model that is no encoder: logistic regression over TF-IDF."""
 _MODEL, _REVISION = "microsoft/mdeberta-v3-base", "a0484667b22365f84929a935b5e50a51f71f159d"
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Dropout = Annotated[float, AfterValidator(_share_or_own)]
+Dropout = Annotated[float, Field(ge=-1, lt=1), AfterValidator(_share_or_own)]
 """A share, or -1 for the model's own."""
 
 
@@ -61,6 +64,15 @@ class Section(BaseModel):
     """Frozen, and without settings that nobody knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        """Refuse what TOML cannot hold, or no path: it would be found out when the run writes its recipe."""
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, str) and _NO_TEXT.search(one):
+                raise PydanticCustomError("not_text", "Input should be UTF-8 text without NUL (rename the file)")
+        return value
 
 
 class DataSettings(Section):
@@ -119,7 +131,7 @@ class DataSettings(Section):
         default=(), description="perturbations whose changed copies of comments are added to training"
     )
     augmentation_share: float = Field(
-        default=0.5, gt=0, le=1, description="of the training comments that get a changed copy"
+        default=0.5, ge=1e-6, le=1, description="of the training comments that get a changed copy"
     )
 
     @property
@@ -156,11 +168,11 @@ class ModelSettings(Section):
 class TrainingSettings(Section):
     """How to fine-tune it."""
 
-    epochs: int = Field(default=6, ge=1, description="passes planned; the schedule ends with the last")
+    epochs: int = Field(default=6, ge=1, le=10_000, description="passes planned; the schedule ends with the last")
     batch_size: int = Field(default=16, ge=1, le=100_000, description="comments per process and micro-batch")
     gradient_accumulation: int = Field(default=1, ge=1, le=100_000, description="micro-batches per optimiser step")
     fit: bool = Field(default=False, description="choose the two above by the memory there is, keeping their product")
-    learning_rate: float = Field(default=2e-5, gt=0, lt=1, description="peak")
+    learning_rate: float = Field(default=2e-5, ge=1e-12, lt=1, description="peak")
     optimizer: Literal["adamw", "adafactor", "muon", "schedule_free"] = Field(
         default="adamw", description="muon: of the layers' matrices, with AdamW for the rest; schedule_free: AdamW"
     )
@@ -168,13 +180,17 @@ class TrainingSettings(Section):
     weight_decay_on: Literal["all", "matrices"] = Field(default="all", description="matrices: not on biases and norms")
     adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
     adam_beta2: float = Field(default=0.999, ge=0, lt=1, description="decay of the mean of their squares")
-    adam_epsilon: float = Field(default=1e-8, gt=0, lt=1, description="added to the root of that mean")
+    adam_epsilon: float = Field(default=1e-8, ge=1e-16, lt=1, description="added to the root of that mean")
     schedule: Literal["linear", "cosine", "constant", "polynomial", "one_cycle"] = Field(
         default="linear", description="of the learning rate after the warm-up"
     )
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1, description="share of all optimiser steps")
-    warmup_steps: int = Field(default=0, ge=0, description="optimiser steps of warm-up; 0: by warmup_fraction")
-    max_gradient_norm: float = Field(default=1.0, gt=0, description="global L2 norm; larger gradients are scaled down")
+    warmup_steps: int = Field(
+        default=0, ge=0, le=10**9, description="optimiser steps of warm-up; 0: by warmup_fraction"
+    )
+    max_gradient_norm: float = Field(
+        default=1.0, ge=1e-6, le=1e9, description="global L2 norm; larger gradients are scaled down; 1e9: none is"
+    )
     loss: Literal["weighted_bce", "pos_weight_bce", "bce", "focal", "asymmetric"] = Field(
         default="weighted_bce",
         description="weighted_bce weighs labels, pos_weight_bce the positives inside each, bce none",
@@ -189,8 +205,8 @@ class TrainingSettings(Section):
     metric: Literal["macro_roc_auc", "macro_average_precision", "loss"] = Field(
         default="macro_roc_auc", description="of validation, by which the best epoch is chosen"
     )
-    patience: int = Field(default=2, ge=1, description="epochs without a better metric before stopping")
-    min_gain: float = Field(default=0.0, ge=0, description="by which the metric must be better to count")
+    patience: int = Field(default=2, ge=1, le=10_000, description="epochs without a better metric before stopping")
+    min_gain: float = Field(default=0.0, ge=0, le=10, description="by which the metric must be better to count")
     precision: Literal["auto", "bf16", "fp16", "tf32", "fp32"] = Field(
         default="auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32"
     )
@@ -212,13 +228,18 @@ class TrainingSettings(Section):
         default=False, description="compute layers again in the backward pass: a third slower, far less memory"
     )
     freeze_embeddings: bool = Field(default=False, description="leave the embeddings as they are")
-    freeze_layers: int = Field(default=0, ge=0, description="lowest layers, and the embeddings, left as they are")
-    log_every: int = Field(default=10, ge=1, description="optimiser steps between two lines of metrics.jsonl")
+    freeze_layers: int = Field(
+        default=0, ge=0, le=1000, description="lowest layers, and the embeddings, left as they are"
+    )
+    log_every: int = Field(default=10, ge=1, le=10**9, description="optimiser steps between two lines of metrics.jsonl")
     checkpoint_minutes: float = Field(
-        default=5.0, ge=0, description="between two checkpoints inside an epoch; 0: none by time"
+        default=5.0, ge=0, le=100_000, description="between two checkpoints inside an epoch; 0: none by time"
     )
     checkpoint_steps: int = Field(
-        default=0, ge=0, description="optimiser steps between two checkpoints inside an epoch; 0: none by steps"
+        default=0,
+        ge=0,
+        le=10**9,
+        description="optimiser steps between two checkpoints inside an epoch; 0: none by steps",
     )
     deterministic: bool = Field(
         default=False,
@@ -254,13 +275,13 @@ class OptimizerSettings(Section):
     adafactor_beta2_decay: float = Field(
         default=-0.8, ge=-1, lt=0, description="exponent of the step in the decay of squared gradients"
     )
-    adafactor_clip: float = Field(default=1.0, ge=1, description="root mean square of an update at most")
+    adafactor_clip: float = Field(default=1.0, ge=1, le=1e6, description="root mean square of an update at most")
 
 
 class ScheduleSettings(Section):
     """What refines ``training.schedule``."""
 
-    power: float = Field(default=2.0, gt=0, le=10, description="of the polynomial decay")
+    power: float = Field(default=2.0, ge=0.01, le=10, description="of the polynomial decay")
     final_share: float = Field(
         default=0.0, ge=0, le=1, description="of the peak at the last step: cosine, polynomial, one_cycle"
     )
@@ -274,13 +295,15 @@ class RegularizationSettings(Section):
     attention_dropout: Dropout = Field(default=-1.0, description="of attention; -1: as the model has it")
     head_dropout: Dropout = Field(default=-1.0, description="before the head; -1: as the model has it")
     layer_decay: float = Field(
-        default=1.0, gt=0, le=1, description="learning rate of a layer as a share of the one above it"
+        default=1.0, ge=1e-3, le=1, description="learning rate of a layer as a share of the one above it"
     )
     unfreeze_fraction: float = Field(
         default=0.0, ge=0, le=1, description="share of all steps over which layers thaw from the top down; 0: off"
     )
-    reinit_layers: int = Field(default=0, ge=0, description="top layers that are drawn anew, and the pooler with them")
-    r_drop: float = Field(default=0.0, ge=0, description="weight of the agreement of two passes; 0: one pass")
+    reinit_layers: int = Field(
+        default=0, ge=0, le=1000, description="top layers that are drawn anew, and the pooler with them"
+    )
+    r_drop: float = Field(default=0.0, ge=0, le=1000, description="weight of the agreement of two passes; 0: one pass")
     multi_sample_dropout: int = Field(default=1, ge=1, le=64, description="dropout masks a comment before the head")
     token_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of tokens masked in training")
     average: Literal["none", "ema", "swa"] = Field(
@@ -292,7 +315,10 @@ class RegularizationSettings(Section):
         default="none", description="fgm: token embeddings, awp: weight matrices are moved to the worse"
     )
     adversarial_size: float = Field(
-        default=0.1, gt=0, description="of that move: its norm (fgm), or its share of each matrix's norm (awp)"
+        default=0.1,
+        ge=1e-6,
+        le=100,
+        description="of that move: its norm (fgm), or its share of each matrix's norm (awp)",
     )
     adversarial_start: float = Field(default=0.0, ge=0, lt=1, description="share of all steps before it begins")
 
@@ -302,14 +328,14 @@ class LinearSettings(Section):
 
     word_ngrams: int = Field(default=2, ge=1, le=5, description="words in a row, from 1 up to so many")
     character_ngrams: int = Field(default=5, ge=2, le=8, description="characters of a word, from 2 up to so many")
-    max_features: int = Field(default=50_000, ge=1, description="most frequent ones kept of each kind")
-    c: float = Field(default=1.0, gt=0, description="inverse strength of the L2 penalty")
+    max_features: int = Field(default=50_000, ge=1, le=10_000_000, description="most frequent ones kept of each kind")
+    c: float = Field(default=1.0, ge=1e-6, le=1e6, description="inverse strength of the L2 penalty")
 
 
 class EvaluationSettings(Section):
     """How to score the validation comments, and what the classifier takes from them."""
 
-    tokens_per_batch: int = Field(default=8192, ge=8, description="padded tokens per scoring batch")
+    tokens_per_batch: int = Field(default=8192, ge=8, le=10_000_000, description="padded tokens per scoring batch")
     max_length: int = Field(
         default=0, ge=0, le=8192, description="tokens when scoring, by the classifier too; 0: as data.max_length"
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from civility.documents import parse_json
 from civility.errors import UserError
 
 SCHEMA = 3
@@ -403,6 +404,7 @@ class Report(Part):
         ------
         UserError : no report, or one of another schema
         """
+        parse_json(text, source, "evaluate again")  # pydantic takes NaN, infinity and numbers of any length
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:

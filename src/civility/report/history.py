@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from civility.errors import UserError
 from civility.report.document import EpochLine, TrainingCurves
 
 _MOST_STEPS = 400
@@ -17,7 +18,7 @@ def training_curves(lines: Iterable[Mapping[str, Any]]) -> TrainingCurves | None
     """
     try:
         return _curves(lines)
-    except (OSError, ValueError, KeyError, TypeError):  # of another version, or damaged: the report does without
+    except (UserError, ValueError, KeyError, TypeError):  # of another version, or damaged: the report does without
         return None
 
 

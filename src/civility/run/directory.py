@@ -1,7 +1,6 @@
 """RunDirectory: the map of a run on disk. The only module that knows the names of its files."""
 
 import contextlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from civility.data.files import PARTIAL, explain_os_error, make_folder, write_file
-from civility.documents import read_json
+from civility.documents import json_text, read_json
 from civility.errors import UserError, did_you_mean
 from civility.run.lock import Lock, Owner, hold
 from civility.run.log import read_lines
@@ -257,8 +256,7 @@ class RunDirectory:
     def write_environment(self, facts: Mapping[str, Any]) -> None:
         """Write where and on what the run ran."""
         with write_file(self.environment) as file:
-            json.dump(facts, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+            file.write(json_text(facts))
 
     def read_environment(self, remedy: str = "") -> dict[str, Any]:
         """Return what `write_environment` wrote.

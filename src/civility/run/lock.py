@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import IO
 
 from civility.data.files import explain_os_error
+from civility.documents import parse_json
 from civility.errors import UserError
+from civility.plain_text import shortened
 
 try:
     import fcntl
 except ImportError:  # Windows has none: the signature alone has to do
     fcntl = None  # type: ignore[assignment]
 
+_MOST_CHARACTERS = 4096
 _SECONDS_BETWEEN_SIGNS = 30.0
 _SECONDS_UNTIL_DEAD = 300.0
 """A machine that has not signed for so long is taken for dead: ten signs, whatever a step may take in between."""
@@ -117,13 +120,14 @@ def _open(path: Path) -> IO[str]:
 def _owner(file: IO[str]) -> Owner | None:
     file.seek(0)
     try:
-        return Owner(**json.loads(file.read()))
-    except (ValueError, TypeError):
+        owner = Owner(**parse_json(file.read(_MOST_CHARACTERS), "lock"))
+        return owner if isinstance(owner.machine, str) else None
+    except (UserError, UnicodeDecodeError, TypeError):
         return None  # new, or its owner was killed before it had signed
 
 
 def _held(path: Path, owner: Owner | None, age: float, remedy: str) -> Held:
-    who = f"{owner}, since {owner.since}" if owner else "another process"
+    who = shortened(f"{owner}, since {owner.since}", 200) if owner else "another process"
     return Held(
         f"{path.parent}: another run is writing there: {who} (last sign of life {age:.0f} s ago)",
         remedy,

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from civility.data.files import explain_os_error, sync_folder
+from civility.documents import parse_json
 from civility.errors import UserError
+
+_LONGEST_LINE = 16 << 20
+"""Bytes. A line holds some numbers of a step, or of each label."""
 
 
 class LineLog:
@@ -94,10 +98,22 @@ class LineLog:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of such a log."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+    """Yield the lines of such a log.
+
+    Raises
+    ------
+    UserError : no such file, or a line that is damaged, with its number
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
+                source = f"{path}, line {number:,}"
+                try:
+                    yield parse_json(line.decode("utf-8"), source)
+                except UnicodeDecodeError as error:
+                    raise UserError(f"{source}: damaged: not UTF-8 text") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
 
 
 def _finite(value: Any) -> Any:

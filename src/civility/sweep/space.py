@@ -6,7 +6,6 @@ Every end of a range and every choice is validated as a recipe before anything s
 import itertools
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from civility.documents import read_toml
 from civility.errors import UserError, did_you_mean
+from civility.plain_text import shortened, shown
 from civility.recipe import SECTIONS, Recipe
 from civility.recipe.settings import Section
 
@@ -35,6 +36,11 @@ _OF_THE_LOSS = ("training.loss", "training.weight_power")
 _OF_ITS_WEIGHTS = ("seed", "data.pseudo_labels", "data.augmentation", "data.augmentation_share")
 """What changes how frequent labels are in training; a seed does by what augmentation draws."""
 _STEP_TOLERANCE = 1e-9
+MOST_TRIALS = 100_000
+"""Trials of a study. A grid has one at each of its points, and all are listed before the first begins."""
+_MOST_CHOICES = 1_000
+_MOST_DIMENSIONS = 100
+_MOST_STEPS = 1_000_000
 
 
 class Search(Section):
@@ -44,9 +50,11 @@ class Search(Section):
     pruner: Literal["median", "none"] = Field(
         default="median", description="median: stop a trial whose best is worse than half of the others at this epoch"
     )
-    warmup_epochs: int = Field(default=1, ge=1, description="epochs that every trial is given")
-    warmup_trials: int = Field(default=5, ge=1, description="finished trials before any is stopped")
-    random_trials: int = Field(default=10, ge=1, description="that TPE draws at random before it models")
+    warmup_epochs: int = Field(default=1, ge=1, le=10_000, description="epochs that every trial is given")
+    warmup_trials: int = Field(default=5, ge=1, le=MOST_TRIALS, description="finished trials before any is stopped")
+    random_trials: int = Field(
+        default=10, ge=1, le=MOST_TRIALS, description="trials that TPE draws at random before it models"
+    )
     seed: int = Field(default=0, ge=0, lt=2**32, description="of what is drawn: a function of it and of the trial")
 
 
@@ -62,12 +70,16 @@ class Range:
     whole: bool
 
     @property
-    def points(self) -> tuple[float, ...] | None:
-        """Every number of the range; None where there is no end of them."""
+    def num_points(self) -> int | None:
+        """How many numbers are in the range; None where there is no end of them."""
         step = self.step or (1 if self.whole else None)
-        if step is None:
-            return None
-        values = [self.low + i * step for i in range(round((self.high - self.low) / step) + 1)]
+        return None if step is None else round((self.high - self.low) / step) + 1
+
+    @property
+    def points(self) -> tuple[float, ...]:
+        """Every number of the range; none where there is no end of them."""
+        step = self.step or 1
+        values = [self.low + i * step for i in range(self.num_points or 0)]
         return tuple(round(value) if self.whole else value for value in values)
 
 
@@ -105,16 +117,16 @@ class Space:
         """How many points a grid over the space has; None where there is no end of them."""
         size = 1
         for dimension in self.dimensions:
-            points = dimension.names if isinstance(dimension, Choices) else dimension.points
-            if points is None:
+            num = len(dimension.values) if isinstance(dimension, Choices) else dimension.num_points
+            if num is None:
                 return None
-            size *= len(points)
+            size *= num
         return size
 
     def grid(self) -> Iterator[dict[str, Scalar]]:
         """Yield every point of a grid, as a study holds it; the last dimension changes fastest."""
         axes: list[tuple[Scalar, ...]] = [
-            one.names if isinstance(one, Choices) else one.points or () for one in self.dimensions
+            one.names if isinstance(one, Choices) else one.points for one in self.dimensions
         ]
         for values in itertools.product(*axes):
             yield {dimension.key: value for dimension, value in zip(self.dimensions, values, strict=True)}
@@ -156,7 +168,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any], source: str) -> R
         content["model"]["revision"] = ""
     for key, value in settings.items():
         section, _, name = key.rpartition(".")
-        (content[section] if section else content)[name] = value
+        (content.setdefault(section, {}) if section else content)[name] = value
     return Recipe.checked(content, source)
 
 
@@ -168,18 +180,23 @@ def read_space(path: Path, recipe: Recipe) -> Space:
     UserError : no such file, no TOML, an unknown setting, a wrong type, an impossible value, ends in the wrong
         order, a grid without end, or a setting that must not vary
     """
-    content = _read_toml(path)
+    content = read_toml(path, _REMEDY)
     unknown = set(content) - {"sweep", "space"}
     if unknown:
         name = sorted(unknown)[0]
         raise UserError(
-            f"{path}: unknown table [{name}]{did_you_mean(name, ('sweep', 'space'))}: expected [sweep] and [space]",
+            f"{path}: unknown table [{shortened(name)}]{did_you_mean(name, ('sweep', 'space'))}: "
+            "expected [sweep] and [space]",
             _REMEDY,
         )
     search = _read_search(path, content.get("sweep", {}))
     varied = _flattened(path, content.get("space", {}))
     if not varied:
         raise UserError(f"{path}: [space] is empty: expected at least one setting to vary", _REMEDY)
+    if len(varied) > _MOST_DIMENSIONS:
+        raise UserError(
+            f"{path}: [space] varies {len(varied):,} settings: expected at most {_MOST_DIMENSIONS}", _REMEDY
+        )
     space = Space(search, tuple(_dimension(path, key, value, recipe) for key, value in varied.items()))
     _refuse_other_split(path, space, recipe)
     _refuse_other_loss(path, space, recipe)
@@ -188,39 +205,26 @@ def read_space(path: Path, recipe: Recipe) -> Space:
     return space
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file: expected the space of the sweep", _REMEDY) from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}", _REMEDY) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: no UTF-8 text (byte {error.start})", "a space is a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: no valid TOML: {error}", _REMEDY) from error
-
-
 def _read_search(path: Path, table: object) -> Search:
     if not isinstance(table, dict):
-        raise UserError(f"{path}: sweep = {table!r}: expected a table [sweep]", _REMEDY)
+        raise UserError(f"{path}: sweep = {shown(table)}: expected a table [sweep]", _REMEDY)
     try:
         return Search.model_validate(table)
     except ValidationError as error:
         detail = error.errors()[0]
         name = ".".join(str(part) for part in detail["loc"])
         if detail["type"] == "extra_forbidden":
-            found = f"unknown setting sweep.{name}{did_you_mean(name, Search.model_fields)}"
+            found = f"unknown setting sweep.{shortened(name)}{did_you_mean(name, Search.model_fields)}"
         else:
             expected = detail["msg"].removeprefix("Input should be ")
-            found = f"sweep.{name} = {detail['input']!r}: expected {expected}"
+            found = f"sweep.{name} = {shown(detail['input'])}: expected {expected}"
         raise UserError(f"{path}: {found}", _REMEDY) from error
 
 
 def _flattened(path: Path, table: object) -> dict[str, Any]:
     """Return what varies by key: ``training.epochs`` without quotes is a table in a table to TOML."""
     if not isinstance(table, dict):
-        raise UserError(f"{path}: space = {table!r}: expected a table [space]", _REMEDY)
+        raise UserError(f"{path}: space = {shown(table)}: expected a table [space]", _REMEDY)
     found: dict[str, Any] = {}
     for key, value in table.items():
         if key in SECTIONS and isinstance(value, dict):
@@ -232,7 +236,7 @@ def _flattened(path: Path, table: object) -> dict[str, Any]:
 
 def _dimension(path: Path, key: str, value: object, recipe: Recipe) -> Dimension:
     if key in SECTIONS or key.count(".") > 1 or (key != "seed" and "." not in key):
-        raise UserError(f"{path}: [space] {key}: expected a setting as section.key, or seed", _REMEDY)
+        raise UserError(f"{path}: [space] {shortened(key)}: expected a setting as section.key, or seed", _REMEDY)
     if key in _FIXED:
         raise UserError(f"{path}: [space] {key}: must not vary: {_FIXED[key]}", f"set it for all: --set {key}=…")
     # With any value, so that a wrong key is told as one, and not as a setting of no number.
@@ -242,8 +246,8 @@ def _dimension(path: Path, key: str, value: object, recipe: Recipe) -> Dimension
     if isinstance(value, dict):
         return _range(path, key, value, recipe)
     raise UserError(
-        f"{path}: [space] {key} = {value!r}: expected {{low = …, high = …}} or a list of choices",
-        f"set it for all: --set {key}={value}",
+        f"{path}: [space] {key} = {shown(value)}: expected {{low = …, high = …}} or a list of choices",
+        f"set it for all: --set {key}={shown(value)}",
     )
 
 
@@ -255,6 +259,11 @@ def _current(recipe: Recipe, key: str) -> Any:
 def _choices(path: Path, key: str, values: list[Any], recipe: Recipe) -> Choices:
     if not values:
         raise UserError(f"{path}: [space] {key} = []: expected at least one choice", _REMEDY)
+    if len(values) > _MOST_CHOICES:
+        raise UserError(
+            f"{path}: [space] {key}: {len(values):,} choices: expected at most {_MOST_CHOICES:,}",
+            "give a range with low and high, where it is a number",
+        )
     choices = Choices(key, tuple(values))
     for value in values:
         with_settings(recipe, {key: value}, f"{path}: [space]")
@@ -280,7 +289,7 @@ def _range(path: Path, key: str, table: dict[str, Any], recipe: Recipe) -> Range
             raise UserError(f"{where}: no {end}: expected {{low = …, high = …}}", _REMEDY)
         with_settings(recipe, {key: table[end]}, f"{path}: [space]")
     if not isinstance(table.get("log", False), bool):
-        raise UserError(f"{where}: log = {table['log']!r}: expected true or false", _REMEDY)
+        raise UserError(f"{where}: log = {shown(table['log'])}: expected true or false", _REMEDY)
     found = Range(key, table["low"], table["high"], table.get("log", False), table.get("step"), whole)
     problem = _problem_of_ends(found) or _problem_of_step(found)
     if problem:
@@ -303,9 +312,11 @@ def _problem_of_step(found: Range) -> str:
     if step is None:
         return ""
     if isinstance(step, bool) or not isinstance(step, int if found.whole else int | float) or not 0 < step < math.inf:
-        return f"step = {step!r}: expected a {'whole ' if found.whole else ''}number above 0"
+        return f"step = {shown(step)}: expected a {'whole ' if found.whole else ''}number above 0"
     if found.log:
         return f"log = true, step = {step}: expected one of them"
+    if step * _MOST_STEPS < found.high - found.low:
+        return f"step = {step}: expected at most {_MOST_STEPS:,} steps from low to high"
     num_steps = (found.high - found.low) / step
     if abs(num_steps - round(num_steps)) > _STEP_TOLERANCE * max(1.0, num_steps) or num_steps < 1:
         last = found.low + math.floor(num_steps) * step
@@ -339,8 +350,13 @@ def _refuse_other_loss(path: Path, space: Space, recipe: Recipe) -> None:
 
 def _refuse_endless_grid(path: Path, space: Space) -> None:
     for dimension in space.dimensions:
-        if isinstance(dimension, Range) and dimension.points is None:
+        if isinstance(dimension, Range) and dimension.num_points is None:
             raise UserError(
                 f'{path}: [space] {dimension.key}: a continuous range, and sampler = "grid": expected an end to it',
                 "give a step or a list of choices, or take the sampler tpe or random",
             )
+    if (space.size or 0) > MOST_TRIALS:
+        raise UserError(
+            f"{path}: a grid of {space.size:,} points, a trial each: expected at most {MOST_TRIALS:,}",
+            "give fewer choices or larger steps, or take the sampler tpe or random",
+        )

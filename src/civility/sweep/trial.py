@@ -5,7 +5,6 @@ Knows the study only through the `Claim` that it is given.
 
 import errno
 import gc
-import json
 import os
 import signal
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from civility.data.prepare import PreparedData
+from civility.documents import read_json
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import OWN_REPORT, RunDirectory
@@ -178,9 +178,14 @@ def _tell_result(claim: Claim, run: RunDirectory, metric: str) -> None:
     """Tell the score of the best epoch, by the run's own log: the same whoever trained it, and in how many lives."""
     score, interval = judged(run.reports / f"{OWN_REPORT}.json", metric)
     if run.metrics.is_file():
-        best = [line for line in run.read_metrics() if line["kind"] == "epoch" and line["best"]][-1]
-        score = score_in(best["validation"], metric)
-        claim.note(kept_epoch=best["epoch"])  # with min_gain not always that of the best score
+        try:
+            best = [line for line in run.read_metrics() if line["kind"] == "epoch" and line["best"]][-1]
+            score = score_in(best["validation"], metric)
+            claim.note(kept_epoch=int(best["epoch"]))  # with min_gain not always that of the best score
+        except (UserError, LookupError, TypeError, ValueError):
+            claim.note(why=f"{run.metrics} is damaged")
+            claim.end("failed")
+            return
     claim.note(seconds=_seconds_of(run), interval=interval)
     if score is None:
         claim.note(why=f"{metric} is not measured of a model that is fitted without epochs")
@@ -190,10 +195,10 @@ def _tell_result(claim: Claim, run: RunDirectory, metric: str) -> None:
 def judged(report: Path, metric: str) -> tuple[float | None, tuple[float, float] | None]:
     """Return a macro metric and its 95 % interval in a run's own report; None for what it has not."""
     try:
-        found = json.loads(report.read_text(encoding="utf-8"))["macro"][metric.removeprefix("macro_")]
+        found = read_json(report)["macro"][metric.removeprefix("macro_")]
         between = None if found["low"] is None or found["high"] is None else (float(found["low"]), float(found["high"]))
-        return found["value"], between
-    except (OSError, ValueError, KeyError, TypeError):
+        return None if found["value"] is None else float(found["value"]), between
+    except (UserError, ValueError, KeyError, TypeError):
         return None, None
 
 
@@ -201,5 +206,5 @@ def _seconds_of(run: RunDirectory) -> float:
     """Return the wall time that a run has logged: of its epochs, or of the fit of a linear model."""
     try:
         return float(sum(line["seconds"] for line in run.read_timing() if line["kind"] in ("epoch", "fit")))
-    except (OSError, ValueError, KeyError):
+    except (UserError, KeyError, TypeError):
         return 0.0

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from civility.documents import whole_number
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.recipe.differences import differing_settings
 from civility.run import RunDirectory
 from civility.training.checkpoint import DamagedCheckpoint, read_facts, verify_checkpoint
 
+_MOST = 2**62
+_MOST_THREADS = 1024
 _REMEDY = "leave out what differs to go on; --restart begins again, and keeps what is there in another folder"
 _DATA = {
     "training": "training comments",
@@ -48,8 +51,8 @@ class StartingPoint:
 def best_step_of(folder: Path) -> int:
     """Return the step of the best epoch when a checkpoint was made; 0 before the first, or where it does not say."""
     try:
-        return int(read_facts(folder)["best_step"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return whole_number(read_facts(folder)["best_step"], "best_step", 0, _MOST)
+    except (UserError, ValueError, KeyError):
         return 0
 
 
@@ -83,12 +86,12 @@ def former_of(run: RunDirectory) -> Former:
             facts = read_facts(folder)
             recipe = facts["recipe"]
             return Former(
-                int(facts["global_size"]),
-                int(facts.get("threads", 0)),
-                int(recipe["training.batch_size"]),
-                int(recipe["training.gradient_accumulation"]),
+                whole_number(facts["global_size"], "global_size", 1, _MOST),
+                whole_number(facts.get("threads", 0), "threads", 0, _MOST_THREADS),
+                whole_number(recipe["training.batch_size"], "training.batch_size", 1, _MOST),
+                whole_number(recipe["training.gradient_accumulation"], "training.gradient_accumulation", 1, _MOST),
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (UserError, ValueError, KeyError, TypeError):
             continue
     return Former()
 
@@ -140,7 +143,9 @@ def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> tuple[Mapping[str,
         verify_checkpoint(folder)
         facts = read_facts(folder)
         check_same_run(facts, now)
-        for name in ("best_step", "global_size", "batch_size", "stopping", "loss_watch", "metrics_size"):
+        for name, low in (("best_step", 0), ("global_size", 1), ("batch_size", 1), ("metrics_size", 0)):
+            whole_number(facts[name], name, low, _MOST)
+        for name in ("stopping", "loss_watch"):
             facts[name]
     except UserError as error:
         return None, error

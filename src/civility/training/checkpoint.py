@@ -27,6 +27,7 @@ from safetensors.torch import load_file
 from civility.data.dataset import Float32Array
 from civility.data.files import write_folder
 from civility.digests import digests_of
+from civility.documents import read_json
 from civility.errors import UserError
 from civility.model.storage import save_tensors
 from civility.plain_text import shortened
@@ -177,7 +178,7 @@ def verify_checkpoint(folder: Path, *, to_go_on: bool = True) -> None:
     try:
         content = _read(folder)
         schema = content["schema"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (UserError, KeyError) as error:
         raise DamagedCheckpoint(f"{folder}: no checkpoint: {_PROGRESS} is of another kind") from error
     if schema != _SCHEMA or not {"progress", "scaler", "facts"} <= set(content):
         raise DamagedCheckpoint(f"{folder}: written by another version of civility: schema {_SCHEMA} was expected")
@@ -193,13 +194,19 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / _PROGRESS).read_text(encoding="utf-8"))
-    return content
+    return read_json(folder / _PROGRESS)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """Return the ``facts`` that were saved with a checkpoint."""
-    facts: dict[str, Any] = _read(folder)["facts"]
+    """Return the ``facts`` that were saved with a checkpoint.
+
+    Raises
+    ------
+    UserError : there are none, or they are damaged
+    """
+    facts = _read(folder).get("facts")
+    if not isinstance(facts, dict):
+        raise DamagedCheckpoint(f"{folder}: damaged: {_PROGRESS} says nothing of the run")
     return facts
 
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import TARGET, add_columns, add_verb, columns_of
+from civility.cli.arguments import SEED, TARGET, WholeNumber, add_columns, add_verb, columns_of
 
 
 def add(verbs: Any) -> None:
@@ -39,7 +39,10 @@ examples:
         help="whose tokenizer measures lengths; default: the classifier's, or the starter model's",
     )
     parser.add_argument(
-        "--max-length", type=int, metavar="TOKENS", help="where comments are cut; default: the classifier's, or 256"
+        "--max-length",
+        type=WholeNumber(1, 1_000_000),
+        metavar="TOKENS",
+        help="where comments are cut; default: the classifier's, or 256",
     )
     parser.add_argument(
         "--labels", nargs="+", action="extend", metavar="NAME", help="label columns; default: recognised"
@@ -48,7 +51,13 @@ examples:
         "--label-list-column", default="", metavar="NAME", help="a column that holds lists of the labels named"
     )
     parser.add_argument("--out", metavar="DIR", help="folder to write; default: audit-FILE, numbered if taken")
-    parser.add_argument("--seed", type=int, default=0, metavar="NUMBER", help="of the random samples; default: 0")
+    parser.add_argument(
+        "--seed",
+        type=SEED,
+        default=0,
+        metavar="NUMBER",
+        help="of the random samples; default: 0",
+    )
     add_columns(parser)
 
 

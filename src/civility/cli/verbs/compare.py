@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import add_columns, add_many, add_verb, columns_of, from_zero
+from civility.cli.arguments import SEED, add_columns, add_many, add_verb, columns_of
 
 
 def add(verbs: Any) -> None:
@@ -45,7 +45,7 @@ examples:
     parser.add_argument(
         "--out", metavar="DIR", help="folder for JSON, Markdown and picture, or a JSON file: the others go beside it"
     )
-    parser.add_argument("--seed", type=from_zero, default=0, metavar="NUMBER", help="of the bootstrap")
+    parser.add_argument("--seed", type=SEED, default=0, metavar="NUMBER", help="of the bootstrap")
     add_columns(parser)
 
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import add_columns, add_verb, columns_of
+from civility.cli.arguments import Number, add_columns, add_verb, columns_of
 
 
 def add(verbs: Any) -> None:
@@ -34,7 +34,12 @@ examples:
     parser.add_argument("targets", nargs="+", metavar="CLASSIFIER", help="run directories or classifier folders")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="the run directory to be")
     parser.add_argument(
-        "--weights", nargs="+", type=float, default=[], metavar="NUMBER", help="one a classifier; default: all alike"
+        "--weights",
+        nargs="+",
+        type=Number(0, 1e9),
+        default=[],
+        metavar="NUMBER",
+        help="one a classifier; default: all alike",
     )
     parser.add_argument(
         "--by",

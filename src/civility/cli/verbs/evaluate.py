@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from civility.cli.arguments import (
+    SEED,
     TARGET,
+    WholeNumber,
     add_columns,
     add_labelled_data,
     add_many,
     add_verb,
-    at_least_100,
-    at_least_one,
     columns_of,
-    from_zero,
 )
 from civility.cli.speech import say
 
@@ -62,7 +61,7 @@ examples:
     parser.add_argument("--robustness", action="store_true", help="perturb a sample of the comments and score it again")
     parser.add_argument(
         "--sample",
-        type=at_least_one,
+        type=WholeNumber(1, 1_000_000),
         default=1_000,
         metavar="NUMBER",
         help="comments that are perturbed; default: %(default)s",
@@ -70,12 +69,12 @@ examples:
     add_many(parser, "--slice", "COLUMN", "columns of the file to slice by, beside length, script, capitals and links")
     parser.add_argument(
         "--resamples",
-        type=at_least_100,
+        type=WholeNumber(100, 100_000),
         default=2_000,
         metavar="NUMBER",
         help="of the bootstrap; default: %(default)s",
     )
-    parser.add_argument("--seed", type=from_zero, default=0, metavar="NUMBER", help="of the bootstrap and the sample")
+    parser.add_argument("--seed", type=SEED, default=0, metavar="NUMBER", help="of the bootstrap and the sample")
     parser.add_argument("--no-texts", action="store_true", help="show the worst errors by their ids alone")
     add_columns(parser)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from civility.cli.arguments import (
+    WholeNumber,
     add_recipe_changes,
     add_verb,
-    at_least_one,
     print_note_on_validation,
     recipe_changes,
 )
@@ -63,18 +63,18 @@ examples:
     parser.add_argument("--space", required=True, metavar="FILE", help="what varies, and how it is searched")
     parser.add_argument(
         "--trials",
-        type=at_least_one,
+        type=WholeNumber(1, 100_000),
         metavar="N",
         help="of the whole study, whoever trains them; default: 20, or all of a grid",
     )
-    parser.add_argument("--jobs", type=at_least_one, default=1, metavar="N", help="workers on this machine; default: 1")
+    parser.add_argument("--jobs", type=WholeNumber(1, 256), default=1, metavar="N", help="workers here; default: 1")
     parser.add_argument("--out", required=True, metavar="DIR", help="the sweep's folder, new or to be gone on with")
     parser.add_argument(
         "--storage", default="", metavar="URL", help="a database for the study; default: SQLite in --out"
     )
     add_recipe_changes(parser)
     # Of the processes that --jobs starts; nobody types it.
-    parser.add_argument("--worker", type=int, default=0, help=SUPPRESS)
+    parser.add_argument("--worker", type=WholeNumber(1, 256), default=0, help=SUPPRESS)
 
 
 def run(options: Namespace, command: list[str]) -> None:

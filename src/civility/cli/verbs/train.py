@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from civility.cli.arguments import (
+    WholeNumber,
     add_recipe_changes,
     add_verb,
-    at_least_one,
     print_note_on_validation,
     recipe_changes,
 )
@@ -81,14 +81,14 @@ examples:
     )
     parser.add_argument(
         "--seeds",
-        type=at_least_one,
+        type=WholeNumber(1, 1000),
         default=0,
         metavar="NUMBER",
         help="train so many runs, with the recipe's seed and those after it, on one split: OUT/seed-42, …",
     )
     parser.add_argument(
         "--folds",
-        type=at_least_one,
+        type=WholeNumber(1, 100),
         default=0,
         metavar="NUMBER",
         help="cut the comments into so many folds, and train a run for each on the others: OUT/fold-1, …; writes the "

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from civility.data.prepare import PreparedData
+from civility.documents import read_text
 from civility.errors import Interrupted, UserError
 from civility.processes import processes_of
 from civility.recipe.members import Member
@@ -157,7 +158,4 @@ def _finish(members: Sequence[Member], data: Sequence[PreparedData], out: Path) 
 
 def _report_of(run: RunDirectory) -> Report:
     path = ReportFiles(run.reports, OWN_REPORT).json
-    try:
-        return Report.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}", f"remove {run.path}, to train it again") from error
+    return Report.from_json(read_text(path, f"remove {run.path}, to train it again"), str(path))

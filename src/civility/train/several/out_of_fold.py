@@ -17,6 +17,7 @@ from civility.data.dataset import Dataset, Float32Array
 from civility.data.duplicates import Int64Array
 from civility.data.files import write_file
 from civility.data.prepare import PreparedData
+from civility.documents import read_text
 from civility.errors import UserError
 from civility.labelled import thresholds_for
 from civility.metrics.policy import parse_policies
@@ -28,6 +29,7 @@ from civility.report.scores import read_scores_of
 from civility.report.whole import Aspects, Subject, report_on
 from civility.run import OWN_REPORT, RunDirectory
 
+_REMEDY = "train that run again"
 NAME, REPORT = "out-of-fold.parquet", "report"
 
 
@@ -61,7 +63,7 @@ def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData
     parts, places = [], []
     for run, own in zip(runs, data, strict=True):
         files = ReportFiles(run.reports, OWN_REPORT)
-        scores = read_scores_of(files.scores, _text_of(files.json))
+        scores = read_scores_of(files.scores, read_text(files.json, _REMEDY))
         if scores.digest != own.validation.comments_digest or scores.ids != own.validation.ids:
             raise UserError(f"{files.scores}: holds scores of other comments than fold {run.path.name}", "train again")
         assert own.held_out is not None
@@ -71,13 +73,6 @@ def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData
     dataset = functools.reduce(Dataset.joined, (own.validation for own in data)).select(order)
     fold = np.repeat(np.arange(1, len(places) + 1), [len(place) for place in places])
     return OutOfFold(dataset, np.concatenate(parts)[order], fold[order].astype(np.int64))
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}", "train that run again") from error
 
 
 def write_out_of_fold(found: OutOfFold, out: Path) -> None:
@@ -121,7 +116,7 @@ def report_out_of_fold(
         {label: choice.review_threshold for label, choice in choices.items() if choice.review_threshold is not None},
         {label: str(choice.policy) for label, choice in choices.items()},
     )
-    own = Report.from_json(_text_of(ReportFiles(run.reports, OWN_REPORT).json))
+    own = Report.from_json(read_text(ReportFiles(run.reports, OWN_REPORT).json, _REMEDY))
     subject = Subject(
         REPORT,
         data.files,
