@@ -288,11 +288,22 @@ def test_test_and_test_labels_are_joined_without_the_unscored(civility: Run, tra
     assert "10 " in done.err
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", ".."])
+@pytest.mark.parametrize("name", ["../up", "a/b", "..", "a\\b", ".hidden", "a\nb", "\x1b[31m", "caf\udce9"])
 def test_a_name_is_no_path(civility: Run, trained: Path, name: str) -> None:
     done = civility("evaluate", trained, "--data", "civility:starter/held-out", "--name", name)
     assert done.code == 2
-    assert "is no plain name" in done.err
+    assert "is not a plain name" in done.err
+
+
+def test_a_mistake_in_a_name_or_a_requirement_is_found_before_the_classifier_is_read(
+    civility: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "damaged").mkdir()
+    arguments = ("evaluate", tmp_path / "damaged", "--data", "civility:starter/held-out")
+    long = civility(*arguments, "--name", "x" * 300)
+    assert (long.code, "longer than 200 bytes" in long.err) == (2, True)
+    asked = civility(*arguments, "--require", "macro >= 1")
+    assert (asked.code, "--require macro: is not a number" in asked.err) == (2, True)
 
 
 def test_the_columns_of_the_runs_recipe_are_remembered(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def _failure(text: str, report: Report = REPORT) -> str:
         ("labels.toxic.recall<=0.5", ""),
         ("  labels.toxic.recall   <\t0.5 ", "labels.toxic.recall < 0.5: it is 0.5"),
         ("labels.toxic.recall >= 5e-1", ""),
-        ("labels.toxic.recall >= -1", ""),
+        ("labels.toxic.recall >= 0", ""),
         ("labels.toxic.num_positive >= 41", "labels.toxic.num_positive >= 41: it is 40"),
         ("macro.roc_auc >= 0.7", ""),
         ("any_label.precision >= 1", ""),
@@ -101,21 +101,19 @@ def test_names_of_labels_may_hold_dots_and_more(label: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no path, comparison (>=, <=, >, <) and number"),
-        ("macro.roc_auc", "no path, comparison (>=, <=, >, <) and number"),
-        ("macro.roc_auc = 0.9", "no path, comparison (>=, <=, >, <) and number"),
-        ("macro.roc_auc == 0.9", "no path, comparison (>=, <=, >, <) and number"),
+        ("", "expected a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc", "expected a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc = 0.9", "expected a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc == 0.9", "expected a path, a comparison (>=, <=, >, <) and a number"),
         ("macro.roc_auc => 0.9", "the comparisons are >=, <=, > and <"),
         ("macro.roc_auc =< 0.9", "the comparisons are >=, <=, > and <"),
         ("macro.roc_auc >> 0.9", "the comparisons are >=, <=, > and <"),
-        (">= 0.9", "no path, comparison (>=, <=, >, <) and number"),
-        ("macro.roc_auc >=", "no path, comparison (>=, <=, >, <) and number"),
-        ("macro.roc_auc >= high", "'high' is no number"),
-        ("macro.roc_auc >= 90%", "'90%' is no number"),
-        ("macro.roc_auc >= nan", "'nan' is no number"),
-        ("macro.roc_auc >= inf", "'inf' is no number"),
-        ("marco.roc_auc >= 0.9", "a report has no 'marco' (did you mean macro?)"),
-        ("roc_auc >= 0.9", "a report has no 'roc_auc'"),
+        (">= 0.9", "expected a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc >=", "expected a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc >= high", "'high' is not a number"),
+        ("macro.roc_auc >= 90%", "'90%' is not a number"),
+        ("macro.roc_auc >= nan", "'nan' is not a number"),
+        ("macro.roc_auc >= inf", "'inf' is not a number"),
     ],
 )
 def test_what_is_no_requirement_is_refused_before_anything_is_scored(text: str, message: str) -> None:
@@ -131,17 +129,24 @@ def test_what_is_no_requirement_is_refused_before_anything_is_scored(text: str, 
         ("labels.toxik.recall", "the report has no 'toxik' there (did you mean toxic?)", "there is: toxic, threat"),
         (
             "labels.toxic.recal",
-            "the report has no 'recal' there (did you mean recall?)",
-            "there is: num_positive, .*, …",
+            "a report has no 'recal' there (did you mean recall?)",
+            "there is: num_positive, .* more",
         ),
-        ("labels.toxic", "is no number", EXAMPLE),
-        ("name", "is no number", EXAMPLE),
-        ("labels.toxic.policy", "is no number", EXAMPLE),
-        ("notes", "is no number", EXAMPLE),
+        ("marco.roc_auc", "a report has no 'marco' there (did you mean macro?)", "there is: schema, .* more"),
+        ("roc_auc", "a report has no 'roc_auc' there", "there is: schema, .* more"),
+        ("macro", "is not a number", "name a number in it: macro.roc_auc, .*"),
+        ("labels.toxic", "is not a number", "name a number in it: labels.toxic.num_positive, .*"),
+        ("name", "is not a number", EXAMPLE),
+        ("labels.toxic.policy", "is not a number", EXAMPLE),
+        ("notes", "is not a number", EXAMPLE),
         ("labels.toxic.threshold.low", "there is nothing below 'labels.toxic.threshold'", EXAMPLE),
         ("slices.length.x", "there is nothing below 'slices.length'", EXAMPLE),
         ("bias.final", "the report has no 'bias'", "civility evaluate --help tells what measures it"),
-        ("robustness.x", "the report has no 'robustness'", "civility evaluate --help tells what measures it"),
+        (
+            "robustness.num_comments",
+            "the report has no 'robustness'",
+            "civility evaluate --help tells what measures it",
+        ),
         ("suites.own.share_right", "the report has no 'suites'", "civility evaluate --help tells what measures it"),
     ],
 )
@@ -150,6 +155,46 @@ def test_a_path_that_leads_nowhere_is_told(text: str, message: str, remedy: str)
         _failure(f"{text} >= 0.5")
     assert caught.value.message == f"--require {text}: {message}"
     assert caught.value.remedy == remedy or re.fullmatch(remedy, caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("macro >= 1", "labels.toxic.recal >= 0.5", "labels >= 1", "labels.toxic.curve >= 1", "slices.length.x >= 1"),
+        *(
+            "macro.roc_auc.low.x >= 0.5",
+            "undefined.macro >= 1",
+            "robustness.perturbations.0 >= 1",
+            "x" * 10_000 + " >= 1",
+        ),
+    ],
+)
+def test_a_path_to_no_number_is_refused_before_anything_is_scored(text: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_requirement(text)
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "between"),
+    [
+        ("macro.roc_auc >= 1.5", "from 0 to 1"),
+        ("macro.recall >= 80", "from 0 to 1"),
+        ("labels.toxic.recall_at_fpr.0.01 < -0.1", "from 0 to 1"),
+        ("labels.toxic.precision.low >= 2", "from 0 to 1"),
+        ("labels.toxic.flagged_per_1000 <= 1001", "from 0 to 1000"),
+        ("labels.toxic.num_positive >= -1", "0 or more"),
+        ("bias.groups.women.bpsn_auc >= 1.01", "from 0 to 1"),
+    ],
+)
+def test_a_bound_that_no_number_can_reach_is_refused(text: str, between: str) -> None:
+    with pytest.raises(UserError, match=f"this number is {between}"):
+        parse_requirement(text)
+
+
+@pytest.mark.parametrize("text", ["bias.groups.women.false_positive_gap >= -0.1", "data.num_comments >= 100000"])
+def test_bounds_of_gaps_and_counts_are_taken(text: str) -> None:
+    assert parse_requirement(text).bound == float(text.split()[-1])
 
 
 def test_bias_that_was_measured_can_be_required() -> None:

@@ -13,6 +13,7 @@ from civility.data.readers import Columns, read_column
 from civility.errors import UserError, did_you_mean
 from civility.evaluate.probing import Probes, probe
 from civility.labelled import Labelled, optimistic, read_labelled, scored_by
+from civility.plain_text import printable, shown
 from civility.report import Report
 from civility.report.document import ClassifierFacts
 from civility.report.history import training_curves
@@ -22,6 +23,9 @@ from civility.report.whole import Aspects, Subject, main_label, report_on
 from civility.run import OWN_REPORT, RunDirectory
 
 __all__ = ["Aspects", "Evaluation", "Probes", "Question", "evaluate", "report_name"]
+
+_LONGEST_NAME = 200
+"""Bytes: the files of a report have longer endings, and file systems end at 255."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,13 @@ def _parts_asked(question: Question, labelled: Labelled) -> dict[str, bool]:
 def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
     """Return the name of the report; UserError if it is none, or the run's own report would be replaced."""
     name = name or (report_name(files) if files else OWN_REPORT)
-    if Path(name).name != name or name in (".", "..") or "\0" in name:
-        raise UserError(f"--name {name}: is no plain name", "choose a name without slashes")
+    if Path(name).name != name or "\\" in name or name.startswith(".") or printable(name) != name:
+        raise UserError(
+            f"--name {shown(name)}: is not a plain name",
+            "choose a name without slashes and control characters that does not begin with a dot",
+        )
+    if len(name.encode()) > _LONGEST_NAME:
+        raise UserError(f"--name {shown(name)}: longer than {_LONGEST_NAME} bytes", "choose a shorter name")
     if files and name == OWN_REPORT and overwrites:
         raise UserError(
             f"the run's own report is named {OWN_REPORT}: it would be replaced",
@@ -140,7 +149,8 @@ def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
 def report_name(files: Sequence[str]) -> str:
     """Return the name of a report on these files: that of the first, without its suffixes."""
     first = Path(files[0]).name if files else "report"
-    return first.split(".")[0].replace("*", "all") or "report"
+    name = printable(first.split(".")[0].replace("*", "all")) or "report"
+    return name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
 
 
 def _checked_label(wanted: str, labels: Sequence[str]) -> str:

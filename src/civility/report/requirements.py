@@ -5,11 +5,15 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
 
 from civility.errors import UserError, did_you_mean
 from civility.metrics.few import FEWEST
-from civility.report.document import Report
+from civility.plain_text import listed, shortened, shown
+from civility.report.document import Estimate, Report
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -20,6 +24,12 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 _SHAPE = re.compile(r"\s*(?P<path>.+?)\s*(?P<comparison>>=|<=|>|<)\s*(?P<bound>[^<>=]+?)\s*", re.DOTALL)
 _EXAMPLE = "write it as in: 'macro.roc_auc >= 0.98', 'labels.threat.recall >= 0.5' or 'bias.final >= 0.9'"
 _LISTED = 12
+_MOST_DOTS = 20
+_SHARE = re.compile(
+    "(macro_)?(roc_auc|average_precision|precision|recall|f1|brier|final|calibration_error)"
+    "|.*_auc|.*_rate|share_.*|(recall|roc_auc)_(before|after)"
+)
+"""The names of numbers from 0 to 1."""
 _MEASURED_BY = {
     "bias": "name columns of groups with --groups; of --templates, the path is templates.FILE.final",
     "templates": "give --templates FILE",
@@ -59,7 +69,7 @@ class Requirement:
             name = rest.split(".")[0]
             raise UserError(
                 f"--require {self.path}: no label {name!r}{did_you_mean(name, labels)}",
-                f"the labels are {', '.join(labels)}",
+                f"the labels are {listed(labels)}",
             )
         if not parts.get(first, True):
             raise UserError(f"--require {self.path}: the report will have no {first!r}", _MEASURED_BY[first])
@@ -103,22 +113,90 @@ def parse_requirement(text: str) -> Requirement:
     UserError : it is none
     """
     found = _SHAPE.fullmatch(text)
+    told = f"--require {shown(text)}"
     if found is None:
-        raise UserError(f"--require {text!r}: no path, comparison (>=, <=, >, <) and number", _EXAMPLE)
+        raise UserError(f"{told}: expected a path, a comparison (>=, <=, >, <) and a number", _EXAMPLE)
     try:
         bound = float(found["bound"])
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
-        raise UserError(f"--require {text!r}: {found['bound']!r} is no number", _EXAMPLE)
+        raise UserError(f"{told}: {shown(found['bound'])} is not a number", _EXAMPLE)
     if found["path"][-1] in "<>=!":
-        raise UserError(f"--require {text!r}: the comparisons are >=, <=, > and <", _EXAMPLE)
-    first = found["path"].split(".")[0]
-    if first not in Report.model_fields:
+        raise UserError(f"{told}: the comparisons are >=, <=, > and <", _EXAMPLE)
+    requirement = Requirement(found["path"], found["comparison"], bound)
+    _check_path(Report, requirement.path, requirement.path)
+    _check_bound(requirement)
+    return requirement
+
+
+def _check_path(kind: Any, rest: str, path: str) -> None:
+    """Raise a UserError unless the rest of a path leads from a part of the document to a number, by its schema.
+
+    Parameters
+    ----------
+    kind : the annotation of the part
+    rest, path : what is left of the path, and the whole of it, for messages
+    """
+    kind = _without_none(kind)
+    told = f"--require {shortened(path)}"
+    if not rest:
+        if kind not in (int, float, Estimate):
+            known = [name for name, one in _fields(kind).items() if _without_none(one) in (int, float, Estimate)]
+            remedy = f"name a number in it: {', '.join(f'{path}.{name}' for name in known)}" if known else _EXAMPLE
+            raise UserError(f"{told}: is not a number", remedy)
+        return
+    if get_origin(kind) is dict:
+        _check_below_names(get_args(kind)[1], rest, path)
+        return
+    fields = _fields(kind)
+    first, _, more = rest.partition(".")
+    if not fields:
+        raise UserError(f"{told}: there is nothing below {path.removesuffix(rest).rstrip('.')!r}", _EXAMPLE)
+    if first not in fields:
         raise UserError(
-            f"--require {text!r}: a report has no {first!r}{did_you_mean(first, Report.model_fields)}", _EXAMPLE
+            f"{told}: a report has no {shown(first)} there{did_you_mean(first, fields)}", f"there is: {listed(fields)}"
         )
-    return Requirement(found["path"], found["comparison"], bound)
+    _check_path(fields[first], more, path)
+
+
+def _check_below_names(kind: Any, rest: str, path: str) -> None:
+    """Check what follows a name that is only known later, as a label's: it may hold dots itself."""
+    parts = rest.split(".")
+    for length in range(1, len(parts) + 1):
+        try:
+            _check_path(kind, ".".join(parts[length:]), path)
+            return
+        except UserError:
+            if length == len(parts) or length == _MOST_DOTS:
+                _check_path(kind, ".".join(parts[1:]), path)  # of all readings, the error of the simplest
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """Return the annotations of a part of the document by their names in its JSON."""
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return {}
+    return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+
+
+def _without_none(kind: Any) -> Any:
+    """Return an annotation without its validators, and without None where it may be that."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    others = [one for one in get_args(kind) if one is not type(None)]
+    return others[0] if get_origin(kind) in (Union, UnionType) and len(others) == 1 else kind
+
+
+def _check_bound(requirement: Requirement) -> None:
+    """Raise a UserError for a bound that lies outside all that the number can be."""
+    names = [name for name in requirement.path.split(".") if name not in ("value", "low", "high")]
+    highest = 1.0 if _SHARE.fullmatch(names[-1]) or "recall_at_fpr" in names else math.inf
+    highest = 1000.0 if names[-1].endswith("per_1000") else highest
+    if "_gap" in names[-1] or "_change" in names[-1] or (highest == math.inf and not names[-1].startswith("num_")):
+        return
+    if not 0 <= requirement.bound <= highest:
+        between = f"from 0 to {highest:g}" if highest < math.inf else "0 or more"
+        raise UserError(f"--require {requirement}: this number is {between}", "80 % is written as 0.8")
 
 
 def failures(report: Report, requirements: Sequence[Requirement]) -> tuple[str, ...]:
