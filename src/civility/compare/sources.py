@@ -116,7 +116,8 @@ def read_source(target: Target) -> Source:
     UserError : no report, a damaged one, or none that scores lie beside
     """
     files = _files_of(target)
-    text = read_text(files.json, "name the JSON of a report, or a run directory; or evaluate again")
+    is_there = files.json.is_file()
+    text = read_text(files.json, "evaluate again" if is_there else "name the JSON of a report, or a run directory")
     report = Report.from_json(text, str(files.json))
     scores = read_scores_of(files.scores, text)
     if unknown := [label for label in scores.labels if label not in report.labels]:
