@@ -49,6 +49,12 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def is_same_page(first: Path, second: Path, name: str) -> bool:
+    """Whether two files are pages that differ in the folder of their run alone, which their commands name."""
+    pages = [(run / name).read_bytes().replace(bytes(run), b"RUN") for run in (first, second)]
+    return name.endswith(".html") and pages[0] == pages[1]
+
+
 WORDS = (
     "the of and to in is you that it he was for on are with as his they be at one have this from or had by hot "
     "but some what there we can out other were all your when up use word how said an each she which do their "

@@ -23,7 +23,7 @@ _DEEPEST = 64
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
+def read_json(path: Path, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
     """Return the object that a JSON file holds.
 
     Numbers are finite, whole ones below 2^63: NaN, Infinity and ``1e999`` are errors.
@@ -31,18 +31,20 @@ def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
     Parameters
     ----------
     remedy : what to do where the file is missing or damaged
+    finite : whether NaN, Infinity and -Infinity are errors; the caller checks them otherwise
 
     Raises
     ------
     UserError : no such file, too large, not UTF-8, not JSON, nested too deeply, or not an object
     """
-    return parse_json(read_text(path, remedy), str(path), remedy)
+    return parse_json(read_text(path, remedy), str(path), remedy, finite=finite)
 
 
-def parse_json(text: str, source: str, remedy: str = "") -> dict[str, Any]:
+def parse_json(text: str, source: str, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
     """Return the object in a JSON text; as `read_json`."""
+    constant = _refuse_constant if finite else float
     try:
-        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole)
+        content = json.loads(text, parse_constant=constant, parse_float=_finite, parse_int=_whole)
     except RecursionError as error:
         raise UserError(f"{source}: damaged: nested too deeply", remedy) from error
     except ValueError as error:

@@ -105,7 +105,7 @@ def test_what_is_nothing_to_compare_is_told(tmp_path: Path) -> None:
     )
     assert error.remedy == "name one of these; or give --data FILE, on which any classifier can be scored"
     (tmp_path / "folder.json").mkdir()
-    assert "cannot be read" in _error(*[str(tmp_path / "folder.json")] * 2).message
+    assert "a folder, not a file" in _error(*[str(tmp_path / "folder.json")] * 2).message
 
 
 def test_a_run_that_has_not_ended_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -125,7 +125,10 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no label": (["good.csv", "--labels", "rude"], "no column 'rude'"),
     "no classifier": (["good.csv", "--with", "./nowhere"], "'./nowhere': no such folder"),
     "no model": (["good.csv", "--model", "./nowhere"], "model './nowhere': no such folder"),
-    "no length": (["good.csv", "--max-length", "0"], "--max-length 0: expected a number of tokens"),
+    "no length": (
+        ["good.csv", "--max-length", "0"],
+        "'0': expected a whole number from 1 to 1,000,000",
+    ),
     "there already": (["good.csv", "--out", "there"], "there: exists already: an audit never writes over another"),
     "no parent": (["good.csv", "--out", "no/where"], "where: the folder no does not exist"),
     "nonsense": (["bad.csv"], "bad.csv, row 2 (line 3): toxic = 'rather': expected a number from 0 to 1"),

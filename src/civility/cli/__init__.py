@@ -89,6 +89,8 @@ def _run(arguments: list[str]) -> int:
     # Threads that wait at a barrier sleep instead of spinning: with one busy neighbour on two cores training was
     # twice as fast so. OpenMP reads it once, when torch is imported; what the user has set stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if any("\0" in argument for argument in arguments):
+        raise UserError("an argument holds a NUL character, which no file name and no setting can", "leave it out")
     options = build_parser(__version__).parse_args(arguments)
     processes = settle_environment(os.environ)
     show_waiting()

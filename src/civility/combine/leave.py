@@ -9,6 +9,7 @@ from civility.combine.members import recorded_data
 from civility.data.files import write_folder
 from civility.data.readers import Columns
 from civility.labelled import Labelled, optimistic
+from civility.plain_text import one_line
 from civility.recipe import Recipe
 from civility.report import Report, Scored
 from civility.report.combined_card import Makeup, combined_card
@@ -57,7 +58,7 @@ def leave(
         data = [] if labelled.is_own else ["--data", *labelled.files]
         write_report(report, scored, run.reports, [str(run.path), *data])
         with write_folder(run.classifier) as folder:
-            classifier.save(folder, combined_card(run.path.name, makeup, classifier.max_length, report))
+            classifier.save(folder, combined_card(one_line(run.path.name), makeup, classifier.max_length, report))
     return report
 
 
@@ -78,7 +79,7 @@ def recipe_of(
     policy : of the thresholds; empty: the first run's, or F1
     """
     run = RunDirectory.find(Path(targets[0]))
-    name = f"{kind} of {', '.join(targets)}"
+    name = one_line(f"{kind} of {', '.join(targets)}")
     changes: dict[str, object] = {"model.name": name, "model.revision": ""}
     if files:
         changes |= {"data.files": [], "data.validation": list(files), "data.labels": list(labels)}
@@ -93,7 +94,12 @@ def recipe_of(
 
 def _environment(makeup: Makeup, labelled: Labelled, command: Sequence[str]) -> dict[str, Any]:
     dataset = labelled.dataset
-    validation = {"files": list(labelled.files), "num_comments": len(dataset), "digest": dataset.digest}
+    validation = {
+        "files": list(labelled.files),
+        "num_comments": len(dataset),
+        "digest": dataset.digest,
+        "comments_digest": dataset.comments_digest,
+    }
     return {
         "command": list(command),
         **describe_environment(),

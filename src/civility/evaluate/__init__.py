@@ -13,7 +13,7 @@ from civility.data.readers import Columns, read_column
 from civility.errors import UserError, did_you_mean
 from civility.evaluate.probing import Probes, probe
 from civility.labelled import Labelled, optimistic, read_labelled, scored_by
-from civility.plain_text import printable, shown
+from civility.plain_text import one_line, shown
 from civility.report import Report
 from civility.report.document import ClassifierFacts
 from civility.report.history import training_curves
@@ -131,7 +131,7 @@ def _parts_asked(question: Question, labelled: Labelled) -> dict[str, bool]:
 def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
     """Return the name of the report; UserError if it is none, or the run's own report would be replaced."""
     name = name or (report_name(files) if files else OWN_REPORT)
-    if Path(name).name != name or "\\" in name or name.startswith(".") or printable(name) != name:
+    if Path(name).name != name or "\\" in name or name.startswith(".") or one_line(name) != name:
         raise UserError(
             f"--name {shown(name)}: is not a plain name",
             "choose a name without slashes and control characters that does not begin with a dot",
@@ -149,7 +149,7 @@ def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
 def report_name(files: Sequence[str]) -> str:
     """Return the name of a report on these files: that of the first, without its suffixes."""
     first = Path(files[0]).name if files else "report"
-    name = printable(first.split(".")[0].replace("*", "all")) or "report"
+    name = one_line(first.split(".")[0].replace("*", "all")) or "report"
     return name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
 
 

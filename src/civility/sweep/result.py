@@ -2,6 +2,7 @@
 
 from civility.data.files import write_file
 from civility.data.prepare import PreparedData
+from civility.plain_text import one_line
 from civility.recipe import Recipe
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import METRIC_WORDS, SweepResult
@@ -28,7 +29,7 @@ def gather(
     importance, why = study.importance() if with_importance else ({}, "")
     described = space.described()
     return SweepResult(
-        name=study.directory.path.resolve().name,
+        name=one_line(study.directory.path.resolve().name),
         recipe=recipe.flat(),
         metric=recipe.training.metric,
         search=described["sweep"],

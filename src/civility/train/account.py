@@ -14,6 +14,7 @@ from civility.data.prepare import PreparedData
 from civility.model.encoder import Encoder, public_name, settings_of
 from civility.model.tokens import Tokens
 from civility.model.vocabulary import num_rows
+from civility.plain_text import one_line
 from civility.recipe import Recipe
 from civility.recipe.settings import TrainingSettings
 from civility.report.card import CardFacts
@@ -146,7 +147,7 @@ def _steps_by(settings: TrainingSettings) -> str:
 def card(recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyStopping) -> CardFacts:
     """Return what the model card tells of the run."""
     return CardFacts(
-        name=run.path.name,
+        name=one_line(run.path.name),
         base_model=public_name(recipe.model.name),
         recipe=recipe.to_toml(),
         num_training=len(data.training),

@@ -13,6 +13,7 @@ from civility.data.files import write_folder
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
 from civility.metrics.policy import parse_policies
+from civility.plain_text import one_line
 from civility.processes import processes_of
 from civility.recipe import Recipe
 from civility.report import Report
@@ -170,7 +171,7 @@ def _log(run: RunDirectory, seconds: float) -> None:
 
 def _card(recipe: Recipe, data: PreparedData, run: RunDirectory) -> CardFacts:
     return CardFacts(
-        name=run.path.name,
+        name=one_line(run.path.name),
         base_model="",
         recipe=recipe.to_toml(),
         num_training=len(data.training),

@@ -194,7 +194,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    return read_json(folder / _PROGRESS)
+    return read_json(folder / _PROGRESS, finite=False)  # before the first epoch the best score is -Infinity
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

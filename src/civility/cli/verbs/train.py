@@ -174,7 +174,8 @@ def _run_several(options: Namespace, command: list[str]) -> None:
     check_place_of_several(place.path, begin)
     recipe = _recipe(options, None if begin == "new" else first_member(place.path))
     console = make_console()
-    print_note_on_validation(console, recipe, _changes(options))
+    if options.seeds:
+        print_note_on_validation(console, recipe, _changes(options))
     members = members_with_seeds(recipe, options.seeds) if options.seeds else members_on_folds(recipe, options.folds)
     data = prepare_all([member.recipe.wanted for member in members])
     # Last of all, since torch takes seconds to import.
