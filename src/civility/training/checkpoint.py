@@ -194,7 +194,11 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    return read_json(folder / _PROGRESS, finite=False)  # before the first epoch the best score is -Infinity
+    try:
+        # Before the first epoch the best score was -Infinity in the checkpoints of older versions.
+        return read_json(folder / _PROGRESS, finite=False)
+    except UserError as error:
+        raise DamagedCheckpoint(error.message) from error
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
