@@ -58,9 +58,18 @@ def json_text(content: Mapping[str, Any]) -> str:
     """Return a JSON document that `read_json` reads, indented, with a final line break.
 
     Bytes of a file name that are not UTF-8 (lone surrogates to Python) are written as escapes, and read back as such.
+    NaN and infinity, which JSON does not have, are written as null.
     """
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    text = json.dumps(_finite_or_null(content), indent=2, ensure_ascii=False, allow_nan=False)
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+
+
+def _finite_or_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite_or_null(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite_or_null(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:

@@ -321,3 +321,43 @@ def test_a_missing_folder_is_told(civility: Run, trained: Path, tmp_path: Path) 
     done = civility("predict", trained, "--data", tmp_path / "one.txt", "--out", tmp_path / "no" / "scores.csv")
     assert done.code == 2
     assert "scores.csv: cannot write: the folder does not exist" in done.err
+
+
+def test_names_that_are_not_utf_8_are_taken_or_refused_and_leave_nothing_behind(
+    civility: Run, linear: Path, tmp_path: Path
+) -> None:
+    bad = os.fsdecode(b"caf\xe9")
+    data = tmp_path / f"{bad}.csv"
+    data.write_bytes(csv_text())
+    done = civility("train", "fast", "--data", data, "--out", tmp_path / "run")
+    assert (done.code, "expected UTF-8 text without NUL (rename the file)" in done.err) == (2, True)
+    space = tmp_path / f"{bad}.toml"
+    space.write_text('[space]\n"linear.c" = [0.5, 1.0]\n', encoding="utf-8")
+    done = civility("sweep", "fast", "--data", "x.csv", "--space", space, "--out", tmp_path / "sweep", "--trials", 1)
+    assert (done.code, "x.csv: no such file" in done.err) == (2, True)
+    done = civility("sweep", "starter", "--space", space, "--model", "tf-idf", "--out", tmp_path / f"{bad}-sweep")
+    assert (done.code, "expected a UTF-8 name without control characters" in done.err) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([data.name, space.name]), "something was left"
+    run = tmp_path / f"{bad}-run"
+    shutil.copytree(linear, run)
+    other = shutil.copytree(linear, tmp_path / "other")
+    for arguments in (
+        ("train", "--resume", "--out", run),
+        ("evaluate", run, "--data", data),
+        ("predict", run, "--data", data, "--out", tmp_path / f"{bad}-scores.csv"),
+        ("audit", data, "--with", run, "--out", tmp_path / f"{bad}-audit"),
+        ("ensemble", run, other, "--out", tmp_path / f"{bad}-ensemble"),
+        ("predict", tmp_path / f"{bad}-ensemble", "--data", data),
+    ):
+        done = civility(*arguments)
+        assert (done.code, done.err.count("Traceback")) == (0, 0), (arguments, done.err)
+    made = json.loads((tmp_path / f"{bad}-ensemble" / "environment.json").read_bytes())["combination"]
+    assert made["members"][0]["target"] == str(run)
+
+
+@pytest.mark.parametrize(
+    "verb", ["train", "sweep", "evaluate", "thresholds", "compare", "ensemble", "predict", "audit"]
+)
+def test_a_nul_in_an_argument_is_refused(civility: Run, verb: str) -> None:
+    done = civility(verb, "a\0b")
+    assert (done.code, "an argument holds a NUL character" in done.err) == (2, True)

@@ -140,6 +140,10 @@ def _write_files(folder: Path) -> None:
     pq.write_table(
         pa.table({"id": [row["key"] for row in named], "text": texts, "tags": tags}), folder / "mine.parquet"
     )
+    (folder / "comments.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    (folder / "export.csv").write_text(
+        _table(";", [{**row, "comment_text": f"caf\u00e9 {row['comment_text']}"} for row in rows]), encoding="cp1252"
+    )
     flags = [[int(row["spam"]), int(row["rude"])] for row in named]
     pq.write_table(
         pa.table({"id": [row["key"] for row in named], "text": texts, "tags": flags}), folder / "flags.parquet"
@@ -166,6 +170,11 @@ def _write_files(folder: Path) -> None:
 
 
 _GROUPS = ("male", "female", "black", "white", "muslim", "jewish")
+
+
+def _table(separator: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [separator.join(rows[0]), *(separator.join(map(str, row.values())) for row in rows)]
+    return "\n".join(lines) + "\n"
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

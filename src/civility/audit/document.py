@@ -1,6 +1,5 @@
 """Audit: everything found in an audit, and the JSON of it. Knows no files of comments and no screen."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from civility.audit.findings import Finding
 from civility.audit.tokens import TokenLengths
+from civility.documents import json_text
 from civility.inspection.copies import Leak
 from civility.inspection.counts import LabelCounts
 from civility.inspection.lengths import CutShare
@@ -103,7 +103,7 @@ class Audit:
 
     def to_json(self) -> str:
         """Return the canonical form: JSON with a final line break."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(self.to_dict())
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

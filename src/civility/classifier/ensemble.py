@@ -16,7 +16,7 @@ from civility.classifier import Classifier
 from civility.classifier.scorer import OnScored
 from civility.data.dataset import Float32Array
 from civility.digests import digests_of
-from civility.documents import number, read_json, whole_number
+from civility.documents import json_text, number, read_json, whole_number
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.ranks import RankMap
@@ -145,7 +145,7 @@ class Ensemble:
                 }
             )
         content = {"schema": SCHEMA, "by": self.by, "labels": list(self.labels), "members": entries}
-        (folder / FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / FILE).write_text(json_text(content), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str, load_member: Callable[[Path], Classifier]) -> "Ensemble":

@@ -21,6 +21,7 @@ from civility.errors import UserError
 from civility.labelled import Labelled, fit_on
 from civility.metrics.policy import parse_policies
 from civility.metrics.ranks import rank_maps
+from civility.plain_text import one_line
 from civility.report import Report
 from civility.report.combined_card import Makeup
 from civility.run import RunDirectory
@@ -113,7 +114,7 @@ def ensemble(
         averaging.weights,
         averaging.by,
         ranks=[rank_maps(own) for own in logits] if averaging.by == "ranks" else (),
-        names=[member.name for member in members],
+        names=[one_line(member.name) for member in members],
         links=[member.folder if averaging.link else None for member in members],
     )
     combined = whole.average(logits)

@@ -276,7 +276,8 @@ def _describe(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         return f"unknown setting {shortened(name)}{_closest_setting(name)}"
     message = re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):g}", detail["msg"])  # 1e-12, not 0.000000000001
-    expected = _CLEARER.get(name, message.removeprefix("Input should be ").removeprefix("String should have "))
+    clearer = {} if detail["type"] == "not_text" else _CLEARER
+    expected = clearer.get(name, message.removeprefix("Input should be ").removeprefix("String should have "))
     return f"{name} = {shown(detail['input'])}: expected {expected}"
 
 

@@ -65,11 +65,11 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    @field_validator("*", mode="after")
+    @field_validator("*", mode="before")
     @classmethod
     def _is_text(cls, value: Any) -> Any:
         """Refuse what TOML cannot hold, or no path: it would be found out when the run writes its recipe."""
-        for one in value if isinstance(value, tuple) else (value,):
+        for one in value if isinstance(value, list | tuple) else (value,):
             if isinstance(one, str) and _NO_TEXT.search(one):
                 raise PydanticCustomError("not_text", "Input should be UTF-8 text without NUL (rename the file)")
         return value

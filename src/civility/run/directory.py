@@ -265,7 +265,7 @@ class RunDirectory:
         ------
         UserError : it is missing or damaged; with the remedy given
         """
-        return read_json(self.environment, remedy)
+        return read_json(self.environment, remedy, finite=False)  # no number of it is computed with
 
     def update_environment(self, life: Mapping[str, Any], fallback: Mapping[str, Any]) -> None:
         """Add a resumption to the environment; ``fallback`` stands in for one that is missing or damaged."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from civility.data.files import explain_os_error, make_folder
 from civility.errors import UserError
+from civility.plain_text import one_line, shown
 from civility.run import RunDirectory
 from civility.run.lock import Held, Lock, hold
 
@@ -43,6 +44,11 @@ class SweepDirectory:
         ------
         UserError : it is a file, or holds what is no sweep; no permission
         """
+        if one_line(str(self.path)) != str(self.path):  # the address of the study's database cannot hold it
+            raise UserError(
+                f"--out {shown(str(self.path))}: expected a UTF-8 name without control characters",
+                "choose another --out",
+            )
         with explain_os_error(self.path):
             if self.path.exists() and not self.path.is_dir():
                 raise UserError(f"{self.path}: is not a folder: expected that of a sweep", "choose another --out")
