@@ -1,5 +1,6 @@
 """Tiny models built on the spot: real architectures and tokenizers, a few thousand random parameters."""
 
+import filecmp
 import json
 import os
 import resource
@@ -18,6 +19,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_HUB_OFFLINE"] = "1"
 # The cache of tokens of whoever runs the tests is left alone: tests that need one make their own.
 os.environ["CIVILITY_CACHE"] = "off"
+# What is printed depends on the width of the terminal: a test that wants another one sets it.
+os.environ["COLUMNS"] = "100"
 
 
 @contextmanager
@@ -49,10 +52,39 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def is_same_page(first: Path, second: Path, name: str) -> bool:
-    """Whether two files are pages that differ in the folder of their run alone, which their commands name."""
+OF_THE_MACHINE = ("environment.json", "timing.jsonl")
+"""The files of a run that tell of the machine and of time: the others are the same wherever and however it ran."""
+
+
+def differing(first: Path, second: Path) -> list[str]:
+    """Return the files in which two folders of runs differ, but for those of the machine.
+
+    The commands on a page name the folder of its run: in them alone two equal pages differ.
+    """
+    folders = (first, second)
+    names = {str(path.relative_to(folder)) for folder in folders for path in folder.rglob("*") if path.is_file()}
+    compared = sorted(name for name in names if Path(name).name not in OF_THE_MACHINE)
+    _, unequal, missing = filecmp.cmpfiles(first, second, compared, shallow=False)
+    return [*(name for name in unequal if not _is_same_page(first, second, name)), *missing]
+
+
+def _is_same_page(first: Path, second: Path, name: str) -> bool:
     pages = [(run / name).read_bytes().replace(bytes(run), b"RUN") for run in (first, second)]
     return name.endswith(".html") and pages[0] == pages[1]
+
+
+def forget_digests(folder: Path) -> None:
+    """Take the digests of files out of a classifier folder, as of schema 3, so that what reads the files is reached."""
+    for path in folder.rglob("civility.json"):
+        if not path.is_file():
+            continue
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(content, dict):
+            content = {key: value for key, value in content.items() if key not in ("files", "digest")}
+            path.write_text(json.dumps(content), encoding="utf-8")
 
 
 WORDS = (

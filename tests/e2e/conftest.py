@@ -19,6 +19,11 @@ class Done:
     out: str
     err: str
 
+    @property
+    def words(self) -> str:
+        """All that was said, on one line: where a line of the screen ends depends on the terminal and on paths."""
+        return " ".join(f"{self.out}\n{self.err}".split())
+
 
 Run = Callable[..., Done]
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import forget_digests
 from .conftest import Run, quick
 
 HEADER = "id,comment_text,toxic,severe_toxic,obscene,threat,insult,identity_hate"
@@ -206,13 +208,6 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
 }
 
 
-def forget_digests(folder: Path) -> None:
-    """Make a classifier folder as one of schema 3, whose files are compared with nothing."""
-    content = json.loads((folder / "civility.json").read_text(encoding="utf-8"))
-    del content["files"], content["digest"]
-    (folder / "civility.json").write_text(json.dumps(content), encoding="utf-8")
-
-
 @pytest.mark.parametrize("name", ["no-model", "cut-model", "no-config", "single-label", "labels", "too-long"])
 def test_a_damaged_classifier_is_found_by_its_digests(civility: Run, trained: Path, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "classifier"
@@ -222,7 +217,7 @@ def test_a_damaged_classifier_is_found_by_its_digests(civility: Run, trained: Pa
     done = civility("predict", folder, "--data", tmp_path / "one.txt", "--out", tmp_path / "scores.csv")
     assert done.code == 2
     assert ": damaged: " in done.err or "civility.json: changed since it was written" in done.err
-    assert "copy or download the classifier folder again" in done.err
+    assert re.search(r"copy or download (the folder|it|the classifier folder) again", done.words)
     assert not (tmp_path / "scores.csv").exists()
 
 
@@ -303,7 +298,7 @@ def test_a_name_that_is_too_long_is_told(civility: Run, trained: Path, tmp_path:
     ):
         done = civility(*arguments)
         assert done.code == 2, done.err
-        assert "File name too long" in done.err
+        assert "File name too long" in done.err or "longer than 200 bytes" in done.words
         assert "Traceback" not in done.err
 
 

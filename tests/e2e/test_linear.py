@@ -119,7 +119,9 @@ def test_settings_without_effect_are_told(civility: Run, tmp_path: Path) -> None
         *("--set", "training.epochs=3", "--set", "loss.focal_gamma=1.0"),
     )
     assert done.code == 0
-    assert "these settings have no part in a linear model: training.epochs, loss.focal_gamma; it has those" in done.out
+    assert (
+        "these settings have no part in a linear model: training.epochs, loss.focal_gamma; it has those" in done.words
+    )
 
 
 def test_a_run_that_did_not_end_begins_again(civility: Run, tmp_path: Path) -> None:

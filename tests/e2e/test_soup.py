@@ -132,8 +132,8 @@ def test_a_soup_that_is_worse_says_so(civility: Run, tiny_bert: Path, trained: P
     shutil.move(folder, turned / "classifier")
     done = civility("soup", trained, turned, "--out", tmp_path / "soup")
     assert done.code == 0, done.err
-    assert "warning: the soup is worse than its best member: macro ROC AUC 0." in done.err.replace("\n", " ")
-    assert f"{trained if is_good else turned} alone 0." in done.err.replace("\n", " ")
+    assert "warning: the soup is worse than its best member: macro ROC AUC 0." in done.words
+    assert f"{trained if is_good else turned} alone 0." in done.words
     card = (tmp_path / "soup" / "classifier" / "README.md").read_text(encoding="utf-8")
     assert "**the soup is worse than its best member" in card
 
@@ -142,10 +142,10 @@ def test_other_seeds_are_noted(civility: Run, tiny_bert: Path, trained: Path, tm
     seeded = _train(tiny_bert, tmp_path / "seeded", "seed=7")
     done = civility("soup", trained, seeded, "--out", tmp_path / "soup", "--data", DATA)
     assert done.code == 0, done.err
-    assert "the runs have different seeds, so their heads began at different random weights" in done.err
+    assert "the runs have different seeds, so their heads began at different random weights" in done.words
     refused = civility("soup", trained, seeded, "--out", tmp_path / "second")
     assert refused.code == 2
-    assert f"error: {seeded} was validated on other comments than {trained}" in refused.err
+    assert f"error: {seeded} was validated on other comments than {trained}" in refused.words
 
 
 def test_what_cannot_be_averaged_is_refused(civility: Run, trained: Path, linear: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_sweep_names_the_best_and_its_recipe_is_one(
     assert done.code == 0, done.err
     assert "  trial 0000   learning_rate=" in done.out
     assert "  trial 0001   finished   0." in done.out
-    assert "is the best of 2 finished trials, chosen on" in done.out
+    assert "is the best of 2 finished trials, chosen on" in done.words
     assert f"recipe       {out / 'best.toml'}" in done.out
     assert f"next:  civility compare {out}/trials/000" in done.out
     for command in done.out.partition("next:")[2].strip().splitlines():

@@ -197,7 +197,7 @@ def test_training_stops_when_patience_has_run_out(civility: Run, tiny_bert: Path
     )
     assert done.code == 0, done.err
     assert len(metrics_of(out, "epoch")) == 3
-    assert "best epoch 1 of 3 run: no better epoch since, stopped early" in done.out
+    assert "best: epoch 1 of 3, then stopped early" in done.out
 
 
 def test_a_log_shows_every_epoch_with_all_labels(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:

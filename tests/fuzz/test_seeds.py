@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import forget_digests
 from .command import Command, Outcome, Server
-from .families.documents import forget_digests, sign
+from .families.documents import sign
 from .shelf import Shelf
 from .verdict import judge
 

@@ -1,6 +1,5 @@
 """`--fit`: the same step in micro-batches that fit, told and written down; and the number of threads of a run."""
 
-import filecmp
 import json
 import tomllib
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from civility.training.hardware import Memory
 from civility.training.progress import StepDone
 from civility.training.watch import Warned
 
+from ..conftest import differing
 from .conftest import Small
 
 MIB = 2**20
@@ -96,13 +96,6 @@ def test_fitting_draws_nothing_and_leaves_the_model_as_it_was(session: Session) 
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not session.trainer.optimizer.state
-
-
-def differing(first: Path, second: Path) -> list[str]:
-    own = {"environment.json", "timing.jsonl"}
-    names = {str(path.relative_to(run)) for run in (first, second) for path in run.rglob("*") if path.is_file()}
-    _, unequal, missing = filecmp.cmpfiles(first, second, sorted(names - own), shallow=False)
-    return [*unequal, *missing]
 
 
 def test_a_run_that_fits_as_it_is_asked_for_is_the_same_run(small: Small, whole: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Going on with a run: the same end as without an interruption, from any place; and what is refused, and why."""
 
-import filecmp
 import hashlib
 import json
 import os
@@ -19,16 +18,8 @@ from civility.train.facts import EpochJudged, Fact, RunResumed, ValidationScored
 from civility.training.progress import StepDone
 from civility.training.watch import Warned
 
-from ..conftest import is_same_page
+from ..conftest import differing
 from .conftest import Small
-
-OWN = {"environment.json", "timing.jsonl"}
-
-
-def differing(first: Path, second: Path) -> list[str]:
-    names = {str(path.relative_to(run)) for run in (first, second) for path in run.rglob("*") if path.is_file()}
-    _, unequal, missing = filecmp.cmpfiles(first, second, sorted(names - OWN), shallow=False)
-    return [*(name for name in unequal if not is_same_page(first, second, name)), *missing]
 
 
 def at_step(step: int) -> Callable[[Fact], bool]:

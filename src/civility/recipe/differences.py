@@ -59,10 +59,11 @@ def differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     ----------
     before, now : ``{"section.key": value}``, as of `Recipe.flat`; settings that an older version lacked have defaults
     """
-    if (before["model.name"] == LINEAR_MODEL) != (now["model.name"] == LINEAR_MODEL):
-        return [changed("model.name", before["model.name"], now["model.name"])]
     defaults = Recipe().flat()
-    is_linear = now["model.name"] == LINEAR_MODEL
+    model, other = (recipe.get("model.name", defaults["model.name"]) for recipe in (before, now))
+    is_linear = other == LINEAR_MODEL
+    if (model == LINEAR_MODEL) != is_linear:
+        return [changed("model.name", model, other)]
     problems = []
     for key in sorted({*before, *now} - _OF_A_RUN | {"data.validation"}):
         was, wanted = before.get(key, defaults.get(key)), now.get(key, defaults.get(key))

@@ -2,14 +2,13 @@
 
 import hashlib
 import io
-import json
 import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...conftest import SENTENCES
+from ...conftest import SENTENCES, forget_digests
 from ..command import Command
 from ..mutations import Chance, any_file, bytes_of, file_of, json_file, some
 from ..shelf import Shelf
@@ -41,20 +40,6 @@ def classifiers(chance: Chance, place: Path, shelf: Shelf) -> Command:
     target = "run" if chance.random() < 0.3 else "run/classifier"
     verbs = (_predict, _evaluate, _thresholds, _audit, _train)
     return chance.choices(verbs, (14, 2, 2, 1, 2 if kind == "encoder" else 0))[0](chance, place, target, shelf)
-
-
-def forget_digests(folder: Path) -> None:
-    """Take the digests of files out of a classifier folder, so that what reads them is reached."""
-    for path in folder.rglob("civility.json"):
-        if not path.is_file():
-            continue
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(content, dict):
-            content = {key: value for key, value in content.items() if key not in ("files", "digest")}
-            path.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _predict(chance: Chance, place: Path, target: str, shelf: Shelf) -> Command:
