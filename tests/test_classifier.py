@@ -180,6 +180,20 @@ def test_decisions_follow_the_thresholds(tiny_bert: Path) -> None:
     assert classifier.decide(scores).tolist() == [[True, False, True], [False, True, False]]
     with pytest.raises(ValueError, match=r"expected \(N, 3\)"):
         classifier.decide(scores[:, :2])
+    assert classifier.decide(scores.tolist()).tolist() == classifier.decide(scores).tolist()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -0.5, 9.0])
+def test_scores_that_are_none_are_refused_with_their_comment(classifier: Classifier, wrong: float) -> None:
+    scores = np.full((4, len(classifier.labels)), 0.5, dtype=np.float32)
+    scores[2, 1] = wrong
+    expected = rf"comment 2 \(counted from 0\) has a score of {wrong} for {classifier.labels[1]}, expected a number"
+    for use in (classifier.decide, classifier.bands):
+        with pytest.raises(UserError, match=expected) as error:
+            use(scores)
+        assert error.value.message.startswith(f"{classifier.name}: ")
+    with pytest.raises(ValueError, match="scores are no array of numbers"):
+        classifier.decide([["high"]])
 
 
 def test_what_is_saved_is_loaded_with_the_same_scores(classifier: Classifier, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from civility.plain_text import as_cell, as_json, bounded, count, is_formula, one_line, printable, shortened
+from civility.plain_text import as_cell, as_json, bounded, count, is_formula, listed, one_line, printable, shortened
 
 
 def test_control_characters_are_replaced() -> None:
@@ -51,6 +51,13 @@ def test_a_count_has_its_noun_in_the_right_number() -> None:
         "2 comments",
         "3,190 comments",
     ]
+
+
+def test_a_list_names_the_first_and_counts_the_others() -> None:
+    assert listed(["a", "b"]) == "a, b"
+    assert listed("abcde", most=3) == "a, b, c and 2 more"
+    assert listed(["x" * 500]) == f"{'x' * 197}..."
+    assert len(listed([f"column {number} {'x' * 500}" for number in range(10_000)])) < 4_100
 
 
 def test_endless_words_and_endless_texts_lose_their_ends() -> None:

@@ -51,7 +51,7 @@ def bounded(text: str, longest: int = 3_000) -> str:
     return kept if len(kept) <= longest else f"{kept[:longest]}... ({len(kept) - longest:,} more characters)"
 
 
-def listed(names: Iterable[object], most: int = 12) -> str:
+def listed(names: Iterable[object], most: int = 20) -> str:
     """Return the names in one line, separated by commas; beyond ``most`` of them, how many more there are.
 
     Each is shortened to 200 characters, so that no file, header or folder of thousands fills a screen.

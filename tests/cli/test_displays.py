@@ -173,6 +173,15 @@ def test_what_is_printed_is_shown_as_it_is_and_steers_nothing(capsys: pytest.Cap
         assert part in out
 
 
+@pytest.mark.parametrize("columns", ["0", "", "abc", "-5"])
+def test_a_width_that_is_none_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    make_console().print("macro ROC AUC")
+    assert capsys.readouterr().out == "macro ROC AUC\n"
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
 def test_nothing_is_wider_than_the_terminal_and_no_number_is_cut(width: int) -> None:
     for written in _all_displays("severe_toxic", width):

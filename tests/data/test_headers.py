@@ -2,7 +2,7 @@
 
 import pytest
 
-from civility.data.headers import Headers, cleaned, folded, listed
+from civility.data.headers import Headers, cleaned, folded
 from civility.errors import UserError
 
 
@@ -82,10 +82,3 @@ def test_parts_of_containers_are_found_by_their_own_name() -> None:
     assert headers.find("threat") == ""
     with pytest.raises(UserError, match=r"'labels\.toxic' and 'toxic'"):
         Headers("a.csv", ["labels.toxic", "toxic"], {"labels"}).find("toxic")
-
-
-def test_few_of_many_names_are_listed() -> None:
-    text = listed([f"column {number} {'x' * 500}" for number in range(10_000)])
-    assert text.endswith("and 9,980 more")
-    assert len(text) < 1_500
-    assert listed(["a", "b"]) == "a, b"

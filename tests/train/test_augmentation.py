@@ -15,8 +15,8 @@ from civility.train import train
 from civility.train.augmentation import augmented
 from civility.train.facts import EpochJudged, Fact, RunPlanned
 
+from ..conftest import differing
 from .conftest import Small
-from .test_resume import differing
 
 CHANGES = {"data__augmentation": ["typos", "case"], "data__augmentation_share": 0.5}
 

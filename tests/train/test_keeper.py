@@ -26,9 +26,8 @@ from civility.training.progress import Progress, StepDone
 from civility.training.stopping import EarlyStopping
 from civility.training.watch import LossWatch, Warned
 
-from ..conftest import files_up_to
+from ..conftest import differing, files_up_to
 from .conftest import Small
-from .test_resume import differing
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 

@@ -29,8 +29,8 @@ from civility.train.several.out_of_fold import gather_out_of_fold
 from civility.train.several.summary import spread_of, summarise
 from civility.training.progress import StepDone
 
+from ..conftest import differing
 from .conftest import Small
-from .test_resume import differing
 
 ONE = {"training__epochs": 1}
 FOLDS = {**ONE, "evaluation__calibration": "none"}

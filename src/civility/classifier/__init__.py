@@ -24,7 +24,7 @@ ALLOW, REVIEW, REMOVE = 0, 1, 2
 
 
 class NotFiniteScore(UserError):
-    """A logit or score is NaN or infinite.
+    """A logit is NaN or infinite, and no score comes of it.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ class Classifier:
         scale, shift = _affine(self.labels, self.calibration, self._in_head)
         with np.errstate(over="ignore"):  # to infinity, which is refused
             plain = ((logits - shift) / scale).astype(np.float32)
-        self._check_finite(plain, "logit")
+        self._check_finite(plain)
         return plain
 
     def calibrated(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -259,51 +259,69 @@ class Classifier:
         UserError : a logit is not finite
         """
         self._check_columns(logits, "logits")
-        self._check_finite(logits, "logit")
+        self._check_finite(logits)
         columns = [self.calibration[label].apply(column) for label, column in zip(self.labels, logits.T, strict=True)]
         return np.stack(columns, axis=1).astype(np.float32)
 
-    def decide(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    def decide(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Return whether each score reaches its label's threshold, bool (N, L).
 
+        Parameters
+        ----------
+        scores : (N, L) in [0, 1], as `score` returns them
+
         Raises
         ------
-        ValueError : ``scores`` does not have one column per label
-        UserError : a score is NaN or infinite
+        ValueError : ``scores`` are no numbers, or do not have one column per label
+        UserError : a score is NaN, infinite or beyond [0, 1]
         """
-        self._check_columns(scores, "scores")
-        self._check_finite(scores, "score")
-        return np.asarray(scores >= self._cuts(self.thresholds))
+        return np.asarray(self._scores(scores) >= self._cuts(self.thresholds))
 
-    def bands(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
+    def bands(self, scores: npt.ArrayLike) -> npt.NDArray[np.int8]:
         """Return the band of each score, int8 (N, L): 0 allow, 1 review, 2 remove, which is where `decide` is true.
 
-        Only labels with a review threshold have scores to review.
-
-        Raises
-        ------
-        ValueError : ``scores`` does not have one column per label
-        UserError : a score is NaN or infinite
+        Only labels with a review threshold have scores to review. Parameters and errors are those of `decide`.
         """
-        flagged = self.decide(scores)
-        to_review = scores >= self._cuts({**self.thresholds, **self.review_thresholds})
+        given = self._scores(scores)
+        flagged = given >= self._cuts(self.thresholds)
+        to_review = given >= self._cuts({**self.thresholds, **self.review_thresholds})
         return np.where(flagged, REMOVE, np.where(to_review, REVIEW, ALLOW)).astype(np.int8)
 
     def _cuts(self, thresholds: Mapping[str, float]) -> npt.NDArray[np.float32]:
         return np.array([thresholds[label] for label in self.labels], dtype=np.float32)
 
+    def _scores(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Return scores from outside as an array, after a look at each of them.
+
+        One that is not in [0, 1] is refused: NaN would compare as "below the threshold", a logit as a sure flag.
+        """
+        try:
+            given = np.asarray(scores, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"scores are no array of numbers: {error}") from error
+        self._check_columns(given, "scores")
+        wrong = ~((given >= 0) & (given <= 1))
+        if wrong.any():
+            row, column = (int(place) for place in np.argwhere(wrong)[0])
+            raise UserError(
+                f"{self.name}: comment {row} (counted from 0) has a score of {given[row, column]} for "
+                f"{self.labels[column]}, expected a number from 0 to 1",
+                "pass the scores that Classifier.score returns",
+            )
+        return given
+
     def _check_columns(self, values: npt.NDArray[np.float32], name: str) -> None:
         if values.ndim != 2 or values.shape[1] != len(self.labels):
             raise ValueError(f"{name} have shape {values.shape}, expected (N, {len(self.labels)})")
 
-    def _check_finite(self, values: npt.NDArray[np.float32], what: str) -> None:
-        """Raise a UserError for NaN or infinity, which would compare as "below the threshold"."""
-        broken = ~np.isfinite(values)
+    def _check_finite(self, logits: npt.NDArray[np.float32]) -> None:
+        """Raise a UserError for a logit that is NaN or infinite: what comes of it would be no score."""
+        broken = ~np.isfinite(logits)
         if not broken.any():
             return
         row, column = (int(place) for place in np.argwhere(broken)[0])
         others = int(broken.any(axis=1).sum()) - 1
-        found = f"a {what} of {values[row, column]} for {self.labels[column]}"
+        found = f"a logit of {logits[row, column]} for {self.labels[column]}"
         raise NotFiniteScore(self.name, row, found + (f" (and so have {others:,} more)" if others else ""))
 
 

@@ -157,13 +157,13 @@ def columns_of(options: Namespace, **others: Any) -> "Columns":
 
 
 def _argument(parse: Callable[[str], str]) -> Callable[[str], str]:
-    """Return what argparse calls on a text, telling what the parser has against it."""
+    """Return what argparse calls on a text; a ValueError of the parser says what it expects."""
 
     def parsed(text: str) -> str:
         try:
             return parse(text)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
+            raise argparse.ArgumentTypeError(f"{shown(text)}: expected {error}") from error
 
     return parsed
 

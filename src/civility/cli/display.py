@@ -3,6 +3,7 @@
 import math
 import os
 import shlex
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,8 +46,10 @@ def make_console(*, stderr: bool = False) -> Console:
     """Return a console that shows texts as they are: without markup or emoji codes, log lines not wrapped."""
     clear_waiting()
     console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _WIDTH_OF_A_LOG
+    # COLUMNS=0 is how some editors and schedulers say that they do not know; rich would print nothing at all.
+    told = os.environ.get("COLUMNS", "")
+    if not (told.isdecimal() and int(told)):
+        console.width = shutil.get_terminal_size().columns if console.is_terminal else _WIDTH_OF_A_LOG
     return console
 
 

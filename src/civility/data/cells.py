@@ -12,6 +12,7 @@ import numpy as np
 from civility.data.dataset import Float32Array
 from civility.data.tables import Chunk
 from civility.errors import UserError
+from civility.plain_text import shown
 
 # Enough for the shares of annotators in Jigsaw 2019; a column of arbitrary numbers must not fill the memory.
 _MAX_REMEMBERED = 100_000
@@ -61,7 +62,7 @@ class TargetCells(dict[object, float]):
         cells = chunk.columns[column]
         index = next(index for index, cell in enumerate(cells) if not self._fits(cell))
         return UserError(
-            f"{name}, {chunk.place(index)}: {column} = {show(cells[index])}: "
+            f"{name}, {chunk.place(index)}: {column} = {shown(cells[index])}: "
             "expected a number from 0 to 1, or nothing for unknown",
             remedy_for(cells[index]),
         )
@@ -111,12 +112,6 @@ def remedy_for(cell: object) -> str:
     return "divide by 100, if these are percentages" if 1 < number <= 100 else ""
 
 
-def show(cell: object) -> str:
-    """Return a cell for a message: quoted, and shortened if long."""
-    text = repr(cell[:200] if isinstance(cell, str | bytes | list) else cell)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def is_missing(cell: object) -> bool:
     """Return whether a cell is null, or NaN, which is a null of floats."""
     return cell is None or cell != cell
@@ -145,7 +140,7 @@ class TextCells:
         for index, cell in enumerate(chunk.columns[column]):
             if not (isinstance(cell, str) or is_missing(cell)):
                 raise UserError(
-                    f"{name}, {chunk.place(index)}: {column} = {show(cell)}: expected text",
+                    f"{name}, {chunk.place(index)}: {column} = {shown(cell)}: expected text",
                     "write this cell as text, in quotes; or name another column, if this one holds no comments",
                 )
             texts.append(self._clean(cell if isinstance(cell, str) else "", chunk.first_row + index))
@@ -187,7 +182,7 @@ def ids_of(name: str, chunk: Chunk, column: str, prefix: str = "") -> list[str]:
             text = as_text(cell)
         except ValueError as error:
             raise UserError(
-                f"{name}, {chunk.place(index)}: {column} = {show(cell)}: {error}", "write ids as text or whole numbers"
+                f"{name}, {chunk.place(index)}: {column} = {shown(cell)}: {error}", "write ids as text or whole numbers"
             ) from None
         ids.append(text if text.strip() else f"{prefix}{chunk.first_row + index}")
     return ids

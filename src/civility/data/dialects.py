@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from civility.data.file_format import RECOGNISED, FileFormat
-from civility.data.headers import Headers, cleaned, folded, listed, shown
+from civility.data.headers import Headers, cleaned, folded
 from civility.errors import UserError, did_you_mean
+from civility.plain_text import listed, shown
 
 # In the order of Jigsaw 2018, which is the order of every axis made from dialects.
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")

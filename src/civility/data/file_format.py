@@ -42,11 +42,11 @@ def separator_of(text: str) -> str:
 
     Raises
     ------
-    ValueError : it is not a single character, or one that stands in names or numbers
+    ValueError : it is not a single character, or one that stands in names or numbers; says what is expected
     """
     separator = {"\\t": "\t", **{name: sign for sign, name in SEPARATORS.items()}}.get(text.lower(), text)
     if text and (len(separator) != 1 or separator.isalnum() or separator in "\"'_\r\n\0"):
-        raise ValueError(f"{text!r} is not a separator; for example: ';' or '|' or tab")
+        raise ValueError("a separator of one character, such as ';', '|' or tab")
     return separator
 
 
@@ -55,7 +55,7 @@ def encoding_of(text: str) -> str:
 
     Raises
     ------
-    ValueError : there is none of this name
+    ValueError : there is none of this name; says what is expected
     """
     try:
         name = codecs.lookup(text).name if text else ""
@@ -63,4 +63,4 @@ def encoding_of(text: str) -> str:
             return name
     except (LookupError, ValueError):
         pass
-    raise ValueError(f"{text!r} is not an encoding; for example: utf-8, utf-16, cp1252, latin-1, cp1251, gbk")
+    raise ValueError("an encoding that Python knows, such as utf-8, utf-16, cp1252, latin-1, cp1251 or gbk")

@@ -4,17 +4,16 @@ Knows nothing of what a column holds.
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from civility.errors import UserError
-from civility.plain_text import shortened
+from civility.plain_text import shown
 
 # Invisible, though Unicode counts them among letters, marks and symbols: fillers, joiners, a blank.
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _VARIATION_SELECTORS = (("\u180b", "\u180f"), ("\ufe00", "\ufe0f"), ("\U000e0100", "\U000e01ef"))
 _SHORTEST_SLIP, _TWO_SLIPS = 4, 8
 """Letters of a name from which one slip, and two slips, leave it recognisable."""
-_MOST_LISTED = 20
 
 
 def cleaned(name: str) -> str:
@@ -38,18 +37,6 @@ def _is_invisible(character: str) -> bool:
         return True
     # Formats (byte order marks, zero-width and direction marks, soft hyphens) and controls that are no white space.
     return unicodedata.category(character) in ("Cf", "Cc") and not character.isspace()
-
-
-def shown(name: str) -> str:
-    """Return a name for a message: quoted, what cannot be seen as escapes, so that two look-alikes look different."""
-    text = repr(name)
-    return text if len(text) <= 80 else f"{text[:76]}...{text[-1]}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names for a message, separated by commas; the first 20 of many, and how many more there are."""
-    text = ", ".join(shortened(name) for name in names[:_MOST_LISTED])
-    return text if len(names) <= _MOST_LISTED else f"{text} and {len(names) - _MOST_LISTED:,} more"
 
 
 class Headers:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from civility.data.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for, show
+from civility.data.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for
 from civility.data.dataset import Float32Array
 from civility.data.dialects import Columns
-from civility.data.headers import folded, listed
+from civility.data.headers import folded
 from civility.data.tables import Chunk
 from civility.errors import UserError, did_you_mean
+from civility.plain_text import listed, shown
 
 _CLOSING = {"[": "]", "(": ")"}
 # One item of a list as Python or numpy write it, and what follows it: a comma, white space, or the end.
@@ -48,7 +49,7 @@ class LabelLists:
             try:
                 self._fill(targets[row], cell)
             except _BadListError as error:
-                place = f"{name}, {chunk.place(row)}: {column} = {show(cell)}"
+                place = f"{name}, {chunk.place(row)}: {column} = {shown(cell)}"
                 raise UserError(f"{place}: {error}", error.remedy) from None
         return targets
 

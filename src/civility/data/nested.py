@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from civility.data.cells import show
 from civility.data.dialects import CONTAINERS
 from civility.data.headers import folded
 from civility.data.tables import Chunk, Table
 from civility.errors import UserError
+from civility.plain_text import shown
 
 
 def with_keys_as_columns(table: Table) -> Table:
@@ -54,7 +54,7 @@ def _cells(name: str, chunk: Chunk, column: str, parts: dict[str, tuple[str, str
     for index, cell in enumerate(chunk.columns[container]):
         if cell is not None and not isinstance(cell, dict):
             raise UserError(
-                f"{name}, {chunk.place(index)}: {container} = {show(cell)}: expected an object, as in other rows",
+                f"{name}, {chunk.place(index)}: {container} = {shown(cell)}: expected an object, as in other rows",
                 'write {"label": number, ...}, or null where nothing is known',
             )
         cells.append(cell.get(key) if cell else None)

@@ -20,12 +20,13 @@ from civility.data.dialects import (
     slip,
     slips_in,
 )
-from civility.data.headers import folded, listed
+from civility.data.headers import folded
 from civility.data.nested import with_keys_as_columns
 from civility.data.opening import open_table
 from civility.data.sources import built_in, is_built_in
 from civility.data.tables import Table
 from civility.errors import UserError
+from civility.plain_text import listed
 
 _NAME_THEM = "name the label columns in the recipe (data.labels)"
 

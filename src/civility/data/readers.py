@@ -17,7 +17,7 @@ from civility.data.cells import TextCells, as_text, ids_of
 from civility.data.dataset import Dataset
 from civility.data.dialects import LABELS, Columns, find_id, find_text, no_text, note_on_ids
 from civility.data.file_format import RECOGNISED, FileFormat
-from civility.data.headers import Headers, cleaned, listed
+from civility.data.headers import Headers, cleaned
 from civility.data.opening import open_table
 from civility.data.parts import Part, read_joined, read_part
 from civility.data.plan import Plan, plan
@@ -25,7 +25,7 @@ from civility.data.sources import built_in, expand, is_built_in
 from civility.data.streams import find_file
 from civility.data.tables import CHUNK_ROWS, Table
 from civility.errors import UserError, did_you_mean
-from civility.plain_text import count
+from civility.plain_text import count, listed
 
 __all__ = [
     "Columns",

@@ -1,8 +1,9 @@
 """Names in cells: of a group, a function, a case. Knows what a cell may hold; knows nothing of files."""
 
-from civility.data.cells import as_text, is_missing, show
+from civility.data.cells import as_text, is_missing
 from civility.data.tables import Chunk
 from civility.errors import UserError
+from civility.plain_text import shown
 
 
 def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
@@ -18,6 +19,6 @@ def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
     if is_missing(cell):
         return ""
     if not (isinstance(cell, str | int) or (isinstance(cell, float) and cell.is_integer())):
-        raise UserError(f"{table}, {chunk.place(row)}: {column} = {show(cell)}: expected a name", "write it as text")
+        raise UserError(f"{table}, {chunk.place(row)}: {column} = {shown(cell)}: expected a name", "write it as text")
     name = cell if isinstance(cell, str) else as_text(cell)
     return name.strip().encode(errors="replace").decode()

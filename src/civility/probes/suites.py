@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from civility.data.cells import TextCells
 from civility.data.dialects import slip
-from civility.data.headers import Headers, listed
+from civility.data.headers import Headers
 from civility.data.opening import open_table
 from civility.data.tables import Chunk, Table
 from civility.errors import UserError, did_you_mean
+from civility.plain_text import listed
 from civility.probes.names import name_in
 
 BUILT_IN = "civility:suite"

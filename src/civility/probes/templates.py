@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.cells import TargetCells, TextCells, show
+from civility.data.cells import TargetCells, TextCells
 from civility.data.dataset import Float32Array
-from civility.data.headers import Headers, listed
+from civility.data.headers import Headers
 from civility.data.opening import open_table
 from civility.data.starter_material.tables import phrases
 from civility.data.tables import Chunk, Table
 from civility.errors import UserError, did_you_mean
+from civility.plain_text import listed, shown
 from civility.probes.names import name_in
 
 GROUP_SEPARATOR = ";"
@@ -166,7 +167,7 @@ def _target(name: str, chunk: Chunk, row: int, kind: _Published) -> float:
     known = tuple(kind.targets)
     guess = did_you_mean(str(cell), known)
     raise UserError(
-        f"{name}, {chunk.place(row)}: {kind.label} = {show(cell)}: expected {' or '.join(known)}{guess}",
+        f"{name}, {chunk.place(row)}: {kind.label} = {shown(cell)}: expected {' or '.join(known)}{guess}",
         f"or rename the columns to {', '.join(OWN_COLUMNS)}, with numbers from 0 to 1 as targets",
     )
 

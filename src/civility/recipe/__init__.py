@@ -282,11 +282,14 @@ def _describe(detail: ErrorDetails) -> str:
 
 
 def _closest_setting(name: str) -> str:
-    """Suggest a setting by its last word, one of the same section first."""
+    """Suggest a setting by its last word: the same word in another section, then one of its own section."""
     section, _, last = name.rpartition(".")
     if not section:
         return did_you_mean(name, Recipe.model_fields)
     settings = list(Recipe().flat())
+    same = [key for key in settings if key.rpartition(".")[2] == last]
+    if same:
+        return f" (did you mean {' or '.join(same)}?)"
     for keys in ([key for key in settings if key.startswith(f"{section}.")], settings):
         key_of = {key.rpartition(".")[2]: key for key in keys}
         word = closest(last, key_of)

@@ -36,7 +36,7 @@ def _share_or_own(value: float) -> float:
 
 
 def _parsed(parse: Callable[[str], str]) -> AfterValidator:
-    """Return what pydantic calls on a text, telling what the parser has against it."""
+    """Return what pydantic calls on a text; a ValueError of the parser says what it expects."""
 
     def validate(text: str) -> str:
         try:

@@ -308,6 +308,7 @@ def classifier_folder(target: str) -> str:
         siblings = [str(other) for other in path.parent.iterdir() if other.is_dir()]
         raise UserError(
             f"{target}: no such folder{did_you_mean(target, siblings)}",
-            f"a hub repository of this name can be named where no folder {path.parent} is",
+            f"name a run or classifier folder that exists; a model of the hub called {target} can be loaded where no "
+            f"folder {path.parent} is",
         )
     return target

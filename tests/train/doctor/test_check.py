@@ -3,8 +3,7 @@
 import pytest
 
 from civility.errors import UserError
-from civility.plain_text import count
-from civility.train.doctor.check import Check, judge, refuse_failed, shortened
+from civility.train.doctor.check import Check, judge, refuse_failed
 
 
 def test_the_worst_verdict_counts_and_only_trouble_has_a_remedy() -> None:
@@ -23,9 +22,3 @@ def test_failed_checks_stop_the_run_and_warnings_do_not() -> None:
         refuse_failed([Check("disk", "failed", "full", "make room"), Check("memory", "failed", "small", "buy more")])
     assert two.value.message.startswith("2 checks failed")
     assert two.value.remedy == "make room\nbuy more"
-
-
-def test_numbers_and_lists_read_well() -> None:
-    assert (count(1, "text"), count(1_234, "text")) == ("1 text", "1,234 texts")
-    assert shortened(["a", "b"]) == "a, b"
-    assert shortened(list("abcde")) == "a, b, c and 2 more"

@@ -41,9 +41,3 @@ def refuse_failed(checks: Sequence[Check]) -> None:
     found = "\n       ".join(f"{check.name}: {check.found}" for check in failed)
     number = "a check failed" if len(failed) == 1 else f"{len(failed)} checks failed"
     raise UserError(f"{number}, so the run was not started\n       {found}", "\n".join(c.remedy for c in failed))
-
-
-def shortened(items: Sequence[str], most: int = 3) -> str:
-    """Return the first few items joined by commas, and how many more there are."""
-    rest = len(items) - most
-    return ", ".join(items[:most]) + (f" and {rest:,} more" if rest > 0 else "")

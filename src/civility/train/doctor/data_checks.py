@@ -7,8 +7,8 @@ import numpy as np
 
 from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
 from civility.data.duplicates import Int64Array, contradictions, text_digests
-from civility.plain_text import count
-from civility.train.doctor.check import Check, judge, shortened
+from civility.plain_text import count, listed
+from civility.train.doctor.check import Check, judge
 
 _ASSUMED_AUC = 0.95
 _FEW_POSITIVES = 20
@@ -52,7 +52,7 @@ def check_label_counts(training: Dataset, validation: Dataset) -> Check:
     ]
     return judge(
         "label counts",
-        shortened(few) if few else f"{' · '.join(counts)} (training + validation)",
+        listed(few, most=3) if few else f"{' · '.join(counts)} (training + validation)",
         warns=bool(few),
         remedy="find more comments that have the label, or leave it out (data.labels)",
     )
@@ -75,7 +75,7 @@ def check_measurable(validation: Dataset) -> Check:
     problems = undefined + [text for _, text in sorted(wide, reverse=True)]
     return judge(
         "measurable labels",
-        f"AUC in validation: {shortened(problems, most=6) if problems else f'all to ± {widest:.3f} or better'}",
+        f"AUC in validation: {listed(problems, most=6) if problems else f'all to ± {widest:.3f} or better'}",
         warns=bool(problems),
         remedy="a larger validation share (--validation 0.2), or more comments that have the label",
     )
@@ -91,7 +91,7 @@ def check_unknown_targets(training: Dataset) -> Check:
         parts.append(f"{count(num_idle, 'comment')} without any known target")
     return judge(
         "unknown targets",
-        shortened(parts, most=4) if parts else "none: every target is a number",
+        listed(parts, most=4) if parts else "none: every target is a number",
         warns=bool(num_idle) or max(shares)[0] > _MOST_UNKNOWN,
         remedy="a comment trains its known labels only: look whether the columns were meant to be empty",
     )
@@ -138,7 +138,7 @@ def _check_contradictions(text_of_row: Int64Array, targets: Float32Array, labels
     share = num_texts / max(1, len(disagree))
     return judge(
         "contradicting labels",
-        f"{count(num_texts, 'text')} ({share:.2%}) with labels that contradict each other: {shortened(by_label)}"
+        f"{count(num_texts, 'text')} ({share:.2%}) with labels that contradict each other: {listed(by_label, most=3)}"
         if num_texts
         else "equal texts have equal labels",
         warns=share > _MOST_CONTRADICTIONS,

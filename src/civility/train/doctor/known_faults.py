@@ -9,7 +9,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from civility.train.doctor.check import Check, judge, shortened
+from civility.plain_text import listed
+from civility.train.doctor.check import Check, judge
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def check_versions(
     named = [f"{name} {versions[name]}" for name in ("torch", "transformers", "accelerate") if name in versions]
     return judge(
         "versions",
-        "; ".join(found) if found else f"no known fault in {shortened(named)}",
+        "; ".join(found) if found else f"no known fault in {listed(named, most=3)}",
         warns=bool(found),
         remedy="pip install --upgrade 'civility[train]'",
     )

@@ -8,7 +8,8 @@ import torch
 
 from civility.model.encoder import PROBLEM_TYPE
 from civility.model.tokens import Tokens
-from civility.train.doctor.check import Check, judge, shortened
+from civility.plain_text import listed
+from civility.train.doctor.check import Check, judge
 
 _ANY_WORD = "a"
 _LEAST_ROWS_IN_USE = 0.5
@@ -95,7 +96,7 @@ def check_vocabulary(tokenizer: Any, num_rows: int) -> Check:
     if beyond and set(beyond) <= set(tokenizer.added_tokens_encoder):
         return judge(
             "vocabulary",
-            f"{found}: the model has no embedding for the added tokens {shortened(beyond)}",
+            f"{found}: the model has no embedding for the added tokens {listed(beyond, most=3)}",
             fails=True,
             remedy='set "pad_token" and the like in tokenizer_config.json to tokens that the model has, or resize its '
             "embedding (transformers: resize_token_embeddings)",

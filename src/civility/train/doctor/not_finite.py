@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from civility.errors import UserError
-from civility.train.doctor.check import shortened
+from civility.plain_text import listed
 from civility.training.progress import NotFinite
 
 _MOST_IDS = 8
@@ -19,7 +19,7 @@ def explain_not_finite(error: NotFinite, ids: Sequence[str], checkpoint: Path | 
     ids : (N,) of the training comments
     checkpoint : the newest complete one; None if there is none yet
     """
-    named = shortened([ids[row] for row in error.rows], _MOST_IDS)
+    named = listed([ids[row] for row in error.rows], _MOST_IDS)
     which = "its comments" if not error.narrowed else "the scores are not finite for the comments"
     kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint had been written yet"
     return UserError(f"{error.message}\n       {which}: {named}", f"{error.remedy}\n{kept}")
