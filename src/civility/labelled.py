@@ -16,8 +16,9 @@ from civility.data.prepare import prepare
 from civility.data.readers import Columns, Origin, columns_present, read_dataset
 from civility.errors import UserError
 from civility.metrics.calibration import Chosen, LabelCalibration, choose, cross_fitted
+from civility.metrics.fallback import choose_if_told
 from civility.metrics.policy import Policy
-from civility.metrics.thresholds import Choice, Cuts, choose_threshold
+from civility.metrics.thresholds import Choice, Cuts
 from civility.recipe import Recipe
 from civility.report import Scored
 from civility.report.document import Optimistic
@@ -150,6 +151,7 @@ def scored_by(classifier: Classifier, dataset: Dataset, logits: Float32Array) ->
         classifier.thresholds,
         classifier.review_thresholds,
         classifier.policies,
+        classifier.not_chosen_from_data,
         uncalibrated=LabelCalibration().apply(logits).astype(np.float32) if is_calibrated else None,
         out_of_fold=out_of_fold,
         calibrations=methods,
@@ -163,14 +165,14 @@ def calibrations_for(dataset: Dataset, logits: Float32Array) -> dict[str, Chosen
 
 
 def thresholds_for(dataset: Dataset, scores: Float32Array, policies: Mapping[str, Policy]) -> dict[str, Choice]:
-    """Return the threshold that each policy takes on scores (N, L) of these comments.
+    """Return the threshold that each policy takes on scores (N, L) of these comments, or the fallback of too few.
 
     Labels without a policy, or of which the comments have one class only, are left out.
     """
     without = why_no_threshold(dataset)
     columns = zip(dataset.labels, dataset.targets.T, scores.T, strict=True)
     return {
-        label: choose_threshold(policies[label], Cuts.of(targets, own))
+        label: choose_if_told(policies[label], Cuts.of(targets, own))
         for label, targets, own in columns
         if label in policies and label not in without
     }
@@ -212,7 +214,10 @@ def fit_on(
     if calibrate:
         chosen = calibrations_for(dataset, logits)
         classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
-    classifier.set_thresholds(thresholds_for(dataset, classifier.calibrated(logits), policies), digest)
+    choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
+    classifier.set_thresholds(choices, digest)
+    # A label of one class only stays at 0.5, which no data chose.
+    classifier.not_chosen_from_data |= set(policies) - set(choices)
     return scored_by(classifier, dataset, logits)
 
 

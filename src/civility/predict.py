@@ -18,6 +18,7 @@ from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
 from civility.plain_text import as_cell, printable, shortened
 from civility.recipe import Recipe
+from civility.report.words import not_chosen
 from civility.run import RunDirectory
 
 _COMMENTS_AT_ONCE = 4_096
@@ -119,7 +120,9 @@ def predict(
             num_comments += len(chunk.ids)
             num_blank += chunk.num_blank
     renamed = _renamed((id_column_out, *classifier.labels)) if file_format == "csv" else ()
-    return Prediction(num_comments, num_blank, (*filter(None, [first.note]), *renamed))
+    unchosen = [label for label in classifier.labels if label in classifier.not_chosen_from_data]
+    doubts = not_chosen(unchosen) if form.decisions else ""
+    return Prediction(num_comments, num_blank, (*filter(None, [first.note, doubts]), *renamed))
 
 
 def _renamed(names: Iterable[str]) -> Iterator[str]:

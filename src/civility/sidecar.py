@@ -1,7 +1,8 @@
 """``civility.json``: what a classifier needs and a Hugging Face folder has no place for. Knows no model.
 
 Schema 1 had labels, thresholds and max_length; its folders are read as uncalibrated. Up to schema 2 every classifier
-was an encoder. Up to schema 3 nothing told whether a file of the folder had changed.
+was an encoder. Up to schema 3 nothing told whether a file of the folder had changed. Up to schema 4 nothing told which
+thresholds no data had chosen.
 """
 
 import hashlib
@@ -18,8 +19,8 @@ from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 
 SIDECAR = "civility.json"
-SCHEMA = 4
-_FILES, _DIGEST = "files", "digest"
+SCHEMA = 5
+_FILES, _DIGEST, _NOT_CHOSEN = "files", "digest", "not_chosen_from_data"
 _SHA256 = re.compile("sha256:[0-9a-f]{64}")
 _DECIDING = (".safetensors", ".bin", ".json", ".txt", ".model", ".vocab")
 """Suffixes of the files that scores depend on: weights, settings, vocabularies."""
@@ -76,6 +77,7 @@ class Sidecar:
         measured on these, the classifier looks better than it is
     kind : what gives the logits
     files : sha256, 64 hex digits, of the files that scores depend on, by name; empty: not known
+    not_chosen_from_data : labels that had too few comments to choose their threshold by
     """
 
     labels: tuple[str, ...]
@@ -88,6 +90,7 @@ class Sidecar:
     chosen_on: ChosenOn = field(default_factory=ChosenOn)
     kind: Kind = "encoder"
     files: Mapping[str, str] = field(default_factory=dict)
+    not_chosen_from_data: Collection[str] = frozenset()
 
     def __post_init__(self) -> None:
         cuts = [*self.thresholds.values(), *self.review_thresholds.values()]
@@ -96,7 +99,7 @@ class Sidecar:
         for label, value in self.review_thresholds.items():
             if value > self.thresholds[label]:
                 raise ValueError(f"the review threshold of {label} is above its threshold: lower it, or take it out")
-        named = {*self.review_thresholds, *self.policies, *self.calibration, *self.in_head}
+        named = {*self.review_thresholds, *self.policies, *self.calibration, *self.in_head, *self.not_chosen_from_data}
         if set(self.thresholds) != set(self.labels) or not named <= set(self.labels):
             raise ValueError("it names other labels than its own")
         if not all(label in self.calibration and self.calibration[label].is_affine for label in self.in_head):
@@ -119,6 +122,7 @@ class Sidecar:
             "thresholds": dict(self.thresholds),
             "review_thresholds": dict(self.review_thresholds),
             "policies": dict(self.policies),
+            _NOT_CHOSEN: [label for label in self.labels if label in self.not_chosen_from_data],
             "calibration": calibration,
             "max_length": self.max_length,
             "chosen_on": {
@@ -153,7 +157,8 @@ class Sidecar:
 
     @classmethod
     def _of(cls, content: Mapping[str, Any]) -> "Sidecar":
-        if unknown := set(content) - _KNOWN - ({_FILES} if content["schema"] > 3 else set()):
+        later = {name for name, schema in _SINCE.items() if content["schema"] >= schema}
+        if unknown := set(content) - _KNOWN - later:
             raise ValueError(f"unknown entry {sorted(unknown)[0]!r}")
         labels = tuple(str(label) for label in content["labels"])
         thresholds = {label: _threshold(content["thresholds"][label], label) for label in labels}
@@ -171,6 +176,7 @@ class Sidecar:
             in_head=frozenset(label for label, one in calibration if one["in_head"]),
             kind=_kind(content["kind"]) if content["schema"] > 2 else "encoder",
             files={name: _sha256_of(name, digest) for name, digest in content.get(_FILES, {}).items()},
+            not_chosen_from_data=_labels_of(content.get(_NOT_CHOSEN, [])),
             chosen_on=ChosenOn(
                 str(content["chosen_on"]["epoch"]),
                 {label: str(digest) for label, digest in content["chosen_on"]["calibration"].items()},
@@ -183,11 +189,19 @@ _KNOWN = {
     *("schema", "kind", "labels", "thresholds", "review_thresholds", "policies", "calibration", "max_length"),
     "chosen_on",
 }
+_SINCE = {_FILES: 4, _NOT_CHOSEN: 5}
+"""Entries that came later, and may be missing: the schema from which they are known."""
 
 
 def _digest_of(content: Mapping[str, Any]) -> str:
     """Return a digest of what a document says: spaces and the order of its entries are no part of it."""
     return f"sha256:{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}"
+
+
+def _labels_of(names: Any) -> frozenset[str]:
+    if not isinstance(names, list):
+        raise TypeError(f"{_NOT_CHOSEN}: expected a list of labels, found {names!r}")
+    return frozenset(map(str, names))
 
 
 def _sha256_of(name: str, digest: Any) -> str:

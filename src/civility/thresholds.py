@@ -30,6 +30,7 @@ class ThresholdsSet:
     kept : by label, the threshold of the others, which stay as they were
     num_comments : read
     notes : what a person should know
+    not_chosen_from_data : labels whose threshold no data chose, now or before
     calibrated : by label, why its scores are calibrated as they are now; empty if that was not asked for
     path : of ``civility.json``
     written : whether the thresholds were written there
@@ -39,6 +40,7 @@ class ThresholdsSet:
     kept: Mapping[str, float]
     num_comments: int
     notes: tuple[str, ...]
+    not_chosen_from_data: tuple[str, ...]
     calibrated: Mapping[str, str]
     path: Path
     written: bool
@@ -118,8 +120,9 @@ def set_thresholds(
     classifier.set_thresholds(choices, dataset.comments_digest)
     if not wish.check:
         _write(classifier, folder, with_weights=wish.calibrate)
+    unchosen = tuple(label for label in classifier.labels if label in classifier.not_chosen_from_data)
     path = folder / SIDECAR
-    return ThresholdsSet(choices, kept, total, tuple(notes), reasons_of, path, written=not wish.check)
+    return ThresholdsSet(choices, kept, total, tuple(notes), unchosen, reasons_of, path, written=not wish.check)
 
 
 def _stored_policies(classifier: Classifier) -> dict[str, Policy]:

@@ -57,6 +57,7 @@ class Classifier:
     name : what errors call it: where it was loaded from
     review_thresholds : of the labels with three-way bands
     policies : by label, what the threshold was chosen by; not of thresholds set by hand
+    not_chosen_from_data : labels that had too few comments to choose their threshold by
     calibration : by label
     chosen_on : the comments on which the epoch, the calibration and the thresholds were chosen
     """
@@ -69,6 +70,7 @@ class Classifier:
         self.thresholds = {label: float(given.get(label, DEFAULT_THRESHOLD)) for label in self.labels}
         self.review_thresholds: dict[str, float] = {}
         self.policies: dict[str, str] = {}
+        self.not_chosen_from_data: set[str] = set()
         self.calibration = {label: LabelCalibration() for label in self.labels}
         self.chosen_on = ChosenOn()
         self._in_head: frozenset[str] = frozenset()
@@ -114,6 +116,7 @@ class Classifier:
         classifier.name = str(target)
         classifier.review_thresholds = dict(sidecar.review_thresholds)
         classifier.policies = dict(sidecar.policies)
+        classifier.not_chosen_from_data = set(sidecar.not_chosen_from_data)
         classifier.calibration |= sidecar.calibration
         classifier.chosen_on = sidecar.chosen_on
         classifier._in_head = frozenset(sidecar.in_head)
@@ -144,6 +147,7 @@ class Classifier:
             self._in_head,
             self.chosen_on,
             self.kind,
+            not_chosen_from_data=frozenset(self.not_chosen_from_data),
         )
 
     def calibrate(self, calibrations: Mapping[str, LabelCalibration], digest: str) -> None:
@@ -187,7 +191,7 @@ class Classifier:
             )
 
     def set_thresholds(self, choices: Mapping[str, Choice], digest: str) -> None:
-        """Set the thresholds of the labels given, with their bands for review and their policies.
+        """Set the thresholds of the labels given, with their bands for review, policies, and whether data chose them.
 
         Parameters
         ----------
@@ -200,6 +204,8 @@ class Classifier:
             self.review_thresholds.pop(label, None)
             if choice.review_threshold is not None:
                 self.review_thresholds[label] = choice.review_threshold
+        self.not_chosen_from_data -= set(choices)
+        self.not_chosen_from_data |= {label for label, choice in choices.items() if not choice.from_data}
         self.chosen_on = replace(
             self.chosen_on, thresholds={**self.chosen_on.thresholds, **dict.fromkeys(choices, digest)}
         )

@@ -9,7 +9,7 @@ from rich.text import Text
 from civility.cli.layout import first_that_fits, has_intervals, paragraph
 from civility.plain_text import one_line
 from civility.report.document import AnyLabel, BiasReport, Estimate, LabelReport, Macro, Report
-from civility.report.words import MEASURABLE, METRIC_NAMES, optimism, shown, too_few, with_interval
+from civility.report.words import MEASURABLE, METRIC_NAMES, not_chosen, optimism, shown, too_few, with_interval
 
 _LONGEST_NAME = 17
 _SHOWN = ("roc_auc", "precision", "recall")
@@ -44,6 +44,8 @@ def print_report(console: Console, report: Report) -> None:
     paragraph(console, f"in brackets: 95 % intervals; {told}" if has_intervals(table) else told, style="dim")
     if any(getattr(numbers, name).value is None for numbers in report.labels.values() for name in _SHOWN):
         paragraph(console, "macro: over the labels where the number is defined", style="dim")
+    if report.not_chosen_from_data:
+        paragraph(console, not_chosen(report.not_chosen_from_data), style="yellow")
     if report.not_measurable:
         paragraph(console, too_few(report), style="yellow")
     for label in report.labels:

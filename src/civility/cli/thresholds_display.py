@@ -10,7 +10,7 @@ from rich.table import Table
 from civility.cli.layout import first_that_fits, has_intervals, paragraph
 from civility.metrics.thresholds import Choice, Estimate
 from civility.plain_text import count, one_line
-from civility.report.words import optimism_of
+from civility.report.words import not_chosen, optimism_of
 from civility.thresholds import ThresholdsSet
 
 _WIDEST_LABEL = 14
@@ -44,6 +44,8 @@ def print_thresholds(console: Console, done: ThresholdsSet) -> None:
             paragraph(console, f"{label}: {choice.why}", style="" if choice.met else "yellow")
     for label, threshold in done.kept.items():
         paragraph(console, f"{label}: stays at {threshold:.4g}")
+    if done.not_chosen_from_data:
+        paragraph(console, not_chosen(done.not_chosen_from_data), style="yellow")
     console.print(f"\n  thresholds   {one_line(str(done.path)) if done.written else 'nothing was written (--check)'}")
 
 

@@ -178,11 +178,12 @@ class Choice:
     policy : what was asked
     threshold : in [0, 1], exact in float32
     review_threshold : from there up to the threshold, comments are for review; None if the policy has no bands
-    met : whether the policy is met on these comments
+    met : whether the policy is met on these comments, and they tell so
     why : in words: what was chosen, or why the policy cannot be met and what comes nearest
     counts : at the threshold
     precision, recall : with 95 % Wilson intervals
     review_per_1000 : comments in the band; 0 without one
+    from_data : False: too few comments to choose by, see `civility.metrics.fallback`
     """
 
     policy: Policy
@@ -194,6 +195,7 @@ class Choice:
     precision: Estimate
     recall: Estimate
     review_per_1000: float
+    from_data: bool = True
 
     @property
     def flagged_per_1000(self) -> float:
@@ -222,6 +224,14 @@ def choose_threshold(policy: Policy, cuts: Cuts) -> Choice:
         why = f"no {lacking} comment among {cuts.num:,} of known class: nothing to choose by"
         return _choice(policy, cuts, DEFAULT_THRESHOLD, DEFAULT_THRESHOLD, met=False, why=why)
     place, met, why = _cut(policy, cuts)
+    return choice_at(place, policy, cuts, met=met, why=why)
+
+
+def choice_at(place: int, policy: Policy, cuts: Cuts, *, met: bool, why: str) -> Choice:
+    """Return the choice of the cut at a place of ``cuts.thresholds``, with the band for review that the policy asks for.
+
+    ``met`` and ``why`` are those of `Choice`.
+    """
     last = place
     if policy.review is not None:
         flagged = cuts.true_positives + cuts.false_positives

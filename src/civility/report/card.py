@@ -9,7 +9,7 @@ from typing import Any
 from civility.plain_text import CONTROL, count, printable
 from civility.report.document import Report
 from civility.report.markdown import code, plain, table, undefined_notes
-from civility.report.words import METRIC_NAMES, optimism, too_few
+from civility.report.words import METRIC_NAMES, not_chosen, optimism, too_few
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,7 @@ def results(report: Report, comments: str, thresholds: str) -> str:
         "## Results",
         f"On the {report.data.num_comments:,} {comments}. {optimism(report)}",
         plain(too_few(report)),
+        f"**{plain(told)}**" if (told := not_chosen(report.not_chosen_from_data)) else "",
         table(report),
         f"In brackets: 95 % intervals; precision, recall and F1 are at the thresholds {thresholds}. "
         "`civility.json` has those in use now.",

@@ -2,7 +2,7 @@
 
 Knows no arithmetic and no files: `civility.report.measure` fills it, `civility.report.pages` writes it.
 
-Schema 2 had no `not_measurable` and no `macro_measurable`, and is read without them.
+Schema 2 had no `not_measurable` and no `macro_measurable`, schema 3 no `not_chosen_from_data`: they are read without.
 """
 
 import json
@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from civility.documents import parse_json
 from civility.errors import UserError
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 def _none_if_nan(value: object) -> object:
@@ -354,10 +354,11 @@ class Report(Part):
     ``optimistic`` names what was chosen on these very comments.
     ``not_measurable`` names the labels that have too few positive or negative comments for the macro averages to be
     judged; ``macro_measurable`` is the mean over the other labels, without a value where there is none.
+    ``not_chosen_from_data`` names the labels whose thresholds are not of the policy, for want of comments to choose by.
     ``undefined`` has a reason by the path of each number that is None for want of data, as ``labels.threat.roc_auc``.
     """
 
-    schema_number: Literal[2, 3] = Field(default=3, alias="schema")
+    schema_number: Literal[2, 3, 4] = Field(default=4, alias="schema")
     name: str
     data: DataFacts
     classifier: ClassifierFacts
@@ -368,6 +369,7 @@ class Report(Part):
     labels: dict[str, LabelReport]
     macro: Macro
     not_measurable: tuple[str, ...] = ()
+    not_chosen_from_data: tuple[str, ...] = ()
     macro_measurable: Macro | None = None
     any_label: AnyLabel
     co_occurrence: CoOccurrence

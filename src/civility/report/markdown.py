@@ -14,6 +14,7 @@ from civility.report.words import (
     METRIC_NAMES,
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
+    not_chosen,
     optimism,
     shown,
     too_few,
@@ -79,7 +80,7 @@ def to_markdown(report: Report) -> str:
     parts = [
         f"# Report: {plain(report.name)}",
         f"{num_comments} from {files} ({digest}), scored by {code(report.classifier.name)}",
-        "\n".join(f"- {plain(note)}" for note in filter(None, (too_few(report), optimism(report), *report.notes))),
+        "\n".join(f"- {plain(note)}" for note in filter(None, (*_warnings(report), *report.notes))),
         _verdicts(report),
         table(report),
         undefined_notes(report),
@@ -94,6 +95,10 @@ def to_markdown(report: Report) -> str:
         *(_slices(kind, slices) for kind, slices in report.slices.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _warnings(report: Report) -> tuple[str, ...]:
+    return not_chosen(report.not_chosen_from_data), too_few(report), optimism(report)
 
 
 def _verdicts(report: Report) -> str:

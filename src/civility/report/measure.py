@@ -130,6 +130,7 @@ def measure(
         labels=labels,
         macro=macro,
         not_measurable=too_few,
+        not_chosen_from_data=tuple(label for label in dataset.labels if label in scored.not_chosen_from_data),
         macro_measurable=over_measurable,
         any_label=any_label,
         co_occurrence=_co_occurrence(scored),

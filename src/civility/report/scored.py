@@ -3,7 +3,7 @@
 Knows neither model nor files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -25,6 +25,7 @@ class Scored:
     thresholds : by label; 0.5 where none is given
     review_thresholds : by label, for labels with a band that people review
     policies : by label, the words by which the threshold was chosen
+    not_chosen_from_data : labels that had too few comments to choose their threshold by
     uncalibrated : (N, L) scores before calibration; None where there is no calibration
     out_of_fold : (N, L) scores by calibrations fitted on the other folds; None where the calibration was fitted
         on other comments, so that ``scores`` themselves are honest
@@ -40,6 +41,7 @@ class Scored:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     review_thresholds: Mapping[str, float] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
+    not_chosen_from_data: Collection[str] = frozenset()
     uncalibrated: Float32Array | None = None
     out_of_fold: Float32Array | None = None
     calibrations: Mapping[str, str] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Scored:
             self.thresholds,
             self.review_thresholds,
             self.policies,
+            self.not_chosen_from_data,
             calibrations=self.calibrations,
             **parts,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from civility.metrics.few import FEWEST
+from civility.plain_text import count
 from civility.report.document import Estimate, LabelReport, Optimistic, Report
 
 METRIC_NAMES = {
@@ -52,14 +53,30 @@ def too_few(report: Report) -> str:
     """Return the sentence that says which labels make the macro averages unmeasurable; empty if none does."""
     if not report.not_measurable:
         return ""
-    listed = [f"{label} ({_rarer(report.labels[label])})" for label in report.not_measurable[:_NAMED]]
-    more = len(report.not_measurable) - len(listed)
-    names = ", ".join(listed) + (f" and {more} more labels" if more else "")
+    names = _listed([f"{label} ({_rarer(report.labels[label])})" for label in report.not_measurable])
     kept = f'"{MEASURABLE}" leaves them out.' if report.measurable else "No label has enough for an average to judge."
     return (
         f"Fewer than {FEWEST} positive or negative comments: {names}. The macro averages rest on them: they have "
         f"wide intervals and are not measurable. {kept}"
     )
+
+
+def not_chosen(labels: Sequence[str]) -> str:
+    """Return the sentence that says whose thresholds no data chose; empty of no label."""
+    if not labels:
+        return ""
+    threshold, it = ("threshold was", "It flags") if len(labels) == 1 else ("thresholds were", "They flag")
+    return (
+        f"The {threshold} not chosen from data, for want of positive or negative comments: {_listed(labels)}. {it} about "
+        f"as many comments as were positive; where a class was missing, those from 0.5 up. Choose on more labelled "
+        "comments with civility thresholds."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more labels there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {count(more, 'more label')}" if more > 0 else "")
 
 
 def _rarer(numbers: LabelReport) -> str:

@@ -6,7 +6,7 @@ from civility.report.document import AnyLabel, LabelReport, Macro, Report
 from civility.report.page.markup import Section, drawn, estimated, number, table, verdict
 from civility.report.page.words import DASH, cut_point, fixed, missing, name, percent, reason, said, whole
 from civility.report.verdict import MEANS
-from civility.report.words import MEASURABLE, optimism, too_few
+from civility.report.words import MEASURABLE, not_chosen, optimism, too_few
 
 _HEADS = (
     "Label",
@@ -47,6 +47,9 @@ def header(report: Report) -> str:
 
 def _warnings(report: Report) -> str:
     parts = []
+    if report.not_chosen_from_data:
+        told = said(not_chosen(report.not_chosen_from_data))
+        parts.append(f'<p dir="auto"><strong>Not chosen from data.</strong> {told}</p>')
     if report.optimistic:
         parts.append(f"<p><strong>Optimistic.</strong> {optimism(report)}</p>")
     if report.not_measurable:

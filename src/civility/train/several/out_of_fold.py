@@ -106,15 +106,16 @@ def report_out_of_fold(
     UserError : no permission, no space
     """
     num_folds = recipe.data.folds
-    choices = thresholds_for(
-        found.dataset, found.scores, parse_policies(recipe.evaluation.policy, data.training.labels)
-    )
+    policies = parse_policies(recipe.evaluation.policy, data.training.labels)
+    choices = thresholds_for(found.dataset, found.scores, policies)
+    chosen = {label for label, choice in choices.items() if choice.from_data}
     scored = Scored(
         found.dataset,
         found.scores,
         {label: choice.threshold for label, choice in choices.items()},
         {label: choice.review_threshold for label, choice in choices.items() if choice.review_threshold is not None},
         {label: str(choice.policy) for label, choice in choices.items()},
+        set(policies) - chosen,
     )
     own = Report.from_json(read_text(ReportFiles(run.reports, OWN_REPORT).json, _REMEDY))
     subject = Subject(
