@@ -1,14 +1,19 @@
 """Whether intervals, verdicts and thresholds hold for labels with few positive comments: simulation of known truth.
 
-    python benchmarks/rare_labels.py            # the tables of docs/architecture.md, about 10 minutes on one core
-    python benchmarks/rare_labels.py --quick    # fewer trials, about a minute
+    python benchmarks/rare_labels.py                 # the tables of docs/architecture.md, about 10 minutes on one core
+    python benchmarks/rare_labels.py --quick         # fewer trials, about a minute
+    python benchmarks/rare_labels.py --thresholds    # the tables of thresholds alone, about a minute
 
 Scores are normal: negatives around 0, positives so that the true ROC AUC is known. In the world "one of 20 errs" a
 twentieth of the positives ranks like a negative, which few positives seldom show. "Before" is the stratified bootstrap
 alone, "after" what civility reports; both are of the same resamples.
+
+Of thresholds "before" is the one that the policy takes, "after" the one with the fallback for labels whose comments are
+too few. What either does to new comments is computed from the true distributions.
 """
 
 import argparse
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -19,13 +24,17 @@ from civility.compare.measured import measure, rarer_of
 from civility.compare.verdicts import judge, resamples_for
 from civility.data.dataset import Float32Array
 from civility.metrics.compare import Verdict
+from civility.metrics.fallback import WIDEST, fall_back, reached
 from civility.metrics.few import FEWEST, Ends, mean_interval, wider
+from civility.metrics.policy import Policy, parse_policy
 from civility.metrics.pooled import Float64, pooled_difference
-from civility.metrics.thresholds import DEFAULT_THRESHOLD
+from civility.metrics.thresholds import DEFAULT_THRESHOLD, Cuts, choose_threshold
 from civility.report.measure import ends_of
 
 POSITIVES = (1, 2, 3, 5, 10, 30)
 NUM_COMMENTS, OTHER_POSITIVES, LABELS = 300, 60, 3
+POLICIES = tuple(map(parse_policy, ("f1", "precision>=0.8", "recall>=0.9")))
+BOUNDS = (0.2, WIDEST, 0.4, 0.5)
 
 
 @dataclass(frozen=True)
@@ -124,9 +133,96 @@ def comparisons(world: World, positives: int, trials: int, resamples: int) -> tu
 _SHOWN = (Verdict.BETTER, Verdict.WORSE)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What a policy's threshold does to new comments, what the fallback does, and how wide an interval told them apart.
+
+    Parameters
+    ----------
+    width : of the interval of what the policy reaches
+    flagged, f1 : by the policy's threshold: share of new comments, and F1 on them
+    fallback_flagged, fallback_f1 : by the fallback
+    """
+
+    width: float
+    flagged: float
+    f1: float
+    fallback_flagged: float
+    fallback_f1: float
+
+
+def chosen(world: World, policy: Policy, positives: int, trials: int) -> list[Trial]:
+    """Return trials of a threshold that is chosen by a policy on 300 comments."""
+    found = []
+    for trial in range(trials):
+        rng = np.random.default_rng([positives, trial])
+        targets = np.zeros(NUM_COMMENTS, dtype=np.float32)
+        targets[:positives] = 1
+        means = world.distance * ((targets > 0) & (rng.random(NUM_COMMENTS) >= world.errs))
+        scores = (1 / (1 + np.exp(-(rng.normal(size=NUM_COMMENTS) + means)))).astype(np.float32)
+        cuts = Cuts.of(targets, scores)
+        choice = choose_threshold(policy, cuts)
+        ends = reached(policy, choice.counts)
+        both = (choice, fall_back(choice, cuts, "whatever the width"))
+        own, instead = (_on_new_comments(world, positives / NUM_COMMENTS, one.threshold) for one in both)
+        found.append(Trial(ends.high - ends.low, *own, *instead))
+    return found
+
+
+def _on_new_comments(world: World, prevalence: float, threshold: float) -> tuple[float, float]:
+    """Return the share of comments that a threshold flags, and its F1."""
+    logit = math.log(threshold / (1 - threshold)) if 0 < threshold < 1 else math.copysign(math.inf, threshold - 0.5)
+    normal = NormalDist()
+    like_negative = normal.cdf(-logit)
+    recall = (1 - world.errs) * normal.cdf(world.distance - logit) + world.errs * like_negative
+    flagged = prevalence * recall + (1 - prevalence) * like_negative
+    return flagged, 2 * prevalence * recall / (flagged + prevalence)
+
+
+def thresholds(trials: int) -> Iterator[tuple[str, ...]]:
+    """Yield, by world, policy and positives, what thresholds flag before and after, and how often the rule falls back."""
+    for world in WORLDS:
+        for policy in POLICIES:
+            for positives in POSITIVES:
+                found = chosen(world, policy, positives, trials)
+                before, after = [one.flagged for one in found], [_after(one, WIDEST) for one in found]
+                rate, _ = _fallen_back(found, WIDEST)
+                yield world.name, str(policy), str(positives), _typical(before), _typical(after), rate
+
+
+def bounds(trials: int) -> Iterator[tuple[str, ...]]:
+    """Yield, by policy and positives, what other bounds on the width would do, in the world where most is at stake."""
+    world = WORLDS[0]
+    for policy in POLICIES:
+        for positives in (*POSITIVES, 50, 100):
+            found = chosen(world, policy, positives, trials)
+            f1 = (np.mean([getattr(one, name) for one in found]) for name in ("f1", "fallback_f1"))
+            cells = (f"{rate}, {highest}" for rate, highest in (_fallen_back(found, bound) for bound in BOUNDS))
+            yield world.name, str(policy), str(positives), *cells, " / ".join(f"{value:.2f}" for value in f1)
+
+
+def _after(trial: Trial, bound: float) -> float:
+    return trial.fallback_flagged if trial.width > bound else trial.flagged
+
+
+def _fallen_back(found: Sequence[Trial], bound: float) -> tuple[str, str]:
+    """Return how often a bound falls back, and the 95th percentile of the share then flagged."""
+    rate = np.mean([one.width > bound for one in found])
+    return f"{100 * rate:.0f} %", _percentile([_after(one, bound) for one in found])
+
+
+def _typical(shares: Sequence[float]) -> str:
+    """Return the median of shares and their 95th percentile."""
+    return f"{100 * np.median(shares):.1f} % ({_percentile(shares)})"
+
+
+def _percentile(shares: Sequence[float]) -> str:
+    return f"{100 * np.quantile(shares, 0.95):.1f} %"
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterator[tuple[str, ...]]) -> None:
     """Print a Markdown table as its rows come."""
-    print(f"\n{title}\n\n| world | positives | {' | '.join(columns)} |\n|---|---:|{'---:|' * len(columns)}")
+    print(f"\n{title}\n\n| world | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
     for row in rows:
         print(f"| {' | '.join(row)} |", flush=True)
 
@@ -140,22 +236,46 @@ def rows_of(
             yield world.name, str(positives), *measured(world, positives, trials, resamples)
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer trials")
-    quick = parser.parse_args().quick
-    trials, resamples = (40, 300) if quick else (200, 400)
+def print_intervals(trials: int, resamples: int) -> None:
+    """Print the tables of intervals and verdicts."""
     print_table(
         f"Coverage of 95 % intervals of a report (mean width), {trials} trials",
-        ("rare label before", "after", "macro before", "after"),
+        ("positives", "rare label before", "after", "macro before", "after"),
         rows_of(reports, trials, resamples),
     )
     print_table(
         f"Differences of two equally good classifiers: coverage (width), and wrong verdicts, {trials} trials",
-        ("rare label after", "macro before", "after", "wrong macro verdicts before", "any wrong verdict after"),
+        (
+            *("positives", "rare label after", "macro before", "after", "wrong macro verdicts before"),
+            "any wrong verdict after",
+        ),
         rows_of(comparisons, trials, resamples),
     )
+
+
+def print_thresholds(trials: int) -> None:
+    """Print the tables of thresholds."""
+    print_table(
+        f"Share of new comments flagged by the threshold: median (95th percentile), {trials} trials",
+        ("policy", "positives", "before", "after", "falls back"),
+        thresholds(trials),
+    )
+    print_table(
+        f"Other bounds on the width: how often they fall back, 95th percentile of the share flagged, {trials} trials",
+        ("policy", "positives", *(f"wider than {bound:g}" for bound in BOUNDS), "F1 by policy / fallback"),
+        bounds(trials),
+    )
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer trials")
+    parser.add_argument("--thresholds", action="store_true", help="the tables of thresholds alone")
+    options = parser.parse_args()
+    if not options.thresholds:
+        print_intervals(*((40, 300) if options.quick else (200, 400)))
+    print_thresholds(60 if options.quick else 400)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,10 @@ WHOLE = Sidecar(
     in_head=frozenset({"toxic"}),
     chosen_on=ChosenOn("sha256:1", {"toxic": "sha256:1"}, {"toxic": "sha256:2"}),
     files={"model.safetensors": "0a" * 32},
+    not_chosen_from_data=frozenset({"threat"}),
 )
-OLDER = replace(WHOLE, files={})
+OLDER = replace(WHOLE, files={}, not_chosen_from_data=frozenset())
+LATER = ("files", "not_chosen_from_data", "digest")
 
 
 def content_of(sidecar: Sidecar, without: tuple[str, ...] = ("digest",), **changes: Any) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def test_it_goes_there_and_back(tmp_path: Path, sidecar: Sidecar) -> None:
     path = tmp_path / "civility.json"
     path.write_text(sidecar.to_json(), encoding="utf-8")
     assert Sidecar.read(path) == sidecar
-    assert json.loads(sidecar.to_json())["schema"] == 4
+    assert json.loads(sidecar.to_json())["schema"] == 5
 
 
 def test_what_is_in_the_head_is_said(tmp_path: Path) -> None:
@@ -59,24 +61,35 @@ def test_schema_1_is_read_as_uncalibrated(tmp_path: Path) -> None:
 
 def test_schema_2_is_read_as_an_encoder(tmp_path: Path) -> None:
     path = tmp_path / "civility.json"
-    content = content_of(WHOLE, ("kind", "files", "digest"), schema=2)
+    content = content_of(WHOLE, ("kind", *LATER), schema=2)
     path.write_text(json.dumps(content), encoding="utf-8")
     assert Sidecar.read(path) == OLDER
 
 
 def test_schema_3_is_read_without_digests(tmp_path: Path) -> None:
     path = tmp_path / "civility.json"
-    path.write_text(json.dumps(content_of(WHOLE, ("files", "digest"), schema=3)), encoding="utf-8")
+    path.write_text(json.dumps(content_of(WHOLE, LATER, schema=3)), encoding="utf-8")
     assert Sidecar.read(path) == OLDER
+
+
+def test_schema_4_is_read_as_if_data_had_chosen_every_threshold(tmp_path: Path) -> None:
+    path = tmp_path / "civility.json"
+    path.write_text(json.dumps(content_of(WHOLE, ("not_chosen_from_data", "digest"), schema=4)), encoding="utf-8")
+    assert Sidecar.read(path) == replace(WHOLE, not_chosen_from_data=frozenset())
+    path.write_text(json.dumps(content_of(WHOLE, schema=4)), encoding="utf-8")
+    with pytest.raises(UserError, match="unknown entry 'not_chosen_from_data'"):
+        Sidecar.read(path)
 
 
 @pytest.mark.parametrize("schema", [1, 2, 3])
 def test_an_older_schema_has_no_digests_that_could_be_passed_over(tmp_path: Path, schema: int) -> None:
     path = tmp_path / "civility.json"
-    path.write_text(WHOLE.to_json().replace('"schema": 4', f'"schema": {schema}'), encoding="utf-8")
+    path.write_text(WHOLE.to_json().replace('"schema": 5', f'"schema": {schema}'), encoding="utf-8")
     with pytest.raises(UserError, match="changed since it was written"):
         Sidecar.read(path)
-    path.write_text(json.dumps(content_of(WHOLE, schema=schema)), encoding="utf-8")
+    path.write_text(
+        json.dumps(content_of(WHOLE, ("not_chosen_from_data", "digest"), schema=schema)), encoding="utf-8"
+    )
     with pytest.raises(UserError, match="unknown entry 'files'"):
         Sidecar.read(path)
 
@@ -102,8 +115,8 @@ def test_other_kinds_need_not_cut(tmp_path: Path, kind: Kind) -> None:
 
 def test_a_later_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "civility.json"
-    path.write_text('{"schema": 5}')
-    with pytest.raises(UserError, match=r"civility\.json: schema 5, this version reads 1 to 4\nupgrade civility"):
+    path.write_text('{"schema": 6}')
+    with pytest.raises(UserError, match=r"civility\.json: schema 6, this version reads 1 to 5\nupgrade civility"):
         Sidecar.read(path)
 
 
@@ -132,7 +145,7 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
     "threshold of text": ("thresholds", {**THRESHOLDS, "toxic": "high"}, "expected a number from 0 to 1, found 'high'"),
     "threshold of truth": ("thresholds", {**THRESHOLDS, "toxic": True}, "expected a number from 0 to 1, found True"),
     "review threshold": ("review_thresholds", {"toxic": -0.1}, "threshold of toxic: expected a number from 0 to 1"),
-    "schema of text": ("schema", "4", "schema: expected a whole number"),
+    "schema of text": ("schema", "5", "schema: expected a whole number"),
     "schema 0": ("schema", 0, "schema: expected a whole number"),
     "long": ("max_length", 10**9, "max_length: expected a whole number from 0 to 1000000"),
     "length of text": ("max_length", "128", "max_length: expected a whole number"),
@@ -145,6 +158,8 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
     "review of another": ("review_thresholds", {"rude": 0.3}, "KeyError 'rude'"),
     "policy of another": ("policies", {"rude": "f1"}, "names other labels"),
     "policies": ("policies", [], "civility.json: damaged"),
+    "mark of another": ("not_chosen_from_data", ["rude"], "names other labels"),
+    "mark of text": ("not_chosen_from_data", "threat", "expected a list of labels, found 'threat'"),
     "length": ("max_length", 0, "max_length is below 1"),
     "kind": ("kind", "magic", "kind 'magic', expected one of encoder, linear, ensemble"),
     "method": ("calibration", {"toxic": {**PLATT, "method": "magic"}}, "calibration method 'magic'"),

@@ -305,11 +305,11 @@ def test_the_json_has_exactly_these_keys_and_no_nan() -> None:
     document = json.loads(text, parse_constant=lambda found: pytest.fail(f"{found} in the JSON"))
     assert list(document) == [
         *("schema", "name", "data", "classifier", "resampling", "optimistic", "notes", "verdict", "labels", "macro"),
-        *("not_measurable", "macro_measurable"),
+        *("not_measurable", "macro_measurable", "not_chosen_from_data"),
         *("any_label", "co_occurrence", "explorer", "training", "bias", "templates", "suites", "robustness"),
         *("slices", "errors", "undefined"),
     ]
-    assert (document["schema"], document["name"], document["training"]) == (3, "mine", None)
+    assert (document["schema"], document["name"], document["training"]) == (4, "mine", None)
     assert text.endswith("}\n")
     assert "größe" in text
     assert document["data"] == {"files": ["a.csv"], "digest": report.data.digest, "num_comments": 2}
@@ -354,15 +354,20 @@ def test_what_is_no_report_is_refused(text: str) -> None:
 def test_a_report_of_another_schema_is_refused() -> None:
     with pytest.raises(UserError) as caught:
         Report.from_json(_changed(schema=1), "a.json")
-    assert (caught.value.message, caught.value.remedy) == ("a.json: a report of schema 1, expected 3", "evaluate again")
+    assert (caught.value.message, caught.value.remedy) == ("a.json: a report of schema 1, expected 4", "evaluate again")
 
 
-def test_a_report_of_the_schema_before_is_read() -> None:
-    document = json.loads(_changed(schema=2))
-    del document["not_measurable"], document["macro_measurable"]
+@pytest.mark.parametrize("schema", [2, 3])
+def test_a_report_of_a_schema_before_is_read(schema: int) -> None:
+    document = json.loads(_changed(schema=schema))
+    del document["not_chosen_from_data"]
+    if schema == 2:
+        del document["not_measurable"], document["macro_measurable"]
     found = Report.from_json(json.dumps(document))
-    assert (found.not_measurable, found.macro_measurable, found.measurable) == ((), None, None)
-    assert too_few(found) == ""
+    assert found.not_chosen_from_data == ()
+    if schema == 2:
+        assert (found.not_measurable, found.macro_measurable, found.measurable) == ((), None, None)
+        assert too_few(found) == ""
     to_markdown(found)
 
 

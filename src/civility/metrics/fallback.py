@@ -40,15 +40,23 @@ def choose_if_told(policy: Policy, cuts: Cuts) -> Choice:
     low, high = reached(policy, choice.counts)
     if high - low <= WIDEST:
         return choice
-    flagged = cuts.true_positives + cuts.false_positives
-    most = min(cuts.num_positive, choice.counts.flagged)
-    place = max(int(np.searchsorted(flagged, most, side="right")) - 1, 0)
     why = (
         f"not chosen from data: by {_witnesses(policy, cuts)}, {_NAMES[policy.kind]} at the threshold of "
         f"{replace(policy, review=None)} may be anything from {low:.2f} to {high:.2f}; in its place the one that flags "
         "as many comments as are positive, or fewer"
     )
-    return replace(choice_at(place, policy, cuts, met=False, why=why), from_data=False)
+    return fall_back(choice, cuts, why)
+
+
+def fall_back(choice: Choice, cuts: Cuts, why: str) -> Choice:
+    """Return the fallback of a policy's choice: the cut that flags as many as are positive, or the next that flags fewer.
+
+    Never more than the choice flags. Only where more comments than that have a score of 1 can no cut flag so few.
+    """
+    flagged = cuts.true_positives + cuts.false_positives
+    most = min(cuts.num_positive, choice.counts.flagged)
+    place = max(int(np.searchsorted(flagged, most, side="right")) - 1, 0)
+    return replace(choice_at(place, choice.policy, cuts, met=False, why=why), from_data=False)
 
 
 def reached(policy: Policy, counts: Counts) -> Ends:

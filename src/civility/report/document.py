@@ -369,8 +369,8 @@ class Report(Part):
     labels: dict[str, LabelReport]
     macro: Macro
     not_measurable: tuple[str, ...] = ()
-    not_chosen_from_data: tuple[str, ...] = ()
     macro_measurable: Macro | None = None
+    not_chosen_from_data: tuple[str, ...] = ()
     any_label: AnyLabel
     co_occurrence: CoOccurrence
     explorer: Explorer | None = None
