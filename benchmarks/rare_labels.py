@@ -25,7 +25,7 @@ from civility.compare.verdicts import judge, resamples_for
 from civility.data.dataset import Float32Array
 from civility.metrics.compare import Verdict
 from civility.metrics.fallback import WIDEST, fall_back, reached
-from civility.metrics.few import FEWEST, Ends, mean_interval, wider
+from civility.metrics.few import FEWEST, Ends, mean_interval, own_interval, wider
 from civility.metrics.policy import Policy, parse_policy
 from civility.metrics.pooled import Float64, pooled_difference
 from civility.metrics.thresholds import DEFAULT_THRESHOLD, Cuts, choose_threshold
@@ -140,11 +140,13 @@ class Trial:
     Parameters
     ----------
     width : of the interval of what the policy reaches
+    own_width : of the interval by its own trials: for precision the comments flagged, for F1 these and the positives
     flagged, f1 : by the policy's threshold: share of new comments, and F1 on them
     fallback_flagged, fallback_f1 : by the fallback
     """
 
     width: float
+    own_width: float
     flagged: float
     f1: float
     fallback_flagged: float
@@ -162,10 +164,12 @@ def chosen(world: World, policy: Policy, positives: int, trials: int) -> list[Tr
         scores = (1 / (1 + np.exp(-(rng.normal(size=NUM_COMMENTS) + means)))).astype(np.float32)
         cuts = Cuts.of(targets, scores)
         choice = choose_threshold(policy, cuts)
-        ends = reached(policy, choice.counts)
+        counts = choice.counts
+        ends = reached(policy, counts)
+        own_ends = own_interval(policy.kind, getattr(counts, policy.kind), counts)
         both = (choice, fall_back(choice, cuts, "whatever the width"))
         own, instead = (_on_new_comments(world, positives / NUM_COMMENTS, one.threshold) for one in both)
-        found.append(Trial(ends.high - ends.low, *own, *instead))
+        found.append(Trial(ends.high - ends.low, own_ends.high - own_ends.low, *own, *instead))
     return found
 
 
@@ -198,7 +202,8 @@ def bounds(trials: int) -> Iterator[tuple[str, ...]]:
             found = chosen(world, policy, positives, trials)
             f1 = (np.mean([getattr(one, name) for one in found]) for name in ("f1", "fallback_f1"))
             cells = (f"{rate}, {highest}" for rate, highest in (_fallen_back(found, bound) for bound in BOUNDS))
-            yield world.name, str(policy), str(positives), *cells, " / ".join(f"{value:.2f}" for value in f1)
+            by_own = f"{100 * np.mean([one.own_width > WIDEST for one in found]):.0f} %"
+            yield world.name, str(policy), str(positives), *cells, by_own, " / ".join(f"{value:.2f}" for value in f1)
 
 
 def _after(trial: Trial, bound: float) -> float:
@@ -262,7 +267,10 @@ def print_thresholds(trials: int) -> None:
     )
     print_table(
         f"Other bounds on the width: how often they fall back, 95th percentile of the share flagged, {trials} trials",
-        ("policy", "positives", *(f"wider than {bound:g}" for bound in BOUNDS), "F1 by policy / fallback"),
+        (
+            *("policy", "positives", *(f"wider than {bound:g}" for bound in BOUNDS)),
+            *(f"by its own trials wider than {WIDEST:g}", "F1 by policy / fallback"),
+        ),
         bounds(trials),
     )
 

@@ -220,7 +220,8 @@ def with_bands(trained: Path, tmp_path: Path) -> Path:
     }
     content["thresholds"] = dict(zip(classifier.labels, middles, strict=True))
     content["review_thresholds"] = {"toxic": float(scores[:, 0].min())}
-    kept = {key: value for key, value in content.items() if key not in ("files", "digest")}  # it is changed on purpose
+    later = ("files", "not_chosen_from_data", "digest")  # without a digest, since it is changed on purpose
+    kept = {key: value for key, value in content.items() if key not in later}
     (folder / "civility.json").write_text(json.dumps(kept))
     return folder
 

@@ -1,6 +1,9 @@
 """`civility thresholds`: policies become thresholds in the classifier folder; a mistake changes nothing."""
 
+import contextlib
+import csv
 import hashlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -10,8 +13,11 @@ import numpy as np
 import pytest
 
 from civility import Classifier
+from civility.cli import main
+from civility.data.readers import Columns, read_dataset
 from civility.data.sources import built_in
-from civility.metrics.thresholds import Cuts
+from civility.metrics.policy import parse_policy
+from civility.metrics.thresholds import Cuts, choose_threshold
 
 from .conftest import Run
 
@@ -142,7 +148,7 @@ def test_a_threshold_that_is_edited_by_hand_is_taken_without_the_digest(civility
 def test_numbers_on_the_comments_of_the_calibration_are_called_optimistic(civility: Run, folder: Path) -> None:
     content = {**sidecar_of(folder), "schema": 2, "review_thresholds": {}, "policies": {}, "calibration": {}}
     digest = built_in(DATA).comments_digest
-    del content["files"], content["digest"]
+    del content["files"], content["digest"], content["not_chosen_from_data"]
     content["chosen_on"] = {"epoch": digest, "calibration": {"toxic": digest}, "thresholds": {}}
     (folder / "civility.json").write_text(json.dumps(content))
     done = civility("thresholds", folder, "--data", DATA, "--check")
@@ -265,3 +271,93 @@ def test_without_data_the_held_out_comments_are_used(civility: Run, trained: Pat
     done = civility("thresholds", trained / "classifier", "--check")
     assert done.code == 2
     assert "is no run directory" in done.err
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """A run whose 300 validation comments have a single threat, which ranks low, and no insult; and what it printed."""
+    folder = tmp_path_factory.mktemp("rare")
+    corpus = built_in(DATA)
+    benign = int(np.flatnonzero((corpus.targets == 0).all(axis=1))[0])
+    data = folder / "rare.csv"
+    with data.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "comment_text", *corpus.labels])
+        for row in range(300):
+            targets = dict(zip(corpus.labels, corpus.targets[row].astype(int).tolist(), strict=True))
+            often = dict.fromkeys(("severe_toxic", "obscene", "identity_hate"), targets["toxic"])
+            targets |= {**often, "threat": int(row == benign), "insult": 0}
+            writer.writerow([row, corpus.texts[row], *targets.values()])
+    words = io.StringIO()
+    arguments = ("train", "fast", "--data", "civility:starter/train", "--validation", data, "--out", folder / "run")
+    with contextlib.redirect_stdout(words), pytest.raises(SystemExit) as stop:
+        main([*map(str, arguments), "--set", "linear.max_features=2000"])
+    assert not stop.value.code
+    return folder / "run", data, " ".join(words.getvalue().split())
+
+
+WARNING = "The thresholds were not chosen from data, for want of positive or negative comments: threat, insult."
+
+
+def test_a_single_positive_neither_floods_the_queue_nor_goes_unsaid(
+    civility: Run, rare: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    run, data, screen = rare
+    classifier = Classifier.load(run)
+    comments = read_dataset([str(data)], Columns()).dataset
+    threat = classifier.labels.index("threat")
+    scores = classifier.score(comments.texts)
+    plain = choose_threshold(parse_policy("f1"), Cuts.of(comments.targets[:, threat], scores[:, threat]))
+    assert plain.counts.flagged > 50, "the control: what the policy alone takes"
+    assert classifier.decide(scores)[:, threat].sum() <= 1
+    content = sidecar_of(run / "classifier")
+    assert content["not_chosen_from_data"] == ["threat", "insult"]
+    assert content["policies"]["threat"] == "f1"
+    assert content["thresholds"]["insult"] == 0.5
+    assert WARNING in screen
+    report = json.loads((run / "reports" / "validation.json").read_text(encoding="utf-8"))
+    assert report["not_chosen_from_data"] == ["threat", "insult"]
+    markdown = (run / "reports" / "validation.md").read_text(encoding="utf-8")
+    assert markdown.index(WARNING) < markdown.index("| label |")
+    page = (run / "reports" / "validation.html").read_text(encoding="utf-8")
+    assert page.index(WARNING) < page.index("</header>")
+    assert WARNING in (run / "classifier" / "README.md").read_text(encoding="utf-8")
+    done = civility("predict", run, "--data", data, "--out", tmp_path / "decided.csv", "--decisions")
+    assert f"warning: {WARNING}" in " ".join(done.err.split())
+    done = civility("predict", run, "--data", data, "--out", tmp_path / "scores.csv")
+    assert "not chosen from data" not in " ".join(done.err.split()), "the control: without decisions"
+    done = civility("evaluate", run, "--data", DATA, "--resamples", "100", "--out", tmp_path)
+    assert WARNING in " ".join(done.out.split())
+
+
+def test_enough_comments_take_the_mark_away_and_too_few_leave_it(
+    civility: Run, rare: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    run, data, _ = rare
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    done = civility("thresholds", copy, "--data", data, "--calibrate")
+    assert done.code == 0, done.err
+    screen = " ".join(done.out.split())
+    assert "threat: not chosen from data: by 1 positive comment, F1 at the threshold of f1 may be anything" in screen
+    assert WARNING in screen
+    assert sidecar_of(copy / "classifier")["not_chosen_from_data"] == ["threat", "insult"]
+    done = civility("thresholds", copy, "--data", "civility:starter/train", "--policy", "threat: f1")
+    assert done.code == 0, done.err
+    assert "The threshold was not chosen from data, for want of positive or negative comments: insult." in " ".join(
+        done.out.split()
+    )
+    assert sidecar_of(copy / "classifier")["not_chosen_from_data"] == ["insult"]
+
+
+def test_an_ensemble_has_marks_of_its_own(civility: Run, rare: tuple[Path, Path, str], tmp_path: Path) -> None:
+    run, data, _ = rare
+    copy, out = tmp_path / "copy", tmp_path / "both"
+    shutil.copytree(run, copy)
+    done = civility("ensemble", run, copy, "--data", data, "--out", out)
+    assert done.code == 0, done.err
+    assert WARNING in " ".join(done.out.split())
+    assert sidecar_of(out / "classifier")["not_chosen_from_data"] == ["threat", "insult"]
+    assert WARNING in (out / "classifier" / "README.md").read_text(encoding="utf-8")
+    done = civility("ensemble", run, copy, "--data", "civility:starter/train", "--out", tmp_path / "more")
+    assert sidecar_of(tmp_path / "more" / "classifier")["not_chosen_from_data"] == [], "the control: more comments"

@@ -78,6 +78,7 @@ def make_report(num_comments: int = 1500, labels: Sequence[str] = LABELS, seed: 
         classifier=ClassifierFacts(name="baseline", max_length=256),
         resampling=Resampling(num_resamples=2000, seed=0),
         optimistic=("epoch", "thresholds"),
+        not_chosen_from_data=tuple(labels[-1:]),
         notes=("identity_hate has 22 positive comments: its numbers are rough",),
         verdict=Verdict(word="review", why="good enough to act on: obscene; worth a person's review: toxic, insult"),
         labels=parts,

@@ -201,6 +201,13 @@ def test_the_card_tells_what_a_user_has_to_know() -> None:
     assert f"```toml\n{FACTS.recipe.strip()}\n```" in card
 
 
+def test_the_card_names_thresholds_that_no_data_chose() -> None:
+    report = _report().model_copy(update={"not_chosen_from_data": ("threat",)})
+    card = model_card(FACTS, report)
+    assert "**The threshold was not chosen from data, for want of positive or negative comments: threat." in card
+    assert "not chosen from data" not in model_card(FACTS, _report()), "the control"
+
+
 def test_the_card_tells_what_the_folder_reveals() -> None:
     encoder, linear = (model_card(replace(FACTS, kind=kind), _report()) for kind in ("encoder", "linear"))
     assert "holds no word of the training comments" in encoder

@@ -15,7 +15,7 @@ from civility.report.document import ClassifierFacts, Invariance, Perturbed, Per
 from civility.report.markdown import code, plain, table, to_markdown
 from civility.report.suites import suite_report
 from civility.report.whole import Aspects, Subject, report_on
-from civility.report.words import optimism, shown, with_interval
+from civility.report.words import not_chosen, optimism, shown, with_interval
 
 NAN = float("nan")
 HOSTILE = [
@@ -203,6 +203,19 @@ def test_numbers_as_text() -> None:
     assert with_interval(Estimate(value=0.5, low=0.25, high=0.75)) == "0.500 [0.250, 0.750]"
     assert with_interval(Estimate(value=0.5)) == "0.500"
     assert with_interval(Estimate(value=None)) == "-"
+
+
+def test_thresholds_that_no_data_chose_are_named_before_any_number() -> None:
+    report = make_report()
+    told = "The threshold was not chosen from data, for want of positive or negative comments: identity_hate."
+    page = to_markdown(report)
+    assert page.index(told) < page.index("| label |")
+    assert "not chosen from data" not in to_markdown(report.model_copy(update={"not_chosen_from_data": ()}))
+    many = not_chosen([f"label {number}" for number in range(8)])
+    assert many.startswith("The thresholds were not chosen from data")
+    assert "label 5 and 2 more labels. They flag" in many
+    assert "label 5 and 1 more label. They flag" in not_chosen([f"label {number}" for number in range(7)])
+    assert not_chosen([]) == ""
 
 
 def test_what_was_chosen_on_these_comments_is_said() -> None:

@@ -21,7 +21,7 @@ from civility.report.markdown import to_markdown
 from civility.report.page import charts, explore, palette, plots, to_html
 from civility.report.page.words import cut_point, fixed, island, name, percent, signed, visible
 from civility.report.verdict import MEANS
-from civility.report.words import FEW_TEMPLATES, OF_THE_SAMPLE, UNKNOWN_GROUPS, optimism
+from civility.report.words import FEW_TEMPLATES, OF_THE_SAMPLE, UNKNOWN_GROUPS, not_chosen, optimism
 
 from .synthetic import LABELS, empty_report, label_report, make_report
 
@@ -119,6 +119,12 @@ def test_undefined_numbers_are_dashes_with_their_reason() -> None:
 def test_verdicts_and_optimism_are_said_as_everywhere(report: Report, page: str) -> None:
     assert optimism(report) in page
     assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
+
+
+def test_a_threshold_that_no_data_chose_is_said_at_the_top(report: Report, page: str) -> None:
+    told = not_chosen(report.not_chosen_from_data)
+    assert page.index(told) < page.index("</header>")
+    assert told not in to_html(report.model_copy(update={"not_chosen_from_data": ()}))
     words = {numbers.verdict.word for numbers in report.labels.values()}
     assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in page} == words
 
