@@ -184,7 +184,7 @@ def _on_new_comments(world: World, prevalence: float, threshold: float) -> tuple
 
 
 def thresholds(trials: int) -> Iterator[tuple[str, ...]]:
-    """Yield, by world, policy and positives, what thresholds flag before and after, and how often the rule falls back."""
+    """Yield, by world, policy and positives, what thresholds flag before and after, and how often one falls back."""
     for world in WORLDS:
         for policy in POLICIES:
             for positives in POSITIVES:

@@ -87,9 +87,7 @@ def test_an_older_schema_has_no_digests_that_could_be_passed_over(tmp_path: Path
     path.write_text(WHOLE.to_json().replace('"schema": 5', f'"schema": {schema}'), encoding="utf-8")
     with pytest.raises(UserError, match="changed since it was written"):
         Sidecar.read(path)
-    path.write_text(
-        json.dumps(content_of(WHOLE, ("not_chosen_from_data", "digest"), schema=schema)), encoding="utf-8"
-    )
+    path.write_text(json.dumps(content_of(WHOLE, ("not_chosen_from_data", "digest"), schema=schema)), encoding="utf-8")
     with pytest.raises(UserError, match="unknown entry 'files'"):
         Sidecar.read(path)
 

@@ -65,7 +65,9 @@ def _thresholds(name: str) -> ThresholdsSet:
     # One with an empty band is said in words, behind its name.
     policy = parse_policy("bands(precision>=0.5, review<=0.1 per 1000)")
     choice = choose_threshold(policy, Cuts.of(targets, scores))
-    return ThresholdsSet({name: choice}, {f"{name} 2": 0.5}, 200, (), (name,), {name: "is none"}, Path(name), written=True)
+    return ThresholdsSet(
+        {name: choice}, {f"{name} 2": 0.5}, 200, (), (name,), {name: "is none"}, Path(name), written=True
+    )
 
 
 def _comparison(name: str) -> Comparison:

@@ -1,4 +1,4 @@
-"""Thresholds that too few comments would choose: when the rule falls back, to what, and that it leaves all others be."""
+"""Thresholds that too few comments would choose: when the rule falls back, to what, and that it leaves others be."""
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,9 @@ def test_a_bound_on_what_is_flagged_needs_no_positives_but_enough_of_what_it_cou
         policy = parse_policy(text)
         assert choose_if_told(policy, cuts_of(1)) == choose_threshold(policy, cuts_of(1))
     few = cuts_of(295)
-    assert choose_if_told(parse_policy("fpr<=50%"), few).why.startswith("not chosen from data: by 5 negative comments, the")
+    assert choose_if_told(parse_policy("fpr<=50%"), few).why.startswith(
+        "not chosen from data: by 5 negative comments, the"
+    )
     assert not choose_if_told(parse_policy("flagged<=500 per 1000"), cuts_of(4, 8)).from_data
 
 
@@ -121,7 +123,8 @@ def test_scores_that_tie_flag_fewer_or_as_few_as_can_be() -> None:
     assert choose_if_told(parse_policy("f1"), tied).counts.flagged == 0
     ones = Cuts.of(np.array([1.0, *[0.0] * 9]), np.array([0.2, 1.0, 1.0, *[0.1] * 7]))
     found = choose_if_told(parse_policy("f1"), ones)
-    assert (found.counts.flagged, found.threshold) == (2, pytest.approx(0.6))
+    assert found.counts.flagged == 2
+    assert found.threshold == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0])

@@ -17,6 +17,8 @@ from civility.report.suites import suite_report
 from civility.report.whole import Aspects, Subject, report_on
 from civility.report.words import not_chosen, optimism, shown, with_interval
 
+from .synthetic import make_report
+
 NAN = float("nan")
 HOSTILE = [
     "a|b",

@@ -49,9 +49,9 @@ def choose_if_told(policy: Policy, cuts: Cuts) -> Choice:
 
 
 def fall_back(choice: Choice, cuts: Cuts, why: str) -> Choice:
-    """Return the fallback of a policy's choice: the cut that flags as many as are positive, or the next that flags fewer.
+    """Return the fallback of a policy's choice: the cut that flags as many as are positive, or else the next above it.
 
-    Never more than the choice flags. Only where more comments than that have a score of 1 can no cut flag so few.
+    It flags no more than the choice does. Only where more comments than that have a score of 1, no cut flags so few.
     """
     flagged = cuts.true_positives + cuts.false_positives
     most = min(cuts.num_positive, choice.counts.flagged)

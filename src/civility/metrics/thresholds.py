@@ -228,7 +228,7 @@ def choose_threshold(policy: Policy, cuts: Cuts) -> Choice:
 
 
 def choice_at(place: int, policy: Policy, cuts: Cuts, *, met: bool, why: str) -> Choice:
-    """Return the choice of the cut at a place of ``cuts.thresholds``, with the band for review that the policy asks for.
+    """Return the choice of the cut at a place of ``cuts.thresholds``, with the band for review if the policy has one.
 
     ``met`` and ``why`` are those of `Choice`.
     """

@@ -67,9 +67,9 @@ def not_chosen(labels: Sequence[str]) -> str:
         return ""
     threshold, it = ("threshold was", "It flags") if len(labels) == 1 else ("thresholds were", "They flag")
     return (
-        f"The {threshold} not chosen from data, for want of positive or negative comments: {_listed(labels)}. {it} about "
-        f"as many comments as were positive; where a class was missing, those from 0.5 up. Choose on more labelled "
-        "comments with civility thresholds."
+        f"The {threshold} not chosen from data, for want of positive or negative comments: {_listed(labels)}. {it} "
+        "about as many comments as were positive; where a class was missing, those from 0.5 up. Choose on more "
+        "labelled comments with civility thresholds."
     )
 
 
