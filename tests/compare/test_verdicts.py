@@ -117,7 +117,7 @@ def test_labels_with_too_few_comments_take_no_part_in_the_correction() -> None:
 
 
 def test_a_label_with_one_positive_turns_no_verdict_round() -> None:
-    """Issue 15: 150 comments with one positive "threat" on which the better classifier errs; five labels where it wins.
+    """150 comments with one positive "threat" on which the better classifier errs; five labels where it wins.
 
     The control: the resamples of the mean over all six labels, as they are, say "worse".
     """

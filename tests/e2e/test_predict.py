@@ -92,8 +92,8 @@ def test_says_once_that_there_are_no_ids(civility: Run, trained: Path, tmp_path:
     out = tmp_path / "scores.csv"
     done = civility("predict", trained, "--data", data, "--out", out)
     assert done.code == 0, done.err
-    assert done.err.count("no id column") == 1
-    assert "did you mean coment_id?" in done.err.replace("\n", " ")
+    assert done.words.count("no id column") == 1
+    assert "did you mean coment_id?" in done.words
     assert read(out)[1] == [str(row) for row in range(1, 5_001)]
 
 

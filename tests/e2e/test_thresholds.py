@@ -135,7 +135,7 @@ def test_a_threshold_that_is_edited_by_hand_is_taken_without_the_digest(civility
     (folder / "civility.json").write_text(json.dumps(content))
     done = civility("thresholds", folder, "--data", DATA, "--policy", "threat: f1")
     assert done.code == 2
-    assert 'if you edited it on purpose, delete "digest" from it' in " ".join(done.err.split())
+    assert 'if you edited it on purpose, delete "digest" from it' in done.words
     del content["digest"]
     (folder / "civility.json").write_text(json.dumps(content))
     done = civility("thresholds", folder, "--data", DATA, "--policy", "threat: f1")
@@ -323,9 +323,9 @@ def test_a_single_positive_neither_floods_the_queue_nor_goes_unsaid(
     assert page.index(WARNING) < page.index("</header>")
     assert WARNING in (run / "classifier" / "README.md").read_text(encoding="utf-8")
     done = civility("predict", run, "--data", data, "--out", tmp_path / "decided.csv", "--decisions")
-    assert f"warning: {WARNING}" in " ".join(done.err.split())
+    assert f"warning: {WARNING}" in done.words
     done = civility("predict", run, "--data", data, "--out", tmp_path / "scores.csv")
-    assert "not chosen from data" not in " ".join(done.err.split()), "the control: without decisions"
+    assert "not chosen from data" not in done.words, "the control: without decisions"
     done = civility("evaluate", run, "--data", DATA, "--resamples", "100", "--out", tmp_path)
     assert WARNING in " ".join(done.out.split())
 

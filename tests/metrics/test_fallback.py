@@ -24,7 +24,7 @@ def cuts_of(num_positive: int, num: int = 300, seed: int = 0, distance: float = 
 
 
 def flood() -> Cuts:
-    """Issue 15: the only positive of 300 comments ranks 194th."""
+    """The only positive of 300 comments ranks 194th."""
     scores = np.linspace(0.99, 0.001, 300)
     return Cuts.of(np.arange(300) == 193, scores)
 

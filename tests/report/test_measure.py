@@ -372,7 +372,7 @@ def test_a_report_of_a_schema_before_is_read(schema: int) -> None:
 
 
 def test_the_macro_average_is_as_uncertain_as_its_rarest_label() -> None:
-    """Issue 15: one positive "threat", badly ranked; the interval of the macro excluded what more comments show.
+    """One positive "threat", badly ranked; the interval of the macro excluded what more comments show.
 
     The control: without the label with one positive the interval is narrow.
     """
