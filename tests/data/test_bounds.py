@@ -15,7 +15,7 @@ import pytest
 
 from civility.data.file_format import FileFormat
 from civility.data.opening import open_table
-from civility.data.pages import largest_entry, pages_of
+from civility.data.pages import column_chunks, largest_entry, pages_of
 from civility.data.tables import CHUNK_ROWS
 from civility.errors import UserError
 
@@ -209,14 +209,17 @@ def test_pages_are_found_without_decoding(version: str, encoding: str, compressi
         column_encoding=encoding or None,
         compression=compression,
     )
-    chunk = pq.ParquetFile("a.parquet").metadata.row_group(0).column(0)
+    told = pq.ParquetFile("a.parquet").metadata.row_group(0).column(0)
     with Path("a.parquet").open("rb") as stream:
+        ((chunk,),) = column_chunks(stream, ["BYTE_ARRAY"])
         pages = list(pages_of(stream, chunk))
-        sizes = [largest_entry(stream, page, chunk.compression) for page in pages]
+        sizes = [largest_entry(stream, page, chunk.codec) for page in pages]
+    assert chunk.num_values == told.num_values == len(texts)
+    assert chunk.codec.upper() == told.compression
     assert [page.is_dictionary for page in pages] == [not encoding] + [False] * (len(pages) - 1)
     assert all(page.repeats == (encoding == "DELTA_BYTE_ARRAY" or page.is_dictionary) for page in pages)
     assert sizes == [len(texts[100]) if page.is_dictionary else page.size for page in pages]
-    headers = chunk.total_uncompressed_size - sum(page.size for page in pages)
+    headers = told.total_uncompressed_size - sum(page.size for page in pages)
     assert 0 < headers < 1000 * len(pages)
     assert len(pages) > (3 if encoding in ("PLAIN", "DELTA_LENGTH_BYTE_ARRAY") else 0)
 

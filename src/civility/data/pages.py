@@ -1,20 +1,43 @@
-"""The pages of a Parquet column, as their headers tell, without decoding them: what each would unpack to.
+"""The pages of a Parquet column, as the footer and their headers tell: what each would unpack to, without decoding it.
 
-A header is a structure of Apache Thrift, in its compact protocol: fields of a type each, whole numbers as varints.
+The footer is read here and not by pyarrow: its view of a column chunk ends the process where statistics contradict the
+column's type, as a changed byte may make them.
 """
 
+import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 import pyarrow as pa
 
+from civility.data.thrift import ThriftReader
+
 _FIRST_READ, _LARGEST_HEADER = 1 << 10, 1 << 24
 _DELTA_BYTE_ARRAY = 7
 _DICTIONARY_PAGE = 2
-_DEEPEST = 8
+_END_MAGIC = b"PAR1"
+_TYPES = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+_CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
 _LENGTH = struct.Struct("<I").unpack_from
+
+
+@dataclass(frozen=True)
+class ColumnChunk:
+    """The values of one column in one row group.
+
+    Parameters
+    ----------
+    num_values : with those that are missing; of lists, elements
+    codec : of ``pyarrow.Codec``, or ``uncompressed``
+    start, end : where its pages are in the file
+    """
+
+    num_values: int
+    codec: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -36,20 +59,51 @@ class Page:
     place: int
 
 
-def pages_of(stream: IO[bytes], chunk: Any) -> Iterator[Page]:
-    """Yield the pages of a column chunk of pyarrow's metadata.
+def column_chunks(stream: IO[bytes], types: Sequence[str]) -> list[list[ColumnChunk]]:
+    """Return the column chunks of each row group of a Parquet file, as its footer has them.
+
+    Parameters
+    ----------
+    types : the physical types of its columns, as pyarrow names them
+
+    Raises
+    ------
+    EOFError : the footer is damaged, or contradicts the types
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - 8))
+    tail = stream.read(8)
+    if tail[4:] != _END_MAGIC or _LENGTH(tail)[0] > size - 12:
+        raise EOFError("no footer")
+    stream.seek(size - 8 - _LENGTH(tail)[0])
+    try:
+        groups = ThriftReader(stream.read(_LENGTH(tail)[0])).struct()[4]
+        chunks = [[chunk[3] for chunk in group[1]] for group in groups]
+        if any([_TYPES[chunk[1]] for chunk in group] != list(types) for group in chunks):
+            raise EOFError("a row group of other columns than the file")
+        return [[_column_chunk(chunk) for chunk in group] for group in chunks]
+    except (LookupError, TypeError) as error:  # what is looked for is not there, or is something else
+        raise EOFError("the footer is damaged") from error
+
+
+def _column_chunk(fields: dict[int, Any]) -> ColumnChunk:
+    start, dictionary = fields[9], fields.get(11)
+    if dictionary and dictionary < start:
+        start = dictionary
+    if not 0 <= start <= start + fields[7] or fields[4] < 0:
+        raise EOFError("a column before the beginning of the file")
+    return ColumnChunk(fields[5], _CODECS[fields[4]], start, start + fields[7])
+
+
+def pages_of(stream: IO[bytes], chunk: ColumnChunk) -> Iterator[Page]:
+    """Yield the pages of a column chunk.
 
     Raises
     ------
     EOFError : the file is cut short, or holds something else there
     """
-    place = chunk.data_page_offset
-    if chunk.has_dictionary_page and chunk.dictionary_page_offset and chunk.dictionary_page_offset < place:
-        place = chunk.dictionary_page_offset
-    end = place + chunk.total_compressed_size
-    if place < 0:
-        raise EOFError("a column before the beginning of the file")
-    while place < end:
+    place = chunk.start
+    while place < chunk.end:
         fields, length = _header_at(stream, place)
         size, packed_size = fields.get(2), fields.get(3)
         if not isinstance(size, int) or not isinstance(packed_size, int) or size < 0 or packed_size < 0:
@@ -60,22 +114,22 @@ def pages_of(stream: IO[bytes], chunk: Any) -> Iterator[Page]:
         place += length + packed_size
 
 
-def largest_entry(stream: IO[bytes], page: Page, compression: str) -> int:
+def largest_entry(stream: IO[bytes], page: Page, codec: str) -> int:
     """Return the most bytes that a value of a page may have, at worst the page's.
 
     Parameters
     ----------
     page : of texts, small enough to be unpacked
-    compression : of the column, as pyarrow names it
+    codec : of the column chunk
     """
     stream.seek(page.place)
     packed = stream.read(page.packed_size)
     if not page.is_dictionary:
         return page.size
     try:
-        codec = None if compression == "UNCOMPRESSED" else pa.Codec(compression.lower())
-        data = packed if codec is None else codec.decompress(packed, page.size, asbytes=True)
-    except (ValueError, OSError, pa.ArrowException):  # LZ4 stands for two formats
+        is_packed = codec != "uncompressed"
+        data = pa.Codec(codec).decompress(packed, page.size, asbytes=True) if is_packed else packed
+    except (ValueError, OSError, pa.ArrowException):  # lz4 stands for two formats
         return page.size
     place, largest, end = 0, 0, len(data) - 4
     while place <= end:  # some 50,000 times: written to be fast
@@ -102,71 +156,10 @@ def _header_at(stream: IO[bytes], place: int) -> tuple[dict[int, Any], int]:
     while True:
         stream.seek(place)
         data = stream.read(num_bytes)
-        reader = _Thrift(data)
+        reader = ThriftReader(data)
         try:
             return reader.struct(), reader.place
         except IndexError:
             if len(data) < num_bytes or num_bytes >= _LARGEST_HEADER:
                 raise EOFError("a page header is cut short") from None
             num_bytes *= 16
-
-
-class _Thrift:
-    """Reads the compact protocol; an IndexError where the bytes end, an EOFError where they are something else."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.place = 0
-
-    def struct(self, depth: int = 0) -> dict[int, Any]:
-        fields: dict[int, Any] = {}
-        number = 0
-        while head := self._byte():
-            kind = head & 15
-            number = number + (head >> 4) if head >> 4 else self._signed()
-            # A bool has its value in its type.
-            fields[number] = kind == 1 if kind in (1, 2) else self._value(kind, depth)
-        return fields
-
-    def _value(self, kind: int, depth: int) -> Any:
-        if depth > _DEEPEST:
-            raise EOFError("a page header is nested too deeply")
-        if kind in (1, 2, 3):
-            return self._byte()
-        if kind in (4, 5, 6):
-            return self._signed()
-        if kind == 7:
-            return self._skip(8)
-        if kind == 8:
-            return self._skip(self._varint())
-        if kind in (9, 10):
-            head = self._byte()
-            num = self._varint() if head >> 4 == 15 else head >> 4
-            return [self._value(head & 15, depth + 1) for _ in range(num)]
-        if kind == 12:
-            return self.struct(depth + 1)
-        raise EOFError("not a page header")
-
-    def _byte(self) -> int:
-        self.place += 1
-        return self._data[self.place - 1]
-
-    def _skip(self, num_bytes: int) -> None:
-        self.place += num_bytes
-        if self.place > len(self._data):
-            raise IndexError
-
-    def _varint(self) -> int:
-        number = shift = 0
-        while True:
-            byte = self._byte()
-            number |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return number
-            if shift > 63:
-                raise EOFError("not a page header")
-
-    def _signed(self) -> int:
-        number = self._varint()
-        return (number >> 1) ^ -(number & 1)

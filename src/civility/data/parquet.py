@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from civility.data.encodings import too_large
-from civility.data.pages import largest_entry, pages_of
+from civility.data.pages import ColumnChunk, column_chunks, largest_entry, pages_of
 from civility.data.streams import Beginning, explain_damage
 from civility.data.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_twins
 from civility.errors import UserError
@@ -23,7 +23,10 @@ _LARGEST_BATCH = 256_000_000
 _LARGEST_LOOKED_INTO = 16_000_000
 _OF_BYTES = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 _MOST_LIST_ELEMENTS = 64_000_000
+# Texts that are not UTF-8, times beyond the year 9999, time zones that nobody knows.
+_NO_VALUE = (ValueError, OverflowError, KeyError)
 _REWRITE = "write the file again with pyarrow, pandas or DuckDB, in smaller row groups"
+_REPAIR = "copy or download the file again; if it was written so, repair that row"
 
 
 def parquet_table(beginning: Beginning, longest: int) -> Table:
@@ -57,7 +60,7 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
             with pq.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20, read_dictionary=lists) as parquet:
                 for batch in parquet.iter_batches(rows_at_once, columns=list(wanted)):
                     for part in _bounded(batch, file.name, first_row, longest):
-                        cells = {column: part.column(column).to_pylist() for column in wanted}
+                        cells = {column: _cells(part.column(column), file.name, column, first_row) for column in wanted}
                         yield Chunk(first_row, cells)
                         first_row += part.num_rows
 
@@ -73,28 +76,25 @@ def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: in
     UserError : a page or a dictionary of a column wanted unpacks to more than memory should hold
     """
     with pq.ParquetFile(stream) as parquet:
-        metadata = parquet.metadata
-        leaves = [
-            (index, metadata.schema.column(index))
-            for index in range(metadata.num_columns)
-            if metadata.schema.column(index).path.split(".")[0] in wanted
-        ]
-        largest = 1
-        for index, leaf in leaves:
-            if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY" and leaf.length > longest:
-                raise too_large(f"{name}, column {leaf.path}", leaf.length, longest)
-            for group in range(metadata.num_row_groups):
-                chunk = metadata.row_group(group).column(index)
-                place = f"{name}, column {leaf.path}, row group {group + 1}"
-                if leaf.max_repetition_level and chunk.num_values > _MOST_LIST_ELEMENTS:
-                    raise UserError(f"{place}: lists of {chunk.num_values:,} elements in all", _REWRITE)
-                repeated = _largest_repeated(place, stream, chunk)
-                largest = max(largest, repeated if leaf.physical_type in _OF_BYTES else 1)
-    lists = [leaf.path for _, leaf in leaves if leaf.max_repetition_level and leaf.physical_type == "BYTE_ARRAY"]
+        leaves = [parquet.schema.column(index) for index in range(len(parquet.schema))]
+    groups = column_chunks(stream, [leaf.physical_type for leaf in leaves])
+    of_wanted = [(index, leaf) for index, leaf in enumerate(leaves) if leaf.path.split(".")[0] in wanted]
+    largest = 1
+    for index, leaf in of_wanted:
+        if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY" and leaf.length > longest:
+            raise too_large(f"{name}, column {leaf.path}", leaf.length, longest)
+        for number, chunks in enumerate(groups, 1):
+            chunk = chunks[index]
+            place = f"{name}, column {leaf.path}, row group {number}"
+            if leaf.max_repetition_level and chunk.num_values > _MOST_LIST_ELEMENTS:
+                raise UserError(f"{place}: lists of {chunk.num_values:,} elements in all", _REWRITE)
+            repeated = _largest_repeated(place, stream, chunk)
+            largest = max(largest, repeated if leaf.physical_type in _OF_BYTES else 1)
+    lists = [leaf.path for _, leaf in of_wanted if leaf.max_repetition_level and leaf.physical_type == "BYTE_ARRAY"]
     return lists, max(1, min(CHUNK_ROWS, _LARGEST_BATCH // largest))
 
 
-def _largest_repeated(place: str, stream: IO[bytes], chunk: Any) -> int:
+def _largest_repeated(place: str, stream: IO[bytes], chunk: ColumnChunk) -> int:
     """Return about the bytes of the largest value that many rows may repeat; a UserError for a bomb."""
     largest = 1
     for page in pages_of(stream, chunk):
@@ -105,7 +105,7 @@ def _largest_repeated(place: str, stream: IO[bytes], chunk: Any) -> int:
         if page.repeats and page.size > largest:
             is_harmless = page.size * CHUNK_ROWS <= _LARGEST_BATCH
             is_left = is_harmless or page.size > _LARGEST_LOOKED_INTO
-            largest = max(largest, page.size if is_left else largest_entry(stream, page, chunk.compression))
+            largest = max(largest, page.size if is_left else largest_entry(stream, page, chunk.codec))
     return largest
 
 
@@ -126,6 +126,20 @@ def _bounded(batch: pa.RecordBatch, name: str, first_row: int, longest: int) -> 
             start, size = row + 1, 0
     if start < batch.num_rows:
         yield batch.slice(start)
+
+
+def _cells(column: pa.Array, name: str, header: str, first_row: int) -> list[Any]:
+    """Return the cells of a column; a UserError that names the row of one that Python has no value for."""
+    try:
+        return column.to_pylist()
+    except _NO_VALUE:
+        for row, cell in enumerate(column, first_row):
+            try:
+                cell.as_py()
+            except _NO_VALUE as error:
+                what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"no {column.type} ({error})"
+                raise UserError(f"{name}, row {row}, column {header}: {what}", _REPAIR) from error
+        raise
 
 
 def _may_repeat(kind: pa.DataType) -> bool:

@@ -351,7 +351,7 @@ def explain_damage(file: DataFile) -> Iterator[None]:
     """Turn what the libraries raise on a damaged or unreadable file into a UserError that names it."""
     try:
         yield
-    except (EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
+    except (EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException, UnicodeDecodeError) as error:
         raise _damaged(file, error) from error
     except (NotImplementedError, RuntimeError) as error:
         if file.compression != ".zip":
