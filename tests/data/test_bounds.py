@@ -16,6 +16,7 @@ import pytest
 from civility.data.file_format import FileFormat
 from civility.data.opening import open_table
 from civility.data.pages import column_chunks, largest_entry, pages_of
+from civility.data.parquet import _bounded
 from civility.data.tables import CHUNK_ROWS
 from civility.errors import UserError
 
@@ -190,6 +191,14 @@ def test_parquet_of_many_kinds_is_read_as_it_is() -> None:
         assert read == {name: table.column(name).to_pylist() for name in columns}
 
 
+@pytest.mark.parametrize("rows_in_group", [2, 7, 1500, 10_000])
+def test_lists_in_parquet_are_read_across_row_groups(rows_in_group: int) -> None:
+    lists = [cell for number in range(750) for cell in (["x", str(number) * 900], [], None, ["x"])]
+    pq.write_table(pa.table({"labels": lists}), "a.parquet", row_group_size=rows_in_group)
+    chunks = open_table("a.parquet").chunks(("labels",))
+    assert [cell for chunk in chunks for cell in chunk.columns["labels"]] == lists
+
+
 def test_chunks_of_parquet_are_bounded_in_characters() -> None:
     pq.write_table(pa.table({"text": ["x" * 4 * MB] * 6}), "a.parquet")
     assert [len(chunk) for chunk in open_table("a.parquet").chunks(("text",))] == [4, 2]
@@ -245,3 +254,102 @@ def test_json_of_deep_nesting_and_long_numbers_is_refused() -> None:
                 _read(name, FileFormat())
     Path("a.json").write_text(json.dumps([{"a": 10**4000}]))
     assert _read("a.json", FileFormat()) == 1
+
+
+# Changes one bit at a time of small Parquet files, reads each, and prints how many were read and refused.
+FLIP = """
+import io, random, sys
+import pyarrow as pa, pyarrow.parquet as pq
+from civility.data.opening import open_table
+from civility.errors import UserError
+
+columns = {
+    "id": [str(row) for row in range(12)],
+    "text": ["so what", "n\u00e9", "", "x" * 40] * 3,
+    "tags": [["x", "y"], [], None] * 4,
+    "kind": pa.array(["u", "v", "u"] * 4).dictionary_encode(),
+    "toxic": [0, 1, None] * 4,
+    "threat": [0.5, None, 1.0] * 4,
+    "when": pa.array([0] * 12, pa.timestamp("us")),
+}
+files = []
+for version, compression in (("1.0", "none"), ("1.0", "zstd"), ("2.0", "none"), ("2.0", "snappy")):
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out, data_page_version=version, compression=compression, row_group_size=7)
+    files.append(out.getvalue())
+seed, num_flips = map(int, sys.argv[1:])
+chance = random.Random(seed)
+ends = {"read": 0, "refused": 0}
+for number in range(num_flips):
+    data = bytearray(chance.choice(files))
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    place = chance.randrange(footer if chance.random() < 0.3 else 0, len(data))
+    data[place] ^= 1 << chance.randrange(8)
+    with open("flipped.parquet", "wb") as file:
+        file.write(data)
+    sys.stderr.write(f"flip {number}\\n")
+    try:
+        table = open_table("flipped.parquet")
+        for chunk in table.chunks(table.columns):
+            pass
+        ends["read"] += 1
+    except UserError as error:
+        assert error.message.startswith("flipped.parquet"), error.message
+        ends["refused"] += 1
+print(*ends.values())
+"""
+NUM_FLIPS = 1_000
+
+
+def test_parquet_of_a_changed_bit_is_read_or_refused() -> None:
+    command = [sys.executable, "-c", FLIP, "1", str(NUM_FLIPS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]  # pyarrow ends the process where it meets a contradiction
+    num_read, num_refused = map(int, done.stdout.split())
+    assert num_read + num_refused == NUM_FLIPS
+    assert min(num_read, num_refused) > NUM_FLIPS // 10
+
+
+def _as_text(*cells: bytes) -> pa.Array:
+    """Return texts that need not be UTF-8."""
+    data = pa.array(cells, pa.binary())
+    return pa.Array.from_buffers(pa.string(), len(cells), data.buffers())
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (_as_text(b"so", b"caf\xe9"), "row 4, column text: not UTF-8"),
+        (pa.array([0, 2**62], pa.timestamp("us")), "row 4, column text: no timestamp[us] (date value out of range)"),
+        (pa.array([0, 1], pa.timestamp("us", "Nowhere/Town")), "row 3, column text: no timestamp[us, tz=Nowhere/Town]"),
+    ],
+    ids=["text", "time", "time zone"],
+)
+def test_a_cell_of_parquet_that_is_no_value_is_refused_with_its_row(column: pa.Array, message: str) -> None:
+    first = pa.table({"text": pa.array([None, None], column.type)})
+    pq.write_table(pa.concat_tables([first, pa.table({"text": column})]), "a.parquet")
+    with pytest.raises(UserError) as caught:
+        _read("a.parquet", FileFormat())
+    assert caught.value.message.startswith(f"a.parquet, {message}")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        _as_text(b"so", b"caf\xe9").dictionary_encode(),
+        pa.DictionaryArray.from_arrays(pa.array([0, 2**30]), ["so"], safe=False),
+    ],
+    ids=["not UTF-8", "no such entry"],
+)
+def test_a_dictionary_that_is_wrong_is_damage(column: pa.Array) -> None:
+    batch = pa.record_batch({"text": column})
+    with pytest.raises(pa.ArrowInvalid):
+        list(_bounded(batch, "a.parquet", 1, 1000))
+
+
+def test_a_header_that_is_not_utf8_is_damage() -> None:
+    pq.write_table(pa.table({"café": ["so"]}), "a.parquet", store_schema=False)
+    data = Path("a.parquet").read_bytes()
+    Path("a.parquet").write_bytes(data.replace("café".encode(), b"caf\xff\xff"))
+    with pytest.raises(UserError, match=r"^a.parquet: not a Parquet file, or cut short"):
+        _read("a.parquet", FileFormat())

@@ -1,6 +1,7 @@
 """Parquet files as tables. What a page or a dictionary unpacks to is looked up before it is decoded."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import IO, Any
 
 import numpy as np
@@ -58,7 +59,12 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
             lists, rows_at_once = _look_ahead(file.name, stream, wanted, longest)
             # Without pre_buffer, and with a buffer: pages are read as they are needed, not whole row groups.
             with pq.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20, read_dictionary=lists) as parquet:
-                for batch in parquet.iter_batches(rows_at_once, columns=list(wanted)):
+                groups = list(range(parquet.num_row_groups))
+                # pyarrow has no batch of lists by a dictionary that is of two row groups.
+                of_batches = [[group] for group in groups] if lists else [groups]
+                for batch in chain.from_iterable(
+                    parquet.iter_batches(rows_at_once, own, list(wanted)) for own in of_batches
+                ):
                     for part in _bounded(batch, file.name, first_row, longest):
                         cells = {column: _cells(part.column(column), file.name, column, first_row) for column in wanted}
                         yield Chunk(first_row, cells)
@@ -110,10 +116,13 @@ def _largest_repeated(place: str, stream: IO[bytes], chunk: ColumnChunk) -> int:
 
 
 def _bounded(batch: pa.RecordBatch, name: str, first_row: int, longest: int) -> Iterator[pa.RecordBatch]:
-    """Yield a batch in parts of bounded size; a UserError for a cell that is too large."""
+    """Yield a batch in parts of bounded size; a UserError for a cell that is too large, ArrowInvalid for damage."""
     if batch.nbytes <= min(longest, CHUNK_CHARACTERS) and not any(_may_repeat(field.type) for field in batch.schema):
         yield batch
         return
+    for column in batch.columns:
+        if _may_repeat(column.type):
+            column.validate(full=True)  # pyarrow trusts the places in a dictionary that it reads
     start = size = 0
     sizes = {column: _sizes(batch.column(column)) for column in batch.schema.names}
     for row in range(batch.num_rows):
