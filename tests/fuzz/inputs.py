@@ -8,7 +8,7 @@ from .command import Command
 from .families.commands import arguments, environments
 from .families.comments import comments, probes
 from .families.documents import classifiers, reports, runs, sweeps
-from .families.recipes import policies, trainings
+from .families.recipes import changes, policies, recipes, spaces, trainings
 from .shelf import Shelf
 
 Family = Callable[[random.Random, Path, Shelf], Command]
@@ -23,6 +23,9 @@ FAMILIES: dict[Family, int] = {
     environments: 4,
     sweeps: 3,
     trainings: 3,
+    recipes: 8,
+    changes: 8,
+    spaces: 6,
 }
 """With how often each comes."""
 
