@@ -377,6 +377,15 @@ def test_of_a_link_to_a_folder_only_the_link_is_removed(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["plots"]
 
 
+def test_a_folder_is_made_with_those_around_it_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for folder in ("new", "old"):
+        with pytest.raises(UserError, match="File name too long"):
+            make_folder(tmp_path / folder / "between" / ("x" * 300))
+    assert _names(tmp_path) == ["old"]
+    assert _names(tmp_path / "old") == []
+
+
 def test_a_folder_in_the_place_of_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     make_folder(tmp_path / "new" / "reports")

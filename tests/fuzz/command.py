@@ -17,6 +17,7 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "CIVILITY_CACHE": "off",
     "COLUMNS": "100",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # fewer pages make a fork cheaper by a third
 }
 
 

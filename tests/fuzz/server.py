@@ -47,6 +47,9 @@ def _import_everything() -> None:
             importlib.import_module(module.name)
     for name in _LIBRARIES:
         importlib.import_module(name)
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    get_checkpoint_conversion_mapping("bert")  # compiles a thousand patterns, once a process
 
 
 def _virtual_bytes() -> int:

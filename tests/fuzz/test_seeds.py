@@ -11,7 +11,7 @@ import pytest
 from ..conftest import forget_digests
 from .command import Command, Outcome, Server
 from .families.documents import sign
-from .shelf import Shelf
+from .shelf import LINEAR, Shelf, settings
 from .verdict import judge
 
 pytestmark = pytest.mark.processes
@@ -111,7 +111,26 @@ def test_a_checkpoint_before_the_first_validation_is_json(server: Server, shelf:
 def test_a_database_that_cannot_be_used_leaves_no_folder(
     server: Server, shelf: Shelf, tmp_path: Path, storage: str
 ) -> None:
-    command = shelf.sweep_arguments("sweep")
-    outcome = end(server, tmp_path, Command((*command, "--storage", storage), ("sweep",)))
+    command = shelf.sweep_arguments("new/folder/sweep")
+    outcome = end(server, tmp_path, Command((*command, "--storage", storage), ("new",)))
     assert outcome.code == 2
+    assert outcome.after == {}
+
+
+@pytest.mark.parametrize("verb", ["train", "sweep", "evaluate", "compare", "ensemble", "soup"])
+def test_a_name_that_is_too_long_leaves_none_of_the_folders_around_it(
+    server: Server, shelf: Shelf, tmp_path: Path, verb: str
+) -> None:
+    out = f"new/folder/{'x' * 300}"
+    ways = {
+        "train": ("train", "fast", "--data", str(shelf.comments), *settings(*LINEAR), "--out", out),
+        "sweep": shelf.sweep_arguments(out),
+        "evaluate": ("evaluate", str(shelf.linear), "--resamples", "100", "--out", out),
+        "compare": ("compare", str(shelf.linear), str(shelf.encoder), "--out", out),
+        "ensemble": ("ensemble", str(shelf.linear), str(shelf.encoder), "--out", out),
+        "soup": ("soup", str(shelf.encoder), str(shelf.other_encoder), "--out", out),
+    }
+    outcome = end(server, tmp_path, Command(ways[verb], ("new",)))
+    assert outcome.code == 2
+    assert "File name too long" in outcome.err
     assert outcome.after == {}

@@ -262,14 +262,27 @@ def remove_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those it lies in, where they are not there.
+    """Make a folder, and those it lies in, where they are not there: all of them or none.
 
     Raises
     ------
     UserError : no permission, no space; something that is not a folder stands there
     """
-    with explain_os_error(path):
+    with explain_os_error(path), no_empty_folder_on_failure(path):
         try:
             path.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
             raise UserError(f"{path}: cannot write: this is not a folder", "name a folder") from error
+
+
+@contextlib.contextmanager
+def no_empty_folder_on_failure(path: Path) -> Iterator[None]:
+    """Remove a folder again, and those it lies in, as far as the block made them, where it fails with them empty."""
+    new = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+    try:
+        yield
+    except BaseException:
+        for folder in new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # which refuses a folder that holds something
+        raise

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from civility.data.files import no_empty_folder_on_failure
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.errors import Interrupted, UserError
 from civility.plain_text import count, listed
@@ -179,18 +180,13 @@ def watching(task: Task, data: PreparedData) -> Iterator[Callable[[], SweepResul
 
 @contextlib.contextmanager
 def _opened(task: Task, data: PreparedData) -> Iterator[Study]:
-    is_new = not task.directory.path.exists()
-    task.directory.create()
     rises = task.recipe.training.metric != "loss"
-    study = open_study(task.directory, task.space, identity_of(task, data), rises=rises, storage=task.storage)
     with contextlib.ExitStack() as stack:
-        try:
+        with no_empty_folder_on_failure(task.directory.path):
+            task.directory.create()
+            identity = identity_of(task, data)
+            study = open_study(task.directory, task.space, identity, rises=rises, storage=task.storage)
             opened = stack.enter_context(study)
-        except UserError:
-            if is_new:
-                with contextlib.suppress(OSError):
-                    task.directory.path.rmdir()  # which refuses a folder that holds something
-            raise
         yield opened
 
 
