@@ -134,3 +134,70 @@ def test_a_name_that_is_too_long_leaves_none_of_the_folders_around_it(
     assert outcome.code == 2
     assert "File name too long" in outcome.err
     assert outcome.after == {}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        ("data.files = " + "{a=" * 5_000, "nested too deeply"),
+        (".".join("a" * 20_000) + " = 1", "nested too deeply"),
+        ("[" + ".".join("a" * 20_000) + "]\n", "nested too deeply"),
+        ("data.files = " + "[" * 60 + "]" * 60, "data.files"),
+        ('data.files = "a\\u0000b.csv"', "expected UTF-8 text without NUL"),
+        ("\ufefflinear.c = 1e-320", "linear.c = 1e-320: expected greater than or equal to 1e-06"),
+        ("seed = " + "9" * 5_000, "a whole number beyond 64 bits"),
+        ("training.learning_rate = nan", "training.learning_rate = nan"),
+        ("trainig.epochs = 1", "did you mean training?"),
+        ("seed = 1979-05-27", "seed = "),
+    ],
+    ids=["lists", "tables", "key", "table", "60 lists", "NUL", "1e-320", "digits", "NaN", "misspelt", "date"],
+)
+def test_a_recipe_that_says_what_no_setting_can_be(server: Server, tmp_path: Path, recipe: str, told: str) -> None:
+    outcome = end(server, tmp_path, Command(("train", "recipe.toml", "--out", "run")), {"recipe.toml": recipe})
+    assert outcome.code == 2
+    assert told in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("linear.c=1e-320", "linear.c = 1e-320: expected greater than or equal to 1e-06"),
+        ("linear.c=nan", "linear.c = nan"),
+        ("linear.c=1e999", "linear.c = inf"),
+        ("data.max_length=inf", "data.max_length = inf: expected a valid integer"),
+        ("training.max_length=inf", "unknown setting training.max_length"),
+        ("data.max_length=" + "9" * 5_000, "a whole number beyond 64 bits"),
+        ("linear.c=" + "[" * 5_000, "nested too deeply"),
+        ("seed.x=1", "seed is not a section of the recipe"),
+        ("training=1", "training = 1: expected a section"),
+        ("a.b.c=1", "expected section.key=value"),
+    ],
+)
+def test_a_change_that_no_setting_can_take(
+    server: Server, shelf: Shelf, tmp_path: Path, change: str, told: str
+) -> None:
+    given = ("train", "fast", "--data", str(shelf.comments), "--out", "run", "--set", change)
+    outcome = end(server, tmp_path, Command(given))
+    assert outcome.code == 2
+    assert told in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("space", "told"),
+    [
+        ('"linear.c" = {low = 1e-320, high = 1}', "linear.c = 1e-320"),
+        ('"linear.c" = {low = 1, high = inf}', "linear.c"),
+        ('"linear.cc" = [1]', "did you mean linear.c?"),
+        ('"linear.c" = {low = 0.1, high = 10, step = 1e-30}', "linear.c"),
+        ('"linear.c" = ' + "[" * 5_000, "nested too deeply"),
+        ('"seed" = {low = 0, high = 4294967295}', "seed"),
+    ],
+    ids=["1e-320", "inf", "misspelt", "step", "lists", "seeds"],
+)
+def test_a_space_that_no_sweep_can_search(server: Server, shelf: Shelf, tmp_path: Path, space: str, told: str) -> None:
+    given = ("sweep", "fast", "--data", str(shelf.comments), "--space", "space.toml", "--out", "sweep")
+    files = {"space.toml": f'[sweep]\nsampler = "grid"\n[space]\n{space}\n'}
+    outcome = end(server, tmp_path, Command(given), files)
+    assert outcome.code == 2
+    assert told in outcome.err

@@ -140,7 +140,7 @@ def _bounded(batch: pa.RecordBatch, name: str, first_row: int, longest: int) -> 
 def _cells(column: pa.Array, name: str, header: str, first_row: int) -> list[Any]:
     """Return the cells of a column; a UserError that names the row of one that Python has no value for."""
     try:
-        return column.to_pylist()
+        return list(column.to_pylist())
     except _NO_VALUE:
         for row, cell in enumerate(column, first_row):
             try:
