@@ -119,14 +119,14 @@ def test_undefined_numbers_are_dashes_with_their_reason() -> None:
 def test_verdicts_and_optimism_are_said_as_everywhere(report: Report, page: str) -> None:
     assert optimism(report) in page
     assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
+    words = {numbers.verdict.word for numbers in report.labels.values()}
+    assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in page} == words
 
 
 def test_a_threshold_that_no_data_chose_is_said_at_the_top(report: Report, page: str) -> None:
-    told = not_chosen(report.not_chosen_from_data)
+    told = html.escape(not_chosen(report.not_chosen_from_data))
     assert page.index(told) < page.index("</header>")
     assert told not in to_html(report.model_copy(update={"not_chosen_from_data": ()}))
-    words = {numbers.verdict.word for numbers in report.labels.values()}
-    assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in page} == words
 
 
 def _without_texts(report: Report) -> Report:

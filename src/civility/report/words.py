@@ -65,11 +65,12 @@ def not_chosen(labels: Sequence[str]) -> str:
     """Return the sentence that says whose thresholds no data chose; empty of no label."""
     if not labels:
         return ""
-    threshold, it = ("threshold was", "It flags") if len(labels) == 1 else ("thresholds were", "They flag")
+    one = len(labels) == 1
     return (
-        f"The {threshold} not chosen from data, for want of positive or negative comments: {_listed(labels)}. {it} "
-        "about as many comments as were positive; where a class was missing, those from 0.5 up. Choose on more "
-        "labelled comments with civility thresholds."
+        f"The {'threshold was' if one else 'thresholds were'} not chosen from data, for want of positive or negative "
+        f"comments: {_listed(labels)}. {'It flags' if one else 'They flag'} about as many comments as were positive; "
+        "where a class was missing, the threshold is 0.5. To choose from data, run 'civility thresholds' on more "
+        "labelled comments."
     )
 
 
