@@ -14,6 +14,7 @@ from civility.data.pages import ColumnChunk, column_chunks, largest_entry, pages
 from civility.data.streams import Beginning, explain_damage
 from civility.data.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_twins
 from civility.errors import UserError
+from civility.plain_text import shortened
 
 # A page may hold a whole row group, as some writers have it, but not any amount.
 _LARGEST_PAGE = 1_000_000_000
@@ -146,7 +147,8 @@ def _cells(column: pa.Array, name: str, header: str, first_row: int) -> list[Any
             try:
                 cell.as_py()
             except _NO_VALUE as error:
-                what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"no {column.type} ({error})"
+                reason = shortened(str(error), 100)
+                what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"no {column.type} ({reason})"
                 raise UserError(f"{name}, row {row}, column {header}: {what}", _REPAIR) from error
         raise
 
