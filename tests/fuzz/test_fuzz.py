@@ -4,6 +4,7 @@ Which inputs: ``CIVILITY_FUZZ`` is how many (default 300), ``CIVILITY_FUZZ_SEED`
 ``CIVILITY_FUZZ_ONLY`` one number alone; its folder is kept. A failure prints the command that makes it again.
 """
 
+import inspect
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from .command import Command, Listing, Server, listing
-from .inputs import make_input
+from .families import commands, comments, documents, recipes
+from .inputs import FAMILIES, make_input
 from .shelf import Shelf
 from .verdict import judge
 
@@ -22,6 +24,17 @@ NUM_INPUTS = int(os.environ.get("CIVILITY_FUZZ", "300"))
 ONLY = os.environ.get("CIVILITY_FUZZ_ONLY", "")
 INPUTS_A_TEST = 300
 NUMBERS = [int(ONLY)] if ONLY else list(range(NUM_INPUTS))
+
+
+def test_every_family_has_its_turn() -> None:
+    modules = (commands, comments, documents, recipes)
+    functions = [(module, one) for module in modules for one in vars(module).values() if inspect.isfunction(one)]
+    families = {
+        one
+        for module, one in functions
+        if one.__module__ == module.__name__ and list(inspect.signature(one).parameters) == ["chance", "place", "shelf"]
+    }
+    assert families == set(FAMILIES)
 
 
 def test_an_input_is_a_function_of_its_number(shelf: Shelf, tmp_path: Path) -> None:
