@@ -3,7 +3,7 @@
 import pytest
 
 from civility.errors import UserError
-from civility.processes import Processes, processes_of, settle_environment
+from civility.processes import Processes, processes_of, settle_accelerate, settle_environment
 
 from .conftest import LAUNCHED
 
@@ -94,3 +94,28 @@ def test_a_local_rank_alone_is_told() -> None:
 def test_threads_and_gpus_that_libraries_would_pass_over_are_told(name: str, value: str) -> None:
     with pytest.raises(UserError, match=f"the environment variable {name} is '{value}'"):
         settle_environment({name: value})
+
+
+def test_what_accelerate_would_fail_on_or_heed_before_the_recipe_is_removed() -> None:
+    """Empty flags, another accumulation, and processes of MPI that torchrun's variables say better."""
+    left = {"ACCELERATE_USE_CPU": "True", "WORLD_SIZE": "4", "PMI_RANK": "0"}
+    gone = {"ACCELERATE_DEBUG_MODE": "", "ACCELERATE_TORCH_DEVICE": " ", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "x"}
+    environment = {**left, **gone, "PMI_SIZE": "2", "OMPI_COMM_WORLD_SIZE": ""}
+    settle_accelerate(environment)
+    assert environment == left
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ACCELERATE_USE_CPU", "abc", "is 'abc', expected true or false"),
+        ("FORK_LAUNCHED", "2", "is '2', expected true or false"),
+        ("ACCELERATE_TORCH_DEVICE", "meta", "is 'meta': the recipe says on which device a run is"),
+        ("PMI_SIZE", "abc", "is 'abc', expected a whole number from 0"),
+        ("OMPI_COMM_WORLD_SIZE", "2", "is 2, and WORLD_SIZE is not set"),
+    ],
+)
+def test_a_variable_of_accelerate_that_is_wrong_is_refused(name: str, value: str, told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        settle_accelerate({name: value})
+    assert f"{name} {told}" in caught.value.message

@@ -4,7 +4,7 @@ Also the variables that say which GPUs and how many threads there are: a mistake
 """
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from civility.errors import UserError
@@ -16,6 +16,10 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 # Not CUDA_VISIBLE_DEVICES: empty, it hides all GPUs.
 _EMPTY_IS_UNSET = (_NUM, _RANK, _LOCAL_NUM, _LOCAL_RANK, _ADDRESS, _PORT, *_THREADS)
 _OF_A_LAUNCHER = (_NUM, _RANK, _LOCAL_RANK, _ADDRESS, _PORT)
+_FLAGS = ("ACCELERATE_USE_CPU", "ACCELERATE_DEBUG_MODE", "ACCELERATE_CPU_AFFINITY", "FORK_LAUNCHED")
+_TRUE_OR_FALSE = frozenset(("y", "yes", "t", "true", "on", "1", "n", "no", "f", "false", "off", "0"))
+_ACCUMULATION, _DEVICE = "ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "ACCELERATE_TORCH_DEVICE"
+_OF_MPI = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 _MOST_PROCESSES = 100_000
 _HIGHEST_PORT = 65_535
 _MOST_THREADS = 100_000
@@ -50,15 +54,54 @@ def settle_environment(environment: MutableMapping[str, str]) -> Processes:
     ------
     UserError : a variable has no value that it may have, or some that belong together are missing
     """
-    for name in _EMPTY_IS_UNSET:
-        if not environment.get(name, "unset").strip():
-            del environment[name]
+    _remove_empty(environment, _EMPTY_IS_UNSET)
     for name in _THREADS:
         value = environment.get(name, "1")
         for part in value.split(","):
             _whole(name, part, value, 1, _MOST_THREADS)
     _check_gpus(environment.get(_GPUS, ""))
     return processes_of(environment)
+
+
+def settle_accelerate(environment: MutableMapping[str, str]) -> None:
+    """Remove the variables of accelerate that are empty or that a run does not heed, and check all that are left.
+
+    How many processes there are is WORLD_SIZE's to say: accelerate would believe MPI's variables before it.
+
+    Raises
+    ------
+    UserError : a variable has no value that it may have, would put the run on another device, or tells of several
+        processes of MPI and no launcher does
+    """
+    _remove_empty(environment, (*_FLAGS, _DEVICE, *_OF_MPI))
+    for name in _FLAGS:
+        value = environment.get(name, "false")
+        if value.lower() not in _TRUE_OR_FALSE:
+            raise UserError(
+                f"the environment variable {name} is {shortened(value, 40)!r}, expected true or false",
+                f"unset it (env -u {name} civility …), or set it to one of them",
+            )
+    if _DEVICE in environment:
+        raise UserError(
+            f"the environment variable {_DEVICE} is {shortened(environment[_DEVICE], 40)!r}: the recipe says on which "
+            "device a run is",
+            f"unset it (env -u {_DEVICE} civility …), and use --set training.device=…",
+        )
+    environment.pop(_ACCUMULATION, None)  # the recipe's counts
+    for name in _OF_MPI:
+        num = _whole(name, environment[name], environment[name], 0, _MOST_PROCESSES) if name in environment else 1
+        if num > 1 and _NUM not in environment:
+            raise UserError(
+                f"{name} is {num}, and {_NUM} is not set: processes of MPI are not supported",
+                f"for one process: env -u {name} civility …; for several: torchrun --nproc-per-node 2 -m civility …",
+            )
+        environment.pop(name, None)
+
+
+def _remove_empty(environment: MutableMapping[str, str], names: Iterable[str]) -> None:
+    for name in names:
+        if not environment.get(name, "unset").strip():
+            del environment[name]
 
 
 def processes_of(environment: Mapping[str, str]) -> Processes:

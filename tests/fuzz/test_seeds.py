@@ -11,7 +11,7 @@ import pytest
 from ..conftest import forget_digests
 from .command import Command, Outcome, Server
 from .families.documents import sign
-from .shelf import LINEAR, Shelf, settings
+from .shelf import LINEAR, QUICK, Shelf, settings
 from .verdict import judge
 
 pytestmark = pytest.mark.processes
@@ -201,3 +201,25 @@ def test_a_space_that_no_sweep_can_search(server: Server, shelf: Shelf, tmp_path
     outcome = end(server, tmp_path, Command(given), files)
     assert outcome.code == 2
     assert told in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("ACCELERATE_USE_CPU", "", 0),
+        ("ACCELERATE_USE_CPU", "abc", 2),
+        ("ACCELERATE_DEBUG_MODE", "abc", 2),
+        ("ACCELERATE_TORCH_DEVICE", "meta", 2),
+        ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "abc", 0),
+        ("ACCELERATE_USE_SAGEMAKER", "true", 2),
+        ("PMI_SIZE", "", 0),
+        ("PMI_SIZE", "2", 2),
+    ],
+)
+def test_a_variable_that_only_accelerate_knows(
+    server: Server, shelf: Shelf, tmp_path: Path, name: str, value: str, code: int
+) -> None:
+    given = ("train", "baseline", "--data", str(shelf.comments), "--model", str(shelf.bert), *settings(*QUICK))
+    outcome = end(server, tmp_path, Command((*given, "--out", "run", "--check"), environment={name: value}))
+    assert outcome.code == code, outcome.err
+    assert code == 0 or name in outcome.err

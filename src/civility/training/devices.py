@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from civility.errors import UserError
-from civility.processes import processes_of, settle_environment
+from civility.processes import processes_of, settle_accelerate, settle_environment
 
 Precision = Literal["auto", "bf16", "fp16", "tf32", "fp32"]
 _AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -19,6 +19,7 @@ _FOREIGN_ENGINES = {
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_FSDP": "FSDP",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_SAGEMAKER": "SageMaker",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism configuration",
 }
 
@@ -152,6 +153,7 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
         are not what they may be
     """
     settle_environment(os.environ)  # accelerate reads it, and fails on what is empty
+    settle_accelerate(os.environ)
     for variable, engine in _FOREIGN_ENGINES.items():
         if os.environ.get(variable, "false").lower() in ("true", "1"):
             raise UserError(

@@ -122,6 +122,9 @@ _VARIABLES: dict[str, tuple[str, ...]] = {
     "TMPDIR": ("", ".", "/proc/nothing"),
     "TERM": ("", "dumb", "xterm", "nonsense"),
     **dict.fromkeys(("NO_COLOR", "ACCELERATE_USE_CPU", "ACCELERATE_MIXED_PRECISION"), ("", "1", "abc")),
+    **dict.fromkeys(("ACCELERATE_DEBUG_MODE", "ACCELERATE_CPU_AFFINITY", "FORK_LAUNCHED"), ("", "abc", "0")),
+    **dict.fromkeys(("ACCELERATE_TORCH_DEVICE", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"), ("", "abc", "meta", "4")),
+    **dict.fromkeys(("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "ACCELERATE_USE_SAGEMAKER"), ("", "abc", "1", "2", "true")),
     **dict.fromkeys(("LANG", "LC_ALL", "TZ", "HF_HOME", "ACCELERATE_USE_FSDP"), ("", "C", "nonsense", "/proc/nothing")),
 }
 
