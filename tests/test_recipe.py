@@ -179,7 +179,7 @@ def _error(name: str, changes: dict[str, object] | None = None) -> UserError:
         ("training.learning_rate", "2e-5", "training.learning_rate = '2e-5': expected a valid number"),
         ("optimizer.adafactor_clip", 0.5, "optimizer.adafactor_clip = 0.5: expected greater than or equal to 1"),
         ("training.learning_rate", 0, "training.learning_rate = 0: expected greater than or equal to 1e-12"),
-        ("training.learning_rate", math.nan, "training.learning_rate = nan: expected less than 1"),
+        ("training.learning_rate", math.nan, "training.learning_rate = nan: expected a number"),
         ("training.adam_epsilon", math.inf, "training.adam_epsilon = inf: expected less than 1"),
         ("training.warmup_fraction", 1, "training.warmup_fraction = 1: expected less than 1"),
         (

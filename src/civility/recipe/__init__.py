@@ -3,6 +3,7 @@
 The defaults are the baseline recipe. Knows no file of a run and imports nothing heavy.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -276,6 +277,8 @@ def _describe(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         return f"unknown setting {shortened(name)}{_closest_setting(name)}"
     message = re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):g}", detail["msg"])  # 1e-12, not 0.000000000001
+    if isinstance(detail["input"], float) and math.isnan(detail["input"]):
+        message = "Input should be a number"  # pydantic compares it with the range, and blames one end
     clearer = {} if detail["type"] == "not_text" else _CLEARER
     expected = clearer.get(name, message.removeprefix("Input should be ").removeprefix("String should have "))
     return f"{name} = {shown(detail['input'])}: expected {expected}"
