@@ -7,6 +7,7 @@ the killed ones die at a random moment after the run directory was opened, half 
 concerns a checkpoint, of which most belong to a save. Prints a line a life: how it was to die, how it did, what it left
 """
 
+import gc
 import os
 import random
 import signal
@@ -106,9 +107,14 @@ def main() -> None:
     import torch
     import transformers
 
+    import civility.train
+
     assert accelerate
     assert torch
     assert transformers.BertForSequenceClassification
+    assert civility.train
+    gc.collect()
+    gc.freeze()  # so that a fork shares the pages of what was imported
     reference = live([*arguments, "--out", str(whole)], bool(broken))
     assert reference.code == 0, reference
     arguments += ["--resume", "auto", "--out", str(killed)]

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from safetensors.torch import load_file
 
 from ..conftest import comment_rows
+from ..ranks import Ranks
 
 pytestmark = pytest.mark.processes
 
@@ -38,11 +40,25 @@ def command(num_processes: int, data: Path, model: Path, out: Path, *more: str, 
     return words
 
 
-def run_training(num_processes: int, data: Path, model: Path, out: Path, *more: str, **training: object) -> Path:
-    words = command(num_processes, data, model, out, *more, **training)
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=os.environ)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return out
+class Training(Protocol):
+    """Trains on so many processes, and returns the run."""
+
+    def __call__(
+        self, num_processes: int, data: Path, model: Path, out: Path, *more: str, **training: object
+    ) -> Path: ...
+
+
+@pytest.fixture(scope="module")
+def run_training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Training]:
+    ranks = Ranks(tmp_path_factory.mktemp("ranks") / "log.txt")
+
+    def run(num_processes: int, data: Path, model: Path, out: Path, *more: str, **training: object) -> Path:
+        words = command(num_processes, data, model, out, *more, **training)
+        ranks.run(num_processes, words[words.index("civility") + 1 :])
+        return out
+
+    yield run
+    ranks.close()
 
 
 def last_weights(run: Path) -> Path:
@@ -72,7 +88,7 @@ def with_unknown(path: Path) -> Path:
 
 # 75 comments in global batches of 12: the last step has 3, which leave a process without one, or with one each.
 @pytest.fixture(scope="module")
-def one(still_deberta: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def one(run_training: Training, still_deberta: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The data, and the run of a single process."""
     folder = tmp_path_factory.mktemp("one")
     data = folder / "comments.csv"
@@ -88,6 +104,7 @@ def one(still_deberta: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 @pytest.mark.parametrize(("num_processes", "batch_size", "accumulation"), [(2, 3, 2), (3, 2, 2)])
 def test_several_processes_train_as_one_with_the_same_global_batch(
     *,
+    run_training: Training,
     one: tuple[Path, Path],
     still_deberta: Path,
     tmp_path: Path,
@@ -108,7 +125,9 @@ def test_several_processes_train_as_one_with_the_same_global_batch(
         )
 
 
-def test_several_processes_regularise_as_one(one: tuple[Path, Path], still_deberta: Path, tmp_path: Path) -> None:
+def test_several_processes_regularise_as_one(
+    run_training: Training, one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
+) -> None:
     data, plain = one
     settings = {
         "average": "ema",
@@ -127,7 +146,7 @@ def test_several_processes_regularise_as_one(one: tuple[Path, Path], still_deber
 
 
 def test_several_processes_draw_the_same_comments_as_one(
-    one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
+    run_training: Training, one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
     data, plain = one
     several = run_training(2, data, still_deberta, tmp_path / "several", batch_size=6, sampling="class_aware")
@@ -137,7 +156,7 @@ def test_several_processes_draw_the_same_comments_as_one(
 
 
 def test_several_processes_with_every_part_on_end_as_one_with_every_part_off(
-    one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
+    run_training: Training, one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
     data, _ = one
     fast = run_training(2, data, still_deberta, tmp_path / "fast", batch_size=6)
@@ -154,7 +173,7 @@ def test_several_processes_with_every_part_on_end_as_one_with_every_part_off(
 
 
 def test_two_processes_train_as_one_with_another_optimiser_and_loss(
-    one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
+    run_training: Training, one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
     data, single = one
     settings = {
@@ -177,7 +196,7 @@ def test_two_processes_train_as_one_with_another_optimiser_and_loss(
 
 
 def test_the_control_another_global_batch_trains_otherwise(
-    one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
+    run_training: Training, one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
     data, single = one
     assert difference(run_training(1, data, still_deberta, tmp_path / "other", batch_size=6), single) > 1e-4
