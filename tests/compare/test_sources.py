@@ -85,7 +85,7 @@ def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:
         (b"{}", "no report of civility"),
         (b"[1", "damaged: Expecting"),
         (b"\xff\xfe", "not UTF-8 text (byte 0)"),
-        (b'{"schema": 1}', "a report of schema 1, expected 3"),
+        (b'{"schema": 1}', "a report of schema 1, expected 4"),
     ],
 )
 def test_what_is_no_report_is_told(tmp_path: Path, content: bytes, message: str) -> None:
