@@ -76,6 +76,17 @@ def test_a_mistake_in_the_space_is_told_with_what_was_meant(civility: Run, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_a_policy_that_cannot_be_read_is_told_before_the_first_trial(
+    civility: Run, write_comments: Callable[..., Path], tmp_path: Path
+) -> None:
+    space, out = tmp_path / "space.toml", tmp_path / "out"
+    space.write_text('[space]\n"evaluation.policy" = ["default: f1", "default: evil"]\n', encoding="utf-8")
+    done = civility("sweep", "fast", "--data", write_comments(120), "--space", space, "--out", out, "--trials", 2)
+    assert done.code == 2
+    assert "policy 'default: evil', character 10: 'evil' is no policy" in done.words
+    assert not out.exists()
+
+
 def test_the_help_shows_nothing_that_nobody_types(civility: Run) -> None:
     done = civility("sweep", "--help")
     assert "--storage URL" in done.out

@@ -247,11 +247,13 @@ def recipe_changes(options: Namespace) -> dict[str, object]:
 
 def print_note_on_validation(console: "Console", recipe: "Recipe", changes: Mapping[str, object]) -> None:
     """Print which comments are the validation, where other training files were given and nothing was said of it."""
+    from civility.cli.layout import paragraph
     from civility.recipe import note_on_validation
 
     note = note_on_validation(recipe, changes)
     if note:
-        console.print(f"{note}\n")
+        paragraph(console, note, indent=0)
+        console.print()
 
 
 def _share_or_files(values: list[str]) -> float | list[str]:

@@ -3,7 +3,6 @@
 Knows no file and imports nothing heavy.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from civility.errors import UserError
@@ -71,8 +70,3 @@ def _check_number(option: str, num: int, noun: str, most: int) -> None:
         raise UserError(f"{option} {num}: expected {most:,} {noun} or fewer", "5 or 10 are usual")
     if num < 2:
         raise UserError(f"{option} {num}: expected 2 {noun} or more", f"leave out {option} for a single run")
-
-
-def names_of(members: Sequence[Member]) -> str:
-    """Return the names of runs in short, as ``seed-42 … seed-44``."""
-    return f"{members[0].name} … {members[-1].name}"

@@ -4,7 +4,6 @@ The only module that knows the names of its files.
 """
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -132,10 +131,6 @@ class SweepDirectory:
         """
         with hold(self.trials / f"{number:04d}.lock") as (lock, _):
             yield lock
-
-    def free_space(self) -> int:
-        """Return the bytes that are free on its disk."""
-        return shutil.disk_usage(self.path).free
 
 
 def _is_as_good_as_empty(path: Path) -> bool:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from civility.data.files import no_empty_folder_on_failure
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.errors import Interrupted, UserError
+from civility.metrics.policy import parse_policies
 from civility.plain_text import count, listed
 from civility.recipe import Recipe
 from civility.recipe.differences import Reason, settings_for
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import SweepResult
 from civility.sweep.result import gather, write_result
-from civility.sweep.space import Space, with_settings
+from civility.sweep.space import Choices, Space, with_settings
 from civility.sweep.study import COMMENTS, Claim, Study, open_study
 from civility.sweep.trial import Follower, run_trial
 from civility.train import check
@@ -27,6 +28,7 @@ from civility.train.signals import StopSignals
 
 DEFAULT_TRIALS = 20
 _FAILURES_TO_GIVE_UP = 3
+_POLICY = "evaluation.policy"
 _FREE = settings_for(Reason.UPKEEP, Reason.MACHINE, Reason.LOGGING, Reason.FILES, Reason.READING)
 """What may differ when a sweep is resumed; comments are compared by their digests."""
 
@@ -180,6 +182,7 @@ def watching(task: Task, data: PreparedData) -> Iterator[Callable[[], SweepResul
 
 @contextlib.contextmanager
 def _opened(task: Task, data: PreparedData) -> Iterator[Study]:
+    _check_policies(task, data)
     rises = task.recipe.training.metric != "loss"
     with contextlib.ExitStack() as stack:
         with no_empty_folder_on_failure(task.directory.path):
@@ -188,6 +191,15 @@ def _opened(task: Task, data: PreparedData) -> Iterator[Study]:
             study = open_study(task.directory, task.space, identity, rises=rises, storage=task.storage)
             opened = stack.enter_context(study)
         yield opened
+
+
+def _check_policies(task: Task, data: PreparedData) -> None:
+    """Refuse a policy that cannot be read before the first trial, where the trials have the labels of the recipe."""
+    if any(one.key == "data.labels" for one in task.space.dimensions):
+        return
+    choices = [one.values for one in task.space.dimensions if one.key == _POLICY and isinstance(one, Choices)]
+    for policy in choices[0] if choices else (task.recipe.evaluation.policy,):
+        parse_policies(policy, data.training.labels)
 
 
 def _train(

@@ -82,9 +82,10 @@ examples:
 def run(options: Namespace, command: list[str]) -> int:
     """Run the verb."""
     from civility.cli.display import make_console, print_notes, scoring_bar
+    from civility.cli.layout import paragraph
     from civility.cli.report_display import print_report
     from civility.evaluate import evaluate
-    from civility.plain_text import count, one_line
+    from civility.plain_text import count, listed
 
     question = _question(options)  # a mistake in a requirement is told before anything is scored
     console = make_console()
@@ -99,7 +100,8 @@ def run(options: Namespace, command: list[str]) -> int:
         )
     print_notes(make_console(stderr=True), done.notes)
     num = count(done.report.data.num_comments, "comment")
-    console.print(f"{num} from {', '.join(map(one_line, done.report.data.files))}\n")
+    paragraph(console, f"{num} from {listed(done.report.data.files)}", indent=0)
+    console.print()
     print_report(console, done.report)
     console.print(f"\n  report   {done.files.html}\n           {done.files.markdown}\n           {done.files.json}")
     for failure in done.failures:

@@ -66,7 +66,8 @@ examples:
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     from civility.cli.display import make_console, print_notes, scoring_bar
-    from civility.plain_text import count, one_line
+    from civility.cli.layout import paragraph
+    from civility.plain_text import count
     from civility.predict import Form, predict
 
     console = make_console(stderr=True)
@@ -77,7 +78,7 @@ def run(options: Namespace, command: list[str]) -> None:
             sys.stdout.buffer if options.out == "-" else options.out,
             form=Form(options.format, options.decisions, options.keep_text, options.spreadsheet_safe),
             columns=columns_of(options),
-            on_opened=lambda line: console.print(one_line(line), style="dim"),
+            on_opened=lambda line: paragraph(console, line, style="dim", indent=0),
             on_scored=bar.advance,
         )
     notes = list(done.notes)

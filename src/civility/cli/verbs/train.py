@@ -123,6 +123,7 @@ def run(options: Namespace, command: list[str]) -> None:
 
 def _run_one(options: Namespace, command: list[str]) -> None:
     from civility.cli.display import TrainingDisplay, make_console, print_notes
+    from civility.cli.layout import paragraph
     from civility.data.prepare import prepare
 
     run = _run_directory(options)
@@ -135,7 +136,7 @@ def _run_one(options: Namespace, command: list[str]) -> None:
 
         why_not_compared = check_unchanged(run, recipe)
         same = "settings" if why_not_compared else "settings and comments"
-        console.print(f"{run.path}: this run is finished, with the same {same}: nothing to resume")
+        paragraph(console, f"{run.path}: this run is finished, with the same {same}: nothing to resume", indent=0)
         print_notes(console, [why_not_compared] if why_not_compared else [])
         return
     if is_first_process():
