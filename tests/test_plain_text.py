@@ -44,6 +44,16 @@ def test_a_json_string_reads_back_and_holds_no_control_character() -> None:
     assert "é 😀" in written
 
 
+def test_no_document_holds_what_turns_a_line_round() -> None:
+    written = as_json({"a\u202e": ["\x9b", "\n", "é"]}, indent=1)
+    assert json.loads(written) == {"a\u202e": ["\x9b", "\n", "é"]}
+    assert "\u202e" not in written
+    assert "\x9b" not in written
+    assert "é" in written
+    with pytest.raises(ValueError, match="Out of range"):
+        as_json(float("nan"))
+
+
 def test_a_count_has_its_noun_in_the_right_number() -> None:
     assert [count(number, "comment") for number in (0, 1, 2, 3_190)] == [
         "0 comments",

@@ -55,11 +55,6 @@ def test_what_is_out_of_range_is_told(name: str, value: str) -> None:
         processes_of({**LAUNCHED, name: value})
 
 
-def test_a_rank_without_others_is_told() -> None:
-    with pytest.raises(UserError, match="the environment variable RANK is '1', expected a whole number from 0 to 0"):
-        processes_of({"RANK": "1"})
-
-
 @pytest.mark.parametrize("missing", ["RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"])
 @pytest.mark.parametrize("how", ["absent", "empty"])
 def test_what_a_launcher_would_have_set_is_told(missing: str, how: str) -> None:
@@ -69,6 +64,12 @@ def test_what_a_launcher_would_have_set_is_told(missing: str, how: str) -> None:
     ) as error:
         processes_of(environment)
     assert "torchrun" in error.value.remedy
+
+
+def test_a_rank_without_a_number_of_processes_is_told() -> None:
+    with pytest.raises(UserError, match="the environment variable RANK is '3', and WORLD_SIZE is not set"):
+        settle_environment({"RANK": "3"})
+    assert settle_environment({"RANK": "0"}) == Processes()
 
 
 def test_a_local_rank_alone_is_told() -> None:

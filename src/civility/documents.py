@@ -5,14 +5,13 @@ Knows text, sizes and numbers; knows nothing of what a document says.
 
 import json
 import math
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from civility.errors import UserError
-from civility.plain_text import shortened
+from civility.plain_text import as_json, shortened
 
 _LARGEST = 512 << 20
 """Bytes. The largest real documents are the terms of a linear model, a few tens of megabytes."""
@@ -20,7 +19,6 @@ _LARGEST_NUMBER = 2**63
 _BEYOND = "a whole number beyond 64 bits"
 _DEEPEST = 64
 """Tables and lists inside each other in a TOML document."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_json(path: Path, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
@@ -60,8 +58,7 @@ def json_text(content: Mapping[str, Any]) -> str:
     Bytes of a file name that are not UTF-8 (lone surrogates to Python) are written as escapes, and read back as such.
     NaN and infinity, which JSON does not have, are written as null.
     """
-    text = json.dumps(_finite_or_null(content), indent=2, ensure_ascii=False, allow_nan=False)
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return as_json(_finite_or_null(content), indent=2) + "\n"
 
 
 def _finite_or_null(value: Any) -> Any:

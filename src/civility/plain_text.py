@@ -7,6 +7,7 @@ import json
 import re
 import reprlib
 from collections.abc import Iterable
+from typing import Any
 
 # Controls (escape sequences begin with one), marks that turn the direction of a line, what cannot be encoded.
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
@@ -78,9 +79,19 @@ def as_cell(text: str) -> str:
     return f"'{shown}" if is_formula(shown) else shown
 
 
-def as_json(text: str) -> str:
-    """Return the text as a JSON string that reads back as the same; control characters are escaped."""
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON that reads back as the same; control characters and lone surrogates are escaped.
+
+    Raises
+    ------
+    ValueError : NaN or infinity, which JSON does not have
+    """
+    return escaped(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
+
+
+def escaped(text: str) -> str:
+    """Return JSON with its control characters and lone surrogates as escapes, which read back as the same."""
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def count(number: int, noun: str) -> str:

@@ -113,6 +113,11 @@ def processes_of(environment: Mapping[str, str]) -> Processes:
     """
     told = {name: environment[name] for name in _EMPTY_IS_UNSET if environment.get(name, "").strip()}
     num = _told(told, _NUM, 1, 1, _MOST_PROCESSES)
+    if _NUM not in told and told.get(_RANK, "0").strip("0 "):
+        raise UserError(
+            f"the environment variable {_RANK} is {shortened(told[_RANK], 40)!r}, and {_NUM} is not set",
+            f"for one process: env -u {_RANK} civility …; for several: torchrun --nproc-per-node 2 -m civility …",
+        )
     if _PORT in told:
         _told(told, _PORT, 1, 1, _HIGHEST_PORT)
     num_here = _told(told, _LOCAL_NUM, 0, 1, _MOST_PROCESSES) or None

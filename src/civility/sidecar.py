@@ -17,6 +17,7 @@ from civility.digests import digests_of
 from civility.documents import number, read_json, whole_number
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
+from civility.plain_text import as_json
 
 SIDECAR = "civility.json"
 SCHEMA = 5
@@ -133,7 +134,7 @@ class Sidecar:
             _FILES: {name: f"sha256:{digest}" for name, digest in self.files.items()},
         }
         content[_DIGEST] = _digest_of(content)
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        return as_json(content, indent=2) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> "Sidecar":

@@ -1,10 +1,10 @@
 """Comparison: every number of a comparison, as its JSON has it. Table, Markdown and picture are drawn from it alone."""
 
-import json
 from typing import Literal
 
 from pydantic import Field
 
+from civility.plain_text import as_json
 from civility.report.document import Number, Part
 
 SCHEMA = 3
@@ -133,4 +133,4 @@ class Comparison(Part):
     def to_json(self) -> str:
         """Return the document; what is undefined is null."""
         content = self.model_dump(mode="json", by_alias=True)
-        return json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+        return as_json(content, indent=1) + "\n"

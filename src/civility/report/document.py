@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from civility.documents import parse_json
 from civility.errors import UserError
+from civility.plain_text import escaped
 
 SCHEMA = 4
 
@@ -396,7 +397,7 @@ class Report(Part):
     def to_json(self) -> str:
         """Return the canonical form: JSON and a final line break. Lone surrogates, as of a file name, become U+FFFD."""
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") + "\n"
+        return escaped(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")) + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str = "report") -> Self:

@@ -2,7 +2,7 @@
 
 from civility.data.files import write_file
 from civility.data.prepare import PreparedData
-from civility.plain_text import one_line
+from civility.plain_text import as_json, one_line
 from civility.recipe import Recipe
 from civility.sweep.directory import SweepDirectory
 from civility.sweep.document import METRIC_WORDS, SweepResult
@@ -51,7 +51,7 @@ def write_result(result: SweepResult, recipe: Recipe, directory: SweepDirectory)
     UserError : no permission, no space
     """
     texts = {
-        directory.json: result.model_dump_json(indent=2) + "\n",
+        directory.json: as_json(result.model_dump(mode="json"), indent=2) + "\n",
         directory.markdown: to_markdown(result),
         directory.html: to_html(result),
     }
