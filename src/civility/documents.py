@@ -138,10 +138,10 @@ def _within_bounds(content: dict[str, Any]) -> dict[str, Any]:
     for _ in range(_DEEPEST):
         if not level:
             return content
-        for number in level:
-            if isinstance(number, int) and not -_LARGEST_NUMBER <= number < _LARGEST_NUMBER:
+        for one in level:
+            if isinstance(one, int) and not -_LARGEST_NUMBER <= one < _LARGEST_NUMBER:
                 raise ValueError(_BEYOND)
-        level = [one for inner in level for one in _parts(inner)]
+        level = [part for one in level for part in _parts(one)]
     raise RecursionError
 
 
@@ -156,14 +156,14 @@ def _refuse_constant(name: str) -> float:
 
 
 def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
+    read = float(digits)
+    if not math.isfinite(read):
         raise ValueError(f"{shortened(digits, 40)} is too large a number")
-    return number
+    return read
 
 
 def _whole(digits: str) -> int:
-    number = int(digits) if len(digits) < 25 else _LARGEST_NUMBER
-    if not -_LARGEST_NUMBER <= number < _LARGEST_NUMBER:
+    read = int(digits) if len(digits) < 25 else _LARGEST_NUMBER
+    if not -_LARGEST_NUMBER <= read < _LARGEST_NUMBER:
         raise ValueError(f"{shortened(digits, 40)} is too large a number")
-    return number
+    return read

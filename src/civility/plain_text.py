@@ -1,6 +1,7 @@
 """Words from outside, made harmless before they are shown or written: file names, labels, cells, messages of libraries.
 
-Everything that a person may see passes through here once, at the place where it is printed or written.
+Everything that a person may see passes through here once, at the place where it is printed or written: text for a
+terminal or a page loses its control characters, in JSON they are escaped.
 """
 
 import json

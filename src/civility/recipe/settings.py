@@ -7,7 +7,16 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from civility.data.file_format import (
@@ -49,6 +58,7 @@ def _parsed(parse: Callable[[str], str]) -> AfterValidator:
 
 Separator = Annotated[str, _parsed(separator_of)]
 Encoding = Annotated[str, _parsed(encoding_of)]
+_FILES = ("files", "validation", "pseudo_labels")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 """NUL, and what stands for bytes of a file name that are not UTF-8."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
@@ -67,11 +77,14 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_text(cls, value: Any) -> Any:
+    def _is_text(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse what TOML cannot hold, or no path: it would be found out when the run writes its recipe."""
         for one in value if isinstance(value, list | tuple) else (value,):
             if isinstance(one, str) and _NO_TEXT.search(one):
-                raise PydanticCustomError("not_text", "Input should be UTF-8 text without NUL (rename the file)")
+                remedy = " (rename the file)" if info.field_name in _FILES else ""
+                raise PydanticCustomError(
+                    "not_text", "Input should be UTF-8 text without NUL{remedy}", {"remedy": remedy}
+                )
         return value
 
 
