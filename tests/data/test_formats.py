@@ -1,5 +1,7 @@
 """Recognising what a file or standard input is: the same bytes give the same comments either way."""
 
+import contextlib
+import encodings.aliases
 import gzip
 import io
 import json
@@ -304,8 +306,52 @@ def test_refuses_what_is_not_a_separator(text: str) -> None:
         separator_of(text)
 
 
-@pytest.mark.parametrize("text", ["hex", "klingon", "rot13", "a\0b", "base64"])
+NOT_OF_TEXT = ["hex", "klingon", "rot13", "a\0b", "base64", "idna", "punycode", "unicode_escape", "raw_unicode_escape"]
+
+
+@pytest.mark.parametrize("text", NOT_OF_TEXT)
 def test_refuses_what_is_not_an_encoding(text: str) -> None:
     with pytest.raises(ValueError, match="an encoding that Python knows"):
         encoding_of(text)
     assert encoding_of("latin1") == "iso8859-1"
+
+
+@pytest.mark.parametrize("named", ["utf-16", "utf-16-le", "UTF_16_BE", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["you fool", "привет", "你好"])
+def test_a_wide_encoding_may_be_named_without_a_mark(named: str, text: str) -> None:
+    encoding = encoding_of(named)
+    order = "" if encoding.endswith("e") else "-le"
+    data = f"id,text\n1,{text}\n".encode(encoding + order)
+    Path("a.csv").write_bytes(data)
+    columns = Columns(file=FileFormat(encoding=encoding))
+    assert _comments(data, columns)[1] == _comments("a.csv", columns)[1] == [text]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_a_text_that_is_not_of_the_wide_encoding_named_is_refused(encoding: str) -> None:
+    columns = Columns(file=FileFormat(encoding=encoding))
+    for data in (b"id,text\n1,you fool\n", "id,text\n1,é\n".encode()):
+        with pytest.raises(UserError, match=f"not {encoding}: the first bytes are UTF-8") as caught:
+            _comments(data, columns)
+        assert "leave out --encoding" in caught.value.remedy
+
+
+def test_a_byte_order_that_cannot_be_told_is_asked_for() -> None:
+    data = "привет".encode("utf-16-le")
+    with pytest.raises(UserError, match="tell no byte order") as caught:
+        _comments(data, Columns(file=FileFormat(encoding="utf-16")))
+    assert "--encoding utf-16-le" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", sorted({*encodings.aliases.aliases.values(), "idna", "raw_unicode_escape"}))
+def test_any_encoding_that_python_knows_is_refused_or_reads_any_bytes_in_words(name: str) -> None:
+    try:
+        columns = Columns(file=FileFormat(encoding=encoding_of(name)))
+    except ValueError:
+        return
+    plain = r"a\n .xn--mnchen-3ya.de"
+    wide = "utf-16" in columns.file.encoding or "utf-32" in columns.file.encoding
+    data = f"id,text\n1,{plain}\n".encode(columns.file.encoding if wide else "ascii")
+    assert len(_comments(data, columns)[1][0]) == len(plain)
+    with contextlib.suppress(UserError):
+        _comments(b"id,text\n1,\xe9\xff+2AA-~x\x1b$B~{\n", columns)

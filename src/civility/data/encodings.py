@@ -8,11 +8,12 @@ import contextlib
 import io
 import shlex
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, cast
 
+from civility.data.file_format import WIDE_ENCODINGS
 from civility.data.streams import Beginning, DataFile
 from civility.errors import UserError
 
@@ -24,6 +25,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_OPTION = "--encoding (train, sweep: data.encoding)"
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _BLOCK = 1 << 16
 MOST_BLANK_LINES = 1_000_000
@@ -40,12 +42,44 @@ def detect(head: bytes) -> tuple[str, int]:
 
 def _wide_without_mark(head: bytes) -> str:
     """Return UTF-16 or UTF-32 where these bytes can hardly be anything else; an empty string otherwise."""
-    num_controls = sum(byte < 32 and byte not in b"\t\r\n" for byte in head)
     # A comment in UTF-8 may hold a stray NUL; Latin text in UTF-16 is half NULs.
-    if b"\0" not in head or (num_controls * 3 <= len(head) and _decodes(head, "utf-8")):
+    if b"\0" not in head or _may_be_utf8(head):
         return ""
-    fitting = [(_num_ascii(text), encoding) for encoding in _WIDE if _is_plain(text := _decoded(head, encoding))]
+    return _best_of(_WIDE, head)
+
+
+def _may_be_utf8(head: bytes) -> bool:
+    num_controls = sum(byte < 32 and byte not in b"\t\r\n" for byte in head)
+    return num_controls * 3 <= len(head) and _decodes(head, "utf-8")
+
+
+def _best_of(encodings: Sequence[str], head: bytes) -> str:
+    """Return the encoding in which these bytes are plain text, with the most ASCII; an empty string if there is none."""
+    fitting = [(_num_ascii(text), encoding) for encoding in encodings if _is_plain(text := _decoded(head, encoding))]
     return max(fitting, default=(0, ""))[1]
+
+
+def _named(name: str, encoding: str, head: bytes) -> str:
+    """Return the codec for an encoding that the user names, for a text without a byte order mark.
+
+    Raises
+    ------
+    UserError : UTF-16 or UTF-32 is named, and the bytes are UTF-8, or do not tell their order
+    """
+    if encoding not in WIDE_ENCODINGS:
+        return encoding
+    head = head[:4096]
+    if b"\0" not in head and _may_be_utf8(head):  # a line end in UTF-16 has a NUL
+        raise UserError(f"{name}: not {encoding}: the first bytes are UTF-8", f"leave out {_OPTION}")
+    if encoding in _WIDE:
+        return encoding
+    found = _best_of([wide for wide in _WIDE if wide.startswith(encoding)], head)
+    if not found:
+        raise UserError(
+            f"{name}: not {encoding}: no byte order mark, and the first bytes tell no byte order",
+            f"name it, as in --encoding {encoding}-le or {encoding}-be (train, sweep: --set data.encoding=…)",
+        )
+    return found
 
 
 def _decoded(head: bytes, encoding: str) -> str:
@@ -98,8 +132,8 @@ class _Recoded(io.RawIOBase):
     def _recode(self, data: bytes) -> bytes:
         try:
             return self._decoder.decode(data, final=not data).encode()
-        except UnicodeDecodeError as error:
-            place = f"near byte {self._num_read + error.start} of the file"
+        except UnicodeError as error:  # some codecs raise it without a place
+            place = f"near byte {self._num_read + getattr(error, 'start', 0)} of the file"
             raise UserError(
                 f"{self._name}: not {self._encoding} ({place})", "check the encoding, or whether the file is cut short"
             ) from error
@@ -225,7 +259,7 @@ def text_of(beginning: Beginning, encoding: str, longest: int) -> Text:
     head, is_whole = beginning.head, beginning.is_whole
     found, mark = detect(head)
     if encoding and not mark:
-        found = encoding
+        found = _named(beginning.file.name, encoding, head)
     sample = codecs.getincrementaldecoder(found)("replace").decode(head[mark:], final=is_whole)
     if not is_whole and "\n" in sample:
         sample = sample[: sample.rindex("\n") + 1]

@@ -9,6 +9,9 @@ FORMAT_NAMES: tuple[Format, ...] = ("auto", "lines", "csv", "tsv", "jsonl", "jso
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 MAX_CELL_BYTES = 16_000_000
 FEWEST_CELL_BYTES, MOST_CELL_BYTES = 1024, 2**30
+WIDE_ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+# What a codec that is made for other things than text would change: escapes of Python, a name in the form of IDNA.
+_PROBE = rb"a\u0041\n,.xn--mnchen-3ya.de" + b"\n"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def encoding_of(text: str) -> str:
     """
     try:
         name = codecs.lookup(text).name if text else ""
-        if name in ("", "utf-16", "utf-32") or b"a,\n".decode(name) == "a,\n":
+        # In some encodings of Asia a byte of ASCII is another sign, as ¥ for the backslash, but still one sign.
+        if name in ("", *WIDE_ENCODINGS) or (
+            b"a,\n".decode(name) == "a,\n" and len(_PROBE.decode(name)) == len(_PROBE)
+        ):
             return name
     except (LookupError, ValueError):
         pass
