@@ -1,11 +1,14 @@
 """Recognising what a file or standard input is: the same bytes give the same comments either way."""
 
+import bz2
 import contextlib
 import encodings.aliases
 import gzip
 import io
 import json
 import re
+import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -52,6 +55,15 @@ def _zipped(name: str, data: bytes) -> bytes:
     return sink.getvalue()
 
 
+def _tar(data: bytes) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        member = tarfile.TarInfo("a.csv")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return sink.getvalue()
+
+
 def _zst(data: bytes) -> bytes:
     return bytes(pa.compress(data, codec="zstd", asbytes=True))
 
@@ -89,6 +101,18 @@ SAME: dict[str, tuple[str, bytes, str]] = {
     "zstd": ("a.csv.zst", _zst(COMMA), "UTF-8, .zst"),
     "zip": ("a.zip", _zipped("inside.csv", COMMA), "UTF-8, .zip"),
     "zip of JSON": ("a.json.zip", _zipped("inside.json", ARRAY), "JSON array, UTF-8, .zip"),
+    "gzip as .zst": ("a.csv.zst", gzip.compress(COMMA), "UTF-8, .gz"),
+    "gzip as .zip": ("a.csv.zip", gzip.compress(COMMA), "UTF-8, .gz"),
+    "zip as .gz": ("a.csv.gz", _zipped("inside.csv", COMMA), "UTF-8, .zip"),
+    "zstd as .gz": ("a.csv.gz", _zst(COMMA), "UTF-8, .zst"),
+    "plain text as .gz": ("a.csv.gz", COMMA, "UTF-8"),
+    "plain text as .zip": ("a.csv.zip", b"\xef\xbb\xbf" + COMMA, "UTF-8"),
+    "UTF-16 as .zst": ("a.csv.zst", COMMA.decode().encode("utf-16"), "UTF-16-LE"),
+    "JSON lines as .gz": ("a.jsonl.gz", LINES, "JSON lines, UTF-8"),
+    "Parquet as .zst": ("a.parquet.zst", PARQUET, "Parquet"),
+    "gzip and nothing more": ("a.gz", gzip.compress(COMMA), "UTF-8, .gz"),
+    "zstd and nothing more": ("a.zst", _zst(LINES), "JSON lines, UTF-8, .zst"),
+    "zip of a file without a suffix": ("a.zip", _zipped("inside", COMMA), "UTF-8, .zip"),
     "Parquet": ("a.parquet", PARQUET, "Parquet"),
     "Parquet without a suffix": ("a", PARQUET, "Parquet"),
     "Parquet in gzip": ("a.parquet.gz", gzip.compress(PARQUET), "Parquet, .gz"),
@@ -239,6 +263,12 @@ def test_a_wide_text_that_is_cut_short_is_refused() -> None:
         (_zipped("xl/workbook.xml", b"<x/>"), "a spreadsheet"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"\xfd7zXZ\0" + b"\0" * 30, "an .xz file"),
+        (bz2.compress(COMMA), "a .bz2 file"),
+        (bz2.compress(COMMA, 1), "a .bz2 file"),
+        (b"Rar!\x1a\x07\0" + b"\0" * 30, "a .rar file"),
+        (b"ARROW1\0\0" + b"\0" * 30, "an Arrow (Feather) file"),
+        (_tar(COMMA), "a tar archive"),
+        (gzip.compress(_tar(COMMA)), "a tar archive"),
         (_zipped("a.csv", COMMA)[:-10], "not a .zip file, or cut short"),
         (gzip.compress(COMMA)[:-10], "not a .gz file, or cut short"),
         (PARQUET[:-10], "not a Parquet file, or cut short"),
@@ -293,6 +323,36 @@ def test_a_file_that_is_not_what_its_suffix_says_is_noted() -> None:
     assert read_dataset(["b.csv"]).notes == ()
     Path("c.csv").write_bytes(b"id;text;toxic\n1;a;0\n")
     assert read_dataset(["c.csv"], Columns(file=FileFormat(separator=";"))).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("a.csv.gz", b"id,text,toxic\n1,a,0\n", "comma-separated table with a header, UTF-8, not compressed"),
+        ("a.csv.zst", gzip.compress(b"id,text,toxic\n1,a,0\n"), "comma-separated table with a header, UTF-8, .gz"),
+        ("a.parquet.gz", _parquet(id=["1"], text=["a"], toxic=[0]), "Parquet, not compressed"),
+    ],
+    ids=["plain", "gzip", "Parquet"],
+)
+def test_a_file_that_is_not_packed_as_its_suffix_says_is_noted(name: str, data: bytes, what: str) -> None:
+    Path(name).write_bytes(data)
+    assert read_dataset([name]).notes == (f"{name}: read as {what}",)
+
+
+def test_how_to_convert_an_encoding_fits_where_the_bytes_come_from() -> None:
+    data = "id,text\n1,ç\n".encode("cp1252")
+    Path("a b.csv").write_bytes(data)
+    Path("a.csv.gz").write_bytes(gzip.compress(data))
+    remedies: dict[str, str] = {}
+    for source in (data, "a b.csv", "a.csv.gz"):
+        with pytest.raises(UserError) as caught:
+            _comments(source)
+        remedies[str(source)] = caught.value.remedy
+    piped, plain, packed = remedies.values()
+    assert piped.endswith("or convert it: … | iconv -f cp1252 -t utf-8 | civility …")
+    for remedy in (plain, packed):
+        subprocess.run(remedy.rpartition("or convert it: ")[2], shell=True, check=True)
+        assert _comments("utf-8.csv")[1] == ["ç"]
 
 
 @pytest.mark.parametrize(("text", "separator"), [("", ""), (";", ";"), ("tab", "\t"), ("\\t", "\t"), ("Pipe", "|")])

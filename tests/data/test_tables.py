@@ -218,7 +218,7 @@ def test_the_offset_of_a_wrong_byte_is_right() -> None:
 def test_tells_a_damaged_file(name: str, kind: str, damage: str) -> None:
     content = "parquet" if "parquet" in name else "csv"
     whole = Path(_write(name, _bytes(content, [(str(n), f"text {n * n}") for n in range(5000)])))
-    whole.write_bytes(whole.read_bytes()[:-400] if damage == "cut" else b"nothing of the sort" * 50)
+    whole.write_bytes(whole.read_bytes()[:-400] if damage == "cut" else b"\0nothing of the sort" * 50)
     with pytest.raises(UserError) as caught:
         _read_first_column(name)
     assert caught.value.message.startswith(f"{name}: not {kind}, or cut short (")

@@ -6,7 +6,6 @@ Knows nothing of rows or columns.
 import codecs
 import contextlib
 import io
-import shlex
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -217,10 +216,13 @@ class Text:
                 num_lines += block.count(b"\n")
 
     def _not_utf8(self, line: int, byte: int, offset: int) -> UserError:
+        iconv = "iconv -f cp1252 -t utf-8"
+        suffix = {"auto": ".txt"}.get(self.file.format, f".{self.file.format}")
+        command = f"… | {iconv} | civility …" if self.file.is_piped else f"{self.file.command} | {iconv} > utf-8{suffix}"
         return UserError(
             f"{self.name}, line {line}: not UTF-8 (byte 0x{byte:02x} at offset {offset} of the file)",
             "name its encoding, as in --encoding cp1252 (train, sweep: --set data.encoding=cp1252); or convert it: "
-            f"iconv -f cp1252 -t utf-8 {shlex.quote(self.name)} > converted",
+            + command,
         )
 
 

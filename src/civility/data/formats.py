@@ -173,7 +173,7 @@ def describe(recognised: Recognised, text: Text) -> str:
         "jsonl": "JSON lines",
         "json": "JSON array",
     }
-    return ", ".join(filter(None, [names[recognised.format], text.encoding.upper(), text.file.compression]))
+    return ", ".join(filter(None, [names[recognised.format], text.encoding.upper(), text.file.packing]))
 
 
 def is_as_named(recognised: Recognised, text: Text, form: FileFormat) -> bool:
@@ -182,4 +182,5 @@ def is_as_named(recognised: Recognised, text: Text, form: FileFormat) -> bool:
     kinds = {"auto": "lines", "tsv": "csv"}
     is_usual_separator = recognised.separator in ("", form.separator or ("\t" if told == "tsv" else ","))
     is_usual_encoding = text.encoding in ("utf-8", "ascii") or bool(form.encoding)
-    return recognised.format == kinds.get(told, told) and is_usual_separator and is_usual_encoding
+    is_usual = is_usual_separator and is_usual_encoding and text.file.is_packed_as_named
+    return recognised.format == kinds.get(told, told) and is_usual

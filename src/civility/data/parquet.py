@@ -71,8 +71,9 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
                         yield Chunk(first_row, cells)
                         first_row += part.num_rows
 
-    description = ", ".join(filter(None, ["Parquet", file.compression]))
-    return Table(file.name, columns, chunks, lambda: columns, description, file.is_piped or file.format == "parquet")
+    description = ", ".join(filter(None, ["Parquet", file.packing]))
+    is_as_named = file.is_piped or (file.format == "parquet" and file.is_packed_as_named)
+    return Table(file.name, columns, chunks, lambda: columns, description, is_as_named)
 
 
 def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: int) -> tuple[list[str], int]:

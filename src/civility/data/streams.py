@@ -3,9 +3,11 @@
 Knows suffixes, first bytes and compressions; knows nothing of encodings, rows or columns.
 """
 
+import codecs
 import contextlib
 import gzip
 import io
+import shlex
 import shutil
 import tempfile
 import weakref
@@ -36,10 +38,17 @@ PARQUET_MAGIC = b"PAR1\x15"  # every Parquet file goes on with this byte; a comm
 _EXPORT = "export it as CSV UTF-8 (in Excel or LibreOffice: File > Save As), and name that file"
 _SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
 _MAGIC = ((b"\x1f\x8b\x08", ".gz"), (b"\x28\xb5\x2f\xfd", ".zst"), (b"PK\x03\x04", ".zip"), (b"PK\x05\x06", ".zip"))
-_OTHER_MAGIC = (
+_UNPACK = "unpack it, or pack it as .gz or .zst"
+_OTHER_MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook", _EXPORT),
-    (b"\xfd7zXZ\0", "an .xz file", "unpack it, or pack it as .gz or .zst"),
-    (b"7z\xbc\xaf\x27\x1c", "a .7z file", "unpack it, or pack it as .gz or .zst"),
+    (b"\xfd7zXZ\0", "an .xz file", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a .7z file", _UNPACK),
+    # Ten bytes: a comment may begin with "BZh".
+    *((b"BZh%d1AY&SY" % level, "a .bz2 file", _UNPACK) for level in range(1, 10)),
+    (b"\x04\x22\x4d\x18", "an .lz4 file", _UNPACK),
+    (b"Rar!\x1a\x07", "a .rar file", _UNPACK),
+    (b"ARROW1\0\0", "an Arrow (Feather) file", "save the table as Parquet or CSV"),
+    (b"Obj\x01", "an Avro file", "save the table as Parquet or CSV"),
     (b"%PDF-", "a PDF document", "save the comments as text or CSV"),
     (b"SQLite format 3\0", "an SQLite database", "export the table as CSV"),
 )
@@ -134,17 +143,31 @@ class DataFile:
     source : where it is; of standard input its bytes, which can be read once
     format : a value of ``FORMATS``, as its suffix says; ``auto`` where nothing says it
     compression : one of ``COMPRESSIONS``, or empty
+    is_packed_as_named : whether that is what its suffix says, if it says anything
     """
 
     name: str
     source: Path | Rewound
     format: Format
     compression: str = ""
+    is_packed_as_named: bool = True
 
     @property
     def is_piped(self) -> bool:
         """Whether the bytes can be read only once."""
         return isinstance(self.source, Rewound)
+
+    @property
+    def packing(self) -> str:
+        """The compression, for messages; empty where there is none and none was to be expected."""
+        return self.compression or ("" if self.is_packed_as_named else "not compressed")
+
+    @property
+    def command(self) -> str:
+        """A shell command that writes the decompressed bytes of a file that is not piped."""
+        program = {"": "cat", ".gz": "gzip -dc", ".zst": "zstd -dc", ".zip": "unzip -p"}[self.compression]
+        # gzip and zstd look at the suffix of a name, and at the bytes of what is piped into them.
+        return f"{program} {'' if self.compression in ('', '.zip') else '< '}{shlex.quote(self.name)}"
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -243,6 +266,8 @@ def begin(file: DataFile) -> Beginning:
         head, is_whole = looked.look_at_lines()
         if not head:
             raise UserError(f"{file.name}: empty, not a single byte", "check how the file was made")
+        if head[257:262] == b"ustar":
+            raise UserError(f"{file.name}: a tar archive, which cannot be read", "unpack it, and name the files to read")
         if not file.is_piped:
             return Beginning(file, head, is_whole)
         return Beginning(file, head, is_whole, io.BufferedReader(looked, 1 << 18), stack.pop_all())
@@ -268,18 +293,26 @@ def find_file(given: str | Path, *, any_suffix: bool = False) -> DataFile:
     found = compression_of(name, head)
     if suffix in _SPREADSHEETS:
         raise UserError(f"{name}: a spreadsheet, which cannot be read", _EXPORT)
-    compression = named or found
+    # What is neither packed nor text is a damaged file of the kind that its suffix says.
+    compression = found or ("" if _may_be_plain(head) else named)
     if compression == ".zip":
         member = _member_of(name, path, named)
         suffix = suffix if suffix in FORMATS else Path(member).suffix.lower()
-    if suffix not in FORMATS and not any_suffix and not head.startswith(PARQUET_MAGIC):
+    is_known = suffix in FORMATS or (bool(named) and not suffix) or head.startswith(PARQUET_MAGIC)
+    if not is_known and not any_suffix:
         known = f"{', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
         raise UserError(
             f"{name}: unknown kind of file; known suffixes: {known}",
             "rename the file after what it holds, or name the format: --input-format "
             "(train, sweep: --set data.format=…)",
         )
-    return DataFile(name, path, FORMATS.get(suffix, "auto"), compression)
+    return DataFile(name, path, FORMATS.get(suffix, "auto"), compression, named in ("", compression))
+
+
+def _may_be_plain(head: bytes) -> bool:
+    """Whether first bytes are those of text or Parquet."""
+    is_wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
+    return is_wide or head.startswith(PARQUET_MAGIC) or not any(byte < 32 and byte not in b"\t\r\n" for byte in head)
 
 
 def _refuse_no_file(name: str, path: Path) -> None:
