@@ -641,6 +641,17 @@ def test_a_bad_object_of_labels_is_refused(second: dict[str, object], message: s
     assert error.message.startswith(message)
 
 
+@pytest.mark.parametrize("nothing", [None, {}, "absent"])
+@pytest.mark.parametrize("is_array", [False, True])
+def test_objects_of_labels_may_begin_after_any_number_of_rows(nothing: object, is_array: bool) -> None:
+    cell = {} if nothing == "absent" else {"labels": nothing}
+    rows: list[dict[str, object]] = [{"id": index, "text": "a", **cell} for index in range(2100)]
+    rows.append({"id": 2100, "text": "b", "labels": {"toxic": 1}})
+    text = [json.dumps(rows)] if is_array else list(map(json.dumps, rows))
+    dataset = read_dataset([_write("a.json", *text)], Columns(labels=("toxic",))).dataset
+    _assert_targets(dataset.targets, [[NAN]] * 2100 + [[1]])
+
+
 def test_what_stands_beside_labels_is_no_label() -> None:
     rows = [{"id": 1, "text": "a", "scores": {"toxic": 0.9}, "label": "x"}]
     error = _error(_write("a.jsonl", *map(json.dumps, rows)), columns=Columns(labels=("toxic",)))

@@ -33,13 +33,16 @@ def rows_of_lines(text: Text) -> Iterator[Row]:
                 raise too_blank(f"{text.name}, line {number}")
             continue
         num_blank = 0
+        reason = ""
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError):
+        except ValueError:
             row = None
+        except RecursionError:
+            row, reason = None, ": nested too deeply"
         if not isinstance(row, dict):
             raise UserError(
-                f"{text.name}, line {number}: not a JSON object",
+                f"{text.name}, line {number}: not a JSON object{reason}",
                 "write one object a line, {...}; or name the format: --input-format "
                 "(train, sweep: --set data.format=…)",
             )

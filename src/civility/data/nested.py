@@ -13,7 +13,8 @@ from civility.plain_text import shown
 def with_keys_as_columns(table: Table) -> Table:
     """Return a table that also has the keys of objects in columns of labels as columns; itself if there are none.
 
-    Whether a column holds objects is decided by the first chunk of rows; then all rows are read for their keys.
+    The first chunk of rows with something in a column decides whether it holds objects; then all rows are read for
+    their keys.
     """
     parts = {
         f"{column}.{key}": (column, key)
@@ -39,8 +40,9 @@ def _keys(table: Table, column: str) -> tuple[str, ...]:
     """Return every key that objects in a column have, in the order in which they first occur."""
     keys: dict[str, None] = {}
     for chunk in table.chunks((column,)):
-        keys.update(dict.fromkeys(key for cell in chunk.columns[column] if isinstance(cell, dict) for key in cell))
-        if not keys:
+        cells = chunk.columns[column]
+        keys.update(dict.fromkeys(key for cell in cells if isinstance(cell, dict) for key in cell))
+        if not keys and any(cell is not None and cell != {} for cell in cells):
             return ()
     return tuple(keys)
 
