@@ -155,6 +155,118 @@ def test_a_table_does_not_become_lines(data: bytes, columns: Columns, texts: lis
         assert _comments(data, columns)[1] == texts
 
 
+LONG = "Which of the rules of this forum do you think are applied too rarely, and which too often, these days?"
+SEVEN = "is it rude or not, in your own plain opinion"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "id,text,\n1,a,\n",
+        "id,text,,,\n1,a,,,\n",
+        "id,,text\n1,,a\n",
+        "id;text;\n1;a;\n",
+        "id\ttext\t\n1\ta\t\n",
+        "id,text,Score.\n1,a,3\n",
+        "id,text,rude!\n1,a,3\n",
+        'id,text,"notes\n(free)"\n1,a,\n',
+        f'id,text,"{LONG}"\n1,a,yes\n',
+        f'id,text,"{SEVEN}"\n1,a,yes\n',
+        f"id\t{LONG}\ttext\n1\tyes\ta\n",
+        'id, text, Score.\n1,"a",3\n',
+    ],
+)
+def test_an_odd_cell_beside_a_known_name_does_not_hide_a_header(data: str) -> None:
+    Path("a.csv").write_text(data)
+    ids, texts, _ = _comments(data.encode())
+    assert (ids, [text.strip() for text in texts]) == (["1"], ["a"])
+    if ", " not in data.partition("\n")[0].replace(LONG, "").replace(SEVEN, ""):
+        assert _comments("a.csv")[:2] == (ids, texts)
+
+
+def test_a_named_column_may_have_a_long_name() -> None:
+    data = f'Timestamp,"{LONG}"\n1 May,a\n2 May,b\n'.encode()
+    assert _comments(data, Columns(text=LONG))[1] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "option"),
+    [
+        ("id,text,Score.\n1,a\n", "csv"),
+        ("text\nhello, you\nand you\n", "csv"),
+        ("id, text, and more.\n1,a\n", "csv"),
+        (f'Timestamp,"{LONG}"\n1 May,a\n', "csv"),
+        ("hm,\nok,\n", "csv"),
+        ("1\ta\n2\tb\n", "tsv"),
+    ],
+)
+def test_lines_that_could_be_a_table_are_said_to_be(data: str, option: str) -> None:
+    _, texts, said = _comments(data.encode())
+    assert texts == data.splitlines()
+    assert said.endswith(f"--input-format {option}")
+
+
+JSON_PIECES = [
+    '{\n "comments": [\n  "a",\n  "b"\n ]\n}\n',
+    '{\n  "text": "a"\n}\n{\n  "text": "b"\n}\n',
+    "{'text': 'a'}\n{'text': \"it's\"}\n",
+    '{"text": "a",}\n',
+    '{"text": "a"}{"text": "b"}\n',
+    '{"text": "a"}\r{"text": "b"}\r',
+    '{"text": NULL, "id": 1}\n',
+    '{"text":"a","n":' + "1" * 5000 + "}\n",
+    "['a', 'you fool']\n",
+    '[\n ["a", 1],\n ["b", 2]\n]\n',
+    '[["text"], ["a"]]\n',
+    '{\n  text: "a"\n}\n',
+]
+
+
+@pytest.mark.parametrize("data", JSON_PIECES)
+def test_pieces_of_json_are_no_comments(data: str) -> None:
+    for source in (data.encode(), "a.txt"):
+        Path("a.txt").write_text(data, newline="")
+        with pytest.raises(UserError, match="looks like JSON, but is neither") as caught:
+            _comments(source)
+        assert "--input-format lines" in caught.value.remedy
+        assert len(_comments(source, Columns(file=FileFormat("lines")))[1]) == data.count("\n") or "\r" in data
+
+
+def test_json_that_is_too_deep_or_longer_than_the_sample_is_json() -> None:
+    with pytest.raises(UserError, match="line 1: not a JSON object: nested too deeply"):
+        _comments(b'{"text":"a","x":' + b"[" * 200_000 + b"\n")
+    text = "word " * 400_000
+    assert _comments(json.dumps({"text": text}).encode())[1] == [text]
+    with pytest.raises(UserError, match="line 1: not a JSON object"):
+        _comments(json.dumps({"text": text}).encode()[:-1])
+
+
+@pytest.mark.parametrize("data", ["id,text\r1,hello\r2,you fool\r", "hello\ryou fool", "a\rb\rc\n", "text\ra\r"])
+def test_carriage_returns_alone_are_no_line_ends(data: str) -> None:
+    Path("a.txt").write_text(data, newline="")
+    with pytest.raises(UserError, match="^standard input: carriage returns stand where") as caught:
+        _comments(data.encode())
+    assert "… | tr '\\r' '\\n' | civility …" in caught.value.remedy
+    with pytest.raises(UserError, match="^a.txt: carriage returns stand where") as caught:
+        _comments("a.txt")
+    command = caught.value.remedy.removeprefix("convert the line ends: ").partition(";")[0]
+    subprocess.run(command, shell=True, check=True)
+    assert len(_comments("lines.txt")[1]) >= 2 or "text" in data
+    assert len(_comments(data.encode(), Columns(file=FileFormat("lines")))[1]) == 1
+
+
+@pytest.mark.parametrize("data", [b"hello\r", b"a\rb\nc\n", b"a\r\nb\r\n", b"a\r\r\nb\r\r\n"])
+def test_a_stray_carriage_return_stays_in_its_comment(data: bytes) -> None:
+    assert _comments(data)[1] == [line.decode().rstrip("\r") for line in data.rstrip(b"\n").split(b"\n")]
+
+
+@pytest.mark.parametrize("data", ['<?xml version="1.0"?>\n<a>\n', "<!DOCTYPE html>\n<p>\n", "{\\rtf1\\ansi\nhello}\n"])
+def test_a_document_is_no_comments(data: str) -> None:
+    with pytest.raises(UserError, match="a document in a markup language") as caught:
+        _comments(data.encode())
+    assert "--input-format lines" in caught.value.remedy
+
+
 def test_names_of_a_run_count_where_standard_input_has_them() -> None:
     usual = Columns(text="words", id="key")
     [chunk] = stream_comments(io.BytesIO(b"key;words\nx;a\n"), usual=usual)
@@ -195,6 +307,13 @@ def test_a_line_of_prose_does_not_become_a_header(lines: list[str]) -> None:
         '"third", fourth',
         "NULL",
         "# text",
+        "{",
+        "[1] says so",
+        "[[citation needed]]",
+        "{{helpme}}",
+        '{"quoted"} he said',
+        "<b>no</b>",
+        '""',
     ],
 )
 def test_an_odd_comment_stays_a_comment(line: str) -> None:

@@ -1,6 +1,7 @@
 """What a text is: comments line by line, a table with a header, JSON lines or a JSON array.
 
 One rule for files and for standard input; docs/how-to.md, "Files and standard input", states it. Reads nothing.
+What is neither lines nor a table nor JSON that can be read is refused: its pieces are no comments.
 """
 
 import csv
@@ -14,6 +15,7 @@ from civility.data.dialects import ID_COLUMNS, LABELS, TEXT_COLUMNS
 from civility.data.encodings import Text
 from civility.data.file_format import SEPARATORS, FileFormat
 from civility.data.headers import folded
+from civility.errors import UserError
 
 _TEXT = frozenset(TEXT_COLUMNS)
 # With one of these beside it, a name of a text column is a header even with spaces after the separators.
@@ -21,6 +23,12 @@ _COMPANIONS = frozenset({*ID_COLUMNS, *LABELS, "label", "labels", "target", "tox
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^\w"\r\n])"?[\r\n]*', re.IGNORECASE)
 # An array of texts is one too: it is refused as such, and not scored as a single line.
 _ARRAY = re.compile(r"""\s*\[\s*(\{|\]\s*$|"(?:[^"\\]|\\.)*"\s*(?:,|\]\s*$))""")
+# What no comment begins with, or hardly any: an object or a list as JSON or Python write them, XML, HTML, RTF.
+_IN_QUOTES = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
+_OBJECT = re.compile(rf"\s*\{{\s*{_IN_QUOTES}\s*:")
+_LIST = re.compile(rf"\s*\[\s*(?:{_IN_QUOTES}\s*(?:,|\]\s*$)|\[\s*{_IN_QUOTES}\s*[,\]])")
+_MARKUP = re.compile(r"\s*(?:<\?xml\b|<!doctype\b|<html\b|\{\\rtf\d)", re.IGNORECASE)
+_LONE_RETURN = re.compile(r"\r(?!\n)(?=.)", re.DOTALL)
 _NAME = re.compile(r"[^\W\d][^\r\n]{0,63}")
 _LONGEST_NAME, _MOST_WORDS = 64, 8
 
@@ -73,18 +81,26 @@ def recognise(text: Text, form: FileFormat, named: str = "") -> Recognised:
     text : of which the sample counts
     form : what is known of it
     named : the text column, where the user or a recipe names one
+
+    Raises
+    ------
+    UserError : nothing names the format, and the lines are those of something else than comments
     """
     if form.format == "lines":
         return Recognised("lines")
     if form.format in ("json", "jsonl"):
         return Recognised("json" if form.format == "json" else "jsonl")
     told, sample = text.file.format, text.sample
-    if form.format == "auto" and (told in ("json", "jsonl") or _json_in(sample)):
-        return Recognised("json" if (_json_in(sample) or told) == "json" else "jsonl")
+    json_in = _json_in(sample, is_whole=text.is_whole)
+    if form.format == "auto" and (told in ("json", "jsonl") or json_in):
+        return Recognised("json" if (json_in or told) == "json" else "jsonl")
     skipped = _SEPARATOR_LINE.match(sample)
     rest = _Sample(sample[skipped.end() :] if skipped else sample, text.is_whole, named)
     if form.format == "auto" and told == "auto" and not (form.separator or skipped):
-        return _lines_or_table(rest)
+        found = _lines_or_table(rest)
+        if found.format == "lines":
+            _refuse_pieces(text)
+        return found
     separator = form.separator or (skipped["separator"] if skipped else "") or ("\t" if form.format == "tsv" else "")
     default = "\t" if told == "tsv" else ","
     return Recognised("csv", separator or _separator(rest, default), 1 if skipped else 0)
@@ -108,15 +124,47 @@ class _Sample:
         return _Head(separator, rows, is_broken=False)
 
 
-def _json_in(sample: str) -> Literal["", "json", "jsonl"]:
+def _json_in(sample: str, *, is_whole: bool) -> Literal["", "json", "jsonl"]:
     """Return which JSON a text begins with: an array of objects, an object on its first line, or none."""
     if _ARRAY.match(sample):
         return "json"
-    first, *_ = sample.lstrip().split("\n", 1)
-    try:
-        return "jsonl" if first.startswith("{") and isinstance(json.loads(first), dict) else ""
-    except (ValueError, RecursionError):
+    first, *others = sample.lstrip().split("\n", 1)
+    if not first.startswith("{"):
         return ""
+    if not (others or is_whole):  # an object so long that its end was not read
+        return "jsonl" if _OBJECT.match(first) else ""
+    try:
+        return "jsonl" if isinstance(json.loads(first), dict) else ""
+    except RecursionError:  # reading it will say so
+        return "jsonl" if _OBJECT.match(first) else ""
+    except ValueError:
+        return ""
+
+
+def _refuse_pieces(text: Text) -> None:
+    """Raise a UserError where the lines of a text are pieces of something else than comments."""
+    sample = text.sample
+    lines = "if each line is a comment: --input-format lines (train, sweep: --set data.format=lines)"
+    if _OBJECT.match(sample) or _LIST.match(sample) or _is_brace(sample):
+        raise UserError(
+            f"{text.name}: looks like JSON, but is neither an object on each line nor an array of objects",
+            f'write one object a line, {{"text": "..."}}, or an array, [{{"text": "..."}}, ...]; {lines}',
+        )
+    if _MARKUP.match(sample):
+        raise UserError(f"{text.name}: a document in a markup language, which cannot be read", f"save it as CSV; {lines}")
+    if len(_LONE_RETURN.findall(sample)) > sample.count("\n"):
+        how = "… | tr '\\r' '\\n' | civility …"
+        how = how if text.file.is_piped else f"{text.file.command} | tr '\\r' '\\n' > lines.txt"
+        raise UserError(
+            f"{text.name}: carriage returns stand where lines should end with line feeds",
+            f"convert the line ends: {how}; {lines}",
+        )
+
+
+def _is_brace(sample: str) -> bool:
+    """Whether the first line is a lone brace or bracket, and something indented or opened follows."""
+    first, _, rest = sample.lstrip().partition("\n")
+    return first.strip() in ("{", "[", "[{") and rest[:1] in tuple(" \t\r\n{[\"'}]")
 
 
 def _separator(sample: _Sample, default: str) -> str:
@@ -134,33 +182,63 @@ def _lines_or_table(sample: _Sample) -> Recognised:
     heads = [sample.head(separator) for separator in SEPARATORS]
     best = max(heads, key=lambda head: (_is_header(head, sample.named), len(head.header)))
     if _is_header(best, sample.named):
-        is_sure = len(best.header) > 1 and not _TEXT.isdisjoint(best.names)
+        is_sure = len(best.header) > 1 and not _TEXT.isdisjoint(best.names) and _are_names(best.header)
         doubt = "" if is_sure else "the first line looks like a header; if it is a comment: --input-format lines"
         return Recognised("csv", best.separator, doubt=doubt)
-    has_columns = any(head.separator == "\t" and len(head.header) > 1 and head.is_even for head in heads)
-    doubt = "every line has tabs; if this is a table, give it a header, or --input-format tsv" if has_columns else ""
-    return Recognised("lines", doubt=doubt)
+    return Recognised("lines", doubt=next(filter(None, (_doubt(head, sample.named) for head in heads)), ""))
+
+
+def _doubt(head: _Head, named: str) -> str:
+    """Return why lines could be a table; empty where they can hardly be."""
+    kind = "tsv" if head.separator == "\t" else "csv"
+    if _has_text(head, named) and (_is_tight(head) or not _COMPANIONS.isdisjoint(head.names)):
+        return f"the first line names a column of comments; if this is a table: --input-format {kind}"
+    if len(head.header) > 1 and head.is_even and (kind == "tsv" or _is_tight(head)):
+        what = f"has {'tabs' if kind == 'tsv' else repr(head.separator)}"
+        return f"every line {what}; if this is a table, give it a header, or --input-format {kind}"
+    return ""
 
 
 def _is_header(head: _Head, named: str) -> bool:
     """Whether the first row is a header rather than a comment."""
-    names, wanted = head.names, folded(named)
+    names = head.names
     if len(names) < 2:
         # A lone name is a header if nothing below it needs a second column.
         is_lone = bool(names) and head.separator == ","
-        return is_lone and (names[0] in ("comment_text", wanted) or (names[0] in _TEXT and head.is_even))
-    if not all(_may_be_name(cell) for cell in head.header[0 if head.header[0] else 1 :]):
-        return False
-    has_text = not (_TEXT | {wanted or "text"}).isdisjoint(names)
-    if all(cell == cell.strip() for cell in head.header):
-        return has_text or (head.is_even and all(_NAME.fullmatch(cell) for cell in head.header if cell))
+        return is_lone and (names[0] in ("comment_text", folded(named) or "comment_text") or (names[0] in _TEXT and head.is_even))
+    has_text = _has_text(head, named)
+    if _is_tight(head):
+        # Rows of one length tell a table whatever the other columns are called.
+        return (has_text and (head.is_even or _are_names(head.header))) or (head.is_even and _is_all_names(head.header))
     # "id, comment_text": spaces after separators are rare in headers and usual in prose.
-    return "comment_text" in names or (has_text and head.is_even and not _COMPANIONS.isdisjoint(names))
+    if has_text and head.is_even and not _COMPANIONS.isdisjoint(names):
+        return True
+    return "comment_text" in names and _are_names(head.header)
+
+
+def _has_text(head: _Head, named: str) -> bool:
+    return not (_TEXT | {folded(named) or "text"}).isdisjoint(head.names)
+
+
+def _is_tight(head: _Head) -> bool:
+    return all(cell == cell.strip() for cell in head.header)
+
+
+def _are_names(header: list[str]) -> bool:
+    """Whether cells may be names; an empty one may: of an index, or after a separator too many."""
+    return all(not cell.strip() or _may_be_name(cell) for cell in header)
+
+
+def _is_all_names(header: list[str]) -> bool:
+    """Whether a header without a known name is one: at least two cells, or the one after an index, look like names."""
+    filled = [cell for cell in header if cell]
+    is_enough = len(filled) > 1 or header[:1] == [""]
+    return is_enough and _are_names(filled) and all(_NAME.fullmatch(cell) for cell in filled)
 
 
 def _may_be_name(cell: str) -> bool:
     name = cell.strip()
-    is_short = 0 < len(name) <= _LONGEST_NAME and len(name.split()) <= _MOST_WORDS
+    is_short = len(name) <= _LONGEST_NAME and len(name.split()) <= _MOST_WORDS
     return is_short and "\n" not in name and not name.endswith((".", "!", "…", ","))
 
 
