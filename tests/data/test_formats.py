@@ -174,6 +174,9 @@ SEVEN = "is it rude or not, in your own plain opinion"
         f'id,text,"{SEVEN}"\n1,a,yes\n',
         f"id\t{LONG}\ttext\n1\tyes\ta\n",
         'id, text, Score.\n1,"a",3\n',
+        "id,text ,Score.\n1,a,3\n",
+        "id\t text \tScore.\n1\ta\t3\n",
+        "id\ttext\tnote, if any\n1\ta\tb\n",
     ],
 )
 def test_an_odd_cell_beside_a_known_name_does_not_hide_a_header(data: str) -> None:
@@ -197,6 +200,8 @@ def test_a_named_column_may_have_a_long_name() -> None:
         ("id, text, and more.\n1,a\n", "csv"),
         (f'Timestamp,"{LONG}"\n1 May,a\n', "csv"),
         ("hm,\nok,\n", "csv"),
+        ("Score., text\n1,a\n", "csv"),
+        ("Score. | text\n1|a\n", "csv"),
         ("1\ta\n2\tb\n", "tsv"),
     ],
 )
@@ -244,10 +249,10 @@ def test_json_that_is_too_deep_or_longer_than_the_sample_is_json() -> None:
 @pytest.mark.parametrize("data", ["id,text\r1,hello\r2,you fool\r", "hello\ryou fool", "a\rb\rc\n", "text\ra\r"])
 def test_carriage_returns_alone_are_no_line_ends(data: str) -> None:
     Path("a.txt").write_text(data, newline="")
-    with pytest.raises(UserError, match="^standard input: carriage returns stand where") as caught:
+    with pytest.raises(UserError, match=r"^standard input: carriage returns stand where") as caught:
         _comments(data.encode())
     assert "… | tr '\\r' '\\n' | civility …" in caught.value.remedy
-    with pytest.raises(UserError, match="^a.txt: carriage returns stand where") as caught:
+    with pytest.raises(UserError, match=r"^a.txt: carriage returns stand where") as caught:
         _comments("a.txt")
     command = caught.value.remedy.removeprefix("convert the line ends: ").partition(";")[0]
     subprocess.run(command, shell=True, check=True)

@@ -184,7 +184,7 @@ HEADER = b"id,comment_text,toxic\n"
         ),
         ("a.jsonl", b'{"a": 1}\n\n{"a": \n', "a.jsonl, line 3: not a JSON object"),
         ("a.jsonl", b"[1, 2]\n", "a.jsonl, line 1: not a JSON object"),
-        ("a.jsonl", b'{"a": ' + b"[" * 100_000 + b"\n", "a.jsonl, line 1: not a JSON object"),
+        ("a.jsonl", b'{"a": ' + b"[" * 100_000 + b"\n", "a.jsonl, line 1: not a JSON object: nested too deeply"),
     ],
 )
 def test_tells_what_is_wrong_with_the_content(name: str, data: bytes, message: str) -> None:

@@ -53,7 +53,7 @@ def _may_be_utf8(head: bytes) -> bool:
 
 
 def _best_of(encodings: Sequence[str], head: bytes) -> str:
-    """Return the encoding in which these bytes are plain text, with the most ASCII; an empty string if there is none."""
+    """Return the encoding in which these bytes are plain text, with the most ASCII; empty if there is none."""
     fitting = [(_num_ascii(text), encoding) for encoding in encodings if _is_plain(text := _decoded(head, encoding))]
     return max(fitting, default=(0, ""))[1]
 
@@ -218,7 +218,9 @@ class Text:
     def _not_utf8(self, line: int, byte: int, offset: int) -> UserError:
         iconv = "iconv -f cp1252 -t utf-8"
         suffix = {"auto": ".txt"}.get(self.file.format, f".{self.file.format}")
-        command = f"… | {iconv} | civility …" if self.file.is_piped else f"{self.file.command} | {iconv} > utf-8{suffix}"
+        command = (
+            f"… | {iconv} | civility …" if self.file.is_piped else f"{self.file.command} | {iconv} > utf-8{suffix}"
+        )
         return UserError(
             f"{self.name}, line {line}: not UTF-8 (byte 0x{byte:02x} at offset {offset} of the file)",
             "name its encoding, as in --encoding cp1252 (train, sweep: --set data.encoding=cp1252); or convert it: "

@@ -144,14 +144,16 @@ def _json_in(sample: str, *, is_whole: bool) -> Literal["", "json", "jsonl"]:
 def _refuse_pieces(text: Text) -> None:
     """Raise a UserError where the lines of a text are pieces of something else than comments."""
     sample = text.sample
-    lines = "if each line is a comment: --input-format lines (train, sweep: --set data.format=lines)"
+    lines = "if each line is a comment: --input-format lines"
     if _OBJECT.match(sample) or _LIST.match(sample) or _is_brace(sample):
         raise UserError(
             f"{text.name}: looks like JSON, but is neither an object on each line nor an array of objects",
             f'write one object a line, {{"text": "..."}}, or an array, [{{"text": "..."}}, ...]; {lines}',
         )
     if _MARKUP.match(sample):
-        raise UserError(f"{text.name}: a document in a markup language, which cannot be read", f"save it as CSV; {lines}")
+        raise UserError(
+            f"{text.name}: a document in a markup language, which cannot be read", f"save it as CSV; {lines}"
+        )
     if len(_LONE_RETURN.findall(sample)) > sample.count("\n"):
         how = "… | tr '\\r' '\\n' | civility …"
         how = how if text.file.is_piped else f"{text.file.command} | tr '\\r' '\\n' > lines.txt"
@@ -180,7 +182,7 @@ def _separator(sample: _Sample, default: str) -> str:
 def _lines_or_table(sample: _Sample) -> Recognised:
     """Return which of the two a text is that nothing else tells."""
     heads = [sample.head(separator) for separator in SEPARATORS]
-    best = max(heads, key=lambda head: (_is_header(head, sample.named), len(head.header)))
+    best = max(heads, key=lambda head: (_is_header(head, sample.named), head.is_even, len(head.header)))
     if _is_header(best, sample.named):
         is_sure = len(best.header) > 1 and not _TEXT.isdisjoint(best.names) and _are_names(best.header)
         doubt = "" if is_sure else "the first line looks like a header; if it is a comment: --input-format lines"
@@ -191,7 +193,7 @@ def _lines_or_table(sample: _Sample) -> Recognised:
 def _doubt(head: _Head, named: str) -> str:
     """Return why lines could be a table; empty where they can hardly be."""
     kind = "tsv" if head.separator == "\t" else "csv"
-    if _has_text(head, named) and (_is_tight(head) or not _COMPANIONS.isdisjoint(head.names)):
+    if _has_text(head, named) and (head.is_even or _is_tight(head) or not _COMPANIONS.isdisjoint(head.names)):
         return f"the first line names a column of comments; if this is a table: --input-format {kind}"
     if len(head.header) > 1 and head.is_even and (kind == "tsv" or _is_tight(head)):
         what = f"has {'tabs' if kind == 'tsv' else repr(head.separator)}"
@@ -205,7 +207,9 @@ def _is_header(head: _Head, named: str) -> bool:
     if len(names) < 2:
         # A lone name is a header if nothing below it needs a second column.
         is_lone = bool(names) and head.separator == ","
-        return is_lone and (names[0] in ("comment_text", folded(named) or "comment_text") or (names[0] in _TEXT and head.is_even))
+        return is_lone and (
+            names[0] in ("comment_text", folded(named) or "comment_text") or (names[0] in _TEXT and head.is_even)
+        )
     has_text = _has_text(head, named)
     if _is_tight(head):
         # Rows of one length tell a table whatever the other columns are called.
@@ -221,7 +225,10 @@ def _has_text(head: _Head, named: str) -> bool:
 
 
 def _is_tight(head: _Head) -> bool:
-    return all(cell == cell.strip() for cell in head.header)
+    """Whether cells stand next to their separators, as words of prose do not: there a space follows a comma."""
+    if head.separator == "\t":
+        return True
+    return not any(cell[:1].isspace() or (head.separator == "|" and cell[-1:].isspace()) for cell in head.header)
 
 
 def _are_names(header: list[str]) -> bool:

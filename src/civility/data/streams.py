@@ -267,7 +267,9 @@ def begin(file: DataFile) -> Beginning:
         if not head:
             raise UserError(f"{file.name}: empty, not a single byte", "check how the file was made")
         if head[257:262] == b"ustar":
-            raise UserError(f"{file.name}: a tar archive, which cannot be read", "unpack it, and name the files to read")
+            raise UserError(
+                f"{file.name}: a tar archive, which cannot be read", "unpack it, and name the files to read"
+            )
         if not file.is_piped:
             return Beginning(file, head, is_whole)
         return Beginning(file, head, is_whole, io.BufferedReader(looked, 1 << 18), stack.pop_all())
