@@ -520,6 +520,13 @@ def test_a_text_that_is_not_of_the_wide_encoding_named_is_refused(encoding: str)
         assert "leave out --encoding" in caught.value.remedy
 
 
+@pytest.mark.parametrize(("encoding", "named"), [("utf-16-le", "utf-16-be"), ("utf-32-be", "utf-16-be")])
+def test_a_text_of_another_wide_encoding_than_named_is_refused(encoding: str, named: str) -> None:
+    for text in ("you fool\n", "привет\n", "你好\n"):
+        with pytest.raises(UserError, match=f"not {named}: the first bytes are {encoding}"):
+            _comments(text.encode(encoding), Columns(file=FileFormat(encoding=named)))
+
+
 def test_a_byte_order_that_cannot_be_told_is_asked_for() -> None:
     data = "привет".encode("utf-16-le")
     with pytest.raises(UserError, match="tell no byte order") as caught:

@@ -63,7 +63,8 @@ def _named(name: str, encoding: str, head: bytes) -> str:
 
     Raises
     ------
-    UserError : UTF-16 or UTF-32 is named, and the bytes are UTF-8, or do not tell their order
+    UserError : UTF-16 or UTF-32 is named, and the bytes are of another of these encodings or UTF-8, or do not tell
+        their order
     """
     if encoding not in WIDE_ENCODINGS:
         return encoding
@@ -71,6 +72,9 @@ def _named(name: str, encoding: str, head: bytes) -> str:
     if b"\0" not in head and _may_be_utf8(head):  # a line end in UTF-16 has a NUL
         raise UserError(f"{name}: not {encoding}: the first bytes are UTF-8", f"leave out {_OPTION}")
     if encoding in _WIDE:
+        other = _best_of(_WIDE, head)
+        if other and "\n" in _decoded(head, other) and not _is_plain(_decoded(head, encoding)):
+            raise UserError(f"{name}: not {encoding}: the first bytes are {other}", f"leave out {_OPTION}")
         return encoding
     found = _best_of([wide for wide in _WIDE if wide.startswith(encoding)], head)
     if not found:
