@@ -89,6 +89,8 @@ BOMBS: dict[str, tuple[str, Callable[[str], None], str]] = {
     "gzip": ("a.csv.gz", _gzip, "looks like a decompression bomb"),
     "gzip, blank lines": ("a.csv.gz", _blank_lines, "1,000,000 empty lines in a row"),
     "gzip to be spooled": ("a.parquet.gz", lambda path: _gzip(path, b"PAR1\x15"), "looks like a decompression bomb"),
+    "gzip as .zst": ("a.csv.zst", _gzip, "looks like a decompression bomb"),
+    "zip as .gz": ("a.csv.gz", _zip, "looks like a decompression bomb"),
     "zstd": ("a.csv.zst", _zst, "looks like a decompression bomb"),
     "zip": ("a.csv.zip", _zip, "looks like a decompression bomb"),
     "zip, lzma": ("a.csv.zip", lambda path: _zip(path, zipfile.ZIP_LZMA), "not compressed with deflate"),
