@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from civility.classifier import Classifier, NotFiniteScore
 from civility.data.dialects import TEXT_COLUMNS
-from civility.data.files import is_stream
+from civility.data.files import is_stream, real_path
 from civility.data.headers import folded
 from civility.data.readers import Columns, CommentChunk, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
@@ -139,7 +139,7 @@ def _free(names: Iterable[str], taken: Iterable[str]) -> str:
 
 
 def _is_same_file(source: Path, out: Path) -> bool:
-    return out.resolve() == source.resolve() and not is_stream(out)
+    return real_path(out) == real_path(source) and not is_stream(out)
 
 
 def decided(classifier: Classifier, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:

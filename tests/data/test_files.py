@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from civility.data.files import is_stream, make_folder, remove_folder, replace_folder, write_file, write_folder
+import civility
+from civility.data.files import (
+    is_stream,
+    make_folder,
+    real_path,
+    remove_folder,
+    replace_folder,
+    write_file,
+    write_folder,
+)
+from civility.data.opening import open_table
+from civility.data.sources import expand
 from civility.errors import UserError
 
 
@@ -262,6 +273,27 @@ def test_links_in_a_circle_are_explained(tmp_path: Path) -> None:
         pass
     assert (tmp_path / "a").is_symlink()
     assert _names(tmp_path) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["a", "a/inside.csv"])
+def test_a_path_through_links_in_a_circle_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for read in (real_path, open_table, lambda path: expand([path])):
+        with pytest.raises(UserError, match=f"{name}: its symbolic links lead in a circle"):
+            read(tmp_path / name)
+
+
+def test_a_real_path_has_no_links_whether_something_is_there_or_not(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("folder")
+    assert real_path(tmp_path / "link" / "file") == tmp_path.resolve() / "folder" / "file"
+    assert real_path(".") == Path.cwd()
+
+
+def test_every_path_is_made_real_by_one_function() -> None:
+    """``Path.resolve`` raises RuntimeError on links in a circle, from Python 3.13 on nothing at all."""
+    sources = Path(civility.__file__).parent.rglob("*.py")
+    assert [str(path) for path in sources if ".resolve(" in path.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a link that belongs to somebody else")

@@ -57,6 +57,14 @@ def test_two_columns_of_one_name_are_an_error_that_names_both(one: str, other: s
     assert headers.find("text") == "text", "others that nobody asks for do not matter"
 
 
+def test_a_column_and_a_part_of_an_object_that_hold_one_label_are_told_as_such() -> None:
+    headers = Headers("a.csv", ["text", "rude", "labels.rude"], containers=("labels",))
+    with pytest.raises(UserError) as caught:
+        headers.find("rude")
+    assert caught.value.message == "a.csv: the columns 'rude' and 'labels.rude' both hold 'rude'"
+    assert caught.value.remedy == "rename or remove all but the one that holds 'rude'"
+
+
 @pytest.mark.parametrize("written", ["toxc", "toxicc", "Toxi", "t0xic", "toxci", "_toxic", "toxic\u0301"])
 def test_a_slip_is_near(written: str) -> None:
     headers = Headers("a.csv", ["id", written])

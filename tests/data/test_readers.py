@@ -571,6 +571,21 @@ def test_lists_of_numbers_need_the_names_of_their_labels(cell: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "multi_hot"),
+    [
+        *((cell, ()) for cell in ("[null]", "[nan]", "[None]", ["toxic", None], [None], ["toxic", " "], [None, None])),
+        (["toxic", None], ("toxic", "insult")),
+    ],
+)
+def test_an_empty_element_of_a_list_of_labels_is_refused(cell: object, multi_hot: tuple[str, ...]) -> None:
+    name = _write("a.jsonl", json.dumps({"id": 1, "text": "a", "tags": cell}))
+    columns = Columns(labels=("toxic", "insult"), label_list="tags", multi_hot=multi_hot)
+    error = _error(name, columns=columns)
+    assert error.message.endswith(": an element of this list is empty")
+    assert "write the labels that apply; [] where none does" in error.remedy
+
+
+@pytest.mark.parametrize(
     ("cell", "message"),
     [
         ([1, 0, 0], "[1, 0, 0]: 3 numbers, expected 2 (data.multi_hot_labels)"),
@@ -631,7 +646,7 @@ def test_objects_of_labels_are_read_by_their_keys(labels: tuple[str, ...]) -> No
     [
         ({"labels": {"toxic": "x"}}, "a.jsonl, row 2: labels.toxic = 'x': expected a number from 0 to 1"),
         ({"labels": ["toxic"]}, "a.jsonl, row 2: labels = ['toxic']: expected an object, as in other rows"),
-        ({"toxic": 1}, "a.jsonl: the columns 'toxic' and 'labels.toxic' have the same name"),
+        ({"toxic": 1}, "a.jsonl: the columns 'toxic' and 'labels.toxic' both hold 'toxic'"),
     ],
 )
 def test_a_bad_object_of_labels_is_refused(second: dict[str, object], message: str) -> None:

@@ -4,6 +4,7 @@ import gzip
 import io
 import itertools
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility.data.opening import open_table
-from civility.data.tables import CHUNK_ROWS, Table
+from civility.data.tables import CHUNK_ROWS, MOST_COLUMNS, Table
 from civility.errors import UserError
 
 ROWS = [
@@ -192,6 +193,33 @@ def test_tells_what_is_wrong_with_the_content(name: str, data: bytes, message: s
         _read_first_column(_write(name, data))
     assert caught.value.message == message
     assert caught.value.remedy
+
+
+def _wide(kind: str, num: int) -> str:
+    """Write a file of so many columns (of JSON lines: keys that come one after another)."""
+    names = [f"c{place}" for place in range(num)]
+    if kind == "parquet":
+        pq.write_table(pa.table({name: [0] for name in names}), "a.parquet")
+        return "a.parquet"
+    if kind == "csv":
+        return _write("a.csv", f"{','.join(names)}\n{','.join('0' * num)}\n".encode())
+    return _write("a.jsonl", "".join(f'{{"{name}": 0}}\n' for name in names).encode())
+
+
+@pytest.mark.parametrize(("kind", "what"), [("csv", "columns"), ("parquet", "columns"), ("jsonl", "different keys")])
+def test_columns_are_limited_in_number(kind: str, what: str) -> None:
+    assert len(open_table(_wide(kind, MOST_COLUMNS)).all_columns()) == MOST_COLUMNS
+    with pytest.raises(UserError, match=f"a.{kind}: 10,001 {what}, the most allowed is 10,000"):
+        open_table(_wide(kind, MOST_COLUMNS + 1)).all_columns()
+
+
+def test_a_header_of_many_columns_is_read_at_once() -> None:
+    """200,000 columns did not end: every name was compared with every other."""
+    name = _wide("csv", 200_000)
+    start = time.process_time()
+    with pytest.raises(UserError, match="200,000 columns"):
+        open_table(name)
+    assert time.process_time() - start < 5
 
 
 def _read_first_column(name: str) -> None:

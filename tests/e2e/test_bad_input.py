@@ -311,6 +311,19 @@ def test_scores_are_not_written_over_the_comments(civility: Run, trained: Path, 
     assert path.read_text() == "id,comment_text\n1,hello\n"
 
 
+@pytest.mark.parametrize("where", ["data", "out"])
+def test_links_in_a_circle_are_told(civility: Run, linear: Path, tmp_path: Path, where: str) -> None:
+    comments = tmp_path / "comments.csv"
+    comments.write_text("id,text\n1,hello\n")
+    (tmp_path / "a.csv").symlink_to("b.csv")
+    (tmp_path / "b.csv").symlink_to("a.csv")
+    places = {"data": comments, "out": tmp_path / "scores.csv"} | {where: tmp_path / "a.csv"}
+    done = civility("predict", linear, "--data", places["data"], "--out", places["out"])
+    assert done.code == 2
+    assert "a.csv: its symbolic links lead in a circle" in done.words
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv", "comments.csv"]
+
+
 def test_a_missing_folder_is_told(civility: Run, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("a comment\n")
     done = civility("predict", trained, "--data", tmp_path / "one.txt", "--out", tmp_path / "no" / "scores.csv")

@@ -15,6 +15,7 @@ import numpy as np
 from civility.classifier import Classifier
 from civility.classifier.scorer import OnScored
 from civility.data.dataset import Float32Array
+from civility.data.files import real_path
 from civility.digests import digests_of
 from civility.documents import json_text, number, read_json, whole_number
 from civility.errors import UserError
@@ -138,7 +139,7 @@ class Ensemble:
                 {
                     "name": name,
                     "weight": self.weights[place - 1],
-                    "folder": own if link is None else os.path.relpath(link.resolve(), folder.resolve()),
+                    "folder": own if link is None else os.path.relpath(real_path(link), real_path(folder)),
                     "is_link": link is not None,
                     "digest": digest_of(folder / own if link is None else link),
                     "ranks": [one.to_json() for one in self.ranks[place - 1]] if self.ranks else [],
@@ -177,7 +178,7 @@ class Ensemble:
 
 def _place(folder: Path, entry: dict[str, Any], path: Path) -> Path:
     """Return the folder of a member: there, not an ensemble itself, and as it was when the ensemble was made."""
-    place = (folder.resolve() / str(entry["folder"])).resolve()
+    place = real_path(real_path(folder) / str(entry["folder"]))
     if not place.is_dir():
         raise UserError(
             f"{path}: its member {entry['name']} is not in {place}",

@@ -10,6 +10,7 @@ import numpy as np
 
 from civility.classifier import Classifier
 from civility.data.dataset import Dataset, Float32Array
+from civility.data.files import real_path
 from civility.data.readers import Columns
 from civility.errors import UserError
 from civility.labelled import Labelled, notes_on_seen, read_labelled, why_no_threshold
@@ -46,14 +47,14 @@ class Member:
     @property
     def name(self) -> str:
         """The last part of where it is."""
-        return Path(self.target).resolve().name
+        return real_path(self.target).name
 
 
 def check_targets(targets: Sequence[str]) -> None:
     """Raise a UserError for fewer than two classifiers, or one named twice."""
     if len(targets) < 2:
         raise UserError("one classifier is nothing to combine", "name two or more")
-    places = [str(Path(classifier_folder(target)).resolve()) for target in targets]
+    places = [str(real_path(classifier_folder(target))) for target in targets]
     twice = [target for place, target in enumerate(targets) if places.index(places[place]) < place]
     if twice:
         raise UserError(f"{twice[0]}: named twice", "name each classifier once; --weights can make one count more")

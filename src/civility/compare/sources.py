@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from civility.data.dataset import Float32Array
+from civility.data.files import real_path
 from civility.documents import read_text
 from civility.errors import UserError
 from civility.report import Report
@@ -80,7 +81,7 @@ def find_targets(names: Sequence[str]) -> list[Target]:
                 raise UserError(f"{each}: no run has begun there", "train it, or name the finished ones alone")
             if run is not None:
                 _refuse_unfinished(run)
-                place = run.path.resolve()
+                place = real_path(run.path)
                 if place in seen and (inner or seen[place]):
                     continue
                 seen[place] = bool(inner)

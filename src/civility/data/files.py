@@ -106,6 +106,23 @@ def write_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         sync_folder(place.parent)
 
 
+def real_path(path: str | Path) -> Path:
+    """Return a path without links in it, whether something is there or not.
+
+    Unlike ``Path.resolve``, it answers alike in every version of Python.
+
+    Raises
+    ------
+    UserError : its symbolic links lead in a circle
+    """
+    try:
+        os.path.realpath(path, strict=True)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UserError(f"{path}: its symbolic links lead in a circle", "name the file itself") from error
+    return Path(os.path.realpath(path))
+
+
 def is_stream(path: Path) -> bool:
     """Whether ``path`` is a device, a pipe, a socket or an open descriptor: written as it goes, never replaced."""
     if _descriptor(path) is not None:
@@ -231,7 +248,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
     ------
     UserError : no permission, no space left, no such folder
     """
-    path = path.resolve()  # "." has no name to put others beside
+    path = real_path(path)  # "." has no name to put others beside
     beside, former = _beside(path), _beside(path)
     with write_folder(beside) as new:
         yield new

@@ -70,9 +70,11 @@ class Headers:
         """
         found = self._columns.get(folded(wanted), [])
         if len(found) > 1:
+            columns = f"{self.file}: the columns {' and '.join(map(shown, found))}"
+            same = "have the same name up to case, white space and invisible characters"
+            hold = f"{'both' if len(found) == 2 else 'all'} hold {shown(cleaned(wanted))}"
             raise UserError(
-                f"{self.file}: the columns {' and '.join(map(shown, found))} have the same name up to case, white "
-                "space and invisible characters",
+                f"{columns} {same if len(set(map(folded, found))) == 1 else hold}",
                 f"rename or remove all but the one that holds '{cleaned(wanted)}'",
             )
         return found[0] if found else ""

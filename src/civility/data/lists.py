@@ -59,12 +59,17 @@ class LabelLists:
         if items is None:
             row[:] = np.nan
             self.num_unknown += 1
-        elif items and all(map(_is_number, items)):
+        elif items and all(map(_is_number, items)) and (self.multi_hot or not all(map(is_missing, items))):
             self._fill_numbers(row, items)
         else:
             self._fill_names(row, items)
 
     def _fill_names(self, row: Float32Array, names: list[object]) -> None:
+        if any(is_missing(name) or (isinstance(name, str) and not name.strip()) for name in names):
+            raise _BadListError(
+                "an element of this list is empty",
+                "write the labels that apply; [] where none does, and nothing in the place of the list for unknown",
+            )
         if not all(isinstance(name, str) for name in names):
             raise self._not_a_list()
         says_none = [name for name in names if self._is_none_word(str(name))]

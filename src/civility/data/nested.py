@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from civility.data.dialects import CONTAINERS
 from civility.data.headers import folded
-from civility.data.tables import Chunk, Table
+from civility.data.tables import Chunk, Table, refuse_many
 from civility.errors import UserError
 from civility.plain_text import shown
 
@@ -42,6 +42,7 @@ def _keys(table: Table, column: str) -> tuple[str, ...]:
     for chunk in table.chunks((column,)):
         cells = chunk.columns[column]
         keys.update(dict.fromkeys(key for cell in cells if isinstance(cell, dict) for key in cell))
+        refuse_many(f"{table.name}, column {column}", len(keys), "different keys")
         if not keys and any(cell is not None and cell != {} for cell in cells):
             return ()
     return tuple(keys)

@@ -6,6 +6,7 @@ from typing import IO
 
 from civility.data.encodings import text_of
 from civility.data.file_format import RECOGNISED, FileFormat
+from civility.data.files import real_path
 from civility.data.formats import describe, is_as_named, recognise
 from civility.data.parquet import parquet_table
 from civility.data.streams import begin, find_file, piped
@@ -28,6 +29,8 @@ def open_table(source: str | Path | IO[bytes], form: FileFormat = RECOGNISED, te
     UserError : there is no such file, its format is unknown, it is empty or damaged. What is wrong
         further down in the file is raised on reading the chunk.
     """
+    if isinstance(source, str | Path):
+        real_path(source)  # of links in a circle it says more than that there is no file
     is_auto = form.format == "auto"
     file = find_file(source, any_suffix=not is_auto) if isinstance(source, str | Path) else piped(source)
     beginning = begin(file)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from civility.data.encodings import too_large
 from civility.data.pages import ColumnChunk, column_chunks, largest_entry, pages_of
 from civility.data.streams import Beginning, explain_damage
-from civility.data.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_twins
+from civility.data.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_header
 from civility.errors import UserError
 from civility.plain_text import shortened
 
@@ -50,7 +50,7 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
         with reopen() as stream, pq.ParquetFile(stream) as parquet:
             columns = tuple(parquet.schema_arrow.names)
             num_rows = parquet.metadata.num_rows
-    refuse_twins(file.name, columns)
+    refuse_header(file.name, columns)
     if num_rows == 0:
         raise no_rows(file.name)
 

@@ -3,6 +3,7 @@
 Knows columns and labels; reads no rows.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,10 +111,10 @@ def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool, ke
 
 def _refuse_doubtful(columns: Columns) -> None:
     for what, names in (("label", columns.labels), ("group", columns.groups), ("label", columns.multi_hot)):
-        forms = [folded(name) for name in names]
-        for name, form in zip(names, forms, strict=True):
-            if forms.count(form) > 1:
-                raise UserError(f"the {what} '{name}' is asked for twice", "name each once")
+        times = Counter(map(folded, names))
+        twice = next((name for name in names if times[folded(name)] > 1), "")
+        if twice:
+            raise UserError(f"the {what} '{twice}' is asked for twice", "name each once")
     if columns.label_list and not columns.labels:
         raise UserError(
             f"the labels in column '{columns.label_list}' are not named, and may not depend on the data",

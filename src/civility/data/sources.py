@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from civility.data.dataset import Dataset
+from civility.data.files import real_path
 from civility.errors import UserError, did_you_mean
 
 PREFIX = "civility:"
@@ -43,7 +44,7 @@ def expand(files: Sequence[str | Path]) -> tuple[str, ...]:
         raise UserError("no data files given", "name at least one file")
     seen: dict[str, str] = {}
     for name in names:
-        place = name if is_built_in(name) else str(Path(name).resolve())
+        place = name if is_built_in(name) else str(real_path(name))
         if place in seen:
             also = f" (the other time as {seen[place]})" if seen[place] != name else ""
             raise UserError(f"{name}: given twice{also}", "name each file once, and mind what the globs match")

@@ -5,6 +5,7 @@ Knows rows and cells; knows nothing of labels, comments or Jigsaw.
 
 import csv
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from civility.errors import UserError
 CHUNK_ROWS = 1024
 CHUNK_CHARACTERS = 16_000_000
 """A chunk ends early at this many characters, so that huge comments do not add up."""
+MOST_COLUMNS = 10_000
+"""Far more than files of comments have; what grows with the number of columns stays within a second."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,30 @@ def no_rows(name: str, found: str = "no rows") -> UserError:
     return UserError(f"{name}: {found}", "check how the file was made")
 
 
-def refuse_twins(name: str, columns: tuple[str, ...]) -> None:
-    """Raise a UserError for a name that two columns have."""
-    for column in columns:
-        if column and columns.count(column) > 1:
-            raise UserError(f"{name}: column '{column}' stands twice in the header", "rename one of the two")
+def refuse_header(name: str, columns: Sequence[str]) -> None:
+    """Raise a UserError for more columns than any file needs, or a name that two of them have."""
+    refuse_many(name, len(columns))
+    twice = next((column for column, times in Counter(columns).items() if column and times > 1), "")
+    if twice:
+        raise UserError(f"{name}: column '{twice}' stands twice in the header", "rename one of the two")
+
+
+def refuse_many(name: str, num_columns: int, what: str = "columns") -> None:
+    """Raise a UserError for more columns, or keys of objects, than any file needs."""
+    if num_columns > MOST_COLUMNS:
+        raise UserError(
+            f"{name}: {num_columns:,} {what}, the most allowed is {MOST_COLUMNS:,}",
+            "keep the columns that are needed: text, id, labels and groups",
+        )
+
+
+def all_keys(name: str, objects: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """Return every key that objects have, in the order in which they first occur; a UserError for too many."""
+    keys: dict[str, None] = {}
+    for one in objects:
+        keys.update(dict.fromkeys(one))
+        refuse_many(name, len(keys), "different keys")
+    return tuple(keys)
 
 
 def _chunks(
@@ -136,7 +158,7 @@ def _begun(
 def _csv_table(text: Text, found: Recognised) -> Table:
     [header], all_rows = _begun(text, lambda: _CsvReader(text, found).rows())
     columns = tuple(header)
-    refuse_twins(text.name, columns)
+    refuse_header(text.name, columns)
 
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
         places = {column: columns.index(column) for column in wanted}
@@ -224,8 +246,7 @@ class _CsvReader:
 
 def _json_table(text: Text, rows_of: Callable[[Text], Iterator[Row]]) -> Table:
     first, all_rows = _begun(text, lambda: rows_of(text), CHUNK_ROWS if text.file.is_piped else 1)
-    # A dict keeps the order in which the keys first occur.
-    columns = tuple(dict.fromkeys(key for row in first for key in row))
+    columns = all_keys(text.name, first)
 
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
         def pick(rows: list[Any]) -> dict[str, list[Any]]:
@@ -234,7 +255,7 @@ def _json_table(text: Text, rows_of: Callable[[Text], Iterator[Row]]) -> Table:
         return _chunks(text.name, all_rows(), pick)
 
     def all_columns() -> tuple[str, ...]:
-        return tuple(dict.fromkeys(key for _, _, row in all_rows() for key in row))
+        return all_keys(text.name, (row for _, _, row in all_rows()))
 
     return Table(text.name, columns, chunks, (lambda: columns) if text.file.is_piped else all_columns)
 

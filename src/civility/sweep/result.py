@@ -1,6 +1,6 @@
 """What a sweep leaves: its result as JSON, Markdown and a page, and the best trial's recipe, complete."""
 
-from civility.data.files import write_file
+from civility.data.files import real_path, write_file
 from civility.data.prepare import PreparedData
 from civility.plain_text import as_json, one_line
 from civility.recipe import Recipe
@@ -29,7 +29,7 @@ def gather(
     importance, why = study.importance() if with_importance else ({}, "")
     described = space.described()
     return SweepResult(
-        name=one_line(study.directory.path.resolve().name),
+        name=one_line(real_path(study.directory.path).name),
         recipe=recipe.flat(),
         metric=recipe.training.metric,
         search=described["sweep"],

@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from civility.data.files import real_path
 from civility.errors import UserError
 from civility.plain_text import shortened
 from civility.recipe import Recipe
@@ -280,7 +281,7 @@ def open_study(
         study = optuna.create_study(
             storage=store,
             # In a database of several sweeps by the folder's name; in its own, so that the folder may be renamed.
-            study_name=directory.path.resolve().name if storage else "sweep",
+            study_name=real_path(directory.path).name if storage else "sweep",
             direction="maximize" if rises else "minimize",
             pruner=_pruner(space.search),
             load_if_exists=True,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from civility.data.dataset import Dataset
+from civility.data.files import real_path
 from civility.data.prepare import PreparedData, prepare
 from civility.errors import UserError
 from civility.plain_text import count, listed
@@ -103,7 +104,7 @@ def _is_same_place(was: str, now: str) -> bool:
     old, new = Path(was), Path(now)
     if not new.is_dir():
         return False
-    return old.resolve() == new.resolve() or (old.name == new.name and not old.exists())
+    return real_path(old) == real_path(new) or (old.name == new.name and not old.exists())
 
 
 def _differing_comments(recorded: Mapping[str, Any], data: PreparedData) -> list[str]:
