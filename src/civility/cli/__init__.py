@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
 from civility import __version__
+from civility.cli.ending import Ended, ends_in_order
 from civility.cli.parser import build_parser
 from civility.cli.speech import clear_waiting, is_first_process, say, say_error, show_waiting
 from civility.errors import Interrupted, UserError
@@ -28,7 +30,7 @@ _EXTRA_WITH = {
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb and exit.
 
-    0 done, 2 what the user can mend, 3 a requirement failed, 1 a bug, 130 Ctrl-C, 143 SIGTERM.
+    0 done, 2 what the user can mend, 3 a requirement failed, 1 a bug, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
     try:
         raise SystemExit(_run(list(sys.argv[1:] if arguments is None else arguments)))
@@ -39,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if is_first_process():
             say(stop.message)
         raise SystemExit(128 + stop.signal_number) from None
-    except KeyboardInterrupt:
-        say("interrupted")
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as end:
+        number = end.number if isinstance(end, Ended) else signal.SIGINT
+        say("interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}")
+        raise SystemExit(128 + number) from None
     except BrokenPipeError:
         # The reader of our output has had enough, as `head` has: nothing to tell, and nowhere to tell it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -94,7 +97,10 @@ def _run(arguments: list[str]) -> int:
     options = build_parser(__version__).parse_args(arguments)
     processes = settle_environment(os.environ)
     show_waiting()
-    code: int | None = options.run(options, ["civility", *arguments])
+    # A launcher ends its processes by SIGTERM, even while they wait for each other, where no exception would come.
+    in_order = ends_in_order() if processes.num == 1 else contextlib.nullcontext()
+    with in_order:
+        code: int | None = options.run(options, ["civility", *arguments])
     clear_waiting()
     sys.stdout.flush()
     if processes.num > 1:
