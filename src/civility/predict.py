@@ -16,7 +16,7 @@ from civility.data.headers import folded
 from civility.data.readers import Columns, CommentChunk, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
-from civility.plain_text import as_cell, printable, shortened
+from civility.plain_text import as_cell, count, printable, shortened
 from civility.recipe import Recipe
 from civility.report.words import not_chosen
 from civility.run import RunDirectory
@@ -69,7 +69,8 @@ def predict(
 ) -> Prediction:
     """Score every comment of a file and write a row for each, in the same order.
 
-    Memory does not grow with the file. A blank comment gets the scores of an empty text, and is counted.
+    Memory does not grow with the file. A blank comment gets the scores of an empty text, and is counted; an id that is
+    missing stays empty, and is counted, too. Only where no column has ids, rows are numbered.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def predict(
     chunks = stream_comments(source, columns, usual, on_opened)
     first = next(chunks)  # a mistake in the file is told before the model is loaded
     classifier = Classifier.load(target)
-    num_comments = num_blank = 0
+    num_comments = num_blank = num_without_id = 0
     # A label may have the name of the id column: the ids make way.
     taken = {*classifier.labels, *(f"{label}{DECISION}" for label in classifier.labels if form.decisions)}
     id_column_out = _free((first.id_column, "id", "comment_id", "row"), taken)
@@ -113,16 +114,20 @@ def predict(
             try:
                 scores = classifier.score(chunk.texts, on_scored=on_scored)
             except NotFiniteScore as error:
-                comment = f"comment {shortened(chunk.ids[error.row])} (row {num_comments + error.row + 1:,})"
+                id = shortened(chunk.ids[error.row]) or "without an id"
+                comment = f"comment {id} (row {num_comments + error.row + 1:,})"
                 raise NotFiniteScore(error.classifier, error.row, error.found, comment) from error
             words = decided(classifier, scores) if form.decisions else None
             write(chunk.ids, scores, words, chunk.texts if form.keep_text else ())
             num_comments += len(chunk.ids)
             num_blank += chunk.num_blank
+            num_without_id += chunk.ids.count("")
     renamed = _renamed((id_column_out, *classifier.labels)) if file_format == "csv" else ()
     unchosen = [label for label in classifier.labels if label in classifier.not_chosen_from_data]
     doubts = not_chosen(unchosen) if form.decisions else ""
-    return Prediction(num_comments, num_blank, (*filter(None, [first.note, doubts]), *renamed))
+    no_id = f"{count(num_without_id, 'comment')} without an id: it is empty in the scores, too"
+    notes = [first.note, no_id if num_without_id else "", doubts]
+    return Prediction(num_comments, num_blank, (*filter(None, notes), *renamed))
 
 
 def _renamed(names: Iterable[str]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from civility.data.readers import (
     read_dataset,
     stream_comments,
 )
-from civility.data.tables import CHUNK_ROWS
+from civility.data.tables import CHUNK_ROWS, MOST_COLUMNS
 from civility.errors import UserError
 
 NAN = float("nan")
@@ -346,8 +346,92 @@ def test_says_once_where_there_are_no_ids() -> None:
 def test_keys_that_only_later_lines_have_are_not_lost() -> None:
     name = _write("a.jsonl", '{"text": "a", "toxic": 1}', '{"id": "x7", "text": "b", "toxic": 0}')
     assert read_dataset([name]).dataset.ids == ("a:1", "x7")
-    assert _streamed(stream_comments(name))[0] == ["1", "x7"]
+    assert _streamed(stream_comments(name))[0] == ["", "x7"]
     assert columns_present(_write("b.jsonl", '{"text": "a"}', '{"key": 1}'), Columns(id="key")).id == "key"
+
+
+_TWO_TEXTS = "several columns may hold the text: text, comment"
+
+
+_DOUBTFUL = pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({"id": 1, "text": "a"}, {"Id": 2, "Text": "b"}, "the columns 'text' and 'Text' have the same name up to case"),
+        ({"id": 1, "text": "a"}, {"Id": 2, "text": "b"}, "the columns 'id' and 'Id' have the same name up to case"),
+        ({"id": 1, "comment": "a"}, {"id": 2, "text": "b"}, _TWO_TEXTS),
+        ({"id": 1, "text": "a"}, {"id": 2, "text": "b", "comment": "c"}, _TWO_TEXTS),
+        ({"id": 1, "comment_text": "a"}, {"id": 2, "text": "b"}, "no 'comment_text', but 'text' in its place"),
+        (
+            {"id": 1, "text": "a"},
+            {"id": 2, "comment_text": "b"},
+            "the key 'comment_text' would hold the texts, but 'text'",
+        ),
+        (
+            {"comment_id": 1, "text": "a"},
+            {"id": 2, "text": "b"},
+            "the key 'id' would hold the ids, but 'comment_id' held",
+        ),
+        ({"id": 1, "text": "a"}, {"comment_id": 2, "text": "b"}, "no 'id', but 'comment_id' in its place"),
+    ],
+)
+
+
+@_DOUBTFUL
+@pytest.mark.parametrize(("num_between", "is_piped"), [(0, False), (CHUNK_ROWS, False), (CHUNK_ROWS, True)])
+def test_a_row_of_other_keys_is_refused_on_the_way(
+    first: dict[str, object], second: dict[str, object], message: str, num_between: int, *, is_piped: bool
+) -> None:
+    """It was scored as an empty text, or under a made-up id."""
+    name = _write("a.jsonl", *map(json.dumps, (*[first] * (1 + num_between), second)))
+    with pytest.raises(UserError) as caught:
+        list(stream_comments(io.BytesIO(Path(name).read_bytes()) if is_piped else name))
+    source = "standard input" if is_piped else name
+    row = 2 + num_between
+    assert caught.value.message.startswith(f"{source}, row {row}: {message}")
+    assert caught.value.remedy
+
+
+@_DOUBTFUL
+def test_so_it_is_among_the_first_of_standard_input(
+    first: dict[str, object], second: dict[str, object], message: str
+) -> None:
+    """Whose keys are known before the first row is scored: the choice may be another, the doubt is the same."""
+    data = "".join(f"{json.dumps(row)}\n" for row in (first, second)).encode()
+    with pytest.raises(UserError):
+        list(stream_comments(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"id": 2, "text": None, "more": "x"},
+        {"id": 2, "text": "b", "comment_id": 7},
+        {"id": 2, "Title": "x"},
+        {"id": 2, "text": "b", "labels": {"text": "c"}},
+    ],
+)
+def test_rows_may_lack_keys_and_have_more(second: dict[str, object]) -> None:
+    name = _write("a.jsonl", json.dumps({"id": 1, "text": "a"}), json.dumps(second))
+    texts = ["a", second.get("text") or ""]
+    assert _streamed(stream_comments(name))[:2] == (["1", "2"], texts)
+
+
+def test_a_column_that_is_named_has_no_rivals() -> None:
+    name = _write("a.jsonl", '{"id": 1, "comment": "a"}', '{"id": 2, "text": "b"}', '{"id": 3, "comment": "c"}')
+    assert _streamed(stream_comments(name, Columns(text="comment")))[1] == ["a", "", "c"]
+
+
+def test_a_stream_of_ever_new_keys_is_refused() -> None:
+    lines = (json.dumps({"id": row, "text": "a", f"k{row}": 0}) for row in range(MOST_COLUMNS))
+    with pytest.raises(UserError, match="row 9999: 10,001 different keys"):
+        list(stream_comments(_write("a.jsonl", *lines)))
+
+
+def test_an_id_that_is_missing_is_not_that_of_another_row() -> None:
+    name = _write("a.csv", "id,text", ",a", "1,b", " ,c")
+    assert _streamed(stream_comments(name))[0] == ["", "1", ""]
+    # The control: rows are numbered where nothing has ids.
+    assert _streamed(stream_comments(_write("b.csv", "text,other", "a,", "b,")))[0] == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -816,7 +900,7 @@ def _streamed(chunks: Any) -> tuple[list[str], list[str], int]:
 
 def test_streaming_gives_a_comment_for_every_row() -> None:
     name = _write("comments.csv", "rev_id,comment_text", "x,a", "y,", ",b", 'z,"  "')
-    assert _streamed(stream_comments(name)) == (["x", "y", "3", "z"], ["a", "", "b", ""], 2)
+    assert _streamed(stream_comments(name)) == (["x", "y", "", "z"], ["a", "", "b", ""], 2)
     assert next(iter(stream_comments(name))).id_column == "rev_id"
     assert _streamed(stream_comments(name, Columns(text="rev_id", id="comment_text")))[1] == ["x", "y", "", "z"]
 

@@ -97,6 +97,14 @@ def test_says_once_that_there_are_no_ids(civility: Run, trained: Path, tmp_path:
     assert read(out)[1] == [str(row) for row in range(1, 5_001)]
 
 
+def test_comments_without_an_id_are_counted(civility: Run, linear: Path, tmp_path: Path) -> None:
+    path = tmp_path / "comments.csv"
+    path.write_text("id,text\n,a\n1,b\n")
+    done = civility("predict", linear, "--data", path)
+    assert [line.split(",")[0] for line in done.out.splitlines()] == ["id", "", "1"]
+    assert "1 comment without an id: it is empty in the scores, too" in done.words
+
+
 def test_two_columns_of_one_name_are_refused(civility: Run, trained: Path, tmp_path: Path) -> None:
     data = tmp_path / "twice.csv"
     data.write_text("id,text,Text \n1,a,b\n", encoding="utf-8")

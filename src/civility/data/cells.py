@@ -170,6 +170,8 @@ class TextCells:
 def ids_of(name: str, chunk: Chunk, column: str, prefix: str = "") -> list[str]:
     """Return the ids of a chunk as they are written; where there is none, ``prefix`` and the number of the row.
 
+    A cell that is empty stays so if there is no prefix: the number alone may be the id of another comment.
+
     Raises
     ------
     UserError : an id is a list, an object, or a float so large that it has lost digits
@@ -184,7 +186,7 @@ def ids_of(name: str, chunk: Chunk, column: str, prefix: str = "") -> list[str]:
             raise UserError(
                 f"{name}, {chunk.place(index)}: {column} = {shown(cell)}: {error}", "write ids as text or whole numbers"
             ) from None
-        ids.append(text if text.strip() else f"{prefix}{chunk.first_row + index}")
+        ids.append(text if text.strip() else f"{prefix}{chunk.first_row + index}" if prefix else "")
     return ids
 
 

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from civility.data.cells import TextCells, as_text, ids_of
 from civility.data.dataset import Dataset
-from civility.data.dialects import LABELS, Columns, find_id, find_text, no_text, note_on_ids
+from civility.data.dialects import ID_COLUMNS, LABELS, TEXT_COLUMNS, Columns, find_id, find_text, no_text, note_on_ids
 from civility.data.file_format import RECOGNISED, FileFormat
 from civility.data.headers import Headers, cleaned
+from civility.data.late_keys import LateKeys
 from civility.data.opening import open_table
 from civility.data.parts import Part, read_joined, read_part
 from civility.data.plan import Plan, plan
@@ -86,7 +87,8 @@ class CommentChunk:
 
     Parameters
     ----------
-    ids : as in the source; where it has none, the number of the row, from 1
+    ids : as in the source, empty where the row has none; of a source without a column of ids, the number of the row,
+        from 1
     texts : empty where the text is missing or only white space
     num_blank : how many are empty
     id_column : the name of the column of ids in the source; empty if it has none
@@ -281,17 +283,18 @@ def stream_comments(
 
     Raises
     ------
-    UserError : at once, if the source cannot be opened or has no text column; later, at the row that is wrong
+    UserError : at once, if the source cannot be opened or has no text column; later, at the row that is wrong, or
+        that has another key of JSON in the place of its text or id
     """
     if isinstance(source, str | Path) and is_built_in(source):
         return _stream_corpus(built_in(str(source)))
     table = open_table(source, columns.file, columns.text or usual.text)
     found = table.columns
-    text, id = _text_and_id(table, found, columns, usual, is_all=False)
+    text, id = _text_and_id(table.name, found, columns, usual, is_all=False)
     if not (text and id):
         # Keys that only later rows of JSON have are columns too: otherwise their ids would be lost.
         found = table.all_columns()
-        text, id = _text_and_id(table, found, columns, usual, is_all=True)
+        text, id = _text_and_id(table.name, found, columns, usual, is_all=True)
     if not text:
         error = no_text(table.name, columns.text, found)
         may_be_lines = not isinstance(source, str | Path) or table.doubt
@@ -300,19 +303,25 @@ def stream_comments(
     for line in filter(None, (_description(table, text, id), table.doubt and f"{table.name}: {table.doubt}")):
         on_opened(line)
     note = note_on_ids([table.name], found) if _lacks_ids(found, id) else ""
-    return _stream_table(table, text, id, note)
+    late = LateKeys(
+        table.name,
+        found,
+        lambda name, keys: _text_and_id(name, keys, columns, usual, is_all=True),
+        (() if columns.text else TEXT_COLUMNS, () if columns.id else ID_COLUMNS),
+    )
+    return _stream_table(table, text, id, note, late)
 
 
 def _text_and_id(
-    table: Table, found: tuple[str, ...], columns: Columns, usual: Columns, *, is_all: bool
+    name: str, found: tuple[str, ...], columns: Columns, usual: Columns, *, is_all: bool
 ) -> tuple[str, str]:
     """Return the columns of text and ids; empty where there is none, or (not ``is_all``) later rows may have it."""
-    headers = Headers(table.name, found)
-    text = find_text(table.name, found, columns.text or headers.find(usual.text))
+    headers = Headers(name, found)
+    text = find_text(name, found, columns.text or headers.find(usual.text))
     may_come = bool(columns.id) and not headers.find(columns.id) and not is_all
     if not text or may_come:
         return text, ""
-    return text, find_id(table.name, found, columns.id or headers.find(usual.id))
+    return text, find_id(name, found, columns.id or headers.find(usual.id))
 
 
 def _description(table: Table, text: str, id: str) -> str:
@@ -320,9 +329,10 @@ def _description(table: Table, text: str, id: str) -> str:
     return f"{table.name}: read as {table.description}; {', '.join(columns)}"
 
 
-def _stream_table(table: Table, text_column: str, id_column: str, note: str) -> Iterator[CommentChunk]:
+def _stream_table(table: Table, text_column: str, id_column: str, note: str, late: LateKeys) -> Iterator[CommentChunk]:
     wanted = tuple(dict.fromkeys(column for column in (text_column, id_column) if column))
     for chunk in table.chunks(wanted):
+        late.check(chunk)
         cells = TextCells()
         texts = cells.convert(table.name, chunk, text_column)
         num_blank = cells.num_missing + cells.num_white

@@ -7,7 +7,7 @@ import csv
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from civility.data.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
@@ -31,11 +31,13 @@ class Chunk:
     first_row : number of the first row, counting rows of data from 1
     columns : name to cells, all of one length; None where a cell is null or its key missing
     lines : the line of the file where each row begins; empty for formats without lines
+    objects : of JSON the rows with all their keys; empty for other formats
     """
 
     first_row: int
     columns: dict[str, list[Any]]
     lines: tuple[int, ...] = ()
+    objects: Sequence[dict[str, Any]] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -252,7 +254,8 @@ def _json_table(text: Text, rows_of: Callable[[Text], Iterator[Row]]) -> Table:
         def pick(rows: list[Any]) -> dict[str, list[Any]]:
             return {column: [row.get(column) for row in rows] for column in wanted}
 
-        return _chunks(text.name, all_rows(), pick)
+        for chunk in _chunks(text.name, all_rows(), lambda rows: {"": rows}):
+            yield replace(chunk, columns=pick(chunk.columns[""]), objects=chunk.columns[""])
 
     def all_columns() -> tuple[str, ...]:
         return all_keys(text.name, (row for _, _, row in all_rows()))
