@@ -21,8 +21,8 @@ from civility.recipe import Recipe
 from civility.report.words import not_chosen
 from civility.run import RunDirectory
 
-_COMMENTS_AT_ONCE = 4_096
-"""Comments sorted by length together: enough for little padding, and memory that does not grow."""
+_COMMENTS_AT_ONCE, _CHARACTERS_AT_ONCE = 4_096, 4_000_000
+"""Comments sorted by length together: enough for little padding, and memory that does not grow, however long."""
 
 
 _RECOGNISE = Columns()
@@ -161,15 +161,16 @@ def _gathered(chunks: Iterator[CommentChunk]) -> Iterator[CommentChunk]:
     """Join chunks of reading into larger ones for scoring."""
     ids: list[str] = []
     texts: list[str] = []
-    num_blank = 0
+    num_blank = num_characters = 0
     id_column = ""
     for chunk in chunks:
         ids += chunk.ids
         texts += chunk.texts
         num_blank += chunk.num_blank
+        num_characters += sum(map(len, chunk.texts))
         id_column = chunk.id_column
-        if len(ids) >= _COMMENTS_AT_ONCE:
+        if len(ids) >= _COMMENTS_AT_ONCE or num_characters >= _CHARACTERS_AT_ONCE:
             yield CommentChunk(ids, texts, num_blank, id_column)
-            ids, texts, num_blank = [], [], 0
+            ids, texts, num_blank, num_characters = [], [], 0, 0
     if ids:
         yield CommentChunk(ids, texts, num_blank, id_column)

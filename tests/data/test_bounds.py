@@ -97,6 +97,7 @@ BOMBS: dict[str, tuple[str, Callable[[str], None], str]] = {
     "page": ("a.parquet", lambda path: _one_cell(path, 100 * MB), "a page of "),
     "dictionary": ("a.parquet", lambda path: _repeated_entry(path, 100 * MB, 10), "a dictionary of "),
     "large entry": ("a.parquet", lambda path: _repeated_entry(path, 31 * MB, 20_000), "row 1, column text: 31,000,000"),
+    "repeated entry": ("a.parquet", lambda path: _repeated_entry(path, MB, 4096), "looks like a decompression bomb"),
     "large cell": ("a.parquet", lambda path: _one_cell(path, 30 * MB), "row 3, column text: 30,000,000 bytes"),
 }
 

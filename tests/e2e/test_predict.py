@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ import pytest
 from civility import Classifier
 from civility.classifier.linear import LinearScorer
 from civility.data.prepare import prepare
+from civility.data.tables import CHUNK_CHARACTERS
 from civility.model.tfidf import LinearModel, Terms
 from civility.predict import predict
 from civility.recipe import Recipe
@@ -198,6 +200,25 @@ def test_reading_is_never_far_ahead_of_writing(trained: Path) -> None:
     done = predict(str(trained), io.BufferedReader(source, 64), out)
     assert done.num_comments == out.num_rows == 12_000
     assert 0 < out.furthest <= 4_096 + 2 * 1_024
+
+
+def test_large_comments_are_scored_a_few_at_a_time(
+    linear: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4,096 comments were gathered whatever their size, so that memory grew with the file."""
+    comments = tmp_path / "large.csv"
+    comments.write_text("text\n" + ("you fool " * 100_000 + "\n") * 26)
+    sizes, told = list[int](), list[int]()
+    score = Classifier.score
+
+    def measured(self: Classifier, texts: list[str], **options: Any) -> "np.ndarray[Any, Any]":
+        sizes.append(sum(map(len, texts)))
+        return score(self, texts, **options)
+
+    monkeypatch.setattr(Classifier, "score", measured)
+    assert predict(str(linear), str(comments), io.BytesIO(), on_scored=told.append).num_comments == 26
+    assert max(sizes) <= CHUNK_CHARACTERS + 1_000_000 < sum(sizes)
+    assert max(told) <= 2, "and who waits hears of each"
 
 
 def test_a_mistake_half_way_leaves_no_file(civility: Run, trained: Path, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The linear model in numpy: scikit-learn's terms and scores, whatever the text; damage is told."""
 
 import json
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from civility.errors import UserError
-from civility.model.tfidf import LinearModel, Terms, characters, words
+from civility.model.tfidf import Form, LinearModel, Terms, characters, words
 
 TEXTS = [
     "You FOOL, you fool!",
@@ -42,6 +44,35 @@ def test_terms_of_odd_texts_are_those_of_scikit_learn(text: str) -> None:
     assert sorted(characters(text, 5)) == sorted(theirs)
     if "fool" in text:
         assert sorted(characters(text, 4)) != sorted(theirs), "the control: a length is seen"
+
+
+@given(st.lists(st.sampled_from(["fool", "You", "you", "a", "aa", "été", "Σ", "x" * 9]), max_size=30), st.data())
+@settings(max_examples=200)
+def test_terms_are_counted_as_they_come(parts: list[str], data: st.DataObject) -> None:
+    """The order too: in another the sum of a share is rounded in another way."""
+    text = " ".join(parts)
+    found: dict[Form, list[str]] = {"word": list(words(text, 2)), "character": list(characters(text, 4))}
+    for form, every in found.items():
+        known = data.draw(st.lists(st.sampled_from(every), unique=True)) if every else []
+        terms = Terms(form, 2 if form == "word" else 4, tuple(known), np.ones(len(known)))
+        assert list(terms.counted(text).items()) == list(Counter(term for term in every if term in known).items())
+
+
+def test_a_long_comment_takes_the_time_of_its_different_words() -> None:
+    """The control is the same text without its spaces, which has as many terms as characters."""
+    terms = Terms("character", 5, (" yo", "ool"), np.ones(2))
+    seconds = []
+    for text in ("you fool " * 100_000, "youfool" * 130_000):
+        start = time.process_time()
+        terms.counted(text)
+        seconds.append(time.process_time() - start)
+    assert seconds[0] < seconds[1] / 3
+
+
+def test_large_comments_are_told_one_by_one() -> None:
+    seen: list[int] = []
+    model().logits(["you fool " * 120_000, "you"] * 2 + ["fool"], seen.append)
+    assert seen == [1, 2, 2]
 
 
 def model() -> LinearModel:

@@ -1,5 +1,6 @@
 """Parquet files as tables. What a page or a dictionary unpacks to is looked up before it is decoded."""
 
+import io
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import IO, Any
@@ -55,8 +56,9 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
         raise no_rows(file.name)
 
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
-        first_row = 1
+        first_row, num_characters = 1, 0
         with explain_damage(file), reopen() as stream:
+            num_bytes = stream.seek(0, io.SEEK_END)
             lists, rows_at_once = _look_ahead(file.name, stream, wanted, longest)
             # Without pre_buffer, and with a buffer: pages are read as they are needed, not whole row groups.
             with pq.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20, read_dictionary=lists) as parquet:
@@ -68,12 +70,24 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
                 ):
                     for part in _bounded(batch, file.name, first_row, longest):
                         cells = {column: _cells(part.column(column), file.name, column, first_row) for column in wanted}
+                        num_characters += sum(map(_length, chain.from_iterable(cells.values())))
+                        _refuse_bomb(file.name, num_characters, num_bytes)
                         yield Chunk(first_row, cells)
                         first_row += part.num_rows
 
     description = ", ".join(filter(None, ["Parquet", file.packing]))
     is_as_named = file.is_piped or (file.format == "parquet" and file.is_packed_as_named)
     return Table(file.name, columns, chunks, lambda: columns, description, is_as_named)
+
+
+def _refuse_bomb(name: str, num_characters: int, num_bytes: int) -> None:
+    """Raise a UserError where the texts, repeated by a dictionary, are out of proportion to the file."""
+    if num_characters > max(_BOMB_BYTES, _BOMB_RATIO * num_bytes):
+        raise UserError(
+            f"{name}: looks like a decompression bomb: {num_bytes:,} bytes unpack to more than {num_characters:,} "
+            "characters",
+            "check where the file comes from; if it is right, write it as CSV",
+        )
 
 
 def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: int) -> tuple[list[str], int]:
@@ -152,6 +166,10 @@ def _cells(column: pa.Array, name: str, header: str, first_row: int) -> list[Any
                 what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"no {column.type} ({reason})"
                 raise UserError(f"{name}, row {row}, column {header}: {what}", _REPAIR) from error
         raise
+
+
+def _length(cell: object) -> int:
+    return len(cell) if isinstance(cell, str) else 0
 
 
 def _may_repeat(kind: pa.DataType) -> bool:

@@ -27,7 +27,8 @@ TERMS_FILE, WEIGHTS_FILE = "linear.json", "linear.safetensors"
 SCHEMA = 1
 _REMEDY = "copy the classifier folder again, or train it again"
 _WORD = re.compile(r"(?u)\b\w\w+\b")
-_COMMENTS_AT_ONCE = 256
+_COMMENTS_AT_ONCE, _CHARACTERS_AT_ONCE = 256, 1_000_000
+"""Of large comments fewer, so that somebody who waits hears of each."""
 _LONGEST, _LARGEST_IDF = 100, 100
 """Far beyond any use: ``idf`` is ``1 + ln N`` at most."""
 
@@ -68,9 +69,18 @@ class Terms:
         """Where each term stands."""
         return {name: place for place, name in enumerate(self.names)}
 
-    def of(self, text: str) -> Iterator[str]:
-        """Yield the terms of a text, known or not, each as often as it is there."""
-        return words(text, self.longest) if self.form == "word" else characters(text, self.longest)
+    def counted(self, text: str) -> dict[str, int]:
+        """Return how often each known term is in a text, in the order in which they first occur."""
+        is_known = self.places.__contains__
+        if self.form == "word":
+            return Counter(filter(is_known, words(text, self.longest)))
+        counts: dict[str, int] = {}
+        often_before = counts.get
+        # Each word once: long comments repeat most of theirs.
+        for word, often in Counter(text.lower().split()).items():
+            for term in filter(is_known, _inside(word, self.longest)):
+                counts[term] = often_before(term, 0) + often
+        return counts
 
 
 def words(text: str, longest: int) -> Iterator[str]:
@@ -84,13 +94,17 @@ def words(text: str, longest: int) -> Iterator[str]:
 def characters(text: str, longest: int) -> Iterator[str]:
     """Yield rows of 2 to so many characters of each word, padded with spaces; a word shorter than a row once."""
     for word in text.lower().split():
-        padded = f" {word} "
-        for length in range(2, longest + 1):
-            last = max(0, len(padded) - length)
-            for start in range(last + 1):
-                yield padded[start : start + length]
-            if not last:
-                break
+        yield from _inside(word, longest)
+
+
+def _inside(word: str, longest: int) -> Iterator[str]:
+    padded = f" {word} "
+    for length in range(2, longest + 1):
+        last = max(0, len(padded) - length)
+        for start in range(last + 1):
+            yield padded[start : start + length]
+        if not last:
+            break
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,20 +146,22 @@ class LinearModel:
         on_scored : told after each batch with the number of texts in it
         """
         logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
-        for start in range(0, len(texts), _COMMENTS_AT_ONCE):
-            some = texts[start : start + _COMMENTS_AT_ONCE]
+        start = 0
+        while start < len(texts):
+            some = _next_batch(texts, start)
             total = np.tile(self.bias, (len(some), 1))
             for terms, first in zip(self.terms, self._starts, strict=True):
                 total += self._share(terms, first, some)
             with np.errstate(over="ignore"):  # to infinity, which the classifier refuses
                 logits[start : start + len(some)] = total
+            start += len(some)
             if on_scored is not None:
                 on_scored(len(some))
         return logits
 
     def _share(self, terms: Terms, first: int, texts: Sequence[str]) -> Floats:
         """Return what one form of terms adds to the logits, (N, L)."""
-        counts = [Counter(filter(terms.places.__contains__, terms.of(text))) for text in texts]
+        counts = [terms.counted(text) for text in texts]
         lengths = np.array([len(count) for count in counts], dtype=np.int64)
         share = np.zeros((len(texts), len(self.labels)))
         if not lengths.any():
@@ -216,6 +232,15 @@ class LinearModel:
             for place, one in enumerate(content["terms"])
         )
         return cls(tuple(map(str, content["labels"])), terms, numbers["weights"], numbers["bias"])
+
+
+def _next_batch(texts: Sequence[str], start: int) -> Sequence[str]:
+    """Return the texts from ``start`` on that are scored together, at least one."""
+    size, end = 0, start
+    while end < min(len(texts), start + _COMMENTS_AT_ONCE) and (end == start or size < _CHARACTERS_AT_ONCE):
+        size += len(texts[end])
+        end += 1
+    return texts[start:end]
 
 
 def _floats(name: str, values: npt.NDArray[Any]) -> Floats:
