@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -419,6 +420,23 @@ def test_rows_may_lack_keys_and_have_more(second: dict[str, object]) -> None:
 def test_a_column_that_is_named_has_no_rivals() -> None:
     name = _write("a.jsonl", '{"id": 1, "comment": "a"}', '{"id": 2, "text": "b"}', '{"id": 3, "comment": "c"}')
     assert _streamed(stream_comments(name, Columns(text="comment")))[1] == ["a", "", "c"]
+
+
+def test_a_column_of_the_recipe_that_comes_late_is_told() -> None:
+    name = _write("a.jsonl", '{"id": 1, "text": "a"}', '{"id": 2, "words": "b"}')
+    with pytest.raises(
+        UserError, match="row 2: the key 'words' would hold the texts, but 'text' held them in the rows"
+    ):
+        list(stream_comments(name, usual=Columns(text="words")))
+
+
+def test_rows_of_many_keys_that_lack_the_id_take_no_longer() -> None:
+    keys = {f"k{place}": 0 for place in range(MOST_COLUMNS - 2)}
+    rows = [{"id": 1, "text": "a", **keys}, *[{"text": "a", **keys}] * 10]
+    chunks = stream_comments(_write("a.jsonl", *map(json.dumps, rows)))
+    start = time.process_time()
+    assert _streamed(chunks)[0] == ["1", *[""] * 10]
+    assert time.process_time() - start < 3
 
 
 def test_a_stream_of_ever_new_keys_is_refused() -> None:

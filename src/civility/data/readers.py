@@ -17,7 +17,7 @@ from civility.data.cells import TextCells, as_text, ids_of
 from civility.data.dataset import Dataset
 from civility.data.dialects import ID_COLUMNS, LABELS, TEXT_COLUMNS, Columns, find_id, find_text, no_text, note_on_ids
 from civility.data.file_format import RECOGNISED, FileFormat
-from civility.data.headers import Headers, cleaned
+from civility.data.headers import Headers, cleaned, folded
 from civility.data.late_keys import LateKeys
 from civility.data.opening import open_table
 from civility.data.parts import Part, read_joined, read_part
@@ -307,7 +307,10 @@ def stream_comments(
         table.name,
         found,
         lambda name, keys: _text_and_id(name, keys, columns, usual, is_all=True),
-        (() if columns.text else TEXT_COLUMNS, () if columns.id else ID_COLUMNS),
+        (
+            () if columns.text else {*TEXT_COLUMNS, folded(usual.text)} - {""},
+            () if columns.id else {*ID_COLUMNS, folded(usual.id)} - {""},
+        ),
     )
     return _stream_table(table, text, id, note, late)
 
