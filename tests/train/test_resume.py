@@ -75,10 +75,24 @@ def test_the_control_another_seed_ends_otherwise(small: Small, whole: Path, tmp_
     assert {"classifier/model.safetensors", "metrics.jsonl", "reports/validation.json"} <= set(differing(whole, out))
 
 
-def test_sigterm_stops_as_ctrl_c_does(small: Small, whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_stop_as_ctrl_c_does(small: Small, whole: Path, tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "run"
-    small.interrupt(out, at_step(4), number=signal.SIGTERM)
+    small.interrupt(out, at_step(4), number=number)
     small.train(out, begin="resume")
+    assert differing(whole, out) == []
+
+
+def test_a_terminal_that_closes_does_not_end_what_nohup_protects(small: Small, whole: Path, tmp_path: Path) -> None:
+    def listen(fact: Fact) -> None:
+        if at_step(4)(fact):
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        out = small.train(tmp_path / "run", listen=listen).path
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert differing(whole, out) == []
 
 

@@ -29,7 +29,7 @@ class Ended(KeyboardInterrupt):
 def ends_in_order() -> Iterator[None]:
     """Raise `Ended` at SIGTERM and SIGHUP, unless they are ignored, as by ``nohup``, or somebody else listens.
 
-    Training and sweeps, which save first, listen for SIGTERM themselves for as long as they run.
+    Training and sweeps, which save first, listen for both themselves for as long as they run.
     """
     process, last = os.getpid(), -_SECONDS_OF_ONE_WISH
 

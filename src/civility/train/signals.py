@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, taken as a wish to stop after the step: asked of `StopSignals` when there is time for it."""
+"""SIGTERM, SIGHUP and Ctrl-C, taken as a wish to stop after the step: asked of `StopSignals` when there is time for it."""
 
 import contextlib
 import os
@@ -10,12 +10,15 @@ from typing import Any
 
 from civility.processes import processes_of
 
+_NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}
 _SECONDS_OF_ONE_KEYSTROKE = 1.0
 """A launcher passes on a Ctrl-C that its processes may have had from the terminal already."""
 
 
 class StopSignals:
-    """While entered, the first SIGTERM or Ctrl-C is noted, and a second Ctrl-C ends the process at once.
+    """While entered, the first of these signals is noted, and a second Ctrl-C ends the process at once.
+
+    SIGHUP, which says that the terminal has closed, stays ignored where it was, as under ``nohup``.
 
     Parameters
     ----------
@@ -28,8 +31,10 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
+        for name in _NAMES:
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
+                self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -44,7 +49,7 @@ class StopSignals:
         now = time.monotonic()
         if not self.number:
             self.number, self._noted = number, now
-            what = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+            what = _NAMES[signal.Signals(number).name]
             again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
             if processes_of(os.environ).rank == 0:
                 _say(f"{what}: finishing the step and saving{again}")
