@@ -95,7 +95,9 @@ def test_an_older_schema_has_no_digests_that_could_be_passed_over(tmp_path: Path
 def test_a_change_is_found_by_the_digest_and_spaces_are_not_one(tmp_path: Path) -> None:
     path = tmp_path / "civility.json"
     path.write_text(WHOLE.to_json().replace("0.25", "0.26"), encoding="utf-8")
-    with pytest.raises(UserError, match=r'it does not match its digest\n.*delete "digest" from it'):
+    with pytest.raises(
+        UserError, match=r'it does not match its digest\n.*if the change is meant, delete "digest" from civility.json$'
+    ):
         Sidecar.read(path)
     path.write_text(json.dumps(json.loads(WHOLE.to_json()), sort_keys=True), encoding="utf-8")
     assert Sidecar.read(path) == WHOLE
@@ -147,29 +149,54 @@ DAMAGE: dict[str, tuple[str, Any, str]] = {
     "schema 0": ("schema", 0, "schema: expected a whole number"),
     "long": ("max_length", 10**9, "max_length: expected a whole number from 0 to 1000000"),
     "length of text": ("max_length", "128", "max_length: expected a whole number"),
-    "large scale": ("calibration", {"toxic": {**PLATT, "scale": 1e60}}, "expected a positive scale"),
-    "large shift": ("calibration", {"toxic": {**PLATT, "shift": -1e60}}, "expected a positive scale"),
+    "large scale": (
+        "calibration",
+        {"toxic": {**PLATT, "scale": 1e60}},
+        "calibration scale: expected a number from 1e-40",
+    ),
+    "large shift": (
+        "calibration",
+        {"toxic": {**PLATT, "shift": -1e60}},
+        "calibration shift: expected a number from -1e.30",
+    ),
     "unknown entry": ("treshold", {}, "unknown entry 'treshold'"),
     "no digest": ("files", {"config.json": "sha256:0"}, "'config.json' has 'sha256:0' in place of a digest"),
     "file elsewhere": ("files", {"../config.json": "sha256:" + "0" * 64}, "in place of a digest"),
     "review above": ("review_thresholds", {"toxic": 0.3}, "the review threshold of toxic is above its threshold"),
-    "review of another": ("review_thresholds", {"rude": 0.3}, "KeyError 'rude'"),
+    "review of another": ("review_thresholds", {"rude": 0.3}, "names other labels"),
     "policy of another": ("policies", {"rude": "f1"}, "names other labels"),
-    "policies": ("policies", [], "civility.json: damaged"),
+    "policies": ("policies", [], r"damaged: policies: expected an object, found \[\]"),
+    "policy of number": ("policies", {"toxic": 1}, "damaged: toxic: expected a text, found 1"),
+    "labels": ("labels", "toxic", "damaged: labels: expected a list, found 'toxic'"),
+    "label of number": ("labels", [1], "damaged: labels: expected a list of texts, found 1 in it"),
+    "a threshold less": ("thresholds", {}, "names other labels"),
+    "calibration of list": ("calibration", {"toxic": []}, "expected an object with 'method', found"),
+    "no scale": (
+        "calibration",
+        {"toxic": {"method": "platt", "in_head": False}},
+        "calibration scale: expected a number",
+    ),
+    "knots": ("calibration", {"toxic": {"method": "isotonic", "x": 1, "y": [1]}}, "x: expected a list, found 1"),
+    "float32": (
+        "calibration",
+        {"toxic": {**PLATT, "scale": 1e49}},
+        "calibration scale: expected a number from 1e-40 to 1e.30",
+    ),
     "mark of another": ("not_chosen_from_data", ["rude"], "names other labels"),
-    "mark of text": ("not_chosen_from_data", "threat", "expected a list of labels, found 'threat'"),
+    "mark of text": ("not_chosen_from_data", "threat", "not_chosen_from_data: expected a list, found 'threat'"),
     "length": ("max_length", 0, "max_length is below 1"),
     "kind": ("kind", "magic", "kind 'magic', expected one of encoder, linear, ensemble"),
     "method": ("calibration", {"toxic": {**PLATT, "method": "magic"}}, "calibration method 'magic'"),
-    "scale": ("calibration", {"toxic": {**PLATT, "scale": -1}}, "expected a positive scale"),
-    "in_head": ("calibration", {"toxic": {"method": "platt", "scale": 1, "shift": 0}}, "KeyError 'in_head'"),
+    "scale": ("calibration", {"toxic": {**PLATT, "scale": -1}}, "calibration scale: expected a number"),
+    "in_head": ("calibration", {"toxic": {"method": "platt", "scale": 1, "shift": 0}}, "damaged: 'in_head' is missing"),
     "isotonic in head": (
         "calibration",
         {"toxic": {"method": "isotonic", "x": [0, 1], "y": [0.1, 0.2], "in_head": True}},
         "that no head can take",
     ),
     "calibration of another": ("calibration", {"rude": PLATT}, "names other labels"),
-    "chosen_on": ("chosen_on", None, "civility.json: damaged"),
+    "chosen_on": ("chosen_on", None, "damaged: chosen_on: expected an object, found None"),
+    "parts of chosen_on": ("chosen_on", {"epoch": ""}, "damaged: 'calibration' is missing"),
 }
 
 

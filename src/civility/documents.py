@@ -8,17 +8,19 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from civility.errors import UserError
 from civility.plain_text import as_json, shortened
 
+Entry = TypeVar("Entry", list[Any], dict[str, Any], str, bool)
 _LARGEST = 512 << 20
 """Bytes. The largest real documents are the terms of a linear model, a few tens of megabytes."""
 _LARGEST_NUMBER = 2**63
 _BEYOND = "a whole number beyond 64 bits"
 _DEEPEST = 64
 """Tables and lists inside each other in a TOML document."""
+_KINDS = {list: "a list", dict: "an object", str: "a text", bool: "true or false"}
 
 
 def read_json(path: Path, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
@@ -120,6 +122,33 @@ def number(value: Any, name: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, found {shortened(repr(value), 40)}")
     return float(value)
+
+
+def entry(content: Any, name: str, kind: type[Entry]) -> Entry:
+    """Return an entry of a JSON object of a document; ValueError if it is missing or of another kind."""
+    if not isinstance(content, dict):
+        raise ValueError(f"expected an object with {name!r}, found {shortened(repr(content), 40)}")
+    if name not in content:
+        raise ValueError(f"{name!r} is missing")
+    value = content[name]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{name}: expected {_KINDS[kind]}, found {shortened(repr(value), 40)}")
+    return value
+
+
+def text_list(content: Any, name: str) -> tuple[str, ...]:
+    """Return a list of texts of a document; ValueError if it is missing or something else."""
+    listed = entry(content, name, list)
+    for one in listed:
+        if not isinstance(one, str):
+            raise ValueError(f"{name}: expected a list of texts, found {shortened(repr(one), 40)} in it")
+    return tuple(listed)
+
+
+def text_table(content: Any, name: str) -> dict[str, str]:
+    """Return an object of texts of a document; ValueError if it is missing or something else."""
+    named = entry(content, name, dict)
+    return {key: entry(named, key, str) for key in named}
 
 
 def whole_number(value: Any, name: str, low: int, high: int) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from civility.digests import digests_of
-from civility.documents import number, read_json, whole_number
+from civility.documents import entry, number, read_json, text_list, text_table, whole_number
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.plain_text import as_json
@@ -26,12 +26,9 @@ _SHA256 = re.compile("sha256:[0-9a-f]{64}")
 _DECIDING = (".safetensors", ".bin", ".json", ".txt", ".model", ".vocab")
 """Suffixes of the files that scores depend on: weights, settings, vocabularies."""
 _LONGEST = 10**6
-DAMAGE_REMEDY = (
-    f"copy or download the classifier folder again; if you changed the file on purpose, delete its entry under "
-    f'"{_FILES}", and "{_DIGEST}", from {SIDECAR}'
-)
-_EDIT_REMEDY = f'copy or download it again; if you edited it on purpose, delete "{_DIGEST}" from it'
-_REMEDY = "undo the last change to the file, or copy the classifier folder again"
+_REMEDY = "undo the last change to the file, or copy or download the classifier folder again"
+_EDIT_REMEDY = f'{_REMEDY}; if the change is meant, delete "{_DIGEST}" from {SIDECAR}'
+DAMAGE_REMEDY = f'{_EDIT_REMEDY}, and the entry of the file under "{_FILES}"'
 
 Kind = Literal["encoder", "linear", "ensemble"]
 """What gives the logits: a transformer; a linear model over TF-IDF; other classifiers, averaged."""
@@ -97,19 +94,18 @@ class Sidecar:
         cuts = [*self.thresholds.values(), *self.review_thresholds.values()]
         if not all(0 <= value <= 1 for value in cuts) or self.max_length < (self.kind == "encoder"):
             raise ValueError("a threshold is outside [0, 1], or max_length is below 1")
-        for label, value in self.review_thresholds.items():
-            if value > self.thresholds[label]:
-                raise ValueError(f"the review threshold of {label} is above its threshold: lower it, or take it out")
         named = {*self.review_thresholds, *self.policies, *self.calibration, *self.in_head, *self.not_chosen_from_data}
         if set(self.thresholds) != set(self.labels) or not named <= set(self.labels):
             raise ValueError("it names other labels than its own")
+        for label, value in self.review_thresholds.items():
+            if value > self.thresholds[label]:
+                raise ValueError(f"the review threshold of {label} is above its threshold: lower it, or take it out")
         if not all(label in self.calibration and self.calibration[label].is_affine for label in self.in_head):
             raise ValueError("a calibration that no head can take is said to be in it")
 
     def with_files_of(self, folder: Path) -> "Sidecar":
         """Return the same with the digests of a classifier folder as it is now."""
-        paths = [path for path in folder.iterdir() if path.is_file() and path.suffix in _DECIDING]
-        return replace(self, files=digests_of(folder, (path.name for path in paths if path.name != SIDECAR)))
+        return replace(self, files=digests_of_deciding(folder))
 
     def to_json(self) -> str:
         """Return the content of the file, which has its own digest at its end."""
@@ -149,41 +145,53 @@ class Sidecar:
             digest = content.pop(_DIGEST, None)
             if digest is not None and digest != _digest_of(content):
                 raise UserError(f"{path}: changed since it was written: it does not match its digest", _EDIT_REMEDY)
-            schema = whole_number(content["schema"], "schema", 1, 10**6)
+            schema = whole_number(content.get("schema"), "schema", 1, 10**6)
             if schema > SCHEMA:
                 raise UserError(f"{path}: schema {schema}, this version reads 1 to {SCHEMA}", "upgrade civility")
             return cls._of(content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path}: damaged: {type(error).__name__} {error}", _REMEDY) from error
+        except ValueError as error:
+            raise UserError(f"{path}: damaged: {error}", _REMEDY) from error
 
     @classmethod
     def _of(cls, content: Mapping[str, Any]) -> "Sidecar":
         later = {name for name, schema in _SINCE.items() if content["schema"] >= schema}
         if unknown := set(content) - _KNOWN - later:
             raise ValueError(f"unknown entry {sorted(unknown)[0]!r}")
-        labels = tuple(str(label) for label in content["labels"])
-        thresholds = {label: _threshold(content["thresholds"][label], label) for label in labels}
-        max_length = whole_number(content["max_length"], "max_length", 0, _LONGEST)
+        labels = text_list(content, "labels")
+        thresholds = _thresholds(content, "thresholds")
+        max_length = whole_number(content.get("max_length"), "max_length", 0, _LONGEST)
         if content["schema"] == 1:
             return cls(labels, thresholds, max_length)
-        calibration = content["calibration"].items()
+        calibration = entry(content, "calibration", dict)
+        chosen_on = entry(content, "chosen_on", dict)
         return cls(
             labels,
             thresholds,
             max_length,
-            review_thresholds={label: _threshold(cut, label) for label, cut in content["review_thresholds"].items()},
-            policies={label: str(text) for label, text in content["policies"].items()},
-            calibration={label: LabelCalibration.from_json(one) for label, one in calibration},
-            in_head=frozenset(label for label, one in calibration if one["in_head"]),
-            kind=_kind(content["kind"]) if content["schema"] > 2 else "encoder",
-            files={name: _sha256_of(name, digest) for name, digest in content.get(_FILES, {}).items()},
-            not_chosen_from_data=_labels_of(content.get(_NOT_CHOSEN, [])),
+            review_thresholds=_thresholds(content, "review_thresholds"),
+            policies=text_table(content, "policies"),
+            calibration={label: LabelCalibration.from_json(one) for label, one in calibration.items()},
+            in_head=frozenset(label for label, one in calibration.items() if entry(one, "in_head", bool)),
+            kind=_kind(entry(content, "kind", str)) if content["schema"] > 2 else "encoder",
+            files={
+                name: _sha256_of(name, digest) for name, digest in text_table({_FILES: {}, **content}, _FILES).items()
+            },
+            not_chosen_from_data=frozenset(text_list({_NOT_CHOSEN: [], **content}, _NOT_CHOSEN)),
             chosen_on=ChosenOn(
-                str(content["chosen_on"]["epoch"]),
-                {label: str(digest) for label, digest in content["chosen_on"]["calibration"].items()},
-                {label: str(digest) for label, digest in content["chosen_on"]["thresholds"].items()},
+                entry(chosen_on, "epoch", str),
+                text_table(chosen_on, "calibration"),
+                text_table(chosen_on, "thresholds"),
             ),
         )
+
+
+def digests_of_deciding(folder: Path) -> dict[str, str]:
+    """Return the sha256, 64 hex digits, of the files of a classifier folder that its scores depend on, by name.
+
+    OSError if one cannot be read.
+    """
+    deciding = [path.name for path in folder.iterdir() if path.is_file() and path.suffix in _DECIDING]
+    return digests_of(folder, (name for name in deciding if name != SIDECAR))
 
 
 _KNOWN = {
@@ -199,24 +207,20 @@ def _digest_of(content: Mapping[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}"
 
 
-def _labels_of(names: Any) -> frozenset[str]:
-    if not isinstance(names, list):
-        raise TypeError(f"{_NOT_CHOSEN}: expected a list of labels, found {names!r}")
-    return frozenset(map(str, names))
-
-
-def _sha256_of(name: str, digest: Any) -> str:
+def _sha256_of(name: str, digest: str) -> str:
     """Return the hex digits of a recorded digest of a file of the folder itself."""
     if Path(name).name != name or not _SHA256.fullmatch(digest):
         raise ValueError(f"{_FILES}: {name!r} has {digest!r} in place of a digest")
-    return str(digest).removeprefix("sha256:")
+    return digest.removeprefix("sha256:")
 
 
-def _threshold(value: Any, label: str) -> float:
-    return number(value, f"the threshold of {label}", 0, 1)
+def _thresholds(content: Mapping[str, Any], name: str) -> dict[str, float]:
+    cuts = entry(content, name, dict)
+    of = f"the {name.replace('_', ' ').removesuffix('s')} of"
+    return {label: number(cut, f"{of} {label}", 0, 1) for label, cut in cuts.items()}
 
 
-def _kind(name: Any) -> Kind:
+def _kind(name: str) -> Kind:
     if name not in get_args(Kind):
         raise ValueError(f"kind {name!r}, expected one of {', '.join(get_args(Kind))}")
     kind: Kind = name

@@ -16,19 +16,17 @@ from civility.classifier import Classifier
 from civility.classifier.scorer import OnScored
 from civility.data.dataset import Float32Array
 from civility.data.files import real_path
-from civility.digests import digests_of
-from civility.documents import json_text, number, read_json, whole_number
+from civility.documents import entry, json_text, number, read_json, text_list, text_table, whole_number
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.ranks import RankMap
 from civility.metrics.reliability import Floats
-from civility.sidecar import SIDECAR, Kind
+from civility.sidecar import SIDECAR, Kind, digests_of_deciding
 
 By = Literal["scores", "logits", "ranks"]
 BY: tuple[By, ...] = get_args(By)
 MEMBERS, FILE = "members", "ensemble.json"
 SCHEMA = 1
-_DECIDING = (".safetensors", ".json")
 _REMEDY = "make the ensemble again, or copy its folder again"
 _WEIGHTS, _MOST_MEMBERS = (1e-30, 1e9), 1_000
 """Of the weights of members: far apart enough for any use, and their sum is finite."""
@@ -159,38 +157,48 @@ class Ensemble:
         path = Path(folder) / FILE
         content = read_json(path, _REMEDY)
         try:
-            if content["schema"] != SCHEMA:
-                raise UserError(f"{path}: schema {content['schema']}, this version reads {SCHEMA}", "upgrade civility")
-            entries = content["members"]
-            whole_number(len(entries), "members", 2, _MOST_MEMBERS)
-            places = [_place(Path(folder), entry, path) for entry in entries]
-            return cls(
+            schema = whole_number(content.get("schema"), "schema", 1, 10**6)
+            if schema != SCHEMA:
+                raise UserError(f"{path}: schema {schema}, this version reads {SCHEMA}", "upgrade civility")
+            members = entry(content, "members", list)
+            whole_number(len(members), "members", 2, _MOST_MEMBERS)
+            places = [_place(Path(folder), member, path) for member in members]
+            by: Any = entry(content, "by", str)
+            found = cls(
                 [load_member(place) for place in places],
-                [number(entry["weight"], "weight", *_WEIGHTS) for entry in entries],
-                content["by"],
-                ranks=[[RankMap.from_json(one) for one in entry["ranks"]] for entry in entries],
-                names=[str(entry["name"]) for entry in entries],
-                links=[place if entry["is_link"] else None for place, entry in zip(places, entries, strict=True)],
+                [number(member.get("weight"), "weight", *_WEIGHTS) for member in members],
+                by,
+                ranks=[[RankMap.from_json(one) for one in entry(member, "ranks", list)] for member in members],
+                names=[entry(member, "name", str) for member in members],
+                links=[
+                    place if entry(member, "is_link", bool) else None
+                    for place, member in zip(places, members, strict=True)
+                ],
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path}: damaged: {type(error).__name__} {error}", _REMEDY) from error
+            if (labels := text_list(content, "labels")) != found.labels:
+                raise ValueError(f"labels: {', '.join(labels)}, and its first member has {', '.join(found.labels)}")
+            return found
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: damaged: {error}", _REMEDY) from error
 
 
-def _place(folder: Path, entry: dict[str, Any], path: Path) -> Path:
+def _place(folder: Path, member: Any, path: Path) -> Path:
     """Return the folder of a member: there, not an ensemble itself, and as it was when the ensemble was made."""
-    place = real_path(real_path(folder) / str(entry["folder"]))
+    name, is_link = entry(member, "name", str), entry(member, "is_link", bool)
+    place = real_path(real_path(folder) / entry(member, "folder", str))
     if not place.is_dir():
         raise UserError(
-            f"{path}: its member {entry['name']} is not in {place}",
-            "put it back, or make the ensemble again without --link" if entry["is_link"] else _REMEDY,
+            f"{path}: its member {name} is not in {place}",
+            "put it back, or make the ensemble again without --link" if is_link else _REMEDY,
         )
     if (place / FILE).is_file():
-        raise UserError(f"{path}: its member {entry['name']} in {place} is an ensemble itself", _REMEDY)
-    if entry["digest"] and entry["digest"] != digest_of(place):
+        raise UserError(f"{path}: its member {name} in {place} is an ensemble itself", _REMEDY)
+    digest = entry(member, "digest", str)
+    if digest and digest != digest_of(place):
         raise UserError(
-            f"{path}: its member {entry['name']} in {place} has changed since the ensemble was made: it was fitted to "
+            f"{path}: its member {name} in {place} has changed since the ensemble was made: it was fitted to "
             "other scores",
-            "make the ensemble again" + ("; without --link it keeps copies" if entry["is_link"] else ""),
+            "make the ensemble again" + ("; without --link it keeps copies" if is_link else ""),
         )
     return place
 
@@ -201,14 +209,10 @@ def digest_of(folder: Path) -> str:
     The recorded digests are taken for those of the files, since loading the folder compares them.
     """
     content = read_json(folder / SIDECAR) if (folder / SIDECAR).is_file() else None
-    recorded = (content or {}).get("files")
-    if not recorded:
-        names = [path.name for path in folder.iterdir() if path.suffix in _DECIDING and path.name != SIDECAR]
-        recorded = digests_of(folder, names)
+    recorded = text_table({"files": {}, **(content or {})}, "files") or digests_of_deciding(folder)
     state = hashlib.sha256()
     for name, digest in sorted(recorded.items()):
-        if name.endswith(_DECIDING):
-            state.update(name.encode() + bytes.fromhex(digest.removeprefix("sha256:")))
+        state.update(name.encode() + bytes.fromhex(digest.removeprefix("sha256:")))
     if content is not None:
         state.update(json.dumps(content.get("calibration", {})).encode())
     return f"sha256:{state.hexdigest()}"

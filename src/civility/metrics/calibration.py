@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from civility.documents import entry, number
 from civility.metrics.ranking import Array, known_classes
 from civility.metrics.reliability import Floats, log_losses
 
@@ -18,8 +19,10 @@ METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")
 """The simplest first."""
 _FLATTEST = 1e-6
 """Of an affine map: how far apart, after it, the outermost logits are at least."""
-_LARGEST = 1e50
-"""Of the numbers of an affine map in a document: none that is fitted to float32 logits is as large."""
+_LARGEST = 1e30
+"""Of the numbers of an affine map: what logits are without it is still a number that float32 tells from 0."""
+_SMALLEST = 1e-40
+"""Of a scale in a document: the largest logits of float32 take no smaller one."""
 FEWEST = 10
 """Positives, and negatives, below which nothing is fitted."""
 _ROUNDS = 100
@@ -52,8 +55,11 @@ class LabelCalibration:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"calibration method {self.method!r}, expected one of {', '.join(METHODS)}")
-        if not (np.isfinite([self.scale, self.shift]).all() and self.scale > 0):
-            raise ValueError(f"calibration scale {self.scale} and shift {self.shift}, expected a positive scale")
+        if not _is_within(self.scale, self.shift):
+            raise ValueError(
+                f"calibration scale {self.scale} and shift {self.shift}, expected a positive scale, and neither "
+                f"beyond {_LARGEST:g}"
+            )
         if self.method == "isotonic":
             _check_knots(np.array(self.x, dtype=np.float64), np.array(self.y, dtype=np.float64))
 
@@ -91,15 +97,20 @@ class LabelCalibration:
 
         Raises
         ------
-        ValueError, KeyError, TypeError : something is missing, or is no monotone map
+        ValueError : something is missing, or is no monotone map
         """
-        if content["method"] == "isotonic":
-            x, y = (tuple(float(value) for value in content[name]) for name in ("x", "y"))
+        method: Any = entry(content, "method", str)
+        if method == "isotonic":
+            x, y = (
+                tuple(number(value, name, -np.inf, np.inf) for value in entry(content, name, list)) for name in "xy"
+            )
             return cls("isotonic", x=x, y=y)
-        scale, shift = float(content["scale"]), float(content["shift"])
-        if not (1 / _LARGEST <= scale <= _LARGEST and abs(shift) <= _LARGEST):  # False of NaN, too
-            raise ValueError(f"calibration scale {scale} and shift {shift}, expected a positive scale")
-        return cls(content["method"], scale, shift)
+        scale = number(content.get("scale"), "calibration scale", _SMALLEST, _LARGEST)
+        return cls(method, scale, number(content.get("shift"), "calibration shift", -_LARGEST, _LARGEST))
+
+
+def _is_within(scale: float, shift: float) -> bool:
+    return 0 < scale <= _LARGEST and abs(shift) <= _LARGEST  # False of NaN, too
 
 
 def _check_knots(x: Floats, y: Floats) -> None:
@@ -156,7 +167,7 @@ def fit(method: Method, logits: Array, targets: Array) -> LabelCalibration:
     weights = _newton(np.stack(columns, axis=1), goals)
     scale, shift = float(weights[0] / unit), float(weights[1]) if method == "platt" else 0.0
     # A map so flat that it ties what the logits tell apart is no increasing one.
-    keeps_order = _FLATTEST <= scale * (exact.max() - exact.min()) < np.inf
+    keeps_order = _is_within(scale, shift) and scale * (exact.max() - exact.min()) >= _FLATTEST
     return LabelCalibration(method, scale, shift) if keeps_order else LabelCalibration()
 
 

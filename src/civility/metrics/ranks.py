@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from civility.documents import entry, number
 from civility.metrics.ranking import Array
 from civility.metrics.reliability import Floats
 
@@ -76,8 +77,11 @@ class RankMap:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "RankMap":
-        """Return the map that `to_json` wrote; ValueError, KeyError or TypeError if it is none."""
-        return cls(*(np.array(content[name], dtype=np.float64) for name in ("logits", "ranks")))
+        """Return the map that `to_json` wrote; ValueError if it is none."""
+        read = (
+            [number(one, name, -np.inf, np.inf) for one in entry(content, name, list)] for name in ("logits", "ranks")
+        )
+        return cls(*(np.array(numbers, dtype=np.float64) for numbers in read))
 
 
 def rank_maps(logits: npt.NDArray[np.float32]) -> tuple[RankMap, ...]:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-_UNLIMITED = 1_000_000
+_NO_LIMIT = 1_000_000
 
 
 def longest_text(model: Any, tokenizer: Any) -> int:
@@ -15,7 +15,7 @@ def longest_text(model: Any, tokenizer: Any) -> int:
     tokenizer : its own
     """
     limits = (_limit(tokenizer.model_max_length), _limit_of_configuration(model.config), *_limits_of_tables(model))
-    return min((limit for limit in limits if limit is not None), default=_UNLIMITED)
+    return min((limit for limit in limits if limit is not None), default=_NO_LIMIT)
 
 
 def _limit_of_configuration(config: Any) -> int | None:
@@ -41,6 +41,6 @@ def _limits_of_tables(model: Any) -> list[int]:
 
 def _limit(told: Any) -> int | None:
     """Return a number of tokens; None where it is not one: XLNet says -1 for no limit, tokenizers 1e30."""
-    if not isinstance(told, int | float) or not math.isfinite(told) or told < 1 or told > _UNLIMITED:
+    if not isinstance(told, int | float) or not math.isfinite(told) or told < 1 or told > _NO_LIMIT:
         return None
     return int(told)

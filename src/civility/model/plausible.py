@@ -22,7 +22,7 @@ _NAMES = frozenset({"label2id", "id2label", "task_specific_params"})
 """Settings whose keys are anybody's words: a label may be called "sepsis"."""
 _MOST_LAYERS, _MOST_LABELS, _LARGEST_EPSILON = 1_000, 10_000, 0.1
 _LARGEST_WHOLE, _LARGEST = 2**31, 3.4e38
-_UNLIMITED = frozenset({"time_step_limit"})
+_MAY_BE_INFINITE = frozenset({"time_step_limit"})
 """Settings that infinity is a value of."""
 _SPARE_PARAMETERS = 50_000_000
 """A head and a pooler that the file lacks."""
@@ -90,7 +90,7 @@ def _expected(key: str, value: int | float) -> str:
     """Return what a setting should be, or nothing if it may be so."""
     if isinstance(value, int) and abs(value) > _LARGEST_WHOLE:  # one beyond float, too
         return f"a number up to {_LARGEST_WHOLE:,}"
-    if math.isnan(value) or (math.isinf(value) and key not in _UNLIMITED):
+    if math.isnan(value) or (math.isinf(value) and key not in _MAY_BE_INFINITE):
         return "a finite number"
     if _EPSILON.search(key) and not 0 <= value <= _LARGEST_EPSILON:
         return f"a number from 0 to {_LARGEST_EPSILON}"

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from civility.documents import read_json, whole_number
+from civility.documents import entry, read_json, text_list, whole_number
 from civility.errors import UserError
 
 Floats = npt.NDArray[np.float64]
@@ -205,33 +205,31 @@ class LinearModel:
 
         content = read_json(folder / TERMS_FILE, _REMEDY)
         try:
-            if content["schema"] != SCHEMA:
+            schema = whole_number(content.get("schema"), "schema", 1, 10**6)
+            if schema != SCHEMA:
                 raise UserError(
-                    f"{folder / TERMS_FILE}: schema {content['schema']}, this version reads {SCHEMA}",
-                    "upgrade civility",
+                    f"{folder / TERMS_FILE}: schema {schema}, this version reads {SCHEMA}", "upgrade civility"
                 )
             if not (folder / WEIGHTS_FILE).is_file():  # opening a pipe would wait for somebody to write into it
                 raise UserError(f"{folder}: damaged: no file {WEIGHTS_FILE}", _REMEDY)
             return cls._of(content, load_file(folder / WEIGHTS_FILE))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
-                f"{folder}: damaged: {TERMS_FILE} and {WEIGHTS_FILE} cannot be read: {type(error).__name__} {error}",
-                _REMEDY,
+                f"{folder}: damaged: {TERMS_FILE} and {WEIGHTS_FILE} cannot be read: {error}", _REMEDY
             ) from error
 
     @classmethod
     def _of(cls, content: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> "LinearModel":
-        numbers = {name: _floats(name, values) for name, values in tensors.items()}
         terms = tuple(
             Terms(
-                one["form"],
-                whole_number(one["longest"], "longest", 1, _LONGEST),
-                tuple(map(str, one["names"])),
-                numbers[f"idf.{place}"],
+                entry(one, "form", str),
+                whole_number(one.get("longest"), "longest", 1, _LONGEST),
+                text_list(one, "names"),
+                _floats(f"idf.{place}", tensors),
             )
-            for place, one in enumerate(content["terms"])
+            for place, one in enumerate(entry(content, "terms", list))
         )
-        return cls(tuple(map(str, content["labels"])), terms, numbers["weights"], numbers["bias"])
+        return cls(text_list(content, "labels"), terms, _floats("weights", tensors), _floats("bias", tensors))
 
 
 def _next_batch(texts: Sequence[str], start: int) -> Sequence[str]:
@@ -243,7 +241,10 @@ def _next_batch(texts: Sequence[str], start: int) -> Sequence[str]:
     return texts[start:end]
 
 
-def _floats(name: str, values: npt.NDArray[Any]) -> Floats:
+def _floats(name: str, tensors: dict[str, npt.NDArray[Any]]) -> Floats:
+    if name not in tensors:
+        raise ValueError(f"{name!r} is missing")
+    values = tensors[name]
     if values.dtype.kind != "f":
         raise ValueError(f"{name} has numbers of the type {values.dtype}, expected floating-point ones")
     return values.astype(np.float64)
