@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from civility.compare import Question, compare
@@ -65,6 +68,26 @@ def test_other_comments_are_told(tmp_path: Path) -> None:
     assert "is on other comments than" in _error(good, renamed).message
     runs = [write_run(tmp_path / name, make_targets(40, seed=i), scores) for i, name in enumerate("ab")]
     assert _error(*runs).message.startswith(f"{runs[1]} is on other comments than {runs[0]}, ")
+
+
+@pytest.mark.parametrize("value", [1.0, 0.5, None])
+def test_other_targets_of_the_same_comments_are_told(tmp_path: Path, value: float | None) -> None:
+    targets = make_targets(40)
+    good, other = (write_scored(tmp_path, name, targets, make_scores(targets, 0.2, seed=1)) for name in ("a", "b"))
+    path = tmp_path / "b.scores.parquet"
+    table = pq.read_table(path)
+    metadata = {key: text for key, text in table.schema.metadata.items() if key != b"civility.content"}  # an older file
+    place = table.column_names.index("target:toxic")
+    changed = table.set_column(place, "target:toxic", pa.array([value] * 40, pa.float32()))
+    pq.write_table(changed.replace_schema_metadata(metadata), path)
+    message = _error(good, other).message
+    first = int(np.flatnonzero(~(targets[:, 0] == value))[0])
+    assert message.startswith(
+        f"{other} and {good} have other targets for the same comments: toxic of row {first + 1} (id {first}) is "
+        f"{'unknown' if value is None else f'{value:g}'} and {targets[first, 0]:g}, and "
+    )
+    pq.write_table(changed, path)
+    assert "changed since it was written" in _error(good, other).message
 
 
 def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:

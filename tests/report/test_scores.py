@@ -1,5 +1,6 @@
 """The scores beside a report: read again as they were, or refused; and the files of a report."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,69 @@ def test_scores_that_are_not_there_are_told(tmp_path: Path) -> None:
         read_scores_of(tmp_path / "none.parquet", "{}")
     assert caught.value.message == f"{tmp_path / 'none.parquet'}: no scores beside the report"
     assert caught.value.remedy == "evaluate again: they are written with it"
+
+
+def _older(table: pa.Table) -> pa.Table:
+    """Return a table as of a version that recorded no digest of the columns, so that a change is not found by that."""
+    metadata = {key: value for key, value in table.schema.metadata.items() if key != b"civility.content"}
+    return table.replace_schema_metadata(metadata)
+
+
+def test_older_scores_without_a_digest_of_their_columns_are_read(tmp_path: Path) -> None:
+    path, scored = tmp_path / "a.scores.parquet", _scored()
+    write_scores_of(scored, path, "{}")
+    pq.write_table(_older(pq.read_table(path)), path)
+    np.testing.assert_array_equal(read_scores_of(path, "{}").targets, scored.dataset.targets)
+
+
+@pytest.mark.parametrize("name", ["id", "target:toxic", "score:toxic", "honest-score:toxic"])
+def test_a_column_that_was_rewritten_is_told(tmp_path: Path, name: str) -> None:
+    path, scored = tmp_path / "a.scores.parquet", _scored()
+    write_scores_of(replace(scored, out_of_fold=(scored.scores / 2).astype(np.float32)), path, "{}")
+    table = pq.read_table(path)
+    place = table.column_names.index(name)
+    changed = pa.array([*table[name].to_pylist()[1:], table[name][0].as_py()], table[name].type)
+    pq.write_table(table.set_column(place, name, changed), path)
+    with pytest.raises(UserError, match="changed since it was written: its content does not match its digest"):
+        read_scores_of(path, "{}")
+
+
+def test_no_flipped_bit_changes_what_is_read(tmp_path: Path) -> None:
+    path, scored = tmp_path / "a.scores.parquet", _scored()
+    write_scores_of(scored, path, "{}")
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for bit in rng.choice(8 * len(whole), 150, replace=False).tolist():
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with contextlib.suppress(UserError):
+            found = read_scores_of(path, "{}")
+            assert (found.digest, found.ids, found.labels) == (
+                scored.dataset.comments_digest,
+                scored.dataset.ids,
+                LABELS,
+            )
+            np.testing.assert_array_equal(found.targets, scored.dataset.targets)
+            np.testing.assert_array_equal(found.scores, scored.scores)
+
+
+@pytest.mark.parametrize("name", ["target:toxic", "score:toxic", "id"])
+@pytest.mark.parametrize("kind", ["timestamp", "date", "struct", "bool", "int", "list"])
+def test_a_column_of_another_type_is_told(tmp_path: Path, name: str, kind: str) -> None:
+    path, num = tmp_path / "a.scores.parquet", 9
+    write_scores_of(_scored(num), path, "{}")
+    columns = {
+        "timestamp": pa.array([0] * num, pa.timestamp("us")),
+        "date": pa.array([0] * num, pa.date32()),
+        "struct": pa.array([{"a": 1}] * num),
+        "bool": pa.array([True] * num),
+        "int": pa.array([1] * num),
+        "list": pa.array([[0.5]] * num),
+    }
+    table = _older(pq.read_table(path))
+    pq.write_table(table.set_column(table.column_names.index(name), name, columns[kind]), path)
+    with pytest.raises(UserError, match=rf"damaged: the column '{name}' is of the type .*, expected (texts|floating)"):
+        read_scores_of(path, "{}")
 
 
 def _damaged(path: Path, kind: str) -> None:
@@ -129,7 +193,7 @@ def test_a_value_out_of_range_is_refused_with_its_row_and_column(
 def test_an_empty_score_is_refused_and_an_empty_target_is_unknown(tmp_path: Path) -> None:
     path, scored = tmp_path / "a.scores.parquet", _scored()
     write_scores_of(scored, path, "{}")
-    table, empty = pq.read_table(path), pa.array([None] * len(scored.dataset), pa.float32())
+    table, empty = _older(pq.read_table(path)), pa.array([None] * len(scored.dataset), pa.float32())
     place = table.column_names.index("target:toxic")
     pq.write_table(table.set_column(place, "target:toxic", empty), path)
     assert np.isnan(read_scores_of(path, "{}").targets[:, 0]).all()

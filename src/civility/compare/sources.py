@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from civility.data.dataset import Float32Array
 from civility.data.files import real_path
 from civility.documents import read_text
 from civility.errors import UserError
+from civility.plain_text import shortened
 from civility.report import Report
 from civility.report.pages import ReportFiles
 from civility.report.scores import Scores, read_scores_of
@@ -160,3 +162,22 @@ def refuse_other_comments(sources: Sequence[Source], remedy: str) -> None:
                 f"ids of them ({own.digest[:19]} and {first.scores.digest[:19]})",
                 remedy,
             )
+        differ = np.argwhere(~_equal(own.targets, first.scores.targets))
+        if len(differ):
+            row, label = map(int, differ[0])
+            raise UserError(
+                f"{other.target.name} and {first.target.name} have other targets for the same comments: "
+                f"{own.labels[label]} of row {row + 1} (id {shortened(own.ids[row], 40)}) is "
+                f"{_told(own.targets[row, label])} and {_told(first.scores.targets[row, label])}"
+                + (f", and {len(differ) - 1:,} more differ" if len(differ) > 1 else ""),
+                remedy,
+            )
+
+
+def _told(target: float) -> str:
+    return "unknown" if np.isnan(target) else f"{target:g}"
+
+
+def _equal(some: Float32Array, others: Float32Array) -> npt.NDArray[np.bool_]:
+    """Return where targets are the same, or both unknown."""
+    return np.asarray((some == others) | (np.isnan(some) & np.isnan(others)))

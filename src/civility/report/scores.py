@@ -1,7 +1,8 @@
 """The scores that a report was measured on, beside it: what lets two reports be compared comment by comment."""
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pyarrow.parquet as pq
 from civility.data.dataset import Float32Array
 from civility.data.files import write_file
 from civility.errors import UserError
+from civility.plain_text import shortened
 from civility.report.scored import Scored
 
 _ID, _TARGET, _SCORE, _HONEST = "id", "target:", "score:", "honest-score:"
-_DIGEST, _REPORT = b"civility.comments", b"civility.report"
+_DIGEST, _REPORT, _CONTENT = b"civility.comments", b"civility.report", b"civility.content"
+_DIGESTS = (_DIGEST, _REPORT, _CONTENT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,14 @@ class Scores:
     scores: Float32Array
     honest_scores: Float32Array
 
+    def content_digest(self) -> str:
+        """Return a sha256, 64 hex digits, of everything in it."""
+        state = hashlib.sha256(json.dumps([self.digest, self.ids, self.labels]).encode())
+        for values in (self.targets, self.scores, self.honest_scores):
+            # One bit pattern for NaN, little-endian: the same digest on every machine.
+            state.update(np.where(np.isnan(values), np.float32(np.nan), values).astype("<f4").tobytes())
+        return state.hexdigest()
+
 
 def write_scores_of(scored: Scored, path: Path, report: str) -> None:
     """Write ids, targets and scores as Parquet.
@@ -60,9 +71,16 @@ def write_scores_of(scored: Scored, path: Path, report: str) -> None:
     honest = scored.out_of_fold
     if honest is not None:
         columns |= {_HONEST + label: pa.array(honest[:, i]) for i, label in enumerate(dataset.labels)}
-    table = pa.table(columns).replace_schema_metadata(
-        {_DIGEST: dataset.comments_digest.encode(), _REPORT: _sha256(report).encode()}
+    written = Scores(
+        dataset.comments_digest,
+        dataset.ids,
+        dataset.labels,
+        dataset.targets,
+        scored.scores,
+        scored.scores if honest is None else honest,
     )
+    digests = {_DIGEST: written.digest, _REPORT: _sha256(report), _CONTENT: written.content_digest()}
+    table = pa.table(columns).replace_schema_metadata({key: digest.encode() for key, digest in digests.items()})
     with write_file(path, "wb") as file:
         pq.write_table(table, file)
 
@@ -76,30 +94,50 @@ def read_scores_of(path: Path, report: str) -> Scores:
 
     Raises
     ------
-    UserError : it is not there, damaged, or not of that report; a score outside [0, 1], or a target that is neither
-        in [0, 1] nor unknown
+    UserError : it is not there, damaged, changed since it was written, or not of that report; a score outside [0, 1],
+        or a target that is neither in [0, 1] nor unknown
     """
     try:
         with path.open("rb") as file:
             table = pq.read_table(file)
-        digest, own = ((table.schema.metadata or {})[key].decode() for key in (_DIGEST, _REPORT))
+        digests = {key: text.decode() for key, text in (table.schema.metadata or {}).items() if key in _DIGESTS}
+        if missing := {_DIGEST, _REPORT} - set(digests):
+            raise ValueError(f"its metadata lack {min(missing).decode()}")
         labels = tuple(name.removeprefix(_SCORE) for name in table.column_names if name.startswith(_SCORE))
         has_honest = any(name.startswith(_HONEST) for name in table.column_names)
         targets, scores, honest = (
-            np.stack([table[kind + label].to_numpy() for label in labels], axis=1).astype(np.float32)
+            np.stack([_numbers(table, kind + label) for label in labels], axis=1)
             for kind in (_TARGET, _SCORE, _HONEST if has_honest else _SCORE)
         )
-        ids = tuple(table[_ID].to_pylist())
-        if own != _sha256(report):
+        ids = tuple(_column(table, _ID, "texts", pa.types.is_string).to_pylist())
+        if digests[_REPORT] != _sha256(report):
             raise UserError(f"{path}: is not of the report beside it", "evaluate again: they are written together")
     except FileNotFoundError as error:
         raise UserError(f"{path}: no scores beside the report", "evaluate again: they are written with it") from error
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"{path}: damaged: {error}", "evaluate again") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"{path}: damaged: {shortened(str(error), 200)}", "evaluate again") from error
     of_kind = {_TARGET: targets, _SCORE: scores, _HONEST if has_honest else _SCORE: honest}
     for kind, values in of_kind.items():
         _check_range(values, [kind + label for label in labels], path, may_be_unknown=kind == _TARGET)
-    return Scores(digest, ids, labels, targets, scores, honest)
+    found = Scores(digests[_DIGEST], ids, labels, targets, scores, honest)
+    if digests.get(_CONTENT, found.content_digest()) != found.content_digest():  # older files have none
+        raise UserError(
+            f"{path}: changed since it was written: its content does not match its digest", "evaluate again"
+        )
+    return found
+
+
+def _column(table: pa.Table, name: str, expected: str, is_expected: Callable[[pa.DataType], bool]) -> pa.ChunkedArray:
+    """Return a column; ValueError unless it is there, once, and of the type expected."""
+    if table.column_names.count(name) != 1:
+        raise ValueError(f"{table.column_names.count(name)} columns {name!r}, expected one")
+    if not is_expected(table[name].type):
+        raise ValueError(f"the column {name!r} is of the type {table[name].type}, expected {expected}")
+    return table[name]
+
+
+def _numbers(table: pa.Table, name: str) -> Float32Array:
+    return np.asarray(_column(table, name, "floating-point numbers", pa.types.is_floating).to_numpy(), dtype=np.float32)
 
 
 def _check_range(values: Float32Array, columns: Sequence[str], path: Path, *, may_be_unknown: bool) -> None:

@@ -64,7 +64,8 @@ def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData
     for run, own in zip(runs, data, strict=True):
         files = ReportFiles(run.reports, OWN_REPORT)
         scores = read_scores_of(files.scores, read_text(files.json, _REMEDY))
-        if scores.digest != own.validation.comments_digest or scores.ids != own.validation.ids:
+        is_own = scores.digest == own.validation.comments_digest and scores.ids == own.validation.ids
+        if not is_own or not np.array_equal(scores.targets, own.validation.targets, equal_nan=True):
             raise UserError(f"{files.scores}: holds scores of other comments than fold {run.path.name}", "train again")
         assert own.held_out is not None
         parts.append(scores.honest_scores)
