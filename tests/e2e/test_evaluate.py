@@ -178,10 +178,14 @@ def test_a_column_that_is_not_there_and_other_mistakes_are_told_before_scoring(
     civility: Run, trained: Path, tmp_path: Path
 ) -> None:
     data = write_csv(tmp_path / "mine.csv", ["id", "text", "toxic"], [[i, f"comment {i}", i % 2] for i in range(8)])
+    suite = write_csv(tmp_path / "suite.csv", ["function", "text", "expected", "label"], [["f", "no", "flag", "rude"]])
     for options, told in (
         (["--slice", "sid"], "no column 'sid' to slice by (did you mean id?)"),
         (["--groups", "male"], "no column 'male'"),
         (["--bias-label", "toxi"], "no such label (did you mean toxic?)"),
+        (["--suite", "civility:suite", "--suite-label", "toxi"], "--suite-label 'toxi': no such label (did you mean"),
+        (["--suite-label", "toxi"], "no such label"),
+        (["--suite", suite], "no case can be judged: all name labels that the classifier does not have: rude"),
         (["--suite", data], "not a suite"),
         (["--templates", data], "templates"),
         (["--suite", "civility:swete"], "no built-in suite"),

@@ -13,7 +13,8 @@ from civility.data.readers import Columns, read_column
 from civility.errors import UserError, did_you_mean
 from civility.evaluate.probing import Probes, probe
 from civility.labelled import Labelled, optimistic, read_labelled, scored_by
-from civility.plain_text import one_line, shown
+from civility.plain_text import listed, one_line, shown
+from civility.probes.suites import Suite
 from civility.report import Report
 from civility.report.document import ClassifierFacts
 from civility.report.history import training_curves
@@ -85,10 +86,13 @@ def evaluate(
     run = RunDirectory.find(Path(target))
     name = _checked_name(name, files, overwrites=run is not None and out is None)
     classifier = Classifier.load(target)
-    label = _checked_label(question.aspects.label, classifier.labels)
+    label = _checked_label("--bias-label", question.aspects.label, classifier.labels) or main_label(classifier.labels)
+    _checked_label("--suite-label", question.probes.suite_label, classifier.labels)
     labelled = read_labelled(target, files, classifier.labels, question.columns)
     columns = {column: read_column(labelled.files, labelled.origin, column) for column in question.slices}
     probes = question.probes.read()  # a mistake in a file or a requirement is told before the comments are scored
+    for suite in probes.suites:
+        _refuse_unknown_labels(suite, classifier.labels)
     for requirement in question.requirements:
         requirement.check(classifier.labels, _parts_asked(question, labelled))
     training = training_curves(run.read_metrics()) if run else None
@@ -153,9 +157,22 @@ def report_name(files: Sequence[str]) -> str:
     return name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
 
 
-def _checked_label(wanted: str, labels: Sequence[str]) -> str:
+def _checked_label(option: str, wanted: str, labels: Sequence[str]) -> str:
     if wanted and wanted not in labels:
         raise UserError(
-            f"--bias-label {wanted}: no such label{did_you_mean(wanted, labels)}", f"the labels are {', '.join(labels)}"
+            f"{option} {shown(wanted)}: no such label{did_you_mean(wanted, labels)}",
+            f"the labels are {listed(labels)}",
         )
-    return wanted or main_label(labels)
+    return wanted
+
+
+def _refuse_unknown_labels(suite: Suite, labels: Sequence[str]) -> None:
+    """Raise a UserError for a suite of which no case can be judged."""
+    named = dict.fromkeys(case.label for case in suite.cases)
+    if named and not any(not label or label in labels for label in named):
+        raise UserError(
+            f"{suite.name}: no case can be judged: all name labels that the classifier does not have: "
+            f"{listed(list(named))}",
+            f"its labels are {listed(labels)}: name one of them in the column label, or leave cells empty and give "
+            "--suite-label",
+        )
