@@ -127,6 +127,13 @@ def test_what_is_nothing_to_compare_is_told(tmp_path: Path) -> None:
         f"{tmp_path}: neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report"
     )
     assert error.remedy == "name one of these; or give --data FILE, on which any classifier can be scored"
+    cut = make_targets(40)
+    run = Path(write_run(tmp_path / "run", cut, make_scores(cut, 0.2, seed=1)))
+    (run / "environment.json").unlink()
+    error = _error(str(run), str(run))
+    assert error.message == f"{run}: no environment.json: not a whole run directory"
+    assert error.remedy == f"put back what is missing; or name its report: {run / 'reports' / 'validation.json'}"
+    assert compare([str(run / "reports" / "validation.json")] * 2).num_comments == 40
     (tmp_path / "folder.json").mkdir()
     assert "a folder, not a file" in _error(*[str(tmp_path / "folder.json")] * 2).message
 

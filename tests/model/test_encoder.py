@@ -11,7 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from civility import Classifier
 from civility.errors import UserError
+from civility.model import encoder as encoder_module
 from civility.model.encoder import (
     PROBLEM_TYPE,
     fold_into_head,
@@ -20,6 +22,8 @@ from civility.model.encoder import (
     load_tokenizer,
     locate,
 )
+
+from ..architectures import build_tiny
 
 LABELS = ("toxic", "threat", "insult")
 
@@ -241,6 +245,122 @@ def test_a_damaged_folder_is_named(tiny_bert: Path, tmp_path: Path, file: str) -
     damaged.write_bytes(damaged.read_bytes()[:20])
     with pytest.raises(UserError, match="saved: cannot load the model"):
         load_classifier_folder(str(folder))
+
+
+TYPES = {"int64": torch.int64, "uint8": torch.uint8, "bool": torch.bool, "complex64": torch.complex64}
+
+
+@pytest.mark.parametrize("form", ["safetensors", "bin", "shards", "base"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_weights_that_are_no_floating_point_numbers_are_refused(
+    tiny_bert: Path, tmp_path: Path, kind: str, form: str
+) -> None:
+    folder = _saved_classifier(tiny_bert, tmp_path / "saved", LABELS)
+    if form == "shards":
+        load_classifier_folder(str(folder)).model.save_pretrained(folder, max_shard_size="20KB")
+        (folder / "model.safetensors").unlink()
+        assert len(list(folder.glob("model-*.safetensors"))) > 1
+    name = "bert.pooler.dense.weight" if form == "base" else "classifier.bias"
+    (path,) = (one for one in folder.glob("*.safetensors") if name in load_file(one))
+    tensors = load_file(path)
+    changed = {
+        **tensors,
+        name: (tensors[name] * 100).to(TYPES[kind]),
+        "bert.embeddings.position_ids": torch.arange(64),  # as older checkpoints have it
+    }
+    if form == "base":
+        changed = {key.removeprefix("bert."): tensor for key, tensor in changed.items()}
+    for weights in (tensors | {"bert.embeddings.position_ids": torch.arange(64)}, changed):
+        if form == "bin":
+            path.unlink(missing_ok=True)
+            torch.save(weights, folder / "pytorch_model.bin")
+        else:
+            save_file(weights, path, metadata={"format": "pt"})
+        if weights is not changed:
+            load_classifier_folder(str(folder))  # the control: as it is, it loads
+    with pytest.raises(UserError, match=r"(bias|weight) in .* has numbers of the type .*, expected floating-point"):
+        load_encoder(str(folder), LABELS)
+
+
+SWITCHES: list[dict[str, object]] = [
+    {"return_dict": False},
+    {"chunk_size_feed_forward": 7},
+    {"chunk_size_feed_forward": "a"},
+    {"output_attentions": True},
+    {"output_hidden_states": True},
+    {"use_cache": True},
+    {"torchscript": True},
+    {"gradient_checkpointing": True},
+    {"pruned_heads": {"0": [1]}},
+    {"is_encoder_decoder": True},
+]
+
+
+@pytest.mark.parametrize("switch", SWITCHES, ids=str)
+@pytest.mark.parametrize("model", ["bert", "roberta", "gpt2", "bart"])
+def test_switches_of_the_pass_change_no_score(
+    model: str, switch: dict[str, object], built: Callable[[str], Path], tmp_path: Path
+) -> None:
+    if model in ("gpt2", "bart") and "is_encoder_decoder" in switch:
+        pytest.skip("that is what the architecture is")
+    folder = _saved_classifier(built(model), tmp_path / "saved", LABELS)
+    texts = ["the and of", "in to 0 1 2 the and of the and of in to"]
+    expected = Classifier.load(folder).score(texts)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | switch))
+    np.testing.assert_array_equal(Classifier.load(folder).score(texts), expected)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """What returns the folder of a tiny model of an architecture, built once."""
+    folder = tmp_path_factory.mktemp("architectures")
+
+    def build(name: str) -> Path:
+        return folder / name if (folder / name).is_dir() else build_tiny(name, folder / name)
+
+    return build
+
+
+def test_a_setting_that_no_model_has_is_told_with_what_is_wrong(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = _saved_classifier(tiny_bert, tmp_path / "saved", LABELS)
+    whole = json.loads((folder / "config.json").read_text())
+    for change, told in (
+        ({"layer_norm_eps": "1e-12"}, r"'layer_norm_eps'.*expected float, got str \(value: '1e-12'\)"),
+        ({"layer_norm_eps": 0}, r"'layer_norm_eps'.*expected float, got int \(value: 0\)"),
+        ({"add_cross_attention": True}, "should be used as a decoder model if cross attention is added"),
+        ({"hidden_act": "nosuch"}, "no entry 'nosuch'"),
+    ):
+        (folder / "config.json").write_text(json.dumps(whole | change))
+        with pytest.raises(UserError, match=told) as caught:
+            load_classifier_folder(str(folder))
+        assert len(caught.value.message.splitlines()) == 1
+        assert len(caught.value.message) < 600
+
+
+@pytest.mark.parametrize("value", ["x", [512], True, float("nan")])
+def test_a_longest_text_that_is_no_number_is_refused_by_name(tiny_bert: Path, tmp_path: Path, value: object) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_bert, folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": value}))
+    with pytest.raises(UserError, match=r"tokenizer_config\.json: model_max_length is .*, expected a number of tokens"):
+        load_tokenizer(str(folder))
+
+
+def test_a_failing_tokenizer_is_not_said_to_lack_an_unknown_token(tiny_bert: Path) -> None:
+    class Failing:
+        def __call__(self, text: str) -> None:
+            raise TypeError("something else")
+
+    with pytest.raises(UserError, match="m: the tokenizer fails on any text: TypeError: something else"):
+        encoder_module._refuse_without_unknown("m", Failing())
+
+
+def test_the_classifier_in_a_folder_is_offered(tiny_bert: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_bert, tmp_path / "run" / "classifier")
+    with pytest.raises(UserError, match=r"no config\.json: .*\nname the classifier in it: .*classifier$"):
+        locate(str(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c", "~/models/x"])

@@ -73,16 +73,18 @@ def test_an_interrupted_watch_warns_as_an_uninterrupted_one(cut: int) -> None:
 def test_scores_that_tie_are_told_by_label() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(100, 2)).astype(np.float32)
-    assert watch_scores(7, logits, LABELS) is None
+    assert watch_scores(7, logits, LABELS, "bf16") is None
     logits[:, 1] = -5.0 + rng.normal(0, 1e-4, 100)
-    warning = watch_scores(7, logits, LABELS)
+    warning = watch_scores(7, logits, LABELS, "bf16")
     assert warning is not None
     assert warning.text == "step 7: every validation comment gets the same score for threat"
+    assert warning.remedy == "a lower training.learning_rate", "another precision than fp16 has no part in it"
     logits[:, 0] = 3
-    both = watch_scores(7, logits, LABELS)
+    both = watch_scores(7, logits, LABELS, "fp16")
     assert both is not None
     assert both.text.endswith("for toxic, threat")
-    assert watch_scores(7, logits[:1], LABELS) is None, "one comment has one score"
+    assert both.remedy == "a lower training.learning_rate, or bf16 or fp32 for training.precision"
+    assert watch_scores(7, logits[:1], LABELS, "bf16") is None, "one comment has one score"
 
 
 def told_slow(*phases: tuple[int, float]) -> list[tuple[int, float]]:

@@ -135,6 +135,11 @@ def _files_of(target: Target) -> ReportFiles:
     path = Path(target.name)
     if target.is_report:
         return ReportFiles(path.parent, path.name.removesuffix(".json"))
+    if target.run is None and (missing := RunDirectory(path).missing):
+        raise UserError(
+            f"{target.name}: no {' and no '.join(missing)}: not a whole run directory",
+            f"put back what is missing; or name its report: {RunDirectory(path).reports / f'{OWN_REPORT}.json'}",
+        )
     if target.run is None:
         raise UserError(
             f"{target.name}: neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report",

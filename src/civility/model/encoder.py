@@ -7,6 +7,8 @@ import contextlib
 import functools
 import importlib.util
 import json
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +19,16 @@ import numpy.typing as npt
 import torch
 
 from civility.digests import digest_of_file
+from civility.documents import read_json, text_table
 from civility.errors import UserError
 from civility.model.batches import gather
 from civility.model.limits import longest_text
 from civility.model.plausible import check_numbers, check_size
+from civility.model.storage import not_floating
 from civility.model.tokens import tokenise
 from civility.model.trust import explain_wish_for_code, refuse_adapter, refuse_foreign_settings
 from civility.model.vocabulary import num_parameters
-from civility.plain_text import shortened
+from civility.plain_text import shortened, shown
 
 Array = npt.NDArray[np.float64]
 
@@ -41,8 +45,19 @@ _UNKNOWN = "\U0010fffd"
 """A character that no text has: of private use, and the last but two."""
 
 _FEW_TOKENS = 16
+_LONGEST_PART = 180
+"""Characters of the beginning, and of the end, of an error of a library."""
 _USUAL_SPREAD = 0.02
 """Standard deviation of a new head where the configuration names none, as T5's."""
+
+_OF_THE_PASS = {
+    "return_dict": True,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "chunk_size_feed_forward": 0,
+}
+"""Settings of how a pass hands over its results, or saves memory: any value of them gives the same scores, and
+with others than these it would fail, or keep what nobody reads."""
 
 _SPACE = "\u2581"
 """With it sentencepiece marks the beginning of a word."""
@@ -117,9 +132,12 @@ def locate(name: str) -> str:
             kinds = [one for one in ("linear.json", "ensemble.json") if (path / one).is_file()]
             if kinds:
                 raise UserError(f"{name}: {kinds[0]} is there, and civility.json is missing", "copy the folder again")
+            inner = path / "classifier"
             raise UserError(
                 f"{name}: no config.json: not a model folder of transformers",
-                "name a folder with config.json, model.safetensors and a tokenizer",
+                f"name the classifier in it: {inner}"
+                if (inner / "config.json").is_file()
+                else "name a folder with config.json, model.safetensors and a tokenizer",
             )
         return name
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or not name
@@ -167,7 +185,7 @@ def explain_loading(name: str) -> Iterator[None]:
         foreign = explain_wish_for_code(name, error)
         if foreign is not None:
             raise foreign from error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = _reason(error)
         if Path(name).is_dir():
             raise UserError(f"{name}: cannot load the model: {reason}", _remedy_of_folder(Path(name))) from error
         raise UserError(
@@ -175,6 +193,14 @@ def explain_loading(name: str) -> Iterator[None]:
             f"without a network: on a machine that has one, 'hf download {name} --local-dir FOLDER'; "
             "copy the folder here and name it",
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error of a library says, in a line: what is at fault stands in its first or in its last one."""
+    said = f"no entry {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+    if len(said) > 2 * _LONGEST_PART:
+        said = f"{said[:_LONGEST_PART].rstrip()} … {said[-_LONGEST_PART:].lstrip()}"
+    return said or type(error).__name__
 
 
 def _remedy_of_folder(folder: Path) -> str:
@@ -215,6 +241,12 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
             f"{name}: the tokenizer has no vocabulary: its files are missing",
             "copy the tokenizer's files (tokenizer.json, or vocab.txt, spm.model, …) into the folder",
         )
+    longest = tokenizer.model_max_length
+    if isinstance(longest, bool) or not isinstance(longest, int | float) or math.isnan(longest):
+        raise UserError(
+            f"{name}: tokenizer_config.json: model_max_length is {shown(longest)}, expected a number of tokens",
+            "write how many tokens the model takes, or take the entry out",
+        )
     _refuse_without_unknown(name, tokenizer)
     return tokenizer
 
@@ -223,10 +255,15 @@ def _refuse_without_unknown(name: str, tokenizer: Any) -> None:
     """Refuse a tokenizer that raises for what is not in its vocabulary: some comment would end the run."""
     try:
         tokenizer(_UNKNOWN)
-    except Exception as error:  # tokenizers raises the base class
+    except Exception as error:
+        if type(error) is Exception:  # which is how the library tokenizers tells of a token that is not there
+            raise UserError(
+                f"{name}: the tokenizer fails on a character that it does not know: {shortened(str(error), 200)}",
+                "give its model an unknown token (unk_token or unk_id in tokenizer.json), or choose another model",
+            ) from error
         raise UserError(
-            f"{name}: the tokenizer fails on a character that it does not know: {shortened(str(error), 200)}",
-            "give its model an unknown token (unk_token or unk_id in tokenizer.json), or choose another model",
+            f"{name}: the tokenizer fails on any text: {shortened(f'{type(error).__name__}: {error}', 200)}",
+            "put back the tokenizer_config.json and the tokenizer.json that belong to the model",
         ) from error
 
 
@@ -358,7 +395,8 @@ def _load_model(name: str, revision: str | None, config: Any, axis: tuple[str, .
     from transformers import AutoModelForSequenceClassification
 
     place = locate(name)
-    with explain_loading(name):
+    with explain_loading(name), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Casting complex values")  # refused below
         check_size(name, config, place)
         model, loaded = AutoModelForSequenceClassification.from_pretrained(
             place,
@@ -374,7 +412,9 @@ def _load_model(name: str, revision: str | None, config: Any, axis: tuple[str, .
             label2id={label: i for i, label in enumerate(axis)},
             ignore_mismatched_sizes=True,  # told below, by name
             output_loading_info=True,
+            **{name: value for name, value in _OF_THE_PASS.items() if hasattr(config, name)},
         )
+        _check_types(name, model, _files_of_weights(place, revision, config))
     # What a checkpoint lacks is filled with random values, with a warning at most.
     lacking = {*loaded["missing_keys"], *(key[0] for key in loaded["mismatched_keys"])}
     if any_head:
@@ -384,9 +424,9 @@ def _load_model(name: str, revision: str | None, config: Any, axis: tuple[str, .
         foreign = {key for key in loaded["unexpected_keys"] if not key.endswith("position_ids")}
     for tensors, problem in ((lacking, "missing or of another shape"), (foreign, "not of this model")):
         if tensors:
-            shown = ", ".join(sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
+            some = ", ".join(sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
             raise UserError(
-                f"{name}: cannot load the model: {len(tensors)} of its tensors are {problem}: {shown}",
+                f"{name}: cannot load the model: {len(tensors)} of its tensors are {problem}: {some}",
                 "config.json and the weights do not belong together: put back the one that was replaced",
             )
     _check_float32(model)
@@ -421,6 +461,44 @@ def _check_float32(model: torch.nn.Module) -> None:
     for name, parameter in model.named_parameters():
         if parameter.dtype != torch.float32:
             raise AssertionError(f"parameter {name} is {parameter.dtype} after loading in float32")
+
+
+def _files_of_weights(place: str, revision: str | None, config: Any) -> list[Path]:
+    """Return the files that transformers has taken the weights of a model from, in its folder or the local cache."""
+    from transformers.utils import cached_file
+
+    def find(file: str) -> Path | None:
+        where = cached_file(
+            place,
+            file,
+            revision=revision or "main",
+            local_files_only=True,
+            _raise_exceptions_for_missing_entries=False,
+        )
+        return None if where is None else Path(where)
+
+    named = getattr(config, "transformers_weights", None)
+    for file in filter(None, (named, "model.safetensors", "pytorch_model.bin")):
+        if whole := find(file):
+            return [whole]
+        if index := find(f"{file}.index.json"):
+            parts = sorted(set(text_table(read_json(index), "weight_map").values()))
+            return [part for part in map(find, parts) if part is not None]
+    return []
+
+
+def _check_types(name: str, model: Any, files: Sequence[Path]) -> None:
+    """Raise a UserError for a weight in whole or complex numbers: loading turns it into others without a word."""
+    prefix = f"{model.base_model_prefix}."
+    own = {key.removeprefix(prefix) for key, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    for path in files:
+        for tensor, kind in not_floating(path).items():
+            if tensor.removeprefix(prefix) in own:
+                raise UserError(
+                    f"{name}: cannot load the model: {tensor} in {path.name} has numbers of the type {kind}, expected "
+                    "floating-point ones",
+                    "the file was changed or written by another program: put back the weights that belong to the model",
+                )
 
 
 def _check_finite(name: str, model: torch.nn.Module) -> None:

@@ -163,6 +163,13 @@ class RunDirectory:
         return self.recipe.is_file() and self.environment.is_file()
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Which files by which a run is known are not there, though a classifier is; nothing of any other folder."""
+        if not self.is_finished or any((self.path / name).is_file() for name in ("config.json", "civility.json")):
+            return ()
+        return tuple(path.name for path in (self.recipe, self.environment) if not path.is_file())
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run has reached its end: the classifier is the last thing that it writes."""
         return self.classifier.is_dir()
@@ -301,6 +308,11 @@ def classifier_folder(target: str) -> str:
                 f"civility train --resume --out {target}",
             )
         return str(run.classifier)
+    if missing := RunDirectory(path).missing:
+        raise UserError(
+            f"{target}: no {' and no '.join(missing)}: not a whole run directory, though a classifier is in it",
+            f"put {'it' if len(missing) == 1 else 'them'} back; or name the classifier alone: {path / 'classifier'}",
+        )
     if path.is_file():
         raise UserError(f"{target}: is a file", "name a run directory, a classifier folder or a hub repository")
     if not path.exists() and len(path.parts) > 1 and path.parent.is_dir():

@@ -238,7 +238,9 @@ class Session:
                     if self.threads is not None:
                         self._warn_if_slow(rate_watch.see(fact.num_padded, fact.seconds))
                 else:
-                    warning = watch_scores(fact.step, self.logits, self.data.validation.labels)
+                    warning = watch_scores(
+                        fact.step, self.logits, self.data.validation.labels, self.trainer.precision.name
+                    )
                 if warning is not None:
                     yield warning
                 yield fact

@@ -150,7 +150,7 @@ class RateWatch:
         return times_slower if has_begun else None
 
 
-def watch_scores(step: int, logits: npt.NDArray[np.float32], labels: Sequence[str]) -> Warned | None:
+def watch_scores(step: int, logits: npt.NDArray[np.float32], labels: Sequence[str], precision: str) -> Warned | None:
     """Return a warning if validation comments get one and the same score for a label, else None.
 
     Parameters
@@ -158,6 +158,7 @@ def watch_scores(step: int, logits: npt.NDArray[np.float32], labels: Sequence[st
     step : optimiser steps done
     logits : (N, L) of the validation comments
     labels : (L,)
+    precision : that the run trains in; only fp16 has a better one against this
     """
     spread = logits.astype(np.float64).std(axis=0)
     flat = [label for label, deviation in zip(labels, spread, strict=True) if deviation < _COLLAPSED]
@@ -166,5 +167,5 @@ def watch_scores(step: int, logits: npt.NDArray[np.float32], labels: Sequence[st
     return Warned(
         step,
         f"step {step:,}: every validation comment gets the same score for {', '.join(flat)}",
-        "a lower training.learning_rate, or bf16 or fp32 for training.precision",
+        "a lower training.learning_rate" + (", or bf16 or fp32 for training.precision" if precision == "fp16" else ""),
     )
