@@ -279,6 +279,28 @@ def test_a_report_of_a_run_tells_of_its_run_too(tmp_path: Path) -> None:
     assert (a.seconds, a.peak_memory, a.was_interrupted, b.seconds) == (None, None, True, None)
 
 
+@pytest.mark.parametrize("value", [0, 1])
+def test_the_note_on_a_label_of_one_class_says_what_the_table_shows(tmp_path: Path, value: float) -> None:
+    targets = np.nan_to_num(make_targets())
+    targets[:, 1] = value
+    names = [write_scored(tmp_path, f"r{i}", targets, make_scores(targets, 0.1 + i / 2, seed=i)) for i in range(2)]
+    found = compare(names)
+    metric = found.rows[1].metrics["roc_auc"]
+    assert metric.macro.difference is not None
+    assert (metric.macro.difference.verdict, metric.macro_measurable) == ("better", None)
+    told = "fewer than 10 positive or negative comments of any label: "
+    assert found.notes[0] == told + "ROC AUC not defined; macro averages are over the other labels"
+    assert "macro, measurable" not in to_markdown(found)
+    both = compare(names, Question(metrics=("roc_auc", "f1"))).notes
+    if value:  # all positive: F1 is defined, and by too few negatives
+        assert both[0] == told + "ROC AUC not defined; macro averages are over the other labels"
+        assert both[1].startswith(told + "not measurable (F1), nor are the macro averages, which rest on them; ")
+    targets[:, 0] = value
+    names = [write_scored(tmp_path, f"n{i}", targets, make_scores(targets, 0.1 + i / 2, seed=i)) for i in range(2)]
+    both_labels = told.replace("any label", "toxic, any label")
+    assert compare(names).notes[0] == both_labels + "ROC AUC not defined; there is no macro average"
+
+
 def test_labels_with_hardly_a_positive_are_not_judged(tmp_path: Path) -> None:
     targets = np.zeros((200, len(LABELS)), dtype=np.float32)
     targets[:9, 0] = 1

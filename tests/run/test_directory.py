@@ -124,3 +124,37 @@ def test_a_file_holds_no_classifier(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["unitary/toxic-bert", "./nowhere"])
 def test_anything_else_is_left_to_the_model_loader(name: str) -> None:
     assert classifier_folder(name) == name
+
+
+@pytest.mark.parametrize(
+    ("names", "told", "remedy"),
+    [
+        (("recipe.toml",), "no recipe.toml: not a whole run directory", "put it back; or name the classifier alone"),
+        (
+            ("environment.json",),
+            "no environment.json: not a whole run directory",
+            "put it back; or name the classifier",
+        ),
+        (
+            ("recipe.toml", "environment.json"),
+            "no recipe.toml and no environment.json: not a whole",
+            "put them back; or",
+        ),
+    ],
+)
+def test_a_run_directory_without_its_first_files_says_what_is_missing(
+    tmp_path: Path, names: tuple[str, ...], told: str, remedy: str
+) -> None:
+    (tmp_path / "classifier").mkdir()
+    for name in ("recipe.toml", "environment.json"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    assert classifier_folder(str(tmp_path)) == str(tmp_path / "classifier"), "the control"
+    for name in names:
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError) as caught:
+        classifier_folder(str(tmp_path))
+    assert caught.value.message.startswith(f"{tmp_path}: {told}")
+    assert caught.value.remedy.startswith(remedy)
+    assert caught.value.remedy.endswith(str(tmp_path / "classifier"))
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    assert classifier_folder(str(tmp_path)) == str(tmp_path), "a folder of a model, whatever else is in it"

@@ -12,7 +12,7 @@ from civility.compare.verdicts import Judged, JudgedMetric
 from civility.compare.words import ASTERISK
 from civility.metrics.few import FEWEST
 from civility.metrics.pooled import Pool
-from civility.report.words import MEASURABLE
+from civility.report.words import MEASURABLE, METRIC_NAMES
 
 
 def rows_of(
@@ -80,12 +80,7 @@ def notes_on(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
     rows : of the table
     too_few : labels without a verdict for want of comments
     """
-    notes = []
-    if too_few:
-        notes.append(
-            f"fewer than {FEWEST} positive or negative comments of {', '.join(too_few)}: not measurable, nor are "
-            f'the macro averages, which rest on them; "{MEASURABLE}" is the mean over the other labels'
-        )
+    notes = _on_few_comments(rows, too_few) if too_few else []
     if len(rows) == 1:
         notes.append("all runs have the same settings: there is nothing to hold against them, only their spread")
     else:
@@ -93,6 +88,32 @@ def notes_on(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
     for row in rows:
         if len({run.training_digest for run in row.runs}) > 1:
             notes.append(f"the runs of {row.name} were trained on different comments: their spread is of these too")
+    return notes
+
+
+def _on_few_comments(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
+    """Return what is not measurable, by metric where these differ: one that a label lacks is no part of its mean."""
+    kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for metric in rows[0].metrics:
+        lacking = {label for label in too_few if any(row.metrics[metric].labels[label].mean is None for row in rows)}
+        parts = (tuple(one for one in too_few if one not in lacking), tuple(one for one in too_few if one in lacking))
+        kinds.setdefault(parts, []).append(metric)
+    notes = []
+    for (measured, undefined), metrics in kinds.items():
+        first = rows[0].metrics[metrics[0]]
+        names, few = ", ".join(METRIC_NAMES[metric] for metric in metrics), f"fewer than {FEWEST} positive or negative"
+        if measured:
+            of = f" ({names})" if len(kinds) > 1 else ""
+            rest = f'; "{MEASURABLE}" is the mean over the other labels' if first.macro_measurable else ""
+            notes.append(
+                f"{few} comments of {', '.join(measured)}: not measurable{of}, nor are the macro averages, which rest "
+                f"on them{rest}"
+            )
+        if undefined:
+            rest = (
+                "there is no macro average" if first.macro.mean is None else "macro averages are over the other labels"
+            )
+            notes.append(f"{few} comments of {', '.join(undefined)}: {names} not defined; {rest}")
     return notes
 
 
