@@ -220,7 +220,7 @@ def _thresholds(content: Mapping[str, Any], name: str) -> dict[str, float]:
     return {label: number(cut, f"{of} {label}", 0, 1) for label, cut in cuts.items()}
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: Any) -> Kind:
     if name not in get_args(Kind):
         raise ValueError(f"kind {name!r}, expected one of {', '.join(get_args(Kind))}")
     kind: Kind = name

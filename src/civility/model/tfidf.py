@@ -220,16 +220,12 @@ class LinearModel:
 
     @classmethod
     def _of(cls, content: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> "LinearModel":
-        terms = tuple(
-            Terms(
-                entry(one, "form", str),
-                whole_number(one.get("longest"), "longest", 1, _LONGEST),
-                text_list(one, "names"),
-                _floats(f"idf.{place}", tensors),
-            )
-            for place, one in enumerate(entry(content, "terms", list))
-        )
-        return cls(text_list(content, "labels"), terms, _floats("weights", tensors), _floats("bias", tensors))
+        terms = []
+        for place, one in enumerate(entry(content, "terms", list)):
+            form: Any = entry(one, "form", str)
+            longest = whole_number(one.get("longest"), "longest", 1, _LONGEST)
+            terms.append(Terms(form, longest, text_list(one, "names"), _floats(f"idf.{place}", tensors)))
+        return cls(text_list(content, "labels"), tuple(terms), _floats("weights", tensors), _floats("bias", tensors))
 
 
 def _next_batch(texts: Sequence[str], start: int) -> Sequence[str]:
