@@ -269,3 +269,16 @@ def test_scores_the_wrong_way_round_are_left_as_they_are() -> None:
 def test_what_is_no_calibration_is_not_read(content: Any) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
         LabelCalibration.from_json(content)
+
+
+def test_a_scale_beyond_what_float32_holds_is_neither_fitted_nor_read() -> None:
+    targets = np.arange(200) % 2.0
+    logits = (targets + np.random.default_rng(0).normal(0, 1, 200)) * 1e-29
+    assert fit("platt", logits, targets).method == "platt", "the control"
+    assert fit("platt", logits * 1e-3, targets) == LabelCalibration()
+    with pytest.raises(ValueError, match="expected a positive scale, and neither beyond 1e"):
+        LabelCalibration("platt", 1e31)
+    content = LabelCalibration("platt", 1.0).to_json()
+    for change in ({"scale": 1e49}, {"scale": 1e-41}, {"shift": -1e31}, {"scale": "1"}, {"scale": True}):
+        with pytest.raises(ValueError, match=r"calibration (scale|shift): expected a number from"):
+            LabelCalibration.from_json({**content, **change})
