@@ -1,4 +1,4 @@
-"""SIGTERM, SIGHUP and Ctrl-C, taken as a wish to stop after the step: asked of `StopSignals` when there is time for it."""
+"""SIGTERM, SIGHUP and Ctrl-C, taken as a wish to stop after the step: asked of `StopSignals` when there is time."""
 
 import contextlib
 import os
