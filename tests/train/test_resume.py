@@ -70,6 +70,18 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(
     assert not [fact for fact in told if isinstance(fact, Warned)]
 
 
+def test_a_kill_between_the_last_save_and_the_removal_of_older_ones_leaves_none(
+    small: Small, whole: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(whole, tmp_path / "run")
+    for name in ("classifier", "reports"):
+        shutil.rmtree(out / name)
+    newest_two = sorted((out / "checkpoints").iterdir())[-2:]
+    shutil.copytree(newest_two[0], out / "checkpoints" / "step-000007")
+    small.train(out, begin="resume")
+    assert differing(whole, out) == []
+
+
 def test_the_control_another_seed_ends_otherwise(small: Small, whole: Path, tmp_path: Path) -> None:
     out = small.train(tmp_path / "run", seed=7).path
     assert {"classifier/model.safetensors", "metrics.jsonl", "reports/validation.json"} <= set(differing(whole, out))

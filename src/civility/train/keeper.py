@@ -173,6 +173,11 @@ class Keeper:
         self.on_saved(self.trainer.progress.step, self._latest - started)
         return True
 
+    def remove_what_is_not_needed(self) -> None:
+        """Remove older checkpoints that a kill left: one that came between a save and the removal after it."""
+        if self.place.exists():
+            self._prune(self.place)
+
     def save_best(self) -> None:
         """Write the checkpoint of the best epoch if the disk refused it until now; UserError if it still does."""
         if self._unwritten_best is not None:

@@ -346,6 +346,7 @@ class Session:
         if self._keeper is None or self._records is None:
             return None
         try:
+            self._keeper.remove_what_is_not_needed()
             logits = self._keeper.load_best(self.encoder.model)
             self.trainer.optimizer.state.clear()  # the whole embedding takes its place
             give_back_whole(self.encoder.model.cpu())
