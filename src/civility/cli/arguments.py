@@ -64,7 +64,7 @@ def _help_lines(line: str, width: int) -> list[str]:
         return [line]
     start = len(line) - len(line.lstrip())
     left, gap, right = line[start:].partition("   ")
-    if left.startswith(("civility ", "accelerate ", "torchrun ", "--")):
+    if left.startswith(("civility ", "accelerate ", "torchrun ", "--")) or "| civility " in left:
         # What a shell would take apart elsewhere stays whole.
         parts = re.findall(r"'[^']*'|\S+", left)
         lines = _joined([" " * start + parts[0], *parts[1:]], width - 2, " " * (start + 4))
