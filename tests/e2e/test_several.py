@@ -26,6 +26,7 @@ def test_folds_end_with_a_table_and_the_scores_of_all_comments(civility: Run, da
     for number in (1, 2, 3):
         assert f"── fold-{number}   {number} of 3\n" in done.out
     assert "3 runs: fold-1, fold-2, fold-3" in done.out
+    assert "next:" not in done.out, "what one fold is good for"
     assert re.search(r"macro +0\.\d{4} +0\.\d{4} +0\.\d{4} +[01]\.\d{4} +3\b", done.out)
     assert "120 comments, each scored by the run that was not trained on it: macro ROC AUC 0." in done.words
     assert sorted(path.name for path in out.iterdir()) == [

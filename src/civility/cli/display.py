@@ -172,10 +172,12 @@ class TrainingDisplay:
     Parameters
     ----------
     console : where to draw
+    suggests : whether the end names commands that are useful then; not for one of several runs
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, suggests: bool = True) -> None:
         self._console = console
+        self._suggests = suggests
         self._plan: RunPlanned | None = None
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -375,6 +377,8 @@ class TrainingDisplay:
         console.print()
         console.print(f"  classifier   {run.classifier}")
         console.print(f"  report       {run.reports / f'{fact.report.name}.html'}")
+        if not self._suggests:
+            return
         console.print()
         for place, command in enumerate(_next_steps(str(run.path), fact.report.data.files)):
             console.print(f"  {'next:' if not place else '':<5}  {command}")

@@ -205,7 +205,7 @@ def _listening_to_each(console: "Console") -> "Iterator[ListenTo]":
     def listen_to(turn: "Turn") -> "Listener":
         open_displays.close()
         print_turn(console, turn)
-        display = TrainingDisplay(console)
+        display = TrainingDisplay(console, suggests=False)
         open_displays.callback(display.close)
         return _while_somebody_reads(display.listen)
 
