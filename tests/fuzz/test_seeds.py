@@ -26,6 +26,23 @@ def end(server: Server, folder: Path, command: Command, files: Mapping[str, str]
     return outcome
 
 
+def test_a_config_that_names_no_label(server: Server, shelf: Shelf, tmp_path: Path) -> None:
+    folder = shelf.copy("encoder", tmp_path / "run") / "classifier"
+    forget_digests(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    files = {"run/classifier/config.json": json.dumps({**config, "id2label": {}}), "comments.txt": "a comment\n"}
+    outcome = end(server, tmp_path, Command(("predict", "run", "--data", "comments.txt")), files)
+    assert outcome.code == 2
+    assert "config.json: id2label names no label" in outcome.err
+
+
+def test_a_report_in_a_folder_whose_name_is_not_utf8(server: Server, shelf: Shelf, tmp_path: Path) -> None:
+    given = ("evaluate", str(shelf.linear), "--data", str(shelf.comments), "--resamples", "100", "--out", "caf\udce9")
+    outcome = end(server, tmp_path, Command(given, writes=("caf\udce9",)))
+    assert outcome.code == 0
+    assert (tmp_path / "caf\udce9" / "comments.scores.parquet").is_file()
+
+
 def test_a_model_card_that_is_not_utf8(server: Server, shelf: Shelf, tmp_path: Path) -> None:
     card = shelf.copy("linear", tmp_path / "run") / "classifier" / "README.md"
     card.write_bytes(b"# caf\xe9\n")

@@ -140,7 +140,8 @@ def _read_tensors(path: Path) -> None:
 
 
 def _read_parquet(path: Path) -> None:
-    table = pq.read_table(path)
+    with path.open("rb") as file:  # pyarrow opens no name that is not UTF-8
+        table = pq.read_table(file)
     for name in table.column_names:
         column = table[name].to_numpy()
         if column.dtype.kind != "f":
@@ -183,7 +184,8 @@ def _rows(name: str, outcome: Outcome) -> Iterator[list[float]]:
     """Yield the scores of each row: all columns but the ids, the texts and the decisions."""
     path = outcome.folder / name
     if path.suffix == ".parquet":
-        table = pq.read_table(path)
+        with path.open("rb") as file:
+            table = pq.read_table(file)
         floats = [table[column].to_pylist() for column in table.column_names if str(table[column].type) == "float"]
         yield from ([math.nan if value is None else value for value in row] for row in zip(*floats, strict=True))
         return

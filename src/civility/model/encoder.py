@@ -394,6 +394,11 @@ def _load_model(name: str, revision: str | None, config: Any, axis: tuple[str, .
     """
     from transformers import AutoModelForSequenceClassification
 
+    if not axis:
+        raise UserError(
+            f"{name}: config.json: id2label names no label",
+            "put back the config.json that belongs to these weights, or copy the folder again",
+        )
     place = locate(name)
     with explain_loading(name), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Casting complex values")  # refused below
