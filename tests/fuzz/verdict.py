@@ -121,8 +121,13 @@ def _read_json_lines(path: Path) -> None:
         json.loads(line, parse_constant=_no_constant)
 
 
+def _csv_rows(text: str) -> list[list[str]]:
+    csv.field_size_limit(2**31 - 1)  # an id may be as long as any cell
+    return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+
+
 def _read_csv(path: Path) -> None:
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True))
+    rows = _csv_rows(path.read_text(encoding="utf-8"))
     if len({len(row) for row in rows}) > 1:
         raise ValueError("rows of several lengths")
 
@@ -194,7 +199,7 @@ def _rows(name: str, outcome: Outcome) -> Iterator[list[float]]:
         for line in text.splitlines():
             yield [value for value in json.loads(line).values() if isinstance(value, float | int)]
         return
-    header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header, *rows = _csv_rows(text)
     columns = [i for i, column in enumerate(header) if i and not _is_text(column, [row[i] for row in rows])]
     yield from ([float(row[i]) for i in columns] for row in rows)
 
