@@ -12,14 +12,13 @@ import pyarrow.parquet as pq
 
 from civility.data.encodings import too_large
 from civility.data.pages import ColumnChunk, column_chunks, largest_entry, pages_of
-from civility.data.streams import Beginning, explain_damage
+from civility.data.streams import BOMB_BYTES, BOMB_RATIO, Beginning, explain_damage
 from civility.data.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_header
 from civility.errors import UserError
 from civility.plain_text import shortened
 
 # A page may hold a whole row group, as some writers have it, but not any amount.
 _LARGEST_PAGE = 1_000_000_000
-_BOMB_RATIO, _BOMB_BYTES = 200, 32_000_000
 # Bytes that a batch may have where each row repeats the largest entry of a dictionary.
 _LARGEST_BATCH = 256_000_000
 # Larger dictionaries count as one entry: they are rare, and looking at each entry takes long.
@@ -82,7 +81,7 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
 
 def _refuse_bomb(name: str, num_characters: int, num_bytes: int) -> None:
     """Raise a UserError where the texts, repeated by a dictionary, are out of proportion to the file."""
-    if num_characters > max(_BOMB_BYTES, _BOMB_RATIO * num_bytes):
+    if num_characters > max(BOMB_BYTES, BOMB_RATIO * num_bytes):
         raise UserError(
             f"{name}: looks like a decompression bomb: {num_bytes:,} bytes unpack to more than {num_characters:,} "
             "characters",
@@ -120,7 +119,7 @@ def _largest_repeated(place: str, stream: IO[bytes], chunk: ColumnChunk) -> int:
     """Return about the bytes of the largest value that many rows may repeat; a UserError for a bomb."""
     largest = 1
     for page in pages_of(stream, chunk):
-        is_bomb = page.size > _BOMB_BYTES and page.size > _BOMB_RATIO * page.packed_size
+        is_bomb = page.size > BOMB_BYTES and page.size > BOMB_RATIO * page.packed_size
         if page.size > _LARGEST_PAGE or is_bomb:
             what = "dictionary" if page.is_dictionary else "page"
             raise UserError(f"{place}: a {what} of {page.packed_size:,} bytes unpacks to {page.size:,} bytes", _REWRITE)

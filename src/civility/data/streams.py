@@ -55,8 +55,8 @@ _OTHER_MAGIC: tuple[tuple[bytes, str, str], ...] = (
 _SAMPLE_LINES = 20
 _SAMPLE_BYTES = 1 << 20
 # Text packs 3 to 20 times; a single byte over and over 200 to 1,032 times by deflate, more by zstd.
-_BOMB_RATIO = 200
-_BOMB_BYTES = 32_000_000
+BOMB_RATIO = 200
+BOMB_BYTES = 32_000_000
 
 
 class Rewound(io.RawIOBase):
@@ -122,9 +122,9 @@ class _Unpacked(io.RawIOBase):
         data = self._unpacked.read(len(buffer))
         buffer[: len(data)] = data
         self._num_read += len(data)
-        if self._num_read > _BOMB_BYTES:
+        if self._num_read > BOMB_BYTES:
             num_packed = max(1, self._packed.tell())
-            if self._num_read > _BOMB_RATIO * num_packed:
+            if self._num_read > BOMB_RATIO * num_packed:
                 raise UserError(
                     f"{self._name}: looks like a decompression bomb: {num_packed:,} bytes unpack to more than "
                     f"{self._num_read:,}",

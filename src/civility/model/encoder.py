@@ -23,7 +23,7 @@ from civility.documents import read_json, text_table
 from civility.errors import UserError
 from civility.model.batches import gather
 from civility.model.limits import longest_text
-from civility.model.plausible import check_numbers, check_size
+from civility.model.plausible import CONFIG_REMEDY, check_numbers, check_size
 from civility.model.storage import not_floating
 from civility.model.tokens import tokenise
 from civility.model.trust import explain_wish_for_code, refuse_adapter, refuse_foreign_settings
@@ -395,10 +395,7 @@ def _load_model(name: str, revision: str | None, config: Any, axis: tuple[str, .
     from transformers import AutoModelForSequenceClassification
 
     if not axis:
-        raise UserError(
-            f"{name}: config.json: id2label names no label",
-            "put back the config.json that belongs to these weights, or copy the folder again",
-        )
+        raise UserError(f"{name}: config.json: id2label names no label", CONFIG_REMEDY)
     place = locate(name)
     with explain_loading(name), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Casting complex values")  # refused below

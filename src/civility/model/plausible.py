@@ -26,7 +26,7 @@ _MAY_BE_INFINITE = frozenset({"time_step_limit"})
 """Settings that infinity is a value of."""
 _SPARE_PARAMETERS = 50_000_000
 """A head and a pooler that the file lacks."""
-_REMEDY = "put back the config.json that belongs to these weights, or copy the folder again"
+CONFIG_REMEDY = "put back the config.json that belongs to these weights, or copy the folder again"
 
 
 def check_numbers(name: str, settings: Mapping[str, Any]) -> None:
@@ -41,9 +41,9 @@ def check_numbers(name: str, settings: Mapping[str, Any]) -> None:
         expected = _expected(key, value)
         if expected:
             shown = shortened(str(value), 40)
-            raise UserError(f"{name}: config.json: {shortened(key)} is {shown}, expected {expected}", _REMEDY)
+            raise UserError(f"{name}: config.json: {shortened(key)} is {shown}, expected {expected}", CONFIG_REMEDY)
     if len(settings.get("id2label") or ()) > _MOST_LABELS:
-        raise UserError(f"{name}: config.json: more than {_MOST_LABELS:,} labels in id2label", _REMEDY)
+        raise UserError(f"{name}: config.json: more than {_MOST_LABELS:,} labels in id2label", CONFIG_REMEDY)
 
 
 def check_size(name: str, config: Any, folder: str) -> None:
@@ -67,7 +67,7 @@ def check_size(name: str, config: Any, folder: str) -> None:
         raise UserError(
             f"{name}: config.json describes a model of {num_described:,} parameters, the weights have "
             f"{sum(sizes) // 2:,} at most",
-            _REMEDY,
+            CONFIG_REMEDY,
         )
 
 
