@@ -17,45 +17,10 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
-
-
-class Ranks:
-    """The process that forks, from its start to `close`.
-
-    Parameters
-    ----------
-    log : file of what the last command's processes printed
-    """
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ
-        )
-
-    def run(self, num: int, arguments: Sequence[str]) -> None:
-        """Run a command of civility on so many processes, and hold that all of them end well."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        request = {"num": num, "arguments": list(arguments), "log": str(self._log)}
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        assert answer["code"] == 0, self._log.read_text(encoding="utf-8")[-6000:]
-
-    def close(self) -> None:
-        """End the process."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
 
 
 def _live(request: dict[str, Any], rank: int, port: int) -> NoReturn:

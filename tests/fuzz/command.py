@@ -1,15 +1,13 @@
 """A command in a folder of its own, and what became of it: the client of the server beside this file."""
 
 import hashlib
-import json
-import os
 import shlex
 import stat
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ..served import Served
 
 CIVILITY = "civility"
 _ENVIRONMENT = {
@@ -87,13 +85,7 @@ class Server:
     def __init__(self, scratch: Path) -> None:
         self._streams = scratch
         scratch.mkdir(parents=True)
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("server.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | _ENVIRONMENT,
-        )
+        self._served = Served(Path(__file__).with_name("server.py"), _ENVIRONMENT)
 
     def run(self, command: Command, folder: Path) -> Outcome:
         """Run a command in a folder, and return what became of both."""
@@ -108,11 +100,7 @@ class Server:
             "environment": dict(command.environment),
             **{name: str(path) for name, path in streams.items()},
         }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        answer = self._served.ask(request)
         out, err = (
             streams[name].read_bytes().decode("utf-8", errors="backslashreplace") for name in ("stdout", "stderr")
         )
@@ -120,11 +108,7 @@ class Server:
 
     def close(self) -> None:
         """End the server."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
+        self._served.close()
 
 
 def listing(folder: Path) -> Listing:

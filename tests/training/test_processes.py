@@ -15,9 +15,10 @@ import pytest
 from safetensors.torch import load_file
 
 from ..conftest import comment_rows
-from ..ranks import Ranks
+from ..served import Served
 
 pytestmark = pytest.mark.processes
+_RANKS = Path(__file__).resolve().parent.parent / "ranks.py"
 
 
 def command(num_processes: int, data: Path, model: Path, out: Path, *more: str, **training: object) -> list[str]:
@@ -50,11 +51,13 @@ class Training(Protocol):
 
 @pytest.fixture(scope="module")
 def run_training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Training]:
-    ranks = Ranks(tmp_path_factory.mktemp("ranks") / "log.txt")
+    ranks, log = Served(_RANKS), tmp_path_factory.mktemp("ranks") / "log.txt"
 
     def run(num_processes: int, data: Path, model: Path, out: Path, *more: str, **training: object) -> Path:
         words = command(num_processes, data, model, out, *more, **training)
-        ranks.run(num_processes, words[words.index("civility") + 1 :])
+        arguments = words[words.index("civility") + 1 :]
+        answer = ranks.ask({"num": num_processes, "arguments": arguments, "log": str(log)})
+        assert answer["code"] == 0, log.read_text(encoding="utf-8")[-6000:]
         return out
 
     yield run
