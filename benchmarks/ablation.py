@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 from ablation_variants import BASE, VARIANTS
 
 from civility.data.dataset import POSITIVE_FROM, Dataset
-from civility.data.files import write_file
 from civility.data.prepare import prepare
+from civility.evaluation import Report
 from civility.recipe import Recipe
-from civility.report import Report
 from civility.run import OWN_REPORT, RunDirectory
+from civility.storage.atomic_files import write_file
 
 NUM_TRAINING = 6_000
 WANTED = {"threat": 200, "identity_hate": 300, "severe_toxic": 300}

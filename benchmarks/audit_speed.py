@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from own_process import in_own_process, peak_bytes
 
-from civility.audit import Question, audit
+from civility.audit.audit_comments import Question, audit
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 SHARES = (0.096, 0.010, 0.053, 0.003, 0.049, 0.009)

@@ -33,9 +33,9 @@ from speed_corpus import (
     write_mdeberta,
 )
 
-from civility.model.encoder import STARTER_MODEL, load_config, load_encoder
-from civility.model.size import ModelSize
-from civility.model.tokens import tokenise
+from civility.models.encoder import STARTER_MODEL, load_config, load_encoder
+from civility.models.model_size import ModelSize
+from civility.models.tokens import tokenise
 
 _NUM_PROCESSES, _NUM_STEPS, _BATCH_SIZE = 2, 3, 4
 _CORPUS = 20_000

@@ -17,15 +17,15 @@ from read_speed import LABELS, write_comments  # found beside the script
 
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.readers import Columns
-from civility.model.encoder import STARTER_MODEL, load_config, load_encoder
-from civility.model.size import ModelSize
-from civility.model.tokens import tokenise
-from civility.train.doctor import data_checks, model_checks, plan_checks
-from civility.train.doctor.known_faults import check_versions, own_requirements
-from civility.training.environment import library_versions
-from civility.training.hardware import device_memory, free_disk
-from civility.training.order import BatchShape
-from civility.training.schedule import linear_schedule
+from civility.engine.environment import library_versions
+from civility.engine.hardware import device_memory, free_disk
+from civility.engine.order import BatchShape
+from civility.engine.schedule import linear_schedule
+from civility.models.encoder import STARTER_MODEL, load_config, load_encoder
+from civility.models.model_size import ModelSize
+from civility.models.tokens import tokenise
+from civility.training.preflight import data_checks, model_checks, plan_checks
+from civility.training.preflight.known_faults import check_versions, own_requirements
 
 
 def timed(seconds: dict[str, float], name: str, call: Callable[[], object]) -> None:

@@ -16,14 +16,14 @@ import torch
 from contest import Meter
 
 from civility.data.prepare import PreparedData
-from civility.model.encoder import PROBLEM_TYPE, load_encoder, load_tokenizer, locate, quiet_transformers
+from civility.engine.devices import MixedPrecision
+from civility.engine.loop import Trainer
+from civility.engine.loss import inverse_frequency_weights, positive_share
+from civility.engine.progress import Progress, StepDone, Validation
+from civility.models.encoder import PROBLEM_TYPE, load_encoder, load_tokenizer, locate, quiet_transformers
 from civility.recipe import Recipe
 from civility.run import RunDirectory
-from civility.train.assembly import build_trainer, start_devices, tokenise_comments
-from civility.training.devices import MixedPrecision
-from civility.training.loop import Trainer
-from civility.training.loss import inverse_frequency_weights, positive_share
-from civility.training.progress import Progress, StepDone, Validation
+from civility.training.build import build_trainer, start_devices, tokenise_comments
 
 PARTS: dict[str, Mapping[str, object]] = {
     "group_by_length": {"training.group_by_length": False},

@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from civility.report import Report
-from civility.report.markdown import table
+from civility.evaluation import Report
+from civility.render.markdown.report_markdown import table
 from civility.run import RunDirectory
 
 SETTINGS = {

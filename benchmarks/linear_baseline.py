@@ -12,16 +12,16 @@ of the validation comments are equal.
 import argparse
 from pathlib import Path
 
-from civility.classifier import Classifier
-from civility.classifier.linear import LinearScorer
 from civility.data.prepare import prepare
-from civility.labelled import scored_by
+from civility.documents.report import ClassifierFacts
+from civility.engine.logistic_regression import LinearPlan, fit_linear
+from civility.evaluation.build_report import Aspects, Subject, report_on
+from civility.evaluation.labelled_comments import scored_by
+from civility.evaluation.report_files import write_report
 from civility.recipe import Recipe
-from civility.report.document import ClassifierFacts
-from civility.report.markdown import table
-from civility.report.pages import write_report
-from civility.report.whole import Aspects, Subject, report_on
-from civility.training.linear import LinearPlan, fit_linear
+from civility.render.markdown.report_markdown import table
+from civility.scoring.classifier import Classifier
+from civility.scoring.linear_scorer import LinearScorer
 
 
 def main() -> None:

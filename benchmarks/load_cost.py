@@ -17,11 +17,11 @@ from pathlib import Path
 from true_size import write_model  # found beside the script
 
 from civility import Classifier
-from civility.classifier.encoder import EncoderScorer
 from civility.data.starter import LABELS
-from civility.digests import digests_of
-from civility.model.encoder import STARTER_MODEL, load_encoder
-from civility.sidecar import SIDECAR
+from civility.models.encoder import STARTER_MODEL, load_encoder
+from civility.models.encoder_scorer import EncoderScorer
+from civility.scoring.sidecar import SIDECAR
+from civility.storage.digests import digests_of
 
 
 def main() -> None:

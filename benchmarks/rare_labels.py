@@ -20,16 +20,16 @@ from statistics import NormalDist
 
 import numpy as np
 
-from civility.compare.measured import measure, rarer_of
-from civility.compare.verdicts import judge, resamples_for
 from civility.data.dataset import Float32Array
-from civility.metrics.compare import Verdict
+from civility.evaluation.comparison.measured import measure, rarer_of
+from civility.evaluation.comparison.verdicts import judge, resamples_for
+from civility.evaluation.label_measures import ends_of
 from civility.metrics.fallback import WIDEST, fall_back, reached
 from civility.metrics.few import FEWEST, Ends, mean_interval, own_interval, wider
+from civility.metrics.paired_test import Verdict
 from civility.metrics.policy import Policy, parse_policy
 from civility.metrics.pooled import Float64, pooled_difference
-from civility.metrics.thresholds import DEFAULT_THRESHOLD, Cuts, choose_threshold
-from civility.report.measure import ends_of
+from civility.metrics.threshold_search import DEFAULT_THRESHOLD, Cuts, choose_threshold
 
 POSITIVES = (1, 2, 3, 5, 10, 30)
 NUM_COMMENTS, OTHER_POSITIVES, LABELS = 300, 60, 3

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from civility.report import Report
-from civility.report.page import to_html
+from civility.evaluation import Report
+from civility.render.html import to_html
 
 WIDTH, HEIGHT = 1180, 860
 _SHARPNESS = 1.5

@@ -23,15 +23,15 @@ import numpy.typing as npt
 from own_process import forget_peak, in_own_process, peak_bytes
 
 from civility.data.dataset import Dataset
+from civility.documents.report import ClassifierFacts
+from civility.evaluation import Scored
+from civility.evaluation.build_report import Aspects, Subject, report_on
+from civility.evaluation.label_measures import measure
+from civility.evaluation.slices import slices_of
+from civility.evaluation.worst_errors import worst_errors
 from civility.metrics.counted import Decided, Means, Ranking
 from civility.metrics.intervals import percentile_interval
 from civility.metrics.resampling import Float64, Statistic, point, resample, strata_of
-from civility.report import Scored
-from civility.report.document import ClassifierFacts
-from civility.report.measure import measure
-from civility.report.slices import slices_of
-from civility.report.whole import Aspects, Subject, report_on
-from civility.report.worst import worst_errors
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 SHARES = (0.096, 0.010, 0.053, 0.003, 0.049, 0.009)

@@ -38,8 +38,8 @@ from speed_corpus import (
 )
 
 from civility import Classifier
-from civility.classifier.encoder import EncoderScorer
-from civility.model.encoder import STARTER_MODEL, load_classifier_folder, load_encoder, quiet_transformers
+from civility.models.encoder import STARTER_MODEL, load_classifier_folder, load_encoder, quiet_transformers
+from civility.models.encoder_scorer import EncoderScorer
 
 TOLERANCE = 1e-4
 _CORPUS = 20_000

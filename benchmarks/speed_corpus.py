@@ -19,8 +19,8 @@ from true_size import CONFIG  # found beside the script
 
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData
-from civility.model.encoder import PROBLEM_TYPE, STARTER_MODEL, load_tokenizer, quiet_transformers
-from civility.model.tokens import tokenise
+from civility.models.encoder import PROBLEM_TYPE, STARTER_MODEL, load_tokenizer, quiet_transformers
+from civility.models.tokens import tokenise
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 SHARES = (0.096, 0.010, 0.053, 0.003, 0.049, 0.009)

@@ -25,15 +25,15 @@ import numpy as np
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.readers import Columns
-from civility.model.batches import gather
-from civility.model.encoder import STARTER_MODEL, load_tokenizer
-from civility.model.token_cache import cached_tokens, default_cache_folder
-from civility.model.tokens import Tokens, tokenise
+from civility.engine.order import epoch_order, micro_batches
+from civility.models.batches import gather
+from civility.models.encoder import STARTER_MODEL, load_tokenizer
+from civility.models.token_cache import cached_tokens, default_cache_folder
+from civility.models.tokens import Tokens, tokenise
 from civility.recipe import Recipe
 from civility.run import RunDirectory
-from civility.train.resume import Former
-from civility.train.session import Session
-from civility.training.order import epoch_order, micro_batches
+from civility.training.resume import Former
+from civility.training.session import Session
 
 MAX_LENGTH = 128
 

@@ -39,9 +39,9 @@ from speed_corpus import (
     write_mdeberta,
 )
 
-from civility.model.encoder import STARTER_MODEL, load_config
-from civility.model.size import ModelSize
-from civility.training.devices import choose_device, choose_precision
+from civility.engine.devices import choose_device, choose_precision
+from civility.models.encoder import STARTER_MODEL, load_config
+from civility.models.model_size import ModelSize
 
 EPOCH = 159_571
 """Comments of the official training file of Jigsaw 2018."""

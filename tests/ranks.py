@@ -78,12 +78,12 @@ def main() -> None:
     import torch
     import transformers
 
-    import civility.train
+    import civility.training.train_run
 
     assert accelerate
     assert torch
     assert transformers.DebertaV2ForSequenceClassification
-    assert civility.train
+    assert civility.training.train_run
     gc.collect()
     gc.freeze()  # so that a fork shares the pages of what was imported
     for line in requests:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 READ_CORPUS = "from civility.data.starter import starter_corpus as c; print(len(c('train')), len(c('held-out')))"
-READ_SUITE = "from civility.probes.suites import read_suite; print(len(read_suite('civility:suite').cases))"
+READ_SUITE = "from civility.evaluation.probes.suites import read_suite; print(len(read_suite('civility:suite').cases))"
 READ_PAGE = (
-    "import sys, civility.report.page; from importlib.resources import files; page = files('civility.report.page'); "
+    "import sys, civility.render.html; from importlib.resources import files; page = files('civility.render.html'); "
     "[(page / f).read_text() for f in ('page.html', 'page.css', 'plot.css', 'page.js', 'explorer.js')]; "
     "assert 'torch' not in sys.modules"
 )

@@ -7,22 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from civility.classifier import Classifier
-    from civility.classifier.ensemble import Ensemble
     from civility.data.dataset import Dataset
     from civility.errors import UserError
+    from civility.evaluation import Report
     from civility.recipe import Recipe
-    from civility.report import Report
+    from civility.scoring.classifier import Classifier
+    from civility.scoring.ensemble_scorer import Ensemble
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Dataset", "Ensemble", "Recipe", "Report", "UserError", "__version__"]
 
 _HOMES = {
-    "Classifier": "civility.classifier",
+    "Classifier": "civility.scoring.classifier",
     "Dataset": "civility.data.dataset",
-    "Ensemble": "civility.classifier.ensemble",
+    "Ensemble": "civility.scoring.ensemble_scorer",
     "Recipe": "civility.recipe",
-    "Report": "civility.report",
+    "Report": "civility.evaluation",
     "UserError": "civility.errors",
 }
 

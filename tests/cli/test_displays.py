@@ -11,21 +11,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from civility.cli.checks import print_checks
-from civility.cli.compare_display import print_comparison
-from civility.cli.display import ScoringBar, make_console
-from civility.cli.report_display import print_report
-from civility.cli.thresholds_display import print_thresholds
-from civility.compare.document import Comparison, Difference, Metric, Numbers, Row, RunFacts
+from civility.cli.comparison_tables import print_comparison
+from civility.cli.live_display import ScoringBar, make_console
+from civility.cli.preflight_table import print_checks
+from civility.cli.threshold_tables import print_thresholds
+from civility.documents.comparison_result import Comparison, Difference, Metric, Numbers, Row, RunFacts
+from civility.documents.report import Report
+from civility.evaluation.choose_thresholds import ThresholdsSet
 from civility.metrics.policy import parse_policy
-from civility.metrics.thresholds import Cuts, choose_threshold
+from civility.metrics.threshold_search import Cuts, choose_threshold
 from civility.plain_text import one_line
-from civility.report.document import Report
-from civility.report.words import optimism_of
-from civility.thresholds import ThresholdsSet
-from civility.train.doctor.check import Check
+from civility.render.sentences.report_sentences import optimism_of
+from civility.render.terminal.report_tables import print_report
+from civility.training.preflight.check import Check
 
-from ..report.synthetic import make_report
+from ..evaluation.synthetic import make_report
 
 HOSTILE = ["\x1b[2J", "two\nlines", "\u202egnp", "bell\x07\x9b31m", "carriage\rreturn", "\ud800", "next\x85line"]
 _STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

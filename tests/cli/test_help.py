@@ -8,7 +8,7 @@ import pytest
 
 from civility.cli import main
 from civility.cli.parser import build_parser
-from civility.cli.verbs.recipes import _fitting, _joined
+from civility.cli.recipes import _fitting, _joined
 from civility.errors import UserError
 from civility.recipe import shipped_recipe, shipped_recipes
 

@@ -10,12 +10,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from civility.cli.display import TrainingDisplay
+from civility.cli.live_display import TrainingDisplay
+from civility.engine.progress import EpochDone, StepDone, Validation
 from civility.run import RunDirectory
-from civility.train.facts import EpochJudged, RunFinished, RunPlanned, Speed
-from civility.training.progress import EpochDone, StepDone, Validation
+from civility.training.events import EpochJudged, RunFinished, RunPlanned, Speed
 
-from ..report.synthetic import make_report
+from ..evaluation.synthetic import make_report
 
 SPEED = Speed("eager", "", None, "switched off", "", checkpointing=False, num_frozen=0)
 PLAN = RunPlanned(

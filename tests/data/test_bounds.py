@@ -15,8 +15,8 @@ import pytest
 
 from civility.data.file_format import FileFormat
 from civility.data.opening import open_table
-from civility.data.pages import column_chunks, largest_entry, pages_of
 from civility.data.parquet import _bounded
+from civility.data.parquet_pages import column_chunks, largest_entry, pages_of
 from civility.data.tables import CHUNK_ROWS
 from civility.errors import UserError
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from civility.audit.copies import find_copies
+from civility.audit.signs import rows_with_signs
 from civility.data.dialects import LABELS
 from civility.data.duplicates import contradictions, text_digests
 from civility.data.readers import Columns, read_dataset, stream_comments
 from civility.data.splits import split
-from civility.inspection.copies import find_copies
-from civility.inspection.signs import rows_with_signs
 
 pytestmark = [
     pytest.mark.jigsaw,

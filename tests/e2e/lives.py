@@ -50,7 +50,7 @@ class _TorchWithoutSeeding:
 
 def _live(arguments: list[str], pipe: int, dies_at_call: int, broken: bool) -> None:
     from civility.cli import main
-    from civility.training import loop
+    from civility.engine import loop
 
     if broken:  # dropout from wherever the generator happens to be, as is usual
         loop.torch = _TorchWithoutSeeding(loop.torch)  # type: ignore[assignment,attr-defined]
@@ -107,12 +107,12 @@ def main() -> None:
     import torch
     import transformers
 
-    import civility.train
+    import civility.training.train_run
 
     assert accelerate
     assert torch
     assert transformers.BertForSequenceClassification
-    assert civility.train
+    assert civility.training.train_run
     gc.collect()
     gc.freeze()  # so that a fork shares the pages of what was imported
     reference = live([*arguments, "--out", str(whole)], bool(broken))

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from civility.classifier import Classifier
 from civility.data.prepare import prepare
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.train import train
+from civility.scoring.classifier import Classifier
+from civility.training.train_run import train
 
 from ..architectures import NOT_BUILT, REFUSED, REPRESENTATIVE, build_tiny, classifying_architectures
 
@@ -58,7 +58,7 @@ def _train(model: Path, comments: Path, max_length: int, out: Path) -> None:
 
 def _longest(model: Path, comments: Path, out: Path) -> int:
     """Return the longest texts that a run allows, as it says when it is asked for more; 80 where nothing limits it."""
-    from civility.model.encoder import load_encoder
+    from civility.models.encoder import load_encoder
 
     longest = load_encoder(str(model), LABELS).longest_text
     if longest == 1_000_000:

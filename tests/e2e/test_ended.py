@@ -59,7 +59,7 @@ def test_a_signal_leaves_no_partial_file(linear: Path, tmp_path: Path, verb: str
 
 
 def _run(*lines: str) -> tuple[str, str]:
-    program = "\n".join(["import os, signal", "from civility.cli.ending import ends_in_order", *lines])
+    program = "\n".join(["import os, signal", "from civility.cli.exit_signals import ends_in_order", *lines])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     return done.stdout, done.stderr
 

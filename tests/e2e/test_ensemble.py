@@ -10,7 +10,7 @@ import pytest
 
 from civility import Classifier
 from civility.cli import main
-from civility.seen import seen_by
+from civility.run.seen_comments import seen_by
 
 from .conftest import Run
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from civility import Classifier
-from civility.compare.facts import facts_of
-from civility.compare.sources import Target
 from civility.data.sources import built_in
+from civility.evaluation.comparison.compared_runs import Target
+from civility.evaluation.comparison.run_facts import facts_of
 from civility.run import RunDirectory
 
 from ..conftest import files_up_to

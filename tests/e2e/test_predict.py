@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility import Classifier
-from civility.classifier.linear import LinearScorer
+from civility.bulk.score_file import predict
 from civility.data.prepare import prepare
 from civility.data.tables import CHUNK_CHARACTERS
-from civility.model.tfidf import LinearModel, Terms
-from civility.predict import predict
 from civility.recipe import Recipe
+from civility.scoring.linear_scorer import LinearScorer
+from civility.scoring.tfidf import LinearModel, Terms
 
 from .conftest import Run
 

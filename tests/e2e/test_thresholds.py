@@ -17,7 +17,7 @@ from civility.cli import main
 from civility.data.readers import Columns, read_dataset
 from civility.data.sources import built_in
 from civility.metrics.policy import parse_policy
-from civility.metrics.thresholds import Cuts, choose_threshold
+from civility.metrics.threshold_search import Cuts, choose_threshold
 
 from .conftest import Run
 

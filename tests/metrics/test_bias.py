@@ -22,7 +22,7 @@ from civility.metrics.bias import (
     subgroup_auc,
 )
 from civility.metrics.ranking import roc_auc
-from civility.metrics.thresholds import Counts
+from civility.metrics.threshold_search import Counts
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ from civility.metrics.fallback import WIDEST, choose_if_told, reached
 from civility.metrics.few import f1_interval
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import parse_policy
-from civility.metrics.thresholds import Counts, Cuts, choose_threshold
+from civility.metrics.threshold_search import Counts, Cuts, choose_threshold
 
 POLICIES = ("f1", "precision>=0.8", "recall>=0.9", "fpr<=1%", "flagged<=20 per 1000", "bands(f1, review<=50 per 1000)")
 Scores = npt.NDArray[np.float32]

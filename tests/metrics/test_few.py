@@ -18,7 +18,7 @@ from civility.metrics.few import (
     wider,
 )
 from civility.metrics.intervals import wilson
-from civility.metrics.thresholds import Counts
+from civility.metrics.threshold_search import Counts
 
 
 @given(st.floats(0, 1), st.integers(10, 2_000), st.integers(10, 2_000))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from civility.metrics.compare import Verdict, difference
+from civility.metrics.paired_test import Verdict, difference
 from civility.metrics.pooled import Pool, pooled_difference
 
 Floats = npt.NDArray[np.float64]

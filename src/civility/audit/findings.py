@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from civility.audit.words import ADVICE, TITLES
+from civility.audit.audit_sentences import ADVICE, TITLES
+from civility.audit.copies import Copies, Leak, closest_near_copy, near_contradictions
+from civility.audit.counts import LabelCounts
 from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.duplicates import contradictions
 from civility.data.readers import Reading, begins_with_mark
-from civility.inspection.copies import Copies, Leak, closest_near_copy, near_contradictions
-from civility.inspection.counts import LabelCounts
 
 Int64Array = npt.NDArray[np.int64]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from civility.audit.confident_learning import LabelErrors, likely_label_errors
 from civility.audit.findings import MAX_LISTED, Finding, Listed
-from civility.classifier import Classifier
 from civility.data.dataset import Dataset, Float32Array
 from civility.errors import UserError
-from civility.inspection.label_errors import LabelErrors, likely_label_errors
-from civility.seen import seen_by
+from civility.run.seen_comments import seen_by
+from civility.scoring.classifier import Classifier
 
 
 @dataclass(frozen=True)

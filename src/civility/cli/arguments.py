@@ -247,8 +247,8 @@ def recipe_changes(options: Namespace) -> dict[str, object]:
 
 def print_note_on_validation(console: "Console", recipe: "Recipe", changes: Mapping[str, object]) -> None:
     """Print which comments are the validation, where other training files were given and nothing was said of it."""
-    from civility.cli.layout import paragraph
     from civility.recipe import note_on_validation
+    from civility.render.terminal.layout import paragraph
 
     note = note_on_validation(recipe, changes)
     if note:

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from civility.classifier import Classifier
 from civility.data.dataset import Dataset, Float32Array
-from civility.data.files import real_path
 from civility.data.readers import Columns
 from civility.errors import UserError
-from civility.labelled import Labelled, notes_on_seen, read_labelled, why_no_threshold
+from civility.evaluation.labelled_comments import Labelled, notes_on_seen, read_labelled, why_no_threshold
 from civility.metrics.ranking import roc_auc
 from civility.run import RunDirectory, classifier_folder
+from civility.scoring.classifier import Classifier
+from civility.storage.atomic_files import real_path
 
 _ONE_SPLIT = "train them on one split (data.split_seed, or one file for --validation)"
 _OTHER_COMMENTS = "give --data FILE: labelled comments that none of them was trained on"

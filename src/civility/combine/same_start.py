@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from civility.documents import read_json
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory, classifier_folder
+from civility.storage.parsing import read_json
 
 
 def check_same_start(targets: Sequence[str]) -> tuple[Recipe, list[str]]:
@@ -86,7 +86,7 @@ def check_same_architecture(first: str, settings: Mapping[str, Any], target: str
     Parameters
     ----------
     first, target : as the two were named
-    settings, own : of the two, from `civility.model.encoder.settings_of`
+    settings, own : of the two, from `civility.models.encoder.settings_of`
     """
     if own == settings:
         return

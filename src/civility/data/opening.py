@@ -6,11 +6,11 @@ from typing import IO
 
 from civility.data.encodings import text_of
 from civility.data.file_format import RECOGNISED, FileFormat
-from civility.data.files import real_path
 from civility.data.formats import describe, is_as_named, recognise
 from civility.data.parquet import parquet_table
 from civility.data.streams import begin, find_file, piped
 from civility.data.tables import Table, table_of
+from civility.storage.atomic_files import real_path
 
 
 def open_table(source: str | Path | IO[bytes], form: FileFormat = RECOGNISED, text: str = "") -> Table:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from civility.data.dataset import Dataset
-from civility.data.files import real_path
 from civility.errors import UserError, did_you_mean
+from civility.storage.atomic_files import real_path
 
 PREFIX = "civility:"
 # Name -> part of the starter corpus.

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from civility.data.files import is_stream, write_file
 from civility.errors import UserError
 from civility.plain_text import as_cell, as_json, printable
+from civility.storage.atomic_files import is_stream, write_file
 
 FORMATS = ("csv", "jsonl", "parquet")
 # The csv module quotes a cell with a carriage return only where the row ends in one: a reader would end the row.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from civility.data.dataset import POSITIVE_FROM
 from civility.metrics.ranking import Array, BoolArray, roc_auc
-from civility.metrics.thresholds import Counts
+from civility.metrics.threshold_search import Counts
 
 Kind = Literal["subgroup", "bpsn", "bnsp"]
 IndexArray = npt.NDArray[np.intp]

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from civility.documents import entry, number
 from civility.metrics.ranking import Array, known_classes
 from civility.metrics.reliability import Floats, log_losses
+from civility.storage.parsing import entry, number
 
 Method = Literal["none", "temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")

@@ -11,7 +11,7 @@ import numpy as np
 from civility.metrics.few import Ends
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import Kind, Policy
-from civility.metrics.thresholds import Choice, Counts, Cuts, choice_at, choose_threshold
+from civility.metrics.threshold_search import Choice, Counts, Cuts, choice_at, choose_threshold
 from civility.plain_text import count
 
 WIDEST = 0.3

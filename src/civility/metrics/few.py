@@ -10,7 +10,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from civility.metrics.intervals import wilson
-from civility.metrics.thresholds import Counts
+from civility.metrics.threshold_search import Counts
 
 FEWEST = 10
 """Positive and negative comments of a label below which its numbers, and means over it, are not measurable."""

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.metrics import student
-from civility.metrics.compare import Difference, Verdict, difference, judged
+from civility.metrics.paired_test import Difference, Verdict, difference, judged
 
 Float64 = npt.NDArray[np.float64]
 _TINY = 1e-300
@@ -33,7 +33,7 @@ class Pool:
     ----------
     values : (k,) on the comments themselves; NaN where undefined
     resampled : (k, R) in R resamples of the comments, the same for all runs
-    freedom : of what the comments tell, as `civility.metrics.compare.difference` takes it
+    freedom : of what the comments tell, as `civility.metrics.paired_test.difference` takes it
     """
 
     values: Float64

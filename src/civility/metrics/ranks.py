@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from civility.documents import entry, number
 from civility.metrics.ranking import Array
 from civility.metrics.reliability import Floats
+from civility.storage.parsing import entry, number
 
 _KNOTS = 257
 """Enough for a smooth map of any sample: dense at both ends, where the comments of rare labels are."""

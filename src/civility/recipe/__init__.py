@@ -17,7 +17,6 @@ from pydantic_core import ErrorDetails
 
 from civility.data.prepare import Wanted
 from civility.data.sources import is_built_in
-from civility.documents import parse_toml, read_toml
 from civility.errors import UserError, closest, did_you_mean
 from civility.plain_text import listed, one_line, shortened, shown
 from civility.recipe.settings import (
@@ -33,6 +32,7 @@ from civility.recipe.settings import (
     Section,
     TrainingSettings,
 )
+from civility.storage.parsing import parse_toml, read_toml
 
 _OF_ENCODERS = (
     *("training.", "loss.", "optimizer.", "schedule.", "regularization."),

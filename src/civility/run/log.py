@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from civility.data.files import explain_os_error, sync_folder
-from civility.documents import parse_json
 from civility.errors import UserError
+from civility.storage.atomic_files import explain_os_error, sync_folder
+from civility.storage.parsing import parse_json
 
 _LONGEST_LINE = 16 << 20
 """Bytes. A line holds some numbers of a step, or of each label."""

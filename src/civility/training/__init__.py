@@ -1,1 +1,1 @@
-"""The training system: loss, optimizer, loop, checkpoint. Knows no recipe, file name or screen."""
+"""A recipe and comments become a run."""

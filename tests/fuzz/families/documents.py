@@ -167,7 +167,7 @@ def _odd_scores(chance: Chance, table: pa.Table) -> pa.Table:
 def write_scores(table: pa.Table, path: Path, report: Path) -> None:
     """Write a file of scores as one of this report."""
     digest = hashlib.sha256(report.read_bytes()).hexdigest()
-    metadata = {**(table.schema.metadata or {}), b"civility.report": digest.encode()}
+    metadata = {**(table.schema.metadata or {}), b"civility.evaluation": digest.encode()}
     out = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), out)
     path.write_bytes(out.getvalue())

@@ -1,0 +1,1 @@
+"""Files of comments become files of scores."""

@@ -1,0 +1,87 @@
+"""``civility ensemble``: several classifiers become one that averages what they say."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from civility.cli.arguments import Number, add_columns, add_verb, columns_of
+
+
+def add(verbs: Any) -> None:
+    """Add the verb's options and help."""
+    parser = add_verb(
+        verbs,
+        "ensemble",
+        run,
+        "Make one classifier of several, of any kinds, that averages what they say: a linear model makes other "
+        "mistakes than a\ntransformer. Leaves a run directory with classifier and report, which every verb takes.",
+        """\
+what is averaged (--by):
+  scores     calibrated scores: for members of any kinds
+  logits     before calibration: for runs of one recipe that differ in their seeds
+  ranks      a score's rank among those of the comments: for members whose scales are not alike
+
+Calibration and thresholds of the whole are chosen on the comments that all runs held out. Where these differ, name
+labelled comments that no member was trained on (--data).
+
+examples:
+  civility ensemble runs/baseline runs/linear --out runs/both
+  civility ensemble runs/seed-1 runs/seed-2 runs/seed-3 --by logits --out runs/three
+  civility ensemble runs/baseline runs/linear --weights 3 1 --out runs/both --link
+  civility ensemble ./classifier-a ./classifier-b --data labelled.csv --out runs/ab
+""",
+    )
+    parser.add_argument("targets", nargs="+", metavar="CLASSIFIER", help="run directories or classifier folders")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="the run directory to be")
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        type=Number(0, 1e9),
+        default=[],
+        metavar="NUMBER",
+        help="one a classifier; default: all alike",
+    )
+    parser.add_argument(
+        "--by",
+        default="scores",
+        choices=("scores", "ranks", "logits"),
+        metavar="WHAT",
+        help="what is averaged: scores, ranks or logits; default: %(default)s",
+    )
+    parser.add_argument("--link", action="store_true", help="refer to the members where they are, and copy none")
+    add_common_comments(parser)
+    add_columns(parser)
+
+
+def add_common_comments(parser: Any) -> None:
+    """Add what says on which comments, and by which policy, the whole is calibrated and cut."""
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="labelled comments that no member was trained on; default: the comments that all runs held out",
+    )
+    parser.add_argument(
+        "--policy", default="", metavar="TEXT", help="of the thresholds; default: that of the first run, or F1"
+    )
+
+
+def run(options: Namespace, command: list[str]) -> None:
+    """Run the verb."""
+    from civility.cli.combined_tables import print_combined
+    from civility.cli.live_display import make_console, print_notes, scoring_bar
+    from civility.combine.build_ensemble import Averaging, ensemble
+
+    with scoring_bar(make_console(stderr=True)) as bar:
+        done = ensemble(
+            options.targets,
+            Path(options.out),
+            Averaging(options.by, tuple(options.weights), options.link, options.policy),
+            files=options.data or (),
+            columns=columns_of(options),
+            command=command,
+            on_scored=bar.advance_in,
+        )
+    print_notes(make_console(stderr=True), done.report.notes)
+    print_combined(make_console(), done)

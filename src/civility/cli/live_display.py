@@ -1,0 +1,425 @@
+"""What a person sees of a job: bars on a terminal, plain lines in a log. Draws facts, decides nothing."""
+
+import math
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
+from rich.text import Text
+
+from civility.cli.preflight_table import print_checks
+from civility.cli.speech import clear_waiting
+from civility.data.sources import is_built_in
+from civility.plain_text import count, printable, shortened
+from civility.render.sentences.report_sentences import shown
+from civility.render.terminal.layout import fitting, paragraph, width_of, wrapped
+from civility.render.terminal.report_tables import print_report
+
+if TYPE_CHECKING:
+    from civility.engine.progress import StepDone
+    from civility.training.events import EpochJudged, Fact, LinearPlanned, RunFinished, RunPlanned, RunResumed
+
+_SECONDS_BETWEEN_LINES = 10.0
+_WIDTH_OF_A_LOG = 100
+_NARROW = 76
+"""Columns below which names are shortened."""
+
+
+class _Screen(Console):
+    """A console that no text steers: whatever is printed, its control characters are replaced."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield what stands for a renderable; rich's own steering of the cursor is left."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that shows texts as they are: without markup or emoji codes, log lines not wrapped."""
+    clear_waiting()
+    console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    # COLUMNS=0 is how some editors and schedulers say that they do not know; rich would print nothing at all.
+    told = os.environ.get("COLUMNS", "")
+    if not (told.isdecimal() and int(told)):
+        console.width = shutil.get_terminal_size().columns if console.is_terminal else _WIDTH_OF_A_LOG
+    return console
+
+
+def print_notes(console: Console, notes: Sequence[str]) -> None:
+    """Print warnings, a line each."""
+    for note in notes:
+        first, *more = note.split("\n")
+        paragraph(console, first, "warning: ", "yellow", indent=0)
+        for line in more:
+            paragraph(console, line, style="yellow", indent=len("warning: "))
+
+
+def _bar_width(console: Console) -> int:
+    """Return how many columns a bar may take beside what it is about."""
+    return next(bar for least, bar in ((100, 20), (60, 10), (0, 1)) if console.width >= least)
+
+
+class ScoringBar:
+    """Progress of scoring: a bar on a terminal, a line every ten seconds in a log.
+
+    Parameters
+    ----------
+    console : where to draw
+    name : what is scored, or what is done before the first comment
+    total : comments in all; None: not known yet, or never
+    """
+
+    def __init__(self, console: Console, name: str = "loading", total: int | None = None) -> None:
+        self._console = console
+        self._name = name
+        self._done = 0
+        self._started = self._told = self._last = time.monotonic()
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        if console.is_terminal:
+            columns = [
+                TextColumn("  {task.description}", markup=False),
+                _Bar(_bar_width(console)),
+                TextColumn("{task.fields[facts]}", markup=False),
+                _TimeLeft(),
+            ]
+            self._progress = Progress(*columns, console=console, transient=True)
+            self._progress.start()
+            self._task = self._progress.add_task(self._shown_name(), total=total, facts="")
+
+    def advance_in(self, name: str, num_comments: int, total: int | None) -> None:
+        """Count comments of one of several jobs, and begin anew where it is another than before."""
+        if name != self._name:
+            self._name, self._done, self._started = name, 0, self._last  # since the job before ended
+            if self._progress is not None:
+                self._progress.update(self._task, description=self._shown_name())
+        self.advance(num_comments, total)
+
+    def _shown_name(self) -> str:
+        return shortened(self._name, 24 if width_of(self._console) >= _NARROW else 10)
+
+    def advance(self, num_comments: int, total: int | None = None) -> None:
+        """Count comments that have been scored, of how many if that is known."""
+        if self._name == "loading":
+            self.advance_in("scoring", num_comments, total)
+            return
+        self._done += num_comments
+        self._last = time.monotonic()
+        rate = self._done / max(1e-9, time.monotonic() - self._started)
+        of = f"/{total:,}" if total else ""
+        if self._progress is not None:
+            facts = fitting([f"{self._done:,}", of, f"   {rate:,.0f} comments/s"], self._room(), between="")
+            self._progress.update(self._task, completed=self._done, total=total, facts=facts)
+        elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            done = f"{self._done:,}{of} comments" if total else count(self._done, "comment")
+            self._console.print(f"  {self._name}   {done}   {rate:,.0f} comments/s")
+
+    def _room(self) -> int:
+        """Return how many columns name, bar and time leave."""
+        return self._console.width - len(self._shown_name()) - _bar_width(self._console) - len("     0:00:00 left")
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+@contextmanager
+def scoring_bar(console: Console) -> Iterator[ScoringBar]:
+    """Draw a bar while the block runs."""
+    bar = ScoringBar(console)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class _Bar(BarColumn):
+    """A bar, or a spinner where the end is not known: a bar without an end looks like a full one."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(bar_width=width)
+        self._spinner = SpinnerColumn()
+
+    def __call__(self, task: Any) -> RenderableType:
+        """Return what is drawn now."""
+        return super().__call__(task) if task.total else self._spinner.render(task)
+
+
+class _TimeLeft(ProgressColumn):
+    """Time left, or time taken where the end is not known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remaining = TimeRemainingColumn()
+
+    def render(self, task: Any) -> Text:
+        return Text.assemble(self._remaining.render(task), " left") if task.total else Text("")
+
+
+class TrainingDisplay:
+    """Draws a training run from its facts.
+
+    Parameters
+    ----------
+    console : where to draw
+    suggests : whether the end names commands that are useful then; not for one of several runs
+    """
+
+    def __init__(self, console: Console, *, suggests: bool = True) -> None:
+        self._console = console
+        self._suggests = suggests
+        self._plan: RunPlanned | None = None
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._epoch = 0
+        self._told = 0.0
+        self._window: list[StepDone] = []
+        self._num_skipped = 0
+        self._scoring: ScoringBar | None = None
+        self._num_validation = 0
+
+    def listen(self, fact: "Fact") -> None:
+        """Draw one fact."""
+        from civility.engine import progress, watch
+        from civility.training import events as facts
+
+        if isinstance(fact, facts.RunPlanned):
+            self._draw_plan(fact)
+        elif isinstance(fact, facts.LinearPlanned):
+            self._draw_linear_plan(fact)
+        elif isinstance(fact, facts.RunChecked):
+            print_checks(self._console, fact.checks, in_full=fact.in_full)
+        elif isinstance(fact, facts.RunResumed):
+            self._draw_resumption(fact)
+        elif isinstance(fact, watch.Warned):
+            print_notes(self._console, [f"{fact.text}\n{fact.remedy}" if fact.remedy else fact.text])
+        elif isinstance(fact, progress.StepDone):
+            self._draw_step(fact)
+        elif isinstance(fact, facts.ValidationStarted):
+            self._stop_bar()
+            self._scoring = ScoringBar(self._console, "validation", fact.num_comments)
+            self._num_validation = fact.num_comments
+        elif isinstance(fact, facts.ValidationScored):
+            assert self._scoring is not None
+            self._scoring.advance(fact.num_comments, self._num_validation)
+        elif isinstance(fact, facts.EpochJudged):
+            self._draw_epoch(fact)
+        else:
+            self._draw_end(fact)
+
+    def close(self) -> None:
+        """Leave the terminal as it was, whatever happened."""
+        self._stop_bar()
+
+    def _draw_plan(self, plan: "RunPlanned") -> None:
+        self._plan = plan
+        head = "new head" if plan.head_is_new else "its own head kept"
+        weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.loss_weights.items())
+        rows = {
+            "data": f"{_describe_data(plan)} · {plan.share_truncated:.1%} truncated",
+            "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
+            "speed": _describe_speed(plan),
+            "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
+            "plan": f"up to {count(plan.epochs, 'epoch')} of {count(plan.steps_per_epoch, 'step')} · "
+            + " · ".join(filter(None, (f"{count(plan.global_batch, 'comment')} a step", plan.fitted, plan.steps_by))),
+            "loss": f"{plan.loss} · {weights}",
+            "run": str(plan.path),
+        }
+        self._draw_rows(rows)
+        print_notes(self._console, plan.notes)
+
+    def _draw_linear_plan(self, plan: "LinearPlanned") -> None:
+        rows = {
+            "data": _describe_data(plan),
+            "model": plan.model,
+            "run": str(plan.path),
+        }
+        self._draw_rows(rows)
+        print_notes(self._console, plan.notes)
+
+    def _draw_rows(self, rows: dict[str, str]) -> None:
+        for name, value in rows.items():
+            paragraph(self._console, value, f"{name:<10} ")
+
+    def _draw_resumption(self, fact: "RunResumed") -> None:
+        assert self._plan is not None
+        self._plan = replace(self._plan, steps_per_epoch=fact.steps_per_epoch, global_batch=fact.global_batch)
+        epochs, steps = divmod(fact.steps_done, fact.steps_per_epoch)
+        of_epochs, of_steps = count(self._plan.epochs, "epoch"), count(fact.steps_per_epoch, "step")
+        paragraph(
+            self._console,
+            f"after step {fact.steps_done:,}: {epochs} of {of_epochs} and {steps:,} of {of_steps}, "
+            f"{count(fact.global_batch, 'comment')} each",
+            f"{'resumed':<10} ",
+        )
+        self._console.print()
+
+    def _draw_step(self, fact: "StepDone") -> None:
+        assert self._plan is not None
+        if fact.epoch != self._epoch:
+            self._start_epoch(fact.epoch)
+        self._num_skipped += fact.skipped
+        self._window = [*self._window[-49:], fact]
+        if self._progress is not None:
+            done = fact.step - (fact.epoch - 1) * self._plan.steps_per_epoch
+            self._progress.update(self._task, completed=done, facts=fitting(self._facts(fact), self._room()))
+            return
+        last = fact.step % self._plan.steps_per_epoch == 0
+        if last or time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            step = fact.step - (fact.epoch - 1) * self._plan.steps_per_epoch
+            left = self._seconds_left(step)
+            self._console.print(
+                f"  epoch {fact.epoch}/{self._plan.epochs}   step {step:,}/{self._plan.steps_per_epoch:,}   "
+                f"{'   '.join(self._facts(fact))}   {_clock(left)} left in the epoch"
+            )
+
+    def _start_epoch(self, epoch: int) -> None:
+        assert self._plan is not None
+        self._epoch, self._window = epoch, []
+        self._told = time.monotonic()
+        if not self._console.is_terminal:
+            return
+        self._stop_bar()
+        columns = [
+            TextColumn(f"  epoch {epoch}/{self._plan.epochs}"),
+            BarColumn(bar_width=_bar_width(self._console)),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[facts]}", markup=False),
+            _TimeLeft(),
+        ]
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._progress.start()
+        self._task = self._progress.add_task("", total=self._plan.steps_per_epoch, facts="")
+
+    def _room(self) -> int:
+        """Return how many columns epoch, bar, steps and time leave."""
+        assert self._plan is not None
+        steps = 2 * len(f"{self._plan.steps_per_epoch:,}")
+        rest = len(f"  epoch {self._epoch}/{self._plan.epochs}  /  0:00:00 left  ")
+        return self._console.width - steps - _bar_width(self._console) - rest
+
+    def _facts(self, fact: "StepDone") -> list[str]:
+        """Return loss, rate, learning rate and padding, what matters most first."""
+        losses = [step.loss for step in self._window if not math.isnan(step.loss)]
+        loss = sum(losses) / len(losses) if losses else math.nan
+        seconds = sum(step.seconds for step in self._window)
+        rate = sum(step.num_comments for step in self._window) / max(1e-9, seconds)
+        padded = sum(step.num_padded for step in self._window)
+        padding = 1 - sum(step.num_tokens for step in self._window) / max(1, padded)
+        return [
+            f"loss {loss:.4f}",
+            f"{rate:,.0f} comments/s",
+            f"lr {fact.learning_rate:.2e}",
+            f"padding {padding:.0%}",
+        ]
+
+    def _seconds_left(self, step: int) -> float:
+        assert self._plan is not None
+        seconds = sum(one.seconds for one in self._window) / len(self._window)
+        return seconds * (self._plan.steps_per_epoch - step)
+
+    def _stop_bar(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+        if self._scoring is not None:
+            self._scoring.stop()
+            self._scoring = None
+
+    def _draw_epoch(self, fact: "EpochJudged") -> None:
+        assert self._plan is not None
+        self._stop_bar()
+        epoch = fact.epoch
+        star, chosen_by = " *" if fact.is_best else "  ", self._plan.metric
+        values = {
+            "epoch": str(epoch.epoch),
+            "loss": f"{epoch.training_loss:.4f}",
+            "val loss": f"{epoch.validation.loss:.4f}" + (star if chosen_by == "loss" else ""),
+            "macro AUC": shown(epoch.validation.macro_roc_auc) + (star if chosen_by == "macro_roc_auc" else ""),
+            **(
+                {"macro AP": shown(epoch.validation.macro_average_precision) + star}
+                if chosen_by == "macro_average_precision"
+                else {}
+            ),
+            **{label: shown(value, 3) for label, value in epoch.validation.roc_auc.items()},
+        }
+        widths = {name: max(len(name), len(value)) for name, value in values.items()}
+        if sum(widths.values()) + 2 * len(widths) > width_of(self._console):
+            first, *others = (f"{name} {value.strip()}".replace(" ", "\xa0") for name, value in values.items())
+            lines = wrapped("   ".join([first, *others]), width_of(self._console) - 4)
+            self._console.print("  " + "\n    ".join(lines).replace("\xa0", " "))
+        else:
+            if epoch.epoch == 1 or not self._console.is_terminal:  # in a log other lines stand between
+                self._console.print("  " + "  ".join(f"{name:<{widths[name]}}" for name in values), style="bold")
+            self._console.print("  " + "  ".join(f"{value:<{widths[name]}}" for name, value in values.items()))
+        if self._num_skipped:
+            num_skipped = count(self._num_skipped, "step")
+            told = f"{num_skipped} skipped so far: fp16 gradients overflowed, the scale was lowered"
+            paragraph(self._console, told)
+
+    def _draw_end(self, fact: "RunFinished") -> None:
+        console, run = self._console, fact.run
+        console.print()
+        console.print(f"  {_describe_epochs(fact)}{_clock(fact.seconds)} in all")
+        console.print()
+        print_report(console, fact.report)
+        console.print()
+        console.print(f"  classifier   {run.classifier}")
+        console.print(f"  report       {run.reports / f'{fact.report.name}.html'}")
+        if not self._suggests:
+            return
+        console.print()
+        for place, command in enumerate(_next_steps(str(run.path), fact.report.data.files)):
+            console.print(f"  {'next:' if not place else '':<5}  {command}")
+
+
+def _next_steps(run: str, files: Sequence[str]) -> Iterator[str]:
+    """Yield commands that are useful after a run, and can be run as they are wherever that can be known."""
+    target = shlex.quote(run)
+    yield f'echo "have a nice day" | civility predict {target} --data -'
+    yield f"civility evaluate {target} --suite civility:suite --robustness --name behaviour"
+    yield f"civility thresholds {target} --policy 'default: precision>=0.8' --check"
+    if all(map(is_built_in, files)):
+        yield "civility train baseline --data your-labelled-comments.csv"
+
+
+def _describe_epochs(fact: "RunFinished") -> str:
+    """Return which epoch was the best, where there was a choice; nothing of a model without epochs."""
+    if fact.epochs_run <= 1:
+        return "1 epoch   " if fact.epochs_run else ""
+    why = ", then stopped early" if fact.stopped_early else ""
+    return f"best: epoch {fact.best_epoch} of {fact.epochs_run}{why}   "
+
+
+def _describe_data(plan: "RunPlanned | LinearPlanned") -> str:
+    added = f" ({', '.join(plan.added)})" if plan.added else ""
+    parts = [f"{count(plan.num_training, 'comment')}{added}", f"{plan.num_validation:,} for validation"]
+    return " · ".join([*parts, count(len(plan.labels), "label")])
+
+
+def _describe_speed(plan: "RunPlanned") -> str:
+    speed = plan.speed
+    attention = f"{speed.attention} attention" + (f" ({speed.why_not_faster})" if speed.why_not_faster else "")
+    rows = f"all {plan.num_embeddings:,} embedding rows ({speed.why_whole})"
+    if speed.rows_in_use is not None:
+        rows = f"{speed.rows_in_use:,} of {plan.num_embeddings:,} embedding rows in use"
+    again = "layers computed again" if speed.checkpointing else ""
+    frozen = f"{speed.num_frozen / 1e6:,.1f} M parameters frozen" if speed.num_frozen else ""
+    return " · ".join(part for part in (attention, rows, again, frozen, speed.token_cache) if part)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

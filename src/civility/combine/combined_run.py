@@ -1,0 +1,126 @@
+"""What a combination leaves: a run directory, as training does, with classifier, report and what it is made of."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from civility.combine.members import recorded_data
+from civility.data.readers import Columns
+from civility.documents.report import ClassifierFacts
+from civility.engine.environment import describe_environment
+from civility.evaluation import Report, Scored
+from civility.evaluation.build_report import Aspects, Subject, report_on
+from civility.evaluation.labelled_comments import Labelled, optimistic
+from civility.evaluation.report_files import write_report
+from civility.plain_text import one_line
+from civility.recipe import Recipe
+from civility.render.markdown.combined_card import Makeup, combined_card
+from civility.run import OWN_REPORT, RunDirectory
+from civility.scoring.classifier import Classifier
+from civility.storage.atomic_files import write_folder
+
+
+def leave(
+    makeup: Makeup,
+    labelled: Labelled,
+    classifier: Classifier,
+    scored: Scored,
+    recipe: Recipe,
+    run: RunDirectory,
+    command: Sequence[str],
+) -> Report:
+    """Write the run directory of a combination; the classifier comes last.
+
+    Parameters
+    ----------
+    makeup : what was made, and of what
+    labelled : the comments that it was chosen on
+    classifier : with its calibration and thresholds
+    scored : what it says of the comments
+    recipe : from `recipe_of`
+    run : where; nothing is there
+    command : what the user typed, for the record
+
+    Raises
+    ------
+    UserError : no permission, no space; something is there
+    """
+    facts = ClassifierFacts(name=recipe.model.name, max_length=classifier.max_length)
+    notes = (*makeup.warnings, *labelled.notes)
+    subject = Subject(OWN_REPORT, labelled.files, facts, optimistic(classifier, labelled), notes, None)
+    report = report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))
+    run.create()
+    with run.locked():
+        run.check_free(can_go_on=False)
+        run.remove_leftovers()
+        run.write_recipe(recipe.to_toml())
+        run.write_environment(_environment(makeup, labelled, command))
+        data = [] if labelled.is_own else ["--data", *labelled.files]
+        write_report(report, scored, run.reports, [str(run.path), *data])
+        with write_folder(run.classifier) as folder:
+            classifier.save(folder, combined_card(one_line(run.path.name), makeup, classifier.max_length, report))
+    return report
+
+
+def recipe_of(
+    kind: str, targets: Sequence[str], labels: Sequence[str], files: Sequence[str], columns: Columns, policy: str
+) -> Recipe:
+    """Return the recipe that stands in the run directory: of the first run but for its model, which is what was made.
+
+    By it the validation comments can be split off again. Where files were given in their stead, these are its
+    validation, and it has no training comments.
+
+    Parameters
+    ----------
+    kind : ensemble or soup
+    targets : of the members
+    labels : (L,) the label axis
+    files, columns : labelled comments that were given, and their columns of text and id
+    policy : of the thresholds; empty: the first run's, or F1
+    """
+    run = RunDirectory.find(Path(targets[0]))
+    name = one_line(f"{kind} of {', '.join(targets)}")
+    changes: dict[str, object] = {"model.name": name, "model.revision": ""}
+    if files:
+        changes |= {"data.files": [], "data.validation": list(files), "data.labels": list(labels)}
+        changes |= {"data.folds": 0, "data.pseudo_labels": [], "data.augmentation": []}
+        changes |= {
+            key: name for key, name in (("data.text_column", columns.text), ("data.id_column", columns.id)) if name
+        }
+    if policy:
+        changes["evaluation.policy"] = policy
+    return Recipe.load(str(run.recipe) if run else "baseline", changes)
+
+
+def _environment(makeup: Makeup, labelled: Labelled, command: Sequence[str]) -> dict[str, Any]:
+    dataset = labelled.dataset
+    validation = {
+        "files": list(labelled.files),
+        "num_comments": len(dataset),
+        "digest": dataset.digest,
+        "comments_digest": dataset.comments_digest,
+    }
+    return {
+        "command": list(command),
+        **describe_environment(),
+        "data": {"training": _training(makeup.members, labelled), "validation": validation},
+        "combination": {
+            "kind": makeup.kind,
+            "how": makeup.how,
+            "macro_roc_auc": makeup.score,
+            "members": [
+                {"target": target, "weight": weight, "macro_roc_auc": score}
+                for target, weight, score in zip(makeup.members, makeup.weights, makeup.scores, strict=True)
+            ],
+        },
+    }
+
+
+def _training(members: Sequence[str], labelled: Labelled) -> Mapping[str, Any]:
+    """Return the training comments of all members; without a digest if they were trained on different ones."""
+    unknown: Mapping[str, Any] = {"files": [], "num_comments": 0, "digest": ""}
+    if not labelled.is_own:
+        return unknown
+    found = [recorded_data(target)["training"] for target in members]
+    same = all(one["digest"] == found[0]["digest"] for one in found)
+    return found[0] if same else unknown

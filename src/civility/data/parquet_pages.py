@@ -1,0 +1,165 @@
+"""The pages of a Parquet column, as the footer and their headers tell: what each would unpack to, without decoding it.
+
+The footer is read here and not by pyarrow: its view of a column chunk ends the process where statistics contradict the
+column's type, as a changed byte may make them.
+"""
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import pyarrow as pa
+
+from civility.data.parquet_thrift import ThriftReader
+
+_FIRST_READ, _LARGEST_HEADER = 1 << 10, 1 << 24
+_DELTA_BYTE_ARRAY = 7
+_DICTIONARY_PAGE = 2
+_END_MAGIC = b"PAR1"
+_TYPES = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+_CODECS = ("uncompressed", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
+_LENGTH = struct.Struct("<I").unpack_from
+
+
+@dataclass(frozen=True)
+class ColumnChunk:
+    """The values of one column in one row group.
+
+    Parameters
+    ----------
+    num_values : with those that are missing; of lists, elements
+    codec : of ``pyarrow.Codec``, or ``uncompressed``
+    start, end : where its pages are in the file
+    """
+
+    num_values: int
+    codec: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Parameters
+    ----------
+    size, packed_size : bytes, unpacked and in the file
+    is_dictionary : whether its values are referred to by those of other pages
+    repeats : whether one of its bytes may stand for bytes of many values
+    place : where its bytes begin in the file
+    """
+
+    size: int
+    packed_size: int
+    is_dictionary: bool
+    repeats: bool
+    place: int
+
+
+def column_chunks(stream: IO[bytes], types: Sequence[str]) -> list[list[ColumnChunk]]:
+    """Return the column chunks of each row group of a Parquet file, as its footer has them.
+
+    Parameters
+    ----------
+    types : the physical types of its columns, as pyarrow names them
+
+    Raises
+    ------
+    EOFError : the footer is damaged, or contradicts the types
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size - 8))
+    tail = stream.read(8)
+    if tail[4:] != _END_MAGIC or _LENGTH(tail)[0] > size - 12:
+        raise EOFError("no footer")
+    stream.seek(size - 8 - _LENGTH(tail)[0])
+    try:
+        groups = ThriftReader(stream.read(_LENGTH(tail)[0])).struct()[4]
+        chunks = [[chunk[3] for chunk in group[1]] for group in groups]
+        if any([_TYPES[chunk[1]] for chunk in group] != list(types) for group in chunks):
+            raise EOFError("a row group of other columns than the file")
+        return [[_column_chunk(chunk) for chunk in group] for group in chunks]
+    except (LookupError, TypeError) as error:  # what is looked for is not there, or is something else
+        raise EOFError("the footer is damaged") from error
+
+
+def _column_chunk(fields: dict[int, Any]) -> ColumnChunk:
+    start, dictionary = fields[9], fields.get(11)
+    if dictionary and dictionary < start:
+        start = dictionary
+    if not 0 <= start <= start + fields[7] or fields[4] < 0:
+        raise EOFError("a column before the beginning of the file")
+    return ColumnChunk(fields[5], _CODECS[fields[4]], start, start + fields[7])
+
+
+def pages_of(stream: IO[bytes], chunk: ColumnChunk) -> Iterator[Page]:
+    """Yield the pages of a column chunk.
+
+    Raises
+    ------
+    EOFError : the file is cut short, or holds something else there
+    """
+    place = chunk.start
+    while place < chunk.end:
+        fields, length = _header_at(stream, place)
+        size, packed_size = fields.get(2), fields.get(3)
+        if not isinstance(size, int) or not isinstance(packed_size, int) or size < 0 or packed_size < 0:
+            raise EOFError("a page without sizes")
+        is_dictionary = fields.get(1) == _DICTIONARY_PAGE
+        repeats = is_dictionary or _encoding(fields) == _DELTA_BYTE_ARRAY
+        yield Page(size, packed_size, is_dictionary, repeats, place + length)
+        place += length + packed_size
+
+
+def largest_entry(stream: IO[bytes], page: Page, codec: str) -> int:
+    """Return the most bytes that a value of a page may have, at worst the page's.
+
+    Parameters
+    ----------
+    page : of texts, small enough to be unpacked
+    codec : of the column chunk
+    """
+    stream.seek(page.place)
+    packed = stream.read(page.packed_size)
+    if not page.is_dictionary:
+        return page.size
+    try:
+        is_packed = codec != "uncompressed"
+        data = pa.Codec(codec).decompress(packed, page.size, asbytes=True) if is_packed else packed
+    except (ValueError, OSError, pa.ArrowException):  # lz4 stands for two formats
+        return page.size
+    place, largest, end = 0, 0, len(data) - 4
+    while place <= end:  # some 50,000 times: written to be fast
+        (length,) = _LENGTH(data, place)
+        if length > largest:
+            largest = length
+        place += 4 + length
+    return min(largest, page.size)
+
+
+def _encoding(fields: dict[int, Any]) -> int:
+    """Return how the values of a data page are encoded, -1 where its header does not say it."""
+    for version, place in ((5, 2), (8, 4)):
+        header = fields.get(version)
+        encoding = header.get(place) if isinstance(header, dict) else None
+        if isinstance(encoding, int):
+            return encoding
+    return -1
+
+
+def _header_at(stream: IO[bytes], place: int) -> tuple[dict[int, Any], int]:
+    """Return the fields of a page header, and its length."""
+    num_bytes = _FIRST_READ
+    while True:
+        stream.seek(place)
+        data = stream.read(num_bytes)
+        reader = ThriftReader(data)
+        try:
+            return reader.struct(), reader.place
+        except IndexError:
+            if len(data) < num_bytes or num_bytes >= _LARGEST_HEADER:
+                raise EOFError("a page header is cut short") from None
+            num_bytes *= 16

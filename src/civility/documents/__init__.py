@@ -1,0 +1,1 @@
+"""The documents that civility writes and reads: typed and versioned."""

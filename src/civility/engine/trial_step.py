@@ -1,0 +1,168 @@
+"""One micro-batch tried before a run, and no trace of it: what would end the run in its first step is known before.
+
+A run's longest comments go forwards and backwards in its precision; a text of hardly any tokens is scored beside them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from civility.engine.devices import MixedPrecision, float32_products, give_back_memory, is_out_of_memory
+from civility.engine.loop import Trainer
+from civility.engine.order import Rows
+from civility.models.batches import Batch, gather
+from civility.models.tokens import Tokens
+from civility.plain_text import shortened
+
+_MOST_COMMENTS = 4
+_ROUNDING = 1e-4
+"""Of the largest logit: texts whose logits are nearer than this are not told apart."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the trial of a step found.
+
+    Parameters
+    ----------
+    num_comments : tried at once
+    num_tokens : of the longest of them
+    trouble : what went wrong, as in "the loss is nan"; empty if nothing did
+    short_of_memory : whether the trouble is only that the device had no memory for them at once
+    remedy_precision : a precision in which nothing goes wrong; empty if there is none, or no trouble
+    """
+
+    num_comments: int
+    num_tokens: int
+    trouble: str = ""
+    short_of_memory: bool = False
+    remedy_precision: str = ""
+
+
+@dataclass(frozen=True)
+class PaddingTrial:
+    """What padding does to logits: how much they differ for a text alone and beside a longer one.
+
+    Both differences are the largest over the labels, as a share of how far the logits of these texts lie apart.
+
+    Parameters
+    ----------
+    difference : of a comment of median length
+    short_difference : of the shortest comment and an empty text
+    trouble : how the model fails on short texts; empty if it does not
+    """
+
+    difference: float = 0.0
+    short_difference: float = 0.0
+    trouble: str = ""
+
+
+def try_step(trainer: Trainer) -> Trial:
+    """Run the longest comments forwards and backwards as the run's first step would; change nothing."""
+    rows = _longest(trainer)
+    if not len(rows):
+        return Trial(0, 0)
+    tried = len(rows), int(trainer.data.tokens.lengths[rows].max())
+    with _untouched(trainer):
+        try:
+            trouble = _trouble_of(trainer, rows)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return Trial(*tried, "the memory is too small for them at once", short_of_memory=True)
+        remedy = "fp32" if trouble and trainer.precision.name != "fp32" and _works_in_fp32(trainer, rows) else ""
+    return Trial(*tried, trouble, remedy_precision=remedy)
+
+
+def try_padding(trainer: Trainer, empty: Tokens) -> PaddingTrial:
+    """Score a comment of median length, the shortest, and an empty text, alone and beside the longest; change nothing.
+
+    Parameters
+    ----------
+    empty : the tokens of an empty text
+    """
+    tokens, device = trainer.data.tokens, trainer.accelerator.device
+    order = tokens.lengths.argsort(kind="stable")
+    short = [gather(tokens, order[[place]]) for place in (len(order) // 2, 0)] + [gather(empty, np.array([0]))]
+    batch = _joined([gather(tokens, order[[-1]]), *short])
+    with _untouched(trainer), torch.no_grad(), float32_products("ieee"):
+        trainer.model.eval()
+        try:
+            together = trainer.forward(batch.to(device)).float()
+            alone = torch.cat([trainer.forward(one.to(device)).float() for one in short])
+        except Exception as error:  # transformers' models raise what they meet
+            if isinstance(error, RuntimeError) and is_out_of_memory(error):
+                return PaddingTrial()
+            return PaddingTrial(trouble=_in_words(error))
+        apart = (together.amax(dim=0) - together.amin(dim=0)).clamp(
+            min=max(_ROUNDING * float(together.abs().max()), _ROUNDING**2)
+        )
+        median, *shorter = ((together[1:] - alone).abs() / apart).amax(dim=1).tolist()
+        return PaddingTrial(median, max(shorter))
+
+
+def _longest(trainer: Trainer) -> Rows:
+    """Return a few of the longest comments that have a known target."""
+    known = np.flatnonzero(~np.isnan(trainer.data.targets).all(axis=1))
+    order = np.argsort(-trainer.data.tokens.lengths[known], kind="stable")
+    return known[order[: min(_MOST_COMMENTS, trainer.shape.batch_size)]]
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    lengths = tuple(length for one in batches for length in one.lengths)
+    return Batch(torch.cat([one.ids for one in batches]), lengths, batches[0].pad_id)
+
+
+def _trouble_of(trainer: Trainer, rows: Rows) -> str:
+    """Return what goes wrong with these comments; nothing if all is well. Raises torch's error for want of memory."""
+    trainer.model.train()
+    try:
+        with trainer.precision.training():
+            loss = trainer.try_out(rows)
+    except Exception as error:  # transformers' models raise what they meet
+        if isinstance(error, RuntimeError) and is_out_of_memory(error):
+            raise
+        return _in_words(error)
+    if not np.isfinite(loss):
+        return f"the loss is {loss}"
+    gradients = [parameter.grad for parameter in trainer.model.parameters() if parameter.grad is not None]
+    # In fp16 a gradient that overflows is no fault: the scaler halves its scale, and the step is tried again.
+    if trainer.precision.scaler is None and not all(bool(gradient.isfinite().all()) for gradient in gradients):
+        return "a gradient is not finite"
+    return ""
+
+
+def _works_in_fp32(trainer: Trainer, rows: Rows) -> bool:
+    chosen = trainer.precision
+    trainer.precision = MixedPrecision.of("fp32", chosen.device)
+    trainer.model.zero_grad(set_to_none=True)
+    try:
+        return not _trouble_of(trainer, rows)
+    except RuntimeError:  # no memory for float32
+        return False
+    finally:
+        trainer.precision = chosen
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {shortened(str(error), 200)}"
+
+
+@contextmanager
+def _untouched(trainer: Trainer) -> Iterator[None]:
+    """Leave weights, buffers, gradients, mode and random numbers as they were before the block."""
+    model, device = trainer.model, trainer.accelerator.device
+    was_training = model.training
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]  # a norm's running mean changes in a pass
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        for buffer, before in buffers:
+            buffer.copy_(before)
+        model.train(was_training)
+        model.zero_grad(set_to_none=True)
+        give_back_memory()

@@ -1,0 +1,113 @@
+"""Scoring the validation comments between epochs, on one process or several, each comment exactly once."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from civility.engine.devices import give_back_memory, is_out_of_memory
+from civility.engine.loss import Loss
+from civility.engine.progress import Validation
+from civility.errors import UserError
+from civility.metrics.ranking import average_precision, roc_auc
+from civility.models.batches import Batch, Rows, batches_by_budget, gather
+from civility.models.tokens import Tokens
+
+
+class StopWished(Exception):
+    """A signal asked to stop: raised on all processes at the same place."""
+
+
+def score_everywhere(
+    accelerator: Any,
+    forward: Callable[[Batch], torch.Tensor],
+    tokens: Tokens,
+    num_labels: int,
+    tokens_per_batch: int,
+    on_scored: Callable[[int], None] = lambda num_comments: None,
+    wants_stop: Callable[[], bool] = lambda: False,
+) -> npt.NDArray[np.float32]:
+    """Return the logits of all comments on every process, (N, L) float32, computed in float32.
+
+    ``forward`` takes a batch on its device to its logits.
+
+    A process that wants to stop scores no more, and meets the others all the same: they would wait for ever for one
+    that has gone.
+
+    In float32 whatever the precision of training: bf16 logits have so few digits that many comments tie, and the
+    best epoch would be chosen by rounding. It is also what the saved classifier does.
+
+    Scores are placed by row number and summed over the processes, each of which fills only its own rows: no
+    comment is padded in, repeated or dropped, whatever N and the number of processes
+    (huggingface/accelerate#226 and #1674 tell how the usual gathering fails).
+
+    Raises
+    ------
+    StopWished : on every process, if one of them was asked to stop
+    """
+    logits = torch.zeros((len(tokens), num_labels), dtype=torch.float32, device=accelerator.device)
+    batches = batches_by_budget(tokens.lengths, tokens_per_batch)
+    with torch.inference_mode():
+        for rows in batches[accelerator.process_index :: accelerator.num_processes]:
+            _score_rows(forward, tokens, rows, logits)
+            on_scored(len(rows) * accelerator.num_processes)  # the others are about as far
+            if wants_stop():
+                break
+    stops = accelerator.reduce(torch.tensor(float(wants_stop()), device=accelerator.device), reduction="sum")
+    if stops.item():
+        raise StopWished
+    return np.asarray(accelerator.reduce(logits, reduction="sum").cpu().numpy())
+
+
+def _score_rows(forward: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: Rows, logits: torch.Tensor) -> None:
+    """Fill in the logits of some rows, in two halves where the memory is too small for all at once."""
+    try:
+        where = torch.from_numpy(rows).to(logits.device)
+        logits[where] = forward(gather(tokens, rows).to(logits.device)).float()
+        return
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or len(rows) == 1:
+            raise
+    # Outside the handler, which would keep the tensors of the failed pass alive.
+    give_back_memory()
+    for half in np.array_split(rows, 2):
+        _score_rows(forward, tokens, half, logits)
+
+
+def measure_validation(
+    logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], loss: Loss, labels: tuple[str, ...]
+) -> Validation:
+    """Return loss, ROC AUC and average precision of validation logits.
+
+    Parameters
+    ----------
+    logits, targets : (N, L); NaN targets are unknown
+    loss : the training loss, taken without its smoothing
+    labels : (L,)
+
+    Raises
+    ------
+    UserError : a logit is not finite
+    """
+    num_broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if num_broken:
+        raise UserError(
+            f"the scores of {num_broken:,} of {len(logits):,} validation comments are not finite",
+            "lower training.learning_rate, or set training.precision to fp32",
+        )
+    device = loss.label_weights.device
+    total = loss.unsmoothed().sum(torch.from_numpy(logits).to(device), torch.from_numpy(targets).to(device)).item()
+    num_known = int((~np.isnan(targets)).sum())
+    by_label = {label: roc_auc(targets[:, i], logits[:, i]) for i, label in enumerate(labels)}
+    precision = [average_precision(targets[:, i], logits[:, i]) for i in range(len(labels))]
+    return Validation(
+        total / num_known if num_known else float("nan"), by_label, _macro(by_label.values()), _macro(precision)
+    )
+
+
+def _macro(values: Iterable[float]) -> float:
+    """Return the mean of what is defined; NaN if nothing is."""
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")

@@ -1,0 +1,94 @@
+"""The whole report on scored comments: numbers, bias, slices and the worst errors. Knows neither model nor files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from civility.documents.report import BiasReport, ClassifierFacts, Optimistic, Report, TrainingCurves
+from civility.evaluation.group_bias import Grouped, bias_of
+from civility.evaluation.label_measures import NUM_RESAMPLES, measure
+from civility.evaluation.scored_comments import Scored
+from civility.evaluation.slices import slices_of
+from civility.evaluation.worst_errors import worst_errors
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a report is on.
+
+    Parameters
+    ----------
+    name : of the report
+    files : where the comments came from
+    classifier : what scored them
+    optimistic : what was chosen on these very comments
+    notes : what a person should know of them, a sentence each
+    training : how the classifier was trained, if that is known
+    """
+
+    name: str
+    files: tuple[str, ...]
+    classifier: ClassifierFacts
+    optimistic: tuple[Optimistic, ...] = ()
+    notes: tuple[str, ...] = ()
+    training: TrainingCurves | None = None
+
+
+@dataclass(frozen=True)
+class Aspects:
+    """How to look at it.
+
+    Parameters
+    ----------
+    label : whose bias is measured, where comments tell which groups they mention; empty: see `main_label`
+    columns : by the name of a column, its (N,) cells, to slice by
+    num_resamples, seed : of the bootstrap
+    with_texts : whether the worst errors are shown with their texts
+    """
+
+    label: str = ""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    num_resamples: int = NUM_RESAMPLES
+    seed: int = 0
+    with_texts: bool = True
+
+
+def report_on(scored: Scored, subject: Subject, aspects: Aspects) -> Report:
+    """Measure all that can be told from scored comments."""
+    report = measure(
+        scored,
+        subject.files,
+        name=subject.name,
+        classifier=subject.classifier,
+        num_resamples=aspects.num_resamples,
+        seed=aspects.seed,
+    )
+    return report.model_copy(
+        update={
+            "optimistic": subject.optimistic,
+            "notes": subject.notes,
+            "training": subject.training,
+            "bias": _bias(scored, subject, aspects) if scored.dataset.group_names else None,
+            "slices": slices_of(scored, aspects.columns),
+            "errors": worst_errors(scored, with_texts=aspects.with_texts),
+        }
+    )
+
+
+def main_label(labels: Sequence[str]) -> str:
+    """Return the label whose bias is measured if none is named: ``toxic`` if there is one, or else the first."""
+    return "toxic" if "toxic" in labels else labels[0]
+
+
+def _bias(scored: Scored, subject: Subject, aspects: Aspects) -> BiasReport:
+    dataset = scored.dataset
+    label = aspects.label or main_label(dataset.labels)
+    column = dataset.labels.index(label)
+    grouped = Grouped(
+        dataset.targets[:, column],
+        scored.scores[:, column],
+        scored.flagged[:, column],
+        dataset.groups,
+        dataset.group_names,
+    )
+    source = ", ".join(subject.files)
+    return bias_of(grouped, source, label, num_resamples=aspects.num_resamples, seed=aspects.seed)

@@ -1,0 +1,161 @@
+"""Thresholds: a classifier, labelled comments and policies become thresholds, kept in the classifier folder.
+
+And, where that is asked for, a calibration before them.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from civility.data.readers import Columns
+from civility.errors import UserError
+from civility.evaluation.labelled_comments import (
+    Labelled,
+    calibrations_for,
+    optimistic,
+    read_labelled,
+    thresholds_for,
+    why_no_threshold,
+)
+from civility.metrics.policy import Policy, parse_policies, parse_policy
+from civility.metrics.threshold_search import Choice
+from civility.run import classifier_folder
+from civility.scoring.classifier import Classifier
+from civility.scoring.sidecar import SIDECAR
+from civility.storage.atomic_files import replace_folder, write_file
+from civility.storage.parsing import read_text
+
+
+@dataclass(frozen=True)
+class ThresholdsSet:
+    """What was chosen, and where it was written.
+
+    Parameters
+    ----------
+    choices : by label
+    kept : by label, the threshold of the others, which stay as they were
+    num_comments : read
+    notes : what a person should know
+    not_chosen_from_data : labels whose threshold no data chose, now or before
+    calibrated : by label, why its scores are calibrated as they are now; empty if that was not asked for
+    path : of ``civility.json``
+    written : whether the thresholds were written there
+    """
+
+    choices: Mapping[str, Choice]
+    kept: Mapping[str, float]
+    num_comments: int
+    notes: tuple[str, ...]
+    not_chosen_from_data: tuple[str, ...]
+    calibrated: Mapping[str, str]
+    path: Path
+    written: bool
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to choose, and whether to keep it.
+
+    Parameters
+    ----------
+    policy : as ``threat: recall>=0.9; default: precision>=0.8``, see `civility.metrics.policy`; empty: each label keeps
+        the policy that is stored with the classifier, and takes f1 where none is
+    calibrate : whether to calibrate the scores on these comments first
+    check : whether to write nothing
+    """
+
+    policy: str
+    calibrate: bool = False
+    check: bool = False
+
+
+def set_thresholds(
+    target: str,
+    files: Sequence[str],
+    wish: Wish,
+    *,
+    columns: Columns,
+    on_scored: Callable[[int, int], None] = lambda num_comments, total: None,
+) -> ThresholdsSet:
+    """Choose thresholds by policy on labelled comments, and write them into the classifier folder.
+
+    A label of which the comments have one class only keeps its threshold.
+
+    Parameters
+    ----------
+    target : a run directory or a classifier folder
+    files : labelled comments, a label that they lack is unknown; none: those that the run held out
+    wish : what to choose
+    columns : of text and id; those not named: those of the run's recipe where the file has them, else recognised
+    on_scored : told, after each batch, the number of comments in it and in all
+
+    Raises
+    ------
+    UserError : whatever the user can mend; nothing is written then
+    """
+    folder = Path(classifier_folder(target))
+    if not folder.is_dir() and not wish.check:
+        raise UserError(
+            f"{target}: thresholds are written into the classifier folder, and this is none here",
+            f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
+        )
+    classifier = Classifier.load(target)
+    policies = parse_policies(wish.policy, classifier.labels) if wish.policy else _stored_policies(classifier)
+    labelled = read_labelled(target, files, classifier.labels, columns)
+    dataset, total = labelled.dataset, len(labelled.dataset)
+    lacking = {label: why for label, why in why_no_threshold(dataset).items() if label in policies}
+    if len(lacking) == len(policies):
+        reasons = "; ".join(f"{label}: {reason}" for label, reason in lacking.items())
+        raise UserError(
+            f"{', '.join(labelled.files)}: nothing to choose a threshold by: {reasons}",
+            "name comments that have both positive and negative ones of a label",
+        )
+    logits = classifier.logits(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
+    reasons_of = {}
+    if wish.calibrate:
+        # Only of labels that get a new threshold: the old one of any other is on its old scores.
+        chosen = calibrations_for(dataset, logits)
+        chosen = {label: one for label, one in chosen.items() if label in policies and label not in lacking}
+        digest = dataset.comments_digest
+        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
+        reasons_of = {label: one.reason for label, one in chosen.items()}
+    notes = [*labelled.notes, *(f"{label} keeps its threshold: {reason}" for label, reason in lacking.items())]
+    notes += _optimistic(classifier, labelled)
+    choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
+    kept = {label: value for label, value in classifier.thresholds.items() if label not in choices}
+    classifier.set_thresholds(choices, dataset.comments_digest)
+    if not wish.check:
+        _write(classifier, folder, with_weights=wish.calibrate)
+    unchosen = tuple(label for label in classifier.labels if label in classifier.not_chosen_from_data)
+    path = folder / SIDECAR
+    return ThresholdsSet(choices, kept, total, tuple(notes), unchosen, reasons_of, path, written=not wish.check)
+
+
+def _stored_policies(classifier: Classifier) -> dict[str, Policy]:
+    """Return the policy of each label as ``civility.json`` has it, and f1 for labels without one."""
+    return {label: parse_policy(classifier.policies.get(label, "f1")) for label in classifier.labels}
+
+
+def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:
+    """Write ``civility.json``; where the calibration changed, with the weights, which hold a part of it."""
+    if not with_weights:
+        with write_file(folder / SIDECAR) as file:
+            file.write(classifier.sidecar.with_files_of(folder).to_json())
+        return
+    card = folder / "README.md"
+    text = read_text(card, "save it as UTF-8, or remove it") if card.is_file() else ""
+    with replace_folder(folder) as new:
+        classifier.save(new, text)
+        for path in folder.iterdir():  # what else lies there: a licence, an export
+            if path.is_dir() and not (new / path.name).exists():
+                shutil.copytree(path, new / path.name, symlinks=True)
+            elif not (new / path.name).exists():
+                shutil.copy2(path, new / path.name)
+
+
+def _optimistic(classifier: Classifier, labelled: Labelled) -> Iterator[str]:
+    chosen = [what for what in optimistic(classifier, labelled) if what != "thresholds"]
+    if chosen:
+        verb = "was" if len(chosen) == 1 else "were"
+        yield f"the {' and the '.join(chosen)} {verb} chosen on these very comments: the numbers are optimistic"

@@ -1,0 +1,188 @@
+"""What was named, as scores: run directories, folders of runs with several seeds, and reports' JSON files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import Float32Array
+from civility.errors import UserError
+from civility.evaluation import Report
+from civility.evaluation.report_files import ReportFiles
+from civility.evaluation.scores_table import Scores, read_scores_of
+from civility.plain_text import shortened
+from civility.run import OWN_REPORT, RunDirectory
+from civility.storage.atomic_files import real_path
+from civility.storage.parsing import read_text
+
+_SEEDS, _FOLDS = "seed-", "fold-"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to compare: its name, and the run that it is or belongs to, if any."""
+
+    name: str
+    run: RunDirectory | None
+
+    @property
+    def is_report(self) -> bool:
+        """Whether the JSON of a report was named."""
+        return self.name.endswith(".json")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A target with its scores.
+
+    Parameters
+    ----------
+    target : what was named
+    scores : of N comments
+    cuts : (L,) thresholds, float32 as the classifier compares
+    notes : of its report on the comments, a sentence each
+    is_chosen : whether its epoch or its members were chosen by these very comments
+    """
+
+    target: Target
+    scores: Scores
+    cuts: Float32Array
+    notes: tuple[str, ...] = ()
+    is_chosen: bool = False
+
+
+def find_targets(names: Sequence[str]) -> list[Target]:
+    """Return what the names stand for: a folder that holds runs named ``seed-…`` stands for all of these.
+
+    A run of such a folder that is named by itself too counts once.
+
+    Raises
+    ------
+    UserError : a run has not reached its end; a file beside runs, which sums them up
+    """
+    targets: list[Target] = []
+    seen: dict[Path, bool] = {}  # each run's place, and whether it is of a folder
+    for name in names:
+        path = Path(name)
+        run = RunDirectory.find(path)
+        inner = _members_in(path, _SEEDS) if run is None else []
+        if run is None and _members_in(path, _FOLDS):
+            raise UserError(
+                f"{name}: holds the folds of a cross-validation, and each of them is judged on other comments",
+                f"name the report on all comments: {path / 'report.json'}",
+            )
+        if path.is_file() and _members_in(path.parent, _SEEDS):
+            raise UserError(
+                f"{name}: is no report, but lies beside the runs of a folder", f"name the folder alone: {path.parent}"
+            )
+        for each in inner or [path]:
+            run = RunDirectory.find(each)
+            if run is None and inner:
+                raise UserError(f"{each}: no run has begun there", "train it, or name the finished ones alone")
+            if run is not None:
+                _refuse_unfinished(run)
+                place = real_path(run.path)
+                if place in seen and (inner or seen[place]):
+                    continue
+                seen[place] = bool(inner)
+            targets.append(Target(str(each) if inner else name, run or _run_of_report(each)))
+    return targets
+
+
+def _members_in(path: Path, prefix: str) -> list[Path]:
+    """Return the folders in a folder that are named by a prefix and a number, by their number."""
+    found = {child: child.name.removeprefix(prefix) for child in path.glob(f"{prefix}*") if child.is_dir()}
+    return sorted((child for child, number in found.items() if number.isdigit()), key=lambda child: int(found[child]))
+
+
+def _refuse_unfinished(run: RunDirectory) -> None:
+    if not run.is_finished:
+        raise UserError(
+            f"{run.path}: the run has not reached its end, so there is no classifier to compare",
+            f"civility train --resume --out {run.path} goes on with it; or leave it out",
+        )
+
+
+def _run_of_report(path: Path) -> RunDirectory | None:
+    """Return the run in whose folder of reports a file is."""
+    run = RunDirectory.find(path.parent.parent)
+    return run if run is not None and run.reports == path.parent else None
+
+
+def read_source(target: Target) -> Source:
+    """Read the scores of a report: of a run, the one that it wrote of itself.
+
+    Raises
+    ------
+    UserError : no report, a damaged one, or none that scores lie beside
+    """
+    files = _files_of(target)
+    is_there = files.json.is_file()
+    text = read_text(files.json, "evaluate again" if is_there else "name the JSON of a report, or a run directory")
+    report = Report.from_json(text, str(files.json))
+    scores = read_scores_of(files.scores, text)
+    if unknown := [label for label in scores.labels if label not in report.labels]:
+        raise UserError(
+            f"{files.scores}: has scores of {unknown[0]!r}, which its report does not have", "evaluate again"
+        )
+    cuts = np.array([report.labels[label].threshold for label in scores.labels], dtype=np.float32)
+    return Source(target, scores, cuts, report.notes, "epoch" in report.optimistic)
+
+
+def _files_of(target: Target) -> ReportFiles:
+    path = Path(target.name)
+    if target.is_report:
+        return ReportFiles(path.parent, path.name.removesuffix(".json"))
+    if target.run is None and (missing := RunDirectory(path).missing):
+        raise UserError(
+            f"{target.name}: no {' and no '.join(missing)}: not a whole run directory",
+            f"put back what is missing; or name its report: {RunDirectory(path).reports / f'{OWN_REPORT}.json'}",
+        )
+    if target.run is None:
+        raise UserError(
+            f"{target.name}: neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report",
+            "name one of these; or give --data FILE, on which any classifier can be scored",
+        )
+    return ReportFiles(target.run.reports, OWN_REPORT)
+
+
+def told_once(notes: Sequence[tuple[str, str]], num_targets: int) -> list[str]:
+    """Return each note once, behind the names that it is of; one that is the same of all is of the comments."""
+    names: dict[str, list[str]] = {}
+    for name, note in notes:
+        names.setdefault(note, []).append(name)
+    return [note if len(own) == num_targets else f"{', '.join(own)}: {note}" for note, own in names.items()]
+
+
+def refuse_other_comments(sources: Sequence[Source], remedy: str) -> None:
+    """Raise a UserError unless all are on the same comments, with the same targets, in the same order."""
+    first, *others = sources
+    for other in others:
+        own = other.scores
+        if own.digest != first.scores.digest or own.ids != first.scores.ids or own.labels != first.scores.labels:
+            raise UserError(
+                f"{other.target.name} is on other comments than {first.target.name}, or on other labels, targets or "
+                f"ids of them ({own.digest[:19]} and {first.scores.digest[:19]})",
+                remedy,
+            )
+        differ = np.argwhere(~_equal(own.targets, first.scores.targets))
+        if len(differ):
+            row, label = map(int, differ[0])
+            raise UserError(
+                f"{other.target.name} and {first.target.name} have other targets for the same comments: "
+                f"{own.labels[label]} of row {row + 1} (id {shortened(own.ids[row], 40)}) is "
+                f"{_told(own.targets[row, label])} and {_told(first.scores.targets[row, label])}"
+                + (f", and {len(differ) - 1:,} more differ" if len(differ) > 1 else ""),
+                remedy,
+            )
+
+
+def _told(target: float) -> str:
+    return "unknown" if np.isnan(target) else f"{target:g}"
+
+
+def _equal(some: Float32Array, others: Float32Array) -> npt.NDArray[np.bool_]:
+    """Return where targets are the same, or both unknown."""
+    return np.asarray((some == others) | (np.isnan(some) & np.isnan(others)))

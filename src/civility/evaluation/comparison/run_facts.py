@@ -1,0 +1,110 @@
+"""What a run says of itself: seed, settings, time, memory. Read from its recipe, its environment and its logs."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from civility.documents.comparison_result import RunFacts, Setting
+from civility.errors import UserError
+from civility.evaluation.comparison.compared_runs import Target
+from civility.recipe import Recipe
+from civility.recipe.differences import Reason, settings_for
+from civility.run import RunDirectory
+
+_FREE = settings_for(Reason.UPKEEP, Reason.LOGGING, Reason.SEED) | {
+    "evaluation.texts_in_report",
+    *("training.gradient_accumulation", "training.fit"),  # the comments of a step are shown as training.batch_size
+}
+"""Settings that make no two runs different. The device and gradient checkpointing decide time and memory, which are
+shown by row. The split's seed may be written out or follow the seed: digests show whether the comments are the same."""
+
+_WHOLE = ("epoch", "fit")
+"""Lines that the time of a run is the sum of: an encoder's epochs, a linear model's fit."""
+
+
+def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
+    """Return what is known of a target, and the settings that its results depend on, but for the seed.
+
+    Both are all but empty for a report or a classifier that belongs to no run. What a damaged log would tell is None.
+
+    Raises
+    ------
+    UserError : the run's recipe cannot be read
+    """
+    run = target.run
+    if run is None:
+        return RunFacts(name=target.name), {}
+    asked = Recipe.load(str(run.recipe))
+    recipe = {key: value for key, value in asked.flat().items() if asked.takes_part(key)}
+    environment = _environment(run)
+    data = environment.get("data")
+    training = data.get("training") if isinstance(data, dict) else None
+    if "combination" in environment:  # of several runs: its recipe is the first one's, but for the model
+        return RunFacts(name=target.name), {"model.name": recipe["model.name"]}
+    facts = RunFacts(
+        name=target.name,
+        seed=int(recipe["seed"]),
+        device=str(environment.get("device", "")),
+        training_digest=str(training.get("digest", "")) if isinstance(training, dict) else "",
+    )
+    facts = facts.model_copy(update=_epochs(run) | _times(run))
+    settings = {key: value for key, value in recipe.items() if key not in _FREE}
+    return facts, settings | _by_content(asked, settings, environment)
+
+
+def _by_content(asked: Recipe, settings: Mapping[str, Setting], environment: Mapping[str, Any]) -> dict[str, Setting]:
+    """Return the settings that can be written in several ways, in one: files by their last names, a step as a whole.
+
+    However the comments of a step are shared out to micro-batches and processes, they are the same.
+    """
+    found: dict[str, Setting] = {
+        key: ",".join(Path(part).name for part in str(settings[key]).split(","))
+        for key in ("data.files", "data.validation", "data.pseudo_labels")
+        if isinstance(settings.get(key), str)
+    }
+    if "training.batch_size" in settings:
+        processes = environment.get("num_processes")
+        times = asked.training.gradient_accumulation * (processes if isinstance(processes, int) else 1)
+        found["training.batch_size"] = asked.training.batch_size * times
+    return found
+
+
+def _environment(run: RunDirectory) -> dict[str, Any]:
+    try:
+        return run.read_environment()
+    except UserError:
+        return {}
+
+
+def _lines(lines: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines of a log as far as they can be read."""
+    found: list[dict[str, Any]] = []
+    try:
+        found.extend(lines)
+    except UserError:
+        return found
+    return found
+
+
+def _epochs(run: RunDirectory) -> dict[str, int]:
+    epochs = [line for line in _lines(run.read_metrics()) if line.get("kind") == "epoch"]
+    numbers = {line["epoch"]: bool(line.get("best")) for line in epochs if isinstance(line.get("epoch"), int)}
+    best = [number for number, is_best in numbers.items() if is_best]
+    return ({"best_epoch": max(best)} if best else {}) | ({"num_epochs": max(numbers)} if numbers else {})
+
+
+def _times(run: RunDirectory) -> dict[str, float | int | bool]:
+    """Return the seconds of the epochs, each counted once, and the peak of memory over all lives of the run."""
+    lines = _lines(run.read_timing())
+    seconds = {
+        line.get("step"): line["seconds"]
+        for line in lines
+        if line.get("kind") in _WHOLE and isinstance(line.get("seconds"), int | float)
+    }
+    peaks = [line["peak"] for line in lines if line.get("kind") == "memory" and isinstance(line.get("peak"), int)]
+    found: dict[str, float | int | bool] = {"was_interrupted": any(line.get("kind") == "resumed" for line in lines)}
+    if seconds:
+        found["seconds"] = float(sum(seconds.values()))
+    if peaks:
+        found["peak_memory"] = max(peaks)
+    return found

@@ -1,0 +1,145 @@
+"""Rows against the first of them: every difference, and verdicts that hold for all of them together."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.evaluation.comparison.measured import Measured
+from civility.metrics.few import FEWEST, Ends, Part, difference_interval, mean_interval, wider
+from civility.metrics.paired_test import Difference, Verdict, corrected, resamples_needed
+from civility.metrics.pooled import Noise, Pool, pooled_difference
+
+NUM_RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One number of a row against the baseline's; ``of_settings``: both have several runs, so that seeds count."""
+
+    difference: Difference
+    noise: Noise
+    of_settings: bool
+
+
+def resamples_for(groups: Sequence[Sequence[int]], num_metrics: int, rarer: npt.NDArray[np.float64]) -> int:
+    """Return how many resamples it takes that one difference of all can be shown.
+
+    Where every row has several runs, p values are Student's, and do not hang on the number of resamples.
+
+    Parameters
+    ----------
+    groups : which runs are in which row
+    num_metrics : that are measured
+    rarer : (L,) positive or negative comments of each label, whichever are fewer
+    """
+    num_labels = len(rarer)
+    num_verdicts = (len(groups) - 1) * num_metrics * (num_labels + 1)
+    if num_verdicts == 0 or min(len(group) for group in groups) > 1:
+        return NUM_RESAMPLES
+    fewest = max(FEWEST, int(rarer.min()))
+    return max(NUM_RESAMPLES, resamples_needed(num_verdicts, freedom=fewest - 1))
+
+
+@dataclass(frozen=True)
+class JudgedMetric:
+    """One metric of a row: each label, the macro average, and that over the measurable labels if these are not all."""
+
+    labels: tuple[Judged, ...]
+    macro: Judged
+    measurable: Judged | None
+
+    @property
+    def every(self) -> tuple[Judged, ...]:
+        """All of them in one line."""
+        return (*self.labels, self.macro, *([] if self.measurable is None else [self.measurable]))
+
+
+def judge(
+    measured: Measured, groups: Sequence[Sequence[int]], too_few: npt.NDArray[np.bool_], level: float = 0.95
+) -> list[list[JudgedMetric]]:
+    """Return the difference of each row but the first from the first, by row and metric.
+
+    All verdicts, the macro averages' among them, are corrected together (Holm): the chance that any of them says
+    "better" or "worse" where there is no difference is at most ``1 - level``. A label with too few comments gets no
+    verdict, and no macro average over it does; their intervals hold what so few comments leave open.
+
+    Parameters
+    ----------
+    measured : all M runs
+    groups : which runs are in which row
+    too_few : (L,) labels that are not measurable, for want of comments
+    level : of intervals and verdicts
+    """
+    num_metrics = measured.values.shape[1]
+    first, *others = groups
+    found = [
+        [_judged(_Pair(measured, list(first), list(other), metric), too_few, level) for metric in range(num_metrics)]
+        for other in others
+    ]
+    flat = [one.difference for row in found for metric in row for one in metric.every]
+    together = iter(corrected(flat, level))
+    return [[_with(metric, together) for metric in row] for row in found]
+
+
+def _with(metric: JudgedMetric, differences: Iterator[Difference]) -> JudgedMetric:
+    """Return the same with the next differences, in the order of ``every``."""
+    every = [replace(one, difference=next(differences)) for one in metric.every]
+    num = len(metric.labels)
+    return JudgedMetric(tuple(every[:num]), every[num], every[num + 1] if metric.measurable else None)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """The runs of the first row and of another, in one metric."""
+
+    measured: Measured
+    first: list[int]
+    other: list[int]
+    metric: int
+
+    def label(self, label: int, level: float) -> Judged:
+        first, other = (self.measured.pool(side, self.metric, label) for side in self._sides)
+        return self._compared(first, other, level)
+
+    def macro(self, among: npt.NDArray[np.bool_] | None, level: float) -> Judged:
+        first, other = (self.measured.macro(side, self.metric, among) for side in self._sides)
+        return self._compared(first, other, level)
+
+    def few(self, label: int, level: float) -> Part:
+        """Return the difference of a label with too few comments, with the interval that so few leave open."""
+        first, other = (self.measured.part(side, self.metric, label) for side in self._sides)
+        resampled = self.label(label, level).difference
+        return Part(resampled.value, difference_interval(first, other), Ends(resampled.low, resampled.high))
+
+    @property
+    def _sides(self) -> tuple[list[int], list[int]]:
+        return self.first, self.other
+
+    def _compared(self, first: Pool, other: Pool, level: float) -> Judged:
+        return Judged(*pooled_difference(first, other, level), min(len(self.first), len(self.other)) > 1)
+
+
+def _judged(pair: _Pair, too_few: npt.NDArray[np.bool_], level: float) -> JudgedMetric:
+    few = {label: pair.few(label, level) for label in np.flatnonzero(too_few).tolist()}
+    labels = tuple(
+        _unmeasurable(few[label].value, wider(few[label].own, few[label].resampled))
+        if label in few
+        else pair.label(label, level)
+        for label in range(len(too_few))
+    )
+    macro, defined = pair.macro(None, level), pair.measured.defined(pair.metric)
+    leaning = [few[label] for label in few if defined[label]]
+    if not leaning:
+        return JudgedMetric(labels, macro, None)
+    resampled = Ends(macro.difference.low, macro.difference.high)
+    ends = mean_interval(macro.difference.value, resampled, leaning, int(defined.sum()))
+    measurable = pair.macro(~too_few, level) if (defined & ~too_few).any() else None
+    return JudgedMetric(labels, _unmeasurable(macro.difference.value, ends), measurable)
+
+
+def _unmeasurable(value: float, ends: Ends) -> Judged:
+    found = Difference(value, max(ends.low, -1.0), min(ends.high, 1.0), math.nan, Verdict.NOT_MEASURABLE)
+    return Judged(found, Noise(math.nan, math.nan), of_settings=False)

@@ -1,0 +1,313 @@
+"""Fill a report: ranking, decisions, calibration and curves of every label, with intervals.
+
+Knows neither model nor files.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
+from civility.documents.label_verdict import judge, judge_all
+from civility.documents.report import (
+    AnyLabel,
+    ClassifierFacts,
+    CoOccurrence,
+    DataFacts,
+    Estimate,
+    LabelReport,
+    Macro,
+    Report,
+    Resampling,
+)
+from civility.evaluation.score_calibration import calibration_of
+from civility.evaluation.scored_comments import Scored
+from civility.evaluation.threshold_curve import curve_of, explorer_of, histogram_of
+from civility.metrics.counted import Decided, Ranking
+from civility.metrics.few import FEWEST, Ends, Part, mean_interval, own_interval, wider
+from civility.metrics.intervals import percentile_interval, wilson
+from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
+from civility.metrics.threshold_search import Counts
+
+FPRS = (0.01, 0.001)
+NUM_RESAMPLES = 2_000
+_ANY = "any label"
+_ROUNDING = 1e-9
+"""Sums of the same number in another order differ by less; nothing that is measured on comments does."""
+_SHARES = ("precision", "recall")
+"""Numbers whose own interval is Wilson's, which needs no resamples."""
+_NONE_MEASURABLE = f"no label where it is defined has {FEWEST} positive and {FEWEST} negative comments"
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """The numbers of one label (or of any label) on the data, and on each resample of them; and its decisions."""
+
+    values: dict[str, float]
+    resampled: dict[str, Float64Array]
+    counts: Counts
+
+    def estimate(self, name: str) -> Estimate:
+        part = self.part(name)
+        ends = part.own if name in _SHARES else wider(part.own, part.resampled)
+        return Estimate(value=part.value, low=ends.low, high=ends.high)
+
+    def part(self, name: str) -> Part:
+        value = self.values[name]
+        return Part(value, own_interval(name, value, self.counts), ends_of(self.resampled[name]))
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether there is a comment of each class."""
+        return bool(self.counts.num_positive and self.counts.num_negative)
+
+    @property
+    def is_measurable(self) -> bool:
+        return min(self.counts.num_positive, self.counts.num_negative) >= FEWEST
+
+
+def ends_of(resampled: Float64Array) -> Ends:
+    """Return the 95 % percentile interval of (R,) resampled numbers; NaN where most are undefined."""
+    low, high = percentile_interval(resampled)
+    return Ends(float(low), float(high))
+
+
+def estimate(value: float, resampled: Float64Array) -> Estimate:
+    """Return a number with the interval of its resamples; none where they are all the same, which says nothing."""
+    low, high = percentile_interval(resampled)
+    if math.isnan(value) or not high - low > _ROUNDING:
+        return Estimate(value=value)
+    return Estimate(value=value, low=float(low), high=float(high))
+
+
+def proportion(successes: int, trials: int, times: float = 1) -> Estimate:
+    """Return a share (times a number) with Wilson's interval, which is never of no width; None of nothing."""
+    if not trials:
+        return Estimate(value=None)
+    low, high = wilson(successes, trials)
+    return Estimate(value=times * successes / trials, low=times * float(low), high=times * float(high))
+
+
+def measure(
+    scored: Scored,
+    files: Sequence[str],
+    *,
+    name: str,
+    classifier: ClassifierFacts,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Report:
+    """Measure scores and decisions against targets.
+
+    Parameters
+    ----------
+    scored : N comments on L labels, with their scores and thresholds
+    files : where the comments came from
+    name : of the report
+    classifier : what scored them
+    num_resamples : of the bootstrap; the same comments for every number, so that they can be averaged
+    seed : of the bootstrap
+    """
+    dataset = scored.dataset
+    measured = _measure_all(scored, num_resamples, seed)
+    labels = {label: _label_report(scored, column, measured[label]) for column, label in enumerate(dataset.labels)}
+    verdicts = {label: numbers.verdict for label, numbers in labels.items()}
+    of_labels = {label: measured[label] for label in dataset.labels}
+    macro, measurable = _macro(list(of_labels.values())), [one for one in of_labels.values() if one.is_measurable]
+    over_measurable = _macro(measurable)
+    too_few = tuple(label for label, one in of_labels.items() if one.is_defined and not one.is_measurable)
+    any_label = _any_label(scored, measured[_any_key(dataset.labels)])
+    return Report(
+        name=name,
+        data=DataFacts(files=tuple(files), digest=dataset.digest, num_comments=len(dataset)),
+        classifier=classifier,
+        resampling=Resampling(num_resamples=num_resamples, seed=seed),
+        verdict=judge_all(verdicts),
+        labels=labels,
+        macro=macro,
+        not_measurable=too_few,
+        not_chosen_from_data=tuple(label for label in dataset.labels if label in scored.not_chosen_from_data),
+        macro_measurable=over_measurable,
+        any_label=any_label,
+        co_occurrence=_co_occurrence(scored),
+        explorer=explorer_of(scored, [numbers.curve for numbers in labels.values()]),
+        undefined=_undefined(labels, any_label, macro, over_measurable),
+    )
+
+
+def _any_key(labels: Sequence[str]) -> str:
+    """Return a key for the numbers of any label that no label has."""
+    key = _ANY
+    while key in labels:
+        key += "'"
+    return key
+
+
+def _measure_all(scored: Scored, num_resamples: int, seed: int) -> dict[str, _Measured]:
+    dataset = scored.dataset
+    columns: dict[str, tuple[Float32Array, Float32Array, Bools]] = {
+        label: (dataset.targets[:, i], scored.scores[:, i], scored.flagged[:, i])
+        for i, label in enumerate(dataset.labels)
+    }
+    flagged = np.asarray(scored.flagged.any(axis=1))
+    columns[_any_key(dataset.labels)] = (scored.any_target, scored.scores.max(axis=1), flagged)
+    statistics: dict[str, Statistic] = {}
+    for label, (targets, scores, flagged) in columns.items():
+        statistics[f"rank {label}"] = Ranking(targets, scores, FPRS)
+        statistics[f"decide {label}"] = Decided(targets, flagged)
+    values = resample(statistics, strata_of(dataset.targets), num_resamples=num_resamples, seed=seed)
+    found = {}
+    for label, (targets, _, flagged) in columns.items():
+        on_data: dict[str, float] = {}
+        on_resamples: dict[str, Float64Array] = {}
+        for key in (f"rank {label}", f"decide {label}"):
+            on_data |= dict(zip(statistics[key].names, point(statistics[key], len(dataset)).tolist(), strict=True))
+            on_resamples |= dict(zip(statistics[key].names, values[key], strict=True))
+        found[label] = _Measured(on_data, on_resamples, Counts.of(targets, flagged))
+    return found
+
+
+def _label_report(scored: Scored, column: int, measured: _Measured) -> LabelReport:
+    label = scored.dataset.labels[column]
+    targets, scores = scored.dataset.targets[:, column], scored.scores[:, column]
+    counts = measured.counts
+    decisions, threshold = _decisions(counts, measured.estimate("f1")), scored.threshold(label)
+    review = scored.review_thresholds.get(label)
+    return LabelReport(
+        **_numbers(counts, len(targets)),
+        **_ranking(measured),
+        threshold=threshold,
+        review_threshold=review,
+        policy=scored.policies.get(label, ""),
+        true_positives=counts.true_positives,
+        false_positives=counts.false_positives,
+        false_negatives=counts.false_negatives,
+        true_negatives=counts.true_negatives,
+        **decisions,
+        review_per_1000=None
+        if review is None
+        else 1000 * _share_between(scores[~np.isnan(targets)], review, threshold),
+        calibration=calibration_of(scored, column),
+        verdict=judge(
+            counts.num_positive, counts.num_negative, decisions["f1"], decisions["precision"], decisions["recall"]
+        ),
+        curve=curve_of(targets, scores, threshold),
+        histogram=histogram_of(targets, scores),
+    )
+
+
+def _any_label(scored: Scored, measured: _Measured) -> AnyLabel:
+    counts = measured.counts
+    numbers, decisions = _numbers(counts, len(scored.dataset)), _decisions(counts, measured.estimate("f1"))
+    return AnyLabel(**numbers, **_ranking(measured), **decisions)
+
+
+def _ranking(measured: _Measured) -> dict[str, Estimate | dict[str, Estimate]]:
+    return {
+        "roc_auc": measured.estimate("roc_auc"),
+        "average_precision": measured.estimate("average_precision"),
+        "recall_at_fpr": {str(fpr): measured.estimate(f"recall_at_fpr_{fpr}") for fpr in FPRS},
+    }
+
+
+def _numbers(counts: Counts, num_comments: int) -> dict[str, int]:
+    return {
+        "num_positive": counts.num_positive,
+        "num_negative": counts.num_negative,
+        "num_unknown": num_comments - counts.num,
+    }
+
+
+def _decisions(counts: Counts, f1: Estimate) -> dict[str, Estimate]:
+    return {
+        "precision": proportion(counts.true_positives, counts.flagged),
+        "recall": proportion(counts.true_positives, counts.num_positive),
+        "f1": f1,
+        "false_positive_rate": proportion(counts.false_positives, counts.num_negative),
+        "flagged_per_1000": proportion(counts.flagged, counts.num, times=1000),
+    }
+
+
+def _share_between(scores: Float32Array, low: float, high: float) -> float:
+    cuts = np.array([low, high], dtype=np.float32)
+    return float(((scores >= cuts[0]) & (scores < cuts[1])).mean()) if len(scores) else math.nan
+
+
+def _macro(labels: Sequence[_Measured]) -> Macro:
+    def mean(name: str) -> Estimate:
+        defined = [one for one in labels if not math.isnan(one.values[name])]
+        if not defined:
+            return Estimate(value=None)
+        value = sum(one.values[name] for one in defined) / len(defined)
+        resampled = ends_of(mean_of_defined(np.stack([one.resampled[name] for one in defined])))
+        low, high = mean_interval(value, resampled, [one.part(name) for one in defined], len(defined))
+        return Estimate(value=value, low=max(low, 0.0), high=min(high, 1.0))
+
+    return Macro(
+        roc_auc=mean("roc_auc"),
+        average_precision=mean("average_precision"),
+        recall_at_fpr={str(fpr): mean(f"recall_at_fpr_{fpr}") for fpr in FPRS},
+        precision=mean("precision"),
+        recall=mean("recall"),
+        f1=mean("f1"),
+    )
+
+
+def _co_occurrence(scored: Scored) -> CoOccurrence:
+    def together(marks: Bools) -> tuple[tuple[int, ...], ...]:
+        counts = marks.T.astype(np.int64) @ marks.astype(np.int64)
+        return tuple(tuple(row) for row in counts.tolist())
+
+    return CoOccurrence(targets=together(scored.dataset.targets >= POSITIVE_FROM), decisions=together(scored.flagged))
+
+
+def _undefined(
+    labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Macro, over_measurable: Macro
+) -> dict[str, str]:
+    """Return the reason of each number that is None for want of data, by its path."""
+    reasons: dict[str, str] = {}
+    for label, numbers in labels.items():
+        place = f"labels.{label}"
+        reasons |= _why_none(place, numbers)
+        if not numbers.num_positive + numbers.num_negative:
+            reasons[f"{place}.calibration"] = _missing(numbers)
+            if numbers.review_threshold is not None:
+                reasons[f"{place}.review_per_1000"] = _missing(numbers)
+    reasons |= _why_none("any_label", any_label) | _undefined_mean("macro", macro, "undefined for every label")
+    return reasons | _undefined_mean("macro_measurable", over_measurable, _NONE_MEASURABLE)
+
+
+def _undefined_mean(place: str, macro: Macro, why: str) -> dict[str, str]:
+    found = {**_resampled(macro), "precision": macro.precision, "recall": macro.recall}
+    return {f"{place}.{name}": why for name, one in found.items() if one.value is None}
+
+
+def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
+    found = {
+        **_resampled(numbers),
+        "recall": numbers.recall,
+        "false_positive_rate": numbers.false_positive_rate,
+        "flagged_per_1000": numbers.flagged_per_1000,
+    }
+    reasons = {f"{place}.{name}": _missing(numbers) for name, one in found.items() if one.value is None}
+    if numbers.precision.value is None:
+        known = numbers.num_positive + numbers.num_negative
+        why = "nothing is flagged at the threshold in use" if known else _missing(numbers)
+        reasons[f"{place}.precision"] = why
+    return reasons
+
+
+def _resampled(numbers: LabelReport | AnyLabel | Macro) -> dict[str, Estimate]:
+    at_rates = {f"recall_at_fpr.{fpr}": found for fpr, found in numbers.recall_at_fpr.items()}
+    return {"roc_auc": numbers.roc_auc, "average_precision": numbers.average_precision, **at_rates, "f1": numbers.f1}
+
+
+def _missing(numbers: LabelReport | AnyLabel) -> str:
+    known = numbers.num_positive + numbers.num_negative
+    if not known:
+        return "no known target"
+    return f"no {'positive' if not numbers.num_positive else 'negative'} comment among {known:,}"

@@ -1,0 +1,229 @@
+"""Labelled comments that a verb was given, and what a classifier says of them: what evaluation and thresholds share.
+
+A run directory can be asked without files: then the comments are those that it held out, split off again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
+from civility.data.file_format import FileFormat
+from civility.data.prepare import prepare
+from civility.data.readers import Columns, Origin, columns_present, read_dataset
+from civility.documents.report import Optimistic
+from civility.errors import UserError
+from civility.evaluation import Scored
+from civility.metrics.calibration import Chosen, LabelCalibration, choose, cross_fitted
+from civility.metrics.fallback import choose_if_told
+from civility.metrics.policy import Policy
+from civility.metrics.threshold_search import Choice, Cuts
+from civility.recipe import Recipe
+from civility.run import RunDirectory
+from civility.run.seen_comments import seen_by
+from civility.scoring.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled comments.
+
+    Parameters
+    ----------
+    dataset : on the classifier's label axis
+    files : as read
+    notes : what a person should know of them, a sentence each
+    origin : where each comment stood; None for comments that a run held out
+    is_own : these are the comments that the run held out
+    """
+
+    dataset: Dataset
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+    origin: Origin | None
+    is_own: bool
+
+
+def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], columns: Columns) -> Labelled:
+    """Read labelled comments, or those that a run held out if no files are named.
+
+    Parameters
+    ----------
+    target : a run directory, a classifier folder or a hub name
+    files : labelled comments; a label that they lack is unknown
+    labels : (L,) of the classifier
+    columns : those named by the user; the others are those of the run's recipe where the file has them, else recognised
+
+    Raises
+    ------
+    UserError : whatever the user can mend
+    """
+    run = RunDirectory.find(Path(target))
+    if not files:
+        _refuse_columns(columns)
+        return _held_out(target, run, labels)
+    known = _columns_of(run, files[0], columns.file)
+    columns = replace(
+        known,
+        text=columns.text or known.text,
+        id=columns.id or known.id,
+        labels=labels,
+        groups=columns.groups or known.groups,
+    )
+    reading = read_dataset(files, columns, require_all_labels=False)
+    notes = (*reading.notes, *notes_on_seen(target, reading.dataset))
+    return Labelled(reading.dataset, reading.files, notes, reading.origin, is_own=False)
+
+
+def _columns_of(run: RunDirectory | None, file: str, form: FileFormat) -> Columns:
+    """Return the columns of a run's recipe that the file has, written as the user says."""
+    if run is None:
+        return Columns(file=form)
+    return columns_present(file, Recipe.load(str(run.recipe)).data.columns, form)
+
+
+def _refuse_columns(columns: Columns) -> None:
+    """Raise a UserError for columns that are named where no file is: they would be forgotten without a word."""
+    named = [name for name in (columns.text, columns.id, *columns.groups) if name]
+    if named:
+        raise UserError(
+            f"columns are named ({', '.join(named)}) and no file: the held-out comments are read as the recipe says",
+            "give --data FILE, or data.groups in the recipe of the run",
+        )
+
+
+def notes_on_seen(target: str, dataset: Dataset) -> Iterator[str]:
+    """Tell how many of the comments took part in the run: of these the numbers tell little or nothing."""
+    seen, _ = seen_by(target, dataset.texts)
+    if seen is None:
+        return
+    num_trained, num_validated = int(seen.trained.sum()), int((seen.validated & ~seen.trained).sum())
+    if num_trained:
+        yield (
+            f"{num_trained:,} of {len(dataset):,} comments are among those that the run was trained on, up to case and "
+            "spaces: it knows their labels, and its numbers on them are too good"
+        )
+    if num_validated:
+        yield (
+            f"{num_validated:,} of {len(dataset):,} comments are among those that chose the run's best epoch, its "
+            "calibration and its thresholds: its numbers on them are a little optimistic"
+        )
+
+
+def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) -> Labelled:
+    """Return the validation comments of a run, proven to be the same by the digest that the run has recorded."""
+    if run is None:
+        raise UserError(f"{target}: is no run directory, which would have comments of its own", "give --data FILE")
+    recipe = Recipe.load(str(run.recipe))
+    data = prepare(recipe.wanted)
+    try:
+        recorded = run.read_environment("give --data FILE")["data"]["validation"]["digest"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{run.environment}: damaged", "give --data FILE") from error
+    if data.validation.digest != recorded or data.validation.labels != labels:
+        raise UserError(
+            f"the files that {target} was trained on have changed: its validation comments cannot be split off again",
+            "give --data FILE",
+        )
+    return Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
+
+
+def scored_by(classifier: Classifier, dataset: Dataset, logits: Float32Array) -> Scored:
+    """Return what a classifier says of comments whose logits (N, L), before calibration, are known.
+
+    Of labels whose calibration was fitted on these very comments there are also scores by calibrations of the same
+    method fitted on the other folds.
+    """
+    methods = {label: calibration.method for label, calibration in classifier.calibration.items()}
+    is_calibrated = any(method != "none" for method in methods.values())
+    out_of_fold = None
+    fitted_here = [classifier.chosen_on.calibration.get(label) == dataset.comments_digest for label in dataset.labels]
+    if is_calibrated and any(fitted_here):
+        out_of_fold = classifier.calibrated(logits)
+        for column in np.flatnonzero(fitted_here):
+            method = classifier.calibration[dataset.labels[column]].method
+            out_of_fold[:, column] = cross_fitted(method, logits[:, column], dataset.targets[:, column])
+    return Scored(
+        dataset,
+        classifier.calibrated(logits),
+        classifier.thresholds,
+        classifier.review_thresholds,
+        classifier.policies,
+        classifier.not_chosen_from_data,
+        uncalibrated=LabelCalibration().apply(logits).astype(np.float32) if is_calibrated else None,
+        out_of_fold=out_of_fold,
+        calibrations=methods,
+    )
+
+
+def calibrations_for(dataset: Dataset, logits: Float32Array) -> dict[str, Chosen]:
+    """Return the calibration that each label's logits, a column of (N, L), take on these comments."""
+    columns = zip(dataset.labels, logits.T, dataset.targets.T, strict=True)
+    return {label: choose(own, targets) for label, own, targets in columns}
+
+
+def thresholds_for(dataset: Dataset, scores: Float32Array, policies: Mapping[str, Policy]) -> dict[str, Choice]:
+    """Return the threshold that each policy takes on scores (N, L) of these comments, or the fallback of too few.
+
+    Labels without a policy, or of which the comments have one class only, are left out.
+    """
+    without = why_no_threshold(dataset)
+    columns = zip(dataset.labels, dataset.targets.T, scores.T, strict=True)
+    return {
+        label: choose_if_told(policies[label], Cuts.of(targets, own))
+        for label, targets, own in columns
+        if label in policies and label not in without
+    }
+
+
+def why_no_threshold(dataset: Dataset) -> dict[str, str]:
+    """Return, by label, why no threshold can be chosen on these comments; nothing of labels that have both classes."""
+    reasons = {}
+    for label, targets in zip(dataset.labels, dataset.targets.T, strict=True):
+        num_known = int(np.count_nonzero(~np.isnan(targets)))
+        num_positive = int(np.count_nonzero(targets >= POSITIVE_FROM))
+        if not num_known:
+            reasons[label] = "no comment says whether it is positive"
+        elif num_positive in (0, num_known):
+            missing = "negative" if num_positive else "positive"
+            reasons[label] = f"no {missing} comment among {num_known:,}"
+    return reasons
+
+
+def fit_on(
+    classifier: Classifier,
+    dataset: Dataset,
+    logits: Float32Array,
+    policies: Mapping[str, Policy],
+    *,
+    calibrate: bool,
+) -> Scored:
+    """Calibrate a classifier on comments, choose its thresholds there, and return what it says of them.
+
+    Parameters
+    ----------
+    classifier : is changed
+    dataset : the comments
+    logits : (N, L) of them, before calibration
+    policies : by label, what the thresholds are to reach
+    calibrate : False: scores stay as the model gives them
+    """
+    digest = dataset.comments_digest
+    if calibrate:
+        chosen = calibrations_for(dataset, logits)
+        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
+    choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
+    classifier.set_thresholds(choices, digest)
+    # A label of one class only stays at 0.5, which no data chose.
+    classifier.not_chosen_from_data |= set(policies) - set(choices)
+    return scored_by(classifier, dataset, logits)
+
+
+def optimistic(classifier: Classifier, labelled: Labelled) -> tuple[Optimistic, ...]:
+    """Return what was chosen on these very comments; an encoder's best epoch always was on those of its run."""
+    found = classifier.chosen_on.names(labelled.dataset.comments_digest)
+    names: tuple[Optimistic, ...] = ("epoch", "calibration", "thresholds")
+    has_epoch = labelled.is_own and classifier.kind == "encoder"
+    return tuple(what for what in names if what in found or (what == "epoch" and has_epoch))

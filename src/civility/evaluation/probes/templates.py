@@ -1,0 +1,217 @@
+"""Identity template files: the same sentences about many groups, half of them toxic, to measure bias with.
+
+Three kinds are known: the sentences of Dixon et al. (``Text``, ``Label``), their later ones in other languages
+(``template``, ``toxicity``, ``phrase``), and a format of one's own (``text``, ``target``, ``group``). The first two
+do not say which group a sentence is about, so its term is looked up in a list. Knows no scores.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.cells import TargetCells, TextCells
+from civility.data.dataset import Float32Array
+from civility.data.headers import Headers
+from civility.data.opening import open_table
+from civility.data.starter_material.tables import phrases
+from civility.data.tables import Chunk, Table
+from civility.errors import UserError, did_you_mean
+from civility.evaluation.probes.names import name_in
+from civility.plain_text import listed, shown
+
+GROUP_SEPARATOR = ";"
+OWN_COLUMNS = ("text", "target", "group")
+
+# The 50 terms of Dixon, Li, Sorensen, Thain and Vasserman, Measuring and Mitigating Unintended Bias in Text
+# Classification, 2018: bias_madlibs_data/adjectives_people.txt of conversationai/unintended-ml-bias-analysis,
+# spelled as there.
+ENGLISH_TERMS: tuple[str, ...] = phrases(
+    "lesbian|gay|bisexual|transgender|trans|queer|lgbt|lgbtq|homosexual|straight|heterosexual|male|female|nonbinary"
+    "|african|african american|black|white|european|hispanic|latino|latina|latinx|mexican|canadian|american|asian"
+    "|indian|middle eastern|chinese|japanese|christian|muslim|jewish|buddhist|catholic|protestant|sikh|taoist|old"
+    "|older|young|younger|teenage|millenial|middle aged|elderly|blind|deaf|paralyzed"
+)
+# The terms in the German sentences of the same authors, as they stand before an ending.
+_GERMAN_STEMS: tuple[str, ...] = phrases(
+    "afghanisch|afrikanisch|afroamerikanisch|alt|amerikanisch|arabisch|asiatisch|bisexuell|blind|buddhistisch"
+    "|chinesisch|christlich|europäisch|evangelisch|gelähmt|heterosexuell|homosexuell|indisch|italienisch|japanisch"
+    "|jugendlich|jung|jüdisch|jünger|katholisch|lesbisch|marokkanisch|muslimisch|männlich|non-binär|orientalisch"
+    "|polnisch|schwarz|schwul|spanisch|taub|transsexuell|türkisch|weiblich|weiß|älter"
+)
+_GERMAN_FIXED = ("latina", "latino", "lgbt", "lgbtq", "millenial", "mittleren alters", "queer", "sikh", "trans")
+_GERMAN_ENDINGS = ("", "e", "em", "en", "er", "es")
+# Spellings of those files, and short forms.
+_GERMAN_VARIANTS = {
+    "bisexuel": "bisexuell",
+    "hetero": "heterosexuell",
+    "marrokanisch": "marokkanisch",
+    "polisch": "polnisch",
+    "transexuell": "transsexuell",
+}
+
+
+def _german_forms() -> dict[str, str]:
+    stems = {stem: stem for stem in _GERMAN_STEMS} | _GERMAN_VARIANTS
+    inflected = {stem + ending: group for stem, group in stems.items() for ending in _GERMAN_ENDINGS}
+    return inflected | {term: term for term in _GERMAN_FIXED}
+
+
+# Language -> each form of a term, in lower case -> its group.
+_FORMS: Mapping[str, Mapping[str, str]] = {
+    "English": {term: term for term in ENGLISH_TERMS},
+    "German": _german_forms(),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """Sentences about groups, with the truth about each.
+
+    Parameters
+    ----------
+    texts : (N,)
+    targets : (N,) float32 in [0, 1]; NaN where unknown, in files of one's own only
+    groups : (N, G) bool, whether the sentence is about the group; about none of them: background
+    group_names : (G,) unique, each with a sentence
+    name : of the file, as the user gave it
+    """
+
+    texts: tuple[str, ...]
+    targets: Float32Array
+    groups: npt.NDArray[np.bool_]
+    group_names: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True)
+class _Published:
+    """The columns of a published kind, and what its labels mean."""
+
+    text: str
+    label: str
+    targets: Mapping[str, float]
+
+
+_PUBLISHED = (
+    _Published("Text", "Label", {"BAD": 1.0, "NOT_BAD": 0.0}),
+    _Published("phrase", "toxicity", {"toxic": 1.0, "nontoxic": 0.0}),
+)
+
+
+def read_templates(file: str | Path) -> Templates:
+    """Read a file of identity templates of any of the three kinds, in any format and compression of data.
+
+    Groups that the file does not name are found by their terms: whole words, in any case, the longest first, so
+    that "african american" is no mention of "american". The language is that of the list, English or German,
+    that finds terms in most sentences; German terms may be inflected.
+
+    Raises
+    ------
+    UserError : the file is of none of the kinds, a cell holds nonsense, or no group is found
+    """
+    table = open_table(file)
+    headers = Headers(table.name, table.all_columns())
+    text, target, group = map(headers.find, OWN_COLUMNS)
+    if text and target and group:
+        return _read_own(table, text, target, group)
+    for kind in _PUBLISHED:
+        text, label = headers.find(kind.text), headers.find(kind.label)
+        if text and label:
+            return _read_published(table, replace(kind, text=text, label=label))
+    raise UserError(
+        f"{table.name}: not a file of identity templates; its columns: {listed(headers.names)}; expected "
+        f"{', '.join(OWN_COLUMNS)}, or those of a published file: Text, Label or phrase, toxicity",
+        "name the columns so; docs/suites.md says what stands in them",
+    )
+
+
+def _read_published(table: Table, kind: _Published) -> Templates:
+    texts: list[str] = []
+    targets: list[float] = []
+    for chunk in table.chunks((kind.text, kind.label)):
+        texts += _texts_of(table.name, chunk, kind.text)
+        targets += [_target(table.name, chunk, row, kind) for row in range(len(chunk))]
+    mentions = _find_terms(table.name, texts)
+    return _templates(table.name, texts, np.array(targets, dtype=np.float32), mentions)
+
+
+def _read_own(table: Table, text: str, target: str, group: str) -> Templates:
+    texts: list[str] = []
+    mentions: list[tuple[str, ...]] = []
+    blocks: list[Float32Array] = []
+    targets = TargetCells()
+    for chunk in table.chunks((text, target, group)):
+        texts += _texts_of(table.name, chunk, text)
+        blocks.append(targets.convert(table.name, chunk, target))
+        mentions += [_split_groups(name_in(table.name, chunk, row, group)) for row in range(len(chunk))]
+    return _templates(table.name, texts, np.concatenate(blocks), mentions)
+
+
+def _texts_of(name: str, chunk: Chunk, column: str) -> list[str]:
+    texts = TextCells().convert(name, chunk, column)
+    if "" in texts:
+        raise UserError(
+            f"{name}, {chunk.place(texts.index(''))}: {column} is empty", "write a text, or take the row out"
+        )
+    return texts
+
+
+def _target(name: str, chunk: Chunk, row: int, kind: _Published) -> float:
+    cell = chunk.columns[kind.label][row]
+    if isinstance(cell, str) and cell in kind.targets:
+        return kind.targets[cell]
+    known = tuple(kind.targets)
+    guess = did_you_mean(str(cell), known)
+    raise UserError(
+        f"{name}, {chunk.place(row)}: {kind.label} = {shown(cell)}: expected {' or '.join(known)}{guess}",
+        f"or rename the columns to {', '.join(OWN_COLUMNS)}, with numbers from 0 to 1 as targets",
+    )
+
+
+def _split_groups(names: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in names.split(GROUP_SEPARATOR) if part.strip()))
+
+
+def _find_terms(name: str, texts: list[str]) -> list[tuple[str, ...]]:
+    """Return the groups whose terms stand in each text, by the list that finds terms in the most of them."""
+    found = {language: [tuple(mentions(text)) for text in texts] for language, mentions in _finders()}
+    shares = {language: sum(map(bool, groups)) / len(texts) for language, groups in found.items()}
+    best = max(shares, key=shares.__getitem__)
+    if shares[best] < 0.5:
+        listed = ", ".join(f"{language} in {share:.0%}" for language, share in shares.items())
+        raise UserError(
+            f"{name}: too few sentences hold an identity term that is known ({listed}), expected half of them",
+            f"name the groups: write the columns {', '.join(OWN_COLUMNS)}, as docs/suites.md says",
+        )
+    return found[best]
+
+
+def _finders() -> Iterator[tuple[str, Callable[[str], Iterator[str]]]]:
+    for language, forms in _FORMS.items():
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        pattern = "|".join(re.escape(form).replace(r"\ ", r"\s+") for form in longest_first)
+        yield language, _finder(re.compile(rf"\b(?:{pattern})\b"), forms)
+
+
+def _finder(pattern: re.Pattern[str], forms: Mapping[str, str]) -> Callable[[str], Iterator[str]]:
+    def mentions(text: str) -> Iterator[str]:
+        # Not re.IGNORECASE, by which letters match that no form of a term holds, as the long s does.
+        for match in pattern.findall(text.lower()):
+            yield forms[" ".join(match.split())]
+
+    return mentions
+
+
+def _templates(name: str, texts: list[str], targets: Float32Array, mentions: list[tuple[str, ...]]) -> Templates:
+    names = tuple(sorted({group for groups in mentions for group in groups}))
+    if not names:
+        raise UserError(f"{name}: no sentence names a group", "write the group into the column group")
+    place = {group: index for index, group in enumerate(names)}
+    groups = np.zeros((len(texts), len(names)), dtype=np.bool_)
+    for row, found in enumerate(mentions):
+        groups[row, [place[group] for group in found]] = True
+    return Templates(tuple(texts), targets, groups, names, name)

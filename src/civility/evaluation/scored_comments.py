@@ -1,0 +1,101 @@
+"""Scored: comments, their scores, and the decisions that the classifier takes on them. What a report is measured on.
+
+Knows neither model nor files.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.data.dataset import POSITIVE_FROM, Bools, Dataset, Float32Array
+from civility.metrics.threshold_search import DEFAULT_THRESHOLD
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Comments and what a classifier says of them.
+
+    Parameters
+    ----------
+    dataset : N comments on L labels
+    scores : (N, L) float32 in [0, 1], as the classifier gives them, in the dataset's order
+    thresholds : by label; 0.5 where none is given
+    review_thresholds : by label, for labels with a band that people review
+    policies : by label, the words by which the threshold was chosen
+    not_chosen_from_data : labels that had too few comments to choose their threshold by
+    uncalibrated : (N, L) scores before calibration; None where there is no calibration
+    out_of_fold : (N, L) scores by calibrations fitted on the other folds; None where the calibration was fitted
+        on other comments, so that ``scores`` themselves are honest
+    calibrations : by label, the name of the method
+
+    Raises
+    ------
+    ValueError : the shapes differ, or a score is NaN
+    """
+
+    dataset: Dataset
+    scores: Float32Array
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    review_thresholds: Mapping[str, float] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
+    not_chosen_from_data: Collection[str] = frozenset()
+    uncalibrated: Float32Array | None = None
+    out_of_fold: Float32Array | None = None
+    calibrations: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("scores", "uncalibrated", "out_of_fold"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if values.shape != self.dataset.targets.shape:
+                raise ValueError(f"{name} have shape {values.shape}, targets {self.dataset.targets.shape}")
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name}: a score is NaN or infinite")
+
+    def threshold(self, label: str) -> float:
+        """Return where a label's comments are flagged, as the shortest number that float32 reads back the same."""
+        return short(self.thresholds.get(label, DEFAULT_THRESHOLD))
+
+    @cached_property
+    def flagged(self) -> Bools:
+        """(N, L) the decisions on these scores."""
+        return self.decide(self.scores)
+
+    def decide(self, scores: Float32Array) -> Bools:
+        """Return whether each score, (M, L), reaches its label's threshold, in float32 as the classifier compares."""
+        cuts = [self.threshold(label) for label in self.dataset.labels]
+        return np.asarray(scores >= np.array(cuts, dtype=np.float32))
+
+    @cached_property
+    def any_target(self) -> Float32Array:
+        """(N,) 1 where a label is positive, 0 where all are known and negative, NaN otherwise."""
+        targets = self.dataset.targets
+        positive = (targets >= POSITIVE_FROM).any(axis=1)
+        negative = (targets < POSITIVE_FROM).all(axis=1)
+        return np.where(positive, 1, np.where(negative, 0, np.nan)).astype(np.float32)
+
+    def select(self, rows: npt.NDArray[np.int64]) -> "Scored":
+        """Return the given rows, in the given order."""
+        parts = {
+            name: None if (values := getattr(self, name)) is None else values[rows]
+            for name in ("uncalibrated", "out_of_fold")
+        }
+        return Scored(
+            self.dataset.select(rows),
+            self.scores[rows],
+            self.thresholds,
+            self.review_thresholds,
+            self.policies,
+            self.not_chosen_from_data,
+            calibrations=self.calibrations,
+            **parts,
+        )
+
+
+def short(value: float) -> float:
+    """Return the number with the fewest digits that is the same float32."""
+    return float(np.format_float_positional(np.float32(value), unique=True))

@@ -1,1 +1,0 @@
-"""Looking at labelled comments before anything is learned from them. Pure functions: no files, no torch."""

@@ -1,0 +1,79 @@
+"""Batches of tokens: gathered side by side without padding, and planned by a budget of tokens for scoring."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from civility.models.tokens import Tokens
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The tokens of B texts, one text after the other.
+
+    Parameters
+    ----------
+    ids : int64 (S,), S tokens of all texts
+    lengths : (B,) tokens of each; they sum to S
+    pad_id : the id that fills a rectangle up
+    """
+
+    ids: torch.Tensor
+    lengths: tuple[int, ...]
+    pad_id: int
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same batch on a device."""
+        return Batch(self.ids.to(device, non_blocking=True), self.lengths, self.pad_id)
+
+    def padded(self, *, left: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return input ids and attention mask, int64 (B, T), padded to the longest text on the right, or ``left``."""
+        device = self.ids.device
+        lengths = torch.tensor(self.lengths, device=device)
+        in_text = torch.arange(max(self.lengths), device=device) < lengths[:, None]
+        if left:
+            in_text = in_text.flip(1)
+        ids = torch.full(in_text.shape, self.pad_id, dtype=torch.int64, device=device)
+        return ids.masked_scatter_(in_text, self.ids), in_text.long()
+
+
+def gather(tokens: Tokens, rows: Rows) -> Batch:
+    """Return the batch of the given rows, in their order.
+
+    Parameters
+    ----------
+    tokens : of N texts
+    rows : (B,) at least one
+    """
+    lengths = tokens.offsets[rows + 1] - tokens.offsets[rows]
+    # One gather for the whole batch: each row's tokens lie side by side from its offset on.
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    ids = tokens.ids[np.repeat(tokens.offsets[rows], lengths) + within]
+    return Batch(torch.from_numpy(ids.astype(np.int64)), tuple(lengths.tolist()), tokens.pad_id)
+
+
+def batches_by_budget(lengths: npt.NDArray[np.int64], tokens_per_batch: int) -> list[Rows]:
+    """Plan batches for scoring: texts of similar length together, each row exactly once, longest first.
+
+    The longest come first so that a batch too large for the memory is found out at once.
+
+    Parameters
+    ----------
+    lengths : (N,) tokens of each text
+    tokens_per_batch : padded tokens that a batch may hold; a single longer text is a batch of its own
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches = []
+    start = 0
+    while start < len(order):
+        size = max(1, int(tokens_per_batch // max(1, lengths[order[start]])))
+        batches.append(order[start : start + size])
+        start += size
+    return batches

@@ -1,0 +1,97 @@
+"""The encoder kind: a transformer with a head, as a plain Hugging Face folder. Brings torch."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from civility.data.dataset import Float32Array
+from civility.errors import UserError
+from civility.metrics.reliability import Floats
+from civility.models.batches import batches_by_budget, gather
+from civility.models.encoder import Encoder, fold_into_head, load_classifier_folder, quiet_transformers
+from civility.models.forward import Forward, choose_forward
+from civility.models.tokens import tokenise
+from civility.models.weight_files import plain_os_errors
+from civility.scoring.scorer import OnScored
+from civility.scoring.sidecar import SIDECAR, Kind
+
+_LONGEST_DEFAULT = 512
+_SHORTEST = 3
+"""Tokens: one of the text between two special ones."""
+_SAMPLE = ("a word or two " * 40, "a word or two", "one")
+"""Texts of several lengths, some of them past the distances that DeBERTa tells apart one by one."""
+
+
+class EncoderScorer:
+    """A transformer that scores.
+
+    Parameters
+    ----------
+    encoder : model and tokenizer, labels in the order of the logits
+    max_length : tokens; longer comments are cut
+    """
+
+    kind: Kind = "encoder"
+
+    def __init__(self, encoder: Encoder, max_length: int) -> None:
+        self.encoder = encoder
+        self.labels = encoder.labels
+        self.max_length = max_length
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @classmethod
+    def load(cls, folder: str, max_length: int = 0) -> "EncoderScorer":
+        """Load a folder, or a hub repository; ``max_length`` 0: what the model takes, 512 at most.
+
+        Raises
+        ------
+        UserError : it is no multi-label classifier, or takes fewer tokens than ``max_length``
+        """
+        encoder = load_classifier_folder(folder)
+        longest = encoder.longest_text
+        if longest < _SHORTEST:
+            raise UserError(
+                f"{folder}: takes {longest} tokens at most, expected {_SHORTEST} or more",
+                "correct model_max_length in tokenizer_config.json, or max_position_embeddings in config.json",
+            )
+        if max_length and not _SHORTEST <= max_length <= longest:
+            raise UserError(
+                f"{Path(folder) / SIDECAR}: max_length is {max_length}, the model takes {longest} tokens",
+                f"correct max_length: from {_SHORTEST} to {longest}",
+            )
+        return cls(encoder, max_length or min(longest, _LONGEST_DEFAULT))
+
+    @functools.cached_property  # a classifier that is only saved need not be tried
+    def _forward(self) -> Forward:
+        model = self.encoder.model.to(self._device).eval()
+        sample = tokenise(self.encoder.tokenizer, _SAMPLE, self.max_length)
+        batch = gather(sample, np.arange(len(sample))).to(self._device)
+        return choose_forward(model, "auto", batch, gradients=False).forward
+
+    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Float32Array:
+        """Return the logits as the model gives them, (N, L)."""
+        logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
+        tokens = tokenise(self.encoder.tokenizer, texts, self.max_length)
+        with torch.inference_mode():
+            for rows in batches_by_budget(tokens.lengths, tokens_per_batch):
+                batch = self._forward(gather(tokens, rows).to(self._device))
+                logits[rows] = batch.float().cpu().numpy()
+                if on_scored is not None:
+                    on_scored(len(rows))
+        return logits
+
+    def take_over(self, scale: Floats, shift: Floats) -> bool:
+        """Change the head so that each logit becomes ``scale * logit + shift``, if it is a linear layer."""
+        return fold_into_head(self.encoder, scale, shift)
+
+    def save(self, folder: Path) -> None:
+        """Write model and tokenizer as a plain Hugging Face folder."""
+        model, tokenizer = self.encoder.model, self.encoder.tokenizer
+        # With these, `pipeline(..., truncation=True)` and plain `tokenizer(...)` cut where we do.
+        tokenizer.model_max_length = self.max_length
+        with plain_os_errors(), quiet_transformers():
+            model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)

@@ -1,0 +1,221 @@
+"""The forward pass of a classifier without padding: the texts of a batch lie one after the other.
+
+The modules, their weights and their names stay those of transformers; only who calls them differs. Every linear layer
+works on the tokens that there are, attention on each text by itself, and of the last layer only the first token is
+computed: the head looks at no other. The logits are those of transformers' own pass, to rounding; what dropout drops is
+drawn anew.
+
+Knows transformers' modules by their attributes; whether they are as expected is tested by `civility.models.forward`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from civility.models.attention import attend, attend_first, drop
+from civility.models.batches import Batch
+
+Positions = tuple[torch.Tensor | None, torch.Tensor | None]
+"""What queries and keys are multiplied with for each distance, (H, R, D) each: see `attend`."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a family of models names its parts.
+
+    Parameters
+    ----------
+    body : attribute of the encoder
+    projections : of query, key and value
+    head : from the classifier and the first tokens, (B, 1, hidden), to logits (B, L)
+    """
+
+    body: str
+    projections: tuple[str, str, str]
+    head: Callable[[Any, torch.Tensor], torch.Tensor]
+
+
+_QKV = ("query", "key", "value")
+FAMILIES = {
+    "bert": Family("bert", _QKV, lambda model, x: model.classifier(model.dropout(model.bert.pooler(x)))),
+    "roberta": Family("roberta", _QKV, lambda model, x: model.classifier(x)),
+    "xlm-roberta": Family("roberta", _QKV, lambda model, x: model.classifier(x)),
+    "deberta-v2": Family(
+        "deberta",
+        ("query_proj", "key_proj", "value_proj"),
+        lambda model, x: model.classifier(model.dropout(model.pooler(x))),
+    ),
+}
+"""By ``model_type`` of the configuration."""
+
+
+def why_not_packed(model: Any) -> str:
+    """Return why a model has no packed pass here; nothing if it has one."""
+    config = model.config
+    if config.model_type not in FAMILIES:
+        return f"the packed pass does not know models of type {config.model_type}"
+    if getattr(config, "is_decoder", False):
+        return "the model is a decoder"
+    if config.model_type == "deberta-v2":
+        if getattr(model.deberta.encoder, "conv", None) is not None:
+            return "the model has a convolution between its layers"
+        if not getattr(config, "relative_attention", False):
+            return "the model has no relative attention"
+        if model.deberta.z_steps > 1:
+            return "the model runs its last layer several times"
+    return ""
+
+
+class PackedForward:
+    """Callable: a batch to its logits, (B, L).
+
+    Parameters
+    ----------
+    model : a sequence classifier of transformers, of a type in `FAMILIES`
+    checkpointing : compute the layers again in the backward pass instead of keeping what they computed
+    """
+
+    name = "packed"
+
+    def __init__(self, model: Any, *, checkpointing: bool = False) -> None:
+        self._model = model
+        self._family = FAMILIES[model.config.model_type]
+        self._body = getattr(model, self._family.body)
+        self._checkpointing = checkpointing
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """Return the logits of a batch, (B, L)."""
+        layers = self._body.encoder.layer
+        first = torch.tensor((0, *batch.lengths[:-1])).cumsum(0).to(batch.ids.device)
+        hidden = self._embed(batch, first)
+        # Of relative positions the norm is taken once, whatever the number of layers.
+        relative = self._body.encoder.get_rel_embedding() if self._family.body == "deberta" else None
+        for number, layer in enumerate(layers, start=1):
+            arguments = (layer, hidden, batch.lengths, relative, first if number == len(layers) else None)
+            if self._checkpointing and torch.is_grad_enabled():
+                hidden = checkpoint(self._layer, *arguments, use_reentrant=False)
+            else:
+                hidden = self._layer(*arguments)
+        return self._family.head(self._model, hidden[:, None])
+
+    def undo(self) -> None:
+        """Leave the model as transformers made it: nothing of it was changed."""
+
+    def num_computed(self, batch: Batch) -> int:
+        """Return the tokens that a pass computes, padding counted in: here there is none."""
+        return sum(batch.lengths)
+
+    def _embed(self, batch: Batch, first: torch.Tensor) -> torch.Tensor:
+        """Return the embedded tokens, (S, hidden)."""
+        ids = batch.ids[None]
+        hidden: torch.Tensor = self._body.embeddings(
+            input_ids=ids, token_type_ids=torch.zeros_like(ids), position_ids=self._places(batch, first)[None]
+        ).squeeze(0)
+        return hidden
+
+    def _places(self, batch: Batch, first: torch.Tensor) -> torch.Tensor:
+        """Return the place of each token in its text as the model counts it, (S,)."""
+        counted = torch.ones_like(batch.ids)
+        padding = -1
+        if self._family.body == "roberta":
+            # It leaves out padding tokens, which a comment may spell, and begins behind the place that these have.
+            padding = self._body.embeddings.padding_idx
+            counted = (batch.ids != padding).long()
+        numbers = counted.cumsum(0)
+        before = (numbers - counted)[first]
+        lengths = torch.tensor(batch.lengths, device=first.device)
+        return (numbers - before.repeat_interleave(lengths)) * counted + padding
+
+    def _layer(
+        self,
+        layer: Any,
+        hidden: torch.Tensor,
+        lengths: tuple[int, ...],
+        relative: torch.Tensor | None,
+        first: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return the output of a layer, (S, hidden); with ``first``, (B,), of these tokens only."""
+        after_attention, after_inner = layer.attention.output, layer.output
+        context = self._attend(layer.attention.self, hidden, lengths, relative, first)
+        if first is not None:
+            hidden = hidden[first]
+        attended = after_attention.LayerNorm(_drop(after_attention.dense(context), after_attention.dropout) + hidden)
+        inner = layer.intermediate(attended)
+        output: torch.Tensor = after_inner.LayerNorm(_drop(after_inner.dense(inner), after_inner.dropout) + attended)
+        return output
+
+    def _attend(
+        self,
+        attention: Any,
+        hidden: torch.Tensor,
+        lengths: tuple[int, ...],
+        relative: torch.Tensor | None,
+        first: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Return what the tokens take from each other, (S, hidden), or (B, hidden) of the first ones."""
+        size = attention.attention_head_size
+        projections = [getattr(attention, name) for name in self._family.projections]
+        sources = (hidden if first is None else hidden[first], hidden, hidden)
+        query, key, value = (
+            projection(source).unflatten(1, (-1, size)) for projection, source in zip(projections, sources, strict=True)
+        )
+        positions: Positions = (None, None)
+        num_products = 1
+        if relative is not None:
+            positions = _positions(attention, relative, max(lengths))
+            num_products += sum(one is not None for one in positions)
+        context = (attend if first is None else attend_first)(
+            query,
+            key,
+            value,
+            positions,
+            lengths,
+            scale=1 / math.sqrt(size * num_products),
+            dropout=_share(attention.dropout),
+        )
+        return context.flatten(1)
+
+
+def _share(dropout: Any) -> float:
+    return float(dropout.p) if dropout.training else 0.0
+
+
+def _drop(tensor: torch.Tensor, dropout: Any) -> torch.Tensor:
+    return drop(tensor, _share(dropout))
+
+
+def _positions(attention: Any, relative: torch.Tensor, longest: int) -> Positions:
+    """Return what a DeBERTa layer multiplies queries and keys with for each distance from ``-(longest - 1)`` up.
+
+    Parameters
+    ----------
+    attention : a ``DisentangledSelfAttention``
+    relative : (2 span, hidden) embeddings of the distances, near ones their own, far ones shared by many
+    longest : tokens of the longest text
+    """
+    from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
+
+    span, size = attention.pos_ebd_size, attention.attention_head_size
+    # DeBERTa counts from the query back to the key: i - j.
+    distances = torch.arange(longest - 1, -longest, -1, device=relative.device)
+    if attention.position_buckets > 0:
+        distances = make_log_bucket_position(distances, attention.position_buckets, attention.max_relative_positions)
+    slots = (distances.long() + span).clamp(0, 2 * span - 1)
+    lowest = int(slots.min())
+    used = _drop(relative[lowest : int(slots.max()) + 1], attention.pos_dropout)
+    shared = attention.share_att_key
+
+    def project(kind: str, projection: Any) -> torch.Tensor | None:
+        if kind not in attention.pos_att_type:
+            return None
+        projected: torch.Tensor = projection(used).unflatten(1, (-1, size))
+        return projected[slots - lowest].transpose(0, 1).contiguous()
+
+    return (
+        project("c2p", attention.key_proj if shared else getattr(attention, "pos_key_proj", None)),
+        project("p2c", attention.query_proj if shared else getattr(attention, "pos_query_proj", None)),
+    )

@@ -1,0 +1,1 @@
+"""Documents become pages, charts, Markdown and tables: everything a person looks at."""

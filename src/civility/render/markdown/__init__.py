@@ -1,0 +1,1 @@
+"""Documents as Markdown: the report, the model card, a comparison, a sweep."""

@@ -1,0 +1,1 @@
+"""The sentences that say what the numbers of a document mean."""

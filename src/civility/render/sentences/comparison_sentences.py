@@ -1,0 +1,112 @@
+"""How a comparison is told: marks, times, sizes, sentences that table, Markdown and picture have in common."""
+
+from collections.abc import Iterator
+
+from civility.documents.comparison_result import Comparison, Numbers, Row, Setting
+from civility.plain_text import count
+from civility.render.sentences.report_sentences import MEASURABLE, METRIC_NAMES, shown
+
+MACRO = "macro"
+MARKS = {"better": "▲", "worse": "▼"}
+ASTERISK = "*"
+"""Of a verdict that holds for these very classifiers, and not for settings."""
+
+
+def macros_of(comparison: Comparison, metric: str) -> Iterator[tuple[str, list[Numbers]]]:
+    """Yield the macro average with the numbers of all rows, and that over the measurable labels where it is another."""
+    of_rows = [row.metrics[metric] for row in comparison.rows]
+    yield MACRO, [each.macro for each in of_rows]
+    measurable = [each.macro_measurable for each in of_rows if each.macro_measurable is not None]
+    if measurable:
+        yield MEASURABLE, measurable
+
+
+def value_of(numbers: Numbers) -> str:
+    """Return the mean with the standard deviation over seeds, as ``0.9712 ± 0.0013``."""
+    return shown(numbers.mean) + ("" if numbers.spread is None else f" ± {numbers.spread:.4f}")
+
+
+def difference_of(numbers: Numbers) -> str:
+    """Return the difference with its interval; a dash where there is none."""
+    each = numbers.difference
+    if each is None or each.value is None:
+        return "-"
+    written = f"{each.value:+.4f}"
+    return written if each.low is None or each.high is None else f"{written} [{each.low:+.4f}, {each.high:+.4f}]"
+
+
+def verdict_of(numbers: Numbers) -> str:
+    """Return the verdict with its mark, and an asterisk if it is of very classifiers; of the baseline, that it is."""
+    each = numbers.difference
+    if each is None:
+        return "baseline"
+    verdict = f"{MARKS[each.verdict]} {each.verdict}" if each.verdict in MARKS else each.verdict
+    return verdict + (ASTERISK if each.verdict in MARKS and each.holds_for == "classifiers" else "")
+
+
+def mark_of(numbers: Numbers) -> str:
+    """Return the mark of a difference that is shown, after a space; nothing of any other."""
+    verdict = verdict_of(numbers)
+    return f" {verdict[0]}{ASTERISK if verdict.endswith(ASTERISK) else ''}" if verdict[0] in MARKS.values() else ""
+
+
+def seeds_of(row: Row) -> str:
+    """Return the seeds of a row."""
+    seeds = [str(run.seed) for run in row.runs if run.seed is not None]
+    return ", ".join(seeds) if len(seeds) <= 4 else f"{len(seeds)} seeds"
+
+
+def setting(value: Setting | None) -> str:
+    """Return a setting as a recipe has it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings_of(row: Row, baseline: Row, *, with_sections: bool = True) -> str:
+    """Return the settings in which a row differs from the baseline, as ``training.loss=bce``; of that itself, all."""
+    own = {key: value for key, value in row.settings.items() if row is baseline or value != baseline.settings.get(key)}
+    return ", ".join(
+        f"{key if with_sections else key.rpartition('.')[2]}={setting(value)}" for key, value in own.items()
+    )
+
+
+def time_of(row: Row) -> str:
+    """Return the mean time of a run; with a mark if one was interrupted, and took longer."""
+    known = [run.seconds for run in row.runs if run.seconds is not None]
+    if not known:
+        return "-"
+    seconds = sum(known) / len(known)
+    minutes, rest = divmod(round(seconds), 60)
+    written = f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+    return f"> {written}" if any(run.was_interrupted for run in row.runs) else written
+
+
+def memory_of(row: Row) -> str:
+    """Return the largest peak of memory."""
+    known = [run.peak_memory for run in row.runs if run.peak_memory is not None]
+    return f"{max(known) / 2**30:.2f} GiB" if known else "-"
+
+
+def where(comparison: Comparison) -> str:
+    """Return what was compared on what."""
+    rows, runs = len(comparison.rows), sum(len(row.runs) for row in comparison.rows)
+    files = f" of {', '.join(comparison.files)}" if comparison.files else ""
+    return (
+        f"{count(rows, 'row')} of {count(runs, 'run')}, on the same {count(comparison.num_comments, 'comment')}{files}"
+    )
+
+
+def method(comparison: Comparison) -> str:
+    """Return how verdicts came about."""
+    names = ", ".join(METRIC_NAMES[metric] for metric in comparison.metrics)
+    level = 100 * comparison.level
+    return (
+        f"Differences from {comparison.rows[0].name} in {names}, with {level:.0f} % intervals, each for itself: of the "
+        f"comments, by a paired bootstrap of {comparison.num_resamples:,} resamples; with several seeds on both sides "
+        f"of these too, by Student's t. The {comparison.num_verdicts} verdicts are corrected for their number (Holm): "
+        f'a wrong "better" or "worse" is among them in at most {100 - level:.0f} % of comparisons. '
+        '"No difference shown" does not say that there is none: the interval says how large it may be.'
+    )

@@ -1,0 +1,109 @@
+"""What a person is told of a sweep in words: names of settings, scores, and how far its result can be trusted."""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from civility.documents.sweep_result import METRIC_WORDS, MOST_TOP, State, SweepResult, TrialLine
+from civility.plain_text import count
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Return each setting's last word, or the whole where two settings share it."""
+    every = list(keys)
+    last = [key.rpartition(".")[2] for key in every]
+    return {key: word if last.count(word) == 1 else key for key, word in zip(every, last, strict=True)}
+
+
+def value_words(value: Any) -> str:
+    """Return the value of a setting: four digits that count, lists as JSON."""
+    if isinstance(value, bool | list):
+        return json.dumps(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def settings_words(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Return settings as ``name=value`` in a row."""
+    return " ".join(f"{names.get(key, key)}={value_words(value)}" for key, value in settings.items())
+
+
+def counts(result: SweepResult) -> str:
+    """Return how many trials there are of each kind."""
+    kinds: tuple[State, ...] = ("finished", "pruned", "failed", "unfinished")
+    told = ", ".join(f"{result.num(state)} {state}" for state in kinds if result.num(state))
+    return f"{len(result.trials)} of {count(result.num_planned, 'trial')}" + (f": {told}" if told else "")
+
+
+def score_words(trial: TrialLine) -> str:
+    """Return a trial's best score and its interval."""
+    if trial.best is None:
+        return "-"
+    if trial.low is None or trial.high is None:
+        return f"{trial.best:.4f}"
+    return f"{trial.best:.4f} [{trial.low:.4f}, {trial.high:.4f}]"
+
+
+def verdict(result: SweepResult) -> list[str]:
+    """Return the sentences that say what the best score is worth; one where there is none yet."""
+    ranked = result.ranked
+    if not ranked:
+        return ["No trial has finished yet, so there is nothing to choose."]
+    best = ranked[0]
+    name = METRIC_WORDS[result.metric]
+    if len(ranked) == 1:
+        return [f"One trial has finished, with {name} {score_words(best)}: there is nothing to compare it with."]
+    sentences = [
+        f"The best score, {name} {score_words(best)}, is the best of {len(ranked)} finished trials, chosen on the "
+        f"{result.num_validation:,} validation comments that it is measured on. It is optimistic: the luckiest trial "
+        "is ahead of equally good ones (winner's curse), and on other comments it will most likely be less."
+    ]
+    if result.luck is not None:
+        sentences.append(
+            f"If all {result.num_tried} that finished or were pruned were equally good, the choice of comments alone "
+            f"would put the best ahead by up to about {result.luck:.4f}; every trial is a single run, and what its "
+            "seed does comes on top, often more than that: only several seeds tell (--seeds)."
+        )
+    num_points = len({str(sorted(one.settings.items())) for one in ranked})
+    if num_points < len(ranked):
+        sentences.append(
+            f"Some trials drew the same settings as others, and gave the same: of {len(ranked)}, {num_points} differ. "
+            'A grid (sampler = "grid") takes each point of a small space once.'
+        )
+    sentences.append(_of_the_followers(result))
+    return sentences
+
+
+def _of_the_followers(result: SweepResult) -> str:
+    best, second = result.ranked[:2]
+    gap = abs((best.best or 0.0) - (second.best or 0.0))
+    if best.low is None or best.high is None:
+        return f"The second best is {gap:.4f} behind; this metric has no interval to hold that against."
+    if not result.rivals:
+        return (
+            f"The second best is {gap:.4f} behind, outside the 95 % interval of the best: the best is likely to be "
+            "ahead on other comments too, by less; other seeds may still change the order."
+        )
+    num = len(result.rivals)
+    return (
+        f"The second best is {gap:.4f} behind, and {count(num, 'other trial')} lie"
+        f"{'s' if num == 1 else ''} inside the 95 % interval of the best, which is "
+        f"{best.high - best.low:.4f} wide: this sweep does not tell which of them is better."
+    )
+
+
+def why_words(trial: TrialLine) -> str:
+    """Return why a trial ended as it did, in one line: of a check that failed, which one; empty where none is known."""
+    first, *rest = [line.strip() for line in trial.why.splitlines()] or [""]
+    return f"{first}: {rest[0]}" if rest and not first.endswith((".", ":")) else first
+
+
+def next_steps(result: SweepResult, folder: str = "") -> list[str]:
+    """Return the commands that tell the top trials apart: a paired comparison, and more seeds."""
+    top = [one.number for one in result.ranked[:MOST_TOP]]
+    if not top:
+        return []
+    where = folder or result.name
+    runs = shlex.join(f"{where}/trials/{number:04d}" for number in top)
+    commands = [f"civility compare {runs}"] if len(top) > 1 else []
+    return [*commands, f"civility train {shlex.quote(f'{where}/best.toml')} --seeds 3"]

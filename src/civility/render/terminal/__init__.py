@@ -1,0 +1,1 @@
+"""Documents as tables in the terminal."""

@@ -1,0 +1,1 @@
+"""Classifier: text to logits to scores to decisions, without torch."""

@@ -1,0 +1,90 @@
+"""The optimiser of a recipe, made from ``[training]`` and ``[optimizer]``, and what does not go together with it."""
+
+import importlib.util
+from typing import Any
+
+import torch
+
+from civility.engine.muon import build_muon
+from civility.engine.optimizer import build_adafactor, build_adamw
+from civility.engine.parameter_groups import parameter_groups
+from civility.engine.schedule_free import averaged_weights, build_schedule_free
+from civility.engine.weight_averaging import Average, ComputedWeights
+from civility.errors import UserError
+from civility.recipe import Recipe
+
+_WHOLE = {
+    "adafactor": "Adafactor measures the matrix as a whole",
+    "schedule_free": "schedule-free AdamW averages every row",
+}
+
+
+def refuse_unfit_optimizer(recipe: Recipe) -> None:
+    """Raise a UserError for settings that cannot go together, before anything is loaded."""
+    settings = recipe.training
+    if settings.optimizer == "schedule_free" and settings.schedule != "constant":
+        raise UserError(
+            f'training.optimizer = "schedule_free" with training.schedule = "{settings.schedule}": '
+            "it averages weights in the place of a decay of the learning rate",
+            '--set training.schedule=constant, with a warm-up; or choose "adamw"',
+        )
+    if settings.optimizer == "schedule_free" and recipe.regularization.unfreeze_fraction:
+        # Its correction of the mean of squared gradients counts the steps of a group, not of a parameter: what thaws
+        # at step k would take steps up to sqrt((1 - beta2 ** k) / (1 - beta2)) times too large.
+        raise UserError(
+            'training.optimizer = "schedule_free" with regularization.unfreeze_fraction = '
+            f"{recipe.regularization.unfreeze_fraction}: layers that thaw later would take steps many times too large",
+            "--set regularization.unfreeze_fraction=0, or choose another optimiser",
+        )
+    if settings.optimizer == "schedule_free" and not settings.adam_beta1:
+        raise UserError(
+            'training.optimizer = "schedule_free" with training.adam_beta1 = 0: its average would have no weight',
+            "--set training.adam_beta1=0.9",
+        )
+    if settings.optimizer == "schedule_free" and importlib.util.find_spec("schedulefree") is None:
+        raise UserError(
+            'training.optimizer = "schedule_free" needs the package schedulefree, which is not installed',
+            "pip install 'civility[train]'",
+        )
+
+
+def why_whole_embedding(recipe: Recipe) -> str:
+    """Return why the optimiser needs every row of the token embedding; nothing where those in use are enough."""
+    return _WHOLE.get(recipe.training.optimizer, "")
+
+
+def optimizer_of(recipe: Recipe, model: Any) -> torch.optim.Optimizer:
+    """Build the optimiser of a recipe over the trainable parameters of a model, where they are now.
+
+    Raises
+    ------
+    UserError : the layers of the model are not known, and something hangs on them; or none is trained, for Muon
+    """
+    settings, more = recipe.training, recipe.optimizer
+    betas, epsilon = (settings.adam_beta1, settings.adam_beta2), settings.adam_epsilon
+    decay, decay_on = settings.weight_decay, settings.weight_decay_on
+    layer_decay = recipe.regularization.layer_decay
+    if settings.optimizer == "adamw":
+        return build_adamw(
+            model, weight_decay=decay, betas=betas, epsilon=epsilon, decay_on=decay_on, layer_decay=layer_decay
+        )
+    groups = parameter_groups(model, weight_decay=decay, decay_on=decay_on, layer_decay=layer_decay)
+    if settings.optimizer == "adafactor":
+        return build_adafactor(groups, beta2_decay=more.adafactor_beta2_decay, clip=more.adafactor_clip)
+    if settings.optimizer == "muon":
+        return build_muon(
+            model,
+            groups,
+            momentum=more.muon_momentum,
+            iterations=more.muon_iterations,
+            betas=betas,
+            epsilon=epsilon,
+        )
+    return build_schedule_free(groups, betas=betas, epsilon=epsilon)
+
+
+def average_of_optimizer(recipe: Recipe, model: Any, optimizer: torch.optim.Optimizer) -> Average | None:
+    """Return the weights that an optimiser averages by itself; None if it does not."""
+    if recipe.training.optimizer != "schedule_free":
+        return None
+    return ComputedWeights(lambda: averaged_weights(model, optimizer))

@@ -1,0 +1,149 @@
+"""The section ``[regularization]`` of a recipe, made into what a model and a training loop take, and what it costs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from civility.engine.adversarial import Adversary, matrices_to_move
+from civility.engine.gradual_unfreezing import Thaw, thaw_in_turn
+from civility.engine.regularizers import Regularizers
+from civility.engine.token_dropout import TokenDropout
+from civility.engine.weight_averaging import WeightAverage, names_to_average
+from civility.errors import UserError
+from civility.models.dropout import override_dropout, sample_masks
+from civility.models.model_parts import embeddings_of, layers_of
+from civility.models.redraw import redraw_layers
+from civility.recipe import Recipe
+
+_NUMBER = 4
+"""Bytes of a float32."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What regularisation takes of memory, beside what training takes without.
+
+    Parameters
+    ----------
+    passes : whose activations are kept at once
+    kept : bytes for each trained parameter, during the whole run and in every checkpoint: an average
+    in_step : bytes for each trained parameter, during a step: gradients set aside and copies of weights; at most
+    """
+
+    passes: int = 1
+    kept: int = 0
+    in_step: int = 0
+
+
+def costs_of(recipe: Recipe) -> Costs:
+    """Return what the regularisation of a recipe takes of memory."""
+    settings = recipe.regularization
+    averages = settings.average != "none" or recipe.training.optimizer == "schedule_free"
+    return Costs(
+        passes=2 if settings.r_drop else 1,
+        kept=_NUMBER if averages else 0,
+        in_step=0 if settings.adversarial == "none" else 2 * _NUMBER,
+    )
+
+
+def refuse_unfit(recipe: Recipe) -> None:
+    """Raise a UserError for settings that cannot go together, before anything is loaded."""
+    settings, training = recipe.regularization, recipe.training
+    if settings.average != "none" and training.optimizer == "schedule_free":
+        raise UserError(
+            f'regularization.average = "{settings.average}" with training.optimizer = "schedule_free": '
+            "the optimiser averages by itself, and its average is what is validated",
+            'set regularization.average to "none", or choose another optimiser',
+        )
+    if settings.adversarial == "fgm" and (training.freeze_embeddings or training.freeze_layers):
+        raise UserError(
+            'regularization.adversarial = "fgm" moves the token embedding, which is frozen '
+            "(training.freeze_embeddings or training.freeze_layers)",
+            'choose "awp", or train the embeddings',
+        )
+
+
+def change_model(recipe: Recipe, model: Any) -> None:
+    """Draw layers anew and set dropout, on a model that has just been loaded.
+
+    Raises
+    ------
+    UserError : the model has not what is to be changed
+    """
+    settings, frozen = recipe.regularization, recipe.training.freeze_layers
+    redraw_layers(model, settings.reinit_layers, recipe.seed)
+    if settings.reinit_layers and frozen:
+        num_layers = len(layers_of(model, "regularization.reinit_layers", settings.reinit_layers))
+        if settings.reinit_layers + frozen > num_layers:
+            raise UserError(
+                f"regularization.reinit_layers = {settings.reinit_layers} and training.freeze_layers = {frozen}: "
+                f"of {num_layers} layers, some would stay as they are drawn",
+                "lower one of them: together they may not be more than the layers",
+            )
+    override_dropout(model, hidden=settings.dropout, attention=settings.attention_dropout, head=settings.head_dropout)
+    if settings.multi_sample_dropout > 1:
+        sample_masks(model, settings.multi_sample_dropout)
+
+
+def mask_id_of(recipe: Recipe, tokenizer: Any) -> int | None:
+    """Return the id that token dropout puts in the place of others, the unknown token's if there is no mask.
+
+    None where nothing is masked.
+
+    Raises
+    ------
+    UserError : the tokenizer has neither
+    """
+    share = recipe.regularization.token_dropout
+    if not share:
+        return None
+    found = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id
+    if found is None:
+        raise UserError(
+            f"regularization.token_dropout = {share}: the tokenizer has neither a mask nor an unknown token",
+            "set it to 0, or choose a model that was trained with a mask",
+        )
+    return int(found)
+
+
+def regularizers_of(recipe: Recipe, model: Any, tokenizer: Any) -> Regularizers:
+    """Return what a step does beside its plain loss. After the modules of the model are those that are trained.
+
+    Raises
+    ------
+    UserError : the model or its tokenizer has not what is needed
+    """
+    settings = recipe.regularization
+    mask_id = mask_id_of(recipe, tokenizer)
+    masking = None
+    if mask_id is not None:
+        special = tuple(sorted({int(one) for one in tokenizer.all_special_ids}))
+        masking = TokenDropout(settings.token_dropout, mask_id, special, recipe.seed)
+    return Regularizers(settings.r_drop, masking, _thaw(recipe, model), _adversary(recipe, model))
+
+
+def _thaw(recipe: Recipe, model: Any) -> Thaw | None:
+    fraction = recipe.regularization.unfreeze_fraction
+    if not fraction:
+        return None
+    layers = [list(layer.parameters()) for layer in layers_of(model, "regularization.unfreeze_fraction", fraction)]
+    embeddings = [parameter for part in embeddings_of(model) for parameter in part.parameters()]
+    return thaw_in_turn([*reversed(layers), embeddings], fraction)
+
+
+def _adversary(recipe: Recipe, model: Any) -> Adversary | None:
+    settings = recipe.regularization
+    if settings.adversarial == "none":
+        return None
+    parameters = matrices_to_move(model)
+    if settings.adversarial == "fgm":
+        parameters = (model.get_input_embeddings().weight,)
+    return Adversary(settings.adversarial, parameters, settings.adversarial_size, settings.adversarial_start)
+
+
+def average_of(recipe: Recipe, model: Any) -> WeightAverage | None:
+    """Return the average of weights that a recipe asks for, of all that are trained now; None if it asks for none."""
+    settings = recipe.regularization
+    if settings.average == "none":
+        return None
+    names = names_to_average(model, [parameter for parameter in model.parameters() if parameter.requires_grad])
+    return WeightAverage(settings.average, names, settings.ema_decay, settings.swa_start)

@@ -1,0 +1,121 @@
+"""`--fit`: the sharing of a step that this machine has the memory for. What is tried, and how, is `training.fit`'s."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from civility.engine.devices import processes_here, smallest_everywhere
+from civility.engine.hardware import Memory
+from civility.engine.loop import Trainer
+from civility.engine.memory_fit import (
+    HEAP_SPREAD,
+    Fit,
+    largest_that_fits,
+    measured_peaks,
+    predicted_peaks,
+    room_for_activations,
+    sizes_that_share,
+)
+from civility.engine.optimizer import state_bytes
+from civility.engine.order import Rows
+from civility.errors import UserError
+from civility.recipe import Recipe
+from civility.training.build_regularizers import costs_of
+from civility.training.preflight import Check
+from civility.training.preflight.machine_checks import check_fit, gib
+
+_NUMBER = 4
+"""Bytes of a float32: of a weight, and of its gradient."""
+
+_REMEDY = (
+    "--set training.gradient_checkpointing=true keeps less for the backward pass;\n"
+    "training.freeze_embeddings and training.freeze_layers train less; "
+    "a smaller data.max_length cuts comments shorter; or choose a smaller model (--model)"
+)
+
+
+def fit_to_memory(recipe: Recipe, trainer: Trainer, memory: Memory | None) -> tuple[Recipe, str, Check]:
+    """Choose the largest micro-batch that the memory takes, of those that share a step evenly, for every process.
+
+    On a processor none larger than the recipe's, since it gains nothing there; a GPU starts fewer kernels. Return the
+    recipe with what was chosen written out, the choice in words, and what stands for the check of memory. The trainer
+    has the micro-batch afterwards; weights, gradients and random draws are what they were.
+
+    Parameters
+    ----------
+    recipe : whose effective batch is kept
+    trainer : as built: its weights are loaded, its first step is to come
+    memory : of its device, as it is now; None if nobody tells
+
+    Raises
+    ------
+    UserError : the memory is too small for a single comment, or nobody tells how much there is
+    """
+    settings = recipe.training
+    asked = settings.batch_size * settings.gradient_accumulation
+    largest = asked if trainer.precision.device == "cuda" else settings.batch_size
+    # More than the comments there are would never come.
+    largest = max(1, min(largest, -(-len(trainer.data.tokens) // trainer.accelerator.num_processes)))
+    sizes = [size for size in sizes_that_share(asked) if size <= largest]
+    fit = _fit_here(recipe, trainer, memory, sizes)
+    batch_size = smallest_everywhere(fit.batch_size, trainer.accelerator.device)
+    if not batch_size:
+        raise _too_small(fit, recipe.data.max_length)
+    accumulation = asked // batch_size
+    trainer.shape = replace(trainer.shape, batch_size=batch_size)
+    words = f"{batch_size:,} at once"
+    if fit.next_size and fit.batch_size == batch_size:
+        words += f", since {fit.next_size:,} do not fit"
+    return recipe.with_batch(batch_size, accumulation), words, check_fit(fit, batch_size, accumulation)
+
+
+def _too_small(fit: Fit, max_length: int) -> UserError:
+    if fit.room <= 0:
+        return UserError(f"the memory is too small for weights and optimiser: {gib(-fit.room)} are missing", _REMEDY)
+    if fit.batch_size:
+        return UserError("another process of this run has not the memory to train on a single comment", _REMEDY)
+    takes = f"takes {gib(fit.peak)}" if np.isfinite(fit.peak) else "takes more"
+    return UserError(
+        f"the memory is too small to train on a single comment: of up to {max_length} tokens it {takes}, and beside "
+        f"weights and optimiser there are {gib(fit.room)}",
+        _REMEDY,
+    )
+
+
+def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Sequence[int]) -> Fit:
+    """Return what fits into the memory that this process has."""
+    if memory is None:
+        raise UserError("this system does not tell how much memory it has", "set training.batch_size without --fit")
+    on_gpu = trainer.precision.device == "cuda"
+    trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
+    reserved = _reserved_bytes(sum(parameter.numel() for parameter in trained), recipe, trainer)
+    available = memory.available / (1 if on_gpu else processes_here(trainer.accelerator.num_processes))
+    room = room_for_activations(available, reserved, 1.0 if on_gpu else HEAP_SPREAD)
+    if room <= 0:
+        return Fit(0, 0.0, room)
+    longest = np.argsort(-trainer.data.tokens.lengths, kind="stable")
+    try_out = partial(_try_longest, trainer, longest)
+    was_training = trainer.model.training
+    trainer.model.train()
+    peaks = measured_peaks(try_out, trained) if on_gpu else predicted_peaks(try_out, trained, room)
+    fit = largest_that_fits(sizes, peaks, room)
+    trainer.model.train(was_training)
+    return fit
+
+
+def _reserved_bytes(num_trained: int, recipe: Recipe, trainer: Trainer) -> int:
+    """Return what a run takes of memory beside weights and a micro-batch, and has not taken before its first step."""
+    costs, moments = costs_of(recipe), state_bytes(trainer.optimizer)
+    reserved = (_NUMBER + costs.kept + costs.in_step) * num_trained + moments
+    if trainer.accelerator.num_processes > 1:
+        reserved += _NUMBER * num_trained  # buffers in which gradients are exchanged
+    if trainer.precision.device != "cuda" and recipe.training.checkpoint_minutes:
+        reserved += (_NUMBER + costs.kept) * num_trained + moments  # the copy that is written beside training
+    return reserved
+
+
+def _try_longest(trainer: Trainer, longest: Rows, num_comments: int) -> None:
+    """Run a micro-batch of the longest comments; some come more than once where there are too few."""
+    trainer.try_out(np.resize(longest[:num_comments], num_comments))

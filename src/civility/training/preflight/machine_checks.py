@@ -1,0 +1,111 @@
+"""Checks of the machine against the job: memory, disk, precision. Told before a model is loaded, from plain numbers."""
+
+from civility.engine.hardware import Memory
+from civility.engine.memory_fit import Fit
+from civility.models.model_size import ModelSize
+from civility.training.preflight.check import Check, judge
+
+_GIB = 2**30
+_CLASSIFIER_BYTES = 4
+"""A parameter on disk, in the classifier."""
+
+_MOST_CHECKPOINTS = 4
+"""At once: the last two, the best, and the one that is being written."""
+
+
+def check_memory(needed: int, certain: int, memory: Memory | None, where: str, num_processes: int) -> Check:
+    """Fail if not even the parameters' part would ever fit; warn if the estimate is above what is free now.
+
+    Parameters
+    ----------
+    needed : bytes that a process takes, estimated with every comment at the maximum length
+    certain : of them for weights, gradients and moments, which no smaller batch saves
+    memory : of the device; None if nobody tells
+    where : what the memory is of, in words
+    num_processes : that share it
+    """
+    each = f" in each of {num_processes} processes" if num_processes > 1 else ""
+    found = f"about {gib(needed)}{each}, {gib(certain)} of it for weights and optimiser"
+    if memory is None:
+        return judge("memory", f"{found}; how much is there is not known")
+    found += f"; {gib(memory.available)} of {gib(memory.total)} free on {where}"
+    fits_never = certain * num_processes > memory.total
+    return judge(
+        "memory",
+        found,
+        fails=fits_never,
+        warns=needed * num_processes > memory.available,
+        remedy="choose a smaller model (--model), or a machine with more memory"
+        if fits_never
+        else "halve training.batch_size and double training.gradient_accumulation: the steps stay the same; "
+        "or cut comments at a smaller data.max_length",
+    )
+
+
+def check_fit(fit: Fit, batch_size: int, accumulation: int) -> Check:
+    """Tell what was found to fit: it stands in the place of an estimate.
+
+    Parameters
+    ----------
+    fit : of this process
+    batch_size, accumulation : chosen for all processes
+    """
+    found = f"a micro-batch of {batch_size:,} takes up to {gib(fit.peak)} of the {gib(fit.room)} that there are for it"
+    if fit.batch_size != batch_size:
+        found = f"a micro-batch of {batch_size:,} is the most that every process has the memory for"
+    elif fit.next_size and fit.next_peak != float("inf"):
+        found += f", one of {fit.next_size:,} would take {gib(fit.next_peak)}"
+    return judge("memory", f"{found}; {accumulation:,} to a step on each process")
+
+
+def check_disk(size: ModelSize, free: int, where: str, *, averaged: int = 0) -> Check:
+    """Fail if the disk has no room for one checkpoint and the classifier; warn if not for all that a run keeps.
+
+    ``averaged`` is the bytes of a parameter that a checkpoint has beside weight and moments: those of an average.
+    """
+    classifier = _CLASSIFIER_BYTES * size.num_parameters
+    checkpoint = size.checkpoint_bytes + averaged * size.num_trained
+    needed = _MOST_CHECKPOINTS * checkpoint + classifier
+    return judge(
+        "disk",
+        f"up to {gib(needed)} for checkpoints and the classifier; {gib(free)} free at {where}",
+        fails=free < checkpoint + classifier,
+        warns=free < needed,
+        remedy="make room, or put the run on another disk (--out)",
+    )
+
+
+def gib(num_bytes: float) -> str:
+    """Return a number of bytes in words."""
+    return f"{num_bytes / _GIB:.1f} GiB"
+
+
+def check_precision(precision: str, device: str, *, fast_bf16: bool, model_type: str) -> Check:
+    """Warn of a precision that is slow on this hardware, or that is known to break this kind of model.
+
+    Parameters
+    ----------
+    precision : "bf16", "fp16", "tf32" or "fp32", as chosen
+    device : "cuda", "mps" or "cpu"
+    fast_bf16 : whether the hardware multiplies bf16 itself
+    model_type : as the configuration names it
+    """
+    emulated = precision == "bf16" and not fast_bf16
+    overflows = precision == "fp16" and model_type.startswith("deberta")
+    slow = precision == "fp32" and device == "cuda" and fast_bf16
+    found = f"{precision} on {device}"
+    if emulated:
+        found += ", which this hardware only imitates: several times slower than fp32"
+    if overflows:
+        found += ": DeBERTa is known to overflow in fp16 (microsoft/DeBERTa#77)"
+    if slow:
+        found += ", though the hardware has bf16: two to four times slower"
+    better = "bf16" if fast_bf16 else "fp32"
+    return judge(
+        "precision",
+        found,
+        warns=emulated or overflows or slow,
+        remedy=f"--set training.precision={better}; or go on: steps that overflow are skipped and counted"
+        if overflows
+        else "--set training.precision=auto",
+    )

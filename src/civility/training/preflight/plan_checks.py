@@ -1,0 +1,192 @@
+"""Checks of what is planned: texts cut, padding, steps against the schedule, loss weights. Arrays and numbers only."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from civility.audit.lengths import truncated_share_by_label
+from civility.data.dataset import Float32Array
+from civility.engine.order import BatchShape, epoch_order, micro_batches
+from civility.engine.schedule import Schedule
+from civility.models.tokens import Tokens
+from civility.plain_text import count
+from civility.training.preflight.check import Check, judge
+
+_MOST_TRUNCATED = 0.2
+_MUCH_MORE_THAN_ALL, _WORTH_TELLING = 3.0, 0.05
+_MOST_PADDING = 0.25
+_STEPS_LOOKED_AT = 2_000
+_FEWEST_STEPS = 50
+_SMALLEST_SHARE = 1e-4
+_MOST_UNEVEN, _LARGEST_PART = 100.0, 0.6
+
+
+def check_truncation(
+    tokens: Tokens, targets: Float32Array, labels: Sequence[str], max_length: int, longest: int
+) -> Check:
+    """Warn if many comments lose their end at the maximum length, or those of one label much more than the others.
+
+    Parameters
+    ----------
+    tokens, targets : of the training comments
+    labels : (L,)
+    max_length : tokens at which comments are cut
+    longest : tokens that the model could take
+    """
+    share = tokens.num_truncated / max(1, len(tokens))
+    by_label = [one.num_cut / max(1, one.num_measured) for one in truncated_share_by_label(targets, tokens.truncated)]
+    worst = int(np.argmax(by_label))
+    most = by_label[worst]
+    found = f"{share:.1%} of the comments are cut at {max_length} tokens"
+    if most:
+        found += f", of {labels[worst]} {most:.1%}"
+    uneven = most > max(_MUCH_MORE_THAN_ALL * share, _WORTH_TELLING)
+    longer = min(2 * max_length, longest)
+    return judge(
+        "truncation",
+        found,
+        warns=max(share, most) > _MOST_TRUNCATED or uneven,
+        remedy=f"--set data.max_length={longer} reads more of them, and takes longer"
+        if longer > max_length
+        else f"{longest} is the most that this model can read: choose one for longer texts",
+    )
+
+
+def check_padding(
+    lengths: npt.NDArray[np.int64], shape: BatchShape, seed: int, *, group_by_length: bool, packed: bool
+) -> Check:
+    """Warn if much of what is computed would be padding, in the batches as they will be.
+
+    Parameters
+    ----------
+    lengths : (N,) tokens of the training comments
+    shape, seed, group_by_length : what the order of the first epoch depends on
+    packed : whether the forward pass takes texts without padding
+    """
+    if packed:
+        return judge("padding", "none: the forward pass takes texts one after the other")
+    steps = epoch_order(lengths, shape.global_size, seed, 0, group_by_length)[:_STEPS_LOOKED_AT]
+    num_tokens = num_padded = 0
+    for rows in steps:
+        for rank in range(shape.num_processes):
+            for part in micro_batches(rows, shape, rank):
+                here = lengths[part]
+                num_tokens += int(here.sum())
+                num_padded += int(here.max()) * len(part) if len(part) else 0
+    share = 1 - num_tokens / max(1, num_padded)
+    return judge(
+        "padding",
+        f"{share:.1%} of the tokens in a batch",
+        warns=share > _MOST_PADDING,
+        remedy="use a smaller training.batch_size with more training.gradient_accumulation"
+        if group_by_length
+        else "--set training.group_by_length=true puts comments of like length together",
+    )
+
+
+def check_schedule(
+    schedule: Schedule, shape: BatchShape, num_comments: int, epochs: int, warmup_fraction: float
+) -> Check:
+    """Fail if the learning rate does not reach its peak, or its end with the last step; warn of very few steps.
+
+    Parameters
+    ----------
+    schedule : as the optimiser will be driven
+    shape, num_comments, epochs : from which the loop counts its steps
+    warmup_fraction : of all steps, as asked for
+    """
+    num_steps = shape.num_steps(num_comments) * epochs
+    places = (0, schedule.num_warmup_steps, num_steps - 1, num_steps)
+    rates = [schedule.learning_rate(step) for step in places]
+    found = (
+        f"{count(num_steps, 'step')} of {shape.global_size:,} comments; learning rate {rates[0]:.3g} → "
+        f"{rates[1]:.3g} at step {schedule.num_warmup_steps + 1:,} → {rates[2]:.2g} → {rates[3]:.2g}"
+    )
+    if schedule.num_steps != num_steps:
+        found = f"the schedule ends at step {schedule.num_steps:,}, training at step {num_steps:,}; {found}"
+    no_warmup = warmup_fraction > 0 and not schedule.num_warmup_steps
+    if no_warmup:
+        found += f"; warm-up of {warmup_fraction:.1%} is less than a step"
+    all_warmup = schedule.num_warmup_steps >= num_steps
+    if all_warmup:
+        found += f"; the warm-up of {count(schedule.num_warmup_steps, 'step')} leaves nothing of the run"
+    return judge(
+        "schedule",
+        found,
+        fails=schedule.num_steps != num_steps or rates[3] != schedule.final or rates[1] != schedule.peak or all_warmup,
+        warns=num_steps < _FEWEST_STEPS or no_warmup,
+        remedy="--set training.warmup_steps=0 warms up over training.warmup_fraction of the steps"
+        if all_warmup
+        else "so few steps hardly train: more training.epochs, or a smaller training.batch_size",
+    )
+
+
+def check_optimizer(name: str, schedule: Schedule) -> list[Check]:
+    """Tell what the learning rate means to an optimiser, and warn where it is far from usual; nothing for AdamW.
+
+    Parameters
+    ----------
+    name : "adamw", "adafactor", "muon" or "schedule_free"
+    schedule : as the optimiser will be driven
+    """
+    rate = f"{schedule.peak:.3g}"
+    if name == "adafactor":
+        return [
+            judge(
+                "optimizer",
+                f"Adafactor: a step is at most {rate} of each parameter's root mean square",
+                warns=schedule.peak < _SMALLEST_SHARE,
+                remedy="so small a share hardly trains: --set training.learning_rate=1e-3 is usual",
+            )
+        ]
+    if name == "schedule_free":
+        return [
+            judge(
+                "optimizer",
+                f"schedule-free AdamW: at {rate} to the end, and the mean of the weights is validated",
+                warns=not schedule.num_warmup_steps,
+                remedy="its authors never go without a warm-up: --set training.warmup_fraction=0.1",
+            )
+        ]
+    if name == "muon":
+        return [judge("optimizer", f"Muon for the layers' matrices, with steps as large as AdamW's at {rate}")]
+    return []
+
+
+def check_label_weights(weights: npt.NDArray[np.float64], labels: Sequence[str]) -> Check:
+    """Warn if the loss is nearly that of one label: rare labels weigh more by the inverse of their frequency.
+
+    Parameters
+    ----------
+    weights : (L,) with which each label's loss is multiplied
+    """
+    heaviest, lightest = int(np.argmax(weights)), int(np.argmin(weights))
+    ratio, part = float(weights[heaviest] / weights[lightest]), float(weights[heaviest] / weights.sum())
+    found = "every label weighs the same"
+    if ratio > 1:
+        found = f"{labels[heaviest]} weighs {ratio:.3g} times as much as {labels[lightest]}, {part:.0%} of the whole"
+    return judge(
+        "loss weights",
+        found,
+        fails=not bool(np.isfinite(weights).all()),
+        warns=ratio > _MOST_UNEVEN or (part > _LARGEST_PART and len(labels) > 1),
+        remedy="--set training.weight_power=0.5 takes the root of the weights",
+    )
+
+
+def check_positive_weights(weights: npt.NDArray[np.float64], labels: Sequence[str]) -> Check:
+    """Warn if one positive comment of a label would count as much as hundreds of negative ones.
+
+    Parameters
+    ----------
+    weights : (L,) with which the positive part of each label's loss is multiplied
+    """
+    heaviest = int(np.argmax(weights))
+    return judge(
+        "loss weights",
+        f"a positive comment counts up to {weights[heaviest]:.3g} times as much as a negative one ({labels[heaviest]})",
+        fails=not bool(np.isfinite(weights).all()),
+        warns=float(weights[heaviest]) > _MOST_UNEVEN,
+        remedy="--set training.weight_power=0.5 takes the root of the weights",
+    )

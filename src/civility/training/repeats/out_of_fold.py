@@ -1,0 +1,130 @@
+"""Scores of all comments, each by the run that was not trained on it: a table of them, and a report.
+
+What each run says of its fold is read from the report that it wrote; no model is loaded. Where its calibration was
+fitted on these very comments, the score is by one that was fitted on others.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from civility.data.dataset import Dataset, Float32Array
+from civility.data.duplicates import Int64Array
+from civility.data.prepare import PreparedData
+from civility.documents.report import ClassifierFacts
+from civility.errors import UserError
+from civility.evaluation import Report, Scored
+from civility.evaluation.build_report import Aspects, Subject, report_on
+from civility.evaluation.labelled_comments import thresholds_for
+from civility.evaluation.report_files import ReportFiles, write_report
+from civility.evaluation.scores_table import read_scores_of
+from civility.metrics.policy import parse_policies
+from civility.recipe import Recipe
+from civility.run import OWN_REPORT, RunDirectory
+from civility.storage.atomic_files import write_file
+from civility.storage.parsing import read_text
+
+_REMEDY = "train that run again"
+NAME, REPORT = "out-of-fold.parquet", "report"
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """All comments in the order in which they were read, each scored by the run of its fold.
+
+    Parameters
+    ----------
+    dataset : N comments
+    scores : (N, L)
+    fold : (N,) from 1
+    """
+
+    dataset: Dataset
+    scores: Float32Array
+    fold: Int64Array
+
+
+def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData]) -> OutOfFold:
+    """Return what finished runs say of the folds that they were validated on.
+
+    Parameters
+    ----------
+    runs, data : (k,) of the folds, in their order
+
+    Raises
+    ------
+    UserError : a run has no scores, or they are of other comments
+    """
+    parts, places = [], []
+    for run, own in zip(runs, data, strict=True):
+        files = ReportFiles(run.reports, OWN_REPORT)
+        scores = read_scores_of(files.scores, read_text(files.json, _REMEDY))
+        is_own = scores.digest == own.validation.comments_digest and scores.ids == own.validation.ids
+        if not is_own or not np.array_equal(scores.targets, own.validation.targets, equal_nan=True):
+            raise UserError(f"{files.scores}: holds scores of other comments than fold {run.path.name}", "train again")
+        assert own.held_out is not None
+        parts.append(scores.honest_scores)
+        places.append(own.held_out)
+    order = np.argsort(np.concatenate(places), kind="stable")
+    dataset = functools.reduce(Dataset.joined, (own.validation for own in data)).select(order)
+    fold = np.repeat(np.arange(1, len(places) + 1), [len(place) for place in places])
+    return OutOfFold(dataset, np.concatenate(parts)[order], fold[order].astype(np.int64))
+
+
+def write_out_of_fold(found: OutOfFold, out: Path) -> None:
+    """Write ids, targets, scores and folds as Parquet, with the columns of a report's scores and ``fold``.
+
+    Raises
+    ------
+    UserError : no permission, no space
+    """
+    dataset = found.dataset
+    columns = {"id": pa.array(dataset.ids, pa.string())}
+    columns |= {f"target:{label}": pa.array(dataset.targets[:, i]) for i, label in enumerate(dataset.labels)}
+    columns |= {f"score:{label}": pa.array(found.scores[:, i]) for i, label in enumerate(dataset.labels)}
+    columns["fold"] = pa.array(found.fold)
+    with write_file(out / NAME, "wb") as file:
+        pq.write_table(pa.table(columns), file)
+
+
+def report_out_of_fold(
+    found: OutOfFold, recipe: Recipe, run: RunDirectory, data: PreparedData, out: Path
+) -> tuple[Report, ReportFiles]:
+    """Measure the scores of all comments and write the report; thresholds are chosen on all of them together.
+
+    Parameters
+    ----------
+    recipe : of any of the runs
+    run, data : of the first fold, for what the runs have in common
+
+    Raises
+    ------
+    UserError : no permission, no space
+    """
+    num_folds = recipe.data.folds
+    policies = parse_policies(recipe.evaluation.policy, data.training.labels)
+    choices = thresholds_for(found.dataset, found.scores, policies)
+    chosen = {label for label, choice in choices.items() if choice.from_data}
+    scored = Scored(
+        found.dataset,
+        found.scores,
+        {label: choice.threshold for label, choice in choices.items()},
+        {label: choice.review_threshold for label, choice in choices.items() if choice.review_threshold is not None},
+        {label: str(choice.policy) for label, choice in choices.items()},
+        set(policies) - chosen,
+    )
+    own = Report.from_json(read_text(ReportFiles(run.reports, OWN_REPORT).json, _REMEDY))
+    subject = Subject(
+        REPORT,
+        data.files,
+        ClassifierFacts(name=f"{own.classifier.name}, {num_folds} folds", max_length=own.classifier.max_length),
+        ("thresholds",) if recipe.is_linear else ("epoch", "thresholds"),
+        (f"every comment is scored by the one of {num_folds} runs that was not trained on it", *data.notes),
+    )
+    report = report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))
+    return report, write_report(report, scored, out)

@@ -1,0 +1,116 @@
+"""Fitting the linear model: scikit-learn's scores; unknown targets left out, soft ones shared between the classes."""
+
+import numpy as np
+import pytest
+from scipy.sparse import hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from civility.data.dataset import Dataset
+from civility.engine.logistic_regression import LinearPlan, check_both_classes, fit_linear
+from civility.errors import UserError
+
+from ..conftest import LABELS, comment_rows
+
+ROWS = comment_rows(120)
+TEXTS = tuple(str(row["comment_text"]) for row in ROWS)
+TARGETS = np.array([[row[label] for label in LABELS] for row in ROWS], dtype=np.float32)
+PLAN = LinearPlan(max_features=300, c=3.0)
+NEW = ["you stupid clown", "nice garden film", "", "kill kill kill the train"]
+
+
+def dataset(targets: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", rows: slice = slice(None)) -> Dataset:
+    texts = TEXTS[rows]
+    return Dataset(texts, targets, tuple(map(str, range(len(texts)))), LABELS[: targets.shape[1]])
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    model = fit_linear(dataset(TARGETS), PLAN).model
+    vectorizers = [
+        TfidfVectorizer(ngram_range=(1, 2), max_features=300, sublinear_tf=True),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), max_features=300, sublinear_tf=True),
+    ]
+    features = hstack([one.fit_transform(TEXTS) for one in vectorizers]).tocsr()
+    new = hstack([one.transform(NEW) for one in vectorizers])
+    for column in range(len(LABELS)):
+        theirs = LogisticRegression(C=3.0, solver="liblinear", max_iter=1000).fit(features, TARGETS[:, column] > 0.5)
+        ours = 1 / (1 + np.exp(-model.logits(NEW)[:, column].astype(np.float64)))
+        np.testing.assert_allclose(ours, theirs.predict_proba(new)[:, 1], atol=1e-3)  # rows in another order
+        np.testing.assert_allclose(model.weights[:, column], theirs.coef_[0], atol=5e-3)
+    other = fit_linear(dataset(TARGETS), LinearPlan(max_features=300, c=0.1)).model
+    assert np.abs(other.logits(NEW) - model.logits(NEW)).max() > 0.1, "the control: another penalty is seen"
+
+
+def test_numpy_scores_what_scikit_learn_has_fitted() -> None:
+    """The same weights, the two ways to score: equal to the last digits of float32."""
+    model = fit_linear(dataset(TARGETS), PLAN).model
+    vectorizers = [
+        TfidfVectorizer(ngram_range=(1, 2), max_features=300, sublinear_tf=True),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), max_features=300, sublinear_tf=True),
+    ]
+    for one in vectorizers:
+        one.fit(TEXTS)
+    texts = [*TEXTS, *NEW]
+    features = hstack([one.transform(texts) for one in vectorizers])
+    np.testing.assert_allclose(model.logits(texts), features @ model.weights + model.bias, atol=1e-5)
+
+
+def test_unknown_targets_are_left_out() -> None:
+    some = TARGETS.copy()
+    some[80:, 0] = np.nan
+    known = dataset(TARGETS[:80, :1].copy(), slice(80))
+    vocabulary_of_all = fit_linear(dataset(some), PLAN).model
+    settings = {"max_features": 300, "sublinear_tf": True}
+    vectorizers = [
+        TfidfVectorizer(ngram_range=(1, 2), **settings),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **settings),
+    ]
+    features = hstack([one.fit_transform(TEXTS) for one in vectorizers]).tocsr()[:80]
+    theirs = LogisticRegression(C=3.0, solver="liblinear", max_iter=1000).fit(features, known.targets[:, 0] > 0.5)
+    np.testing.assert_allclose(vocabulary_of_all.weights[:, 0], theirs.coef_[0], atol=5e-3)
+    all_known = fit_linear(dataset(TARGETS), PLAN).model
+    assert np.abs(all_known.weights[:, 0] - theirs.coef_[0]).max() > 0.05, "the control"
+
+
+def test_a_soft_target_is_a_share_of_both_classes() -> None:
+    # Ten copies of a comment, three of them positive, say the same as one comment of target 0.3 and weight ten.
+    soft = np.array([[0.3], [1.0], [0.0]], dtype=np.float32)
+    texts = ("you stupid clown", "kill the train", "nice garden")
+    once = Dataset(tuple(np.repeat(texts, 10)), np.repeat(soft, 10, axis=0), tuple(map(str, range(30))), ("toxic",))
+    hard = once.targets.copy()
+    hard[:10, 0] = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    other = Dataset(once.texts, hard, once.ids, once.labels)
+    ours, theirs = (fit_linear(one, PLAN).model.logits(texts) for one in (once, other))
+    np.testing.assert_allclose(ours, theirs, atol=5e-3)
+    hard[:10, 0] = 0
+    rounded = fit_linear(Dataset(once.texts, hard, once.ids, once.labels), PLAN).model.logits(texts)
+    assert np.abs(rounded - theirs).max() > 0.3, "the control: rounding it is another fit"
+
+
+def test_a_label_without_a_negative_comment_is_refused() -> None:
+    targets = TARGETS.copy()
+    targets[:, 1] = 1
+    targets[::2, 1] = np.nan
+    with pytest.raises(UserError) as told:
+        check_both_classes(dataset(targets))
+    assert told.value.message == (
+        "severe_toxic has no negative comment in training (0 of 60 known): a linear model cannot learn it"
+    )
+    assert told.value.remedy == "add comments that lack it, or leave the label out (data.labels)"
+    check_both_classes(dataset(TARGETS))
+
+
+def test_comments_without_a_word_are_refused() -> None:
+    nothing = Dataset(("!", "?", "a"), TARGETS[:3, :1].copy(), ("1", "2", "3"), ("toxic",))
+    with pytest.raises(UserError, match="the training comments have no word to count"):
+        fit_linear(nothing, PLAN)
+
+
+def test_a_word_of_a_single_comment_is_in_the_model_in_clear_text() -> None:
+    texts = (*(f"you fool {i}" for i in range(10)), *(f"nice garden {i}" for i in range(10)), "ask Zebedee Quux")
+    targets = np.array([[1.0]] * 10 + [[0.0]] * 11, dtype=np.float32)
+    data = Dataset(texts, targets, tuple(map(str, range(21))), ("toxic",))
+    words = fit_linear(data, LinearPlan()).model.terms[0].names
+    assert {"zebedee", "quux", "zebedee quux"} <= set(words), "what the model card and the docs say"
+    few = fit_linear(data, LinearPlan(max_features=3)).model.terms[0].names
+    assert set(few) <= {"you", "fool", "you fool", "nice", "garden", "nice garden"}, "rare ones give way"

@@ -1,0 +1,138 @@
+"""Other shares of dropout than published, and several masks before the head."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from civility.errors import UserError
+from civility.models.batches import gather
+from civility.models.dropout import MultiSampleDropout, has_dropout, override_dropout, sample_masks
+from civility.models.encoder import load_encoder
+from civility.models.forward import EagerForward
+from civility.models.packed import PackedForward
+from civility.models.tokens import tokenise
+
+LABELS = ("toxic", "threat")
+
+
+def shares(model: Any) -> dict[str, float]:
+    return {name: module.p for name, module in model.named_modules() if isinstance(module, nn.Dropout)}
+
+
+def roberta() -> Any:
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    return RobertaForSequenceClassification(RobertaConfig(vocab_size=20, max_position_embeddings=12, **small))
+
+
+@pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_deberta", "roberta"])
+def test_each_share_goes_to_its_own_places(fixture: str, request: pytest.FixtureRequest) -> None:
+    model = roberta() if fixture == "roberta" else load_encoder(str(request.getfixturevalue(fixture)), LABELS).model
+    before = shares(model)
+    override_dropout(model, hidden=-1.0, attention=-1.0, head=-1.0)
+    assert shares(model) == before
+    settings = model.config.to_dict()
+    override_dropout(model, hidden=0.2, attention=0.3, head=0.4)
+    after = shares(model)
+    attention = {name for name in after if name.endswith("attention.self.dropout")}
+    head = {"dropout", "classifier.dropout"} & set(after)
+    assert attention
+    assert len(head) == 1
+    assert all(after[name] == 0.3 for name in attention)
+    assert all(after[name] == 0.4 for name in head)
+    own = {"pooler.dropout"} & set(after)
+    assert all(after[name] == 0.0 for name in own), "DeBERTa's own, as published"
+    assert all(after[name] == 0.2 for name in set(after) - attention - head - own)
+    assert ("deberta.encoder.layer.0.attention.self.pos_dropout" in after) == (fixture == "tiny_deberta")
+    assert model.config.to_dict() == settings
+
+
+def test_places_that_are_not_known_are_refused() -> None:
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    model = DistilBertForSequenceClassification(
+        DistilBertConfig(vocab_size=20, dim=8, n_layers=1, n_heads=2, hidden_dim=8, max_position_embeddings=12)
+    )
+    with pytest.raises(UserError, match=r"regularization\.attention_dropout = 0\.1: the places where a DistilBert"):
+        override_dropout(model, hidden=-1.0, attention=0.1, head=-1.0)
+
+
+@pytest.mark.parametrize("way", [EagerForward, PackedForward])
+@pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_deberta"])
+def test_both_ways_through_the_model_drop_what_they_are_told(
+    way: Any, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    encoder = load_encoder(str(request.getfixturevalue(fixture)), LABELS)
+    model, tokens = encoder.model, tokenise(encoder.tokenizer, ["nice film music", "stupid fool"], 16)
+    batch = gather(tokens, tokens.lengths.argsort())
+    forward = way(model)
+    assert has_dropout(model)
+    with torch.no_grad():
+        still = forward(batch) if not model.eval().training else None
+        model.train()
+        assert not torch.equal(forward(batch), forward(batch)), "the control: as published it drops"
+        for one in ("hidden", "attention", "head"):
+            override_dropout(model, **{**dict.fromkeys(("hidden", "attention", "head"), 0.0), one: 0.5})
+            assert not torch.equal(forward(batch), forward(batch)), one
+        override_dropout(model, hidden=0.0, attention=0.0, head=0.0)
+        torch.testing.assert_close(forward(batch), still)
+    assert not has_dropout(model)
+
+
+def test_flash_kernels_drop_what_they_are_told(tiny_deberta: Path) -> None:
+    pytest.importorskip("disentangled_flash", reason="the extra civility[flash] is not installed")
+    from civility.models.flash_attention import FlashForward, _keep_dropout
+
+    model = load_encoder(str(tiny_deberta), LABELS).model
+    override_dropout(model, hidden=0.2, attention=0.3, head=-1.0)
+    FlashForward(model, backend="torch")
+    attention = model.deberta.encoder.layer[1].attention.self
+    assert (attention.dropout.p, attention.pos_dropout.p) == (0.3, 0.2)
+
+    class Kernel(nn.Module):  # what the kernels' own module reads: there is none without a GPU
+        attention_probability_dropout = 0.1
+
+    kernel = Kernel()
+    _keep_dropout(kernel, attention)
+    assert kernel.attention_probability_dropout == 0.3
+
+
+def test_each_mask_drops_for_itself_and_what_comes_before_is_computed_once() -> None:
+    torch.manual_seed(0)
+    module, pooled = MultiSampleDropout(0.25, 50), torch.rand(4, 30) + 1
+    found = module(pooled).unflatten(0, (50, 4))
+    kept = found != 0
+    torch.testing.assert_close(found[kept], (pooled / 0.75).expand(50, 4, 30)[kept])
+    assert kept.double().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert not torch.equal(kept[0], kept[1])
+    module.eval()
+    assert module(pooled) is pooled
+
+
+@pytest.mark.parametrize("way", [EagerForward, PackedForward])
+@pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_deberta"])
+def test_a_model_with_several_masks_keeps_the_names_of_its_weights_and_its_scores(
+    way: Any, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    encoder = load_encoder(str(request.getfixturevalue(fixture)), LABELS)
+    model, tokens = encoder.model.eval(), tokenise(encoder.tokenizer, ["nice film music", "stupid fool"], 16)
+    batch = gather(tokens, tokens.lengths.argsort())
+    names = list(model.state_dict())
+    with torch.no_grad():
+        before = way(model)(batch)
+        override_dropout(model, hidden=-1.0, attention=-1.0, head=0.3)
+        sample_masks(model, 3)
+        assert torch.equal(way(model)(batch), before)
+        logits = way(model.train())(batch)
+    assert logits.shape == (6, 2)
+    assert model.dropout.p == 0.3
+    assert list(model.state_dict()) == names
+
+
+def test_a_head_that_drops_twice_is_refused() -> None:
+    with pytest.raises(UserError, match=r"multi_sample_dropout = 4: the head of a RobertaForSequenceClassification"):
+        sample_masks(roberta(), 4)

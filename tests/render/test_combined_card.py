@@ -1,0 +1,41 @@
+"""The card of a combination: what it is made of, and no word of transformers where that cannot load it."""
+
+from dataclasses import replace
+
+from civility.render.markdown.combined_card import Makeup, combined_card
+
+from .test_model_card import REPORT
+
+MAKEUP = Makeup(
+    kind="ensemble",
+    how="The mean of their calibrated scores.",
+    members=("runs/a", "runs/`b`|"),
+    weights=(0.75, 0.25),
+    scores=(0.9, 0.8),
+    score=0.95,
+    digest="sha256:1",
+)
+
+
+def test_an_ensemble_is_for_civility_alone() -> None:
+    card = combined_card("both", MAKEUP, 0, REPORT)
+    assert "library_name: civility" in card
+    assert "base_model" not in card
+    assert "transformers" not in card
+    assert "an ensemble of 2 classifiers, made with civility" in card
+    assert "Comments are cut" not in card
+    assert "**a linear member (`linear.json`) has words of its training comments in clear text**" in card
+    assert "| `runs/a` | 0.75 | 0.9000 |" in card
+    assert "| `runs/'b'\\|` | 0.25 | 0.8000 |" in card
+    assert "| **ensemble** | | 0.9500 |" in card
+
+
+def test_a_soup_is_for_transformers_too_and_tells_its_warnings() -> None:
+    makeup = replace(MAKEUP, kind="soup", base_model="org/model", score=0.85)
+    card = combined_card("both", makeup, 64, REPORT)
+    assert 'base_model: "org/model"' in card
+    assert "from transformers import pipeline" in card
+    assert "a soup of 2 classifiers" in card
+    assert "Comments are cut after 64 tokens." in card
+    assert "holds no word of the training comments" in card
+    assert "**the soup is worse than its best member: macro ROC AUC 0.8500, and runs/a alone 0.9000: use" in card

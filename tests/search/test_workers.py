@@ -1,0 +1,112 @@
+"""Real processes: a sweep killed in the middle of a trial and continued, and two workers on one study."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from civility.errors import Interrupted
+from civility.search.sweep_work import Comments, watching
+from civility.search.workers import run_workers
+
+from .conftest import RATES, SMALL, Small
+
+pytestmark = pytest.mark.processes
+
+# Runs the command line, and dies of SIGKILL when trial 0001 has put its third checkpoint in place: step 3 of 8.
+DIES = """
+import os, signal, sys
+def hook(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith("trials/0001/checkpoints/step-000003"):
+        hook.armed = True
+    elif hook.armed and event == "open":
+        os.kill(os.getpid(), signal.SIGKILL)
+hook.armed = False
+sys.addaudithook(hook)
+from civility.cli import main
+main(sys.argv[1:])
+"""
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "classifier" / "model.safetensors").read_bytes()
+
+
+def test_a_sweep_killed_in_a_trial_and_continued_ends_as_if_nothing_had_happened(small: Small) -> None:
+    task, whole = small.task("killed"), small.task("whole")
+    arguments = small.arguments(task.directory.path, small.space_file(), 2)
+    killed = subprocess.run([sys.executable, "-c", DIES, *arguments], capture_output=True, text=True, env=os.environ)
+    assert killed.returncode == -9, killed.stderr[-3000:]
+    cut = task.directory.trial(1)
+    assert not cut.is_finished
+    assert cut.checkpoint_folders()[-1].name == "step-000003"
+    first = task.directory.trial(0).classifier / "model.safetensors"
+    before = first.stat().st_mtime_ns
+    result = small.sweep(task)
+    assert [(one.number, one.state) for one in result.trials] == [(i, "finished") for i in range(2)]
+    assert sorted(path.name for path in task.directory.trials.glob("0*")) == ["0000", "0001"]
+    assert first.stat().st_mtime_ns == before, "a finished trial was trained again"
+    assert [life["from"] for life in cut.read_environment()["resumed"]] == ["step-000003"]
+    undisturbed = small.sweep(whole)
+    for one, other in zip(result.trials, undisturbed.trials, strict=True):
+        assert (one.settings, one.scores, one.best) == (other.settings, other.scores, other.best)
+    assert weights(cut.path) == weights(whole.directory.trial(1).path)
+    assert weights(cut.path) != weights(whole.directory.trial(0).path), "the control: trials are alike"
+
+
+def test_two_workers_do_each_trial_once(small: Small) -> None:
+    task = small.task("shared", trials=3)
+    arguments = small.arguments(task.directory.path, small.space_file(), 3)
+    task.directory.create()
+    seen = []
+    with watching(task, Comments().of(task.recipe)) as look:
+        trouble = run_workers(
+            arguments, 2, task.directory, how_to_go_on="", on_look=lambda: seen.append(look().num("unfinished"))
+        )
+        result = look()
+    assert trouble is None, trouble
+    assert [(one.number, one.state) for one in result.trials] == [(i, "finished") for i in range(3)]
+    assert len({one.settings["training.learning_rate"] for one in result.trials}) == 3
+    assert max(seen) == 2, "the workers did not work side by side"
+    lives: Counter[int] = Counter()
+    for one in result.trials:
+        run = task.directory.trial(one.number)
+        environment = run.read_environment()
+        assert "resumed" not in environment
+        lives[one.number] = sum(line["kind"] == "epoch" for line in run.read_timing())
+    assert set(lives.values()) == {SMALL["training.epochs"]}, "a trial was trained twice"
+    assert not list(task.directory.trials.glob("*.lock"))
+
+
+def test_a_worker_that_fails_is_told_with_its_last_words(small: Small) -> None:
+    task = small.task("failing")
+    task.directory.create()
+    arguments = small.arguments(task.directory.path, small.folder / "no-such-space.toml", 2)
+    trouble = run_workers(arguments, 1, task.directory, how_to_go_on="to go on: again")
+    assert trouble is not None
+    assert trouble.message.startswith("worker 1 ended with 2:\n       error: ")
+    assert "no-such-space.toml: no such file" in trouble.message
+    assert str(task.directory.worker_log(1)) in trouble.remedy
+
+
+def test_a_signal_is_passed_on_and_the_command_named(small: Small) -> None:
+    task = small.task("stopped", text=RATES, trials=2)
+    task.directory.create()
+    arguments = small.arguments(task.directory.path, small.space_file(), 2)
+    sent: list[int] = []
+
+    def look() -> None:
+        if not sent and list(task.directory.trials.glob("0000/checkpoints/step-*")):
+            sent.append(signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as stop:
+        run_workers([*arguments, "--set=training.epochs=400"], 1, task.directory, how_to_go_on="again", on_look=look)
+    assert stop.value.signal_number == signal.SIGTERM
+    assert stop.value.message == "all 1 workers have saved and ended\nagain"
+    assert "trial 0000: stopped after step" in task.directory.worker_log(1).read_text(encoding="utf-8")
+    assert not task.directory.trial(0).is_finished

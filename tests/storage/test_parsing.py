@@ -1,0 +1,71 @@
+"""Documents that are damaged or hostile end in one sentence that names the file."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from civility.errors import UserError
+from civility.storage.parsing import json_text, parse_json, read_json, read_text, read_toml
+
+
+def test_a_document_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('\ufeff{"a": [1, 2.5, "x", null, -9223372036854775808]}', encoding="utf-8")
+    assert read_json(path) == {"a": [1, 2.5, "x", None, -(2**63)]}
+    path.write_text('\ufeffa = 1\n[b]\nc = "x"\n', encoding="utf-8")
+    assert read_toml(path) == {"a": 1, "b": {"c": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a": NaN}', "NaN is not a number"),
+        ('{"a": -Infinity}', "-Infinity is not a number"),
+        ('{"a": 1e999}', "1e999 is too large a number"),
+        ('{"a": 9223372036854775808}', "9223372036854775808 is too large a number"),
+        ('{"a": 1' + "0" * 10_000 + "}", "is too large a number"),
+        ("[" * 100_000, "nested too deeply"),
+        ("[1]", "expected a JSON object, found list"),
+        ('{"a": ', "Expecting value"),
+        ("", "Expecting value"),
+    ],
+)
+def test_what_is_no_document_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(UserError, match=reason) as caught:
+        parse_json(text, "a.json", "write it again")
+    assert caught.value.message.startswith("a.json: damaged: ")
+    assert caught.value.remedy == "write it again"
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = 1" + "0" * 10_000, "a = ", "a = 2024-99-99"])
+def test_what_is_no_toml_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="not valid TOML"):
+        read_toml(path)
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    for name, reason in {
+        "latin": "not UTF-8",
+        "missing": "no such file",
+        ".": "a folder",
+        "a\0b": "not a path|no such file",
+    }.items():
+        with pytest.raises(UserError, match=reason):
+            read_text(tmp_path / name)
+
+
+def test_a_document_written_is_the_one_read_with_bytes_of_a_file_name_that_are_not_utf_8(tmp_path: Path) -> None:
+    content = {"file": "caf\udce9.csv", "name": "naïve\n", "numbers": [1, 0.5, {"deep": None}]}
+    path = tmp_path / "a.json"
+    path.write_text(json_text(content), encoding="utf-8")
+    assert read_json(path) == content
+    assert "naïve" in path.read_text(encoding="utf-8")
+
+
+def test_numbers_that_json_does_not_have_are_written_as_null() -> None:
+    assert parse_json(json_text({"a": [math.nan, (math.inf, 1.0)]}), "a") == {"a": [None, [None, 1.0]]}

@@ -1,0 +1,158 @@
+"""`--fit`: the same step in micro-batches that fit, told and written down; and the number of threads of a run."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from civility.engine.hardware import Memory
+from civility.engine.progress import StepDone
+from civility.engine.watch import Warned
+from civility.errors import UserError
+from civility.run import RunDirectory
+from civility.training.device_batch import fit_to_memory
+from civility.training.events import Fact, RunPlanned
+from civility.training.resume import Former
+from civility.training.session import Session
+
+from ..conftest import differing
+from .conftest import Small
+
+MIB = 2**20
+
+
+@pytest.fixture
+def session(small: Small, tmp_path: Path) -> Session:
+    """A session of steps of 16 comments, asked for in micro-batches of 16."""
+    recipe = small.recipe(training__batch_size=16, training__gradient_accumulation=1, training__checkpoint_minutes=0.0)
+    run = RunDirectory(tmp_path / "run")
+    return Session.start(recipe, small.prepare(recipe), run, tracker="", former=Former(), listen=lambda fact: None)
+
+
+def fitted(session: Session, num_bytes: float) -> tuple[int, int, str, str]:
+    """Return micro-batch, accumulation, and both tellings of what fits into a memory."""
+    size = int(num_bytes)
+    recipe, words, check = fit_to_memory(session.recipe, session.trainer, Memory(size, size))
+    training = recipe.training
+    assert session.trainer.shape.batch_size == training.batch_size
+    assert session.trainer.shape.global_size == training.batch_size * training.gradient_accumulation == 16
+    assert not training.fit
+    assert check.name == "memory"
+    return training.batch_size, training.gradient_accumulation, words, check.found
+
+
+def reserved(session: Session) -> float:
+    num_parameters: int = sum(parameter.numel() for parameter in session.trainer.model.parameters())
+    return 12.0 * num_parameters
+
+
+def test_the_micro_batch_shrinks_with_the_memory_and_the_step_stays(session: Session) -> None:
+    ample = fitted(session, 1e9)
+    assert ample[:3] == (16, 1, "16 at once")
+    shared = {}
+    for power in range(16):
+        try:
+            size, accumulation, words, found = fitted(session, (reserved(session) + 0.1 * MIB * 1.5**power) / 0.9)
+        except UserError:
+            continue
+        shared[size] = accumulation
+        if size < 16:
+            assert words == f"{size} at once, since {2 * size} do not fit"
+            assert found.startswith(f"a micro-batch of {size} takes up to ")
+            assert found.endswith(f"; {accumulation} to a step on each process")
+    assert shared == {1: 16, 2: 8, 4: 4, 8: 2, 16: 1}
+
+
+def test_no_room_for_a_single_comment_is_told_with_what_to_do(session: Session) -> None:
+    for size, message in (
+        (reserved(session) / 0.9 + 1000, "the memory is too small to train on a single comment: of up to 24 tokens it"),
+        (reserved(session) / 2, "the memory is too small for weights and optimiser: "),
+    ):
+        with pytest.raises(UserError) as caught:
+            fitted(session, size)
+        assert caught.value.message.startswith(message)
+        for way in ("training.gradient_checkpointing", "training.freeze_layers", "data.max_length", "--model"):
+            assert way in caught.value.remedy
+    with pytest.raises(UserError, match="does not tell how much memory"):
+        fit_to_memory(session.recipe, session.trainer, None)
+
+
+def test_a_processor_gets_no_larger_micro_batch_than_it_was_asked_for(session: Session) -> None:
+    session.recipe = session.recipe.with_batch(4, 4)
+    assert fitted(session, 1e9)[:2] == (4, 4)
+
+
+def test_fitting_draws_nothing_and_leaves_the_model_as_it_was(session: Session) -> None:
+    model, draws = session.trainer.model, torch.get_rng_state()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    mode = model.training
+    fitted(session, 1e9)
+    assert torch.equal(torch.get_rng_state(), draws)
+    assert model.training == mode
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not session.trainer.optimizer.state
+
+
+def test_a_run_that_fits_as_it_is_asked_for_is_the_same_run(small: Small, whole: Path, tmp_path: Path) -> None:
+    told: list[Fact] = []
+    out = small.train(tmp_path / "run", listen=told.append, training__fit=True).path
+    assert differing(whole, out) == [], "its recipe too: it can be repeated without --fit"
+    assert tomllib.loads((out / "recipe.toml").read_text())["training"]["fit"] is False
+    (plan,) = [fact for fact in told if isinstance(fact, RunPlanned)]
+    assert plan.fitted == "8 at once"
+    checks = json.loads((out / "environment.json").read_text())["checks"]
+    assert [check["found"].split(" takes")[0] for check in checks if check["name"] == "memory"] == [
+        "a micro-batch of 8"
+    ]
+    other = small.train(tmp_path / "other", training__batch_size=4, training__gradient_accumulation=4).path
+    assert "classifier/model.safetensors" in differing(whole, other), "the control: another sharing is seen"
+
+
+def test_a_run_that_is_gone_on_with_keeps_its_sharing(small: Small, whole: Path, tmp_path: Path) -> None:
+    out, told = tmp_path / "run", list[Fact]()
+    small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 3)
+    asked = {"training__batch_size": 16, "training__gradient_accumulation": 1, "training__fit": True}
+    small.train(out, begin="resume", listen=told.append, **asked)
+    assert differing(whole, out) == []
+    assert not [fact for fact in told if isinstance(fact, Warned)]
+    (plan,) = [fact for fact in told if isinstance(fact, RunPlanned)]
+    assert plan.fitted == "shared as before: a run that is gone on with is not fitted again"
+
+
+@pytest.fixture
+def free_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take away what the tests say of threads, and put it back."""
+    before = torch.get_num_threads()
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    torch.set_num_threads(before)
+
+
+def threads_of(run: Path) -> Any:
+    environment = json.loads((run / "environment.json").read_text())
+    return [life["threads"] for life in (environment, *environment.get("resumed", ()))]
+
+
+def test_a_run_that_is_gone_on_with_keeps_its_threads(
+    small: Small, whole: Path, tmp_path: Path, free_threads: None
+) -> None:
+    out, told = tmp_path / "run", list[Fact]()
+    small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 3, training__threads=1)
+    small.train(out, begin="resume", listen=told.append)
+    assert torch.get_num_threads() == 1
+    first, second = threads_of(out)
+    assert (first["num"], first["why"]) == (1, "threads as training.threads says")
+    assert (second["num"], second["why"]) == (1, "threads as the run had before")
+    assert not [fact for fact in told if isinstance(fact, Warned)]
+    assert [name for name in differing(whole, out) if name.endswith(("model.safetensors", "metrics.jsonl"))] == []
+
+
+def test_the_tests_number_of_threads_is_obeyed_and_told(whole: Path) -> None:
+    (threads,) = threads_of(whole)
+    assert threads == {"num": 1, "why": "threads as OMP_NUM_THREADS says", "is_busy": False, "is_told": True}
