@@ -1,24 +1,37 @@
-"""What ends a command before its time: a mistake that the user can mend, or a signal. Knows nothing of the rest."""
+"""UserError: what a user can put right, with a stable code. Interrupted: a signal asked the command to stop."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: told in two sentences, without a traceback.
+    """A mistake that the user can put right: reported in two sentences, without a traceback.
+
+    ``str(error)`` is ``WHERE: FOUND, expected EXPECTED`` with the remedy on the next line; parts that are empty are
+    left out. The command line prints ``error:`` before it, indents the remedy below, and exits with 2.
 
     Parameters
     ----------
-    message : what was found, where, and what was expected
-    remedy : what to do about it; may be empty
-
-    The command line prints ``error: MESSAGE``, the remedy indented below it, and exits with 2.
+    code : stable name of the kind of error, such as ``data.no-column``; one of `CODES`
+    found : what was found
+    where : the file, setting or option in which it was found
+    expected : what should stand there
+    remedy : what to do about it
     """
 
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message if not remedy else f"{message}\n{remedy}")
-        self.message = message
+    def __init__(self, code: str, found: str, *, where: object = "", expected: str = "", remedy: str = "") -> None:
+        self.code = code
+        self.found = found
+        self.where = str(where)
+        self.expected = expected
         self.remedy = remedy
+        super().__init__(self.message if not remedy else f"{self.message}\n{remedy}")
+
+    @property
+    def message(self) -> str:
+        """The error without its remedy."""
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.found}" + (f", expected {self.expected}" if self.expected else "")
 
 
 class Interrupted(Exception):

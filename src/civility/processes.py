@@ -78,22 +78,27 @@ def settle_accelerate(environment: MutableMapping[str, str]) -> None:
         value = environment.get(name, "false")
         if value.lower() not in _TRUE_OR_FALSE:
             raise UserError(
-                f"the environment variable {name} is {shortened(value, 40)!r}, expected true or false",
-                f"unset it (env -u {name} civility …), or set it to one of them",
+                "processes.todo",
+                f"the environment variable {name} is {shortened(value, 40)!r}",
+                expected="true or false",
+                remedy=f"unset it (env -u {name} civility …), or set it to one of them",
             )
     if _DEVICE in environment:
         raise UserError(
-            f"the environment variable {_DEVICE} is {shortened(environment[_DEVICE], 40)!r}: the recipe says on which "
-            "device a run is",
-            f"unset it (env -u {_DEVICE} civility …), and use --set training.device=…",
+            "processes.todo",
+            f"the environment variable {_DEVICE} is {shortened(environment[_DEVICE], 40)!r}: "
+            "the recipe says on which device a run is",
+            remedy=f"unset it (env -u {_DEVICE} civility …), and use --set training.device=…",
         )
     environment.pop(_ACCUMULATION, None)  # the recipe's counts
     for name in _OF_MPI:
         num = _whole(name, environment[name], environment[name], 0, _MOST_PROCESSES) if name in environment else 1
         if num > 1 and _NUM not in environment:
             raise UserError(
+                "processes.todo",
                 f"{name} is {num}, and {_NUM} is not set: processes of MPI are not supported",
-                f"for one process: env -u {name} civility …; for several: torchrun --nproc-per-node 2 -m civility …",
+                remedy=f"for one process: env -u {name} civility …; for several: torchrun --nproc-per-node "
+                "2 -m civility …",
             )
         environment.pop(name, None)
 
@@ -115,8 +120,10 @@ def processes_of(environment: Mapping[str, str]) -> Processes:
     num = _told(told, _NUM, 1, 1, _MOST_PROCESSES)
     if _NUM not in told and told.get(_RANK, "0").strip("0 "):
         raise UserError(
+            "processes.todo",
             f"the environment variable {_RANK} is {shortened(told[_RANK], 40)!r}, and {_NUM} is not set",
-            f"for one process: env -u {_RANK} civility …; for several: torchrun --nproc-per-node 2 -m civility …",
+            remedy=f"for one process: env -u {_RANK} civility …; for several: torchrun "
+            "--nproc-per-node 2 -m civility …",
         )
     if _PORT in told:
         _told(told, _PORT, 1, 1, _HIGHEST_PORT)
@@ -127,9 +134,10 @@ def processes_of(environment: Mapping[str, str]) -> Processes:
         which = f"{_NUM} is {num}" if num > 1 else f"{_LOCAL_RANK} is set"
         are = "is" if len(missing) == 1 else "are"
         raise UserError(
+            "processes.todo",
             f"{which}, and {', '.join(missing)} {are} not set: a launcher sets them all",
-            f"for one process: env -u {_NUM} -u {_LOCAL_RANK} civility …; for several: torchrun --nproc-per-node 2 -m "
-            "civility …",
+            remedy=f"for one process: env -u {_NUM} -u {_LOCAL_RANK} civility …; for several: torchrun "
+            "--nproc-per-node 2 -m civility …",
         )
     return Processes(num, rank, local_rank, num_here)
 
@@ -142,9 +150,10 @@ def _whole(name: str, text: str, value: str, least: int, most: int) -> int:
     """Return a variable, or a part of it, as a whole number in this range."""
     if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not least <= int(text) <= most:
         raise UserError(
-            f"the environment variable {name} is {shortened(value, 40)!r}, expected a whole number from {least} to "
-            f"{most}",
-            f"unset it (env -u {name} civility …), or set it to such a number",
+            "processes.todo",
+            f"the environment variable {name} is {shortened(value, 40)!r}",
+            expected=f"a whole number from {least} to {most}",
+            remedy=f"unset it (env -u {name} civility …), or set it to such a number",
         )
     return int(text)
 
@@ -154,6 +163,9 @@ def _check_gpus(value: str) -> None:
     for part in value.split(",") if value.strip() else ():
         if not _GPU.fullmatch(part.strip()):
             raise UserError(
-                f"the environment variable {_GPUS} is {shortened(value, 40)!r}, expected numbers of GPUs such as 0,1",
-                f"unset it (env -u {_GPUS} civility …) for all GPUs, or set it to the numbers that nvidia-smi shows",
+                "processes.todo",
+                f"the environment variable {_GPUS} is {shortened(value, 40)!r}",
+                expected="numbers of GPUs such as 0,1",
+                remedy=f"unset it (env -u {_GPUS} civility …) for all GPUs, or set it to the numbers that "
+                "nvidia-smi shows",
             )

@@ -72,7 +72,7 @@ def test_an_error_on_a_terminal_is_wrapped(monkeypatch: pytest.MonkeyPatch, widt
     message, remedy = "a mistake that takes a long sentence to be told in " * 3, "give --data FILE\nor --out DIR " * 3
     for stream in (_Terminal(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", stream)
-        say_error(UserError(message.strip(), remedy.strip()))
+        say_error(UserError("cli.test", message.strip(), remedy=remedy.strip()))
         lines = stream.getvalue().splitlines()
         assert lines[0].startswith("error: a mistake")
         assert " ".join("\n".join(lines).split()) == "error: " + " ".join(f"{message} {remedy}".split())

@@ -9,7 +9,7 @@ from civility.search.trial import _is_of_the_machine, _raise_if_shared
 
 
 def caused(error: OSError) -> UserError:
-    told = UserError("what the user reads")
+    told = UserError("search.test", "what the user reads")
     told.__cause__ = error
     return told
 
@@ -19,17 +19,17 @@ def test_a_full_disk_is_of_the_machine_and_a_model_that_is_nowhere_is_not() -> N
     assert _is_of_the_machine(caused(PermissionError(errno.EACCES, "Permission denied")))
     assert not _is_of_the_machine(caused(OSError("no-such/model is not a local folder")))  # as transformers raises it
     assert not _is_of_the_machine(caused(FileNotFoundError(errno.ENOENT, "No such file")))
-    assert not _is_of_the_machine(UserError("of no other error"))
+    assert not _is_of_the_machine(UserError("search.test", "of no other error"))
 
 
 def test_a_mistake_is_of_all_trials_only_if_the_shared_recipe_makes_the_same() -> None:
-    mistake = UserError("the same")
+    mistake = UserError("search.test", "the same")
 
     def the_same() -> None:
-        raise UserError("the same")
+        raise UserError("search.test", "the same")
 
     def another() -> None:
-        raise UserError("another, of what every trial varies")
+        raise UserError("search.test", "another, of what every trial varies")
 
     with pytest.raises(UserError, match="the same"):
         _raise_if_shared(mistake, the_same)

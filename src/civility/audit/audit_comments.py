@@ -99,7 +99,11 @@ def audit(
     """
     folder = free_folder(out, files)
     if question.max_length is not None and question.max_length < 1:
-        raise UserError(f"--max-length {question.max_length}: expected a number of tokens", "as in --max-length 256")
+        raise UserError(
+            "audit.todo",
+            f"--max-length {question.max_length}: expected a number of tokens",
+            remedy="as in --max-length 256",
+        )
     on_stage("reading")
     classifier = _load(question.target) if question.target else None
     reading = _read(files, question, classifier)

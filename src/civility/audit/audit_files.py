@@ -24,15 +24,23 @@ def free_folder(out: Path | None, files: Sequence[str]) -> Path:
     if folder.exists():
         raise _taken(folder)
     if not folder.parent.is_dir():
-        raise UserError(f"{folder}: the folder {folder.parent} does not exist", "make it, or choose another --out")
+        raise UserError(
+            "audit.todo",
+            f"the folder {folder.parent} does not exist",
+            where=folder,
+            remedy="make it, or choose another --out",
+        )
     if not os.access(folder.parent, os.W_OK):
-        raise UserError(f"{folder}: no permission to write there", "choose another --out")
+        raise UserError("audit.todo", "no permission to write there", where=folder, remedy="choose another --out")
     return folder
 
 
 def _taken(folder: Path) -> UserError:
     return UserError(
-        f"{folder}: exists already: an audit never writes over another", "choose another --out, or remove it"
+        "audit.todo",
+        "exists already: an audit never writes over another",
+        where=folder,
+        remedy="choose another --out, or remove it",
     )
 
 

@@ -71,16 +71,20 @@ def suspect(
     is_labelled = ~np.isnan(dataset.targets[:, columns]).all(axis=1)
     if not is_labelled.any():
         raise UserError(
-            f"{target}: no comment has a known target of its labels: {', '.join(classifier.labels)}",
-            "name label columns that the classifier has (--labels), or leave --with out",
+            "audit.todo",
+            f"no comment has a known target of its labels: {', '.join(classifier.labels)}",
+            where=target,
+            remedy="name label columns that the classifier has (--labels), or leave --with out",
         )
     seen, why_unknown = seen_by(target, dataset.texts)
     is_wanted = is_labelled if seen is None else is_labelled & ~seen.trained
     rows = np.flatnonzero(is_wanted)
     if not len(rows):
         raise UserError(
-            f"{target}: it was trained on every one of these comments, and would hardly contradict their labels",
-            "name a run that held some of them out, or other comments",
+            "audit.todo",
+            "it was trained on every one of these comments, and would hardly contradict their labels",
+            where=target,
+            remedy="name a run that held some of them out, or other comments",
         )
     texts = [dataset.texts[row] for row in rows]
     scores = classifier.score(texts, on_scored=lambda num_comments: on_scored(num_comments, len(rows)))

@@ -89,9 +89,13 @@ def predict(
     """
     file_format = score_format(out, form.file_format)
     if form.for_spreadsheet and file_format != "csv":
-        raise UserError(f"--spreadsheet-safe with {file_format}: it is for CSV", "leave it out, or write CSV")
+        raise UserError(
+            "bulk.todo", f"--spreadsheet-safe with {file_format}: it is for CSV", remedy="leave it out, or write CSV"
+        )
     if isinstance(source, str) and isinstance(out, str) and _is_same_file(Path(source), Path(out)):
-        raise UserError(f"{out}: is the file of comments itself", "write the scores to another file")
+        raise UserError(
+            "bulk.todo", "is the file of comments itself", where=out, remedy="write the scores to another file"
+        )
     run = RunDirectory.find(Path(target))
     usual = Recipe.load(str(run.recipe)).data.columns if run else Columns()
     columns = replace(columns, file=columns.file.or_limit_of(usual.file))
@@ -116,7 +120,7 @@ def predict(
             except NotFiniteScore as error:
                 id = shortened(chunk.ids[error.row]) or "without an id"
                 comment = f"comment {id} (row {num_comments + error.row + 1:,})"
-                raise NotFiniteScore(error.classifier, error.row, error.found, comment) from error
+                raise NotFiniteScore(error.classifier, error.row, error.what, comment) from error
             words = decided(classifier, scores) if form.decisions else None
             write(chunk.ids, scores, words, chunk.texts if form.keep_text else ())
             num_comments += len(chunk.ids)

@@ -52,7 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         # The machine refused: a disk that is full, a name too long. Nothing that a traceback would explain.
         where = error.filename if error.filename is not None else "the system"
-        say_error(UserError(f"{where}: {error.strerror or error}", "mend that, and run the command again"))
+        say_error(
+            UserError(
+                "cli.todo", f"{error.strerror or error}", where=where, remedy="mend that, and run the command again"
+            )
+        )
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what could not be written stays so
         raise SystemExit(2) from None
@@ -60,7 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         extra = _EXTRA_WITH.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        say_error(UserError(f"this needs {error.name}, which is not installed", f"pip install 'civility[{extra}]'"))
+        say_error(
+            UserError(
+                "cli.todo",
+                f"this needs {error.name}, which is not installed",
+                remedy=f"pip install 'civility[{extra}]'",
+            )
+        )
         raise SystemExit(2) from None
     except Exception as error:
         raise SystemExit(_tell_the_unexpected(error)) from None
@@ -81,7 +91,7 @@ def _tell_the_unexpected(error: Exception) -> int:
     """Print what nobody caught, and return the exit code: a bug, or a library that had no memory."""
     if _is_short_of_memory(error):
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        say_error(UserError(f"the memory is too small: {first}", _MORE_MEMORY))
+        say_error(UserError("cli.todo", f"the memory is too small: {first}", remedy=_MORE_MEMORY))
         return 2
     say(traceback.format_exc().rstrip())
     say("this is a bug in civility: please report it with the lines above")
@@ -93,7 +103,11 @@ def _run(arguments: list[str]) -> int:
     # twice as fast so. OpenMP reads it once, when torch is imported; what the user has set stands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if any("\0" in argument for argument in arguments):
-        raise UserError("an argument holds a NUL character, which no file name and no setting can", "leave it out")
+        raise UserError(
+            "cli.todo",
+            "an argument holds a NUL character, which no file name and no setting can",
+            remedy="leave it out",
+        )
     options = build_parser(__version__).parse_args(arguments)
     processes = settle_environment(os.environ)
     show_waiting()

@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that names the closest word, and says its errors as the rest of civility does."""
 
     def error(self, message: str) -> NoReturn:
-        say_error(UserError(message, f"see '{self.prog} --help'"))
+        say_error(UserError("cli.todo", message, remedy=f"see '{self.prog} --help'"))
         raise SystemExit(2)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

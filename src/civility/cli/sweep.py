@@ -74,11 +74,12 @@ examples:
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     if importlib.util.find_spec("optuna") is None:
-        raise UserError("this needs optuna, which is not installed", "pip install 'civility[sweep]'")
+        raise UserError("cli.todo", "this needs optuna, which is not installed", remedy="pip install 'civility[sweep]'")
     if processes_of(os.environ).num > 1:
         raise UserError(
+            "cli.todo",
             "a sweep under a launcher of several processes: each trial is trained by one",
-            "leave the launcher out, and give --jobs N for several workers",
+            remedy="leave the launcher out, and give --jobs N for several workers",
         )
     from civility.recipe import Recipe
     from civility.search.space import read_space
@@ -88,7 +89,7 @@ def run(options: Namespace, command: list[str]) -> None:
     recipe = Recipe.load(options.recipe, changes)
     space = read_space(Path(options.space), recipe)
     if not recipe.data.files:
-        raise UserError("no training data", "give --data FILE, or data.files in the recipe")
+        raise UserError("cli.todo", "no training data", remedy="give --data FILE, or data.files in the recipe")
     # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
     from civility.search.sweep_work import Task, number_of_trials
 

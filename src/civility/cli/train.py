@@ -163,7 +163,9 @@ def _run_several(options: Namespace, command: list[str]) -> None:
 
     refuse_both(options.seeds, options.folds)
     if options.folds and options.validation:
-        raise UserError("--validation with --folds: the folds are what is validated on", "leave one of them out")
+        raise UserError(
+            "cli.todo", "--validation with --folds: the folds are what is validated on", remedy="leave one of them out"
+        )
     place = _run_directory(options, "-seeds" if options.seeds else "-folds")
     begin = _beginning(options, place)
     check_place_of_several(place.path, begin)
@@ -224,7 +226,9 @@ def _run_directory(options: Namespace, ending: str = "") -> "RunDirectory":
     from civility.run import RunDirectory
 
     if options.resume != "no" and options.restart:
-        raise UserError("--resume and --restart exclude each other", "--resume goes on, --restart begins again")
+        raise UserError(
+            "cli.todo", "--resume and --restart exclude each other", remedy="--resume goes on, --restart begins again"
+        )
     if options.out:
         return RunDirectory(Path(options.out))
     runs, name = Path("runs"), Path(options.recipe or _DEFAULT_RECIPE).stem + ending

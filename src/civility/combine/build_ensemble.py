@@ -102,7 +102,9 @@ def ensemble(
     members = [Member.load(target) for target in targets]
     for member in members:
         if member.classifier.kind == "ensemble":
-            raise UserError(f"{member.target}: is an ensemble itself", "name its members instead")
+            raise UserError(
+                "combine.todo", "is an ensemble itself", where=member.target, remedy="name its members instead"
+            )
     check_labels(members)
     labels = members[0].classifier.labels
     recipe = recipe_of("ensemble", targets, labels, files, columns, averaging.policy)
@@ -136,11 +138,18 @@ def ensemble(
 
 def _check_weights(weights: Sequence[float], num: int) -> None:
     if weights and len(weights) != num:
-        raise UserError(f"--weights: {len(weights)} given for {num} classifiers", "give one for each, in their order")
+        raise UserError(
+            "combine.todo",
+            f"{len(weights)} given for {num} classifiers",
+            where="--weights",
+            remedy="give one for each, in their order",
+        )
     if not all(_LEAST_WEIGHT <= weight <= _LARGEST_WEIGHT for weight in weights):
         shown = ", ".join(f"{weight:g}" for weight in weights)
         raise UserError(
-            f"--weights {shown}: expected numbers from 1e-9 to 1e9", "leave out a classifier that is not to count"
+            "combine.todo",
+            f"--weights {shown}: expected numbers from 1e-9 to 1e9",
+            remedy="leave out a classifier that is not to count",
         )
 
 

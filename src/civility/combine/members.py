@@ -53,11 +53,16 @@ class Member:
 def check_targets(targets: Sequence[str]) -> None:
     """Raise a UserError for fewer than two classifiers, or one named twice."""
     if len(targets) < 2:
-        raise UserError("one classifier is nothing to combine", "name two or more")
+        raise UserError("combine.todo", "one classifier is nothing to combine", remedy="name two or more")
     places = [str(real_path(classifier_folder(target))) for target in targets]
     twice = [target for place, target in enumerate(targets) if places.index(places[place]) < place]
     if twice:
-        raise UserError(f"{twice[0]}: named twice", "name each classifier once; --weights can make one count more")
+        raise UserError(
+            "combine.todo",
+            "named twice",
+            where=f"{twice[0]}",
+            remedy="name each classifier once; --weights can make one count more",
+        )
 
 
 def check_labels(members: Sequence[Member]) -> None:
@@ -72,8 +77,10 @@ def check_labels(members: Sequence[Member]) -> None:
                 for label in sorted(labels)
             ]
             raise UserError(
+                "combine.todo",
                 f"{member.target} has other labels than {first.target}: {', '.join(parts)}",
-                "only classifiers of the same labels can be combined: train them on one label axis (data.labels)",
+                remedy="only classifiers of the same labels can be combined: train them on one label axis "
+                "(data.labels)",
             )
 
 
@@ -99,8 +106,10 @@ def common_comments(
     labelled = read_labelled(targets[0], files, labels, columns)
     if len(why_no_threshold(labelled.dataset)) == len(labels):
         raise UserError(
-            f"{', '.join(files)}: no label has both a positive and a negative comment: nothing can be measured",
-            "give other labelled comments (--data)",
+            "combine.todo",
+            "no label has both a positive and a negative comment: nothing can be measured",
+            where=f"{', '.join(files)}",
+            remedy="give other labelled comments (--data)",
         )
     of_first = set(notes_on_seen(targets[0], labelled.dataset))  # in which it is "the run": here there are several
     notes = [note for note in labelled.notes if note not in of_first]
@@ -116,9 +125,10 @@ def check_one_validation(targets: Sequence[str]) -> None:
         own = recorded_data(target)["validation"]["digest"]
         if own != digest:
             raise UserError(
-                f"{target} was validated on other comments than {first} ({own[:19]} and {digest[:19]}): "
-                "what one held out, another may have been trained on",
-                f"{_ONE_SPLIT}, or {_OTHER_COMMENTS}",
+                "combine.todo",
+                f"{target} was validated on other comments than {first} ({own[:19]} and "
+                f"{digest[:19]}): what one held out, another may have been trained on",
+                remedy=f"{_ONE_SPLIT}, or {_OTHER_COMMENTS}",
             )
 
 
@@ -126,13 +136,18 @@ def recorded_data(target: str) -> dict[str, Any]:
     """Return what a run has recorded of its comments; UserError if it is no run, or the record is damaged."""
     run = RunDirectory.find(Path(target))
     if run is None:
-        raise UserError(f"{target}: is no run directory, which would have validation comments", _OTHER_COMMENTS)
+        raise UserError(
+            "combine.todo",
+            "is no run directory, which would have validation comments",
+            where=target,
+            remedy=_OTHER_COMMENTS,
+        )
     try:
         data: dict[str, Any] = run.read_environment(_OTHER_COMMENTS)["data"]
         if not all(isinstance(data[part]["digest"], str) for part in ("training", "validation")):
             raise TypeError
     except (KeyError, TypeError) as error:
-        raise UserError(f"{run.environment}: damaged", _OTHER_COMMENTS) from error
+        raise UserError("combine.todo", "damaged", where=run.environment, remedy=_OTHER_COMMENTS) from error
     return data
 
 

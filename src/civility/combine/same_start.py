@@ -24,8 +24,10 @@ def check_same_start(targets: Sequence[str]) -> tuple[Recipe, list[str]]:
         run = RunDirectory.find(Path(target))
         if run is None:
             raise UserError(
-                f"{target}: is no run directory, which would tell the weights it was fine-tuned from",
-                "name runs; classifiers of any origin can be averaged by their scores: civility ensemble",
+                "combine.todo",
+                "is no run directory, which would tell the weights it was fine-tuned from",
+                where=target,
+                remedy="name runs; classifiers of any origin can be averaged by their scores: civility ensemble",
             )
         recipes.append(Recipe.load(str(run.recipe)))
         folders.append(Path(classifier_folder(target)))
@@ -33,22 +35,27 @@ def check_same_start(targets: Sequence[str]) -> tuple[Recipe, list[str]]:
     for target, recipe in zip(targets, recipes, strict=True):
         if recipe.is_linear or not (Path(classifier_folder(target)) / "config.json").is_file():
             raise UserError(
-                f"{target}: is no encoder: only weights of one architecture can be averaged",
-                "average scores instead: civility ensemble",
+                "combine.todo",
+                "is no encoder: only weights of one architecture can be averaged",
+                where=target,
+                remedy="average scores instead: civility ensemble",
             )
         starts = [(one.model.name, one.model.revision) for one in (first, recipe)]
         if starts[0] != starts[1]:
             raise UserError(
+                "combine.todo",
                 f"{target} was fine-tuned from {' '.join(starts[1]).strip()}, {targets[0]} from "
-                f"{' '.join(starts[0]).strip()}: weights of different origins do not average to anything",
-                "name runs from the same pretrained weights, or average scores instead: civility ensemble",
+                f"{' '.join(starts[0]).strip()}: weights of different origins do not average to "
+                "anything",
+                remedy="name runs from the same pretrained weights, or average scores instead: civility ensemble",
             )
         redrawn = [(one.regularization.reinit_layers, one.seed) for one in (first, recipe)]
         if any(layers for layers, _ in redrawn) and redrawn[0] != redrawn[1]:
             raise UserError(
+                "combine.todo",
                 f"{target} and {targets[0]} began with top layers drawn anew, each its own "
                 "(regularization.reinit_layers): they have no start in common",
-                "average scores instead: civility ensemble",
+                remedy="average scores instead: civility ensemble",
             )
     _check_same_tokens(targets, folders)
     if len({recipe.seed for recipe in recipes}) > 1:
@@ -65,8 +72,9 @@ def _check_same_tokens(targets: Sequence[str], folders: Sequence[Path]) -> None:
     for target, digest in zip(targets, digests, strict=True):
         if digest != digests[0]:
             raise UserError(
+                "combine.todo",
                 f"{target} and {targets[0]} have different tokenizers, or cut comments at different lengths",
-                "train them with one data.max_length, or average scores instead: civility ensemble",
+                remedy="train them with one data.max_length, or average scores instead: civility ensemble",
             )
 
 
@@ -92,6 +100,7 @@ def check_same_architecture(first: str, settings: Mapping[str, Any], target: str
         return
     key = next(key for key in sorted({*own, *settings}) if own.get(key) != settings.get(key))
     raise UserError(
+        "combine.todo",
         f"{target} is of another architecture than {first}: {key} is {own.get(key)!r} and {settings.get(key)!r}",
-        "only weights of one architecture can be averaged; average scores instead: civility ensemble",
+        remedy="only weights of one architecture can be averaged; average scores instead: civility ensemble",
     )

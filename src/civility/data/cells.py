@@ -62,9 +62,10 @@ class TargetCells(dict[object, float]):
         cells = chunk.columns[column]
         index = next(index for index, cell in enumerate(cells) if not self._fits(cell))
         return UserError(
-            f"{name}, {chunk.place(index)}: {column} = {shown(cells[index])}: "
-            "expected a number from 0 to 1, or nothing for unknown",
-            remedy_for(cells[index]),
+            "data.todo",
+            f"{name}, {chunk.place(index)}: {column} = {shown(cells[index])}: expected a number "
+            "from 0 to 1, or nothing for unknown",
+            remedy=remedy_for(cells[index]),
         )
 
     def _fits(self, cell: object) -> bool:
@@ -140,8 +141,9 @@ class TextCells:
         for index, cell in enumerate(chunk.columns[column]):
             if not (isinstance(cell, str) or is_missing(cell)):
                 raise UserError(
+                    "data.todo",
                     f"{name}, {chunk.place(index)}: {column} = {shown(cell)}: expected text",
-                    "write this cell as text, in quotes; or name another column, if this one holds no comments",
+                    remedy="write this cell as text, in quotes; or name another column, if this one holds no comments",
                 )
             texts.append(self._clean(cell if isinstance(cell, str) else "", chunk.first_row + index))
         return texts
@@ -184,7 +186,9 @@ def ids_of(name: str, chunk: Chunk, column: str, prefix: str = "") -> list[str]:
             text = as_text(cell)
         except ValueError as error:
             raise UserError(
-                f"{name}, {chunk.place(index)}: {column} = {shown(cell)}: {error}", "write ids as text or whole numbers"
+                "data.todo",
+                f"{name}, {chunk.place(index)}: {column} = {shown(cell)}: {error}",
+                remedy="write ids as text or whole numbers",
             ) from None
         ids.append(text if text.strip() else f"{prefix}{chunk.first_row + index}" if prefix else "")
     return ids

@@ -163,8 +163,10 @@ def slips_in(found: Sequence[str], layout: Layout, columns: Columns) -> dict[str
 def slip(name: str, wanted: str, near: str, found: Sequence[str]) -> UserError:
     """Return the error for a column that is missing where another has nearly its name."""
     return UserError(
-        f"{name}: no column '{wanted}' (did you mean {cleaned(near)}?); the file has: {listed(found)}",
-        f"rename the column {shown(near)} to '{wanted}'; if it holds something else, give it another name",
+        "data.todo",
+        f"no column '{wanted}' (did you mean {cleaned(near)}?); the file has: {listed(found)}",
+        where=name,
+        remedy=f"rename the column {shown(near)} to '{wanted}'; if it holds something else, give it another name",
     )
 
 
@@ -177,7 +179,9 @@ def find_text(name: str, found: Sequence[str], wanted: str = "") -> str:
         return first
     candidates = [column for text in TEXT_COLUMNS if (column := headers.find(text))]
     if len(candidates) > 1:
-        raise UserError(f"{name}: several columns may hold the text: {listed(candidates)}", _NAME_TEXT)
+        raise UserError(
+            "data.todo", f"several columns may hold the text: {listed(candidates)}", where=name, remedy=_NAME_TEXT
+        )
     return candidates[0] if candidates else ""
 
 
@@ -216,7 +220,10 @@ def is_bare_test(found: Sequence[str]) -> bool:
 def no_column(name: str, wanted: str, found: Sequence[str], remedy: str) -> UserError:
     """Return the error for a column that a file does not have."""
     return UserError(
-        f"{name}: no column '{wanted}'{did_you_mean(wanted, found)}; the file has: {listed(found)}", remedy
+        "data.todo",
+        f"no column '{wanted}'{did_you_mean(wanted, found)}; the file has: {listed(found)}",
+        where=name,
+        remedy=remedy,
     )
 
 
@@ -226,7 +233,7 @@ def no_text(name: str, wanted: str, found: Sequence[str]) -> UserError:
         return no_column(name, wanted, found, _NAME_TEXT)
     slips = (Headers(name, found).near(text) for text in TEXT_COLUMNS)
     near = next((f" (did you mean {cleaned(slip)}?)" for slip in slips if slip), "")
-    return UserError(f"{name}: no text column{near}; the file has: {listed(found)}", _NAME_TEXT)
+    return UserError("data.todo", f"no text column{near}; the file has: {listed(found)}", where=name, remedy=_NAME_TEXT)
 
 
 def no_label(name: str, wanted: str, found: Sequence[str], there: Sequence[str] = ()) -> UserError:

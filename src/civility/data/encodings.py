@@ -70,17 +70,23 @@ def _named(name: str, encoding: str, head: bytes) -> str:
         return encoding
     head = head[:4096]
     if b"\0" not in head and _may_be_utf8(head):  # a line end in UTF-16 has a NUL
-        raise UserError(f"{name}: not {encoding}: the first bytes are UTF-8", f"leave out {_OPTION}")
+        raise UserError(
+            "data.todo", f"not {encoding}: the first bytes are UTF-8", where=name, remedy=f"leave out {_OPTION}"
+        )
     if encoding in _WIDE:
         other = _best_of(_WIDE, head)
         if other and "\n" in _decoded(head, other) and not _is_plain(_decoded(head, encoding)):
-            raise UserError(f"{name}: not {encoding}: the first bytes are {other}", f"leave out {_OPTION}")
+            raise UserError(
+                "data.todo", f"not {encoding}: the first bytes are {other}", where=name, remedy=f"leave out {_OPTION}"
+            )
         return encoding
     found = _best_of([wide for wide in _WIDE if wide.startswith(encoding)], head)
     if not found:
         raise UserError(
-            f"{name}: not {encoding}: no byte order mark, and the first bytes tell no byte order",
-            f"name it, as in --encoding {encoding}-le or {encoding}-be (train, sweep: --set data.encoding=…)",
+            "data.todo",
+            f"not {encoding}: no byte order mark, and the first bytes tell no byte order",
+            where=name,
+            remedy=f"name it, as in --encoding {encoding}-le or {encoding}-be (train, sweep: --set data.encoding=…)",
         )
     return found
 
@@ -138,7 +144,10 @@ class _Recoded(io.RawIOBase):
         except UnicodeError as error:  # some codecs raise it without a place
             place = f"near byte {self._num_read + getattr(error, 'start', 0)} of the file"
             raise UserError(
-                f"{self._name}: not {self._encoding} ({place})", "check the encoding, or whether the file is cut short"
+                "data.todo",
+                f"not {self._encoding} ({place})",
+                where=self._name,
+                remedy="check the encoding, or whether the file is cut short",
             ) from error
 
 
@@ -226,9 +235,10 @@ class Text:
             f"… | {iconv} | civility …" if self.file.is_piped else f"{self.file.command} | {iconv} > utf-8{suffix}"
         )
         return UserError(
+            "data.todo",
             f"{self.name}, line {line}: not UTF-8 (byte 0x{byte:02x} at offset {offset} of the file)",
-            "name its encoding, as in --encoding cp1252 (train, sweep: --set data.encoding=cp1252); or convert it: "
-            + command,
+            remedy="name its encoding, as in --encoding cp1252 (train, sweep: --set data.encoding=cp1252); "
+            f"or convert it: {command}",
         )
 
 
@@ -251,15 +261,19 @@ def too_large(place: str, size: int, longest: int, reason: str = "") -> UserErro
     """
     size_words = f"{size:,} bytes" if size < _MOST_SKIPPED else f"more than {_MOST_SKIPPED:,} bytes"
     return UserError(
-        f"{place}: {size_words}, the most allowed is {longest:,}{reason}",
-        "check what stands there; if it is right, raise the limit: --max-cell-bytes "
+        "data.todo",
+        f"{size_words}, the most allowed is {longest:,}{reason}",
+        where=place,
+        remedy="check what stands there; if it is right, raise the limit: --max-cell-bytes "
         "(train, sweep: --set data.max_cell_bytes=…)",
     )
 
 
 def too_blank(place: str) -> UserError:
     """Return the error for a million empty lines on end, which are no table."""
-    return UserError(f"{place}: {MOST_BLANK_LINES:,} empty lines in a row", "check how the file was made")
+    return UserError(
+        "data.todo", f"{MOST_BLANK_LINES:,} empty lines in a row", where=place, remedy="check how the file was made"
+    )
 
 
 def text_of(beginning: Beginning, encoding: str, longest: int) -> Text:

@@ -147,19 +147,26 @@ def _refuse_pieces(text: Text) -> None:
     lines = "if each line is a comment: --input-format lines"
     if _OBJECT.match(sample) or _LIST.match(sample) or _is_brace(sample):
         raise UserError(
-            f"{text.name}: looks like JSON, but is neither an object on each line nor an array of objects",
-            f'write one object a line, {{"text": "..."}}, or an array, [{{"text": "..."}}, ...]; {lines}',
+            "data.todo",
+            "looks like JSON, but is neither an object on each line nor an array of objects",
+            where=text.name,
+            remedy=f'write one object a line, {{"text": "..."}}, or an array, [{{"text": "..."}}, ...]; {lines}',
         )
     if _MARKUP.match(sample):
         raise UserError(
-            f"{text.name}: a document in a markup language, which cannot be read", f"save it as CSV; {lines}"
+            "data.todo",
+            "a document in a markup language, which cannot be read",
+            where=text.name,
+            remedy=f"save it as CSV; {lines}",
         )
     if len(_LONE_RETURN.findall(sample)) > sample.count("\n"):
         how = "… | tr '\\r' '\\n' | civility …"
         how = how if text.file.is_piped else f"{text.file.command} | tr '\\r' '\\n' > lines.txt"
         raise UserError(
-            f"{text.name}: carriage returns stand where lines should end with line feeds",
-            f"convert the line ends: {how}; {lines}",
+            "data.todo",
+            "carriage returns stand where lines should end with line feeds",
+            where=text.name,
+            remedy=f"convert the line ends: {how}; {lines}",
         )
 
 

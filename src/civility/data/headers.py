@@ -74,8 +74,9 @@ class Headers:
             same = "have the same name up to case, white space and invisible characters"
             hold = f"{'both' if len(found) == 2 else 'all'} hold {shown(cleaned(wanted))}"
             raise UserError(
+                "data.todo",
                 f"{columns} {same if len(set(map(folded, found))) == 1 else hold}",
-                f"rename or remove all but the one that holds '{cleaned(wanted)}'",
+                remedy=f"rename or remove all but the one that holds '{cleaned(wanted)}'",
             )
         return found[0] if found else ""
 

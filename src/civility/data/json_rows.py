@@ -42,9 +42,10 @@ def rows_of_lines(text: Text) -> Iterator[Row]:
             row, reason = None, ": nested too deeply"
         if not isinstance(row, dict):
             raise UserError(
+                "data.todo",
                 f"{text.name}, line {number}: not a JSON object{reason}",
-                "write one object a line, {...}; or name the format: --input-format "
-                "(train, sweep: --set data.format=…)",
+                remedy="write one object a line, {...}; or name the format: --input-format (train, sweep: "
+                "--set data.format=…)",
             )
         yield number, len(line), row
 
@@ -141,4 +142,6 @@ class _ArrayReader:
 
     def _wrong(self, what: str) -> UserError:
         where = self._where() if self._row else self._text.name
-        return UserError(f"{where}: {what}", "check the file with a JSON tool, as in: python -m json.tool")
+        return UserError(
+            "data.todo", f"{what}", where=where, remedy="check the file with a JSON tool, as in: python -m json.tool"
+        )

@@ -65,7 +65,12 @@ class LateKeys:
         for before, after, what in zip(self._chosen, now, ("texts", "ids"), strict=True):
             if before != after:
                 held = f"{shown(before)} held them in the rows before" if before else "the rows before have none"
-                raise UserError(f"{place}: the key {shown(after)} would hold the {what}, but {held}", _SAME_KEYS)
+                raise UserError(
+                    "data.todo",
+                    f"the key {shown(after)} would hold the {what}, but {held}",
+                    where=place,
+                    remedy=_SAME_KEYS,
+                )
 
     def _refuse_rival(self, row: dict[str, object], column: str, keys: Collection[str], place: str) -> None:
         """Raise a UserError for a row without the column, but with a key that may be in its place.
@@ -76,4 +81,6 @@ class LateKeys:
         for key in keys:
             is_plain = key in self._first and column in self._first
             if row.get(key) is not None and not is_plain:
-                raise UserError(f"{place}: no {shown(column)}, but {shown(key)} in its place", _SAME_KEYS)
+                raise UserError(
+                    "data.todo", f"no {shown(column)}, but {shown(key)} in its place", where=place, remedy=_SAME_KEYS
+                )

@@ -50,7 +50,7 @@ class LabelLists:
                 self._fill(targets[row], cell)
             except _BadListError as error:
                 place = f"{name}, {chunk.place(row)}: {column} = {shown(cell)}"
-                raise UserError(f"{place}: {error}", error.remedy) from None
+                raise UserError("data.todo", f"{error}", where=place, remedy=error.remedy) from None
         return targets
 
     def _fill(self, row: Float32Array, cell: object) -> None:

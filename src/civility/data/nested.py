@@ -57,8 +57,9 @@ def _cells(name: str, chunk: Chunk, column: str, parts: dict[str, tuple[str, str
     for index, cell in enumerate(chunk.columns[container]):
         if cell is not None and not isinstance(cell, dict):
             raise UserError(
+                "data.todo",
                 f"{name}, {chunk.place(index)}: {container} = {shown(cell)}: expected an object, as in other rows",
-                'write {"label": number, ...}, or null where nothing is known',
+                remedy='write {"label": number, ...}, or null where nothing is known',
             )
         cells.append(cell.get(key) if cell else None)
     return cells

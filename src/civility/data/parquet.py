@@ -83,9 +83,10 @@ def _refuse_bomb(name: str, num_characters: int, num_bytes: int) -> None:
     """Raise a UserError where the texts, repeated by a dictionary, are out of proportion to the file."""
     if num_characters > max(BOMB_BYTES, BOMB_RATIO * num_bytes):
         raise UserError(
-            f"{name}: looks like a decompression bomb: {num_bytes:,} bytes unpack to more than {num_characters:,} "
-            "characters",
-            "check where the file comes from; if it is right, write it as CSV",
+            "data.todo",
+            f"looks like a decompression bomb: {num_bytes:,} bytes unpack to more than {num_characters:,} characters",
+            where=name,
+            remedy="check where the file comes from; if it is right, write it as CSV",
         )
 
 
@@ -108,7 +109,9 @@ def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: in
             chunk = chunks[index]
             place = f"{name}, column {leaf.path}, row group {number}"
             if leaf.max_repetition_level and chunk.num_values > _MOST_LIST_ELEMENTS:
-                raise UserError(f"{place}: lists of {chunk.num_values:,} elements in all", _REWRITE)
+                raise UserError(
+                    "data.todo", f"lists of {chunk.num_values:,} elements in all", where=place, remedy=_REWRITE
+                )
             repeated = _largest_repeated(place, stream, chunk)
             largest = max(largest, repeated if leaf.physical_type in _OF_BYTES else 1)
     lists = [leaf.path for _, leaf in of_wanted if leaf.max_repetition_level and leaf.physical_type == "BYTE_ARRAY"]
@@ -122,7 +125,12 @@ def _largest_repeated(place: str, stream: IO[bytes], chunk: ColumnChunk) -> int:
         is_bomb = page.size > BOMB_BYTES and page.size > BOMB_RATIO * page.packed_size
         if page.size > _LARGEST_PAGE or is_bomb:
             what = "dictionary" if page.is_dictionary else "page"
-            raise UserError(f"{place}: a {what} of {page.packed_size:,} bytes unpacks to {page.size:,} bytes", _REWRITE)
+            raise UserError(
+                "data.todo",
+                f"a {what} of {page.packed_size:,} bytes unpacks to {page.size:,} bytes",
+                where=place,
+                remedy=_REWRITE,
+            )
         if page.repeats and page.size > largest:
             is_harmless = page.size * CHUNK_ROWS <= _LARGEST_BATCH
             is_left = is_harmless or page.size > _LARGEST_LOOKED_INTO
@@ -163,7 +171,7 @@ def _cells(column: pa.Array, name: str, header: str, first_row: int) -> list[Any
             except _NO_VALUE as error:
                 reason = shortened(str(error), 100)
                 what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"no {column.type} ({reason})"
-                raise UserError(f"{name}, row {row}, column {header}: {what}", _REPAIR) from error
+                raise UserError("data.todo", f"{name}, row {row}, column {header}: {what}", remedy=_REPAIR) from error
         raise
 
 

@@ -68,7 +68,12 @@ def read_part(source: Source, plan: Plan) -> Part:
             values[values == _NOT_SCORED] = np.nan
             block.append(values[keep])
     if not part.texts:
-        raise UserError(f"{name}: none of its {count(num_rows, 'comment')} has any text", "check the text column")
+        raise UserError(
+            "data.todo",
+            f"none of its {count(num_rows, 'comment')} has any text",
+            where=name,
+            remedy="check the text column",
+        )
     if num_minus_one:
         part.notes.append(
             f"-1 in {count(num_minus_one, 'row')} of {name} counts as unknown: training takes an empty cell"
@@ -136,8 +141,10 @@ def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
     names = f"{comments.name} and {labels.name}"
     if not part.texts:
         raise UserError(
-            f"{names}: none of {count(len(seen), 'comment')} has a scored row of labels with its id",
-            "check that the two files belong together",
+            "data.todo",
+            f"none of {count(len(seen), 'comment')} has a scored row of labels with its id",
+            where=names,
+            remedy="check that the two files belong together",
         )
     fate = "unknown" if plan.keep_unlabelled else "left out"
     part.mended = cells.mended
@@ -175,7 +182,11 @@ def _refuse_twins(name: str, chunk: Chunk, ids: Sequence[str], before: Set[str])
     seen = set(before)
     for index, id in enumerate(ids):
         if id in seen:
-            raise UserError(f"{name}, {chunk.place(index)}: the id {id} stands twice", "ids must tell comments apart")
+            raise UserError(
+                "data.todo",
+                f"{name}, {chunk.place(index)}: the id {id} stands twice",
+                remedy="ids must tell comments apart",
+            )
         seen.add(id)
 
 

@@ -114,16 +114,19 @@ def _refuse_doubtful(columns: Columns) -> None:
         times = Counter(map(folded, names))
         twice = next((name for name in names if times[folded(name)] > 1), "")
         if twice:
-            raise UserError(f"the {what} '{twice}' is asked for twice", "name each once")
+            raise UserError("data.todo", f"the {what} '{twice}' is asked for twice", remedy="name each once")
     if columns.label_list and not columns.labels:
         raise UserError(
+            "data.todo",
             f"the labels in column '{columns.label_list}' are not named, and may not depend on the data",
-            _NAME_THEM,
+            remedy=_NAME_THEM,
         )
     if columns.label_list and folded(columns.none_word) in map(folded, columns.labels):
         raise UserError(
+            "data.todo",
             f"'{columns.none_word}' is a label, and the word for no label (data.none_word)",
-            "choose another word (--set data.none_word=nothing), or no word (--set data.none_word=): then write []",
+            remedy="choose another word (--set data.none_word=nothing), or no word (--set "
+            "data.none_word=): then write []",
         )
     _refuse_multi_hot(columns)
 
@@ -131,11 +134,15 @@ def _refuse_doubtful(columns: Columns) -> None:
 def _refuse_multi_hot(columns: Columns) -> None:
     """Raise a UserError for an order of numbers without a column of lists, or without one of the labels."""
     if columns.multi_hot and not columns.label_list:
-        raise UserError("data.multi_hot_labels: no column of lists is named", "name it: data.label_list_column")
+        raise UserError(
+            "data.todo", "data.multi_hot_labels: no column of lists is named", remedy="name it: data.label_list_column"
+        )
     lacks = [label for label in columns.labels if folded(label) not in map(folded, columns.multi_hot)]
     if columns.multi_hot and lacks:
         raise UserError(
-            f"data.multi_hot_labels lacks {listed(lacks)}", "name every label of data.labels in the order of the lists"
+            "data.todo",
+            f"data.multi_hot_labels lacks {listed(lacks)}",
+            remedy="name every label of data.labels in the order of the lists",
         )
 
 
@@ -207,15 +214,17 @@ def _useless(source: Source, columns: Columns) -> UserError:
     has = listed(source.found)
     if not source.has_text and source.has_labels and not columns.text:
         return UserError(
-            f"{source.name}: labels without comments; the file has: {has}",
-            "give the comments with it: Jigsaw 2018's test_labels.csv goes with test.csv",
+            "data.todo",
+            f"labels without comments; the file has: {has}",
+            where=source.name,
+            remedy="give the comments with it: Jigsaw 2018's test_labels.csv goes with test.csv",
         )
     if not source.has_text:
         return no_text(source.name, columns.text, source.found)
     if columns.labels and not source.is_bare_test:
         return no_label(source.name, columns.labels[0], source.found)
     remedy = "give test_labels.csv with it, if this is Jigsaw 2018's test.csv" if source.is_bare_test else _NAME_THEM
-    return UserError(f"{source.name}: no label columns; the file has: {has}", remedy)
+    return UserError("data.todo", f"no label columns; the file has: {has}", where=source.name, remedy=remedy)
 
 
 def _all_names(sources: Sequence[Source]) -> str:

@@ -99,12 +99,15 @@ def _check_labels(labels: Sequence[str]) -> None:
     """Refuse labels that could not stand in the header of a file of scores as they are."""
     for label in labels:
         if printable(label) != label:
-            raise UserError(f"the label '{printable(label)}' has a control character", "rename the label")
+            raise UserError(
+                "data.todo", f"the label '{printable(label)}' has a control character", remedy="rename the label"
+            )
         if is_formula(label):
             raise UserError(
-                f"the label {label!r} begins with {label.lstrip()[0]!r}: a spreadsheet would take the column of its "
-                "scores for a formula",
-                "rename the label",
+                "data.todo",
+                f"the label {label!r} begins with {label.lstrip()[0]!r}: a spreadsheet would take "
+                "the column of its scores for a formula",
+                remedy="rename the label",
             )
 
 
@@ -138,17 +141,24 @@ def _parted(wanted: Wanted, reading: Reading) -> PreparedData:
 def _check(wanted: Wanted) -> None:
     """Raise a UserError for what is wrong before a file is read."""
     if not wanted.files:
-        raise UserError("no training data", "give --data FILE, or data.files in the recipe")
+        raise UserError("data.todo", "no training data", remedy="give --data FILE, or data.files in the recipe")
     if wanted.folds == 1:
-        raise UserError("data.folds = 1: one fold would leave nothing to train on", "give 2 or more, or 0 for none")
+        raise UserError(
+            "data.todo",
+            "data.folds = 1: one fold would leave nothing to train on",
+            remedy="give 2 or more, or 0 for none",
+        )
     if wanted.folds and not 1 <= wanted.fold <= wanted.folds:
         raise UserError(
+            "data.todo",
             f"data.fold = {wanted.fold}: there are {wanted.folds} folds (data.folds)",
-            f"give a fold from 1 to {wanted.folds}",
+            remedy=f"give a fold from 1 to {wanted.folds}",
         )
     if not wanted.folds and wanted.fold != 1:
         raise UserError(
-            f"data.fold = {wanted.fold}, and there are no folds", "say how many there are: --set data.folds=5"
+            "data.todo",
+            f"data.fold = {wanted.fold}, and there are no folds",
+            remedy="say how many there are: --set data.folds=5",
         )
 
 
@@ -190,8 +200,9 @@ def _check_training(training: Dataset) -> None:
     for label, positive, known in zip(training.labels, num_positive, num_known, strict=True):
         if not positive:
             raise UserError(
+                "data.todo",
                 f"{label} has no positive comment in training (0 of {known:,} known): it cannot be learned",
-                "add comments that have it, or leave the label out (data.labels)",
+                remedy="add comments that have it, or leave the label out (data.labels)",
             )
 
 
@@ -199,6 +210,7 @@ def _check_validation(validation: Dataset) -> None:
     num_positive, num_known = _counts(validation.targets)
     if not np.any((num_positive > 0) & (num_positive < num_known)):
         raise UserError(
+            "data.todo",
             "no label has both a positive and a negative comment in validation: nothing can be measured",
-            "give a larger validation share or another validation file (--validation)",
+            remedy="give a larger validation share or another validation file (--validation)",
         )

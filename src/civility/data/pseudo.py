@@ -42,7 +42,9 @@ def read_pseudo_labels(files: Sequence[str], columns: Columns, like: Dataset) ->
             read.append(replace(reading.dataset, groups=groups, group_names=like.group_names))
             notes += reading.notes
     except UserError as error:
-        raise UserError(f"data.pseudo_labels: {error.message}", f"{error.remedy}\n{_REMEDY}".strip()) from error
+        raise UserError(
+            "data.todo", f"data.pseudo_labels: {error.message}", remedy=f"{error.remedy}\n{_REMEDY}".strip()
+        ) from error
     first, *others = read
     for other in others:
         first = first.joined(other)

@@ -250,7 +250,7 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
             cells_of[index] = [_group_name(cell) for chunk in chunks for cell in chunk.columns[own]]
     if origin is None or not cells_of:
         where = f"the files have: {listed(sorted(names))}" if names else "give the file with --data"
-        raise UserError(f"no column '{column}' to slice by{did_you_mean(column, names)}", where)
+        raise UserError("data.todo", f"no column '{column}' to slice by{did_you_mean(column, names)}", remedy=where)
     return tuple(
         cells_of[file][row - 1] if file in cells_of else ""
         for file, row in zip(origin.file.tolist(), origin.row.tolist(), strict=True)
@@ -299,7 +299,7 @@ def stream_comments(
         error = no_text(table.name, columns.text, found)
         may_be_lines = not isinstance(source, str | Path) or table.doubt
         more = "; if each line is a comment: --input-format lines" if may_be_lines else ""
-        raise UserError(error.message, f"{error.remedy}{more}")
+        raise UserError("data.todo", error.message, remedy=f"{error.remedy}{more}")
     for line in filter(None, (_description(table, text, id), table.doubt and f"{table.name}: {table.doubt}")):
         on_opened(line)
     note = note_on_ids([table.name], found) if _lacks_ids(found, id) else ""

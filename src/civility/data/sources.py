@@ -25,7 +25,9 @@ def built_in(name: str) -> Dataset:
     """Return a corpus of the package; a UserError if there is none of this name."""
     if name not in _BUILT_IN:
         raise UserError(
-            f"no built-in data '{name}'{did_you_mean(name, _BUILT_IN)}", f"there is: {', '.join(_BUILT_IN)}"
+            "data.todo",
+            f"no built-in data '{name}'{did_you_mean(name, _BUILT_IN)}",
+            remedy=f"there is: {', '.join(_BUILT_IN)}",
         )
     from civility.data.starter import starter_corpus  # only who asks for it waits for it
 
@@ -41,13 +43,18 @@ def expand(files: Sequence[str | Path]) -> tuple[str, ...]:
     """
     names = [name for given in files for name in _matches(given)]
     if not names:
-        raise UserError("no data files given", "name at least one file")
+        raise UserError("data.todo", "no data files given", remedy="name at least one file")
     seen: dict[str, str] = {}
     for name in names:
         place = name if is_built_in(name) else str(real_path(name))
         if place in seen:
             also = f" (the other time as {seen[place]})" if seen[place] != name else ""
-            raise UserError(f"{name}: given twice{also}", "name each file once, and mind what the globs match")
+            raise UserError(
+                "data.todo",
+                f"given twice{also}",
+                where=name,
+                remedy="name each file once, and mind what the globs match",
+            )
         seen[place] = name
     return tuple(names)
 
@@ -61,5 +68,5 @@ def _matches(given: str | Path) -> Iterator[str]:
     matches = glob.glob(name, recursive=True)  # noqa: PTH207
     found = sorted(match for match in matches if Path(match).is_file())
     if not found:
-        raise UserError(f"{name}: no file matches", "check the pattern and the folder")
+        raise UserError("data.todo", "no file matches", where=name, remedy="check the pattern and the folder")
     yield from found

@@ -51,14 +51,17 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Int64Array, Int
     UserError : the fraction is not in (0, 1), or the texts are too few for it
     """
     if not 0 < fraction < 1:
-        raise UserError(f"cannot hold out {fraction:g} of the comments", "choose a fraction between 0 and 1")
+        raise UserError(
+            "data.todo", f"cannot hold out {fraction:g} of the comments", remedy="choose a fraction between 0 and 1"
+        )
     groups = _text_groups(dataset, seed)
     num_groups = len(groups.sizes)
     least = min(fraction, 1 - fraction) * num_groups
     if num_groups < 2 or least < 1 - 1e-9:
         raise UserError(
+            "data.todo",
             f"{num_groups:,} different comments are too few to hold out {fraction:g} of them",
-            "give more comments, or choose another fraction",
+            remedy="give more comments, or choose another fraction",
         )
     held_out = _hold_out(groups, fraction)
     _mend_rare_labels(groups, held_out)
@@ -79,12 +82,13 @@ def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Int64Array:
     UserError : fewer than two folds, or fewer different texts than folds
     """
     if num_folds < 2:
-        raise UserError(f"cannot cut the comments into {num_folds} folds", "give 2 folds or more")
+        raise UserError("data.todo", f"cannot cut the comments into {num_folds} folds", remedy="give 2 folds or more")
     groups = _text_groups(dataset, seed)
     if len(groups.sizes) < num_folds:
         raise UserError(
+            "data.todo",
             f"{len(groups.sizes):,} different comments are too few for {num_folds} folds",
-            "give more comments, or ask for fewer folds",
+            remedy="give more comments, or ask for fewer folds",
         )
     line = _like_beside_like(groups)
     # Of each run of neighbours every fold gets one, which one is random.

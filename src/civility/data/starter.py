@@ -63,7 +63,7 @@ def compose(part: str) -> list[Comment]:
     """Compose the comments of a part, in a mixed order that never changes."""
     if part not in STARTER_PARTS:
         remedy = f"The parts are {' and '.join(STARTER_PARTS)}."
-        raise UserError(f"unknown part of the starter corpus: {part!r}", remedy)
+        raise UserError("data.todo", f"unknown part of the starter corpus: {part!r}", remedy=remedy)
     material = TRAIN if part == "train" else HELD_OUT
     rng = Random(material.seed)
     seen: set[str] = set()

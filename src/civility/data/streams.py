@@ -126,9 +126,10 @@ class _Unpacked(io.RawIOBase):
             num_packed = max(1, self._packed.tell())
             if self._num_read > BOMB_RATIO * num_packed:
                 raise UserError(
-                    f"{self._name}: looks like a decompression bomb: {num_packed:,} bytes unpack to more than "
-                    f"{self._num_read:,}",
-                    "check where the file comes from; if it is right, unpack it, and name the unpacked file",
+                    "data.todo",
+                    f"looks like a decompression bomb: {num_packed:,} bytes unpack to more than {self._num_read:,}",
+                    where=self._name,
+                    remedy="check where the file comes from; if it is right, unpack it, and name the unpacked file",
                 )
         return len(data)
 
@@ -201,8 +202,10 @@ class DataFile:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             # zipfile unpacks the others without a bound.
             raise UserError(
-                f"{self.name}: cannot unpack: the archive is not compressed with deflate",
-                "unpack it, and name the file inside",
+                "data.todo",
+                "cannot unpack: the archive is not compressed with deflate",
+                where=self.name,
+                remedy="unpack it, and name the file inside",
             )
         return stack.enter_context(archive.open(member))
 
@@ -265,10 +268,15 @@ def begin(file: DataFile) -> Beginning:
         looked = Rewound(stack.enter_context(file.open()))
         head, is_whole = looked.look_at_lines()
         if not head:
-            raise UserError(f"{file.name}: empty, not a single byte", "check how the file was made")
+            raise UserError(
+                "data.todo", "empty, not a single byte", where=file.name, remedy="check how the file was made"
+            )
         if head[257:262] == b"ustar":
             raise UserError(
-                f"{file.name}: a tar archive, which cannot be read", "unpack it, and name the files to read"
+                "data.todo",
+                "a tar archive, which cannot be read",
+                where=file.name,
+                remedy="unpack it, and name the files to read",
             )
         if not file.is_piped:
             return Beginning(file, head, is_whole)
@@ -294,7 +302,7 @@ def find_file(given: str | Path, *, any_suffix: bool = False) -> DataFile:
     head = _first_bytes(name, path)
     found = compression_of(name, head)
     if suffix in _SPREADSHEETS:
-        raise UserError(f"{name}: a spreadsheet, which cannot be read", _EXPORT)
+        raise UserError("data.todo", "a spreadsheet, which cannot be read", where=name, remedy=_EXPORT)
     # What is neither packed nor text is a damaged file of the kind that its suffix says.
     compression = found or ("" if _may_be_plain(head) else named)
     if compression == ".zip":
@@ -304,9 +312,11 @@ def find_file(given: str | Path, *, any_suffix: bool = False) -> DataFile:
     if not is_known and not any_suffix:
         known = f"{', '.join(FORMATS)}, each also with {', '.join(COMPRESSIONS)}"
         raise UserError(
-            f"{name}: unknown kind of file; known suffixes: {known}",
-            "rename the file after what it holds, or name the format: --input-format "
-            "(train, sweep: --set data.format=…)",
+            "data.todo",
+            f"unknown kind of file; known suffixes: {known}",
+            where=name,
+            remedy="rename the file after what it holds, or name the format: --input-format (train, "
+            "sweep: --set data.format=…)",
         )
     return DataFile(name, path, FORMATS.get(suffix, "auto"), compression, named in ("", compression))
 
@@ -319,12 +329,21 @@ def _may_be_plain(head: bytes) -> bool:
 
 def _refuse_no_file(name: str, path: Path) -> None:
     if path.is_dir():
-        raise UserError(f"{name}: this is a folder, not a file", "name the files in it, as in FOLDER/*.csv")
+        raise UserError(
+            "data.todo", "this is a folder, not a file", where=name, remedy="name the files in it, as in FOLDER/*.csv"
+        )
     if not path.exists():
         siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise UserError(f"{name}: no such file{did_you_mean(path.name, siblings)}", "check the path")
+        raise UserError(
+            "data.todo", f"no such file{did_you_mean(path.name, siblings)}", where=name, remedy="check the path"
+        )
     if not path.is_file():
-        raise UserError(f"{name}: not a regular file", "pipe it into standard input instead, or save it first")
+        raise UserError(
+            "data.todo",
+            "not a regular file",
+            where=name,
+            remedy="pipe it into standard input instead, or save it first",
+        )
 
 
 def _first_bytes(name: str, path: Path) -> bytes:
@@ -355,7 +374,7 @@ def compression_of(name: str, head: bytes) -> str:
     """
     for magic, what, remedy in _OTHER_MAGIC:
         if head.startswith(magic):
-            raise UserError(f"{name}: {what}, which cannot be read", remedy)
+            raise UserError("data.todo", f"{what}, which cannot be read", where=name, remedy=remedy)
     return next((compression for magic, compression in _MAGIC if head.startswith(magic)), "")
 
 
@@ -371,14 +390,16 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     if len(members) != 1:
         listed = ", ".join(info.filename for info in members[:5]) + (", ..." if len(members) > 5 else "")
         found = f"{len(members)} files in this archive ({listed})" if members else "no file in this archive"
-        raise UserError(f"{name}: {found}, expected one", "unpack it, and name the files to read")
+        raise UserError(
+            "data.todo", f"{found}", where=name, expected="one", remedy="unpack it, and name the files to read"
+        )
     return members[0]
 
 
 def _refuse_workbook(archive: zipfile.ZipFile, name: str) -> None:
     names = {info.filename for info in archive.infolist()[:100]}
     if "xl/workbook.xml" in names or {"mimetype", "content.xml"} <= names:
-        raise UserError(f"{name}: a spreadsheet, which cannot be read", _EXPORT)
+        raise UserError("data.todo", "a spreadsheet, which cannot be read", where=name, remedy=_EXPORT)
 
 
 @contextlib.contextmanager
@@ -392,14 +413,20 @@ def explain_damage(file: DataFile) -> Iterator[None]:
         if file.compression != ".zip":
             raise
         # zipfile's ways to say: encrypted, or an unusual compression.
-        raise UserError(f"{file.name}: cannot unpack: {error}", "unpack it, and name the file inside") from error
+        raise UserError(
+            "data.todo", f"cannot unpack: {error}", where=file.name, remedy="unpack it, and name the file inside"
+        ) from error
     except OSError as error:
         if error.errno is None:  # gzip and pyarrow raise OSError for damage too, then without a number
             raise _damaged(file, error) from error
-        raise UserError(f"{file.name}: cannot read: {error.strerror}", "check the file and its permissions") from error
+        raise UserError(
+            "data.todo", f"cannot read: {error.strerror}", where=file.name, remedy="check the file and its permissions"
+        ) from error
 
 
 def _damaged(file: DataFile, error: Exception) -> UserError:
     kind = f"a {file.compression} file" if file.compression else "a Parquet file"
     reason = " ".join(str(error).split())
-    return UserError(f"{file.name}: not {kind}, or cut short ({reason})", "copy or download the file again")
+    return UserError(
+        "data.todo", f"not {kind}, or cut short ({reason})", where=file.name, remedy="copy or download the file again"
+    )

@@ -86,7 +86,7 @@ def table_of(text: Text, found: Recognised) -> Table:
 
 def no_rows(name: str, found: str = "no rows") -> UserError:
     """Return the error for a file without rows."""
-    return UserError(f"{name}: {found}", "check how the file was made")
+    return UserError("data.todo", f"{found}", where=name, remedy="check how the file was made")
 
 
 def refuse_header(name: str, columns: Sequence[str]) -> None:
@@ -94,15 +94,19 @@ def refuse_header(name: str, columns: Sequence[str]) -> None:
     refuse_many(name, len(columns))
     twice = next((column for column, times in Counter(columns).items() if column and times > 1), "")
     if twice:
-        raise UserError(f"{name}: column '{twice}' stands twice in the header", "rename one of the two")
+        raise UserError(
+            "data.todo", f"column '{twice}' stands twice in the header", where=name, remedy="rename one of the two"
+        )
 
 
 def refuse_many(name: str, num_columns: int, what: str = "columns") -> None:
     """Raise a UserError for more columns, or keys of objects, than any file needs."""
     if num_columns > MOST_COLUMNS:
         raise UserError(
-            f"{name}: {num_columns:,} {what}, the most allowed is {MOST_COLUMNS:,}",
-            "keep the columns that are needed: text, id, labels and groups",
+            "data.todo",
+            f"{num_columns:,} {what}, the most allowed is {MOST_COLUMNS:,}",
+            where=name,
+            remedy="keep the columns that are needed: text, id, labels and groups",
         )
 
 
@@ -210,8 +214,9 @@ class _CsvReader:
         """Return the characters of a row; a UserError if it has too few or too many cells, or one that is too large."""
         if len(row) != width:
             raise UserError(
+                "data.todo",
                 f"{self._text.name}, {self._place()}: {len(row)} fields, the header has {width}",
-                "put quotes around a field that holds a separator or a line break",
+                remedy="put quotes around a field that holds a separator or a line break",
             )
         size = sum(map(len, row))
         if size * 4 > self._text.longest:  # else no encoding makes it too large
@@ -241,8 +246,9 @@ class _CsvReader:
         elif "new-line character" in reason:
             reason = "a carriage return without a line feed outside quotes"
         return UserError(
+            "data.todo",
             f"{self._text.name}, {self._place()}: {reason}",
-            'a quote inside a quoted field is written twice, as in "she said ""no"""',
+            remedy='a quote inside a quoted field is written twice, as in "she said ""no"""',
         )
 
 

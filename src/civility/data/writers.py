@@ -87,8 +87,10 @@ def score_format(out: str | IO[bytes], wanted: str = "") -> str:
     suffix = Path(out).suffix.removeprefix(".").lower()
     if suffix not in FORMATS:
         raise UserError(
-            f"{out}: unknown suffix {Path(out).suffix!r} for scores",
-            "name the file .csv, .jsonl or .parquet, or give --format",
+            "data.todo",
+            f"unknown suffix {Path(out).suffix!r} for scores",
+            where=out,
+            remedy="name the file .csv, .jsonl or .parquet, or give --format",
         )
     return suffix
 
@@ -122,14 +124,20 @@ def write_scores(
     UserError : two columns have one name; Parquet for a terminal; no permission, no space
     """
     if id_column in labels:
-        raise UserError(f"the id column and a label are both named {id_column!r}", "rename the id column of the file")
+        raise UserError(
+            "data.todo",
+            f"the id column and a label are both named {id_column!r}",
+            remedy="rename the id column of the file",
+        )
     texts = [text_column] if text_column else []
     decided = [f"{label}{DECISION}" for label in labels] if decisions else []
     columns = _Columns(id_column, texts, labels, decided, for_spreadsheet)
     for name in columns.decisions:
         if name in (id_column, *labels):
             what = "the id column" if name == id_column else "a label"
-            raise UserError(f"{what} and a column of decisions are both named {name!r}", "leave out --decisions")
+            raise UserError(
+                "data.todo", f"{what} and a column of decisions are both named {name!r}", remedy="leave out --decisions"
+            )
     writer = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}[file_format]
     if not isinstance(out, str):
         try:
@@ -140,7 +148,7 @@ def write_scores(
             raise  # a reader that has had enough is no failure
         except OSError as error:
             raise UserError(
-                f"standard output: cannot write: {error.strerror}", "write elsewhere (--out FILE)"
+                "data.todo", f"standard output: cannot write: {error.strerror}", remedy="write elsewhere (--out FILE)"
             ) from error
         return
     with write_file(Path(out), "wb") as file, writer(file, columns) as write:
@@ -186,8 +194,9 @@ def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     header = list(map(as_cell, columns.all))
     if len(set(header)) < len(header):
         raise UserError(
+            "data.todo",
             f"two columns have one name once control characters are replaced: {', '.join(header)}",
-            "write --format jsonl or parquet",
+            remedy="write --format jsonl or parquet",
         )
     lines.writerow(header)
     cell = as_cell if columns.for_spreadsheet else str
@@ -215,7 +224,7 @@ def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
 @contextmanager
 def _parquet_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     if file.isatty():
-        raise UserError("Parquet is not for a terminal", "write it to a file (--out FILE)")
+        raise UserError("data.todo", "Parquet is not for a terminal", remedy="write it to a file (--out FILE)")
     fields: list[tuple[str, Any]] = [(name, pa.string()) for name in (columns.id, *columns.texts)]
     fields += [(label, pa.float32()) for label in columns.labels]
     fields += [(name, pa.string()) for name in columns.decisions]

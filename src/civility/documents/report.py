@@ -414,7 +414,16 @@ class Report(Part):
             first = error.errors()[0]
             if first["loc"] == ("schema",):
                 raise UserError(
-                    f"{source}: a report of schema {first['input']}, expected {SCHEMA}", "evaluate again"
+                    "documents.todo",
+                    f"a report of schema {first['input']}",
+                    where=source,
+                    expected=f"{SCHEMA}",
+                    remedy="evaluate again",
                 ) from error
             where = ".".join(map(str, first["loc"])) or "the document"
-            raise UserError(f"{source}: no report of civility: {where}: {first['msg']}", "evaluate again") from error
+            raise UserError(
+                "documents.todo",
+                f"no report of civility: {where}: {first['msg']}",
+                where=source,
+                remedy="evaluate again",
+            ) from error

@@ -43,7 +43,10 @@ _SCHEMA = 3
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint that is not what was written: cut, edited, or not a checkpoint at all."""
+    """A checkpoint that is not what was written: truncated, edited, or not a checkpoint at all."""
+
+    def __init__(self, found: str, *, where: object, remedy: str = "") -> None:
+        super().__init__("engine.damaged-checkpoint", found, where=where, remedy=remedy)
 
 
 @contextlib.contextmanager
@@ -53,8 +56,9 @@ def _explain_damage(folder: Path) -> Iterator[None]:
         yield
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedCheckpoint(
-            f"{folder}: damaged: {type(error).__name__}: {shortened(str(error), 200)}",
-            "remove this folder to resume from the checkpoint before it, or begin again with --restart",
+            f"damaged: {type(error).__name__}: {shortened(str(error), 200)}",
+            where=folder,
+            remedy="remove this folder to resume from the checkpoint before it, or begin again with --restart",
         ) from error
 
 
@@ -164,24 +168,24 @@ def verify_checkpoint(folder: Path, *, to_go_on: bool = True) -> None:
         needed = {_WEIGHTS, _OPTIMIZER, _PROGRESS, *recorded} if to_go_on else of_classifier
         found = {name: digest for name, digest in _digests(folder).items() if to_go_on or name in needed}
     except (OSError, ValueError) as error:
-        raise DamagedCheckpoint(f"{folder}: no checkpoint: {_SUMS} is missing, or cannot be read") from error
+        raise DamagedCheckpoint(f"no checkpoint: {_SUMS} is missing, or cannot be read", where=folder) from error
     missing = sorted(needed - set(found))
     if missing:
-        raise DamagedCheckpoint(f"{folder}: damaged: {missing[0]} is missing")
+        raise DamagedCheckpoint(f"damaged: {missing[0]} is missing", where=folder)
     for name, digest in sorted(found.items()):
         if recorded.get(name) != digest:
-            raise DamagedCheckpoint(f"{folder}: damaged: the sha256 of {name} is not the one in {_SUMS}")
+            raise DamagedCheckpoint(f"damaged: the sha256 of {name} is not the one in {_SUMS}", where=folder)
     if not to_go_on:
         return
     if written != _sums(found):
-        raise DamagedCheckpoint(f"{folder}: damaged: {_SUMS} is not as it was written")
+        raise DamagedCheckpoint(f"damaged: {_SUMS} is not as it was written", where=folder)
     try:
         content = _read(folder)
         schema = content["schema"]
     except (UserError, KeyError) as error:
-        raise DamagedCheckpoint(f"{folder}: no checkpoint: {_PROGRESS} is of another kind") from error
+        raise DamagedCheckpoint(f"no checkpoint: {_PROGRESS} is of another kind", where=folder) from error
     if schema != _SCHEMA or not {"progress", "scaler", "facts"} <= set(content):
-        raise DamagedCheckpoint(f"{folder}: written by another version of civility: schema {_SCHEMA} was expected")
+        raise DamagedCheckpoint(f"written by another version of civility: schema {_SCHEMA} was expected", where=folder)
 
 
 def _sums(digests: Mapping[str, str]) -> str:
@@ -198,7 +202,7 @@ def _read(folder: Path) -> dict[str, Any]:
         # Before the first epoch the best score was -Infinity in the checkpoints of older versions.
         return read_json(folder / _PROGRESS, finite=False)
     except UserError as error:
-        raise DamagedCheckpoint(error.message) from error
+        raise DamagedCheckpoint(error.found, where=error.where) from error
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -210,7 +214,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """
     facts = _read(folder).get("facts")
     if not isinstance(facts, dict):
-        raise DamagedCheckpoint(f"{folder}: damaged: {_PROGRESS} says nothing of the run")
+        raise DamagedCheckpoint(f"damaged: {_PROGRESS} says nothing of the run", where=folder)
     return facts
 
 
@@ -254,8 +258,10 @@ def load_weights(folder: Path, model: Any) -> None:
     reshaped = {name for name in set(weights) & set(own) if weights[name].shape != own[name].shape}
     if missing or unknown or reshaped:
         raise UserError(
-            f"{folder}: belongs to another model: {len(missing)} tensors are missing, "
-            f"{len(unknown)} are unknown, {len(reshaped)} have another shape"
+            "engine.todo",
+            f"belongs to another model: {len(missing)} tensors are missing, {len(unknown)} are "
+            f"unknown, {len(reshaped)} have another shape",
+            where=folder,
         )
     model.load_state_dict(weights, strict=False)
 
@@ -289,8 +295,10 @@ def load_checkpoint(
         progress = _progress_of(content["progress"])
     if content.get("groups", "") != grouping(model, optimizer):
         raise UserError(
-            f"{folder}: its optimiser is of another kind, or has the parameters in other groups",
-            "training.optimizer, training.weight_decay_on and regularization.layer_decay must be as they were",
+            "engine.todo",
+            "its optimiser is of another kind, or has the parameters in other groups",
+            where=folder,
+            remedy="training.optimizer, training.weight_decay_on and regularization.layer_decay must be as they were",
         )
     load_weights(folder, model)
     with _explain_damage(folder):

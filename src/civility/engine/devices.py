@@ -94,7 +94,9 @@ def choose_device(wanted: str) -> str:
     if wanted == "auto":
         return next(name for name, found in there.items() if found)
     if not there[wanted]:
-        raise UserError(f"training.device = {wanted!r}: this machine has none", "use 'auto' or 'cpu'")
+        raise UserError(
+            "engine.todo", f"training.device = {wanted!r}: this machine has none", remedy="use 'auto' or 'cpu'"
+        )
     return wanted
 
 
@@ -126,14 +128,16 @@ def choose_precision(wanted: Precision, device: str) -> str:
         return "fp16" if device == "cuda" else "fp32"
     if wanted == "fp16" and device != "cuda":
         raise UserError(
+            "engine.todo",
             f"training.precision = 'fp16' needs a CUDA device; this run is on {device}",
-            "set training.precision to 'auto', 'bf16' or 'fp32'",
+            remedy="set training.precision to 'auto', 'bf16' or 'fp32'",
         )
     if wanted == "tf32" and not has_tf32(device):
         raise UserError(
+            "engine.todo",
             "training.precision = 'tf32' needs an NVIDIA GPU of the Ampere generation or later; this run is on "
             + (torch.cuda.get_device_name() if device == "cuda" else device),
-            "set training.precision to 'auto' or 'fp32'",
+            remedy="set training.precision to 'auto' or 'fp32'",
         )
     return wanted
 
@@ -157,8 +161,9 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
     for variable, engine in _FOREIGN_ENGINES.items():
         if os.environ.get(variable, "false").lower() in ("true", "1"):
             raise UserError(
+                "engine.todo",
                 f"accelerate is configured to use {engine} ({variable})",
-                "run 'accelerate config' anew without it, or use torchrun",
+                remedy="run 'accelerate config' anew without it, or use torchrun",
             )
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState

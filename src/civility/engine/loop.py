@@ -185,8 +185,9 @@ class Trainer:
             give_back_memory()
             if self.shape.batch_size == 1:
                 raise UserError(
+                    "engine.todo",
                     f"step {place + 1}: the memory is too small to train on a single comment",
-                    "lower data.max_length, choose a smaller model, or a device with more memory",
+                    remedy="lower data.max_length, choose a smaller model, or a device with more memory",
                 )
             self.shape = replace(self.shape, batch_size=self.shape.batch_size // 2)
 

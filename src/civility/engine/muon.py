@@ -79,7 +79,8 @@ def build_muon(
     muon, adamw = split_groups(groups, matrices)
     if not muon:
         raise UserError(
+            "engine.todo",
             'training.optimizer = "muon" is for the matrices of the layers, of which none is trained',
-            'set training.optimizer to "adamw", or lower training.freeze_layers',
+            remedy='set training.optimizer to "adamw", or lower training.freeze_layers',
         )
     return MuonWithAdamW(muon, adamw, momentum=momentum, iterations=iterations, betas=betas, epsilon=epsilon)

@@ -110,13 +110,13 @@ class NotFinite(UserError):
 
     Parameters
     ----------
-    message, remedy : as of every `UserError`
+    found, remedy : as of every `UserError`
     step : 1-based
     broken : rows of the training data whose scores are not finite, where that could be told; else all of the step
     rows : all rows of the step
     """
 
-    def __init__(self, message: str, remedy: str, step: int, broken: Rows, rows: Rows) -> None:
-        super().__init__(message, remedy)
+    def __init__(self, found: str, remedy: str, step: int, broken: Rows, rows: Rows) -> None:
+        super().__init__("engine.not-finite", found, remedy=remedy)
         self.step, self.rows = step, tuple(int(row) for row in broken)
         self.narrowed = len(broken) < len(rows)

@@ -16,7 +16,11 @@ _TRACKERS = {
 def check_tracker(name: str) -> None:
     """Raise a UserError unless the tracker is known and installed."""
     if name not in _TRACKERS:
-        raise UserError(f"unknown tracker {name!r}{did_you_mean(name, _TRACKERS)}", f"trackers: {', '.join(_TRACKERS)}")
+        raise UserError(
+            "engine.todo",
+            f"unknown tracker {name!r}{did_you_mean(name, _TRACKERS)}",
+            remedy=f"trackers: {', '.join(_TRACKERS)}",
+        )
     modules, package = _TRACKERS[name]
     if not any(importlib.util.find_spec(module) for module in modules):
-        raise UserError(f"the tracker {name} is not installed", f"pip install {package}")
+        raise UserError("engine.todo", f"the tracker {name} is not installed", remedy=f"pip install {package}")

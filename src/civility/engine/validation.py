@@ -94,8 +94,9 @@ def measure_validation(
     num_broken = int((~np.isfinite(logits)).any(axis=1).sum())
     if num_broken:
         raise UserError(
+            "engine.todo",
             f"the scores of {num_broken:,} of {len(logits):,} validation comments are not finite",
-            "lower training.learning_rate, or set training.precision to fp32",
+            remedy="lower training.learning_rate, or set training.precision to fp32",
         )
     device = loss.label_weights.device
     total = loss.unsmoothed().sum(torch.from_numpy(logits).to(device), torch.from_numpy(targets).to(device)).item()

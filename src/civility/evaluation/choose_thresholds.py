@@ -97,8 +97,10 @@ def set_thresholds(
     folder = Path(classifier_folder(target))
     if not folder.is_dir() and not wish.check:
         raise UserError(
-            f"{target}: thresholds are written into the classifier folder, and this is none here",
-            f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
+            "evaluation.todo",
+            "thresholds are written into the classifier folder, and this is none here",
+            where=target,
+            remedy=f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
         )
     classifier = Classifier.load(target)
     policies = parse_policies(wish.policy, classifier.labels) if wish.policy else _stored_policies(classifier)
@@ -108,8 +110,10 @@ def set_thresholds(
     if len(lacking) == len(policies):
         reasons = "; ".join(f"{label}: {reason}" for label, reason in lacking.items())
         raise UserError(
-            f"{', '.join(labelled.files)}: nothing to choose a threshold by: {reasons}",
-            "name comments that have both positive and negative ones of a label",
+            "evaluation.todo",
+            f"nothing to choose a threshold by: {reasons}",
+            where=f"{', '.join(labelled.files)}",
+            remedy="name comments that have both positive and negative ones of a label",
         )
     logits = classifier.logits(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
     reasons_of = {}

@@ -137,15 +137,21 @@ def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
     name = name or (report_name(files) if files else OWN_REPORT)
     if Path(name).name != name or "\\" in name or name.startswith(".") or one_line(name) != name:
         raise UserError(
+            "evaluation.todo",
             f"--name {shown(name)}: is not a plain name",
-            "choose a name without slashes and control characters that does not begin with a dot",
+            remedy="choose a name without slashes and control characters that does not begin with a dot",
         )
     if len(name.encode()) > _LONGEST_NAME:
-        raise UserError(f"--name {shown(name)}: longer than {_LONGEST_NAME} bytes", "choose a shorter name")
+        raise UserError(
+            "evaluation.todo",
+            f"--name {shown(name)}: longer than {_LONGEST_NAME} bytes",
+            remedy="choose a shorter name",
+        )
     if files and name == OWN_REPORT and overwrites:
         raise UserError(
+            "evaluation.todo",
             f"the run's own report is named {OWN_REPORT}: it would be replaced",
-            "give this one another name: --name NAME",
+            remedy="give this one another name: --name NAME",
         )
     return name
 
@@ -160,8 +166,9 @@ def report_name(files: Sequence[str]) -> str:
 def _checked_label(option: str, wanted: str, labels: Sequence[str]) -> str:
     if wanted and wanted not in labels:
         raise UserError(
+            "evaluation.todo",
             f"{option} {shown(wanted)}: no such label{did_you_mean(wanted, labels)}",
-            f"the labels are {listed(labels)}",
+            remedy=f"the labels are {listed(labels)}",
         )
     return wanted
 
@@ -171,8 +178,9 @@ def _refuse_unknown_labels(suite: Suite, labels: Sequence[str]) -> None:
     named = dict.fromkeys(case.label for case in suite.cases)
     if named and not any(not label or label in labels for label in named):
         raise UserError(
-            f"{suite.name}: no case can be judged: all name labels that the classifier does not have: "
-            f"{listed(list(named))}",
-            f"its labels are {listed(labels)}: name one of them in the column label, or leave cells empty and give "
-            "--suite-label",
+            "evaluation.todo",
+            f"no case can be judged: all name labels that the classifier does not have: {listed(list(named))}",
+            where=suite.name,
+            remedy=f"its labels are {listed(labels)}: name one of them in the column label, or leave "
+            "cells empty and give --suite-label",
         )

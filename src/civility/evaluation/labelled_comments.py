@@ -89,8 +89,9 @@ def _refuse_columns(columns: Columns) -> None:
     named = [name for name in (columns.text, columns.id, *columns.groups) if name]
     if named:
         raise UserError(
+            "evaluation.todo",
             f"columns are named ({', '.join(named)}) and no file: the held-out comments are read as the recipe says",
-            "give --data FILE, or data.groups in the recipe of the run",
+            remedy="give --data FILE, or data.groups in the recipe of the run",
         )
 
 
@@ -115,17 +116,23 @@ def notes_on_seen(target: str, dataset: Dataset) -> Iterator[str]:
 def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) -> Labelled:
     """Return the validation comments of a run, proven to be the same by the digest that the run has recorded."""
     if run is None:
-        raise UserError(f"{target}: is no run directory, which would have comments of its own", "give --data FILE")
+        raise UserError(
+            "evaluation.todo",
+            "is no run directory, which would have comments of its own",
+            where=target,
+            remedy="give --data FILE",
+        )
     recipe = Recipe.load(str(run.recipe))
     data = prepare(recipe.wanted)
     try:
         recorded = run.read_environment("give --data FILE")["data"]["validation"]["digest"]
     except (KeyError, TypeError) as error:
-        raise UserError(f"{run.environment}: damaged", "give --data FILE") from error
+        raise UserError("evaluation.todo", "damaged", where=run.environment, remedy="give --data FILE") from error
     if data.validation.digest != recorded or data.validation.labels != labels:
         raise UserError(
+            "evaluation.todo",
             f"the files that {target} was trained on have changed: its validation comments cannot be split off again",
-            "give --data FILE",
+            remedy="give --data FILE",
         )
     return Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
 

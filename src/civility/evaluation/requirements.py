@@ -68,11 +68,16 @@ class Requirement:
         if first == "labels" and not _longest_key(dict.fromkeys(labels), rest):
             name = rest.split(".")[0]
             raise UserError(
+                "evaluation.todo",
                 f"--require {self.path}: no label {name!r}{did_you_mean(name, labels)}",
-                f"the labels are {listed(labels)}",
+                remedy=f"the labels are {listed(labels)}",
             )
         if not parts.get(first, True):
-            raise UserError(f"--require {self.path}: the report will have no {first!r}", _MEASURED_BY[first])
+            raise UserError(
+                "evaluation.todo",
+                f"--require {self.path}: the report will have no {first!r}",
+                remedy=_MEASURED_BY[first],
+            )
 
     def failure(self, report: Report) -> str:
         """Return why the report does not fulfil it, or an empty string.
@@ -115,15 +120,17 @@ def parse_requirement(text: str) -> Requirement:
     found = _SHAPE.fullmatch(text)
     told = f"--require {shown(text)}"
     if found is None:
-        raise UserError(f"{told}: expected a path, a comparison (>=, <=, >, <) and a number", _EXAMPLE)
+        raise UserError(
+            "evaluation.todo", "expected a path, a comparison (>=, <=, >, <) and a number", where=told, remedy=_EXAMPLE
+        )
     try:
         bound = float(found["bound"])
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
-        raise UserError(f"{told}: {shown(found['bound'])} is not a number", _EXAMPLE)
+        raise UserError("evaluation.todo", f"{shown(found['bound'])} is not a number", where=told, remedy=_EXAMPLE)
     if found["path"][-1] in "<>=!":
-        raise UserError(f"{told}: the comparisons are >=, <=, > and <", _EXAMPLE)
+        raise UserError("evaluation.todo", "the comparisons are >=, <=, > and <", where=told, remedy=_EXAMPLE)
     requirement = Requirement(found["path"], found["comparison"], bound)
     _check_path(Report, requirement.path, requirement.path)
     _check_bound(requirement)
@@ -144,7 +151,7 @@ def _check_path(kind: Any, rest: str, path: str) -> None:
         if kind not in (int, float, Estimate):
             known = [name for name, one in _fields(kind).items() if _without_none(one) in (int, float, Estimate)]
             remedy = f"name a number in it: {', '.join(f'{path}.{name}' for name in known)}" if known else _EXAMPLE
-            raise UserError(f"{told}: is not a number", remedy)
+            raise UserError("evaluation.todo", "is not a number", where=told, remedy=remedy)
         return
     if get_origin(kind) is dict:
         _check_below_names(get_args(kind)[1], rest, path)
@@ -152,10 +159,18 @@ def _check_path(kind: Any, rest: str, path: str) -> None:
     fields = _fields(kind)
     first, _, more = rest.partition(".")
     if not fields:
-        raise UserError(f"{told}: there is nothing below {path.removesuffix(rest).rstrip('.')!r}", _EXAMPLE)
+        raise UserError(
+            "evaluation.todo",
+            f"there is nothing below {path.removesuffix(rest).rstrip('.')!r}",
+            where=told,
+            remedy=_EXAMPLE,
+        )
     if first not in fields:
         raise UserError(
-            f"{told}: a report has no {shown(first)} there{did_you_mean(first, fields)}", f"there is: {listed(fields)}"
+            "evaluation.todo",
+            f"a report has no {shown(first)} there{did_you_mean(first, fields)}",
+            where=told,
+            remedy=f"there is: {listed(fields)}",
         )
     _check_path(fields[first], more, path)
 
@@ -196,7 +211,9 @@ def _check_bound(requirement: Requirement) -> None:
         return
     if not 0 <= requirement.bound <= highest:
         between = f"from 0 to {highest:g}" if highest < math.inf else "0 or more"
-        raise UserError(f"--require {requirement}: this number is {between}", "80 % is written as 0.8")
+        raise UserError(
+            "evaluation.todo", f"--require {requirement}: this number is {between}", remedy="80 % is written as 0.8"
+        )
 
 
 def failures(report: Report, requirements: Sequence[Requirement]) -> tuple[str, ...]:
@@ -218,24 +235,30 @@ def _look_up(document: Mapping[str, Any], path: str) -> float | None:
         if here is None or here == {}:
             walked = path[: len(path) - len(rest)].rstrip(".")
             raise UserError(
-                f"--require {path}: the report has no {walked!r}", "civility evaluate --help tells what measures it"
+                "evaluation.todo",
+                f"--require {path}: the report has no {walked!r}",
+                remedy="civility evaluate --help tells what measures it",
             )
         if not isinstance(here, dict):
             raise UserError(
-                f"--require {path}: there is nothing below {path.removesuffix(rest).rstrip('.')!r}", _EXAMPLE
+                "evaluation.todo",
+                f"--require {path}: there is nothing below {path.removesuffix(rest).rstrip('.')!r}",
+                remedy=_EXAMPLE,
             )
         key = _longest_key(here, rest)
         if key is None:
             first = rest.split(".")[0]
             known = ", ".join(list(here)[:_LISTED]) + (", …" if len(here) > _LISTED else "")
             raise UserError(
-                f"--require {path}: the report has no {first!r} there{did_you_mean(first, here)}", f"there is: {known}"
+                "evaluation.todo",
+                f"--require {path}: the report has no {first!r} there{did_you_mean(first, here)}",
+                remedy=f"there is: {known}",
             )
         here, rest = here[key], rest[len(key) :].removeprefix(".")
     if isinstance(here, dict) and "value" in here:
         here = here["value"]
     if here is not None and (isinstance(here, bool) or not isinstance(here, int | float)):
-        raise UserError(f"--require {path}: is no number", _EXAMPLE)
+        raise UserError("evaluation.todo", f"--require {path}: is no number", remedy=_EXAMPLE)
     return here
 
 

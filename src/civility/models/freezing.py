@@ -29,8 +29,9 @@ def freeze(model: Any, *, embeddings: bool, num_layers: int) -> None:
     layers = layers_of(model, "training.freeze_layers", num_layers)
     if num_layers > len(layers):
         raise UserError(
+            "models.todo",
             f"training.freeze_layers = {num_layers}: the model has {len(layers)} layers",
-            f"--set training.freeze_layers={len(layers)} trains the head alone",
+            remedy=f"--set training.freeze_layers={len(layers)} trains the head alone",
         )
     for layer in layers[:num_layers]:
         _freeze(layer)

@@ -37,8 +37,9 @@ def layers_of(model: Any, setting: str, value: float | str, *, off: str = "0") -
     layers = getattr(getattr(body, "encoder", None), "layer", None)
     if not isinstance(layers, nn.ModuleList):
         raise UserError(
+            "models.todo",
             f"{setting} = {value}: the layers of a {type(body).__name__} are not known",
-            f"set it to {off}, or choose a BERT, RoBERTa or DeBERTa",
+            remedy=f"set it to {off}, or choose a BERT, RoBERTa or DeBERTa",
         )
     return layers
 

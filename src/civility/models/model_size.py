@@ -66,9 +66,10 @@ class ModelSize:
             embedding = model.get_input_embeddings().weight
         except Exception as error:  # transformers' models raise what they meet
             raise UserError(
+                "models.todo",
                 f"a {config.model_type} model cannot be trained here: {type(error).__name__}: "
                 f"{shortened(str(error), 200)}",
-                "choose an encoder whose tokens are looked up in a table, as BERT, RoBERTa or DeBERTa",
+                remedy="choose an encoder whose tokens are looked up in a table, as BERT, RoBERTa or DeBERTa",
             ) from error
         config = config.get_text_config()
         heads = getattr(config, "num_attention_heads", None) or 1  # FNet has none

@@ -41,9 +41,20 @@ def check_numbers(name: str, settings: Mapping[str, Any]) -> None:
         expected = _expected(key, value)
         if expected:
             shown = shortened(str(value), 40)
-            raise UserError(f"{name}: config.json: {shortened(key)} is {shown}, expected {expected}", CONFIG_REMEDY)
+            raise UserError(
+                "models.todo",
+                f"config.json: {shortened(key)} is {shown}",
+                where=name,
+                expected=f"{expected}",
+                remedy=CONFIG_REMEDY,
+            )
     if len(settings.get("id2label") or ()) > _MOST_LABELS:
-        raise UserError(f"{name}: config.json: more than {_MOST_LABELS:,} labels in id2label", CONFIG_REMEDY)
+        raise UserError(
+            "models.todo",
+            f"config.json: more than {_MOST_LABELS:,} labels in id2label",
+            where=name,
+            remedy=CONFIG_REMEDY,
+        )
 
 
 def check_size(name: str, config: Any, folder: str) -> None:
@@ -65,9 +76,11 @@ def check_size(name: str, config: Any, folder: str) -> None:
     num_described = sum(parameter.numel() for parameter in model.parameters())
     if num_described > 2 * sum(sizes) + _SPARE_PARAMETERS:  # a parameter takes two bytes at least
         raise UserError(
-            f"{name}: config.json describes a model of {num_described:,} parameters, the weights have "
+            "models.todo",
+            f"config.json describes a model of {num_described:,} parameters, the weights have "
             f"{sum(sizes) // 2:,} at most",
-            CONFIG_REMEDY,
+            where=name,
+            remedy=CONFIG_REMEDY,
         )
 
 

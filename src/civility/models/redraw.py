@@ -34,8 +34,9 @@ def redraw_layers(model: Any, num_layers: int, seed: int) -> None:
     layers = layers_of(model, "regularization.reinit_layers", num_layers)
     if num_layers > len(layers):
         raise UserError(
+            "models.todo",
             f"regularization.reinit_layers = {num_layers}: the model has {len(layers)} layers",
-            f"--set regularization.reinit_layers={len(layers)} keeps the embeddings alone",
+            remedy=f"--set regularization.reinit_layers={len(layers)} keeps the embeddings alone",
         )
     folded = hashlib.blake2b(f"layers/{seed}".encode(), digest_size=8).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(folded, "little") >> 1)
@@ -58,6 +59,7 @@ def _redraw(module: nn.Module, deviation: float, generator: torch.Generator) -> 
             parameter.fill_(1.0 if name == "weight" else 0.0)
     elif own:
         raise UserError(
+            "models.todo",
             f"regularization.reinit_layers: how a {type(module).__name__} is drawn is not known",
-            "set it to 0, or choose a BERT, RoBERTa or DeBERTa",
+            remedy="set it to 0, or choose a BERT, RoBERTa or DeBERTa",
         )

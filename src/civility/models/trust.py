@@ -39,15 +39,19 @@ def refuse_foreign_settings(name: str, settings: dict[str, Any]) -> None:
                 if implementation not in _OWN_ATTENTION:
                     shown = shortened(str(implementation), 80)
                     raise UserError(
-                        f"{name}: config.json asks for the attention {shown!r}, which civility does not run: "
+                        "models.todo",
+                        f"config.json asks for the attention {shown!r}, which civility does not run: "
                         "transformers would import or download code for it",
-                        f'remove "{key}" from config.json, or set it to "eager" or "sdpa"',
+                        where=name,
+                        remedy=f'remove "{key}" from config.json, or set it to "eager" or "sdpa"',
                     )
         if part.get("quantization_config") is not None:
             raise UserError(
-                f"{name}: the weights are quantised (quantization_config in config.json); civility trains and runs "
-                "float32 weights",
-                "choose the model from which this one was quantised",
+                "models.todo",
+                "the weights are quantised (quantization_config in config.json); civility trains "
+                "and runs float32 weights",
+                where=name,
+                remedy="choose the model from which this one was quantised",
             )
 
 
@@ -74,8 +78,11 @@ def refuse_adapter(name: str, place: str, revision: str) -> None:
         found = is_peft_available() and find_adapter_config_file(place, revision=revision) is not None
     if found:
         raise UserError(
-            f"{name}: {_ADAPTER}: an adapter to another model, not a whole model",
-            "merge it into its base model (in peft: merge_and_unload, then save_pretrained), and name the new folder",
+            "models.todo",
+            f"{_ADAPTER}: an adapter to another model, not a whole model",
+            where=name,
+            remedy="merge it into its base model (in peft: merge_and_unload, then save_pretrained), "
+            "and name the new folder",
         )
 
 
@@ -84,8 +91,10 @@ def explain_wish_for_code(name: str, error: Exception) -> UserError | None:
     if "trust_remote_code" not in str(error):
         return None
     return UserError(
-        f"{name}: the model needs Python code that comes with it (auto_map), and civility never runs such code",
-        _CODE_REMEDY,
+        "models.todo",
+        "the model needs Python code that comes with it (auto_map), and civility never runs such code",
+        where=name,
+        remedy=_CODE_REMEDY,
     )
 
 

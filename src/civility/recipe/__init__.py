@@ -104,8 +104,9 @@ class Recipe(Section):
             if len(problems) > len(told):
                 told.append(f"and {len(problems) - len(told):,} more")
             raise UserError(
+                "recipe.todo",
                 f"{source}: " + "\n       ".join(told),
-                "'civility recipes baseline' shows every setting with its unit",
+                remedy="'civility recipes baseline' shows every setting with its unit",
             ) from error
 
     def to_toml(self) -> str:
@@ -190,8 +191,9 @@ def shipped_recipe(name: str) -> str:
     shipped = shipped_recipes()
     if name not in shipped:
         raise UserError(
+            "recipe.todo",
             f"unknown recipe {shown(name)}{did_you_mean(name, shipped)}",
-            f"shipped recipes: {', '.join(shipped)}; or name a .toml file",
+            remedy=f"shipped recipes: {', '.join(shipped)}; or name a .toml file",
         )
     return shipped[name]
 
@@ -214,7 +216,11 @@ def change_of(text: str) -> tuple[str, object]:
     """
     key, separator, written = (part.strip() for part in text.partition("="))
     if not separator or not all(key.split(".")) or key.count(".") > 1:
-        raise UserError(f"--set {shortened(text)}: expected section.key=value", "as in --set training.epochs=3")
+        raise UserError(
+            "recipe.todo",
+            f"--set {shortened(text)}: expected section.key=value",
+            remedy="as in --set training.epochs=3",
+        )
     document = f"value = {written}"
     try:
         tomllib.loads(document)
@@ -232,8 +238,10 @@ def _put(content: dict[str, Any], key: str, value: object) -> None:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
             raise UserError(
-                f"{shortened(key)}: {shortened(section)} is not a section of the recipe",
-                f"the sections are {', '.join(SECTIONS)}",
+                "recipe.todo",
+                f"{shortened(section)} is not a section of the recipe",
+                where=shortened(key),
+                remedy=f"the sections are {', '.join(SECTIONS)}",
             )
     content[last] = value
 

@@ -26,7 +26,9 @@ def members_with_seeds(recipe: Recipe, num: int) -> tuple[Member, ...]:
     """
     _check_number("--seeds", num, "seeds", 1000)
     if recipe.seed + num > 2**32:
-        raise UserError(f"seed = {recipe.seed}: there are no {num} seeds from there up", "--set seed=42")
+        raise UserError(
+            "recipe.todo", f"seed = {recipe.seed}: there are no {num} seeds from there up", remedy="--set seed=42"
+        )
     if recipe.data.folds:
         raise _both("--seeds", "data.folds")
     split_seed = recipe.data.split_seed if recipe.data.split_seed >= 0 else recipe.seed
@@ -44,7 +46,11 @@ def members_on_folds(recipe: Recipe, num: int) -> tuple[Member, ...]:
     """
     _check_number("--folds", num, "folds", 100)
     if recipe.data.folds not in (0, num):
-        raise UserError(f"--folds {num}, and data.folds = {recipe.data.folds}", "say the same number, or one of them")
+        raise UserError(
+            "recipe.todo",
+            f"--folds {num}, and data.folds = {recipe.data.folds}",
+            remedy="say the same number, or one of them",
+        )
     members = []
     for fold in range(1, num + 1):
         data = recipe.data.model_copy(update={"folds": num, "fold": fold})
@@ -60,13 +66,16 @@ def refuse_both(num_seeds: int, num_folds: int) -> None:
 
 def _both(first: str, other: str) -> UserError:
     return UserError(
+        "recipe.todo",
         f"{first} together with {other}: seeds are compared on one split, and folds are several",
-        "choose one; for both, repeat the command of folds with --set seed=43 and another --out",
+        remedy="choose one; for both, repeat the command of folds with --set seed=43 and another --out",
     )
 
 
 def _check_number(option: str, num: int, noun: str, most: int) -> None:
     if num > most:
-        raise UserError(f"{option} {num}: expected {most:,} {noun} or fewer", "5 or 10 are usual")
+        raise UserError("recipe.todo", f"{option} {num}: expected {most:,} {noun} or fewer", remedy="5 or 10 are usual")
     if num < 2:
-        raise UserError(f"{option} {num}: expected 2 {noun} or more", f"leave out {option} for a single run")
+        raise UserError(
+            "recipe.todo", f"{option} {num}: expected 2 {noun} or more", remedy=f"leave out {option} for a single run"
+        )

@@ -111,9 +111,9 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 try:
                     yield parse_json(line.decode("utf-8"), source)
                 except UnicodeDecodeError as error:
-                    raise UserError(f"{source}: damaged: not UTF-8 text") from error
+                    raise UserError("run.todo", "damaged: not UTF-8 text", where=source) from error
     except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
+        raise UserError("run.todo", f"cannot read: {error.strerror or error}", where=path) from error
 
 
 def _finite(value: Any) -> Any:

@@ -15,21 +15,30 @@ def check_place_of_several(out: Path, begin: Begin) -> None:
     place = RunDirectory(out)
     if begin == "restart":
         raise UserError(
-            "--restart with --seeds or --folds: several runs are never put aside", "choose another --out, or --resume"
+            "run.todo",
+            "--restart with --seeds or --folds: several runs are never put aside",
+            remedy="choose another --out, or --resume",
         )
     if begin == "new":
         if place.is_begun:
             raise UserError(
-                f"{out}: exists and is not empty: runs are never written over others",
-                "--resume goes on with them; or choose another --out",
+                "run.todo",
+                "exists and is not empty: runs are never written over others",
+                where=out,
+                remedy="--resume goes on with them; or choose another --out",
             )
         return
     if not place.is_begun:
         raise UserError(
-            f"{out}: there are no runs to go on with", "leave out --resume, or say --resume auto, to start them"
+            "run.todo",
+            "there are no runs to go on with",
+            where=out,
+            remedy="leave out --resume, or say --resume auto, to start them",
         )
     if place.is_run:
-        raise UserError(f"{out}: is a single run, not a folder of several", "choose another --out")
+        raise UserError(
+            "run.todo", "is a single run, not a folder of several", where=out, remedy="choose another --out"
+        )
 
 
 def refuse_other_kind(out: Path, names: Collection[str]) -> None:
@@ -42,8 +51,10 @@ def refuse_other_kind(out: Path, names: Collection[str]) -> None:
     )
     if others:
         raise UserError(
-            f"{out}: holds {others[0]}, and is not the folder of runs named {' or '.join(sorted(kinds))}-…",
-            "choose another --out: seeds and folds have a summary each",
+            "run.todo",
+            f"holds {others[0]}, and is not the folder of runs named {' or '.join(sorted(kinds))}-…",
+            where=out,
+            remedy="choose another --out: seeds and folds have a summary each",
         )
 
 

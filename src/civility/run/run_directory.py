@@ -63,7 +63,9 @@ class RunDirectory:
             remedy = "choose another --out, or remove the folder"
             if self.is_run and can_go_on:
                 remedy = "--resume goes on with it, --restart puts it aside; or choose another --out"
-            raise UserError(f"{self.path}: exists and is not empty: a run never writes over another", remedy)
+            raise UserError(
+                "run.todo", "exists and is not empty: a run never writes over another", where=self.path, remedy=remedy
+            )
 
     def check_resumable(self) -> None:
         """Raise a UserError unless a run was begun here.
@@ -73,15 +75,28 @@ class RunDirectory:
         entries = self._entries()
         if not entries:
             raise UserError(
-                f"{self.path}: there is no run to go on with", "leave out --resume, or say --resume auto, to start one"
+                "run.todo",
+                "there is no run to go on with",
+                where=self.path,
+                remedy="leave out --resume, or say --resume auto, to start one",
             )
         if not entries <= _NAMES and not self.is_run:
-            raise UserError(f"{self.path}: is not the directory of a run", "name the directory of a run with --out")
+            raise UserError(
+                "run.todo",
+                "is not the directory of a run",
+                where=self.path,
+                remedy="name the directory of a run with --out",
+            )
 
     def check_unfinished(self) -> None:
         """Raise a UserError if the run is finished: there is nothing to resume."""
         if self.is_finished:
-            raise UserError(f"{self.path}: this run is finished: there is nothing to resume", "choose another --out")
+            raise UserError(
+                "run.todo",
+                "this run is finished: there is nothing to resume",
+                where=self.path,
+                remedy="choose another --out",
+            )
 
     @property
     def is_begun(self) -> bool:
@@ -92,7 +107,7 @@ class RunDirectory:
         """Return the names in the directory, but for the lock and the leftovers of writers that were killed."""
         with explain_os_error(self.path):
             if self.path.exists() and not self.path.is_dir():
-                raise UserError(f"{self.path}: is not a folder", "choose another --out")
+                raise UserError("run.todo", "is not a folder", where=self.path, remedy="choose another --out")
             names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
         return {name for name in names if not name.endswith(PARTIAL)} - {self.lock.name}
 
@@ -304,23 +319,35 @@ def classifier_folder(target: str) -> str:
     if run is not None:
         if not run.classifier.is_dir():
             raise UserError(
-                f"{target}: the run holds no classifier: it did not reach its end",
-                f"civility train --resume --out {target}",
+                "run.todo",
+                "the run holds no classifier: it did not reach its end",
+                where=target,
+                remedy=f"civility train --resume --out {target}",
             )
         return str(run.classifier)
     if missing := RunDirectory(path).missing:
         raise UserError(
-            f"{target}: no {' and no '.join(missing)}: not a whole run directory, though a classifier is in it",
-            f"put {'it' if len(missing) == 1 else 'them'} back; or name the classifier alone: {path / 'classifier'}",
+            "run.todo",
+            f"no {' and no '.join(missing)}: not a whole run directory, though a classifier is in it",
+            where=target,
+            remedy=f"put {'it' if len(missing) == 1 else 'them'} back; or name the classifier alone: "
+            f"{path / 'classifier'}",
         )
     if path.is_file():
-        raise UserError(f"{target}: is a file", "name a run directory, a classifier folder or a hub repository")
+        raise UserError(
+            "run.todo",
+            "is a file",
+            where=target,
+            remedy="name a run directory, a classifier folder or a hub repository",
+        )
     if not path.exists() and len(path.parts) > 1 and path.parent.is_dir():
         # A hub repository has a slash in its name too, but a folder of that owner's name is hardly here by chance.
         siblings = [str(other) for other in path.parent.iterdir() if other.is_dir()]
         raise UserError(
-            f"{target}: no such folder{did_you_mean(target, siblings)}",
-            f"name a run or classifier folder that exists; a model of the hub called {target} can be loaded where no "
-            f"folder {path.parent} is",
+            "run.todo",
+            f"no such folder{did_you_mean(target, siblings)}",
+            where=target,
+            remedy=f"name a run or classifier folder that exists; a model of the hub called {target} "
+            f"can be loaded where no folder {path.parent} is",
         )
     return target

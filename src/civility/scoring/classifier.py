@@ -37,10 +37,12 @@ class NotFiniteScore(UserError):
 
     def __init__(self, classifier: str, row: int, found: str, comment: str = "") -> None:
         super().__init__(
-            f"{classifier}: {comment or f'comment {row} (counted from 0)'} has {found}",
-            "the weights or the calibration of this classifier are broken: train it again, or use another one",
+            "scoring.not-finite-score",
+            f"{comment or f'comment {row} (counted from 0)'} has {found}",
+            where=classifier,
+            remedy="the weights or the calibration of this classifier are broken: train it again, or use another one",
         )
-        self.classifier, self.row, self.found = classifier, row, found
+        self.classifier, self.row, self.what = classifier, row, found
 
 
 class Classifier:
@@ -109,9 +111,11 @@ class Classifier:
             scorer = load_scorer(sidecar.kind, folder, sidecar.max_length)
         if sidecar.labels != scorer.labels:
             raise UserError(
-                f"{folder}: {SIDECAR} names the labels {', '.join(sidecar.labels)}, "
+                "scoring.todo",
+                f"{SIDECAR} names the labels {', '.join(sidecar.labels)}, "
                 f"{KINDS[sidecar.kind].labels_in} {', '.join(scorer.labels)}",
-                "the two files are of different classifiers: put the right one back",
+                where=folder,
+                remedy="the two files are of different classifiers: put the right one back",
             )
         classifier = cls(scorer, sidecar.thresholds)
         classifier.name = str(target)
@@ -187,8 +191,10 @@ class Classifier:
             self._in_head = to_fold
         elif self._in_head:
             raise UserError(
-                f"{self.name}: its calibration is in the weights and cannot be taken out of them again",
-                "train the classifier again",
+                "scoring.todo",
+                "its calibration is in the weights and cannot be taken out of them again",
+                where=self.name,
+                remedy="train the classifier again",
             )
 
     def set_thresholds(self, choices: Mapping[str, Choice], digest: str) -> None:
@@ -311,9 +317,11 @@ class Classifier:
         if wrong.any():
             row, column = (int(place) for place in np.argwhere(wrong)[0])
             raise UserError(
-                f"{self.name}: comment {row} (counted from 0) has a score of {given[row, column]} for "
-                f"{self.labels[column]}, expected a number from 0 to 1",
-                "pass the scores that Classifier.score returns",
+                "scoring.todo",
+                f"comment {row} (counted from 0) has a score of {given[row, column]} for {self.labels[column]}",
+                where=self.name,
+                expected="a number from 0 to 1",
+                remedy="pass the scores that Classifier.score returns",
             )
         return given
 

@@ -159,7 +159,12 @@ class Ensemble:
         try:
             schema = whole_number(content.get("schema"), "schema", 1, 10**6)
             if schema != SCHEMA:
-                raise UserError(f"{path}: schema {schema}, this version reads {SCHEMA}", "upgrade civility")
+                raise UserError(
+                    "scoring.todo",
+                    f"schema {schema}, this version reads {SCHEMA}",
+                    where=path,
+                    remedy="upgrade civility",
+                )
             members = entry(content, "members", list)
             whole_number(len(members), "members", 2, _MOST_MEMBERS)
             places = [_place(Path(folder), member, path) for member in members]
@@ -179,7 +184,7 @@ class Ensemble:
                 raise ValueError(f"labels: {', '.join(labels)}, and its first member has {', '.join(found.labels)}")
             return found
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: damaged: {error}", _REMEDY) from error
+            raise UserError("scoring.todo", f"damaged: {error}", where=path, remedy=_REMEDY) from error
 
 
 def _place(folder: Path, member: Any, path: Path) -> Path:
@@ -188,17 +193,22 @@ def _place(folder: Path, member: Any, path: Path) -> Path:
     place = real_path(real_path(folder) / entry(member, "folder", str))
     if not place.is_dir():
         raise UserError(
-            f"{path}: its member {name} is not in {place}",
-            "put it back, or make the ensemble again without --link" if is_link else _REMEDY,
+            "scoring.todo",
+            f"its member {name} is not in {place}",
+            where=path,
+            remedy="put it back, or make the ensemble again without --link" if is_link else _REMEDY,
         )
     if (place / FILE).is_file():
-        raise UserError(f"{path}: its member {name} in {place} is an ensemble itself", _REMEDY)
+        raise UserError(
+            "scoring.todo", f"its member {name} in {place} is an ensemble itself", where=path, remedy=_REMEDY
+        )
     digest = entry(member, "digest", str)
     if digest and digest != digest_of(place):
         raise UserError(
-            f"{path}: its member {name} in {place} has changed since the ensemble was made: it was fitted to "
-            "other scores",
-            "make the ensemble again" + ("; without --link it keeps copies" if is_link else ""),
+            "scoring.todo",
+            f"its member {name} in {place} has changed since the ensemble was made: it was fitted to other scores",
+            where=path,
+            remedy="make the ensemble again" + ("; without --link it keeps copies" if is_link else ""),
         )
     return place
 

@@ -144,13 +144,23 @@ class Sidecar:
         try:
             digest = content.pop(_DIGEST, None)
             if digest is not None and digest != _digest_of(content):
-                raise UserError(f"{path}: changed since it was written: it does not match its digest", _EDIT_REMEDY)
+                raise UserError(
+                    "scoring.todo",
+                    "changed since it was written: it does not match its digest",
+                    where=path,
+                    remedy=_EDIT_REMEDY,
+                )
             schema = whole_number(content.get("schema"), "schema", 1, 10**6)
             if schema > SCHEMA:
-                raise UserError(f"{path}: schema {schema}, this version reads 1 to {SCHEMA}", "upgrade civility")
+                raise UserError(
+                    "scoring.todo",
+                    f"schema {schema}, this version reads 1 to {SCHEMA}",
+                    where=path,
+                    remedy="upgrade civility",
+                )
             return cls._of(content)
         except ValueError as error:
-            raise UserError(f"{path}: damaged: {error}", _REMEDY) from error
+            raise UserError("scoring.todo", f"damaged: {error}", where=path, remedy=_REMEDY) from error
 
     @classmethod
     def _of(cls, content: Mapping[str, Any]) -> "Sidecar":

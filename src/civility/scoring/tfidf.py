@@ -208,14 +208,20 @@ class LinearModel:
             schema = whole_number(content.get("schema"), "schema", 1, 10**6)
             if schema != SCHEMA:
                 raise UserError(
-                    f"{folder / TERMS_FILE}: schema {schema}, this version reads {SCHEMA}", "upgrade civility"
+                    "scoring.todo",
+                    f"schema {schema}, this version reads {SCHEMA}",
+                    where=f"{folder / TERMS_FILE}",
+                    remedy="upgrade civility",
                 )
             if not (folder / WEIGHTS_FILE).is_file():  # opening a pipe would wait for somebody to write into it
-                raise UserError(f"{folder}: damaged: no file {WEIGHTS_FILE}", _REMEDY)
+                raise UserError("scoring.todo", f"damaged: no file {WEIGHTS_FILE}", where=folder, remedy=_REMEDY)
             return cls._of(content, load_file(folder / WEIGHTS_FILE))
         except (OSError, ValueError, SafetensorError) as error:
             raise UserError(
-                f"{folder}: damaged: {TERMS_FILE} and {WEIGHTS_FILE} cannot be read: {error}", _REMEDY
+                "scoring.todo",
+                f"damaged: {TERMS_FILE} and {WEIGHTS_FILE} cannot be read: {error}",
+                where=folder,
+                remedy=_REMEDY,
             ) from error
 
     @classmethod

@@ -185,17 +185,23 @@ def read_space(path: Path, recipe: Recipe) -> Space:
     if unknown:
         name = sorted(unknown)[0]
         raise UserError(
-            f"{path}: unknown table [{shortened(name)}]{did_you_mean(name, ('sweep', 'space'))}: "
-            "expected [sweep] and [space]",
-            _REMEDY,
+            "search.todo",
+            f"unknown table [{shortened(name)}]{did_you_mean(name, ('sweep', 'space'))}: expected [sweep] and [space]",
+            where=path,
+            remedy=_REMEDY,
         )
     search = _read_search(path, content.get("sweep", {}))
     varied = _flattened(path, content.get("space", {}))
     if not varied:
-        raise UserError(f"{path}: [space] is empty: expected at least one setting to vary", _REMEDY)
+        raise UserError(
+            "search.todo", "[space] is empty: expected at least one setting to vary", where=path, remedy=_REMEDY
+        )
     if len(varied) > _MOST_DIMENSIONS:
         raise UserError(
-            f"{path}: [space] varies {len(varied):,} settings: expected at most {_MOST_DIMENSIONS}", _REMEDY
+            "search.todo",
+            f"[space] varies {len(varied):,} settings: expected at most {_MOST_DIMENSIONS}",
+            where=path,
+            remedy=_REMEDY,
         )
     space = Space(search, tuple(_dimension(path, key, value, recipe) for key, value in varied.items()))
     _refuse_other_split(path, space, recipe)
@@ -207,7 +213,7 @@ def read_space(path: Path, recipe: Recipe) -> Space:
 
 def _read_search(path: Path, table: object) -> Search:
     if not isinstance(table, dict):
-        raise UserError(f"{path}: sweep = {shown(table)}: expected a table [sweep]", _REMEDY)
+        raise UserError("search.todo", f"sweep = {shown(table)}: expected a table [sweep]", where=path, remedy=_REMEDY)
     try:
         return Search.model_validate(table)
     except ValidationError as error:
@@ -218,13 +224,13 @@ def _read_search(path: Path, table: object) -> Search:
         else:
             expected = detail["msg"].removeprefix("Input should be ")
             found = f"sweep.{name} = {shown(detail['input'])}: expected {expected}"
-        raise UserError(f"{path}: {found}", _REMEDY) from error
+        raise UserError("search.todo", f"{found}", where=path, remedy=_REMEDY) from error
 
 
 def _flattened(path: Path, table: object) -> dict[str, Any]:
     """Return what varies by key: ``training.epochs`` without quotes is a table in a table to TOML."""
     if not isinstance(table, dict):
-        raise UserError(f"{path}: space = {shown(table)}: expected a table [space]", _REMEDY)
+        raise UserError("search.todo", f"space = {shown(table)}: expected a table [space]", where=path, remedy=_REMEDY)
     found: dict[str, Any] = {}
     for key, value in table.items():
         if key in SECTIONS and isinstance(value, dict):
@@ -236,9 +242,19 @@ def _flattened(path: Path, table: object) -> dict[str, Any]:
 
 def _dimension(path: Path, key: str, value: object, recipe: Recipe) -> Dimension:
     if key in SECTIONS or key.count(".") > 1 or (key != "seed" and "." not in key):
-        raise UserError(f"{path}: [space] {shortened(key)}: expected a setting as section.key, or seed", _REMEDY)
+        raise UserError(
+            "search.todo",
+            f"[space] {shortened(key)}: expected a setting as section.key, or seed",
+            where=path,
+            remedy=_REMEDY,
+        )
     if key in _FIXED:
-        raise UserError(f"{path}: [space] {key}: must not vary: {_FIXED[key]}", f"set it for all: --set {key}=…")
+        raise UserError(
+            "search.todo",
+            f"[space] {key}: must not vary: {_FIXED[key]}",
+            where=path,
+            remedy=f"set it for all: --set {key}=…",
+        )
     # With any value, so that a wrong key is told as one, and not as a setting of no number.
     with_settings(recipe, {key: _current(recipe, key)}, f"{path}: [space]")
     if isinstance(value, list):
@@ -246,8 +262,10 @@ def _dimension(path: Path, key: str, value: object, recipe: Recipe) -> Dimension
     if isinstance(value, dict):
         return _range(path, key, value, recipe)
     raise UserError(
-        f"{path}: [space] {key} = {shown(value)}: expected {{low = …, high = …}} or a list of choices",
-        f"set it for all: --set {key}={shown(value)}",
+        "search.todo",
+        f"[space] {key} = {shown(value)}: expected {{low = …, high = …}} or a list of choices",
+        where=path,
+        remedy=f"set it for all: --set {key}={shown(value)}",
     )
 
 
@@ -258,18 +276,22 @@ def _current(recipe: Recipe, key: str) -> Any:
 
 def _choices(path: Path, key: str, values: list[Any], recipe: Recipe) -> Choices:
     if not values:
-        raise UserError(f"{path}: [space] {key} = []: expected at least one choice", _REMEDY)
+        raise UserError("search.todo", f"[space] {key} = []: expected at least one choice", where=path, remedy=_REMEDY)
     if len(values) > _MOST_CHOICES:
         raise UserError(
-            f"{path}: [space] {key}: {len(values):,} choices: expected at most {_MOST_CHOICES:,}",
-            "give a range with low and high, where it is a number",
+            "search.todo",
+            f"[space] {key}: {len(values):,} choices: expected at most {_MOST_CHOICES:,}",
+            where=path,
+            remedy="give a range with low and high, where it is a number",
         )
     choices = Choices(key, tuple(values))
     for value in values:
         with_settings(recipe, {key: value}, f"{path}: [space]")
     twice = sorted({name for name in choices.names if choices.names.count(name) > 1})
     if twice:
-        raise UserError(f"{path}: [space] {key}: {twice[0]} is there twice", "name each choice once")
+        raise UserError(
+            "search.todo", f"[space] {key}: {twice[0]} is there twice", where=path, remedy="name each choice once"
+        )
     return choices
 
 
@@ -278,22 +300,29 @@ def _range(path: Path, key: str, table: dict[str, Any], recipe: Recipe) -> Range
     unknown = sorted(set(table) - _ENDS)
     if unknown:
         raise UserError(
-            f"{where}: unknown {unknown[0]}{did_you_mean(unknown[0], _ENDS)}: expected low, high, log, step", _REMEDY
+            "search.todo",
+            f"unknown {unknown[0]}{did_you_mean(unknown[0], _ENDS)}: expected low, high, log, step",
+            where=where,
+            remedy=_REMEDY,
         )
     default = _current(recipe, key)
     if isinstance(default, bool) or not isinstance(default, int | float):
-        raise UserError(f"{where}: not a number, and has no range: expected a list of choices", _REMEDY)
+        raise UserError(
+            "search.todo", "not a number, and has no range: expected a list of choices", where=where, remedy=_REMEDY
+        )
     whole = isinstance(default, int)
     for end in ("low", "high"):
         if end not in table:
-            raise UserError(f"{where}: no {end}: expected {{low = …, high = …}}", _REMEDY)
+            raise UserError("search.todo", f"no {end}: expected {{low = …, high = …}}", where=where, remedy=_REMEDY)
         with_settings(recipe, {key: table[end]}, f"{path}: [space]")
     if not isinstance(table.get("log", False), bool):
-        raise UserError(f"{where}: log = {shown(table['log'])}: expected true or false", _REMEDY)
+        raise UserError(
+            "search.todo", f"log = {shown(table['log'])}: expected true or false", where=where, remedy=_REMEDY
+        )
     found = Range(key, table["low"], table["high"], table.get("log", False), table.get("step"), whole)
     problem = _problem_of_ends(found) or _problem_of_step(found)
     if problem:
-        raise UserError(f"{where}: {problem}", _REMEDY)
+        raise UserError("search.todo", f"{problem}", where=where, remedy=_REMEDY)
     return found
 
 
@@ -328,8 +357,10 @@ def _refuse_other_split(path: Path, space: Space, recipe: Recipe) -> None:
     is_split = recipe.data.folds > 0 or not isinstance(recipe.data.validation, tuple)
     if is_split and recipe.data.split_seed < 0 and any(one.key == "seed" for one in space.dimensions):
         raise UserError(
-            f"{path}: [space] seed: with each seed other comments would be held out, and {_COMMENTS}",
-            f"fix the split: --set data.split_seed={recipe.seed}",
+            "search.todo",
+            f"[space] seed: with each seed other comments would be held out, and {_COMMENTS}",
+            where=path,
+            remedy=f"fix the split: --set data.split_seed={recipe.seed}",
         )
 
 
@@ -343,8 +374,10 @@ def _refuse_other_loss(path: Path, space: Space, recipe: Recipe) -> None:
     for dimension in space.dimensions:
         if dimension.key in (*_OF_THE_LOSS, *of_weights) or dimension.key.startswith("loss."):
             raise UserError(
-                f'{path}: [space] {dimension.key}: changes the loss, and training.metric = "loss" scores trials by it',
-                "score them by another metric: --set training.metric=macro_roc_auc",
+                "search.todo",
+                f'[space] {dimension.key}: changes the loss, and training.metric = "loss" scores trials by it',
+                where=path,
+                remedy="score them by another metric: --set training.metric=macro_roc_auc",
             )
 
 
@@ -352,11 +385,15 @@ def _refuse_endless_grid(path: Path, space: Space) -> None:
     for dimension in space.dimensions:
         if isinstance(dimension, Range) and dimension.num_points is None:
             raise UserError(
-                f'{path}: [space] {dimension.key}: a continuous range, and sampler = "grid": expected an end to it',
-                "give a step or a list of choices, or take the sampler tpe or random",
+                "search.todo",
+                f'[space] {dimension.key}: a continuous range, and sampler = "grid": expected an end to it',
+                where=path,
+                remedy="give a step or a list of choices, or take the sampler tpe or random",
             )
     if (space.size or 0) > MOST_TRIALS:
         raise UserError(
-            f"{path}: a grid of {space.size:,} points, a trial each: expected at most {MOST_TRIALS:,}",
-            "give fewer choices or larger steps, or take the sampler tpe or random",
+            "search.todo",
+            f"a grid of {space.size:,} points, a trial each: expected at most {MOST_TRIALS:,}",
+            where=path,
+            remedy="give fewer choices or larger steps, or take the sampler tpe or random",
         )

@@ -179,8 +179,10 @@ class Study:
         if run.is_begun:
             _put_back(trial)
             raise UserError(
-                f"{run.path}: there is a run already, of which the study knows nothing",
-                "name the study's own folder, or begin another sweep with another --out",
+                "search.todo",
+                "there is a run already, of which the study knows nothing",
+                where=run.path,
+                remedy="name the study's own folder, or begin another sweep with another --out",
             )
         lock = stack.enter_context(self.directory.claimed(trial.number))
         trial.set_user_attr(_DIRECTORY, self._place)
@@ -327,8 +329,9 @@ def _check_identity(study: optuna.Study, identity: Mapping[str, Any], directory:
                 problems.append(f"{part}: {key} was {about[0]}, and is {about[1]} now")
     if problems:
         raise UserError(
+            "search.todo",
             f"{directory.path}: the study there is of another sweep: " + "\n       ".join(problems),
-            "leave out what differs to resume it, or begin another sweep with another --out",
+            remedy="leave out what differs to resume it, or begin another sweep with another --out",
         )
 
 
@@ -349,10 +352,13 @@ def _explained(storage: str) -> Iterator[None]:
         yield
     except (ArgumentError, NoSuchModuleError) as error:
         raise UserError(
-            "--storage: no address of a database that can be used: "
-            f"{str(error).splitlines()[0].replace(storage, 'the address')}",
-            "as in --storage postgresql+psycopg://name@machine/database, with the driver installed",
+            "search.todo",
+            f"no address of a database that can be used: {str(error).splitlines()[0].replace(storage, 'the address')}",
+            where="--storage",
+            remedy="as in --storage postgresql+psycopg://name@machine/database, with the driver installed",
         ) from error
     except (SQLAlchemyError, ModuleNotFoundError, ImportError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0].replace(storage, "the address")
-        raise UserError(f"the study's database cannot be used: {first}", "mend that, and repeat the command") from error
+        raise UserError(
+            "search.todo", f"the study's database cannot be used: {first}", remedy="mend that, and repeat the command"
+        ) from error

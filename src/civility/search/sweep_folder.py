@@ -45,15 +45,24 @@ class SweepDirectory:
         """
         if one_line(str(self.path)) != str(self.path):  # the address of the study's database cannot hold it
             raise UserError(
+                "search.todo",
                 f"--out {shown(str(self.path))}: expected a UTF-8 name without control characters",
-                "choose another --out",
+                remedy="choose another --out",
             )
         with explain_os_error(self.path):
             if self.path.exists() and not self.path.is_dir():
-                raise UserError(f"{self.path}: is not a folder: expected that of a sweep", "choose another --out")
+                raise UserError(
+                    "search.todo",
+                    "is not a folder: expected that of a sweep",
+                    where=self.path,
+                    remedy="choose another --out",
+                )
             if self.path.is_dir() and not self.trials.is_dir() and not _is_as_good_as_empty(self.path):
                 raise UserError(
-                    f"{self.path}: is not empty, and not the folder of a sweep", "choose another --out, or empty it"
+                    "search.todo",
+                    "is not empty, and not the folder of a sweep",
+                    where=self.path,
+                    remedy="choose another --out, or empty it",
                 )
         make_folder(self.path)
 

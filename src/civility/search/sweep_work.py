@@ -68,7 +68,7 @@ def number_of_trials(asked: int | None, space: Space) -> int:
     UserError : less than one
     """
     if asked is not None and asked < 1:
-        raise UserError(f"--trials {asked}: expected at least 1", "as in --trials 20")
+        raise UserError("search.todo", f"--trials {asked}: expected at least 1", remedy="as in --trials 20")
     size = space.size
     if space.search.sampler == "grid" and size is not None:
         return min(asked or size, size)
@@ -240,6 +240,8 @@ def _give_up_if_all_fail(result: SweepResult, task: Task) -> None:
     failed = [one for one in result.trials if one.state == "failed"]
     if len(failed) >= _FAILURES_TO_GIVE_UP and not result.num("finished") and not result.num("pruned"):
         raise UserError(
-            f"{task.directory.path}: the first {len(failed)} trials all failed; the last: {failed[-1].why}",
-            "mend the recipe or the space, and begin another sweep with another --out",
+            "search.todo",
+            f"the first {len(failed)} trials all failed; the last: {failed[-1].why}",
+            where=task.directory.path,
+            remedy="mend the recipe or the space, and begin another sweep with another --out",
         )

@@ -82,7 +82,11 @@ def _trouble_of(codes: Sequence[int], directory: SweepDirectory, how_to_go_on: s
         if code:
             log = directory.worker_log(number)
             how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
-            return UserError(f"worker {number} {how}:{_last_lines(log)}", f"all it said is in {log}; {how_to_go_on}")
+            return UserError(
+                "search.todo",
+                f"worker {number} {how}:{_last_lines(log)}",
+                remedy=f"all it said is in {log}; {how_to_go_on}",
+            )
     return None
 
 

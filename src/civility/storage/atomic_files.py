@@ -65,7 +65,7 @@ def explain_os_error(path: Path) -> Iterator[None]:
         if error.errno is None or isinstance(error, BrokenPipeError):
             raise
         reason, remedy = reasons.get(error.errno, (error.strerror or str(error), "write elsewhere"))
-        raise UserError(f"{path}: cannot write: {reason}", remedy) from error
+        raise UserError("storage.todo", f"cannot write: {reason}", where=path, remedy=remedy) from error
 
 
 @contextlib.contextmanager
@@ -88,7 +88,9 @@ def write_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with explain_os_error(path):
         if path.is_dir():
-            raise UserError(f"{path}: cannot write: this is a folder, not a file", "name a file")
+            raise UserError(
+                "storage.todo", "cannot write: this is a folder, not a file", where=path, remedy="name a file"
+            )
         if is_stream(path):
             with os.fdopen(_open_stream(path), mode, **text) as file:
                 yield file
@@ -119,7 +121,9 @@ def real_path(path: str | Path) -> Path:
         os.path.realpath(path, strict=True)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise UserError(f"{path}: its symbolic links lead in a circle", "name the file itself") from error
+            raise UserError(
+                "storage.todo", "its symbolic links lead in a circle", where=path, remedy="name the file itself"
+            ) from error
     return Path(os.path.realpath(path))
 
 
@@ -152,7 +156,7 @@ def _open_stream(path: Path) -> int:
     if descriptor is not None:
         return os.dup(descriptor)  # opened anew, a file behind it would be written from its beginning
     if stat.S_ISBLK(path.stat().st_mode):
-        raise UserError(f"{path}: cannot write: this is a disk, not a file", "name a file")
+        raise UserError("storage.todo", "cannot write: this is a disk, not a file", where=path, remedy="name a file")
     # O_CREAT, as shells do: Linux then refuses a pipe that somebody else has put into a shared folder.
     return os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOCTTY", 0), 0o666)
 
@@ -170,8 +174,10 @@ def _target(path: Path) -> Path:
     is_shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
     if is_shared and owner not in (os.geteuid(), folder.st_uid):
         raise UserError(
-            f"{path}: cannot write: this is another user's link in a folder that everybody may write to",
-            "write elsewhere",
+            "storage.todo",
+            "cannot write: this is another user's link in a folder that everybody may write to",
+            where=path,
+            remedy="write elsewhere",
         )
     target = Path(os.path.realpath(path))
     if target.is_symlink():
@@ -289,7 +295,9 @@ def make_folder(path: Path) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
-            raise UserError(f"{path}: cannot write: this is not a folder", "name a folder") from error
+            raise UserError(
+                "storage.todo", "cannot write: this is not a folder", where=path, remedy="name a folder"
+            ) from error
 
 
 @contextlib.contextmanager

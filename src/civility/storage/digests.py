@@ -63,6 +63,10 @@ def _compare(path: Path, expected: str, remedy: str) -> None:
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             remedy = "copy or download the folder again: a file of it is missing"
-        raise UserError(f"{path}: damaged: cannot be read: {error.strerror or error}", remedy) from error
+        raise UserError(
+            "storage.todo", f"damaged: cannot be read: {error.strerror or error}", where=path, remedy=remedy
+        ) from error
     if found != expected:
-        raise UserError(f"{path}: damaged: its sha256 is not the one recorded when it was written", remedy)
+        raise UserError(
+            "storage.todo", "damaged: its sha256 is not the one recorded when it was written", where=path, remedy=remedy
+        )

@@ -129,6 +129,8 @@ def _owner(file: IO[str]) -> Owner | None:
 def _held(path: Path, owner: Owner | None, age: float, remedy: str) -> Held:
     who = shortened(f"{owner}, since {owner.since}", 200) if owner else "another process"
     return Held(
-        f"{path.parent}: another run is writing there: {who} (last sign of life {age:.0f} s ago)",
-        remedy,
+        "storage.locked",
+        f"another run is writing there: {who} (last sign of life {age:.0f} s ago)",
+        where=path.parent,
+        remedy=remedy,
     )

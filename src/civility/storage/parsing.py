@@ -46,11 +46,18 @@ def parse_json(text: str, source: str, remedy: str = "", *, finite: bool = True)
     try:
         content = json.loads(text, parse_constant=constant, parse_float=_finite, parse_int=_whole)
     except RecursionError as error:
-        raise UserError(f"{source}: damaged: nested too deeply", remedy) from error
+        raise UserError("storage.todo", "damaged: nested too deeply", where=source, remedy=remedy) from error
     except ValueError as error:
-        raise UserError(f"{source}: damaged: {shortened(str(error), 200)}", remedy) from error
+        raise UserError(
+            "storage.todo", f"damaged: {shortened(str(error), 200)}", where=source, remedy=remedy
+        ) from error
     if not isinstance(content, dict):
-        raise UserError(f"{source}: damaged: expected a JSON object, found {type(content).__name__}", remedy)
+        raise UserError(
+            "storage.todo",
+            f"damaged: expected a JSON object, found {type(content).__name__}",
+            where=source,
+            remedy=remedy,
+        )
     return content
 
 
@@ -86,12 +93,14 @@ def parse_toml(text: str, source: str, remedy: str = "") -> dict[str, Any]:
     try:
         return _within_bounds(tomllib.loads(text))
     except RecursionError as error:
-        raise UserError(f"{source}: not valid TOML: nested too deeply", remedy) from error
+        raise UserError("storage.todo", "not valid TOML: nested too deeply", where=source, remedy=remedy) from error
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{source}: not valid TOML: {shortened(str(error), 200)}", remedy) from error
+        raise UserError(
+            "storage.todo", f"not valid TOML: {shortened(str(error), 200)}", where=source, remedy=remedy
+        ) from error
     except ValueError as error:  # whole numbers of thousands of digits, and impossible dates
         reason = _BEYOND if "digits" in str(error) else shortened(str(error), 200)
-        raise UserError(f"{source}: not valid TOML: {reason}", remedy) from error
+        raise UserError("storage.todo", f"not valid TOML: {reason}", where=source, remedy=remedy) from error
 
 
 def read_text(path: Path, remedy: str = "") -> str:
@@ -105,16 +114,16 @@ def read_text(path: Path, remedy: str = "") -> str:
     try:
         if not path.is_file():
             found = "a folder, not a file" if path.is_dir() else "not a file" if path.exists() else "no such file"
-            raise UserError(f"{name}: {found}", remedy)
+            raise UserError("storage.todo", f"{found}", where=name, remedy=remedy)
         if path.stat().st_size > _LARGEST:
-            raise UserError(f"{name}: damaged: larger than {_LARGEST >> 20} MiB", remedy)
+            raise UserError("storage.todo", f"damaged: larger than {_LARGEST >> 20} MiB", where=name, remedy=remedy)
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{name}: not UTF-8 text (byte {error.start})", remedy) from error
+        raise UserError("storage.todo", f"not UTF-8 text (byte {error.start})", where=name, remedy=remedy) from error
     except OSError as error:
-        raise UserError(f"{name}: cannot read: {error.strerror or error}", remedy) from error
+        raise UserError("storage.todo", f"cannot read: {error.strerror or error}", where=name, remedy=remedy) from error
     except ValueError as error:  # a NUL in the path
-        raise UserError(f"{name}: not a path: {error}", remedy) from error
+        raise UserError("storage.todo", f"not a path: {error}", where=name, remedy=remedy) from error
 
 
 def number(value: Any, name: str, low: float, high: float) -> float:

@@ -51,13 +51,19 @@ def augmented(recipe: Recipe, data: PreparedData, augment: Augment | None = None
 def _checked(found: Dataset, expected: Dataset) -> Dataset:
     if (found.labels, found.group_names) != (expected.labels, expected.group_names):
         raise UserError(
+            "training.todo",
             f"augment: returned comments with labels {', '.join(found.labels)} and groups "
-            f"{', '.join(found.group_names) or 'none'}; they had labels {', '.join(expected.labels)} and groups "
+            f"{', '.join(found.group_names) or 'none'}; they had labels "
+            f"{', '.join(expected.labels)} and groups "
             f"{', '.join(expected.group_names) or 'none'}",
-            "return a Dataset on the labels and groups of the one that it was given",
+            remedy="return a Dataset on the labels and groups of the one that it was given",
         )
     if not len(found):
-        raise UserError("augment: returned no comment", "return the comments to train on, those given among them")
+        raise UserError(
+            "training.todo",
+            "augment: returned no comment",
+            remedy="return the comments to train on, those given among them",
+        )
     return found
 
 

@@ -174,8 +174,9 @@ def check_and_load(
     for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
         if length > encoder.longest_text:
             raise UserError(
+                "training.todo",
                 f"{setting}.max_length = {length}: {name} takes at most {encoder.longest_text} tokens",
-                f"--set {setting}.max_length={encoder.longest_text}",
+                remedy=f"--set {setting}.max_length={encoder.longest_text}",
             )
     return encoder, checks
 

@@ -24,27 +24,32 @@ def refuse_unfit_optimizer(recipe: Recipe) -> None:
     settings = recipe.training
     if settings.optimizer == "schedule_free" and settings.schedule != "constant":
         raise UserError(
-            f'training.optimizer = "schedule_free" with training.schedule = "{settings.schedule}": '
-            "it averages weights in the place of a decay of the learning rate",
-            '--set training.schedule=constant, with a warm-up; or choose "adamw"',
+            "training.todo",
+            f'training.optimizer = "schedule_free" with training.schedule = "{settings.schedule}'
+            '": it averages weights in the place of a decay of the learning rate',
+            remedy='--set training.schedule=constant, with a warm-up; or choose "adamw"',
         )
     if settings.optimizer == "schedule_free" and recipe.regularization.unfreeze_fraction:
         # Its correction of the mean of squared gradients counts the steps of a group, not of a parameter: what thaws
         # at step k would take steps up to sqrt((1 - beta2 ** k) / (1 - beta2)) times too large.
         raise UserError(
+            "training.todo",
             'training.optimizer = "schedule_free" with regularization.unfreeze_fraction = '
-            f"{recipe.regularization.unfreeze_fraction}: layers that thaw later would take steps many times too large",
-            "--set regularization.unfreeze_fraction=0, or choose another optimiser",
+            f"{recipe.regularization.unfreeze_fraction}: layers that thaw later would take "
+            "steps many times too large",
+            remedy="--set regularization.unfreeze_fraction=0, or choose another optimiser",
         )
     if settings.optimizer == "schedule_free" and not settings.adam_beta1:
         raise UserError(
+            "training.todo",
             'training.optimizer = "schedule_free" with training.adam_beta1 = 0: its average would have no weight',
-            "--set training.adam_beta1=0.9",
+            remedy="--set training.adam_beta1=0.9",
         )
     if settings.optimizer == "schedule_free" and importlib.util.find_spec("schedulefree") is None:
         raise UserError(
+            "training.todo",
             'training.optimizer = "schedule_free" needs the package schedulefree, which is not installed',
-            "pip install 'civility[train]'",
+            remedy="pip install 'civility[train]'",
         )
 
 

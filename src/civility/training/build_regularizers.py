@@ -50,15 +50,18 @@ def refuse_unfit(recipe: Recipe) -> None:
     settings, training = recipe.regularization, recipe.training
     if settings.average != "none" and training.optimizer == "schedule_free":
         raise UserError(
-            f'regularization.average = "{settings.average}" with training.optimizer = "schedule_free": '
-            "the optimiser averages by itself, and its average is what is validated",
-            'set regularization.average to "none", or choose another optimiser',
+            "training.todo",
+            f'regularization.average = "{settings.average}" with training.optimizer = '
+            '"schedule_free": the optimiser averages by itself, and its average is what is '
+            "validated",
+            remedy='set regularization.average to "none", or choose another optimiser',
         )
     if settings.adversarial == "fgm" and (training.freeze_embeddings or training.freeze_layers):
         raise UserError(
+            "training.todo",
             'regularization.adversarial = "fgm" moves the token embedding, which is frozen '
             "(training.freeze_embeddings or training.freeze_layers)",
-            'choose "awp", or train the embeddings',
+            remedy='choose "awp", or train the embeddings',
         )
 
 
@@ -75,9 +78,11 @@ def change_model(recipe: Recipe, model: Any) -> None:
         num_layers = len(layers_of(model, "regularization.reinit_layers", settings.reinit_layers))
         if settings.reinit_layers + frozen > num_layers:
             raise UserError(
-                f"regularization.reinit_layers = {settings.reinit_layers} and training.freeze_layers = {frozen}: "
-                f"of {num_layers} layers, some would stay as they are drawn",
-                "lower one of them: together they may not be more than the layers",
+                "training.todo",
+                f"regularization.reinit_layers = {settings.reinit_layers} and "
+                f"training.freeze_layers = {frozen}: of {num_layers} layers, some would stay as "
+                "they are drawn",
+                remedy="lower one of them: together they may not be more than the layers",
             )
     override_dropout(model, hidden=settings.dropout, attention=settings.attention_dropout, head=settings.head_dropout)
     if settings.multi_sample_dropout > 1:
@@ -99,8 +104,9 @@ def mask_id_of(recipe: Recipe, tokenizer: Any) -> int | None:
     found = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id
     if found is None:
         raise UserError(
+            "training.todo",
             f"regularization.token_dropout = {share}: the tokenizer has neither a mask nor an unknown token",
-            "set it to 0, or choose a model that was trained with a mask",
+            remedy="set it to 0, or choose a model that was trained with a mask",
         )
     return int(found)
 

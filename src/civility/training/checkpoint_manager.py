@@ -147,8 +147,10 @@ class Keeper:
                 if not is_out_of_memory(error):
                     raise
                 raise UserError(
-                    f"{self.place}: the best epoch so far can neither be written to the disk nor kept in memory",
-                    "make room on the disk, then go on from the checkpoint before with --resume",
+                    "training.todo",
+                    "the best epoch so far can neither be written to the disk nor kept in memory",
+                    where=self.place,
+                    remedy="make room on the disk, then go on from the checkpoint before with --resume",
                 ) from error
         return saved
 

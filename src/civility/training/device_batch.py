@@ -73,21 +73,34 @@ def fit_to_memory(recipe: Recipe, trainer: Trainer, memory: Memory | None) -> tu
 
 def _too_small(fit: Fit, max_length: int) -> UserError:
     if fit.room <= 0:
-        return UserError(f"the memory is too small for weights and optimiser: {gib(-fit.room)} are missing", _REMEDY)
+        return UserError(
+            "training.todo",
+            f"the memory is too small for weights and optimiser: {gib(-fit.room)} are missing",
+            remedy=_REMEDY,
+        )
     if fit.batch_size:
-        return UserError("another process of this run has not the memory to train on a single comment", _REMEDY)
+        return UserError(
+            "training.todo",
+            "another process of this run has not the memory to train on a single comment",
+            remedy=_REMEDY,
+        )
     takes = f"takes {gib(fit.peak)}" if np.isfinite(fit.peak) else "takes more"
     return UserError(
-        f"the memory is too small to train on a single comment: of up to {max_length} tokens it {takes}, and beside "
-        f"weights and optimiser there are {gib(fit.room)}",
-        _REMEDY,
+        "training.todo",
+        f"the memory is too small to train on a single comment: of up to {max_length} "
+        f"tokens it {takes}, and beside weights and optimiser there are {gib(fit.room)}",
+        remedy=_REMEDY,
     )
 
 
 def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Sequence[int]) -> Fit:
     """Return what fits into the memory that this process has."""
     if memory is None:
-        raise UserError("this system does not tell how much memory it has", "set training.batch_size without --fit")
+        raise UserError(
+            "training.todo",
+            "this system does not tell how much memory it has",
+            remedy="set training.batch_size without --fit",
+        )
     on_gpu = trainer.precision.device == "cuda"
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
     reserved = _reserved_bytes(sum(parameter.numel() for parameter in trained), recipe, trainer)

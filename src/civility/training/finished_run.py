@@ -68,7 +68,11 @@ def check_same_settings(run: RunDirectory, recipe: Recipe) -> None:
 
 
 def _another(run: RunDirectory, problems: Sequence[str]) -> UserError:
-    return UserError(f"{run.path}: this is not the run that was begun: " + "\n       ".join(problems), _REMEDY)
+    return UserError(
+        "training.todo",
+        f"{run.path}: this is not the run that was begun: " + "\n       ".join(problems),
+        remedy=_REMEDY,
+    )
 
 
 def _recorded(run: RunDirectory) -> Mapping[str, Any]:
@@ -76,14 +80,19 @@ def _recorded(run: RunDirectory) -> Mapping[str, Any]:
     environment = run.read_environment()
     if "combination" in environment:
         raise UserError(
-            f"{run.path}: was not made by 'civility train': it combines other classifiers, and cannot be resumed",
-            "choose another --out",
+            "training.todo",
+            "was not made by 'civility train': it combines other classifiers, and cannot be resumed",
+            where=run.path,
+            remedy="choose another --out",
         )
     data = environment.get("data")
     parts = [data.get(part) for part in ("training", "validation")] if isinstance(data, dict) else []
     if not parts or not all(isinstance(part, dict) and isinstance(part.get("digest"), str) for part in parts):
         raise UserError(
-            f"{run.environment}: damaged: it does not say which comments the run was trained on", "choose another --out"
+            "training.todo",
+            "damaged: it does not say which comments the run was trained on",
+            where=run.environment,
+            remedy="choose another --out",
         )
     return data if isinstance(data, dict) else {}
 

@@ -118,13 +118,22 @@ def _refuse_what_has_no_part(recipe: Recipe, tracker: str) -> None:
     """Raise a UserError for options that a linear model cannot follow."""
     if tracker:
         raise UserError(
-            f"--tracker {tracker}: a linear model is fitted in one go, and has no steps to log", "leave it out"
+            "training.todo",
+            f"--tracker {tracker}: a linear model is fitted in one go, and has no steps to log",
+            remedy="leave it out",
         )
     if recipe.training.fit:
-        raise UserError("--fit: a linear model has no micro-batches to fit to the memory", "leave it out")
+        raise UserError(
+            "training.todo",
+            "a linear model has no micro-batches to fit to the memory",
+            where="--fit",
+            remedy="leave it out",
+        )
     if processes_of(os.environ).num > 1:
         raise UserError(
-            "a linear model is fitted by one process, on its processor", "leave out torchrun or accelerate launch"
+            "training.todo",
+            "a linear model is fitted by one process, on its processor",
+            remedy="leave out torchrun or accelerate launch",
         )
 
 

@@ -129,8 +129,9 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
         return without_best
     if notes:
         raise UserError(
+            "training.todo",
             f"{run.path}: no checkpoint can be used:\n       " + "\n       ".join(notes),
-            _REMEDY,
+            remedy=_REMEDY,
         )
     if run.recipe.is_file():
         _refuse(differing_settings(Recipe.load(str(run.recipe)).flat(), now["recipe"]))
@@ -150,7 +151,7 @@ def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> tuple[Mapping[str,
     except UserError as error:
         return None, error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, DamagedCheckpoint(f"{folder}: no checkpoint of a run: {error!r}")
+        return None, DamagedCheckpoint(f"no checkpoint of a run: {error!r}", where=folder)
     return facts, None
 
 
@@ -187,8 +188,7 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 def _refuse(problems: list[str]) -> None:
     if problems:
         raise UserError(
-            "this is not the run that was begun: " + "\n       ".join(problems),
-            _REMEDY,
+            "training.todo", "this is not the run that was begun: " + "\n       ".join(problems), remedy=_REMEDY
         )
 
 

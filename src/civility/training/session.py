@@ -362,8 +362,9 @@ class Session:
                 classifier.save(folder, card)
         except UserError as error:
             raise UserError(
+                "training.todo",
                 f"{error.message}; training is done, its result is not written",
-                f"{error.remedy}\nthen: civility train --resume --out {self.run.path}",
+                remedy=f"{error.remedy}\nthen: civility train --resume --out {self.run.path}",
             ) from error
         return report
 

@@ -63,7 +63,9 @@ class Question:
         for metric in self.metrics:
             if metric not in METRICS:
                 raise UserError(
-                    f"no metric {metric!r}{did_you_mean(metric, METRICS)}", f"the metrics are {', '.join(METRICS)}"
+                    "evaluation.todo",
+                    f"no metric {metric!r}{did_you_mean(metric, METRICS)}",
+                    remedy=f"the metrics are {', '.join(METRICS)}",
                 )
 
 
@@ -97,7 +99,9 @@ def compare(
     targets = find_targets(names)
     if len(targets) < 2:
         raise UserError(
-            "one run or report is nothing to compare", "name two: civility compare runs/baseline runs/other"
+            "evaluation.todo",
+            "one run or report is nothing to compare",
+            remedy="name two: civility compare runs/baseline runs/other",
         )
     described = [facts_of(target) for target in targets]
     sources, notes = _scored(targets, question, on_scored)

@@ -39,8 +39,10 @@ def score_on(
     for target in targets:
         if target.is_report:
             raise UserError(
-                f"{target.name}: a report has the scores of its own comments alone, and no classifier to score others",
-                "name the run or the classifier folder; or leave out --data",
+                "evaluation.todo",
+                "a report has the scores of its own comments alone, and no classifier to score others",
+                where=target.name,
+                remedy="name the run or the classifier folder; or leave out --data",
             )
     sources: list[Source] = []
     notes: list[tuple[str, str]] = []
@@ -48,9 +50,10 @@ def score_on(
         classifier = Classifier.load(target.name)
         if sources and classifier.labels != sources[0].scores.labels:
             raise UserError(
-                f"{target.name} has other labels than {targets[0].name}: {', '.join(classifier.labels)} and "
-                f"{', '.join(sources[0].scores.labels)}",
-                "compare classifiers of the same labels",
+                "evaluation.todo",
+                f"{target.name} has other labels than {targets[0].name}: "
+                f"{', '.join(classifier.labels)} and {', '.join(sources[0].scores.labels)}",
+                remedy="compare classifiers of the same labels",
             )
         labelled = read_labelled(target.name, files, classifier.labels, columns)
         dataset = labelled.dataset

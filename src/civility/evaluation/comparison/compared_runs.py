@@ -70,17 +70,27 @@ def find_targets(names: Sequence[str]) -> list[Target]:
         inner = _members_in(path, _SEEDS) if run is None else []
         if run is None and _members_in(path, _FOLDS):
             raise UserError(
-                f"{name}: holds the folds of a cross-validation, and each of them is judged on other comments",
-                f"name the report on all comments: {path / 'report.json'}",
+                "evaluation.todo",
+                "holds the folds of a cross-validation, and each of them is judged on other comments",
+                where=name,
+                remedy=f"name the report on all comments: {path / 'report.json'}",
             )
         if path.is_file() and _members_in(path.parent, _SEEDS):
             raise UserError(
-                f"{name}: is no report, but lies beside the runs of a folder", f"name the folder alone: {path.parent}"
+                "evaluation.todo",
+                "is no report, but lies beside the runs of a folder",
+                where=name,
+                remedy=f"name the folder alone: {path.parent}",
             )
         for each in inner or [path]:
             run = RunDirectory.find(each)
             if run is None and inner:
-                raise UserError(f"{each}: no run has begun there", "train it, or name the finished ones alone")
+                raise UserError(
+                    "evaluation.todo",
+                    "no run has begun there",
+                    where=each,
+                    remedy="train it, or name the finished ones alone",
+                )
             if run is not None:
                 _refuse_unfinished(run)
                 place = real_path(run.path)
@@ -100,8 +110,10 @@ def _members_in(path: Path, prefix: str) -> list[Path]:
 def _refuse_unfinished(run: RunDirectory) -> None:
     if not run.is_finished:
         raise UserError(
-            f"{run.path}: the run has not reached its end, so there is no classifier to compare",
-            f"civility train --resume --out {run.path} goes on with it; or leave it out",
+            "evaluation.todo",
+            "the run has not reached its end, so there is no classifier to compare",
+            where=run.path,
+            remedy=f"civility train --resume --out {run.path} goes on with it; or leave it out",
         )
 
 
@@ -125,7 +137,10 @@ def read_source(target: Target) -> Source:
     scores = read_scores_of(files.scores, text)
     if unknown := [label for label in scores.labels if label not in report.labels]:
         raise UserError(
-            f"{files.scores}: has scores of {unknown[0]!r}, which its report does not have", "evaluate again"
+            "evaluation.todo",
+            f"has scores of {unknown[0]!r}, which its report does not have",
+            where=files.scores,
+            remedy="evaluate again",
         )
     cuts = np.array([report.labels[label].threshold for label in scores.labels], dtype=np.float32)
     return Source(target, scores, cuts, report.notes, "epoch" in report.optimistic)
@@ -137,13 +152,17 @@ def _files_of(target: Target) -> ReportFiles:
         return ReportFiles(path.parent, path.name.removesuffix(".json"))
     if target.run is None and (missing := RunDirectory(path).missing):
         raise UserError(
-            f"{target.name}: no {' and no '.join(missing)}: not a whole run directory",
-            f"put back what is missing; or name its report: {RunDirectory(path).reports / f'{OWN_REPORT}.json'}",
+            "evaluation.todo",
+            f"no {' and no '.join(missing)}: not a whole run directory",
+            where=target.name,
+            remedy=f"put back what is missing; or name its report: {RunDirectory(path).reports / f'{OWN_REPORT}.json'}",
         )
     if target.run is None:
         raise UserError(
-            f"{target.name}: neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report",
-            "name one of these; or give --data FILE, on which any classifier can be scored",
+            "evaluation.todo",
+            "neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report",
+            where=target.name,
+            remedy="name one of these; or give --data FILE, on which any classifier can be scored",
         )
     return ReportFiles(target.run.reports, OWN_REPORT)
 
@@ -163,19 +182,21 @@ def refuse_other_comments(sources: Sequence[Source], remedy: str) -> None:
         own = other.scores
         if own.digest != first.scores.digest or own.ids != first.scores.ids or own.labels != first.scores.labels:
             raise UserError(
-                f"{other.target.name} is on other comments than {first.target.name}, or on other labels, targets or "
-                f"ids of them ({own.digest[:19]} and {first.scores.digest[:19]})",
-                remedy,
+                "evaluation.todo",
+                f"{other.target.name} is on other comments than {first.target.name}, or on other "
+                f"labels, targets or ids of them ({own.digest[:19]} and {first.scores.digest[:19]})",
+                remedy=remedy,
             )
         differ = np.argwhere(~_equal(own.targets, first.scores.targets))
         if len(differ):
             row, label = map(int, differ[0])
             raise UserError(
+                "evaluation.todo",
                 f"{other.target.name} and {first.target.name} have other targets for the same comments: "
                 f"{own.labels[label]} of row {row + 1} (id {shortened(own.ids[row], 40)}) is "
                 f"{_told(own.targets[row, label])} and {_told(first.scores.targets[row, label])}"
                 + (f", and {len(differ) - 1:,} more differ" if len(differ) > 1 else ""),
-                remedy,
+                remedy=remedy,
             )
 
 

@@ -31,7 +31,9 @@ def check_out(out: Path) -> ComparisonFiles:
     if out.suffix == ".json" and not out.is_dir():
         return ComparisonFiles(out, out.with_suffix(".md"), out.with_suffix(".svg"))
     if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out}: not a folder", "name a folder, or a file that ends in .json")
+        raise UserError(
+            "evaluation.todo", f"--out {out}: not a folder", remedy="name a folder, or a file that ends in .json"
+        )
     return ComparisonFiles(*(out / f"{_NAME}.{ending}" for ending in ("json", "md", "svg")))
 
 

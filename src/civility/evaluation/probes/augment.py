@@ -21,11 +21,12 @@ def check_perturbations(names: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise UserError(
+                "evaluation.todo",
                 f"data.augmentation: no perturbation {name!r}{did_you_mean(name, known)}",
-                f"there are: {', '.join(known)}",
+                remedy=f"there are: {', '.join(known)}",
             )
         if names.count(name) > 1:
-            raise UserError(f"data.augmentation: {name} is named twice", "name each once")
+            raise UserError("evaluation.todo", f"data.augmentation: {name} is named twice", remedy="name each once")
 
 
 def changed_copies(dataset: Dataset, names: Sequence[str], share: float, seed: int) -> Dataset:

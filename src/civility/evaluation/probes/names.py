@@ -19,6 +19,10 @@ def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
     if is_missing(cell):
         return ""
     if not (isinstance(cell, str | int) or (isinstance(cell, float) and cell.is_integer())):
-        raise UserError(f"{table}, {chunk.place(row)}: {column} = {shown(cell)}: expected a name", "write it as text")
+        raise UserError(
+            "evaluation.todo",
+            f"{table}, {chunk.place(row)}: {column} = {shown(cell)}: expected a name",
+            remedy="write it as text",
+        )
     name = cell if isinstance(cell, str) else as_text(cell)
     return name.strip().encode(errors="replace").decode()

@@ -143,7 +143,11 @@ def read_suite(file: str | Path, label: str = "") -> Suite:
         with resources.as_file(resources.files("civility.evaluation.probes") / "suite.csv") as path:
             return Suite(BUILT_IN, _read_cases(open_table(path), label))
     if str(file).startswith("civility:"):
-        raise UserError(f"no built-in suite '{file}'{did_you_mean(str(file), [BUILT_IN])}", f"there is: {BUILT_IN}")
+        raise UserError(
+            "evaluation.todo",
+            f"no built-in suite '{file}'{did_you_mean(str(file), [BUILT_IN])}",
+            remedy=f"there is: {BUILT_IN}",
+        )
     table = open_table(file)
     return Suite(table.name, _read_cases(table, label))
 
@@ -162,9 +166,11 @@ def _format_of(table: Table) -> _Format:
                 raise slip(table.name, column, near, headers.names)
         return _Format(function, text, expected, _EXPECTED, **optional)
     raise UserError(
-        f"{table.name}: not a suite; its columns: {listed(headers.names)}; expected function, text, expected, "
-        "or HateCheck's functionality, test_case, label_gold",
-        "name the columns so; docs/suites.md says what stands in them",
+        "evaluation.todo",
+        f"not a suite; its columns: {listed(headers.names)}; expected function, text, "
+        "expected, or HateCheck's functionality, test_case, label_gold",
+        where=table.name,
+        remedy="name the columns so; docs/suites.md says what stands in them",
     )
 
 
@@ -190,9 +196,10 @@ def _case(table: str, chunk: Chunk, row: int, text: str, format: _Format) -> Cas
     if expected not in format.meanings:
         guess = did_you_mean(expected, format.meanings)
         raise UserError(
+            "evaluation.todo",
             f"{table}, {chunk.place(row)}: {format.expected} = '{expected}': expected "
             f"{' or '.join(format.meanings)}{guess}",
-            "say of each case whether it is to be flagged",
+            remedy="say of each case whether it is to be flagged",
         )
     return Case(
         id=cell(format.id) or str(chunk.first_row + row),
@@ -208,11 +215,16 @@ def _refuse(table: str, place: str, case: Case, seen: dict[str, str]) -> None:
     """Raise a UserError for a case without text or function, or with the id of another."""
     for what, value in (("text", case.text), ("function", case.function)):
         if not value:
-            raise UserError(f"{table}, {place}: the {what} is empty", f"write a {what}, or take the row out")
+            raise UserError(
+                "evaluation.todo",
+                f"{table}, {place}: the {what} is empty",
+                remedy=f"write a {what}, or take the row out",
+            )
     if case.id in seen:
         raise UserError(
+            "evaluation.todo",
             f"{table}, {place}: the id '{case.id}' stands already in {seen[case.id]}",
-            "give each case an id of its own, or leave the column out",
+            remedy="give each case an id of its own, or leave the column out",
         )
 
 

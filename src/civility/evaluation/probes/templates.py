@@ -123,9 +123,12 @@ def read_templates(file: str | Path) -> Templates:
         if text and label:
             return _read_published(table, replace(kind, text=text, label=label))
     raise UserError(
-        f"{table.name}: not a file of identity templates; its columns: {listed(headers.names)}; expected "
-        f"{', '.join(OWN_COLUMNS)}, or those of a published file: Text, Label or phrase, toxicity",
-        "name the columns so; docs/suites.md says what stands in them",
+        "evaluation.todo",
+        f"not a file of identity templates; its columns: {listed(headers.names)}; expected "
+        f"{', '.join(OWN_COLUMNS)}, or those of a published file: Text, Label or phrase, "
+        "toxicity",
+        where=table.name,
+        remedy="name the columns so; docs/suites.md says what stands in them",
     )
 
 
@@ -155,7 +158,9 @@ def _texts_of(name: str, chunk: Chunk, column: str) -> list[str]:
     texts = TextCells().convert(name, chunk, column)
     if "" in texts:
         raise UserError(
-            f"{name}, {chunk.place(texts.index(''))}: {column} is empty", "write a text, or take the row out"
+            "evaluation.todo",
+            f"{name}, {chunk.place(texts.index(''))}: {column} is empty",
+            remedy="write a text, or take the row out",
         )
     return texts
 
@@ -167,8 +172,9 @@ def _target(name: str, chunk: Chunk, row: int, kind: _Published) -> float:
     known = tuple(kind.targets)
     guess = did_you_mean(str(cell), known)
     raise UserError(
+        "evaluation.todo",
         f"{name}, {chunk.place(row)}: {kind.label} = {shown(cell)}: expected {' or '.join(known)}{guess}",
-        f"or rename the columns to {', '.join(OWN_COLUMNS)}, with numbers from 0 to 1 as targets",
+        remedy=f"or rename the columns to {', '.join(OWN_COLUMNS)}, with numbers from 0 to 1 as targets",
     )
 
 
@@ -184,8 +190,11 @@ def _find_terms(name: str, texts: list[str]) -> list[tuple[str, ...]]:
     if shares[best] < 0.5:
         listed = ", ".join(f"{language} in {share:.0%}" for language, share in shares.items())
         raise UserError(
-            f"{name}: too few sentences hold an identity term that is known ({listed}), expected half of them",
-            f"name the groups: write the columns {', '.join(OWN_COLUMNS)}, as docs/suites.md says",
+            "evaluation.todo",
+            f"too few sentences hold an identity term that is known ({listed})",
+            where=name,
+            expected="half of them",
+            remedy=f"name the groups: write the columns {', '.join(OWN_COLUMNS)}, as docs/suites.md says",
         )
     return found[best]
 
@@ -209,7 +218,9 @@ def _finder(pattern: re.Pattern[str], forms: Mapping[str, str]) -> Callable[[str
 def _templates(name: str, texts: list[str], targets: Float32Array, mentions: list[tuple[str, ...]]) -> Templates:
     names = tuple(sorted({group for groups in mentions for group in groups}))
     if not names:
-        raise UserError(f"{name}: no sentence names a group", "write the group into the column group")
+        raise UserError(
+            "evaluation.todo", "no sentence names a group", where=name, remedy="write the group into the column group"
+        )
     place = {group: index for index, group in enumerate(names)}
     groups = np.zeros((len(texts), len(names)), dtype=np.bool_)
     for row, found in enumerate(mentions):

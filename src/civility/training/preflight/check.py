@@ -40,4 +40,8 @@ def refuse_failed(checks: Sequence[Check]) -> None:
         return
     found = "\n       ".join(f"{check.name}: {check.found}" for check in failed)
     number = "a check failed" if len(failed) == 1 else f"{len(failed)} checks failed"
-    raise UserError(f"{number}, so the run was not started\n       {found}", "\n".join(c.remedy for c in failed))
+    raise UserError(
+        "training.todo",
+        f"{number}, so the run was not started\n       {found}",
+        remedy="\n".join(c.remedy for c in failed),
+    )

@@ -22,4 +22,4 @@ def explain_not_finite(error: NotFinite, ids: Sequence[str], checkpoint: Path | 
     named = listed([ids[row] for row in error.rows], _MOST_IDS)
     which = "its comments" if not error.narrowed else "the scores are not finite for the comments"
     kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint had been written yet"
-    return UserError(f"{error.message}\n       {which}: {named}", f"{error.remedy}\n{kept}")
+    return UserError("training.todo", f"{error.message}\n       {which}: {named}", remedy=f"{error.remedy}\n{kept}")

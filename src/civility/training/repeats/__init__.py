@@ -124,8 +124,10 @@ def _turns(members: Sequence[Member], data: Sequence[PreparedData], out: Path, b
     refuse_other_kind(out, [member.name for member in members])
     if processes_of(os.environ).num > 1:
         raise UserError(
+            "training.todo",
             "--seeds and --folds train one run after another in one process",
-            "start the runs one by one under torchrun: --set seed=43 --set data.split_seed=42, or with data.fold",
+            remedy="start the runs one by one under torchrun: --set seed=43 --set data.split_seed=42, "
+            "or with data.fold",
         )
     turns = []
     for number, (member, own) in enumerate(zip(members, data, strict=True), start=1):

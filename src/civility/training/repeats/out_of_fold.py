@@ -66,7 +66,12 @@ def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData
         scores = read_scores_of(files.scores, read_text(files.json, _REMEDY))
         is_own = scores.digest == own.validation.comments_digest and scores.ids == own.validation.ids
         if not is_own or not np.array_equal(scores.targets, own.validation.targets, equal_nan=True):
-            raise UserError(f"{files.scores}: holds scores of other comments than fold {run.path.name}", "train again")
+            raise UserError(
+                "training.todo",
+                f"holds scores of other comments than fold {run.path.name}",
+                where=files.scores,
+                remedy="train again",
+            )
         assert own.held_out is not None
         parts.append(scores.honest_scores)
         places.append(own.held_out)
