@@ -17,7 +17,6 @@ from civility.data.cells import TargetCells, TextCells
 from civility.data.dataset import Float32Array
 from civility.data.headers import Headers
 from civility.data.opening import open_table
-from civility.data.starter_material.tables import phrases
 from civility.data.tables import Chunk, Table
 from civility.errors import UserError, did_you_mean
 from civility.evaluation.probes.names import name_in
@@ -29,19 +28,21 @@ OWN_COLUMNS = ("text", "target", "group")
 # The 50 terms of Dixon, Li, Sorensen, Thain and Vasserman, Measuring and Mitigating Unintended Bias in Text
 # Classification, 2018: bias_madlibs_data/adjectives_people.txt of conversationai/unintended-ml-bias-analysis,
 # spelled as there.
-ENGLISH_TERMS: tuple[str, ...] = phrases(
+_ENGLISH = (
     "lesbian|gay|bisexual|transgender|trans|queer|lgbt|lgbtq|homosexual|straight|heterosexual|male|female|nonbinary"
     "|african|african american|black|white|european|hispanic|latino|latina|latinx|mexican|canadian|american|asian"
     "|indian|middle eastern|chinese|japanese|christian|muslim|jewish|buddhist|catholic|protestant|sikh|taoist|old"
     "|older|young|younger|teenage|millenial|middle aged|elderly|blind|deaf|paralyzed"
 )
+ENGLISH_TERMS = tuple(_ENGLISH.split("|"))
 # The terms in the German sentences of the same authors, as they stand before an ending.
-_GERMAN_STEMS: tuple[str, ...] = phrases(
+_GERMAN = (
     "afghanisch|afrikanisch|afroamerikanisch|alt|amerikanisch|arabisch|asiatisch|bisexuell|blind|buddhistisch"
     "|chinesisch|christlich|europäisch|evangelisch|gelähmt|heterosexuell|homosexuell|indisch|italienisch|japanisch"
     "|jugendlich|jung|jüdisch|jünger|katholisch|lesbisch|marokkanisch|muslimisch|männlich|non-binär|orientalisch"
     "|polnisch|schwarz|schwul|spanisch|taub|transsexuell|türkisch|weiblich|weiß|älter"
 )
+_GERMAN_STEMS = tuple(_GERMAN.split("|"))
 _GERMAN_FIXED = ("latina", "latino", "lgbt", "lgbtq", "millenial", "mittleren alters", "queer", "sikh", "trans")
 _GERMAN_ENDINGS = ("", "e", "em", "en", "er", "es")
 # Spellings of those files, and short forms.

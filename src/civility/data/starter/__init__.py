@@ -1,9 +1,9 @@
 """The starter corpus: a few thousand short comments, so that a first run needs no data of the user's own.
 
-It is a way to see the system work, not a benchmark: the comments are composed from hand-written templates
-(``starter_material``), and a model that does well on them has learned how these templates speak, not how
-people insult one another. The targets of hate are invented groups, and the words are the mildest that still
-teach a label. This module composes; it does not know what the templates say.
+It is a way to see the system work, not a benchmark: the comments are composed from the hand-written templates in the
+TOML files of this folder, and a model that does well on them has learned how these templates are worded, not how people
+insult one another. The targets of hate are invented groups, and the words are the mildest that still teach a label.
+This module composes; it does not know what the templates say.
 """
 
 import re
@@ -16,11 +16,10 @@ from typing import TypeVar
 import numpy as np
 
 from civility.data.dataset import Dataset
-from civility.data.starter_material.parts import HELD_OUT, TRAIN, Kind, Material
+from civility.data.starter.material import STARTER_PARTS, Kind, Material, read_material
 from civility.errors import UserError
 
 LABELS: tuple[str, ...] = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
-STARTER_PARTS = ("train", "held-out")
 
 _Item = TypeVar("_Item")
 
@@ -64,7 +63,7 @@ def compose(part: str) -> list[Comment]:
     if part not in STARTER_PARTS:
         remedy = f"The parts are {' and '.join(STARTER_PARTS)}."
         raise UserError("data.todo", f"unknown part of the starter corpus: {part!r}", remedy=remedy)
-    material = TRAIN if part == "train" else HELD_OUT
+    material = read_material(part)
     rng = Random(material.seed)
     seen: set[str] = set()
     comments = [comment for kind in material.kinds for comment in _of_kind(kind, material, rng, seen)]
@@ -92,8 +91,8 @@ def _of_kind(kind: Kind, material: Material, rng: Random, seen: set[str]) -> lis
             if seen.isdisjoint((core, normalise(text))):
                 seen |= {core, normalise(text)}
                 frame = tuple(line for line in used if line != template)
-                comments.append(Comment(text, frozenset(kind.labels.split()), (template, *frame)))
-    raise AssertionError(f"too few templates for {kind.num_comments} comments labelled {kind.labels!r}")
+                comments.append(Comment(text, kind.labels, (template, *frame)))
+    raise AssertionError(f"too few templates for {kind.num_comments} comments labelled {sorted(kind.labels)}")
 
 
 class _Slots:
