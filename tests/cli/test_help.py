@@ -8,9 +8,7 @@ import pytest
 
 from civility.cli import main
 from civility.cli.parser import build_parser
-from civility.cli.recipes import _fitting, _joined
 from civility.errors import UserError
-from civility.recipe import shipped_recipe, shipped_recipes
 
 VERBS = ["", "train", "sweep", "evaluate", "thresholds", "compare", "ensemble", "soup", "predict", "audit", "recipes"]
 
@@ -40,17 +38,6 @@ def test_help_is_as_wide_as_the_terminal_and_its_commands_stay_whole(
         for command in commands:
             assert " ".join(re.sub(r" *\\\n +", " ", command).partition("   ")[0].split()) in re.sub(" +", " ", joined)
         assert "".join(narrow.replace("\\\n", "").split()).count("civility") == "".join(wide.split()).count("civility")
-
-
-@pytest.mark.parametrize("name", list(shipped_recipes()))
-def test_a_recipe_on_a_terminal_fits_and_means_the_same(name: str) -> None:
-    import tomllib
-
-    text = shipped_recipe(name)
-    for width in (60, 80):
-        lines = [one for line in _joined(text) for one in _fitting(line, width)]
-        assert tomllib.loads("\n".join(lines)) == tomllib.loads(text)
-        assert max(map(len, lines)) <= width
 
 
 def test_on_a_terminal_something_is_shown_before_anything_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:

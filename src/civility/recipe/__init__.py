@@ -51,7 +51,9 @@ class Recipe(Section):
     ``[training]`` chooses loss, optimiser and schedule; the sections of these names refine the choice.
     """
 
-    seed: int = Field(default=42, ge=0, lt=2**32, description="of the split, the order, the new head and dropout")
+    seed: int = Field(
+        default=42, ge=0, lt=2**32, description="Seed of the split, the order of comments, the new head and dropout."
+    )
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
@@ -106,7 +108,7 @@ class Recipe(Section):
             raise UserError(
                 "recipe.todo",
                 f"{source}: " + "\n       ".join(told),
-                remedy="'civility recipes baseline' shows every setting with its unit",
+                remedy="'civility recipes baseline' prints every setting with its range",
             ) from error
 
     def to_toml(self) -> str:
@@ -236,7 +238,7 @@ def _put(content: dict[str, Any], key: str, value: object) -> None:
     *sections, last = key.split(".")
     for section in sections:
         content = content.setdefault(section, {})
-        if not isinstance(content, dict):
+        if not isinstance(content, dict) or section in {*Recipe.model_fields} - {*SECTIONS}:
             raise UserError(
                 "recipe.todo",
                 f"{shortened(section)} is not a section of the recipe",

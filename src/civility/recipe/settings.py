@@ -1,10 +1,12 @@
-"""The settings of a recipe, section by section: names, ranges, meaning. The defaults stand here, once.
+"""The settings of a recipe by section: type, default, unit, range and help of each, defined here and nowhere else.
 
-Which of them go together is checked where a run is put together. Imports nothing heavy.
+The defaults are the baseline recipe. ``civility recipes NAME`` and docs/settings.md are made from this module. Which
+settings go together is checked where a run is put together. Imports nothing heavy.
 """
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -65,9 +67,34 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 LINEAR_MODEL = "tf-idf"
 """The name of the model that is no encoder: logistic regression over TF-IDF."""
 _MODEL, _REVISION = "microsoft/mdeberta-v3-base", "a0484667b22365f84929a935b5e50a51f71f159d"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What the values of a setting count, for help and reference."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of a setting in words, where its type and bounds do not give them."""
+
+    text: str
+
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Dropout = Annotated[float, Field(ge=-1, lt=1), AfterValidator(_share_or_own)]
+Held = Annotated[Fraction | Names, Range("above 0, below 1; or file names")]
+"""Which comments are held out: a share, or files of their own."""
+Dropout = Annotated[float, Field(ge=-1, lt=1), AfterValidator(_share_or_own), Range("0 to below 1, or -1")]
 """A share, or -1 for the model's own."""
+Bytes = Annotated[int, Unit("bytes")]
+Tokens = Annotated[int, Unit("tokens")]
+Comments = Annotated[int, Unit("comments")]
+Steps = Annotated[int, Unit("optimizer steps")]
+Epochs = Annotated[int, Unit("epochs")]
+Minutes = Annotated[float, Unit("minutes")]
+Layers = Annotated[int, Unit("layers")]
 
 
 class Section(BaseModel):
@@ -89,62 +116,96 @@ class Section(BaseModel):
 
 
 class DataSettings(Section):
-    """Which comments, and which of their columns."""
+    """Which comments to train and validate on, and how to read them."""
 
-    files: Names = Field(default=(), description="training files: paths, globs or built-in names")
-    validation: Fraction | Names = Field(
-        default=0.1, description="share of the comments kept for validation, or the files that are it"
+    files: Names = Field(
+        default=(),
+        description="Training files: paths, globs, or built-in names such as civility:starter/train. --data sets it.",
+    )
+    validation: Held = Field(
+        default=0.1, description="Share of the comments held out for validation, or the validation files."
     )
     labels: Names = Field(
         default=("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"),
-        description="the label axis, in order; empty: every label of the recognised dialect",
+        description="Labels, in the order of the model's outputs. Empty: every label of the recognised dialect.",
     )
-    text_column: str = Field(default="", description="column of the comments; empty: recognised")
-    id_column: str = Field(default="", description="column of the ids; empty: recognised")
+    text_column: str = Field(
+        default="", description="Column of the comments. Empty: recognised by name (comment_text, text, comment, ...)."
+    )
+    id_column: str = Field(
+        default="", description="Column of the ids. Empty: recognised by name (id, comment_id, ...)."
+    )
     label_list_column: str = Field(
-        default="", description="column that holds a list of labels; empty: a column a label"
+        default="", description="Column that lists the labels of each comment. Empty: one column per label."
     )
-    label_separator: str = Field(default=",", min_length=1, description="between the labels of such a column")
+    label_separator: str = Field(
+        default=",", min_length=1, description="Separator between labels in label_list_column."
+    )
     none_word: str = Field(
-        default="none", description="in such a column: no label applies, like []; an empty cell is unknown"
+        default="none",
+        description="Word in label_list_column that means no label applies, as [] does. An empty cell means unknown.",
     )
     multi_hot_labels: Names = Field(
-        default=(), description="the labels in the order of lists of numbers in such a column; empty: such are refused"
+        default=(),
+        description=(
+            "Labels of the numbers, in order, if label_list_column holds lists such as [1, 0]. Empty: such "
+            "lists are an error."
+        ),
     )
     format: Format = Field(
         default="auto",
-        description="auto, lines, csv, tsv, jsonl, json or parquet; auto: by suffix and content",
+        description="File format. auto: by suffix and content.",
     )
-    separator: Separator = Field(default="", description="between the cells of a row, or tab; empty: recognised")
+    separator: Separator = Field(
+        default="", description="Separator between the cells of a row, such as ; or tab. Empty: recognised."
+    )
     encoding: Encoding = Field(
-        default="", description="of the files, as cp1252; empty: UTF-8, or UTF-16 and UTF-32 where recognised"
+        default="",
+        description="Encoding of the files, such as cp1252. Empty: UTF-8, or UTF-16 and UTF-32 if recognised.",
     )
-    max_cell_bytes: int = Field(
+    max_cell_bytes: Bytes = Field(
         default=MAX_CELL_BYTES,
         ge=FEWEST_CELL_BYTES,
         le=MOST_CELL_BYTES,
-        description="most bytes of a line, a cell or a JSON object; a larger one is an error",
+        description="Largest line, cell or JSON object that is read. A larger one is an error.",
     )
     groups: Names = Field(
-        default=(), description="columns of identity groups that comments mention, for the report on bias"
+        default=(),
+        description="Columns of the identity groups that comments mention. The report measures bias by them.",
     )
-    max_length: int = Field(
-        default=256, ge=8, le=8192, description="tokens, special ones included; longer texts are cut"
+    max_length: Tokens = Field(
+        default=256,
+        ge=8,
+        le=8192,
+        description="Longest comment in training, special tokens included. Longer ones are truncated.",
     )
 
     split_seed: int = Field(
-        default=-1, ge=-1, lt=2**32, description="of the split; -1: as seed. Fixed, runs of several seeds share a split"
+        default=-1,
+        ge=-1,
+        lt=2**32,
+        description=(
+            "Seed of the split. -1: same as seed. Set it to give runs of different seeds the same split, as "
+            "--seeds does."
+        ),
     )
-    folds: int = Field(default=0, ge=0, le=100, description="parts that the comments are cut into; 0: none")
-    fold: int = Field(default=1, ge=1, le=100, description="which part is validated on, where there are folds")
+    folds: int = Field(
+        default=0, ge=0, le=100, description="Cross-validation folds. 0: none. --folds trains one run per fold."
+    )
+    fold: int = Field(
+        default=1, ge=1, le=100, description="Fold to validate on if folds is set. data.validation is then ignored."
+    )
     pseudo_labels: Names = Field(
-        default=(), description="files of comments with scores as targets: in training only, after the split"
+        default=(), description="Files of comments with scores as soft targets. They are used in training only."
     )
     augmentation: Names = Field(
-        default=(), description="perturbations whose changed copies of comments are added to training"
+        default=(),
+        description=(
+            "Perturbations, such as typos or leetspeak, whose changed copies of comments are added to training."
+        ),
     )
     augmentation_share: float = Field(
-        default=0.5, ge=1e-6, le=1, description="of the training comments that get a changed copy"
+        default=0.5, ge=1e-6, le=1, description="Share of the training comments that get a changed copy."
     )
 
     @property
@@ -164,10 +225,14 @@ class DataSettings(Section):
 
 
 class ModelSettings(Section):
-    """Which pretrained encoder."""
+    """The pretrained model."""
 
-    name: str = Field(default=_MODEL, min_length=1, description="hub name, folder, starter model, or tf-idf")
-    revision: str = Field(default=_REVISION, description="commit of a hub model; empty: its newest")
+    name: str = Field(
+        default=_MODEL,
+        min_length=1,
+        description="Hub name, folder, all-MiniLM-L6-v2 (the packaged starter model) or tf-idf (the linear model).",
+    )
+    revision: str = Field(default=_REVISION, description="Commit of a hub model. Empty: the latest.")
 
     @model_validator(mode="before")
     @classmethod
@@ -179,185 +244,330 @@ class ModelSettings(Section):
 
 
 class TrainingSettings(Section):
-    """How to fine-tune it."""
+    """How the model is fine-tuned."""
 
-    epochs: int = Field(default=6, ge=1, le=10_000, description="passes planned; the schedule ends with the last")
-    batch_size: int = Field(default=16, ge=1, le=100_000, description="comments per process and micro-batch")
-    gradient_accumulation: int = Field(default=1, ge=1, le=100_000, description="micro-batches per optimiser step")
-    fit: bool = Field(default=False, description="choose the two above by the memory there is, keeping their product")
-    learning_rate: float = Field(default=2e-5, ge=1e-12, lt=1, description="peak")
+    epochs: Epochs = Field(
+        default=6,
+        ge=1,
+        le=10_000,
+        description=(
+            "Planned passes over the training comments. The schedule ends with the last. Early stopping may "
+            "end the run sooner."
+        ),
+    )
+    batch_size: Comments = Field(default=16, ge=1, le=100_000, description="Size of a micro-batch, per process.")
+    gradient_accumulation: int = Field(default=1, ge=1, le=100_000, description="Micro-batches per optimizer step.")
+    fit: bool = Field(
+        default=False,
+        description=(
+            "Choose batch_size and gradient_accumulation to fit into memory, keeping their product. --fit sets it."
+        ),
+    )
+    learning_rate: float = Field(
+        default=2e-5, ge=1e-12, lt=1, description="Peak learning rate, reached at the end of the warm-up."
+    )
     optimizer: Literal["adamw", "adafactor", "muon", "schedule_free"] = Field(
-        default="adamw", description="muon: of the layers' matrices, with AdamW for the rest; schedule_free: AdamW"
+        default="adamw",
+        description=(
+            "Optimizer. muon: Muon for the matrices of the layers, AdamW for the rest. schedule_free: AdamW "
+            'with averaged weights; requires schedule = "constant".'
+        ),
     )
-    weight_decay: float = Field(default=0.01, ge=0, lt=1, description="per step, times the learning rate")
-    weight_decay_on: Literal["all", "matrices"] = Field(default="all", description="matrices: not on biases and norms")
-    adam_beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the mean of gradients")
-    adam_beta2: float = Field(default=0.999, ge=0, lt=1, description="decay of the mean of their squares")
-    adam_epsilon: float = Field(default=1e-8, ge=1e-16, lt=1, description="added to the root of that mean")
+    weight_decay: float = Field(
+        default=0.01, ge=0, lt=1, description="Weight decay per step, multiplied by the learning rate."
+    )
+    weight_decay_on: Literal["all", "matrices"] = Field(
+        default="all", description="Parameters with weight decay. matrices: all except biases and norms."
+    )
+    adam_beta1: float = Field(
+        default=0.9, ge=0, lt=1, description="Decay per step of AdamW's running mean of gradients."
+    )
+    adam_beta2: float = Field(
+        default=0.999, ge=0, lt=1, description="Decay per step of AdamW's running mean of squared gradients."
+    )
+    adam_epsilon: float = Field(
+        default=1e-8, ge=1e-16, lt=1, description="Added to the root of AdamW's mean of squared gradients."
+    )
     schedule: Literal["linear", "cosine", "constant", "polynomial", "one_cycle"] = Field(
-        default="linear", description="of the learning rate after the warm-up"
+        default="linear", description="Course of the learning rate after the warm-up."
     )
-    warmup_fraction: float = Field(default=0.1, ge=0, lt=1, description="share of all optimiser steps")
-    warmup_steps: int = Field(
-        default=0, ge=0, le=10**9, description="optimiser steps of warm-up; 0: by warmup_fraction"
+    warmup_fraction: float = Field(default=0.1, ge=0, lt=1, description="Warm-up, as a share of all optimizer steps.")
+    warmup_steps: Steps = Field(
+        default=0, ge=0, le=10**9, description="Warm-up, in optimizer steps. 0: use warmup_fraction."
     )
     max_gradient_norm: float = Field(
-        default=1.0, ge=1e-6, le=1e9, description="global L2 norm; larger gradients are scaled down; 1e9: none is"
+        default=1.0,
+        ge=1e-6,
+        le=1e9,
+        description="Largest global L2 norm of the gradient. Larger gradients are scaled down. 1e9: no clipping.",
     )
     loss: Literal["weighted_bce", "pos_weight_bce", "bce", "focal", "asymmetric"] = Field(
         default="weighted_bce",
-        description="weighted_bce weighs labels, pos_weight_bce the positives inside each, bce none",
+        description=(
+            "Loss. weighted_bce: labels weighted by their rarity. pos_weight_bce: positives weighted against "
+            "negatives within each label. bce: no weights."
+        ),
     )
     weight_power: float = Field(
-        default=1.0, ge=0, le=2, description="of the loss weights: 1 inverse frequency, 0.5 its root"
+        default=1.0,
+        ge=0,
+        le=2,
+        description="Exponent of the loss weights. 1: inverse frequency, 0.5: its square root, 0: no weights.",
     )
     sampling: Literal["shuffle", "class_aware"] = Field(
-        default="shuffle", description="class_aware: comments of rare labels are drawn more often"
+        default="shuffle",
+        description="How training comments are drawn. class_aware: those with rare labels more often.",
     )
-    sampling_power: float = Field(default=0.5, ge=0, le=1, description="of that: 0 as they come")
+    sampling_power: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Strength of class_aware sampling. 0: none, 1: as if all labels were equally frequent.",
+    )
     metric: Literal["macro_roc_auc", "macro_average_precision", "loss"] = Field(
-        default="macro_roc_auc", description="of validation, by which the best epoch is chosen"
+        default="macro_roc_auc", description="Validation metric that selects the best epoch."
     )
-    patience: int = Field(default=2, ge=1, le=10_000, description="epochs without a better metric before stopping")
-    min_gain: float = Field(default=0.0, ge=0, le=10, description="by which the metric must be better to count")
+    patience: Epochs = Field(
+        default=2, ge=1, le=10_000, description="Epochs without improvement before the run stops early."
+    )
+    min_gain: float = Field(
+        default=0.0, ge=0, le=10, description="Smallest improvement of the metric that counts. Smaller ones add up."
+    )
     precision: Literal["auto", "bf16", "fp16", "tf32", "fp32"] = Field(
-        default="auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32"
+        default="auto",
+        description=(
+            "Number format of the computation. auto: bf16 if the hardware supports it, else fp16 on a GPU, "
+            "else fp32. tf32: fp32 with TF32 multiplication, on NVIDIA GPUs only."
+        ),
     )
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field(default="auto", description="auto: the best one there is")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
+        default="auto", description="Where to train. auto: the best device available."
+    )
     threads: int = Field(
-        default=0, ge=0, le=1024, description="of each process on a processor; 0: chosen by what is free"
+        default=0, ge=0, le=1024, description="CPU threads per process. 0: chosen from the cores that are free."
     )
     group_by_length: bool = Field(
-        default=True, description="comments of a step are about equally long, so padding is small"
+        default=True, description="Group comments of similar length into a step, to reduce padding."
     )
     vocabulary_in_use: bool = Field(
-        default=True, description="train the token embeddings that the comments use; the others decay alike"
+        default=True,
+        description="Train only the token embeddings that the comments use. The others decay as they would anyway.",
     )
     attention: Literal["auto", "eager", "packed"] = Field(
         default="auto",
-        description="auto: the fastest that agrees with eager, transformers' own; packed: without padding",
+        description=(
+            "Implementation of attention. eager: that of transformers. packed: without padding. auto: the "
+            "fastest that agrees with eager."
+        ),
     )
     gradient_checkpointing: bool = Field(
-        default=False, description="compute layers again in the backward pass: a third slower, far less memory"
+        default=False, description="Recompute layers in the backward pass: about a third slower, far less memory."
     )
-    freeze_embeddings: bool = Field(default=False, description="leave the embeddings as they are")
-    freeze_layers: int = Field(
-        default=0, ge=0, le=1000, description="lowest layers, and the embeddings, left as they are"
+    freeze_embeddings: bool = Field(default=False, description="Do not train the embeddings.")
+    freeze_layers: Layers = Field(
+        default=0, ge=0, le=1000, description="Lowest layers that are not trained, and the embeddings with them."
     )
-    log_every: int = Field(default=10, ge=1, le=10**9, description="optimiser steps between two lines of metrics.jsonl")
-    checkpoint_minutes: float = Field(
-        default=5.0, ge=0, le=100_000, description="between two checkpoints inside an epoch; 0: none by time"
+    log_every: Steps = Field(default=10, ge=1, le=10**9, description="Interval between two lines of metrics.jsonl.")
+    checkpoint_minutes: Minutes = Field(
+        default=5.0, ge=0, le=100_000, description="Interval between checkpoints within an epoch, by time. 0: none."
     )
-    checkpoint_steps: int = Field(
+    checkpoint_steps: Steps = Field(
         default=0,
         ge=0,
         le=10**9,
-        description="optimiser steps between two checkpoints inside an epoch; 0: none by steps",
+        description="Interval between checkpoints within an epoch, by optimizer steps. 0: none.",
     )
     deterministic: bool = Field(
         default=False,
-        description="the same bits every time on the same GPU, from slower kernels; a processor has them anyway",
+        description=(
+            "Bit-identical results on the same GPU, after a resume too, from slower kernels. Results on a CPU "
+            "are always bit-identical."
+        ),
     )
 
 
 class LossSettings(Section):
-    """What refines ``training.loss``."""
+    """Details of training.loss."""
 
     class_weights: Literal["inverse_frequency", "effective_number"] = Field(
-        default="inverse_frequency", description="what the weights are made of, before training.weight_power"
+        default="inverse_frequency",
+        description=(
+            "Basis of the loss weights, to which training.weight_power is applied. effective_number: of the "
+            "positives of a label."
+        ),
     )
-    effective_beta: float = Field(default=0.9999, ge=0, lt=1, description="of the effective number of positives")
-    weigh_labels: bool = Field(default=False, description="focal and asymmetric: weigh labels as weighted_bce does")
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of each target that moves to one half")
-    focal_gamma: float = Field(default=2.0, ge=0, le=10, description="how far easy elements are played down")
+    effective_beta: float = Field(default=0.9999, ge=0, lt=1, description="Beta of the effective number of positives.")
+    weigh_labels: bool = Field(
+        default=False, description="Weight labels in the focal and asymmetric losses as weighted_bce does."
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="Share by which each target moves towards 0.5, in training only."
+    )
+    focal_gamma: float = Field(
+        default=2.0,
+        ge=0,
+        le=10,
+        description="Focusing exponent of the focal loss. Higher: elements that are already right count less.",
+    )
     focal_alpha: float = Field(
-        default=0.25, ge=-1, le=1, description="weight of positives, 1 - alpha of negatives; -1: none"
+        default=0.25,
+        ge=-1,
+        le=1,
+        description="Weight of positives in the focal loss. Negatives have 1 - alpha. -1: no weights.",
     )
-    asymmetric_gamma_positive: float = Field(default=0.0, ge=0, le=10, description="focusing of positives")
-    asymmetric_gamma_negative: float = Field(default=4.0, ge=0, le=10, description="focusing of negatives")
+    asymmetric_gamma_positive: float = Field(
+        default=0.0, ge=0, le=10, description="Focusing exponent of positives in the asymmetric loss."
+    )
+    asymmetric_gamma_negative: float = Field(
+        default=4.0, ge=0, le=10, description="Focusing exponent of negatives in the asymmetric loss."
+    )
     asymmetric_margin: float = Field(
-        default=0.05, ge=0, lt=1, description="probability below which negatives count nothing"
+        default=0.05, ge=0, lt=1, description="Probability below which negatives do not count in the asymmetric loss."
     )
 
 
 class OptimizerSettings(Section):
-    """What refines ``training.optimizer``; the betas of AdamW are in ``[training]``."""
+    """Details of training.optimizer. The betas of AdamW are in [training]."""
 
-    muon_momentum: float = Field(default=0.95, ge=0, lt=1, description="of Muon, with Nesterov's look ahead")
-    muon_iterations: int = Field(default=5, ge=1, le=20, description="of Newton and Schulz, that orthogonalise a step")
-    adafactor_beta2_decay: float = Field(
-        default=-0.8, ge=-1, lt=0, description="exponent of the step in the decay of squared gradients"
+    muon_momentum: float = Field(default=0.95, ge=0, lt=1, description="Nesterov momentum of Muon.")
+    muon_iterations: int = Field(
+        default=5, ge=1, le=20, description="Newton-Schulz iterations that orthogonalise a step of Muon."
     )
-    adafactor_clip: float = Field(default=1.0, ge=1, le=1e6, description="root mean square of an update at most")
+    adafactor_beta2_decay: float = Field(
+        default=-0.8,
+        ge=-1,
+        lt=0,
+        description="Exponent of the step number in the decay of Adafactor's squared gradients.",
+    )
+    adafactor_clip: float = Field(
+        default=1.0, ge=1, le=1e6, description="Largest root mean square of an Adafactor update."
+    )
 
 
 class ScheduleSettings(Section):
-    """What refines ``training.schedule``."""
+    """Details of training.schedule."""
 
-    power: float = Field(default=2.0, ge=0.01, le=10, description="of the polynomial decay")
+    power: float = Field(default=2.0, ge=0.01, le=10, description="Exponent of the polynomial schedule.")
     final_share: float = Field(
-        default=0.0, ge=0, le=1, description="of the peak at the last step: cosine, polynomial, one_cycle"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Learning rate at the last step, as a share of the peak: cosine, polynomial, one_cycle.",
     )
-    start_share: float = Field(default=0.04, ge=0, le=1, description="of the peak at the first step: one_cycle")
+    start_share: float = Field(
+        default=0.04, ge=0, le=1, description="Learning rate at the first step, as a share of the peak: one_cycle."
+    )
 
 
 class RegularizationSettings(Section):
-    """What keeps a model from learning its training comments by heart."""
+    """Methods against overfitting."""
 
-    dropout: Dropout = Field(default=-1.0, description="of hidden states; -1: as the model has it")
-    attention_dropout: Dropout = Field(default=-1.0, description="of attention; -1: as the model has it")
-    head_dropout: Dropout = Field(default=-1.0, description="before the head; -1: as the model has it")
+    dropout: Dropout = Field(default=-1.0, description="Dropout of hidden states. -1: the model's own.")
+    attention_dropout: Dropout = Field(
+        default=-1.0, description="Dropout of attention probabilities. -1: the model's own."
+    )
+    head_dropout: Dropout = Field(default=-1.0, description="Dropout before the head. -1: the model's own.")
     layer_decay: float = Field(
-        default=1.0, ge=1e-3, le=1, description="learning rate of a layer as a share of the one above it"
+        default=1.0, ge=1e-3, le=1, description="Learning rate of a layer, as a share of that of the layer above it."
     )
     unfreeze_fraction: float = Field(
-        default=0.0, ge=0, le=1, description="share of all steps over which layers thaw from the top down; 0: off"
+        default=0.0,
+        ge=0,
+        le=1,
+        description=(
+            "Share of all steps over which layers are unfrozen, from the top down. 0: all train from the start."
+        ),
     )
     reinit_layers: int = Field(
-        default=0, ge=0, le=1000, description="top layers that are drawn anew, and the pooler with them"
+        default=0, ge=0, le=1000, description="Top layers to re-initialise, and the pooler with them."
     )
-    r_drop: float = Field(default=0.0, ge=0, le=1000, description="weight of the agreement of two passes; 0: one pass")
-    multi_sample_dropout: int = Field(default=1, ge=1, le=64, description="dropout masks a comment before the head")
-    token_dropout: float = Field(default=0.0, ge=0, lt=1, description="share of tokens masked in training")
+    r_drop: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="Weight of R-Drop, the divergence of two passes with different dropout. 0: one pass.",
+    )
+    multi_sample_dropout: int = Field(
+        default=1, ge=1, le=64, description="Dropout masks per comment before the head. 1: no multi-sample dropout."
+    )
+    token_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of the tokens that are masked in training."
+    )
     average: Literal["none", "ema", "swa"] = Field(
-        default="none", description="of weights over steps, which is validated and kept: ema decays, swa counts alike"
+        default="none",
+        description=(
+            "Average of the weights over steps, which is validated and kept. ema: exponential. swa: all steps "
+            "count equally."
+        ),
     )
-    ema_decay: float = Field(default=0.999, ge=0, lt=1, description="of the average, per step")
-    swa_start: float = Field(default=0.75, ge=0, lt=1, description="share of all steps before it begins")
+    ema_decay: float = Field(default=0.999, ge=0, lt=1, description="Decay per step of the exponential average.")
+    swa_start: float = Field(default=0.75, ge=0, lt=1, description="Share of all steps before swa begins.")
     adversarial: Literal["none", "fgm", "awp"] = Field(
-        default="none", description="fgm: token embeddings, awp: weight matrices are moved to the worse"
+        default="none",
+        description=(
+            "Weights that are perturbed to increase the loss, for a second pass. fgm: token embeddings. awp: "
+            "weight matrices."
+        ),
     )
     adversarial_size: float = Field(
         default=0.1,
         ge=1e-6,
         le=100,
-        description="of that move: its norm (fgm), or its share of each matrix's norm (awp)",
+        description="Size of the perturbation. fgm: its norm. awp: its share of the norm of each matrix.",
     )
-    adversarial_start: float = Field(default=0.0, ge=0, lt=1, description="share of all steps before it begins")
+    adversarial_start: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of all steps before adversarial training begins."
+    )
 
 
 class LinearSettings(Section):
-    """Of the linear model over TF-IDF, ``model.name = "tf-idf"``; of no meaning to any other."""
+    """The linear model over TF-IDF. No effect unless model.name is tf-idf."""
 
-    word_ngrams: int = Field(default=2, ge=1, le=5, description="words in a row, from 1 up to so many")
-    character_ngrams: int = Field(default=5, ge=2, le=8, description="characters of a word, from 2 up to so many")
-    max_features: int = Field(default=50_000, ge=1, le=10_000_000, description="most frequent ones kept of each kind")
-    c: float = Field(default=1.0, ge=1e-6, le=1e6, description="inverse strength of the L2 penalty")
+    word_ngrams: int = Field(
+        default=2, ge=1, le=5, description="Longest n-grams of words. All lengths from 1 up are used."
+    )
+    character_ngrams: int = Field(
+        default=5,
+        ge=2,
+        le=8,
+        description="Longest n-grams of characters within a word. All lengths from 2 up are used.",
+    )
+    max_features: int = Field(
+        default=50_000,
+        ge=1,
+        le=10_000_000,
+        description="Most frequent n-grams that are kept, of each of the two kinds.",
+    )
+    c: float = Field(default=1.0, ge=1e-6, le=1e6, description="Inverse strength of the L2 penalty.")
 
 
 class EvaluationSettings(Section):
-    """How to score the validation comments, and what the classifier takes from them."""
+    """How comments are scored and thresholds chosen at the end of a run."""
 
-    tokens_per_batch: int = Field(default=8192, ge=8, le=10_000_000, description="padded tokens per scoring batch")
-    max_length: int = Field(
-        default=0, ge=0, le=8192, description="tokens when scoring, by the classifier too; 0: as data.max_length"
+    tokens_per_batch: Tokens = Field(
+        default=8192, ge=8, le=10_000_000, description="Size of a scoring batch, padding included."
+    )
+    max_length: Tokens = Field(
+        default=0,
+        ge=0,
+        le=8192,
+        description="Longest comment in scoring, by the saved classifier too. 0: same as data.max_length.",
     )
     calibration: Literal["auto", "none"] = Field(
-        default="auto", description="auto: scores become probabilities, by the simplest of four maps that is as good"
+        default="auto",
+        description=(
+            "How scores become probabilities. auto: for each label the simplest of none, temperature, Platt "
+            "and isotonic that does as well as any on held-out comments."
+        ),
     )
     texts_in_report: bool = Field(
-        default=True, description="show the worst errors of the report with their texts; false: by their ids"
+        default=True, description="Show the worst errors in the report with their texts. false: with their ids."
     )
     policy: str = Field(
-        default="default: f1", min_length=1, description="what each label's threshold is to reach; see 'thresholds'"
+        default="default: f1",
+        min_length=1,
+        description=(
+            "Goal of each label's threshold, by label and default: f1, precision>=0.8, recall>=0.9, fpr<=1%, "
+            "flagged<=20 per 1000 or bands(precision>=0.95, review<=20 per 1000)."
+        ),
     )
