@@ -23,11 +23,11 @@ TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'word ' * (i % 7)}
 WORKER = """
 import os, sys
 import numpy as np
-from civility.model.encoder import load_encoder
-from civility.model.forward import EagerForward
-from civility.model.tokens import tokenise
-from civility.training.devices import start_accelerator
-from civility.training.validation import score_everywhere
+from civility.models.encoder import load_encoder
+from civility.models.forward import EagerForward
+from civility.models.tokens import tokenise
+from civility.engine.devices import start_accelerator
+from civility.engine.validation import score_everywhere
 model, out, texts = sys.argv[1], sys.argv[2], sys.argv[3].split("|")
 accelerator = start_accelerator("cpu", [], None)
 encoder = load_encoder(model, ("toxic", "threat"), seed=3)

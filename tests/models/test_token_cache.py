@@ -265,9 +265,9 @@ def test_making_room_takes_what_killed_writers_left_and_nothing_of_others(tokeni
 WRITER = """
 import sys, time
 from pathlib import Path
-from civility.model.encoder import load_tokenizer
-from civility.model.token_cache import cached_tokens
-from civility.model.tokens import tokenise
+from civility.models.encoder import load_tokenizer
+from civility.models.token_cache import cached_tokens
+from civility.models.tokens import tokenise
 model, cache, name, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4].split()
 texts = Path(sys.argv[5]).read_text().splitlines()
 tokenizer = load_tokenizer(model)

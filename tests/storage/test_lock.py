@@ -40,7 +40,7 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from civility.run.lock import hold
+from civility.storage.lock import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

@@ -74,9 +74,9 @@ def test_a_cache_that_cannot_be_written_is_told_and_stops_nothing(
 WORKER = """
 import json, os, sys
 from pathlib import Path
-from civility.model.encoder import load_tokenizer
-from civility.model.token_cache import cached_tokens
-from civility.training.devices import first_of_machine_first, start_accelerator
+from civility.models.encoder import load_tokenizer
+from civility.models.token_cache import cached_tokens
+from civility.engine.devices import first_of_machine_first, start_accelerator
 model, out, num = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 accelerator = start_accelerator("cpu", [], None)
 tokenizer = load_tokenizer(model)

@@ -191,28 +191,28 @@ class TrainingDisplay:
     def listen(self, fact: "Fact") -> None:
         """Draw one fact."""
         from civility.engine import progress, watch
-        from civility.training import events as facts
+        from civility.training import events
 
-        if isinstance(fact, facts.RunPlanned):
+        if isinstance(fact, events.RunPlanned):
             self._draw_plan(fact)
-        elif isinstance(fact, facts.LinearPlanned):
+        elif isinstance(fact, events.LinearPlanned):
             self._draw_linear_plan(fact)
-        elif isinstance(fact, facts.RunChecked):
+        elif isinstance(fact, events.RunChecked):
             print_checks(self._console, fact.checks, in_full=fact.in_full)
-        elif isinstance(fact, facts.RunResumed):
+        elif isinstance(fact, events.RunResumed):
             self._draw_resumption(fact)
         elif isinstance(fact, watch.Warned):
             print_notes(self._console, [f"{fact.text}\n{fact.remedy}" if fact.remedy else fact.text])
         elif isinstance(fact, progress.StepDone):
             self._draw_step(fact)
-        elif isinstance(fact, facts.ValidationStarted):
+        elif isinstance(fact, events.ValidationStarted):
             self._stop_bar()
             self._scoring = ScoringBar(self._console, "validation", fact.num_comments)
             self._num_validation = fact.num_comments
-        elif isinstance(fact, facts.ValidationScored):
+        elif isinstance(fact, events.ValidationScored):
             assert self._scoring is not None
             self._scoring.advance(fact.num_comments, self._num_validation)
-        elif isinstance(fact, facts.EpochJudged):
+        elif isinstance(fact, events.EpochJudged):
             self._draw_epoch(fact)
         else:
             self._draw_end(fact)

@@ -35,7 +35,7 @@ from civility.render.markdown.model_card import model_card
 from civility.run import Begin, RunDirectory
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import write_folder
-from civility.training import provenance as account
+from civility.training import provenance
 from civility.training.build import (
     build_trainer,
     check_and_load,
@@ -126,7 +126,7 @@ class Session:
 
     def planned(self) -> RunPlanned:
         """Return what is about to happen."""
-        found = account.planned(self.recipe, self.data, self.encoder, self.trainer, self.speed, self.run)
+        found = provenance.planned(self.recipe, self.data, self.encoder, self.trainer, self.speed, self.run)
         return replace(found, threads=self.threads.why if self.threads else "", fitted=self.fitted)
 
     @contextlib.contextmanager
@@ -148,8 +148,8 @@ class Session:
                     found = error
             self._go_on(found)
             if self._records is not None:
-                life = account.life(command, self.trainer, self.threads)
-                environment = account.environment(life, self.data, self.checks)
+                life = provenance.life(command, self.trainer, self.threads)
+                environment = provenance.environment(life, self.data, self.checks)
                 self._records.begin(self.recipe.to_toml(), environment, life)
                 self._keeper = self._new_keeper(self._records, facts)
                 stack.callback(self._keeper.settle)  # before the lock is let go
@@ -163,7 +163,7 @@ class Session:
             find_starting_point(self.run, self._own_facts())
 
     def _own_facts(self) -> dict[str, Any]:
-        return account.checkpoint_facts(self.recipe, self.data, self.trainer, self.validation_tokens)
+        return provenance.checkpoint_facts(self.recipe, self.data, self.trainer, self.validation_tokens)
 
     def _new_keeper(self, records: Records, facts: dict[str, Any]) -> Keeper:
         return Keeper(
@@ -355,7 +355,7 @@ class Session:
             scored = fit_to_validation(classifier, self.data, logits, self.recipe)
             self._records.flush()
             report = report_of_run(classifier, scored, self.data, self.recipe, self.run.read_metrics())
-            card = model_card(account.card(self.recipe, self.data, self.run, self.stopping), report)
+            card = model_card(provenance.card(self.recipe, self.data, self.run, self.stopping), report)
             self._keeper.save_best()
             write_report(report, scored, self.run.reports, [str(self.run.path)])
             with write_folder(self.run.classifier) as folder:
