@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from civility.documents.report import Number, Part
+from civility.documents.document import Number, Part
 from civility.plain_text import as_json
 
 SCHEMA = 3

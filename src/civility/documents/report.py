@@ -6,11 +6,11 @@ Schema 2 had no `not_measurable` and no `macro_measurable`, schema 3 no `not_cho
 """
 
 import json
-import math
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from civility.documents.document import Number, Part
 from civility.errors import UserError
 from civility.plain_text import escaped
 from civility.storage.parsing import parse_json
@@ -18,22 +18,8 @@ from civility.storage.parsing import parse_json
 SCHEMA = 4
 
 
-def _none_if_nan(value: object) -> object:
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_none_if_nan)]
-"""A number; None where it is undefined (NaN is taken for None), with the reason in `Report.undefined`."""
-
-
 Optimistic = Literal["epoch", "calibration", "thresholds"]
 """What may have been chosen on the very comments of a report."""
-
-
-class Part(BaseModel):
-    """A part of the document: frozen, and nothing in it that is not named here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Estimate(Part):

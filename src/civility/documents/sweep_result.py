@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from civility.documents.report import Number, Part
+from civility.documents.document import Number, Part
 
 SCHEMA = 1
 MOST_TOP = 5

@@ -1,0 +1,129 @@
+"""Document: the base of every JSON file that civility writes and reads, with one reader for all of them.
+
+A document holds codes and numbers. Sentences are made from them in `civility.render`.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from civility.errors import UserError
+from civility.plain_text import escaped, shortened
+from civility.storage.parsing import parse_json, read_text
+
+
+def _none_if_nan(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_none_if_nan)]
+"""A number, or None where it is undefined; NaN is read and written as None."""
+
+
+class Part(BaseModel):
+    """A part of a document: frozen, with no entry that is not named here, and no text taken for a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+
+class Document(Part):
+    """A JSON document with a schema number.
+
+    A subclass sets three class variables, and overrides `upgrade` once it has had more than one schema.
+
+    Attributes
+    ----------
+    WHAT : what an error calls it, such as ``report``
+    SCHEMA : the number of the schema that is written
+    REMEDY : what to do about one that cannot be read
+    """
+
+    WHAT: ClassVar[str]
+    SCHEMA: ClassVar[int]
+    REMEDY: ClassVar[str]
+
+    schema_number: int = Field(default=0, alias="schema", description="number of the schema of this document")
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Stamp a document that was not read with the schema that is written."""
+        object.__setattr__(self, "schema_number", self.SCHEMA)
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Return what a document of an older schema, 1 to ``SCHEMA - 1``, says in the entries of this one.
+
+        Raises
+        ------
+        ValueError : this schema is too old to be read
+        """
+        raise ValueError(f"schema {schema} is too old")
+
+    @classmethod
+    def parse(cls, text: str, source: object, remedy: str = "") -> Self:
+        """Return the document in a JSON text.
+
+        Parameters
+        ----------
+        text : JSON
+        source : the file or URL that errors name
+        remedy : what to do about a damaged one; default: ``REMEDY``
+
+        Raises
+        ------
+        UserError : not JSON, damaged, written by a newer civility, or too old to be read
+        """
+        content = parse_json(text, str(source), remedy or cls.REMEDY)
+        return cls.from_content(content, source, remedy)
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any], source: object, remedy: str = "") -> Self:
+        """Return the document in a parsed JSON object; as `parse`."""
+        remedy = remedy or cls.REMEDY
+        schema = content.get("schema")
+        if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+            found = f"no {cls.WHAT}: it has no schema number"
+            raise UserError("documents.not-a-document", found, where=source, remedy=remedy)
+        if schema > cls.SCHEMA:
+            raise UserError(
+                "documents.newer",
+                f"written by a newer civility (schema {schema}; this version reads up to {cls.SCHEMA})",
+                where=source,
+                remedy="upgrade civility",
+            )
+        try:
+            if schema < cls.SCHEMA:
+                content = {**cls.upgrade(content, schema), "schema": cls.SCHEMA}
+            return cls.model_validate(content)
+        except ValidationError as error:
+            found = f"damaged: {_first_problem(error)}"
+            raise UserError("documents.damaged", found, where=source, remedy=remedy) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found = f"damaged: {shortened(str(error), 200)}"
+            raise UserError("documents.damaged", found, where=source, remedy=remedy) from error
+
+    @classmethod
+    def read(cls, path: Path, remedy: str = "") -> Self:
+        """Return the document in a file; as `parse`, and a UserError if the file cannot be read."""
+        return cls.parse(read_text(path, remedy or cls.REMEDY), path, remedy)
+
+    def content(self) -> dict[str, Any]:
+        """Return the document as plain values, by the names that the file has."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self) -> str:
+        """Return the text of the file: indented JSON and a final line break.
+
+        Lone surrogates, as in a file name that is not UTF-8, become U+FFFD.
+        """
+        text = json.dumps(self.content(), indent=1, ensure_ascii=False, allow_nan=False)
+        return escaped(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")) + "\n"
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Return the first problem as ``labels.toxic.roc_auc: Input should be a valid number``."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return shortened(f"{place}: {first['msg']}" if place else first["msg"], 300)
