@@ -14,7 +14,7 @@ from sklearn.calibration import _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from civility.metrics.calibration import METHODS, Chosen, LabelCalibration, Method, choose, fit
+from civility.metrics.calibration import AFFINE, METHODS, Chosen, LabelCalibration, Method, choose, cross_fitted, fit
 from civility.metrics.ranking import roc_auc
 from civility.metrics.reliability import expected_calibration_error, log_loss
 
@@ -142,7 +142,7 @@ def test_infinite_logits_count_as_the_most_extreme_finite_ones(method: Method) -
     ours = fit(method, infinite, classes)
     assert ours == fit(method, finite, classes)
     assert np.isfinite(ours.apply(infinite)).all()
-    assert np.isfinite(choose(infinite, classes).cross_fitted_scores).all()
+    assert np.isfinite(cross_fitted(method, infinite, classes)).all()
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-3, 1e3, 1e30, 1e300])
@@ -194,17 +194,19 @@ def test_the_method_that_made_the_data_is_chosen(scale: float, shift: float, exp
     assert chosen.calibration.method == expected
     assert chosen.reason.startswith(f"{expected}: ")
     assert chosen.calibration.scale == pytest.approx(scale, abs=0.1)
-    assert set(_losses(chosen)) == set(METHODS)
+    assert set(_losses(chosen)) == set(AFFINE)
 
 
-def test_isotonic_is_chosen_where_it_is_shown_to_help() -> None:
+def test_isotonic_is_taken_only_where_it_is_asked_for() -> None:
     logits, _ = _comments()
     rng = np.random.default_rng(5)
     chance = np.where(logits < 0, 0.05, 0.6)  # a step, which no line bends into
     targets = (rng.random(len(logits)) < chance).astype(np.float64)
-    chosen = choose(logits, targets)
-    assert chosen.calibration.method == "isotonic"
-    assert expected_calibration_error(chosen.cross_fitted_scores, targets) < 0.03
+    chosen, asked = choose(logits, targets), choose(logits, targets, ["none", "isotonic"])
+    assert chosen.calibration.is_affine
+    assert asked.calibration == fit("isotonic", logits, targets)
+    assert _losses(asked)["isotonic"] < min(_losses(chosen).values()) - 0.01, "here it is better by far"
+    assert expected_calibration_error(cross_fitted("isotonic", logits, targets), targets) < 0.03
     assert expected_calibration_error(_sigmoid(logits), targets) > 0.1
 
 
@@ -212,28 +214,33 @@ def test_cross_fitted_scores_do_not_know_their_own_targets() -> None:
     rng = np.random.default_rng(2)
     logits, targets = rng.normal(size=400), (rng.random(400) < 0.3).astype(np.float64)  # nothing to learn but the share
     own = fit("isotonic", logits, targets).apply(logits)
-    chosen = choose(logits, targets)
-    told = _losses(chosen)
+    told = _losses(choose(logits, targets, METHODS))
     assert log_loss(own, targets) < told["isotonic"] - 0.005, "the control: measured on its own fit"
-    held_out = log_loss(chosen.cross_fitted_scores, targets)
-    assert told[chosen.calibration.method] == pytest.approx(held_out, abs=1e-5)
+    assert {*told} >= {"none", "isotonic"}
+    for method in METHODS:
+        if method in told:
+            held_out = log_loss(cross_fitted(method, logits, targets), targets)
+            assert held_out == pytest.approx(told[method], abs=1e-5)
 
 
 def test_the_folds_follow_from_the_seed() -> None:
     comments = _comments(0.5, -1.0, num=300)
     first, again, other = choose(*comments, seed=1), choose(*comments, seed=1), choose(*comments, seed=2)
-    assert np.array_equal(first.cross_fitted_scores, again.cross_fitted_scores)
-    assert not np.array_equal(first.cross_fitted_scores, other.cross_fitted_scores)
+    assert first == again
+    assert _losses(first) != _losses(other)
     assert first.calibration == other.calibration
+    scores = [cross_fitted("platt", *comments, seed=seed) for seed in (1, 1, 2)]
+    assert np.array_equal(scores[0], scores[1])
+    assert not np.array_equal(scores[0], scores[2])
 
 
 def test_unknown_targets_have_the_scores_of_the_whole_fit() -> None:
     logits, targets = _comments(0.5, -1.0, num=600)
     targets[::7] = NAN
-    chosen = choose(logits, targets)
-    assert chosen.calibration.method != "none"
-    assert np.array_equal(chosen.cross_fitted_scores[::7], chosen.calibration.apply(logits[::7]))
-    assert not np.array_equal(chosen.cross_fitted_scores, chosen.calibration.apply(logits)), "the control"
+    whole = fit("platt", logits, targets).apply(logits)
+    scores = cross_fitted("platt", logits, targets)
+    assert np.array_equal(scores[::7], whole[::7])
+    assert not np.array_equal(scores, whole), "the control"
 
 
 @pytest.mark.parametrize("targets", [[1.0] * 9 + [0.0] * 300, [0.0] * 9 + [1.0] * 300, [NAN] * 20, []])
@@ -242,7 +249,6 @@ def test_few_of_a_class_are_not_calibrated(targets: list[float]) -> None:
     chosen = choose(logits, np.array(targets))
     assert chosen.calibration == LabelCalibration()
     assert chosen.reason.startswith("not calibrated: ")
-    np.testing.assert_allclose(chosen.cross_fitted_scores, _sigmoid(logits), rtol=1e-12)
 
 
 def test_scores_the_wrong_way_round_are_left_as_they_are() -> None:

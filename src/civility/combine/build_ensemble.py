@@ -131,8 +131,7 @@ def ensemble(
     )
     classifier = Classifier(whole)
     classifier.chosen_on = replace(classifier.chosen_on, epoch=_epoch_digest(members, labelled))
-    calibrate = recipe.evaluation.calibration == "auto"
-    scored = fit_on(classifier, labelled.dataset, combined, policies, calibrate=calibrate)
+    scored = fit_on(classifier, labelled.dataset, combined, policies, recipe.evaluation.calibration)
     return Combined(run, makeup, leave(makeup, labelled, classifier, scored, recipe, run, command))
 
 

@@ -104,8 +104,7 @@ def soup(
     )
     if labelled.is_own or cooking.greedy:
         classifier.chosen_on = replace(classifier.chosen_on, epoch=labelled.dataset.comments_digest)
-    calibrate = recipe.evaluation.calibration == "auto"
-    scored = fit_on(classifier, labelled.dataset, logits, policies, calibrate=calibrate)
+    scored = fit_on(classifier, labelled.dataset, logits, policies, recipe.evaluation.calibration)
     return Combined(run, makeup, leave(makeup, labelled, classifier, scored, recipe, run, command))
 
 

@@ -15,6 +15,7 @@ from civility.evaluation.report_files import write_report
 from civility.plain_text import one_line
 from civility.recipe import Recipe
 from civility.render.markdown.combined_card import Makeup, combined_card
+from civility.render.sentences.report_sentences import other_scores
 from civility.run import OWN_REPORT, RunDirectory
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import write_folder
@@ -46,7 +47,8 @@ def leave(
     UserError : no permission, no space; something is there
     """
     facts = ClassifierFacts(name=recipe.model.name, max_length=classifier.max_length)
-    notes = (*makeup.warnings, *labelled.notes)
+    outside = classifier.not_in_weights if makeup.base_model is not None else ()
+    notes = (*makeup.warnings, *([other_scores(outside)] if outside else []), *labelled.notes)
     subject = Subject(OWN_REPORT, labelled.files, facts, optimistic(classifier, labelled), notes, None)
     report = report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))
     run.create()
@@ -58,7 +60,8 @@ def leave(
         data = [] if labelled.is_own else ["--data", *labelled.files]
         write_report(report, scored, run.reports, [str(run.path), *data])
         with write_folder(run.classifier) as folder:
-            classifier.save(folder, combined_card(one_line(run.path.name), makeup, classifier.max_length, report))
+            name = one_line(run.path.name)
+            classifier.save(folder, combined_card(name, makeup, classifier.max_length, report, outside))
     return report
 
 

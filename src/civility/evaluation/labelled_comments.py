@@ -6,6 +6,7 @@ A run directory can be asked without files: then the comments are those that it 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from civility.data.readers import Columns, Origin, columns_present, read_dataset
 from civility.documents.report import Optimistic
 from civility.errors import UserError
 from civility.evaluation import Scored
-from civility.metrics.calibration import Chosen, LabelCalibration, choose, cross_fitted
+from civility.metrics.calibration import AFFINE, Chosen, LabelCalibration, Method, choose, cross_fitted
 from civility.metrics.fallback import choose_if_told
 from civility.metrics.policy import Policy
 from civility.metrics.threshold_search import Choice, Cuts
@@ -165,10 +166,10 @@ def scored_by(classifier: Classifier, dataset: Dataset, logits: Float32Array) ->
     )
 
 
-def calibrations_for(dataset: Dataset, logits: Float32Array) -> dict[str, Chosen]:
+def calibrations_for(dataset: Dataset, logits: Float32Array, methods: Sequence[Method] = AFFINE) -> dict[str, Chosen]:
     """Return the calibration that each label's logits, a column of (N, L), take on these comments."""
     columns = zip(dataset.labels, logits.T, dataset.targets.T, strict=True)
-    return {label: choose(own, targets) for label, own, targets in columns}
+    return {label: choose(own, targets, methods) for label, own, targets in columns}
 
 
 def thresholds_for(dataset: Dataset, scores: Float32Array, policies: Mapping[str, Policy]) -> dict[str, Choice]:
@@ -204,8 +205,7 @@ def fit_on(
     dataset: Dataset,
     logits: Float32Array,
     policies: Mapping[str, Policy],
-    *,
-    calibrate: bool,
+    calibration: Literal["auto", "isotonic", "none"],
 ) -> Scored:
     """Calibrate a classifier on comments, choose its thresholds there, and return what it says of them.
 
@@ -215,11 +215,11 @@ def fit_on(
     dataset : the comments
     logits : (N, L) of them, before calibration
     policies : by label, what the thresholds are to reach
-    calibrate : False: scores stay as the model gives them
+    calibration : as in the recipe: "auto" takes an affine one where that helps, "isotonic" an isotonic one
     """
     digest = dataset.comments_digest
-    if calibrate:
-        chosen = calibrations_for(dataset, logits)
+    if calibration != "none":
+        chosen = calibrations_for(dataset, logits, AFFINE if calibration == "auto" else ("none", calibration))
         classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
     choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
     classifier.set_thresholds(choices, digest)

@@ -3,7 +3,7 @@
 Knows neither label names nor files. NaN targets are left out; soft targets count as positive from 0.5 up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from civility.storage.parsing import entry, number
 Method = Literal["none", "temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")
 """The simplest first."""
+AFFINE: tuple[Method, ...] = METHODS[:3]
+"""Methods that scale and shift the logit, which a linear layer can do: they go into the weights of the classifier."""
 _FLATTEST = 1e-6
 """Of an affine map: how far apart, after it, the outermost logits are at least."""
 _LARGEST = 1e30
@@ -66,7 +68,7 @@ class LabelCalibration:
     @property
     def is_affine(self) -> bool:
         """Whether it is a scale and a shift of the logit, which a linear layer can take over."""
-        return self.method != "isotonic"
+        return self.method in AFFINE
 
     def apply(self, logits: Array) -> Floats:
         """Return calibrated scores.
@@ -127,13 +129,10 @@ class Chosen:
     Parameters
     ----------
     calibration : fitted on all comments
-    cross_fitted_scores : (N,) by the same method, each fitted without the comment's fold: to measure it by. Comments of
-        unknown target have the scores of ``calibration``
     reason : why this one, for a person, with the log loss of each method on held-out comments
     """
 
     calibration: LabelCalibration
-    cross_fitted_scores: Floats
     reason: str
 
 
@@ -171,7 +170,9 @@ def fit(method: Method, logits: Array, targets: Array) -> LabelCalibration:
     return LabelCalibration(method, scale, shift) if keeps_order else LabelCalibration()
 
 
-def choose(logits: Array, targets: Array, folds: int = 5, seed: int = 0) -> Chosen:
+def choose(
+    logits: Array, targets: Array, methods: Sequence[Method] = AFFINE, *, folds: int = 5, seed: int = 0
+) -> Chosen:
     """Choose a method by the log loss of held-out comments, and fit it on all of them.
 
     It takes the simplest method whose held-out loss is not above the best one's by more than one standard error of
@@ -181,30 +182,28 @@ def choose(logits: Array, targets: Array, folds: int = 5, seed: int = 0) -> Chos
     ----------
     logits : (N,)
     targets : (N,) in [0, 1] or NaN
+    methods : to choose from, the simplest first; "none" is the first of them
     folds : parts that are held out in turn, with the same share of positives; at least 2
     seed : of the folds
     """
     positive, known = known_classes(targets, logits)
     num_positive = int(positive.sum())
-    plain = LabelCalibration()
     if min(num_positive, len(positive) - num_positive) < FEWEST:
         reason = (
             f"not calibrated: {num_positive} positive and {len(positive) - num_positive} negative comments, "
             f"it takes {FEWEST} of each"
         )
-        return Chosen(plain, plain.apply(logits), reason)
-    whole = {method: fit(method, logits, targets) for method in METHODS}
-    tried = [method for method in METHODS if whole[method].method == method]  # the others are no increasing map
+        return Chosen(LabelCalibration(), reason)
+    whole = {method: fit(method, logits, targets) for method in methods}
+    tried = [method for method in methods if whole[method].method == method]  # the others are no increasing map
     fold = _stratified_folds(positive, folds, seed)
     held_out = {method: _cross_fitted(method, known, positive, fold) for method in tried}
     losses = {method: log_losses(scores, positive) for method, scores in held_out.items()}
     means = {method: float(loss.mean()) for method, loss in losses.items()}
     best = min(tried, key=lambda method: means[method])
     method = next(method for method in tried if _is_as_good(losses[method], losses[best]))
-    scores = whole[method].apply(logits)
-    scores[~np.isnan(np.asarray(targets))] = held_out[method]
     told = ", ".join(f"{name} {means[name]:.5f}" for name in tried)
-    return Chosen(whole[method], scores, f"{method}: the simplest within one standard error of the best: {told}")
+    return Chosen(whole[method], f"{method}: the simplest within one standard error of the best: {told}")
 
 
 def _is_as_good(losses: Floats, best: Floats) -> bool:

@@ -553,11 +553,12 @@ class EvaluationSettings(Section):
         le=8192,
         description="Longest comment in scoring, by the saved classifier too. 0: same as data.max_length.",
     )
-    calibration: Literal["auto", "none"] = Field(
+    calibration: Literal["auto", "isotonic", "none"] = Field(
         default="auto",
         description=(
-            "How scores become probabilities. auto: for each label the simplest of none, temperature, Platt "
-            "and isotonic that does as well as any on held-out comments."
+            "How scores become probabilities. auto: for each label the simplest of none, temperature and Platt "
+            "that does as well as any on held-out comments, folded into the weights. isotonic: none or a monotone "
+            "table, which transformers ignores. none: scores as the model gives them."
         ),
     )
     texts_in_report: bool = Field(

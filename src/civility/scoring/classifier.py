@@ -155,13 +155,20 @@ class Classifier:
             not_chosen_from_data=frozenset(self.not_chosen_from_data),
         )
 
+    @property
+    def not_in_weights(self) -> tuple[str, ...]:
+        """Labels whose calibration is not in the weights: only this package applies it."""
+        return tuple(
+            label for label, one in self.calibration.items() if one.method != "none" and label not in self._in_head
+        )
+
     def calibrate(self, calibrations: Mapping[str, LabelCalibration], digest: str) -> None:
         """Set the calibration of the labels given, in place of those they have; for a model not trained any further.
 
         Their thresholds are of the scores before: choose them again.
 
-        An affine calibration goes into the head, so that the folder's logits are calibrated for whoever loads it
-        without this package; an isotonic one, or any if the head takes none, is applied to the logits by `calibrated`.
+        An affine calibration goes into the head, so that `transformers.pipeline` gives the same scores as `score`.
+        One that the head cannot take is applied by `calibrated` alone: `not_in_weights` names its labels.
 
         Parameters
         ----------

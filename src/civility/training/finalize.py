@@ -29,13 +29,13 @@ def fit_to_validation(classifier: Classifier, data: PreparedData, logits: Float3
     classifier : of the best epoch; is changed
     data : the comments
     logits : (N, L) of the validation comments
-    recipe : whether to calibrate, and by which policies to cut
+    recipe : how to calibrate, and by which policies to choose thresholds
     """
     dataset = data.validation
     if classifier.kind == "encoder":
         classifier.chosen_on = replace(classifier.chosen_on, epoch=dataset.comments_digest)
     policies = parse_policies(recipe.evaluation.policy, dataset.labels)
-    return fit_on(classifier, dataset, logits, policies, calibrate=recipe.evaluation.calibration == "auto")
+    return fit_on(classifier, dataset, logits, policies, recipe.evaluation.calibration)
 
 
 def report_of_run(

@@ -144,8 +144,16 @@ def _steps_by(settings: TrainingSettings) -> str:
     return " · ".join(filter(None, (optimizer, schedule)))
 
 
-def card(recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyStopping) -> CardFacts:
-    """Return what the model card tells of the run."""
+def card(
+    recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyStopping, not_in_weights: tuple[str, ...]
+) -> CardFacts:
+    """Return the facts of a run for its model card.
+
+    Parameters
+    ----------
+    recipe, data, run, stopping : of the run
+    not_in_weights : labels whose calibration transformers does not apply
+    """
     return CardFacts(
         name=one_line(run.path.name),
         base_model=public_name(recipe.model.name),
@@ -158,6 +166,7 @@ def card(recipe: Recipe, data: PreparedData, run: RunDirectory, stopping: EarlyS
         best_epoch=stopping.best_epoch,
         epochs_run=stopping.last_epoch,
         versions=library_versions(),
+        not_in_weights=not_in_weights,
     )
 
 

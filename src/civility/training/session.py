@@ -32,6 +32,7 @@ from civility.models.tokens import Tokens
 from civility.models.vocabulary import give_back_whole
 from civility.recipe import Recipe
 from civility.render.markdown.model_card import model_card
+from civility.render.sentences.report_sentences import other_scores
 from civility.run import Begin, RunDirectory
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import write_folder
@@ -355,7 +356,8 @@ class Session:
             scored = fit_to_validation(classifier, self.data, logits, self.recipe)
             self._records.flush()
             report = report_of_run(classifier, scored, self.data, self.recipe, self.run.read_metrics())
-            card = model_card(provenance.card(self.recipe, self.data, self.run, self.stopping), report)
+            outside = classifier.not_in_weights
+            card = model_card(provenance.card(self.recipe, self.data, self.run, self.stopping, outside), report)
             self._keeper.save_best()
             write_report(report, scored, self.run.reports, [str(self.run.path)])
             with write_folder(self.run.classifier) as folder:
@@ -366,6 +368,8 @@ class Session:
                 f"{error.message}; training is done, its result is not written",
                 remedy=f"{error.remedy}\nthen: civility train --resume --out {self.run.path}",
             ) from error
+        if outside:
+            self.tell(Warned(self.trainer.progress.step, other_scores(outside)))
         return report
 
 

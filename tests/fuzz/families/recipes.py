@@ -48,7 +48,7 @@ seed = 0
 [space]
 "linear.c" = {low = 0.1, high = 10, log = true}
 "linear.word_ngrams" = {low = 1, high = 2}
-"evaluation.calibration" = ["auto", "none"]
+"evaluation.calibration" = ["auto", "isotonic", "none"]
 """
 _POLICIES = (
     *("default: f1", "threat: recall>=0.9; default: precision>=0.8", "default: bands(f1, review<=20 per 1000)"),

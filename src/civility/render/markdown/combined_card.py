@@ -1,5 +1,6 @@
 """The model card of classifiers that were combined: as that of a run, with what they were made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from civility.documents.report import Report
@@ -49,7 +50,9 @@ class Makeup:
         )
 
 
-def combined_card(name: str, makeup: Makeup, max_length: int, report: Report) -> str:
+def combined_card(
+    name: str, makeup: Makeup, max_length: int, report: Report, not_in_weights: Sequence[str] = ()
+) -> str:
     """Return the card: YAML metadata with ``model-index``, then what a user has to know.
 
     Parameters
@@ -58,6 +61,7 @@ def combined_card(name: str, makeup: Makeup, max_length: int, report: Report) ->
     makeup : what it is made of
     max_length : tokens, 0 where nothing is cut
     report : of the comments that it was chosen on
+    not_in_weights : labels whose calibration transformers does not apply
     """
     article = "an" if makeup.kind[:1] in "aeiou" else "a"
     made = f"{article} {makeup.kind} of {len(makeup.members)} classifiers, made with civility"
@@ -65,7 +69,7 @@ def combined_card(name: str, makeup: Makeup, max_length: int, report: Report) ->
         metadata(name, report, makeup.base_model),
         introduction(name, report, made, max_length),
         *(f"**{plain(warning)}**" for warning in makeup.warnings),
-        usage(report, max_length, for_transformers=makeup.base_model is not None),
+        usage(max_length, not_in_weights, for_transformers=makeup.base_model is not None),
         results(report, "comments that it was chosen on", "with which it was made"),
         reveals("ensemble" if makeup.kind == "ensemble" else "encoder"),
         _made_of(makeup),

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from civility.documents.report import Report
 from civility.plain_text import CONTROL, count, printable
 from civility.render.markdown.report_markdown import code, plain, table, undefined_notes
-from civility.render.sentences.report_sentences import METRIC_NAMES, not_chosen, optimism, too_few
+from civility.render.sentences.report_sentences import METRIC_NAMES, not_chosen, optimism, other_scores, too_few
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class CardFacts:
     best_epoch, epochs_run : 1-based; 0 of a model that has no epochs
     versions : of the libraries
     kind : what was trained: an "encoder", which transformers loads too, or a "linear" model
+    not_in_weights : labels whose calibration transformers does not apply; of an encoder
     """
 
     name: str
@@ -43,6 +44,7 @@ class CardFacts:
     epochs_run: int
     versions: Mapping[str, str]
     kind: str = "encoder"
+    not_in_weights: tuple[str, ...] = ()
 
 
 def model_card(facts: CardFacts, report: Report) -> str:
@@ -51,7 +53,7 @@ def model_card(facts: CardFacts, report: Report) -> str:
         [
             metadata(facts.name, report, facts.base_model if facts.kind == "encoder" else None),
             introduction(facts.name, report, _made_how(facts), facts.max_length),
-            usage(report, facts.max_length, for_transformers=facts.kind == "encoder"),
+            usage(facts.max_length, facts.not_in_weights, for_transformers=facts.kind == "encoder"),
             results(report, "validation comments of the run", "with which training ended"),
             reveals(facts.kind),
             _training(facts),
@@ -131,16 +133,19 @@ def introduction(name: str, report: Report, made_how: str, max_length: int) -> s
     )
 
 
-def usage(report: Report, max_length: int, *, for_transformers: bool) -> str:
-    """Return how to score with it, by transformers alone too where that can be."""
-    calibrations = {label: one.calibration for label, one in report.labels.items()}
-    isotonic = [code(label) for label, one in calibrations.items() if one and one.method == "isotonic"]
+def usage(max_length: int, not_in_weights: Sequence[str], *, for_transformers: bool) -> str:
+    """Return how to score with the classifier.
+
+    Parameters
+    ----------
+    max_length : tokens after which comments are truncated
+    not_in_weights : labels whose calibration transformers does not apply
+    for_transformers : whether transformers loads the classifier too
+    """
     caveat = ""
-    if isotonic:
-        caveat = (
-            f"\n\nOf {', '.join(isotonic)} this gives the scores before calibration, which is isotonic and cannot be "
-            "in the weights: only civility applies it, and the thresholds of `civility.json` are of its scores."
-        )
+    if not_in_weights:
+        names = [code(label) for label in not_in_weights]
+        caveat = f"\n\n{other_scores(names)} `civility.json` says where it is now (`in_head`)."
     own = (
         "## Use\n\n"
         "```python\n"

@@ -74,6 +74,14 @@ def not_chosen(labels: Sequence[str]) -> str:
     )
 
 
+def other_scores(labels: Sequence[str]) -> str:
+    """Return the sentence that says for which labels `transformers.pipeline` gives other scores than this package."""
+    return (
+        f"For {', '.join(labels)}, transformers' pipeline gives the scores before calibration: the calibration is not "
+        "in the weights, and only civility applies it. The thresholds are for calibrated scores."
+    )
+
+
 def _listed(names: Sequence[str]) -> str:
     """Return the first names, and how many more labels there are."""
     more = len(names) - _NAMED
