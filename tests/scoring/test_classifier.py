@@ -1,5 +1,6 @@
 """Classifier: one row a text, whatever its neighbours, its place or the size of a batch."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -318,6 +319,32 @@ def test_the_pipeline_of_transformers_gives_the_calibrated_scores(fresh: Classif
     np.testing.assert_allclose(theirs[:, 2], _sigmoid(logits)[:, 2], atol=1e-5)
 
 
+def test_an_isotonic_calibration_of_an_older_folder_is_applied(fresh: Classifier, tmp_path: Path) -> None:
+    logits, plain = fresh.logits(TEXTS), fresh.score(TEXTS)
+    fresh.save(tmp_path, "# A card\n")
+    x, y = [float(logits[:, 0].min()), float(logits[:, 0].max())], [0.02, 0.75]
+    older = {
+        "schema": 2,
+        "labels": list(LABELS),
+        "thresholds": dict.fromkeys(LABELS, 0.5),
+        "review_thresholds": {},
+        "policies": {},
+        "calibration": {"toxic": {"method": "isotonic", "x": x, "y": y, "in_head": False}},
+        "max_length": 48,
+        "chosen_on": {"epoch": "", "calibration": {}, "thresholds": {}},
+    }
+    (tmp_path / "civility.json").write_text(json.dumps(older), encoding="utf-8")
+    again = Classifier.load(tmp_path)
+    scores = again.score(TEXTS)
+    np.testing.assert_allclose(scores[:, 0], np.interp(logits[:, 0], x, y), atol=1e-6)
+    np.testing.assert_allclose(scores[:, 1:], plain[:, 1:], atol=1e-6)
+    assert np.abs(scores[:, 0] - plain[:, 0]).max() > 0.01, "the control"
+    assert again.not_in_weights == ("toxic",)
+    again.calibrate({"toxic": LabelCalibration("platt", 2.0, 1.0)}, "sha256:new")
+    assert not again.not_in_weights
+    np.testing.assert_allclose(again.score(TEXTS)[:, 0], _sigmoid(2 * logits[:, 0] + 1), atol=1e-6)
+
+
 def test_a_head_that_takes_no_calibration_leaves_it_to_the_file(tiny_bert: Path) -> None:
     import torch
 
@@ -327,6 +354,7 @@ def test_a_head_that_takes_no_calibration_leaves_it_to_the_file(tiny_bert: Path)
     logits = classifier.logits(TEXTS)
     classifier.calibrate(CALIBRATIONS, "sha256:one")
     assert classifier.sidecar.in_head == frozenset()
+    assert classifier.not_in_weights == LABELS
     np.testing.assert_allclose(classifier.logits(TEXTS), logits, atol=1e-6)
     np.testing.assert_allclose(classifier.score(TEXTS)[:, 0], _sigmoid(1.7 * logits[:, 0] - 2), atol=1e-6)
 

@@ -42,7 +42,9 @@ examples:
         help="what the thresholds are to reach; default: the policy stored with each label, f1 where there is none",
     )
     parser.add_argument(
-        "--calibrate", action="store_true", help="first calibrate the scores on these comments, in place of before"
+        "--calibrate",
+        action="store_true",
+        help="first calibrate the scores on these comments anew (none, temperature or Platt)",
     )
     parser.add_argument("--check", action="store_true", help="print the thresholds, and write nothing")
     add_columns(parser)
