@@ -12,7 +12,7 @@ import pytest
 
 from civility import Classifier
 from civility.recipe import Recipe
-from civility.report.words import other_scores
+from civility.render.sentences.report_sentences import other_scores
 
 from ..conftest import LABELS, SENTENCES, WORDS, comment_rows
 from .conftest import Done, Run, quick
