@@ -56,14 +56,10 @@ _AROUND_THE_SETTLED_LOSS: dict[str, dict[str, str]] = {
     },
     "layer_decay": {"regularization.layer_decay": "0.9"},
     "gradual_unfreezing": {"regularization.unfreeze_fraction": "0.3"},
-    "reinit_1": {"regularization.reinit_layers": "1"},
     "r_drop": {"regularization.r_drop": "1"},
-    "multi_sample_dropout": {"regularization.multi_sample_dropout": "4", "regularization.head_dropout": "0.3"},
-    "token_dropout": {"regularization.token_dropout": "0.1"},
     "ema": {"regularization.average": "ema", "regularization.ema_decay": "0.99"},
     "swa": {"regularization.average": "swa", "regularization.swa_start": "0.5"},
     "fgm": {"regularization.adversarial": "fgm", "regularization.adversarial_size": "0.5"},
-    "awp": {"regularization.adversarial": "awp", "regularization.adversarial_size": "0.01"},
 }
 _BEST = _SETTLED | _AROUND_THE_SETTLED_LOSS["muon"]
 _AROUND_MUON: dict[str, dict[str, str]] = {

@@ -135,8 +135,7 @@ def test_several_processes_regularise_as_one(
     settings = {
         "average": "ema",
         "ema_decay": 0.8,
-        "adversarial": "awp",
-        "token_dropout": 0.2,
+        "adversarial": "fgm",
         "unfreeze_fraction": 0.5,
     }
     more = [word for key, value in settings.items() for word in ("--set", f"regularization.{key}={json.dumps(value)}")]

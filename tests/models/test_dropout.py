@@ -1,4 +1,4 @@
-"""Other shares of dropout than published, and several masks before the head."""
+"""Dropout with other probabilities than published."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from torch import nn
 
 from civility.errors import UserError
 from civility.models.batches import gather
-from civility.models.dropout import MultiSampleDropout, has_dropout, override_dropout, sample_masks
+from civility.models.dropout import has_dropout, override_dropout
 from civility.models.encoder import load_encoder
 from civility.models.forward import EagerForward
 from civility.models.packed import PackedForward
@@ -99,40 +99,3 @@ def test_flash_kernels_drop_what_they_are_told(tiny_deberta: Path) -> None:
     kernel = Kernel()
     _keep_dropout(kernel, attention)
     assert kernel.attention_probability_dropout == 0.3
-
-
-def test_each_mask_drops_for_itself_and_what_comes_before_is_computed_once() -> None:
-    torch.manual_seed(0)
-    module, pooled = MultiSampleDropout(0.25, 50), torch.rand(4, 30) + 1
-    found = module(pooled).unflatten(0, (50, 4))
-    kept = found != 0
-    torch.testing.assert_close(found[kept], (pooled / 0.75).expand(50, 4, 30)[kept])
-    assert kept.double().mean().item() == pytest.approx(0.75, abs=0.03)
-    assert not torch.equal(kept[0], kept[1])
-    module.eval()
-    assert module(pooled) is pooled
-
-
-@pytest.mark.parametrize("way", [EagerForward, PackedForward])
-@pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_deberta"])
-def test_a_model_with_several_masks_keeps_the_names_of_its_weights_and_its_scores(
-    way: Any, fixture: str, request: pytest.FixtureRequest
-) -> None:
-    encoder = load_encoder(str(request.getfixturevalue(fixture)), LABELS)
-    model, tokens = encoder.model.eval(), tokenise(encoder.tokenizer, ["nice film music", "stupid fool"], 16)
-    batch = gather(tokens, tokens.lengths.argsort())
-    names = list(model.state_dict())
-    with torch.no_grad():
-        before = way(model)(batch)
-        override_dropout(model, hidden=-1.0, attention=-1.0, head=0.3)
-        sample_masks(model, 3)
-        assert torch.equal(way(model)(batch), before)
-        logits = way(model.train())(batch)
-    assert logits.shape == (6, 2)
-    assert model.dropout.p == 0.3
-    assert list(model.state_dict()) == names
-
-
-def test_a_head_that_drops_twice_is_refused() -> None:
-    with pytest.raises(UserError, match=r"multi_sample_dropout = 4: the head of a RobertaForSequenceClassification"):
-        sample_masks(roberta(), 4)

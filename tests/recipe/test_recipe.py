@@ -1,5 +1,6 @@
 """Recipes: complete, frozen, and every bad setting with its message."""
 
+import json
 import math
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from civility.errors import UserError
 from civility.recipe import SECTIONS, Recipe, change_of, note_on_validation, shipped_recipe, shipped_recipes
+from civility.recipe.settings import REMOVED
 from civility.search.space import Search
 
 REMEDY = "'civility recipes baseline' prints every setting with its range"
@@ -221,6 +223,42 @@ def test_a_bad_setting_gives_its_message(key: str, value: object, message: str) 
     error = _error("baseline", {key: value})
     assert error.message == f"recipe baseline: {message}"
     assert error.remedy == REMEDY
+
+
+NO_GAIN = "brought no gain in the project's experiments (docs/experiments.md); delete it"
+REFUSED = {
+    ("regularization.reinit_layers", 1): f"this setting was removed, since re-initialising the top layers {NO_GAIN}",
+    (
+        "regularization.multi_sample_dropout",
+        4,
+    ): f"this setting was removed, since several dropout masks before the head {NO_GAIN}",
+    ("regularization.token_dropout", 0.1): f"this setting was removed, since masking tokens {NO_GAIN}",
+    ("regularization.adversarial", "awp"): "this value was removed, since no experiment of the project showed a gain "
+    "from moving weight matrices; 'fgm' moves the token embedding",
+}
+
+
+@pytest.mark.parametrize(("setting", "reason"), REFUSED.items())
+def test_a_removed_setting_is_refused_with_the_reason(tmp_path: Path, setting: tuple[str, object], reason: str) -> None:
+    (key, value), path = setting, tmp_path / "mine.toml"
+    assert _error("baseline", {key: value}).message == f"recipe baseline: {key} = {value!r}: {reason}"
+    path.write_text(f"[regularization]\n{key.partition('.')[2]} = {json.dumps(value)}\n")
+    assert _error(str(path)).message == f"{path}: {key} = {value!r}: {reason}"
+
+
+def test_removed_settings_that_are_off_are_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "old.toml"
+    path.write_text(
+        "[regularization]\nreinit_layers = 0\nmulti_sample_dropout = 1\ntoken_dropout = 0.0\nr_drop = 1.0\n"
+    )
+    assert Recipe.load(str(path)) == Recipe.load("baseline", {"regularization.r_drop": 1.0})
+    assert Recipe.load("baseline", {"regularization.token_dropout": 0}) == Recipe()
+    assert "this setting was removed" in _error("baseline", {"regularization.reinit_layers": False}).message
+    assert "this setting was removed" in _error("baseline", {"regularization.multi_sample_dropout": 0}).message
+
+
+def test_no_removed_setting_is_a_setting() -> None:
+    assert not EVERY_SETTING & set(REMOVED)
 
 
 def test_every_bad_setting_of_a_file_is_told_at_once(tmp_path: Path) -> None:

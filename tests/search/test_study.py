@@ -229,6 +229,19 @@ def test_a_study_of_another_sweep_is_refused_with_what_differs(tmp_path: Path) -
     assert "data: validation comments was others (sha256:0123456789ab), and is others (sha256:f0000000" in told
 
 
+def test_a_sweep_of_an_older_version_goes_on_where_removed_settings_were_off(tmp_path: Path) -> None:
+    def older(share: float) -> Any:
+        return {**IDENTITY, "recipe": {**IDENTITY["recipe"], "regularization.token_dropout": share}}
+
+    for name, share in (("off", 0.0), ("on", 0.1)):
+        with opened(tmp_path / name, space(), identity=older(share)) as study:
+            finish(study, 1)
+    with opened(tmp_path / "off", space()) as study:
+        assert finish(study, 2) == 1
+    told = refusal(tmp_path / "on", space(), IDENTITY)
+    assert told.endswith("recipe: regularization.token_dropout was 0.1, and is 0 now")
+
+
 def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path: Path) -> None:
     for storage, told in (("nonsense", "no address of a database"), ("nosuch://me:secret@x/y", "nosuch")):
         with pytest.raises(UserError) as refused, opened(tmp_path, space(), storage=storage):

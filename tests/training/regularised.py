@@ -23,7 +23,7 @@ from civility.models.tokens import tokenise
 from civility.models.vocabulary import give_back_whole, ids_in_use, keep_in_use
 from civility.recipe import Recipe
 from civility.training.build_optimizer import average_of_optimizer, optimizer_of
-from civility.training.build_regularizers import average_of, change_model, mask_id_of, regularizers_of
+from civility.training.build_regularizers import average_of, change_model, regularizers_of
 
 LABELS = ("toxic", "threat")
 TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'fool ' * (i % 7)}" for i in range(30)]
@@ -36,18 +36,12 @@ PARTS: dict[str, dict[str, Any]] = {
     "swa": {"average": "swa", "swa_start": 0.3},
     "unfreezing": {"unfreeze_fraction": 0.8},
     "r_drop": {"r_drop": 1.0},
-    "awp": {"adversarial": "awp", "adversarial_size": 0.05, "adversarial_start": 0.3},
-    "fgm": {"adversarial": "fgm", "adversarial_size": 0.5},
-    "token_dropout": {"token_dropout": 0.3},
-    "masks": {"multi_sample_dropout": 3},
+    "fgm": {"adversarial": "fgm", "adversarial_size": 0.5, "adversarial_start": 0.3},
     "all": {
         "average": "ema",
         "unfreeze_fraction": 0.5,
         "r_drop": 1.0,
-        "adversarial": "awp",
-        "token_dropout": 0.2,
-        "multi_sample_dropout": 2,
-        "reinit_layers": 1,
+        "adversarial": "fgm",
     },
 }
 
@@ -78,9 +72,7 @@ def build(
     model, tokens = encoder.model, tokenise(encoder.tokenizer, TEXTS, 32)
     change_model(recipe, model)
     freeze(model, embeddings=recipe.training.freeze_embeddings, num_layers=recipe.training.freeze_layers)
-    mask = mask_id_of(recipe, encoder.tokenizer)
-    used = ids_in_use(tokens) if mask is None else np.union1d(ids_in_use(tokens), [mask])
-    vocabulary = keep_in_use(model, used) if in_use else None
+    vocabulary = keep_in_use(model, ids_in_use(tokens)) if in_use else None
     shape = BatchShape.of(batch_size // accumulation, accumulation)
     optimizer: torch.optim.Optimizer = build_adamw(model, weight_decay=decay, betas=(0.9, 0.999), epsilon=1e-6)
     if settings is not None:
@@ -102,7 +94,7 @@ def build(
         ),
         shape,
         vocabulary=vocabulary,
-        regularizers=regularizers_of(recipe, model, encoder.tokenizer),
+        regularizers=regularizers_of(recipe, model),
         average=average_of(recipe, model) or average_of_optimizer(recipe, model, optimizer),
     )
     return encoder, trainer

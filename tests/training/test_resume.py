@@ -5,16 +5,19 @@ import json
 import os
 import shutil
 import signal
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from safetensors.numpy import load_file
 
 from civility.engine.progress import StepDone
 from civility.engine.watch import Warned
 from civility.errors import UserError
+from civility.recipe import Recipe
 from civility.storage.lock import hold
 from civility.training.events import EpochJudged, Fact, RunResumed, ValidationScored
 
@@ -124,6 +127,13 @@ def test_the_environment_tells_of_every_life(stopped: Path, small: Small, tmp_pa
 
 def newest(run: Path) -> Path:
     return sorted((run / "checkpoints").glob("step-*"))[-1]
+
+
+def seal(folder: Path) -> None:
+    """Write the sums of a checkpoint whose files were edited."""
+    names = sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / "SHA256SUMS").write_text("".join(lines))
 
 
 def flip(path: Path) -> None:
@@ -292,6 +302,42 @@ def test_a_foreign_effective_batch_is_not_taken_over(small: Small, whole: Path, 
     assert differing(whole, out) == []
 
 
+def as_an_older_version_wrote_it(run: Path, changes: dict[str, float]) -> Path:
+    """Add to recipe and checkpoints the settings that have been removed since, off but for ``changes``."""
+    removed = {"reinit_layers": 0, "multi_sample_dropout": 1, "token_dropout": 0.0, **changes}
+    recipe = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
+    recipe["regularization"] |= removed
+    (run / "recipe.toml").write_text(tomli_w.dumps(recipe), encoding="utf-8")
+    for folder in (run / "checkpoints").iterdir():
+        content = json.loads((folder / "progress.json").read_text())
+        content["facts"]["recipe"] |= {f"regularization.{key}": value for key, value in removed.items()}
+        (folder / "progress.json").write_text(json.dumps(content))
+        seal(folder)
+    return run
+
+
+def test_a_run_of_an_older_version_with_removed_settings_off_is_resumed(
+    small: Small, whole: Path, stopped: Path, tmp_path: Path
+) -> None:
+    out = as_an_older_version_wrote_it(shutil.copytree(stopped, tmp_path / "run"), {})
+    small.train(out, begin="resume")
+    named = [name for name in differing(whole, out) if not name.endswith(("progress.json", "SHA256SUMS"))]
+    assert named == ["recipe.toml"], "written by the older version"
+
+
+def test_a_run_of_an_older_version_with_a_removed_setting_on_is_refused(
+    small: Small, stopped: Path, tmp_path: Path
+) -> None:
+    out = as_an_older_version_wrote_it(shutil.copytree(stopped, tmp_path / "run"), {"token_dropout": 0.1})
+    with pytest.raises(UserError, match=r"token_dropout was 0\.1, and is 0 now") as stop:
+        small.train(out, begin="resume")
+    assert "not the run that was begun" in stop.value.message
+    with pytest.raises(
+        UserError, match=r"recipe\.toml: regularization\.token_dropout = 0\.1: this setting was removed"
+    ):
+        Recipe.load(str(out / "recipe.toml"))
+
+
 def test_a_checkpoint_that_says_nothing_of_its_run_is_passed_over(
     small: Small, whole: Path, stopped: Path, tmp_path: Path
 ) -> None:
@@ -299,9 +345,7 @@ def test_a_checkpoint_that_says_nothing_of_its_run_is_passed_over(
     folder = newest(out)
     content = json.loads((folder / "progress.json").read_text())
     (folder / "progress.json").write_text(json.dumps({**content, "facts": {}}))
-    names = sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
-    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
-    (folder / "SHA256SUMS").write_text("".join(lines))
+    seal(folder)
     small.train(out, begin="resume")
     shutil.rmtree(next((out / "checkpoints").glob("damaged-*")))
     assert differing(whole, out) == []

@@ -49,14 +49,6 @@ def check_same_start(targets: Sequence[str]) -> tuple[Recipe, list[str]]:
                 "anything",
                 remedy="name runs from the same pretrained weights, or average scores instead: civility ensemble",
             )
-        redrawn = [(one.regularization.reinit_layers, one.seed) for one in (first, recipe)]
-        if any(layers for layers, _ in redrawn) and redrawn[0] != redrawn[1]:
-            raise UserError(
-                "combine.todo",
-                f"{target} and {targets[0]} began with top layers drawn anew, each its own "
-                "(regularization.reinit_layers): they have no start in common",
-                remedy="average scores instead: civility ensemble",
-            )
     _check_same_tokens(targets, folders)
     if len({recipe.seed for recipe in recipes}) > 1:
         return first, [

@@ -1,7 +1,7 @@
-"""The loss of a micro-batch that goes through the model more than once: R-Drop, and several masks before the head.
+"""The loss of a micro-batch that passes through the model once, or twice for R-Drop.
 
 R-Drop (Wu et al. 2021, "R-Drop: Regularized Dropout for Neural Networks", equations 2 to 4) lets a comment pass twice,
-under different dropout, and asks the two to agree. Legend: B comments, L labels, K masks.
+under different dropout, and asks the two to agree. Legend: B comments, L labels.
 """
 
 from collections.abc import Sequence
@@ -32,28 +32,21 @@ def loss_of_passes(
 ) -> torch.Tensor:
     """Return the loss of a micro-batch summed over known elements: a float32 scalar.
 
-    The mean of the losses of all passes and masks, so that the denominator stays that of one pass; and ``consistency``
-    times the divergence of two passes, summed over the same elements. The paper adds up the two losses instead of
-    taking their mean: its weight alpha is twice this one.
+    The mean of the losses of the passes, so that the denominator stays that of one pass; and ``consistency`` times the
+    divergence of two passes, summed over the same elements. The paper adds up the two losses instead of taking their
+    mean: its weight alpha is twice this one.
 
     Parameters
     ----------
     loss : of one pass
-    passes : one or two times logits, (K * B, L): the comments under each mask, one mask after the other
+    passes : one or two times logits, (B, L)
     targets : (B, L); NaN takes no part
     consistency : weight of the divergence; of no meaning to a single pass
     """
-    num_masks = len(passes[0]) // len(targets)
-    if num_masks > 1:
-        targets = targets.repeat(num_masks, 1)
     total = loss.sum(passes[0], targets)
-    for logits in passes[1:]:
-        total = total + loss.sum(logits, targets)
-    parts = num_masks * len(passes)
-    if parts > 1:
-        total = total / parts
-    if len(passes) == 2:
-        known = ~torch.isnan(targets)
-        divergence = torch.where(known, symmetric_divergence(*passes), 0.0).sum() / num_masks
-        total = total + consistency * divergence
-    return total
+    if len(passes) == 1:
+        return total
+    first, second = passes
+    total = (total + loss.sum(second, targets)) / 2  # before the divergence: this order decides how gradients round
+    divergence = torch.where(~torch.isnan(targets), symmetric_divergence(first, second), 0.0).sum()
+    return total + consistency * divergence

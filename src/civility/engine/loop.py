@@ -24,7 +24,7 @@ from civility.engine.regularizers import Regularizers
 from civility.engine.schedule import Schedule
 from civility.engine.weight_averaging import Average, in_place
 from civility.errors import UserError
-from civility.models.batches import Batch, gather
+from civility.models.batches import gather
 from civility.models.forward import Forward
 from civility.models.tokens import Tokens
 from civility.models.vocabulary import EmbeddingInUse
@@ -171,7 +171,7 @@ class Trainer:
         """Add the step's gradients over micro-batches and processes, in smaller ones until the memory suffices.
 
         Return the sums, the loss over all processes, and whether one of them was asked to stop. With an adversary the
-        gradients are the mean of those here and at the weights that it has moved; what is told is of the first pass.
+        gradients are the mean of those here and at the moved embedding; the sums are those of the first pass.
         """
         adversary, place = self.regularizers.adversary, self.progress.step
         while True:
@@ -213,7 +213,7 @@ class Trainer:
     def _adversarial_pass(
         self, adversary: Adversary, done: tuple[_Sums, bool], rows: Rows, epoch: int, num_known: int
     ) -> tuple[_Sums, bool] | None:
-        """Take the step's gradients once more at moved weights, and leave the mean of both; return what was done."""
+        """Add the step's gradients again at the moved embedding, and leave the mean of both; return what was done."""
         if not adversary.has_direction():
             return done
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -278,7 +278,7 @@ class Trainer:
 
         A process without rows of its own adds an exact zero.
         """
-        batch = self._batch(rows)
+        batch = gather(self.data.tokens, rows).to(self.accelerator.device)
         targets = torch.from_numpy(self.data.targets[rows]).to(self.accelerator.device, non_blocking=True)
         if not counts:
             targets = torch.full_like(targets, torch.nan)
@@ -286,12 +286,6 @@ class Trainer:
         with self.precision.autocast():
             passes = [self.forward(batch) for _ in range(2 if consistency else 1)]
         return loss_of_passes(self.loss, passes, targets, consistency), self.forward.num_computed(batch)
-
-    def _batch(self, rows: Rows) -> Batch:
-        batch = gather(self.data.tokens, rows)
-        if self.regularizers.token_dropout is not None:
-            batch = self.regularizers.token_dropout.masked(batch, self.data.tokens, rows, self.progress.epoch)
-        return batch.to(self.accelerator.device)
 
     def _rows_of_broken_logits(self, rows: Rows) -> Rows:
         """Return which rows of a step have logits that are not finite, over all processes; all rows if none has.

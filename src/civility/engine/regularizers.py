@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from civility.engine.adversarial import Adversary
 from civility.engine.gradual_unfreezing import Thaw
-from civility.engine.token_dropout import TokenDropout
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,12 +13,10 @@ class Regularizers:
     Parameters
     ----------
     r_drop : weight of the agreement of two passes; 0 for one pass
-    token_dropout : masks tokens
     thaw : lets layers join the training one after the other
-    adversary : moves weights to where the loss is worse
+    adversary : moves the token embedding to where the loss is worse
     """
 
     r_drop: float = 0.0
-    token_dropout: TokenDropout | None = None
     thaw: Thaw | None = None
     adversary: Adversary | None = None

@@ -1,4 +1,4 @@
-"""Dropout of a loaded model: other shares than it was published with, and several masks before its head.
+"""Dropout of a loaded model: other probabilities than it was published with.
 
 Set on the modules, which both ways through the model read, and not in the configuration: what a classifier says of its
 model stays true, and a run that goes on with it begins with the model's own shares.
@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from civility.errors import UserError
 
@@ -58,53 +57,3 @@ def override_dropout(model: Any, *, hidden: float, attention: float, head: float
 def has_dropout(model: torch.nn.Module) -> bool:
     """Whether a model drops anything in training: two passes over the same texts differ."""
     return any(module.p > 0 for module in model.modules() if isinstance(module, nn.Dropout))
-
-
-class MultiSampleDropout(nn.Dropout):
-    """Dropout under several masks: in training, K rows come out for each that goes in, one mask after the other.
-
-    Inoue 2019, "Multi-Sample Dropout for Accelerated Training and Better Generalization": all that comes before is
-    computed once, and the loss is the mean of the losses under each mask. In evaluation nothing is done.
-
-    Parameters
-    ----------
-    share : that a mask drops
-    num_masks : K
-    """
-
-    def __init__(self, share: float, num_masks: int) -> None:
-        super().__init__(share)
-        self.num_masks = num_masks
-
-    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Return (K * B, hidden) of (B, hidden) in training, and what came in evaluation."""
-        if not self.training:
-            return pooled
-        return functional.dropout(pooled.repeat(self.num_masks, 1), self.p)
-
-
-def why_one_mask(model: Any) -> str:
-    """Return why a model cannot have several masks before its head; nothing if it can."""
-    if not isinstance(getattr(model, "dropout", None), nn.Dropout) or not isinstance(
-        getattr(model, "classifier", None), nn.Linear
-    ):
-        return f"the head of a {type(model).__name__} is not one dropout and one linear layer"
-    return ""
-
-
-def sample_masks(model: Any, num_masks: int) -> None:
-    """Put several masks in the place of the dropout before a model's last layer; names of weights stay as they are.
-
-    Raises
-    ------
-    UserError : the model's head is another one. RoBERTa's drops twice, with a layer in between, by one and the same
-        module: its first masks would be multiplied by its second
-    """
-    reason = why_one_mask(model)
-    if reason:
-        raise UserError(
-            "models.todo",
-            f"regularization.multi_sample_dropout = {num_masks}: {reason}",
-            remedy="set it to 1, or choose a BERT or DeBERTa",
-        )
-    model.dropout = MultiSampleDropout(model.dropout.p, num_masks).train(model.dropout.training)

@@ -1,4 +1,4 @@
-"""The parts of an encoder from bottom to top: its embeddings, its layers, its pooler."""
+"""The parts of an encoder below its head: its embeddings and its layers."""
 
 from typing import Any
 
@@ -42,12 +42,3 @@ def layers_of(model: Any, setting: str, value: float | str, *, off: str = "0") -
             remedy=f"set it to {off}, or choose a BERT, RoBERTa or DeBERTa",
         )
     return layers
-
-
-def pooler_of(model: Any) -> nn.Module | None:
-    """Return what makes one vector of the first token: BERT has it in its body, DeBERTa beside its head."""
-    for owner in (model, model.base_model):
-        pooler = getattr(owner, "pooler", None)
-        if isinstance(pooler, nn.Module):
-            return pooler
-    return None

@@ -21,6 +21,8 @@ from civility.errors import UserError, closest, did_you_mean
 from civility.plain_text import listed, one_line, shortened, shown
 from civility.recipe.settings import (
     LINEAR_MODEL,
+    REMOVED,
+    REMOVED_VALUES,
     DataSettings,
     EvaluationSettings,
     LinearSettings,
@@ -167,6 +169,14 @@ class Recipe(Section):
         return flat
 
 
+def defaults_of_all_versions() -> dict[str, str | int | float | bool]:
+    """Return the default of each setting, ``{"section.key": value}``, and the value that switches a removed one off.
+
+    What to assume of a setting that a recipe of another version does not name.
+    """
+    return Recipe().flat() | {key: off for key, (off, _) in REMOVED.items()}
+
+
 def takes_part(key: str, *, is_linear: bool) -> bool:
     """Whether a setting, ``section.key``, has a part in the linear model, or else in an encoder."""
     return not key.startswith(_OF_ENCODERS if is_linear else "linear.")
@@ -284,6 +294,11 @@ def _name(detail: ErrorDetails) -> str:
 def _describe(detail: ErrorDetails) -> str:
     """Say what is wrong with one setting: its name, what was found, what was expected."""
     name = _name(detail)
+    if name in REMOVED:
+        return f"{name} = {shown(detail['input'])}: this setting was removed, since {REMOVED[name][1]}; delete it"
+    removed = REMOVED_VALUES.get((name, detail["input"])) if isinstance(detail["input"], str) else None
+    if removed:
+        return f"{name} = {shown(detail['input'])}: this value was removed, since {removed}"
     if detail["type"] == "extra_forbidden":
         return f"unknown setting {shortened(name)}{_closest_setting(name)}"
     message = re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):g}", detail["msg"])  # 1e-12, not 0.000000000001

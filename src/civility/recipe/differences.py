@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from civility.plain_text import shortened
-from civility.recipe import Recipe, takes_part
+from civility.recipe import defaults_of_all_versions, takes_part
 from civility.recipe.settings import LINEAR_MODEL
 
 
@@ -57,9 +57,9 @@ def differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
 
     Parameters
     ----------
-    before, now : ``{"section.key": value}``, as of `Recipe.flat`; settings that an older version lacked have defaults
+    before, now : ``{"section.key": value}``, as of `Recipe.flat`; settings that one version lacks have defaults
     """
-    defaults = Recipe().flat()
+    defaults = defaults_of_all_versions()
     model, other = (recipe.get("model.name", defaults["model.name"]) for recipe in (before, now))
     is_linear = other == LINEAR_MODEL
     if (model == LINEAR_MODEL) != is_linear:

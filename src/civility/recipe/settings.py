@@ -97,6 +97,25 @@ Minutes = Annotated[float, Unit("minutes")]
 Layers = Annotated[int, Unit("layers")]
 
 
+_NO_GAIN = "brought no gain in the project's experiments (docs/experiments.md)"
+REMOVED: dict[str, tuple[int, str]] = {
+    "regularization.reinit_layers": (0, f"re-initialising the top layers {_NO_GAIN}"),
+    "regularization.multi_sample_dropout": (1, f"several dropout masks before the head {_NO_GAIN}"),
+    "regularization.token_dropout": (0, f"masking tokens {_NO_GAIN}"),
+}
+"""Settings of older versions: the value that switches each off, and why it was removed."""
+REMOVED_VALUES = {
+    ("regularization.adversarial", "awp"): "no experiment of the project showed a gain from moving weight matrices; "
+    "'fgm' moves the token embedding"
+}
+"""Values that a setting took in older versions, and why each was removed."""
+
+
+def is_off(key: str, value: object) -> bool:
+    """Whether a removed setting, ``section.key``, has the value that switches it off."""
+    return key in REMOVED and not isinstance(value, bool) and value == REMOVED[key][0]
+
+
 class Section(BaseModel):
     """Frozen, and without settings that nobody knows."""
 
@@ -478,20 +497,11 @@ class RegularizationSettings(Section):
             "Share of all steps over which layers are unfrozen, from the top down. 0: all train from the start."
         ),
     )
-    reinit_layers: int = Field(
-        default=0, ge=0, le=1000, description="Top layers to re-initialise, and the pooler with them."
-    )
     r_drop: float = Field(
         default=0.0,
         ge=0,
         le=1000,
         description="Weight of R-Drop, the divergence of two passes with different dropout. 0: one pass.",
-    )
-    multi_sample_dropout: int = Field(
-        default=1, ge=1, le=64, description="Dropout masks per comment before the head. 1: no multi-sample dropout."
-    )
-    token_dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="Share of the tokens that are masked in training."
     )
     average: Literal["none", "ema", "swa"] = Field(
         default="none",
@@ -502,22 +512,27 @@ class RegularizationSettings(Section):
     )
     ema_decay: float = Field(default=0.999, ge=0, lt=1, description="Decay per step of the exponential average.")
     swa_start: float = Field(default=0.75, ge=0, lt=1, description="Share of all steps before swa begins.")
-    adversarial: Literal["none", "fgm", "awp"] = Field(
+    adversarial: Literal["none", "fgm"] = Field(
         default="none",
-        description=(
-            "Weights that are perturbed to increase the loss, for a second pass. fgm: token embeddings. awp: "
-            "weight matrices."
-        ),
+        description="Second pass with perturbed weights, which increase the loss. fgm: token embeddings.",
     )
     adversarial_size: float = Field(
         default=0.1,
         ge=1e-6,
         le=100,
-        description="Size of the perturbation. fgm: its norm. awp: its share of the norm of each matrix.",
+        description="L2 norm of the perturbation.",
     )
     adversarial_start: float = Field(
         default=0.0, ge=0, lt=1, description="Share of all steps before adversarial training begins."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed(cls, values: object) -> object:
+        """Leave out removed settings that are off: the recipe of a run by an older version names them all."""
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if not is_off(f"regularization.{key}", value)}
 
 
 class LinearSettings(Section):

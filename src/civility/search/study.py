@@ -20,7 +20,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from civility.documents.sweep_result import State, TrialLine
 from civility.errors import UserError
 from civility.plain_text import shortened
-from civility.recipe import Recipe
+from civility.recipe import defaults_of_all_versions
+from civility.recipe.settings import REMOVED
 from civility.search.space import Choices, Dimension, Scalar, Search, Space
 from civility.search.sweep_folder import SweepDirectory
 from civility.storage.atomic_files import real_path
@@ -321,9 +322,9 @@ def _check_identity(study: optuna.Study, identity: Mapping[str, Any], directory:
             continue  # said of the data beside their digests
         was = before.get(part, {})
         # A setting that only one version of civility knows is at its default there; one that no longer counts is free.
-        unknown = Recipe().flat() if part == "recipe" else {}
-        for key in sorted(now if part == "recipe" else {*was, *now}):
-            old, new = was.get(key, unknown.get(key)), now.get(key)
+        unknown = defaults_of_all_versions() if part == "recipe" else {}
+        for key in sorted({*now, *(was.keys() & REMOVED)} if part == "recipe" else {*was, *now}):
+            old, new = was.get(key, unknown.get(key)), now.get(key, unknown.get(key))
             if old != new:
                 about = [_shown(value, of.get(COMMENTS, {}).get(key)) for value, of in ((old, before), (new, identity))]
                 problems.append(f"{part}: {key} was {about[0]}, and is {about[1]} now")

@@ -45,7 +45,12 @@ from civility.training.build_optimizer import (
     refuse_unfit_optimizer,
     why_whole_embedding,
 )
-from civility.training.build_regularizers import average_of, change_model, mask_id_of, refuse_unfit, regularizers_of
+from civility.training.build_regularizers import (
+    average_of,
+    change_model,
+    refuse_unfit,
+    regularizers_of,
+)
 from civility.training.events import Listener, RunChecked, Speed
 from civility.training.preflight import Check, agreed, checks_before_loading, checks_of_the_tokens, refuse_failed
 
@@ -85,22 +90,17 @@ def _start_threads(recipe: Recipe, accelerator: Any, before: int) -> Threads:
 
 @dataclass(frozen=True, eq=False)
 class RunTokens:
-    """The tokens of a run's comments, the tokenizer that made them, and how the cache of tokens took part.
-
-    ``mask_id`` is what is put in the place of some of them in training; None where nothing is.
-    """
+    """The tokens of a run's comments, the tokenizer that made them, and how the cache of tokens took part."""
 
     tokenizer: Any
     training: Tokens
     validation: Tokens
     cache_uses: tuple[CacheUse, ...]
-    mask_id: int | None = None
 
     @functools.cached_property
     def in_use(self) -> npt.NDArray[np.int64]:
-        """(U,) ids that the comments use, ascending, that of the mask among them if there is one."""
-        used = ids_in_use(self.training, self.validation)
-        return used if self.mask_id is None else np.union1d(used, [self.mask_id])
+        """(U,) ids that the comments use, ascending."""
+        return ids_in_use(self.training, self.validation)
 
 
 def tokenise_comments(recipe: Recipe, data: PreparedData, accelerator: Any) -> RunTokens:
@@ -108,18 +108,17 @@ def tokenise_comments(recipe: Recipe, data: PreparedData, accelerator: Any) -> R
 
     Raises
     ------
-    UserError : the tokenizer cannot be had, or has not what is to be put in the place of tokens
+    UserError : the tokenizer cannot be loaded
     """
     tokenizer = load_tokenizer(recipe.model.name, recipe.model.revision or None)
-    mask_id = mask_id_of(recipe, tokenizer)
     cache = default_cache_folder(os.environ)
     with first_of_machine_first(accelerator):
         if _are_the_comments_of_every_fold(recipe, data):
             training, validation, use = _tokens_of_a_fold(tokenizer, data, recipe.data.max_length, cache)
-            return RunTokens(tokenizer, training, validation, (use,), mask_id)
+            return RunTokens(tokenizer, training, validation, (use,))
         training, use = cached_tokens(tokenizer, data.training.texts, recipe.data.max_length, cache)
         validation, other = cached_tokens(tokenizer, data.validation.texts, recipe.scoring_length, cache)
-    return RunTokens(tokenizer, training, validation, (use, other), mask_id)
+    return RunTokens(tokenizer, training, validation, (use, other))
 
 
 def _are_the_comments_of_every_fold(recipe: Recipe, data: PreparedData) -> bool:
@@ -233,7 +232,7 @@ def build_trainer(
         plan_of(recipe, shape, len(tokens.training)),
         shape,
         vocabulary=vocabulary,
-        regularizers=regularizers_of(recipe, model, tokens.tokenizer),
+        regularizers=regularizers_of(recipe, model),
         average=average_of(recipe, model) or average_of_optimizer(recipe, model, optimizer),
     )
     speed = Speed(

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from civility.engine.adversarial import Adversary, matrices_to_move
+from civility.engine.adversarial import Adversary
 from civility.engine.gradual_unfreezing import Thaw, thaw_in_turn
 from civility.engine.regularizers import Regularizers
-from civility.engine.token_dropout import TokenDropout
 from civility.engine.weight_averaging import WeightAverage, names_to_average
 from civility.errors import UserError
-from civility.models.dropout import override_dropout, sample_masks
+from civility.models.dropout import override_dropout
 from civility.models.model_parts import embeddings_of, layers_of
-from civility.models.redraw import redraw_layers
 from civility.recipe import Recipe
 
 _NUMBER = 4
@@ -26,7 +24,7 @@ class Costs:
     ----------
     passes : whose activations are kept at once
     kept : bytes for each trained parameter, during the whole run and in every checkpoint: an average
-    in_step : bytes for each trained parameter, during a step: gradients set aside and copies of weights; at most
+    in_step : bytes for each trained parameter, during a step: gradients set aside and a copy of the embedding; at most
     """
 
     passes: int = 1
@@ -61,70 +59,29 @@ def refuse_unfit(recipe: Recipe) -> None:
             "training.todo",
             'regularization.adversarial = "fgm" moves the token embedding, which is frozen '
             "(training.freeze_embeddings or training.freeze_layers)",
-            remedy='choose "awp", or train the embeddings',
+            remedy='set regularization.adversarial to "none", or train the embeddings',
         )
 
 
 def change_model(recipe: Recipe, model: Any) -> None:
-    """Draw layers anew and set dropout, on a model that has just been loaded.
+    """Set the dropout of a model that has just been loaded.
 
     Raises
     ------
-    UserError : the model has not what is to be changed
-    """
-    settings, frozen = recipe.regularization, recipe.training.freeze_layers
-    redraw_layers(model, settings.reinit_layers, recipe.seed)
-    if settings.reinit_layers and frozen:
-        num_layers = len(layers_of(model, "regularization.reinit_layers", settings.reinit_layers))
-        if settings.reinit_layers + frozen > num_layers:
-            raise UserError(
-                "training.todo",
-                f"regularization.reinit_layers = {settings.reinit_layers} and "
-                f"training.freeze_layers = {frozen}: of {num_layers} layers, some would stay as "
-                "they are drawn",
-                remedy="lower one of them: together they may not be more than the layers",
-            )
-    override_dropout(model, hidden=settings.dropout, attention=settings.attention_dropout, head=settings.head_dropout)
-    if settings.multi_sample_dropout > 1:
-        sample_masks(model, settings.multi_sample_dropout)
-
-
-def mask_id_of(recipe: Recipe, tokenizer: Any) -> int | None:
-    """Return the id that token dropout puts in the place of others, the unknown token's if there is no mask.
-
-    None where nothing is masked.
-
-    Raises
-    ------
-    UserError : the tokenizer has neither
-    """
-    share = recipe.regularization.token_dropout
-    if not share:
-        return None
-    found = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id
-    if found is None:
-        raise UserError(
-            "training.todo",
-            f"regularization.token_dropout = {share}: the tokenizer has neither a mask nor an unknown token",
-            remedy="set it to 0, or choose a model that was trained with a mask",
-        )
-    return int(found)
-
-
-def regularizers_of(recipe: Recipe, model: Any, tokenizer: Any) -> Regularizers:
-    """Return what a step does beside its plain loss. After the modules of the model are those that are trained.
-
-    Raises
-    ------
-    UserError : the model or its tokenizer has not what is needed
+    UserError : the model has no such dropout
     """
     settings = recipe.regularization
-    mask_id = mask_id_of(recipe, tokenizer)
-    masking = None
-    if mask_id is not None:
-        special = tuple(sorted({int(one) for one in tokenizer.all_special_ids}))
-        masking = TokenDropout(settings.token_dropout, mask_id, special, recipe.seed)
-    return Regularizers(settings.r_drop, masking, _thaw(recipe, model), _adversary(recipe, model))
+    override_dropout(model, hidden=settings.dropout, attention=settings.attention_dropout, head=settings.head_dropout)
+
+
+def regularizers_of(recipe: Recipe, model: Any) -> Regularizers:
+    """Return what a step does beside its plain loss. Called once the modules of the model are those that are trained.
+
+    Raises
+    ------
+    UserError : the layers of the model are not known, and `unfreeze_fraction` needs them
+    """
+    return Regularizers(recipe.regularization.r_drop, _thaw(recipe, model), _adversary(recipe, model))
 
 
 def _thaw(recipe: Recipe, model: Any) -> Thaw | None:
@@ -140,10 +97,8 @@ def _adversary(recipe: Recipe, model: Any) -> Adversary | None:
     settings = recipe.regularization
     if settings.adversarial == "none":
         return None
-    parameters = matrices_to_move(model)
-    if settings.adversarial == "fgm":
-        parameters = (model.get_input_embeddings().weight,)
-    return Adversary(settings.adversarial, parameters, settings.adversarial_size, settings.adversarial_start)
+    table = model.get_input_embeddings().weight
+    return Adversary(table, settings.adversarial_size, settings.adversarial_start)
 
 
 def average_of(recipe: Recipe, model: Any) -> WeightAverage | None:

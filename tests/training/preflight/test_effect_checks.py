@@ -19,7 +19,7 @@ def test_a_shipped_recipe_sets_nothing_in_vain(name: str) -> None:
         ({"schedule.power": 3.0}, {"training.schedule": "polynomial"}),
         ({"schedule.final_share": 0.1}, {"training.schedule": "cosine"}),
         ({"regularization.ema_decay": 0.9}, {"regularization.average": "ema"}),
-        ({"regularization.adversarial_size": 0.5}, {"regularization.adversarial": "awp"}),
+        ({"regularization.adversarial_size": 0.5}, {"regularization.adversarial": "fgm"}),
         ({"optimizer.muon_momentum": 0.9}, {"training.optimizer": "muon"}),
         ({"training.sampling_power": 1.0}, {"training.sampling": "class_aware"}),
         ({"data.augmentation_share": 0.1}, {"data.augmentation": ["typos"]}),

@@ -184,7 +184,6 @@ def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trai
             recipe.regularization,
             sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
             drops=has_dropout(model),
-            head_drops=has_dropout(model.dropout) if hasattr(model, "dropout") else False,
         ),
     ]
 
