@@ -54,8 +54,8 @@ def test_fit_tells_what_it_chose_in_the_place_of_an_estimate(
     settings = quick("training.batch_size=8", "training.gradient_accumulation=4")
     done = civility("train", "starter", *HELD_OUT, "--model", tiny_bert, "--check", "--fit", *settings)
     assert done.code == 0, done.err
-    assert "32 comments a step · 8 at once" in one_line(done.out)
-    assert "passed memory a micro-batch of 8 takes up to 0.0 GiB of the " in one_line(done.out)
+    assert "32 comments a step · 8 at once (estimated)" in one_line(done.out)
+    assert "passed memory a micro-batch of 8 is estimated to take 0.0 GiB of the " in one_line(done.out)
     assert "4 to a step on each process" in one_line(done.out)
     plain = civility("train", "starter", *HELD_OUT, "--model", tiny_bert, "--check", *settings)
     assert "at once" not in plain.out, "the control: only when asked"

@@ -13,7 +13,10 @@ from civility.search.space import Choices, Range, Search, Space
 from civility.search.study import Study, open_study
 from civility.search.sweep_folder import SweepDirectory
 
-IDENTITY = {"recipe": {"training.epochs": 3}, "data": {"validation comments": "sha256:0123456789abcdef0123456789"}}
+IDENTITY: dict[str, Any] = {
+    "recipe": {"training.epochs": 3},
+    "data": {"validation comments": "sha256:0123456789abcdef0123456789"},
+}
 RATE = Range("training.learning_rate", 1e-5, 1e-3, log=True, step=None, whole=False)
 LOSS = Choices("training.loss", ("bce", "focal", "asymmetric"))
 EPOCHS = Range("training.epochs", 1, 2, log=False, step=None, whole=True)

@@ -13,8 +13,9 @@ from civility.engine.hardware import Memory
 from civility.engine.progress import StepDone
 from civility.engine.watch import Warned
 from civility.errors import UserError
+from civility.recipe.settings import RegularizationSettings
 from civility.run import RunDirectory
-from civility.training.device_batch import fit_to_memory
+from civility.training.device_batch import _estimated_peaks, fit_to_memory
 from civility.training.events import Fact, RunPlanned
 from civility.training.resume import Former
 from civility.training.session import Session
@@ -52,7 +53,7 @@ def reserved(session: Session) -> float:
 
 def test_the_micro_batch_shrinks_with_the_memory_and_the_step_stays(session: Session) -> None:
     ample = fitted(session, 1e9)
-    assert ample[:3] == (16, 1, "16 at once")
+    assert ample[:3] == (16, 1, "16 at once (estimated)")
     shared = {}
     for power in range(16):
         try:
@@ -61,8 +62,8 @@ def test_the_micro_batch_shrinks_with_the_memory_and_the_step_stays(session: Ses
             continue
         shared[size] = accumulation
         if size < 16:
-            assert words == f"{size} at once, since {2 * size} do not fit"
-            assert found.startswith(f"a micro-batch of {size} takes up to ")
+            assert words == f"{size} at once, since {2 * size} do not fit (estimated)"
+            assert found.startswith(f"a micro-batch of {size} is estimated to take ")
             assert found.endswith(f"; {accumulation} to a step on each process")
     assert shared == {1: 16, 2: 8, 4: 4, 8: 2, 16: 1}
 
@@ -81,7 +82,28 @@ def test_no_room_for_a_single_comment_is_told_with_what_to_do(session: Session) 
         fit_to_memory(session.recipe, session.trainer, None)
 
 
-def test_a_processor_gets_no_larger_micro_batch_than_it_was_asked_for(session: Session) -> None:
+def test_less_is_chosen_where_more_is_kept(session: Session) -> None:
+    enough = (reserved(session) + 0.5 * MIB) / 0.9
+    plain = fitted(session, enough)[0]
+    assert 1 < plain < 16
+    session.recipe = session.recipe.model_copy(update={"regularization": RegularizationSettings(r_drop=1.0)})
+    session.recipe = session.recipe.with_batch(16, 1)
+    assert fitted(session, enough)[0] == plain // 2, "two passes are kept at once"
+    checkpointed = session.recipe.training.model_copy(update={"gradient_checkpointing": True})
+    session.recipe = session.recipe.model_copy(update={"training": checkpointed})
+    assert fitted(session, enough)[0] > plain // 2
+
+
+def test_a_micro_batch_never_takes_less_than_the_largest_gradient(session: Session) -> None:
+    largest = max(parameter.numel() for parameter in session.trainer.model.parameters())
+    found = fitted(session, 1e9)
+    trainer = session.trainer
+    assert _estimated_peaks(session.recipe, trainer, [torch.nn.Parameter(torch.zeros(10**7))])(1) == 4e7
+    assert 4 * largest < 4e7, "the control"
+    assert found[0] == 16
+
+
+def test_a_cpu_gets_no_larger_micro_batch_than_it_was_asked_for(session: Session) -> None:
     session.recipe = session.recipe.with_batch(4, 4)
     assert fitted(session, 1e9)[:2] == (4, 4)
 
@@ -104,9 +126,9 @@ def test_a_run_that_fits_as_it_is_asked_for_is_the_same_run(small: Small, whole:
     assert differing(whole, out) == [], "its recipe too: it can be repeated without --fit"
     assert tomllib.loads((out / "recipe.toml").read_text())["training"]["fit"] is False
     (plan,) = [fact for fact in told if isinstance(fact, RunPlanned)]
-    assert plan.fitted == "8 at once"
+    assert plan.fitted == "8 at once (estimated)"
     checks = json.loads((out / "environment.json").read_text())["checks"]
-    assert [check["found"].split(" takes")[0] for check in checks if check["name"] == "memory"] == [
+    assert [check["found"].split(" is estimated")[0] for check in checks if check["name"] == "memory"] == [
         "a micro-batch of 8"
     ]
     other = small.train(tmp_path / "other", training__batch_size=4, training__gradient_accumulation=4).path

@@ -70,8 +70,8 @@ examples:
     parser.add_argument(
         "--fit",
         action="store_true",
-        help="choose micro-batch and gradient accumulation by the memory there is; a step takes as many comments as "
-        "before",
+        help="choose micro-batch and gradient accumulation by the memory there is: by trying on a GPU, by an estimate "
+        "on a CPU; the effective batch size is unchanged",
     )
     parser.add_argument(
         "--seeds",

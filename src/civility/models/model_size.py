@@ -191,7 +191,26 @@ class ModelSize:
         packed, checkpointed : see `activation_bytes`
         passes : of a micro-batch that are kept at once
         """
-        casts = 2 * (self.num_parameters - self.num_embedding) if half else 0
         buffers = _BYTES * self.num_trained if shared else 0
+        micro_batch = self.micro_batch_bytes(
+            num_texts, length, half=half, packed=packed, checkpointed=checkpointed, passes=passes
+        )
+        return self.state_bytes + buffers + micro_batch + _LIBRARIES
+
+    def micro_batch_bytes(
+        self,
+        num_texts: int,
+        length: int,
+        *,
+        half: bool,
+        packed: bool = False,
+        checkpointed: bool = False,
+        passes: int = 1,
+    ) -> int:
+        """Return about how many bytes a micro-batch takes beside weights, gradients and moments.
+
+        Parameters as of `training_bytes`.
+        """
+        casts = 2 * (self.num_parameters - self.num_embedding) if half else 0
         kept = passes * self.activation_bytes(num_texts, length, packed=packed, checkpointed=checkpointed)
-        return self.state_bytes + casts + buffers + kept + _LIBRARIES
+        return casts + kept

@@ -42,15 +42,17 @@ def check_memory(needed: int, certain: int, memory: Memory | None, where: str, n
     )
 
 
-def check_fit(fit: Fit, batch_size: int, accumulation: int) -> Check:
-    """Tell what was found to fit: it stands in the place of an estimate.
+def check_fit(fit: Fit, batch_size: int, accumulation: int, *, estimated: bool) -> Check:
+    """Report what fits, in the place of the check of memory.
 
     Parameters
     ----------
     fit : of this process
     batch_size, accumulation : chosen for all processes
+    estimated : whether nothing was tried
     """
-    found = f"a micro-batch of {batch_size:,} takes up to {gib(fit.peak)} of the {gib(fit.room)} that there are for it"
+    takes = "is estimated to take" if estimated else "takes up to"
+    found = f"a micro-batch of {batch_size:,} {takes} {gib(fit.peak)} of the {gib(fit.room)} that there are for it"
     if fit.batch_size != batch_size:
         found = f"a micro-batch of {batch_size:,} is the most that every process has the memory for"
     elif fit.next_size and fit.next_peak != float("inf"):
