@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from civility.recipe import SECTIONS, Recipe, shipped_recipe, shipped_recipes
 from civility.recipe.listing import all_settings, as_toml, listing, section_help
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 
 

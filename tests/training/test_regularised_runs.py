@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from civility.engine import loop, order
 from civility.engine.checkpoint import load_best_weights, load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer
-from civility.training import loop, order
 
 from .regularised import PARTS, build, equal, largest_difference, no_validation, raw, steps_of, validated, whole
 

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from civility.engine.devices import processes_here, smallest_everywhere
+from civility.engine.hardware import Memory
+from civility.engine.loop import Trainer
 from civility.engine.memory_fit import (
     Fit,
     Peaks,
