@@ -3,6 +3,68 @@
 import difflib
 from collections.abc import Iterable
 
+CODES: dict[str, str] = {
+    # ---------------------------------------------------------------- audit
+    #
+    #
+    # ---------------------------------------------------------------- bulk
+    #
+    #
+    # ---------------------------------------------------------------- cli
+    #
+    #
+    # ---------------------------------------------------------------- combine
+    #
+    #
+    # ---------------------------------------------------------------- data
+    #
+    #
+    # ---------------------------------------------------------------- documents
+    #
+    "documents.damaged": "A document is damaged, or an entry in it has a value that it cannot have.",
+    "documents.newer": "A document was written by a newer version of civility.",
+    "documents.not-a-document": "A JSON file has no schema number: it is another kind of file.",
+    #
+    # ---------------------------------------------------------------- engine
+    #
+    "engine.damaged-checkpoint": "A checkpoint is truncated, edited, incomplete, or not a checkpoint.",
+    "engine.not-finite": "The loss or a gradient is NaN or infinite.",
+    #
+    # ---------------------------------------------------------------- evaluation
+    #
+    #
+    # ---------------------------------------------------------------- models
+    #
+    #
+    # ---------------------------------------------------------------- processes
+    #
+    #
+    # ---------------------------------------------------------------- recipe
+    #
+    #
+    # ---------------------------------------------------------------- render
+    #
+    #
+    # ---------------------------------------------------------------- run
+    #
+    #
+    # ---------------------------------------------------------------- scoring
+    #
+    "scoring.not-finite-score": "A classifier gives a score that is NaN or infinite.",
+    #
+    # ---------------------------------------------------------------- search
+    #
+    #
+    # ---------------------------------------------------------------- storage
+    #
+    "storage.locked": "Another process is writing to the same folder.",
+    #
+    # ---------------------------------------------------------------- training
+    #
+    #
+}
+"""Every code that a `UserError` can have, and what it means; the reference page of errors is made from it."""
+
 
 class UserError(Exception):
     """A mistake that the user can put right: reported in two sentences, without a traceback.
