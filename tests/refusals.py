@@ -11,6 +11,6 @@ from civility.errors import UserError
 @contextmanager
 def refused(code: str, match: str = "") -> Iterator[pytest.ExceptionInfo[UserError]]:
     """Expect a UserError with this code whose text matches a regular expression."""
-    with pytest.raises(UserError, match=match) as caught:
+    with pytest.raises(UserError, match=match or None) as caught:
         yield caught
     assert caught.value.code == code
