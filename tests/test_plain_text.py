@@ -4,7 +4,18 @@ import json
 
 import pytest
 
-from civility.plain_text import as_cell, as_json, bounded, count, is_formula, listed, one_line, printable, shortened
+from civility.plain_text import (
+    as_cell,
+    as_json,
+    bounded,
+    clock,
+    count,
+    is_formula,
+    listed,
+    one_line,
+    printable,
+    shortened,
+)
 
 
 def test_control_characters_are_replaced() -> None:
@@ -61,6 +72,17 @@ def test_a_count_has_its_noun_in_the_right_number() -> None:
         "2 comments",
         "3,190 comments",
     ]
+    assert [count(number, "copy", "copies") for number in (1, 1_000)] == ["1 copy", "1,000 copies"]
+
+
+def test_a_clock_carries_seconds_into_minutes_and_hours() -> None:
+    assert [clock(seconds) for seconds in (0, 59.6, 3_599.4, 86_400 + 65)] == [
+        "0:00:00",
+        "0:01:00",
+        "0:59:59",
+        "24:01:05",
+    ]
+    assert clock(None) == "-"
 
 
 def test_a_list_names_the_first_and_counts_the_others() -> None:

@@ -95,6 +95,14 @@ def escaped(text: str) -> str:
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, as ``1 comment`` or ``3,190 comments``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, as ``1 comment`` or ``3,190 comments``; ``plural`` where an s is not enough."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def clock(seconds: float | None) -> str:
+    """Return a time as hours, minutes and seconds, ``1:05:09``; a dash where it is not known."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -18,7 +18,7 @@ from rich.text import Text
 from civility.cli.preflight_table import print_checks
 from civility.cli.speech import clear_waiting
 from civility.data.sources import is_built_in
-from civility.plain_text import count, printable, shortened
+from civility.plain_text import clock, count, printable, shortened
 from civility.render.sentences.report_sentences import shown
 from civility.render.terminal.layout import fitting, paragraph, width_of, wrapped
 from civility.render.terminal.report_tables import print_report
@@ -281,7 +281,7 @@ class TrainingDisplay:
             left = self._seconds_left(step)
             self._console.print(
                 f"  epoch {fact.epoch}/{self._plan.epochs}   step {step:,}/{self._plan.steps_per_epoch:,}   "
-                f"{'   '.join(self._facts(fact))}   {_clock(left)} left in the epoch"
+                f"{'   '.join(self._facts(fact))}   {clock(left)} left in the epoch"
             )
 
     def _start_epoch(self, epoch: int) -> None:
@@ -371,7 +371,7 @@ class TrainingDisplay:
     def _draw_end(self, fact: "RunFinished") -> None:
         console, run = self._console, fact.run
         console.print()
-        console.print(f"  {_describe_epochs(fact)}{_clock(fact.seconds)} in all")
+        console.print(f"  {_describe_epochs(fact)}{clock(fact.seconds)} in all")
         console.print()
         print_report(console, fact.report)
         console.print()
@@ -417,9 +417,3 @@ def _describe_speed(plan: "RunPlanned") -> str:
     again = "layers computed again" if speed.checkpointing else ""
     frozen = f"{speed.num_frozen / 1e6:,.1f} M parameters frozen" if speed.num_frozen else ""
     return " · ".join(part for part in (attention, rows, again, frozen, speed.token_cache) if part)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"

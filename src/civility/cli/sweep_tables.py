@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from civility.documents.sweep_result import METRIC_WORDS, SweepResult, TrialLine
-from civility.plain_text import count, one_line
+from civility.plain_text import clock, count, one_line
 from civility.render.sentences.sweep_sentences import (
     counts,
     next_steps,
@@ -75,7 +75,7 @@ class SweepDisplay:
             if before is None and trial.settings:
                 yield f"{head}   {one_line(settings_words(trial.settings, names))}"
             for epoch in sorted(set(trial.scores) - set(before.scores if before else ())):
-                left = f"   {_clock(trial.seconds_left)} left" if trial.seconds_left is not None else ""
+                left = f"   {clock(trial.seconds_left)} left" if trial.seconds_left is not None else ""
                 best = f"   best {trial.best:.4f}" if trial.best is not None else ""
                 told = left if trial.state == "unfinished" else ""
                 yield f"{head}   epoch {epoch}/{trial.epochs}   {trial.scores[epoch]:.4f}{best}{told}"
@@ -83,7 +83,7 @@ class SweepDisplay:
                 score = f"   {score_words(trial)}" if trial.state == "finished" else ""
                 yield f"{head}   {trial.state}{score}{_why(trial)}"
             elif ticks and trial.state == "unfinished" and before is not None and trial.step > before.step:
-                yield f"{head}   step {trial.step:,}/{trial.steps:,}   {_clock(trial.seconds_left)} left"
+                yield f"{head}   step {trial.step:,}/{trial.steps:,}   {clock(trial.seconds_left)} left"
             else:
                 continue
             self._told = time.monotonic()
@@ -102,7 +102,7 @@ def table(result: SweepResult) -> Table:
     for trial in _shown(result):
         values = "  ".join(value_words(trial.settings[key]) for key in names if key in trial.settings)
         score = "" if trial.best is None else f"{trial.best:.4f}{' *' if trial.number == best else '  '}"
-        left = _clock(trial.seconds_left) if trial.state == "unfinished" else ""
+        left = clock(trial.seconds_left) if trial.state == "unfinished" else ""
         found.add_row(
             *(f"  {trial.number:04d}", one_line(values), _epochs(trial), score, left),
             Text("training" if trial.state == "unfinished" else trial.state, style=_STYLES[trial.state]),
@@ -115,7 +115,7 @@ def table(result: SweepResult) -> Table:
 
 def _title(result: SweepResult) -> str:
     left = result.seconds_left
-    return f"  {counts(result)}" + (f" · about {_clock(left)} left" if left else "")
+    return f"  {counts(result)}" + (f" · about {clock(left)} left" if left else "")
 
 
 def _epochs(trial: TrialLine) -> str:
@@ -136,14 +136,6 @@ def _shown(result: SweepResult) -> list[TrialLine]:
 
 def _why(trial: TrialLine) -> str:
     return f": {one_line(why_words(trial))}" if trial.why else ""
-
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
 def print_result(console: Console, result: SweepResult, directory: SweepDirectory) -> None:

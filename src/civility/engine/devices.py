@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from civility.errors import UserError
+from civility.plain_text import count
 from civility.processes import processes_of, settle_accelerate, settle_environment
 
 Precision = Literal["auto", "bf16", "fp16", "tf32", "fp32"]
@@ -251,8 +252,7 @@ def describe_device(device: str, num_processes: int) -> str:
     if device == "cuda":
         name = torch.cuda.get_device_name()
     elif device == "cpu":
-        num_threads = torch.get_num_threads()
-        name = f"CPU, {num_threads} {'thread' if num_threads == 1 else 'threads'}"
+        name = f"CPU, {count(torch.get_num_threads(), 'thread')}"
     else:
         name = platform.processor() or device
     return name if num_processes == 1 else f"{num_processes} x {name}"

@@ -36,7 +36,7 @@ def augmented(recipe: Recipe, data: PreparedData, augment: Augment | None = None
     if recipe.data.augmentation:
         settings = recipe.data
         copies = changed_copies(training, settings.augmentation, settings.augmentation_share, recipe.seed)
-        added += (f"{len(copies):,} changed {'copy' if len(copies) == 1 else 'copies'}",)
+        added += (count(len(copies), "changed copy", "changed copies"),)
         training = training.joined(copies)
     if augment is not None:
         training = _checked(augment(training), data.training)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from civility.documents.comparison_result import Comparison, Numbers, Row, Setting
-from civility.plain_text import count
+from civility.plain_text import clock, count
 from civility.render.sentences.report_sentences import MEASURABLE, METRIC_NAMES, shown
 
 MACRO = "macro"
@@ -78,9 +78,7 @@ def time_of(row: Row) -> str:
     known = [run.seconds for run in row.runs if run.seconds is not None]
     if not known:
         return "-"
-    seconds = sum(known) / len(known)
-    minutes, rest = divmod(round(seconds), 60)
-    written = f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+    written = clock(sum(known) / len(known))
     return f"> {written}" if any(run.was_interrupted for run in row.runs) else written
 
 
