@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.data.dataset import Dataset, Float32Array, count_targets
 
 NAN = float("nan")
 
@@ -30,6 +30,12 @@ def test_has_a_length_and_keeps_unknown_as_nan() -> None:
     assert len(dataset) == 3
     assert np.isnan(dataset.targets[2, 0])
     assert np.isnan(dataset.groups[1, 0])
+
+
+def test_counts_of_targets_leave_out_what_is_unknown() -> None:
+    targets = np.array([[1, np.nan], [0.5, np.nan], [0.49, 0], [np.nan, np.nan]], dtype=np.float32)
+    positive, known = count_targets(targets)
+    assert (positive.tolist(), known.tolist()) == ([2, 0], [3, 1])
 
 
 def test_has_no_groups_unless_given() -> None:

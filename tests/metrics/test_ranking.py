@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from civility.metrics.ranking import average_precision, known_classes, recall_at_fpr, roc_auc
+from civility.metrics.ranking import average_precision, known_classes, macro_mean, recall_at_fpr, roc_auc
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]
@@ -229,3 +229,9 @@ def test_no_threshold_passes_through_equal_scores() -> None:
 def test_recall_at_a_rate_needs_a_positive_and_a_negative(targets: list[float]) -> None:
     scores = np.linspace(0, 1, len(targets))
     assert math.isnan(recall_at_fpr(np.array(targets, dtype=np.float64), scores, 0.5))
+
+
+def test_the_macro_mean_is_that_of_what_is_defined() -> None:
+    assert macro_mean([0.5, math.nan, 1.0]) == 0.75
+    assert math.isnan(macro_mean([math.nan]))
+    assert math.isnan(macro_mean([]))

@@ -234,7 +234,8 @@ def test_a_study_of_another_sweep_is_refused_with_what_differs(tmp_path: Path) -
 
 def test_a_sweep_of_an_older_version_goes_on_where_removed_settings_were_off(tmp_path: Path) -> None:
     def older(share: float) -> Any:
-        return {**IDENTITY, "recipe": {**IDENTITY["recipe"], "regularization.token_dropout": share}}
+        recipe: Any = IDENTITY["recipe"]
+        return {**IDENTITY, "recipe": {**recipe, "regularization.token_dropout": share}}
 
     for name, share in (("off", 0.0), ("on", 0.1)):
         with opened(tmp_path / name, space(), identity=older(share)) as study:

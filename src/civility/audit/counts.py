@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array
+from civility.data.dataset import POSITIVE_FROM, Float32Array, count_targets
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -22,12 +22,10 @@ class LabelCounts:
 
 def label_counts(targets: Float32Array) -> list[LabelCounts]:
     """Return the counts of each label of targets (N, L)."""
-    counts = []
-    for column in targets.T:
-        positive, unknown = int((column >= POSITIVE_FROM).sum()), int(np.isnan(column).sum())
-        soft = int(((column > 0) & (column < 1)).sum())
-        counts.append(LabelCounts(positive, len(column) - positive - unknown, unknown, soft))
-    return counts
+    num_positive, num_known = count_targets(targets)
+    num_soft = ((targets > 0) & (targets < 1)).sum(axis=0)
+    counts = np.stack([num_positive, num_known - num_positive, len(targets) - num_known, num_soft], axis=1)
+    return [LabelCounts(*row) for row in counts.tolist()]
 
 
 def co_occurrence(targets: Float32Array) -> Int64Array:

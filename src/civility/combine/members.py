@@ -1,18 +1,15 @@
 """The classifiers that are combined, and the comments that they have in common: held out by all of them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from civility.data.dataset import Dataset, Float32Array
 from civility.data.readers import Columns
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import Labelled, notes_on_seen, read_labelled, why_no_threshold
-from civility.metrics.ranking import roc_auc
+from civility.metrics.ranking import macro_mean, roc_auc
 from civility.run import RunDirectory, classifier_folder
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import real_path
@@ -153,6 +150,4 @@ def recorded_data(target: str) -> dict[str, Any]:
 
 def macro_roc_auc(dataset: Dataset, logits: Float32Array) -> float:
     """Return the mean ROC AUC over the labels where it is defined; NaN if it is nowhere."""
-    values = [roc_auc(targets, own) for targets, own in zip(dataset.targets.T, logits.T, strict=True)]
-    defined = [value for value in values if not math.isnan(value)]
-    return float(np.mean(defined)) if defined else math.nan
+    return macro_mean(roc_auc(targets, own) for targets, own in zip(dataset.targets.T, logits.T, strict=True))

@@ -15,6 +15,17 @@ Float32Array = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 
+def count_targets(targets: Float32Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return how many targets of each label are positive, (L,), and how many are known, (L,).
+
+    Parameters
+    ----------
+    targets : (N, L) in [0, 1]; NaN where unknown
+    """
+    positive, known = targets >= POSITIVE_FROM, ~np.isnan(targets)  # NaN is not positive
+    return positive.sum(axis=0, dtype=np.int64), known.sum(axis=0, dtype=np.int64)
+
+
 def _no_groups() -> Float32Array:
     return np.zeros((0, 0), dtype=np.float32)
 

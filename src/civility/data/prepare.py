@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.dataset import Dataset, count_targets
 from civility.data.duplicates import Int64Array, text_digests
 from civility.data.pseudo import read_pseudo_labels
 from civility.data.readers import Columns, Reading, read_dataset
@@ -190,13 +189,8 @@ def _with_pseudo_labels(training: Dataset, validation: Dataset, wanted: Wanted) 
     return training.joined(pseudo.select(kept)), notes
 
 
-def _counts(targets: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the number of positive and of known targets of each label."""
-    return (targets >= POSITIVE_FROM).sum(axis=0), (~np.isnan(targets)).sum(axis=0)
-
-
 def _check_training(training: Dataset) -> None:
-    num_positive, num_known = _counts(training.targets)
+    num_positive, num_known = count_targets(training.targets)
     for label, positive, known in zip(training.labels, num_positive, num_known, strict=True):
         if not positive:
             raise UserError(
@@ -207,7 +201,7 @@ def _check_training(training: Dataset) -> None:
 
 
 def _check_validation(validation: Dataset) -> None:
-    num_positive, num_known = _counts(validation.targets)
+    num_positive, num_known = count_targets(validation.targets)
     if not np.any((num_positive > 0) & (num_positive < num_known)):
         raise UserError(
             "data.todo",

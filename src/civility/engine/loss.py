@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from civility.data.dataset import POSITIVE_FROM
+from civility.data.dataset import count_targets
 from civility.engine.elementwise_losses import CrossEntropy, Elements
 
 LossName = Literal["weighted_bce", "pos_weight_bce", "bce", "focal", "asymmetric"]
@@ -21,9 +21,7 @@ _CROSS_ENTROPY = CrossEntropy()
 
 def positive_share(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Return the share of positives among each label's known targets, (L,); NaN where none is known."""
-    known = ~np.isnan(targets)
-    num_known = known.sum(axis=0)
-    num_positive = np.where(known, targets >= POSITIVE_FROM, False).sum(axis=0)
+    num_positive, num_known = count_targets(targets)
     share = np.full(targets.shape[1], np.nan)
     np.divide(num_positive, num_known, out=share, where=num_known > 0)
     return share

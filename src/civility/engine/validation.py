@@ -1,6 +1,6 @@
 """Scoring the validation comments between epochs, on one process or several, each comment exactly once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from civility.engine.devices import give_back_memory, is_out_of_memory
 from civility.engine.loss import Loss
 from civility.engine.progress import Validation
 from civility.errors import UserError
-from civility.metrics.ranking import average_precision, roc_auc
+from civility.metrics.ranking import average_precision, macro_mean, roc_auc
 from civility.models.batches import Batch, Rows, batches_by_budget, gather
 from civility.models.tokens import Tokens
 
@@ -104,11 +104,5 @@ def measure_validation(
     by_label = {label: roc_auc(targets[:, i], logits[:, i]) for i, label in enumerate(labels)}
     precision = [average_precision(targets[:, i], logits[:, i]) for i in range(len(labels))]
     return Validation(
-        total / num_known if num_known else float("nan"), by_label, _macro(by_label.values()), _macro(precision)
+        total / num_known if num_known else float("nan"), by_label, macro_mean(by_label.values()), macro_mean(precision)
     )
-
-
-def _macro(values: Iterable[float]) -> float:
-    """Return the mean of what is defined; NaN if nothing is."""
-    defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else float("nan")

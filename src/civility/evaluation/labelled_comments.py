@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
+from civility.data.dataset import Dataset, Float32Array, count_targets
 from civility.data.file_format import FileFormat
 from civility.data.prepare import prepare
 from civility.data.readers import Columns, Origin, columns_present, read_dataset
@@ -189,9 +189,7 @@ def thresholds_for(dataset: Dataset, scores: Float32Array, policies: Mapping[str
 def why_no_threshold(dataset: Dataset) -> dict[str, str]:
     """Return, by label, why no threshold can be chosen on these comments; nothing of labels that have both classes."""
     reasons = {}
-    for label, targets in zip(dataset.labels, dataset.targets.T, strict=True):
-        num_known = int(np.count_nonzero(~np.isnan(targets)))
-        num_positive = int(np.count_nonzero(targets >= POSITIVE_FROM))
+    for label, num_positive, num_known in zip(dataset.labels, *count_targets(dataset.targets), strict=True):
         if not num_known:
             reasons[label] = "no comment says whether it is positive"
         elif num_positive in (0, num_known):

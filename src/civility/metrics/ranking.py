@@ -1,5 +1,7 @@
 """How well scores rank positives above negatives. Knows neither labels nor files, nor how sure the numbers are."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -55,6 +57,12 @@ def roc_auc(targets: Array, scores: Array) -> float:
     middle_rank = np.cumsum(counts) - (counts - 1) / 2  # 1-based, the mean rank of each group of ties
     statistic = middle_rank[place[positive]].sum() - num_positive * (num_positive + 1) / 2
     return float(statistic / (num_positive * num_negative))
+
+
+def macro_mean(values: Iterable[float]) -> float:
+    """Return the mean of the labels' values that are defined; NaN if none is."""
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
 
 
 def average_precision(targets: Array, scores: Array) -> float:

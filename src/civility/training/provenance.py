@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
 
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.dataset import Dataset, count_targets
 from civility.data.prepare import PreparedData
 from civility.engine.devices import describe_device
 from civility.engine.early_stopping import EarlyStopping
@@ -172,6 +171,5 @@ def card(
 
 def counts_of(dataset: Dataset) -> dict[str, tuple[int, int]]:
     """Return, by label, the comments that are positive, and those whose target is known."""
-    positives = (dataset.targets >= POSITIVE_FROM).sum(axis=0).tolist()
-    known = (~np.isnan(dataset.targets)).sum(axis=0).tolist()
-    return dict(zip(dataset.labels, zip(positives, known, strict=True), strict=True))
+    positive, known = (counts.tolist() for counts in count_targets(dataset.targets))
+    return dict(zip(dataset.labels, zip(positive, known, strict=True), strict=True))

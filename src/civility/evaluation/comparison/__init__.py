@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from civility.data.dataset import POSITIVE_FROM
+from civility.data.dataset import count_targets
 from civility.data.readers import Columns
 from civility.documents.comparison_result import SCHEMA, Comparison
 from civility.errors import UserError, did_you_mean
@@ -126,7 +126,7 @@ def compare(
         files=question.data,
         digest=scores.digest,
         num_comments=len(scores.ids),
-        num_positive=dict(zip(scores.labels, (scores.targets >= POSITIVE_FROM).sum(axis=0).tolist(), strict=True)),
+        num_positive=dict(zip(scores.labels, count_targets(scores.targets)[0].tolist(), strict=True)),
         not_measurable=not_measurable,
         metrics=question.metrics,
         rows=rows,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array
+from civility.data.dataset import Float32Array, count_targets
 from civility.metrics.counted import Decided, Ranking
 from civility.metrics.few import FEWEST, Ends, Part, own_interval
 from civility.metrics.intervals import percentile_interval
@@ -112,5 +112,5 @@ def measure(
 
 def rarer_of(targets: Float32Array) -> Float64:
     """Return how many positive or negative comments each label has, whichever are fewer, (L,)."""
-    positive, negative = (targets >= POSITIVE_FROM).sum(axis=0), (targets < POSITIVE_FROM).sum(axis=0)
-    return np.asarray(np.minimum(positive, negative), dtype=np.float64)
+    positive, known = count_targets(targets)
+    return np.asarray(np.minimum(positive, known - positive), dtype=np.float64)

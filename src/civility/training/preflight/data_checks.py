@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from civility.data.dataset import POSITIVE_FROM, Dataset, Float32Array
+from civility.data.dataset import Dataset, Float32Array, count_targets
 from civility.data.duplicates import Int64Array, contradictions, text_digests
 from civility.plain_text import count, listed
 from civility.training.preflight.check import Check, judge
@@ -41,7 +41,7 @@ def check_label_order(asked: Sequence[str], training: Sequence[str], validation:
 
 def check_label_counts(training: Dataset, validation: Dataset) -> Check:
     """Warn of labels with too few positive comments in training to be learned."""
-    here, there = num_positive(training.targets), num_positive(validation.targets)
+    here, there = count_targets(training.targets)[0], count_targets(validation.targets)[0]
     few = [
         f"{label} has {count(int(number), 'positive comment')} in training"
         for label, number in zip(training.labels, here, strict=True)
@@ -60,8 +60,8 @@ def check_label_counts(training: Dataset, validation: Dataset) -> Check:
 
 def check_measurable(validation: Dataset) -> Check:
     """Warn of labels whose ROC AUC is undefined in validation, or known only within a wide interval."""
-    positive = num_positive(validation.targets)
-    negative = num_known(validation.targets) - positive
+    positive, known = count_targets(validation.targets)
+    negative = known - positive
     undefined, wide, widest = [], [], 0.0
     for label, num_pos, num_neg in zip(validation.labels, positive.tolist(), negative.tolist(), strict=True):
         if not num_pos or not num_neg:
@@ -83,7 +83,7 @@ def check_measurable(validation: Dataset) -> Check:
 
 def check_unknown_targets(training: Dataset) -> Check:
     """Warn of labels that are mostly unknown in training, and of comments without any known target."""
-    unknown = len(training) - num_known(training.targets)
+    unknown = len(training) - count_targets(training.targets)[1]
     num_idle = int(np.isnan(training.targets).all(axis=1).sum())
     shares = [(number / max(1, len(training)), label) for number, label in zip(unknown, training.labels, strict=True)]
     parts = [f"{label} unknown for {share:.1%}" for share, label in sorted(shares, reverse=True) if share]
@@ -144,16 +144,6 @@ def _check_contradictions(text_of_row: Int64Array, targets: Float32Array, labels
         warns=share > _MOST_CONTRADICTIONS,
         remedy="no model can learn both: let a person decide, or leave these comments out",
     )
-
-
-def num_positive(targets: Float32Array) -> Int64Array:
-    """Return the positive comments of each label, (L,)."""
-    return np.asarray((targets >= POSITIVE_FROM).sum(axis=0), dtype=np.int64)  # NaN is not positive
-
-
-def num_known(targets: Float32Array) -> Int64Array:
-    """Return the comments whose target of a label is known, (L,)."""
-    return np.asarray((~np.isnan(targets)).sum(axis=0), dtype=np.int64)
 
 
 def auc_standard_error(auc: float, num_positive: int, num_negative: int) -> float:
