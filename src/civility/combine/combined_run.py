@@ -7,7 +7,7 @@ from typing import Any
 from civility.combine.members import recorded_data
 from civility.data.readers import Columns
 from civility.documents.report import ClassifierFacts
-from civility.engine.environment import describe_environment
+from civility.engine.environment import describe_comments, describe_environment
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.labelled_comments import Labelled, optimistic
@@ -96,17 +96,12 @@ def recipe_of(
 
 
 def _environment(makeup: Makeup, labelled: Labelled, command: Sequence[str]) -> dict[str, Any]:
-    dataset = labelled.dataset
-    validation = {
-        "files": list(labelled.files),
-        "num_comments": len(dataset),
-        "digest": dataset.digest,
-        "comments_digest": dataset.comments_digest,
-    }
     return {
-        "command": list(command),
-        **describe_environment(),
-        "data": {"training": _training(makeup.members, labelled), "validation": validation},
+        **describe_environment(command),
+        "data": {
+            "training": _training(makeup.members, labelled),
+            "validation": describe_comments(labelled.dataset, labelled.files),
+        },
         "combination": {
             "kind": makeup.kind,
             "how": makeup.how,

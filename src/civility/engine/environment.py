@@ -1,4 +1,4 @@
-"""Where a run ran: versions, commit, hardware. For a person who wants the same numbers again."""
+"""Where and on what a run ran: versions, commit, hardware, comments. For a person who wants the same numbers again."""
 
 import datetime as dt
 import importlib.metadata
@@ -7,6 +7,8 @@ import platform
 import subprocess
 from collections.abc import Sequence
 from typing import Any
+
+from civility.data.dataset import Dataset
 
 _LIBRARIES = (
     "civility",
@@ -43,13 +45,24 @@ def _commit() -> str | None:
     return head.stdout.strip() + ("+" if status.stdout.strip() else "")
 
 
-def describe_environment(libraries: Sequence[str] = ()) -> dict[str, Any]:
-    """Return versions, as `library_versions`, commit, platform and processor, ready for JSON."""
+def describe_environment(command: Sequence[str], libraries: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the command, versions as `library_versions`, commit, platform and processor, ready for JSON."""
     return {
+        "command": list(command),
         "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "versions": library_versions(libraries),
         "commit": _commit(),
         "platform": platform.platform(),
         "machine": platform.machine(),
         "num_processors": os.cpu_count(),
+    }
+
+
+def describe_comments(dataset: Dataset, files: Sequence[str]) -> dict[str, Any]:
+    """Return what a run records of its training or validation comments, ready for JSON."""
+    return {
+        "files": list(files),
+        "num_comments": len(dataset),
+        "digest": dataset.digest,
+        "comments_digest": dataset.comments_digest,
     }

@@ -77,7 +77,7 @@ def train_linear(
             run.check_free()  # now that nobody else can begin there
         run.remove_leftovers()
         run.write_recipe(recipe.to_toml())
-        environment = {"command": list(command), **describe_environment(_LIBRARIES), "device": "CPU"}
+        environment = {**describe_environment(command, _LIBRARIES), "device": "CPU"}
         run.write_environment({**environment, **data_facts(data, checks)})
         report = _fit_and_judge(recipe, data, run, listen)
     listen(RunFinished(run, report, 0, 0, False, time.monotonic() - started))

@@ -12,7 +12,7 @@ from civility.data.dataset import Dataset, count_targets
 from civility.data.prepare import PreparedData
 from civility.engine.devices import describe_device
 from civility.engine.early_stopping import EarlyStopping
-from civility.engine.environment import describe_environment, library_versions
+from civility.engine.environment import describe_comments, describe_environment, library_versions
 from civility.engine.loop import Trainer
 from civility.engine.threads import Threads
 from civility.models.encoder import Encoder, public_name, settings_of
@@ -42,15 +42,7 @@ def data_facts(data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
     parts = {"training": (read, data.files), "validation": (data.validation, data.validation_files)}
     return {
         "checks": [asdict(check) for check in checks],
-        "data": {
-            name: {
-                "files": list(files),
-                "num_comments": len(dataset),
-                "digest": dataset.digest,
-                "comments_digest": dataset.comments_digest,
-            }
-            for name, (dataset, files) in parts.items()
-        },
+        "data": {name: describe_comments(dataset, files) for name, (dataset, files) in parts.items()},
     }
 
 
@@ -60,8 +52,7 @@ def life(command: Sequence[str], trainer: Trainer, threads: Threads | None) -> d
     Versions, hardware, the command, and how many threads a processor computes with and why.
     """
     return {
-        "command": list(command),
-        **describe_environment(),
+        **describe_environment(command),
         "device": describe_device(trainer.precision.device, 1),
         "threads": asdict(threads) if threads else None,
         "precision": trainer.precision.name,
