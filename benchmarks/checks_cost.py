@@ -16,7 +16,7 @@ from pathlib import Path
 from read_speed import LABELS, write_comments  # found beside the script
 
 from civility.data.prepare import PreparedData, Wanted, prepare
-from civility.data.readers import Columns
+from civility.data.reading import Columns
 from civility.engine.environment import library_versions
 from civility.engine.hardware import device_memory, free_disk
 from civility.engine.order import BatchShape

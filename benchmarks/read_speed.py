@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from own_process import in_own_process, peak_bytes
 
-from civility.data.readers import Columns, read_dataset
+from civility.data.reading import Columns, read_dataset
 from civility.data.splits import split
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")

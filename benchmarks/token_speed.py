@@ -24,7 +24,7 @@ import numpy as np
 
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData, Wanted, prepare
-from civility.data.readers import Columns
+from civility.data.reading import Columns
 from civility.engine.order import epoch_order, micro_batches
 from civility.models.batches import gather
 from civility.models.encoder import STARTER_MODEL, load_tokenizer

@@ -11,7 +11,7 @@ import pytest
 from civility.audit.audit_comments import AuditDone, Question, audit
 from civility.audit.audit_sentences import ADVICE, ORDER, TITLES
 from civility.audit.row_file import COLUMNS, excerpt
-from civility.data.readers import Columns
+from civility.data.reading import Columns
 from civility.errors import UserError
 
 LONG = "one two three four five six seven eight nine ten eleven twelve"

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility.data.file_format import FileFormat
-from civility.data.opening import open_table
-from civility.data.parquet import _bounded
-from civility.data.parquet_pages import column_chunks, largest_entry, pages_of
-from civility.data.tables import CHUNK_ROWS
+from civility.data.reading.opening import open_table
+from civility.data.reading.page_sizes import column_chunks, largest_entry, pages_of
+from civility.data.reading.parquet import _bounded
+from civility.data.reading.tables import CHUNK_ROWS
 from civility.errors import UserError
 
 MB = 1_000_000
@@ -27,7 +27,7 @@ MOST_MEMORY = 600 * MB
 # Prints the error, and the peak of memory in use.
 READ = """
 import sys
-from civility.data.opening import open_table
+from civility.data.reading.opening import open_table
 from civility.errors import UserError
 try:
     table = open_table(sys.stdin.buffer if sys.argv[1] == "-" else sys.argv[1])
@@ -263,7 +263,7 @@ def test_json_of_deep_nesting_and_long_numbers_is_refused() -> None:
 FLIP = """
 import io, random, sys
 import pyarrow as pa, pyarrow.parquet as pq
-from civility.data.opening import open_table
+from civility.data.reading.opening import open_table
 from civility.errors import UserError
 
 columns = {

@@ -10,7 +10,7 @@ from civility.audit.copies import find_copies
 from civility.audit.signs import rows_with_signs
 from civility.data.dialects import LABELS
 from civility.data.duplicates import contradictions, text_digests
-from civility.data.readers import Columns, read_dataset, stream_comments
+from civility.data.reading import Columns, read_dataset, stream_comments
 from civility.data.splits import split
 
 pytestmark = [

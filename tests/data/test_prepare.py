@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from civility.data.prepare import PreparedData, Wanted, prepare
-from civility.data.readers import Columns
+from civility.data.reading import Columns
 from civility.errors import UserError
 
 COLUMNS = Columns(labels=("toxic", "threat"))

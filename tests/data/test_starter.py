@@ -7,8 +7,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from civility.data.dataset import Dataset
-from civility.data.starter import LABELS, Comment, compose, normalise, starter_corpus
-from civility.data.starter.material import STARTER_PARTS, Record, read_material
+from civility.data.dialects import LABELS
+from civility.data.starter.corpus import (
+    STARTER_PARTS,
+    Comment,
+    Record,
+    compose,
+    normalise,
+    read_material,
+    starter_corpus,
+)
 from civility.errors import UserError
 
 # A change of the corpus changes the numbers that its README line and the docs quote: make it on purpose.

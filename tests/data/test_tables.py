@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from civility.data.opening import open_table
-from civility.data.tables import CHUNK_ROWS, MOST_COLUMNS, Table
+from civility.data.reading.opening import open_table
+from civility.data.reading.tables import CHUNK_ROWS, MOST_COLUMNS, Table
 from civility.errors import UserError
 
 ROWS = [

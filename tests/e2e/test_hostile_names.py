@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from civility.data.readers import Columns, read_dataset
+from civility.data.reading import Columns, read_dataset
 
 from .conftest import Done, Run
 

@@ -16,7 +16,7 @@ import pytest
 from civility import Classifier
 from civility.bulk.score_file import predict
 from civility.data.prepare import prepare
-from civility.data.tables import CHUNK_CHARACTERS
+from civility.data.reading.tables import CHUNK_CHARACTERS
 from civility.recipe import Recipe
 from civility.scoring.linear_scorer import LinearScorer
 from civility.scoring.tfidf import LinearModel, Terms

@@ -6,17 +6,17 @@ import pytest
 
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.recipe.repeats import Member, members_on_folds, members_with_seeds, refuse_both
+from civility.recipe.repeats import Repeat, refuse_both, repeats_on_folds, repeats_with_seeds
 
 
-def differences(member: Member, recipe: Recipe) -> dict[str, object]:
+def differences(member: Repeat, recipe: Recipe) -> dict[str, object]:
     was = recipe.flat()
     return {key: value for key, value in member.recipe.flat().items() if value != was[key]}
 
 
 def test_seeds_differ_in_the_seed_and_share_the_split_of_the_first() -> None:
     recipe = Recipe.load("baseline", {"seed": 7})
-    members = members_with_seeds(recipe, 3)
+    members = repeats_with_seeds(recipe, 3)
     assert [member.name for member in members] == ["seed-7", "seed-8", "seed-9"]
     assert differences(members[0], recipe) == {"data.split_seed": 7}
     assert differences(members[2], recipe) == {"seed": 9, "data.split_seed": 7}
@@ -24,19 +24,19 @@ def test_seeds_differ_in_the_seed_and_share_the_split_of_the_first() -> None:
 
 
 def test_a_split_that_the_recipe_fixes_stays() -> None:
-    members = members_with_seeds(Recipe.load("baseline", {"data.split_seed": 0}), 2)
+    members = repeats_with_seeds(Recipe.load("baseline", {"data.split_seed": 0}), 2)
     assert [member.recipe.wanted.seed for member in members] == [0, 0]
 
 
 def test_members_of_a_member_are_the_same_again() -> None:
     recipe = Recipe.load("baseline")
-    assert members_with_seeds(members_with_seeds(recipe, 2)[0].recipe, 2) == members_with_seeds(recipe, 2)
-    assert members_on_folds(members_on_folds(recipe, 3)[0].recipe, 3) == members_on_folds(recipe, 3)
+    assert repeats_with_seeds(repeats_with_seeds(recipe, 2)[0].recipe, 2) == repeats_with_seeds(recipe, 2)
+    assert repeats_on_folds(repeats_on_folds(recipe, 3)[0].recipe, 3) == repeats_on_folds(recipe, 3)
 
 
 def test_folds_differ_in_the_fold_alone() -> None:
     recipe = Recipe.load("baseline")
-    members = members_on_folds(recipe, 5)
+    members = repeats_on_folds(recipe, 5)
     assert [member.name for member in members] == [f"fold-{fold}" for fold in range(1, 6)]
     assert differences(members[0], recipe) == {"data.folds": 5}
     assert differences(members[3], recipe) == {"data.folds": 5, "data.fold": 4}
@@ -47,11 +47,11 @@ def test_what_cannot_be_is_told() -> None:
     on_folds = Recipe.load("baseline", {"data.folds": 4})
     late = Recipe.load("baseline", {"seed": 2**32 - 1})
     wrong: tuple[tuple[Callable[[Recipe, int], object], Recipe, int, str], ...] = (
-        (members_with_seeds, recipe, 1, "--seeds 1: expected 2 seeds or more"),
-        (members_on_folds, recipe, 1, "--folds 1: expected 2 folds or more"),
-        (members_on_folds, recipe, 101, "--folds 101: expected 100 folds or fewer"),
-        (members_on_folds, on_folds, 5, "--folds 5, and data.folds = 4"),
-        (members_with_seeds, late, 2, "seed = 4294967295: there are no 2 seeds from there up"),
+        (repeats_with_seeds, recipe, 1, "--seeds 1: expected 2 seeds or more"),
+        (repeats_on_folds, recipe, 1, "--folds 1: expected 2 folds or more"),
+        (repeats_on_folds, recipe, 101, "--folds 101: expected 100 folds or fewer"),
+        (repeats_on_folds, on_folds, 5, "--folds 5, and data.folds = 4"),
+        (repeats_with_seeds, late, 2, "seed = 4294967295: there are no 2 seeds from there up"),
     )
     for make, of, num, message in wrong:
         with pytest.raises(UserError) as caught:
@@ -61,6 +61,6 @@ def test_what_cannot_be_is_told() -> None:
     with pytest.raises(UserError, match=f"^--seeds together with --folds: {together}"):
         refuse_both(2, 5)
     with pytest.raises(UserError, match=rf"^--seeds together with data\.folds: {together}"):
-        members_with_seeds(on_folds, 2)
+        repeats_with_seeds(on_folds, 2)
     refuse_both(2, 0)
-    assert members_on_folds(on_folds, 4)[0].recipe == on_folds
+    assert repeats_on_folds(on_folds, 4)[0].recipe == on_folds

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import civility
-from civility.data.opening import open_table
+from civility.data.reading.opening import open_table
 from civility.data.sources import expand
 from civility.errors import UserError
 from civility.storage.atomic_files import (

@@ -20,7 +20,7 @@ from civility.engine.progress import StepDone
 from civility.errors import Interrupted, UserError
 from civility.metrics.ranking import roc_auc
 from civility.recipe import Recipe
-from civility.recipe.repeats import Member, members_on_folds, members_with_seeds
+from civility.recipe.repeats import Repeat, repeats_on_folds, repeats_with_seeds
 from civility.run import RunDirectory
 from civility.run.repeats_folder import first_member
 from civility.run.seen_comments import seen_by
@@ -36,11 +36,11 @@ ONE = {"training__epochs": 1}
 FOLDS = {**ONE, "evaluation__calibration": "none"}
 
 
-def data_of(members: Sequence[Member]) -> tuple[PreparedData, ...]:
+def data_of(members: Sequence[Repeat]) -> tuple[PreparedData, ...]:
     return prepare_all([member.recipe.wanted for member in members])
 
 
-def several(members: Sequence[Member], out: Path, **more: Any) -> Done:
+def several(members: Sequence[Repeat], out: Path, **more: Any) -> Done:
     return train_several(members, data_of(members), out, **more)
 
 
@@ -59,23 +59,23 @@ def with_copies(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folds(small: Small, with_copies: Path) -> tuple[Member, ...]:
-    return members_on_folds(small.recipe(**FOLDS, data__files=[str(with_copies)]), 3)
+def folds(small: Small, with_copies: Path) -> tuple[Repeat, ...]:
+    return repeats_on_folds(small.recipe(**FOLDS, data__files=[str(with_copies)]), 3)
 
 
 @pytest.fixture(scope="module")
-def on_folds(folds: tuple[Member, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+def on_folds(folds: tuple[Repeat, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     out = tmp_path_factory.mktemp("folds") / "out"
     return out, several(folds, out)
 
 
 @pytest.fixture(scope="module")
-def seeds(small: Small) -> tuple[Member, ...]:
-    return members_with_seeds(small.recipe(**ONE), 2)
+def seeds(small: Small) -> tuple[Repeat, ...]:
+    return repeats_with_seeds(small.recipe(**ONE), 2)
 
 
 @pytest.fixture(scope="module")
-def with_seeds(seeds: tuple[Member, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+def with_seeds(seeds: tuple[Repeat, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     out = tmp_path_factory.mktemp("seeds") / "out"
     return out, several(seeds, out)
 
@@ -94,7 +94,7 @@ def test_seeds_share_a_split_and_nothing_else(with_seeds: tuple[Path, Done], sma
 
 
 def test_a_member_is_the_run_that_its_recipe_alone_would_be(
-    with_seeds: tuple[Path, Done], seeds: tuple[Member, ...], tmp_path: Path
+    with_seeds: tuple[Path, Done], seeds: tuple[Repeat, ...], tmp_path: Path
 ) -> None:
     out, _ = with_seeds
     small_alone = tmp_path / "seed-43"
@@ -131,7 +131,7 @@ def test_undefined_numbers_are_left_out_of_the_spread() -> None:
 
 
 def test_no_comment_is_scored_by_a_run_that_was_trained_on_its_equal(
-    on_folds: tuple[Path, Done], folds: tuple[Member, ...]
+    on_folds: tuple[Path, Done], folds: tuple[Repeat, ...]
 ) -> None:
     out, _ = on_folds
     data = data_of(folds)
@@ -159,7 +159,7 @@ def test_no_comment_is_scored_by_a_run_that_was_trained_on_its_equal(
 
 
 def test_out_of_fold_scores_are_those_of_the_fold_in_the_order_of_the_file(
-    on_folds: tuple[Path, Done], folds: tuple[Member, ...], with_copies: Path
+    on_folds: tuple[Path, Done], folds: tuple[Repeat, ...], with_copies: Path
 ) -> None:
     out, _ = on_folds
     table = pq.read_table(out / "out-of-fold.parquet")
@@ -197,7 +197,7 @@ def test_the_report_is_on_the_scores_of_all_folds_together(on_folds: tuple[Path,
 
 @pytest.mark.parametrize("stopped_in", [1, 2])
 def test_a_command_that_was_cut_is_gone_on_with(
-    with_seeds: tuple[Path, Done], seeds: tuple[Member, ...], tmp_path: Path, stopped_in: int
+    with_seeds: tuple[Path, Done], seeds: tuple[Repeat, ...], tmp_path: Path, stopped_in: int
 ) -> None:
     whole, _ = with_seeds
     out = tmp_path / "out"
@@ -237,7 +237,7 @@ def test_runs_that_are_done_are_kept_and_more_seeds_can_be_added(
         turns.append(turn)
         return lambda fact: None
 
-    done = several(members_with_seeds(small.recipe(**ONE), 3), out, begin="resume", listen_to=hear)
+    done = several(repeats_with_seeds(small.recipe(**ONE), 3), out, begin="resume", listen_to=hear)
     assert [turn.begin for turn in turns] == ["kept", "kept", "new"]
     assert done.summary.runs == ("seed-42", "seed-43", "seed-44")
 
@@ -247,23 +247,23 @@ def test_what_is_there_and_was_asked_for_otherwise_is_refused(
 ) -> None:
     out = shutil.copytree(with_seeds[0], tmp_path / "out")
     with pytest.raises(UserError) as other:
-        several(members_with_seeds(small.recipe(**{**ONE, "training__epochs": 3}), 2), out, begin="resume")
+        several(repeats_with_seeds(small.recipe(**{**ONE, "training__epochs": 3}), 2), out, begin="resume")
     assert other.value.message == (
         f"{out / 'seed-42'}: this is not the run that was begun: training.epochs was 1, and is 3 now"
     )
     with pytest.raises(UserError) as changed:
-        several(members_with_seeds(small.recipe(**ONE, data__files=[str(with_copies)]), 2), out, begin="resume")
+        several(repeats_with_seeds(small.recipe(**ONE, data__files=[str(with_copies)]), 2), out, begin="resume")
     assert f"{out / 'seed-42'}: this is not the run that was begun: the training comments were " in (
         changed.value.message
     )
     copy = shutil.copytree(small.base["model.name"], tmp_path / "other-model")
     with pytest.raises(UserError) as model:
-        several(members_with_seeds(small.recipe(**ONE, model__name=str(copy)), 2), out, begin="resume")
+        several(repeats_with_seeds(small.recipe(**ONE, model__name=str(copy)), 2), out, begin="resume")
     assert f"model.name was '{small.base['model.name']}', and is '{copy}' now" in model.value.message
 
 
 def test_seeds_and_folds_do_not_share_a_folder(
-    with_seeds: tuple[Path, Done], on_folds: tuple[Path, Done], seeds: tuple[Member, ...], folds: tuple[Member, ...]
+    with_seeds: tuple[Path, Done], on_folds: tuple[Path, Done], seeds: tuple[Repeat, ...], folds: tuple[Repeat, ...]
 ) -> None:
     for out, members, there, kind in (
         (with_seeds[0], folds, "seed-42", "fold"),
@@ -277,7 +277,7 @@ def test_seeds_and_folds_do_not_share_a_folder(
 
 
 def test_scores_of_other_comments_are_not_taken_for_those_of_a_fold(
-    on_folds: tuple[Path, Done], folds: tuple[Member, ...]
+    on_folds: tuple[Path, Done], folds: tuple[Repeat, ...]
 ) -> None:
     out, _ = on_folds
     data = data_of(folds)
@@ -287,7 +287,7 @@ def test_scores_of_other_comments_are_not_taken_for_those_of_a_fold(
         gather_out_of_fold([runs[1], *runs[1:]], data)
 
 
-def test_places_that_cannot_be_used_are_told(seeds: tuple[Member, ...], whole: Path, tmp_path: Path) -> None:
+def test_places_that_cannot_be_used_are_told(seeds: tuple[Repeat, ...], whole: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "note.txt").write_text("mine")
     for out, begin, message in (
@@ -304,7 +304,7 @@ def test_places_that_cannot_be_used_are_told(seeds: tuple[Member, ...], whole: P
 
 
 @pytest.mark.usefixtures("launched")
-def test_several_processes_are_refused(seeds: tuple[Member, ...], tmp_path: Path) -> None:
+def test_several_processes_are_refused(seeds: tuple[Repeat, ...], tmp_path: Path) -> None:
     data = data_of(seeds)
     with pytest.raises(UserError, match="one run after another in one process"):
         train_several(seeds, data, tmp_path / "out")

@@ -31,7 +31,7 @@ from civility.audit.scripts import script_counts
 from civility.audit.signs import rows_with_signs
 from civility.audit.token_lengths import TokenLengths, load_tokenizer_or_reason, measure_tokens, on_tokens
 from civility.data.dataset import Dataset
-from civility.data.readers import Columns, Reading, columns_present, count_cells, read_dataset
+from civility.data.reading import Columns, Reading, columns_present, count_cells, read_dataset
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from civility.audit.audit_result import Audit
 from civility.audit.row_file import write_rows
-from civility.data.readers import Reading
+from civility.data.reading import Reading
 from civility.errors import UserError
 from civility.storage.atomic_files import write_folder
 

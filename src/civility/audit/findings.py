@@ -14,7 +14,7 @@ from civility.audit.copies import Copies, Leak, closest_near_copy, near_contradi
 from civility.audit.counts import LabelCounts
 from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.duplicates import contradictions
-from civility.data.readers import Reading, begins_with_mark
+from civility.data.reading import Reading, begins_with_mark
 
 Int64Array = npt.NDArray[np.int64]
 

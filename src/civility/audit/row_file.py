@@ -9,7 +9,7 @@ import numpy as np
 
 from civility.audit.findings import Finding
 from civility.data.dataset import POSITIVE_FROM
-from civility.data.readers import Reading
+from civility.data.reading import Reading
 from civility.plain_text import as_cell
 
 COLUMNS = (

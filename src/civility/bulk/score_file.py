@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from civility.data.dialects import TEXT_COLUMNS
 from civility.data.headers import folded
-from civility.data.readers import Columns, CommentChunk, stream_comments
+from civility.data.reading import Columns, CommentChunk, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
 from civility.plain_text import as_cell, count, printable, shortened

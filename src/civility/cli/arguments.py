@@ -23,7 +23,7 @@ from civility.plain_text import shown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from civility.data.readers import Columns
+    from civility.data.reading import Columns
     from civility.recipe import Recipe
 
 _MOST_DIGITS = 30
@@ -149,7 +149,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 def columns_of(options: Namespace, **others: Any) -> "Columns":
     """Return what the options of `add_columns` say, and other fields of `Columns`."""
-    from civility.data.readers import Columns
+    from civility.data.reading import Columns
 
     limit = options.max_cell_bytes or MAX_CELL_BYTES
     form = FileFormat(options.input_format, options.separator, options.encoding, limit)

@@ -158,7 +158,7 @@ def _run_several(options: Namespace, command: list[str]) -> None:
     from civility.cli.live_display import make_console
     from civility.cli.repeats_tables import print_out_of_fold, print_summary
     from civility.data.prepare import prepare_all
-    from civility.recipe.repeats import members_on_folds, members_with_seeds, refuse_both
+    from civility.recipe.repeats import refuse_both, repeats_on_folds, repeats_with_seeds
     from civility.run.repeats_folder import check_place_of_several, first_member
 
     refuse_both(options.seeds, options.folds)
@@ -173,7 +173,7 @@ def _run_several(options: Namespace, command: list[str]) -> None:
     console = make_console()
     if options.seeds:
         print_note_on_validation(console, recipe, _changes(options))
-    members = members_with_seeds(recipe, options.seeds) if options.seeds else members_on_folds(recipe, options.folds)
+    members = repeats_with_seeds(recipe, options.seeds) if options.seeds else repeats_on_folds(recipe, options.folds)
     data = prepare_all([member.recipe.wanted for member in members])
     # Last of all, since torch takes seconds to import.
     from civility.training.repeats import check_several, train_several

@@ -14,7 +14,7 @@ from civility.combine.members import (
     macro_roc_auc,
 )
 from civility.data.dataset import Float32Array
-from civility.data.readers import Columns
+from civility.data.reading import Columns
 from civility.errors import UserError
 from civility.evaluation import Report
 from civility.evaluation.labelled_comments import Labelled, fit_on

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from civility.combine.members import recorded_data
-from civility.data.readers import Columns
+from civility.data.reading import Columns
 from civility.documents.report import ClassifierFacts
 from civility.engine.environment import describe_comments, describe_environment
 from civility.evaluation import Report, Scored

@@ -212,6 +212,11 @@ def note_on_ids(names: Sequence[str], found: Sequence[str]) -> str:
     return f"{files} {verb} no id column{near}: the comments are numbered by row (expected {expected})"
 
 
+def lacks_ids(found: Sequence[str], id_column: str) -> bool:
+    """Return whether columns that could hold ids hold none: lines of text alone are not expected to."""
+    return not id_column and len(found) > 1
+
+
 def is_bare_test(found: Sequence[str]) -> bool:
     """Return whether these are the columns of Jigsaw 2018's test.csv, whose labels are in another file."""
     return {folded(name) for name in found} == {"id", "comment_text"}

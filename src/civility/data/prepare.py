@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from civility.data.dataset import Dataset, count_targets
+from civility.data.dialects import Columns
 from civility.data.duplicates import Int64Array, text_digests
-from civility.data.pseudo import read_pseudo_labels
-from civility.data.readers import Columns, Reading, read_dataset
+from civility.data.reading import Reading, columns_present, read_dataset
+from civility.data.sources import expand
 from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
 from civility.plain_text import count, is_formula, printable
+
+_HOW_TO_WRITE_THEM = "'civility predict RUN --data FILE --out SCORES --keep-text' writes a file with both"
 
 
 @dataclass(frozen=True)
@@ -208,3 +211,37 @@ def _check_validation(validation: Dataset) -> None:
             "no label has both a positive and a negative comment in validation: nothing can be measured",
             remedy="give a larger validation share or another validation file (--validation)",
         )
+
+
+def read_pseudo_labels(files: Sequence[str], columns: Columns, like: Dataset) -> tuple[Dataset, list[str]]:
+    """Return the comments of files of scores on the axes of a dataset, with notes for a person.
+
+    Scores are kept as they are, as soft targets; groups are unknown.
+
+    Parameters
+    ----------
+    files : paths or globs
+    columns : of the run's own files, for the names that these files have too; the others are recognised
+    like : whose labels and groups the comments get
+
+    Raises
+    ------
+    UserError : a file cannot be read, has no text, or no column of any label
+    """
+    read: list[Dataset] = []
+    notes: list[str] = []
+    try:
+        for name in expand(files):
+            known = replace(columns_present(name, columns), labels=like.labels, groups=())
+            reading = read_dataset([name], known, require_all_labels=False)
+            groups = np.full((len(reading.dataset), len(like.group_names)), np.nan, dtype=np.float32)
+            read.append(replace(reading.dataset, groups=groups, group_names=like.group_names))
+            notes += reading.notes
+    except UserError as error:
+        raise UserError(
+            "data.todo", f"data.pseudo_labels: {error.message}", remedy=f"{error.remedy}\n{_HOW_TO_WRITE_THEM}".strip()
+        ) from error
+    first, *others = read
+    for other in others:
+        first = first.joined(other)
+    return first, notes

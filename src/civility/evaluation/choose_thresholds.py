@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from civility.data.readers import Columns
+from civility.data.reading import Columns
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import (
     Labelled,

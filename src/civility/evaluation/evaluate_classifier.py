@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from civility.data.readers import Columns, read_column
+from civility.data.reading import Columns, read_column
 from civility.documents.report import ClassifierFacts
 from civility.errors import UserError, did_you_mean
 from civility.evaluation import Report

@@ -13,7 +13,7 @@ import numpy as np
 from civility.data.dataset import Dataset, Float32Array, count_targets
 from civility.data.file_format import FileFormat
 from civility.data.prepare import prepare
-from civility.data.readers import Columns, Origin, columns_present, read_dataset
+from civility.data.reading import Columns, Origin, columns_present, read_dataset
 from civility.documents.report import Optimistic
 from civility.errors import UserError
 from civility.evaluation import Scored

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from civility.plain_text import shortened
-from civility.recipe import defaults_of_all_versions, takes_part
+from civility.recipe.recipe import defaults_of_all_versions, takes_part
 from civility.recipe.settings import LINEAR_MODEL
 
 

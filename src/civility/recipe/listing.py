@@ -11,8 +11,8 @@ import tomli_w
 from pydantic.fields import FieldInfo
 
 from civility.plain_text import CONTROL
-from civility.recipe import SECTIONS, Recipe
-from civility.recipe.settings import Range, Unit
+from civility.recipe.recipe import SECTIONS, Recipe
+from civility.recipe.settings import Unit, ValueRange
 
 WIDTH = 80
 """Columns."""
@@ -116,7 +116,7 @@ def _setting(section: str, name: str, field: FieldInfo) -> Setting:
 
 def _values(field: FieldInfo) -> str:
     for one in field.metadata:
-        if isinstance(one, Range):
+        if isinstance(one, ValueRange):
             return one.text
     if get_origin(field.annotation) is Literal:
         return ", ".join(get_args(field.annotation))

@@ -6,18 +6,18 @@ Knows no file and imports nothing heavy.
 from dataclasses import dataclass
 
 from civility.errors import UserError
-from civility.recipe import Recipe
+from civility.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Member:
+class Repeat:
     """One of several runs: the name of its folder, and what it is asked to do."""
 
     name: str
     recipe: Recipe
 
 
-def members_with_seeds(recipe: Recipe, num: int) -> tuple[Member, ...]:
+def repeats_with_seeds(recipe: Recipe, num: int) -> tuple[Repeat, ...]:
     """Return ``num`` runs with the seeds from that of the recipe up, all on the split of the first.
 
     Raises
@@ -34,10 +34,10 @@ def members_with_seeds(recipe: Recipe, num: int) -> tuple[Member, ...]:
     split_seed = recipe.data.split_seed if recipe.data.split_seed >= 0 else recipe.seed
     data = recipe.data.model_copy(update={"split_seed": split_seed})
     seeds = range(recipe.seed, recipe.seed + num)
-    return tuple(Member(f"seed-{seed}", recipe.model_copy(update={"seed": seed, "data": data})) for seed in seeds)
+    return tuple(Repeat(f"seed-{seed}", recipe.model_copy(update={"seed": seed, "data": data})) for seed in seeds)
 
 
-def members_on_folds(recipe: Recipe, num: int) -> tuple[Member, ...]:
+def repeats_on_folds(recipe: Recipe, num: int) -> tuple[Repeat, ...]:
     """Return ``num`` runs, each validated on one of so many folds and trained on the others.
 
     Raises
@@ -54,7 +54,7 @@ def members_on_folds(recipe: Recipe, num: int) -> tuple[Member, ...]:
     members = []
     for fold in range(1, num + 1):
         data = recipe.data.model_copy(update={"folds": num, "fold": fold})
-        members.append(Member(f"fold-{fold}", recipe.model_copy(update={"data": data})))
+        members.append(Repeat(f"fold-{fold}", recipe.model_copy(update={"data": data})))
     return tuple(members)
 
 

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from civility.data.dialects import Columns
 from civility.data.file_format import (
     FEWEST_CELL_BYTES,
     MAX_CELL_BYTES,
@@ -30,7 +31,6 @@ from civility.data.file_format import (
     encoding_of,
     separator_of,
 )
-from civility.data.readers import Columns
 
 
 def _as_tuple(value: object) -> object:
@@ -77,16 +77,16 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Range:
+class ValueRange:
     """The values of a setting in words, where its type and bounds do not give them."""
 
     text: str
 
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Held = Annotated[Fraction | Names, Range("above 0, below 1; or file names")]
+Held = Annotated[Fraction | Names, ValueRange("above 0, below 1; or file names")]
 """Which comments are held out: a share, or files of their own."""
-Dropout = Annotated[float, Field(ge=-1, lt=1), AfterValidator(_share_or_own), Range("0 to below 1, or -1")]
+Dropout = Annotated[float, Field(ge=-1, lt=1), AfterValidator(_share_or_own), ValueRange("0 to below 1, or -1")]
 """A share, or -1 for the model's own."""
 Bytes = Annotated[int, Unit("bytes")]
 Tokens = Annotated[int, Unit("tokens")]
@@ -116,7 +116,7 @@ def is_off(key: str, value: object) -> bool:
     return key in REMOVED and not isinstance(value, bool) and value == REMOVED[key][0]
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     """Frozen, and without settings that nobody knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -134,7 +134,7 @@ class Section(BaseModel):
         return value
 
 
-class DataSettings(Section):
+class DataSettings(SettingsSection):
     """Which comments to train and validate on, and how to read them."""
 
     files: Names = Field(
@@ -243,7 +243,7 @@ class DataSettings(Section):
         )
 
 
-class ModelSettings(Section):
+class ModelSettings(SettingsSection):
     """The pretrained model."""
 
     name: str = Field(
@@ -262,7 +262,7 @@ class ModelSettings(Section):
         return values
 
 
-class TrainingSettings(Section):
+class TrainingSettings(SettingsSection):
     """How the model is fine-tuned."""
 
     epochs: Epochs = Field(
@@ -405,7 +405,7 @@ class TrainingSettings(Section):
     )
 
 
-class LossSettings(Section):
+class LossSettings(SettingsSection):
     """Details of training.loss."""
 
     class_weights: Literal["inverse_frequency", "effective_number"] = Field(
@@ -445,7 +445,7 @@ class LossSettings(Section):
     )
 
 
-class OptimizerSettings(Section):
+class OptimizerSettings(SettingsSection):
     """Details of training.optimizer. The betas of AdamW are in [training]."""
 
     muon_momentum: float = Field(default=0.95, ge=0, lt=1, description="Nesterov momentum of Muon.")
@@ -463,7 +463,7 @@ class OptimizerSettings(Section):
     )
 
 
-class ScheduleSettings(Section):
+class ScheduleSettings(SettingsSection):
     """Details of training.schedule."""
 
     power: float = Field(default=2.0, ge=0.01, le=10, description="Exponent of the polynomial schedule.")
@@ -478,7 +478,7 @@ class ScheduleSettings(Section):
     )
 
 
-class RegularizationSettings(Section):
+class RegularizationSettings(SettingsSection):
     """Methods against overfitting."""
 
     dropout: Dropout = Field(default=-1.0, description="Dropout of hidden states. -1: the model's own.")
@@ -535,7 +535,7 @@ class RegularizationSettings(Section):
         return {key: value for key, value in values.items() if not is_off(f"regularization.{key}", value)}
 
 
-class LinearSettings(Section):
+class LinearSettings(SettingsSection):
     """The linear model over TF-IDF. No effect unless model.name is tf-idf."""
 
     word_ngrams: int = Field(
@@ -556,7 +556,7 @@ class LinearSettings(Section):
     c: float = Field(default=1.0, ge=1e-6, le=1e6, description="Inverse strength of the L2 penalty.")
 
 
-class EvaluationSettings(Section):
+class EvaluationSettings(SettingsSection):
     """How comments are scored and thresholds chosen at the end of a run."""
 
     tokens_per_batch: Tokens = Field(

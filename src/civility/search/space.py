@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import shortened, shown
 from civility.recipe import SECTIONS, Recipe
-from civility.recipe.settings import Section
+from civility.recipe.settings import SettingsSection
 from civility.storage.parsing import read_toml
 
 Scalar = str | int | float | bool
@@ -43,7 +43,7 @@ _MOST_DIMENSIONS = 100
 _MOST_STEPS = 1_000_000
 
 
-class Search(Section):
+class Search(SettingsSection):
     """How to search: the table ``[sweep]`` of a space file."""
 
     sampler: Literal["tpe", "random", "grid"] = Field(default="tpe", description="how settings are chosen")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from civility.data.readers import Columns
+from civility.data.reading import Columns
 from civility.errors import UserError
 from civility.evaluation.comparison.compared_runs import Source, Target, told_once
 from civility.evaluation.labelled_comments import read_labelled

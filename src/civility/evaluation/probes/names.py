@@ -1,7 +1,7 @@
 """Names in cells: of a group, a function, a case. Knows what a cell may hold; knows nothing of files."""
 
-from civility.data.cells import as_text, is_missing
-from civility.data.tables import Chunk
+from civility.data.reading.cells import as_text, is_missing
+from civility.data.reading.tables import Chunk
 from civility.errors import UserError
 from civility.plain_text import shown
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.cells import TargetCells, TextCells
 from civility.data.dataset import Float32Array
 from civility.data.headers import Headers
-from civility.data.opening import open_table
-from civility.data.tables import Chunk, Table
+from civility.data.reading.cells import TargetCells, TextCells
+from civility.data.reading.opening import open_table
+from civility.data.reading.tables import Chunk, Table
 from civility.errors import UserError, did_you_mean
 from civility.evaluation.probes.names import name_in
 from civility.plain_text import listed, shown

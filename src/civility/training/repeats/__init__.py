@@ -17,7 +17,7 @@ from civility.errors import Interrupted, UserError
 from civility.evaluation import Report
 from civility.evaluation.report_files import ReportFiles
 from civility.processes import processes_of
-from civility.recipe.repeats import Member
+from civility.recipe.repeats import Repeat
 from civility.run import OWN_REPORT, Begin, RunDirectory
 from civility.run.repeats_folder import check_place_of_several, refuse_other_kind
 from civility.storage.parsing import read_text
@@ -34,7 +34,7 @@ __all__ = ["Done", "Turn", "check_several", "train_several"]
 class Turn:
     """Told before each run: which it is, from 1, of how many, and whether it is begun, gone on with, or kept."""
 
-    member: Member
+    member: Repeat
     number: int
     num: int
     begin: Literal["new", "resume", "kept"]
@@ -53,7 +53,7 @@ class Done:
 
 
 def train_several(
-    members: Sequence[Member],
+    members: Sequence[Repeat],
     data: Sequence[PreparedData],
     out: Path,
     *,
@@ -97,7 +97,7 @@ def train_several(
 
 
 def check_several(
-    members: Sequence[Member],
+    members: Sequence[Repeat],
     data: Sequence[PreparedData],
     out: Path,
     *,
@@ -118,7 +118,7 @@ def check_several(
             return
 
 
-def _turns(members: Sequence[Member], data: Sequence[PreparedData], out: Path, begin: Begin) -> list[Turn]:
+def _turns(members: Sequence[Repeat], data: Sequence[PreparedData], out: Path, begin: Begin) -> list[Turn]:
     """Return what is to be done for each run; UserError where what is there belongs to something else."""
     check_place_of_several(out, begin)
     refuse_other_kind(out, [member.name for member in members])
@@ -144,7 +144,7 @@ def _turns(members: Sequence[Member], data: Sequence[PreparedData], out: Path, b
     return turns
 
 
-def _finish(members: Sequence[Member], data: Sequence[PreparedData], out: Path) -> Done:
+def _finish(members: Sequence[Repeat], data: Sequence[PreparedData], out: Path) -> Done:
     runs = [RunDirectory(out / member.name) for member in members]
     reports = [_report_of(run) for run in runs]
     summary = summarise([member.name for member in members], reports)

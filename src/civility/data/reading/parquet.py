@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from civility.data.encodings import too_large
-from civility.data.parquet_pages import ColumnChunk, column_chunks, largest_entry, pages_of
-from civility.data.streams import BOMB_BYTES, BOMB_RATIO, Beginning, explain_damage
-from civility.data.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_header
+from civility.data.reading.encodings import too_large
+from civility.data.reading.files import BOMB_BYTES, BOMB_RATIO, Beginning, explain_damage
+from civility.data.reading.page_sizes import ColumnChunk, column_chunks, largest_entry, pages_of
+from civility.data.reading.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Table, no_rows, refuse_header
 from civility.errors import UserError
 from civility.plain_text import shortened
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.cells import TargetCells, TextCells, ids_of
 from civility.data.dataset import Dataset, Float32Array
 from civility.data.dialects import LABELS
 from civility.data.headers import Headers
-from civility.data.lists import LabelLists
-from civility.data.plan import Plan, Source
-from civility.data.tables import Chunk, Table
+from civility.data.reading.cells import TargetCells, TextCells, ids_of
+from civility.data.reading.label_lists import LabelLists
+from civility.data.reading.planning import PlannedSource, ReadingPlan
+from civility.data.reading.tables import Chunk, Table
 from civility.errors import UserError
 from civility.plain_text import count
 
@@ -24,7 +24,7 @@ _NOT_SCORED = -1
 
 
 @dataclass
-class Part:
+class SourceRows:
     """What one source gives: rows in its order, values as blocks to be joined.
 
     Parameters
@@ -42,11 +42,11 @@ class Part:
     notes: list[str] = field(default_factory=list)
 
 
-def read_part(source: Source, plan: Plan) -> Part:
+def read_part(source: PlannedSource, plan: ReadingPlan) -> SourceRows:
     """Read a source that has both comments and labels; a UserError if no comment has a text."""
     if isinstance(source.content, Dataset):
         return _read_corpus(source, source.content, plan)
-    part, layout, name = Part(), source.layout, source.name
+    part, layout, name = SourceRows(), source.layout, source.name
     cells, numbers, lists = (
         TextCells(),
         TargetCells(plan.keep_unlabelled),
@@ -95,10 +95,10 @@ def _targets(
     return _block(axis, known, len(chunk))
 
 
-def _read_corpus(source: Source, corpus: Dataset, plan: Plan) -> Part:
+def _read_corpus(source: PlannedSource, corpus: Dataset, plan: ReadingPlan) -> SourceRows:
     targets = {label: corpus.targets[:, corpus.labels.index(label)] for label in source.layout.labels}
     groups = {group: corpus.groups[:, corpus.group_names.index(group)] for group in source.layout.groups}
-    return Part(
+    return SourceRows(
         list(corpus.texts),
         list(corpus.ids),
         list(range(1, len(corpus) + 1)),
@@ -109,14 +109,14 @@ def _read_corpus(source: Source, corpus: Dataset, plan: Plan) -> Part:
     )
 
 
-def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
+def read_joined(comments: PlannedSource, labels: PlannedSource, plan: ReadingPlan) -> SourceRows:
     """Read comments whose labels stand in another file, joined by id, without those that have none.
 
     Raises
     ------
     UserError : an id stands twice in a file, or no comment has a scored row
     """
-    part, cells, seen = Part(), TextCells(), set[str]()
+    part, cells, seen = SourceRows(), TextCells(), set[str]()
     row_of, scores = _read_scores(labels)
     unscored = np.all(scores == _NOT_SCORED, axis=1)
     scores[scores == _NOT_SCORED] = np.nan
@@ -156,7 +156,7 @@ def read_joined(comments: Source, labels: Source, plan: Plan) -> Part:
     return part
 
 
-def _read_scores(labels: Source) -> tuple[dict[str, int], Float32Array]:
+def _read_scores(labels: PlannedSource) -> tuple[dict[str, int], Float32Array]:
     """Return id -> row, and targets in which -1 stands for not scored.
 
     The columns are the labels wanted, then Jigsaw's others: a row counts as not scored by all of them.
@@ -190,7 +190,7 @@ def _refuse_twins(name: str, chunk: Chunk, ids: Sequence[str], before: Set[str])
         seen.add(id)
 
 
-def _chunks(source: Source, columns: Sequence[str]) -> Iterator[Chunk]:
+def _chunks(source: PlannedSource, columns: Sequence[str]) -> Iterator[Chunk]:
     assert isinstance(source.content, Table)
     return source.content.chunks(tuple(dict.fromkeys(column for column in columns if column)))
 
@@ -200,7 +200,7 @@ def _prefix(name: str) -> str:
     return f"{Path(name).name.split('.')[0]}:"
 
 
-def _add_comments(part: Part, texts: Sequence[str], ids: Sequence[str], first_row: int) -> npt.NDArray[np.bool_]:
+def _add_comments(part: SourceRows, texts: Sequence[str], ids: Sequence[str], first_row: int) -> npt.NDArray[np.bool_]:
     """Add the comments that have a text, and return which these are."""
     part.texts.extend(text for text in texts if text)
     part.ids.extend(id for id, text in zip(ids, texts, strict=True) if text)
@@ -232,7 +232,7 @@ def _notes_on_text(name: str, cells: TextCells) -> Iterator[str]:
         yield f"lone surrogates became U+FFFD in {count(cells.num_surrogates, 'comment')} of {name}"
 
 
-def _notes_on_lacks(source: Source, plan: Plan, num_comments: int) -> Iterator[str]:
+def _notes_on_lacks(source: PlannedSource, plan: ReadingPlan, num_comments: int) -> Iterator[str]:
     labels = () if source.layout.label_list or not source.has_labels else plan.labels
     for what, axis, found in (
         ("label", labels, source.layout.labels),
@@ -245,7 +245,7 @@ def _notes_on_lacks(source: Source, plan: Plan, num_comments: int) -> Iterator[s
             yield f"{source.name} lacks {missing}: unknown for its {count(num_comments, 'comment')}"
 
 
-def _notes_on_lists(source: Source, plan: Plan, num_unknown: int) -> Iterator[str]:
+def _notes_on_lists(source: PlannedSource, plan: ReadingPlan, num_unknown: int) -> Iterator[str]:
     if num_unknown:
         none = f"[] or {plan.columns.none_word}" if plan.columns.none_word else "[]"
         yield (

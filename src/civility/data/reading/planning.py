@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from civility.data.cells import TargetCells
 from civility.data.dataset import Dataset
 from civility.data.dialects import (
     LABELS,
@@ -22,10 +21,10 @@ from civility.data.dialects import (
     slips_in,
 )
 from civility.data.headers import folded
-from civility.data.nested import with_keys_as_columns
-from civility.data.opening import open_table
+from civility.data.reading.cells import TargetCells
+from civility.data.reading.opening import open_table, with_keys_as_columns
+from civility.data.reading.tables import Table
 from civility.data.sources import built_in, is_built_in
-from civility.data.tables import Table
 from civility.errors import UserError
 from civility.plain_text import listed
 
@@ -33,7 +32,7 @@ _NAME_THEM = "name the label columns in the recipe (data.labels)"
 
 
 @dataclass(frozen=True)
-class Source:
+class PlannedSource:
     """A file to read, or a corpus of the package.
 
     Parameters
@@ -66,7 +65,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReadingPlan:
     """Which sources to read, onto which axes.
 
     Parameters
@@ -78,15 +77,17 @@ class Plan:
     keep_unlabelled : whether comments without any label are read too, and -1 is unknown in every file
     """
 
-    whole: tuple[Source, ...]
-    apart: tuple[Source, Source] | None
+    whole: tuple[PlannedSource, ...]
+    apart: tuple[PlannedSource, PlannedSource] | None
     labels: tuple[str, ...]
     groups: tuple[str, ...]
     columns: Columns
     keep_unlabelled: bool = False
 
 
-def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool, keep_unlabelled: bool = False) -> Plan:
+def plan(
+    names: Sequence[str], columns: Columns, *, require_all_labels: bool, keep_unlabelled: bool = False
+) -> ReadingPlan:
     """Return what to read from where.
 
     Raises
@@ -106,7 +107,7 @@ def plan(names: Sequence[str], columns: Columns, *, require_all_labels: bool, ke
             if not any(label in source.layout.labels for source in sources):
                 there = [other for other in labels if any(other in source.layout.labels for source in sources)]
                 raise no_label(_all_names(sources), label, _all_found(sources), there)
-    return Plan(whole, apart, labels, columns.groups, columns, keep_unlabelled)
+    return ReadingPlan(whole, apart, labels, columns.groups, columns, keep_unlabelled)
 
 
 def _refuse_doubtful(columns: Columns) -> None:
@@ -146,7 +147,7 @@ def _refuse_multi_hot(columns: Columns) -> None:
         )
 
 
-def _open(name: str, columns: Columns) -> Source:
+def _open(name: str, columns: Columns) -> PlannedSource:
     if not is_built_in(name):
         table = open_table(name, columns.file, columns.text)
         found = table.all_columns()
@@ -157,7 +158,7 @@ def _open(name: str, columns: Columns) -> Source:
                 table, found = with_keys, with_keys.all_columns()
                 layout = layout_of(name, found, columns)
         _refuse_slips(table, found, layout, columns)
-        return Source(name, found, layout, table)
+        return PlannedSource(name, found, layout, table)
     corpus = built_in(name)
     wanted = columns.labels or corpus.labels
     layout = Layout(
@@ -166,7 +167,7 @@ def _open(name: str, columns: Columns) -> Source:
         labels={label: label for label in wanted if label in corpus.labels},
         groups={group: group for group in columns.groups if group in corpus.group_names},
     )
-    return Source(name, ("id", "text", *corpus.labels, *corpus.group_names), layout, corpus)
+    return PlannedSource(name, ("id", "text", *corpus.labels, *corpus.group_names), layout, corpus)
 
 
 def _refuse_slips(table: Table, found: Sequence[str], layout: Layout, columns: Columns) -> None:
@@ -183,7 +184,7 @@ def _refuse_slips(table: Table, found: Sequence[str], layout: Layout, columns: C
         raise slip(table.name, wanted, near, found)
 
 
-def _recognised(sources: Sequence[Source]) -> tuple[str, ...]:
+def _recognised(sources: Sequence[PlannedSource]) -> tuple[str, ...]:
     """Return every label found: Jigsaw's in its order, then others of built-in data."""
     found = dict.fromkeys(label for source in sources for label in source.layout.labels)
     return (
@@ -193,8 +194,8 @@ def _recognised(sources: Sequence[Source]) -> tuple[str, ...]:
 
 
 def _pair(
-    sources: Sequence[Source], columns: Columns, keep_unlabelled: bool
-) -> tuple[tuple[Source, ...], tuple[Source, Source] | None]:
+    sources: Sequence[PlannedSource], columns: Columns, keep_unlabelled: bool
+) -> tuple[tuple[PlannedSource, ...], tuple[PlannedSource, PlannedSource] | None]:
     """Return the sources that are whole, and the pair that goes together."""
     if keep_unlabelled and all(source.has_text for source in sources):
         return tuple(sources), None
@@ -209,7 +210,7 @@ def _pair(
     return whole, None
 
 
-def _useless(source: Source, columns: Columns) -> UserError:
+def _useless(source: PlannedSource, columns: Columns) -> UserError:
     """Return the error for a source that has no text or no label, and nothing to go with it."""
     has = listed(source.found)
     if not source.has_text and source.has_labels and not columns.text:
@@ -227,10 +228,10 @@ def _useless(source: Source, columns: Columns) -> UserError:
     return UserError("data.todo", f"no label columns; the file has: {has}", where=source.name, remedy=remedy)
 
 
-def _all_names(sources: Sequence[Source]) -> str:
+def _all_names(sources: Sequence[PlannedSource]) -> str:
     first, *others = (source.name for source in sources)
     return f"{first} and {len(others)} more" if others else first
 
 
-def _all_found(sources: Sequence[Source]) -> tuple[str, ...]:
+def _all_found(sources: Sequence[PlannedSource]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for source in sources for column in source.found))

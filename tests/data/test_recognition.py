@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from civility.data.file_format import FileFormat, Format, encoding_of, separator_of
-from civility.data.opening import open_table
-from civility.data.readers import Columns, read_dataset, stream_comments
-from civility.data.tables import Table
+from civility.data.reading import Columns, read_dataset, stream_comments
+from civility.data.reading.opening import open_table
+from civility.data.reading.tables import Table
 from civility.errors import UserError
 
 

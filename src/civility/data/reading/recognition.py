@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from civility.data.dialects import ID_COLUMNS, LABELS, TEXT_COLUMNS
-from civility.data.encodings import Text
 from civility.data.file_format import SEPARATORS, FileFormat
 from civility.data.headers import folded
+from civility.data.reading.encodings import Text
 from civility.errors import UserError
 
 _TEXT = frozenset(TEXT_COLUMNS)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from civility.data.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
+from civility.data.reading.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
 from civility.errors import UserError
 
 # The line where a row begins, its size in characters, its cells.

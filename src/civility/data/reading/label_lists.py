@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from civility.data.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for
 from civility.data.dataset import Float32Array
 from civility.data.dialects import Columns
 from civility.data.headers import folded
-from civility.data.tables import Chunk
+from civility.data.reading.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for
+from civility.data.reading.tables import Chunk
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import listed, shown
 

@@ -5,41 +5,26 @@ Knows the order of the work; formats, cells and the Jigsaw dialects are the busi
 
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.cells import TextCells, as_text, ids_of
 from civility.data.dataset import Dataset
-from civility.data.dialects import ID_COLUMNS, LABELS, TEXT_COLUMNS, Columns, find_id, find_text, no_text, note_on_ids
+from civility.data.dialects import LABELS, Columns, lacks_ids, note_on_ids
 from civility.data.file_format import RECOGNISED, FileFormat
-from civility.data.headers import Headers, cleaned, folded
-from civility.data.late_keys import LateKeys
-from civility.data.opening import open_table
-from civility.data.parts import Part, read_joined, read_part
-from civility.data.plan import Plan, plan
-from civility.data.sources import built_in, expand, is_built_in
-from civility.data.streams import find_file
-from civility.data.tables import CHUNK_ROWS, Table
+from civility.data.headers import Headers
+from civility.data.reading.cells import as_text
+from civility.data.reading.files import find_file
+from civility.data.reading.opening import open_table
+from civility.data.reading.planning import ReadingPlan, plan
+from civility.data.reading.source_rows import SourceRows, read_joined, read_part
+from civility.data.reading.tables import Table
+from civility.data.sources import expand, is_built_in
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import count, listed
-
-__all__ = [
-    "Columns",
-    "CommentChunk",
-    "Origin",
-    "Reading",
-    "begins_with_mark",
-    "columns_present",
-    "count_cells",
-    "read_column",
-    "read_dataset",
-    "stream_comments",
-]
 
 _RECOGNISE = Columns()
 
@@ -79,27 +64,6 @@ class Origin:
     file: npt.NDArray[np.int64]
     row: npt.NDArray[np.int64]
     form: FileFormat = RECOGNISED
-
-
-@dataclass(frozen=True)
-class CommentChunk:
-    """Consecutive comments to score, one for each row of the source.
-
-    Parameters
-    ----------
-    ids : as in the source, empty where the row has none; of a source without a column of ids, the number of the row,
-        from 1
-    texts : empty where the text is missing or only white space
-    num_blank : how many are empty
-    id_column : the name of the column of ids in the source; empty if it has none
-    note : what a person should know of the source; empty if there is nothing
-    """
-
-    ids: list[str]
-    texts: list[str]
-    num_blank: int
-    id_column: str = ""
-    note: str = ""
 
 
 def read_dataset(
@@ -143,7 +107,7 @@ def read_dataset(
     return Reading(dataset, names, (*notes, *_notes_on_columns(todo), *_notes_on(dataset)), origin, mended)
 
 
-def _assemble(parts: Sequence[Part], todo: Plan) -> Dataset:
+def _assemble(parts: Sequence[SourceRows], todo: ReadingPlan) -> Dataset:
     return Dataset(
         texts=tuple(text for part in parts for text in part.texts),
         targets=np.concatenate([block for part in parts for block in part.targets]),
@@ -154,8 +118,8 @@ def _assemble(parts: Sequence[Part], todo: Plan) -> Dataset:
     )
 
 
-def _notes_on_columns(todo: Plan) -> Iterator[str]:
-    without = [source for source in todo.whole if _lacks_ids(source.found, source.layout.id)]
+def _notes_on_columns(todo: ReadingPlan) -> Iterator[str]:
+    without = [source for source in todo.whole if lacks_ids(source.found, source.layout.id)]
     if without:
         yield note_on_ids([source.name for source in without], without[0].found)
     lacks = [label for label in LABELS if label not in todo.labels]
@@ -163,12 +127,7 @@ def _notes_on_columns(todo: Plan) -> Iterator[str]:
         yield f"no column for {', '.join(lacks)}: the labels are {', '.join(todo.labels)}"
 
 
-def _lacks_ids(found: Sequence[str], id_column: str) -> bool:
-    """Return whether columns that could hold ids hold none: lines of text alone are not expected to."""
-    return not id_column and len(found) > 1
-
-
-def _notes_on_files(todo: Plan) -> Iterator[str]:
+def _notes_on_files(todo: ReadingPlan) -> Iterator[str]:
     """Tell what the files were read as, where that is not what their suffixes say."""
     for source in (*todo.whole, *(todo.apart or ())):
         table = source.content
@@ -263,87 +222,3 @@ def _group_name(cell: object) -> str:
         return as_text(cell)
     except ValueError:
         return str(cell)
-
-
-def stream_comments(
-    source: str | Path | IO[bytes],
-    columns: Columns = _RECOGNISE,
-    usual: Columns = _RECOGNISE,
-    on_opened: Callable[[str], None] = lambda description: None,
-) -> Iterator[CommentChunk]:
-    """Yield the comments of a source, in order and in bounded memory; every row gives one.
-
-    Parameters
-    ----------
-    source : a path, a built-in name, or the bytes of standard input, of which nothing is read ahead
-        beyond the chunk
-    columns : which hold the text and the ids, and how the file is written; empty = recognised
-    usual : as ``columns``, for names that count where the source has them, as those of an earlier run
-    on_opened : told what the source was read as, and why it could be something else, if it could
-
-    Raises
-    ------
-    UserError : at once, if the source cannot be opened or has no text column; later, at the row that is wrong, or
-        that has another key of JSON in the place of its text or id
-    """
-    if isinstance(source, str | Path) and is_built_in(source):
-        return _stream_corpus(built_in(str(source)))
-    table = open_table(source, columns.file, columns.text or usual.text)
-    found = table.columns
-    text, id = _text_and_id(table.name, found, columns, usual, is_all=False)
-    if not (text and id):
-        # Keys that only later rows of JSON have are columns too: otherwise their ids would be lost.
-        found = table.all_columns()
-        text, id = _text_and_id(table.name, found, columns, usual, is_all=True)
-    if not text:
-        error = no_text(table.name, columns.text, found)
-        may_be_lines = not isinstance(source, str | Path) or table.doubt
-        more = "; if each line is a comment: --input-format lines" if may_be_lines else ""
-        raise UserError("data.todo", error.message, remedy=f"{error.remedy}{more}")
-    for line in filter(None, (_description(table, text, id), table.doubt and f"{table.name}: {table.doubt}")):
-        on_opened(line)
-    note = note_on_ids([table.name], found) if _lacks_ids(found, id) else ""
-    late = LateKeys(
-        table.name,
-        found,
-        lambda name, keys: _text_and_id(name, keys, columns, usual, is_all=True),
-        (
-            () if columns.text else {*TEXT_COLUMNS, folded(usual.text)} - {""},
-            () if columns.id else {*ID_COLUMNS, folded(usual.id)} - {""},
-        ),
-    )
-    return _stream_table(table, text, id, note, late)
-
-
-def _text_and_id(
-    name: str, found: tuple[str, ...], columns: Columns, usual: Columns, *, is_all: bool
-) -> tuple[str, str]:
-    """Return the columns of text and ids; empty where there is none, or (not ``is_all``) later rows may have it."""
-    headers = Headers(name, found)
-    text = find_text(name, found, columns.text or headers.find(usual.text))
-    may_come = bool(columns.id) and not headers.find(columns.id) and not is_all
-    if not text or may_come:
-        return text, ""
-    return text, find_id(name, found, columns.id or headers.find(usual.id))
-
-
-def _description(table: Table, text: str, id: str) -> str:
-    columns = [f"text column '{cleaned(text)}'", *([f"id column '{cleaned(id)}'"] if id else [])]
-    return f"{table.name}: read as {table.description}; {', '.join(columns)}"
-
-
-def _stream_table(table: Table, text_column: str, id_column: str, note: str, late: LateKeys) -> Iterator[CommentChunk]:
-    wanted = tuple(dict.fromkeys(column for column in (text_column, id_column) if column))
-    for chunk in table.chunks(wanted):
-        late.check(chunk)
-        cells = TextCells()
-        texts = cells.convert(table.name, chunk, text_column)
-        num_blank = cells.num_missing + cells.num_white
-        yield CommentChunk(ids_of(table.name, chunk, id_column), texts, num_blank, cleaned(id_column), note)
-
-
-def _stream_corpus(corpus: Dataset) -> Iterator[CommentChunk]:
-    for start in range(0, len(corpus), CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
-        texts = ["" if text.isspace() else text for text in corpus.texts[rows]]
-        yield CommentChunk(list(corpus.ids[rows]), texts, texts.count(""), "id")

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from civility.data.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
-from civility.data.formats import Recognised
-from civility.data.json_rows import Row, rows_of_array, rows_of_lines
+from civility.data.reading.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
+from civility.data.reading.json_rows import Row, rows_of_array, rows_of_lines
+from civility.data.reading.recognition import Recognised
 from civility.errors import UserError
 
 CHUNK_ROWS = 1024

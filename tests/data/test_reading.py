@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility.data.dialects import LABELS
-from civility.data.readers import (
+from civility.data.reading import (
     Columns,
     CommentChunk,
     begins_with_mark,
@@ -25,7 +25,7 @@ from civility.data.readers import (
     read_dataset,
     stream_comments,
 )
-from civility.data.tables import CHUNK_ROWS, MOST_COLUMNS
+from civility.data.reading.tables import CHUNK_ROWS, MOST_COLUMNS
 from civility.errors import UserError
 
 NAN = float("nan")

@@ -13,7 +13,7 @@ from functools import partial
 from typing import IO, cast
 
 from civility.data.file_format import WIDE_ENCODINGS
-from civility.data.streams import Beginning, DataFile
+from civility.data.reading.files import Beginning, DataFile
 from civility.errors import UserError
 
 # UTF-32 stands first: its mark begins with that of UTF-16.

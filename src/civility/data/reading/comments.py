@@ -1,0 +1,210 @@
+"""Keys that only later rows of JSON have, where they leave in doubt which hold the texts and the ids.
+
+Whoever reads a whole file knows all its keys before the first row; a stream finds them as they come.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from civility.data.dataset import Dataset
+from civility.data.dialects import (
+    ID_COLUMNS,
+    TEXT_COLUMNS,
+    Columns,
+    find_id,
+    find_text,
+    lacks_ids,
+    no_text,
+    note_on_ids,
+)
+from civility.data.headers import Headers, cleaned, folded
+from civility.data.reading.cells import TextCells, ids_of
+from civility.data.reading.opening import open_table
+from civility.data.reading.tables import CHUNK_ROWS, Chunk, Table, refuse_many
+from civility.data.sources import built_in, is_built_in
+from civility.errors import UserError
+from civility.plain_text import shown
+
+_SAME_KEYS = "write the same keys in every row, or name the columns: --text-column, --id-column"
+
+_RECOGNISE = Columns()
+
+
+class LateKeys:
+    """Watches rows as they stream.
+
+    Parameters
+    ----------
+    name : of the source
+    found : the keys that are known
+    choose : name and keys → the columns of texts and ids, as if there were no other keys
+    rivals : names, folded, that may hold texts, and those that may hold ids; empty where the user has named the column
+    """
+
+    def __init__(
+        self,
+        name: str,
+        found: Collection[str],
+        choose: Callable[[str, tuple[str, ...]], tuple[str, str]],
+        rivals: tuple[Collection[str], Collection[str]],
+    ) -> None:
+        self._name, self._choose, self._rivals = name, choose, rivals
+        self._chosen = choose(name, tuple(found))
+        self._known = dict.fromkeys(found)  # a set that keeps their order
+        self._matter = {*map(folded, self._chosen), *rivals[0], *rivals[1]} - {""}
+        self._first: Collection[str] | None = None
+        self._rival_keys: tuple[list[str], list[str]] = ([], [])
+        self._note_rivals(found)
+
+    def check(self, chunk: Chunk) -> None:
+        """Raise a UserError for the first row that leaves the columns in doubt."""
+        for index, row in enumerate(chunk.objects):
+            if self._first is None:
+                self._first = frozenset(row)
+            if not row.keys() <= self._known.keys():
+                self._take_new(row, f"{self._name}, {chunk.place(index)}")
+            for column, keys in zip(self._chosen, self._rival_keys, strict=True):
+                if column and row.get(column) is None:
+                    self._refuse_rival(row, column, keys, f"{self._name}, {chunk.place(index)}")
+
+    def _note_rivals(self, keys: Collection[str]) -> None:
+        for own, rivals in zip(self._rival_keys, self._rivals, strict=True):
+            own += [key for key in keys if folded(key) in rivals]
+
+    def _take_new(self, row: dict[str, object], place: str) -> None:
+        new = [key for key in row if key not in self._known]
+        self._known.update(dict.fromkeys(new))
+        refuse_many(place, len(self._known), "different keys")
+        self._note_rivals(new)
+        if not any(folded(key) in self._matter for key in new):
+            return
+        now = self._choose(place, tuple(self._known))
+        for before, after, what in zip(self._chosen, now, ("texts", "ids"), strict=True):
+            if before != after:
+                held = f"{shown(before)} held them in the rows before" if before else "the rows before have none"
+                raise UserError(
+                    "data.todo",
+                    f"the key {shown(after)} would hold the {what}, but {held}",
+                    where=place,
+                    remedy=_SAME_KEYS,
+                )
+
+    def _refuse_rival(self, row: dict[str, object], column: str, keys: Collection[str], place: str) -> None:
+        """Raise a UserError for a row without the column, but with a key that may be in its place.
+
+        Where the first row has both, the choice is as plain as with columns of a table.
+        """
+        assert self._first is not None
+        for key in keys:
+            is_plain = key in self._first and column in self._first
+            if row.get(key) is not None and not is_plain:
+                raise UserError(
+                    "data.todo", f"no {shown(column)}, but {shown(key)} in its place", where=place, remedy=_SAME_KEYS
+                )
+
+
+@dataclass(frozen=True)
+class CommentChunk:
+    """Consecutive comments to score, one for each row of the source.
+
+    Parameters
+    ----------
+    ids : as in the source, empty where the row has none; of a source without a column of ids, the number of the row,
+        from 1
+    texts : empty where the text is missing or only white space
+    num_blank : how many are empty
+    id_column : the name of the column of ids in the source; empty if it has none
+    note : what a person should know of the source; empty if there is nothing
+    """
+
+    ids: list[str]
+    texts: list[str]
+    num_blank: int
+    id_column: str = ""
+    note: str = ""
+
+
+def stream_comments(
+    source: str | Path | IO[bytes],
+    columns: Columns = _RECOGNISE,
+    usual: Columns = _RECOGNISE,
+    on_opened: Callable[[str], None] = lambda description: None,
+) -> Iterator[CommentChunk]:
+    """Yield the comments of a source, in order and in bounded memory; every row gives one.
+
+    Parameters
+    ----------
+    source : a path, a built-in name, or the bytes of standard input, of which nothing is read ahead
+        beyond the chunk
+    columns : which hold the text and the ids, and how the file is written; empty = recognised
+    usual : as ``columns``, for names that count where the source has them, as those of an earlier run
+    on_opened : told what the source was read as, and why it could be something else, if it could
+
+    Raises
+    ------
+    UserError : at once, if the source cannot be opened or has no text column; later, at the row that is wrong, or
+        that has another key of JSON in the place of its text or id
+    """
+    if isinstance(source, str | Path) and is_built_in(source):
+        return _stream_corpus(built_in(str(source)))
+    table = open_table(source, columns.file, columns.text or usual.text)
+    found = table.columns
+    text, id = _text_and_id(table.name, found, columns, usual, is_all=False)
+    if not (text and id):
+        # Keys that only later rows of JSON have are columns too: otherwise their ids would be lost.
+        found = table.all_columns()
+        text, id = _text_and_id(table.name, found, columns, usual, is_all=True)
+    if not text:
+        error = no_text(table.name, columns.text, found)
+        may_be_lines = not isinstance(source, str | Path) or table.doubt
+        more = "; if each line is a comment: --input-format lines" if may_be_lines else ""
+        raise UserError("data.todo", error.message, remedy=f"{error.remedy}{more}")
+    for line in filter(None, (_description(table, text, id), table.doubt and f"{table.name}: {table.doubt}")):
+        on_opened(line)
+    note = note_on_ids([table.name], found) if lacks_ids(found, id) else ""
+    late = LateKeys(
+        table.name,
+        found,
+        lambda name, keys: _text_and_id(name, keys, columns, usual, is_all=True),
+        (
+            () if columns.text else {*TEXT_COLUMNS, folded(usual.text)} - {""},
+            () if columns.id else {*ID_COLUMNS, folded(usual.id)} - {""},
+        ),
+    )
+    return _stream_table(table, text, id, note, late)
+
+
+def _text_and_id(
+    name: str, found: tuple[str, ...], columns: Columns, usual: Columns, *, is_all: bool
+) -> tuple[str, str]:
+    """Return the columns of text and ids; empty where there is none, or (not ``is_all``) later rows may have it."""
+    headers = Headers(name, found)
+    text = find_text(name, found, columns.text or headers.find(usual.text))
+    may_come = bool(columns.id) and not headers.find(columns.id) and not is_all
+    if not text or may_come:
+        return text, ""
+    return text, find_id(name, found, columns.id or headers.find(usual.id))
+
+
+def _description(table: Table, text: str, id: str) -> str:
+    columns = [f"text column '{cleaned(text)}'", *([f"id column '{cleaned(id)}'"] if id else [])]
+    return f"{table.name}: read as {table.description}; {', '.join(columns)}"
+
+
+def _stream_table(table: Table, text_column: str, id_column: str, note: str, late: LateKeys) -> Iterator[CommentChunk]:
+    wanted = tuple(dict.fromkeys(column for column in (text_column, id_column) if column))
+    for chunk in table.chunks(wanted):
+        late.check(chunk)
+        cells = TextCells()
+        texts = cells.convert(table.name, chunk, text_column)
+        num_blank = cells.num_missing + cells.num_white
+        yield CommentChunk(ids_of(table.name, chunk, id_column), texts, num_blank, cleaned(id_column), note)
+
+
+def _stream_corpus(corpus: Dataset) -> Iterator[CommentChunk]:
+    for start in range(0, len(corpus), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        texts = ["" if text.isspace() else text for text in corpus.texts[rows]]
+        yield CommentChunk(list(corpus.ids[rows]), texts, texts.count(""), "id")

@@ -1,0 +1,326 @@
+"""Recipe: what a run is asked to do. Frozen, validated, written in TOML.
+
+The defaults are the baseline recipe. Knows no file of a run and imports nothing heavy.
+"""
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from civility.data.prepare import Wanted
+from civility.data.sources import is_built_in
+from civility.errors import UserError, closest, did_you_mean
+from civility.plain_text import listed, one_line, shortened, shown
+from civility.recipe.settings import (
+    LINEAR_MODEL,
+    REMOVED,
+    REMOVED_VALUES,
+    DataSettings,
+    EvaluationSettings,
+    LinearSettings,
+    LossSettings,
+    ModelSettings,
+    OptimizerSettings,
+    RegularizationSettings,
+    ScheduleSettings,
+    SettingsSection,
+    TrainingSettings,
+)
+from civility.storage.parsing import parse_toml, read_toml
+
+_OF_ENCODERS = (
+    *("training.", "loss.", "optimizer.", "schedule.", "regularization."),
+    *("data.max_length", "model.revision", "evaluation.tokens_per_batch", "evaluation.max_length"),
+)
+"""How the names of settings begin that have no part in a linear model: all that have to do with tokens and steps."""
+_MOST_PROBLEMS = 10
+"""Settings of a recipe that one error names."""
+SECTIONS = ("data", "model", "training", "loss", "optimizer", "schedule", "regularization", "linear", "evaluation")
+
+
+class Recipe(SettingsSection):
+    """What a run is asked to do; frozen and complete.
+
+    Read one with `Recipe.load`. As TOML it has a section for each of `SECTIONS` and a top-level ``seed``.
+    ``[training]`` chooses loss, optimiser and schedule; the sections of these names refine the choice.
+    """
+
+    seed: int = Field(
+        default=42, ge=0, lt=2**32, description="Seed of the split, the order of comments, the new head and dropout."
+    )
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    loss: LossSettings = LossSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    regularization: RegularizationSettings = RegularizationSettings()
+    linear: LinearSettings = LinearSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    @classmethod
+    def load(cls, name: str, changes: Mapping[str, object] | None = None) -> "Recipe":
+        """Read a shipped recipe by name, or a TOML file, with changes on top.
+
+        Parameters
+        ----------
+        name : a shipped recipe, or a path that ends in ``.toml``
+        changes : ``{"section.key": value}``. Other training files keep the validation files of the recipe, unless
+            these are built in: the held-out part of the built-in corpus goes with its training part, and a share of
+            the new comments is held out instead. Another model drops the recipe's revision, which is of its own model
+
+        Raises
+        ------
+        UserError : no such recipe, no TOML, an unknown setting, a wrong type or an impossible value
+        """
+        source, content = _read_recipe(name)
+        changes = changes or {}
+        if "model.name" in changes and isinstance(content.get("model"), dict):
+            content["model"].pop("revision", None)
+        for key, value in changes.items():
+            _put(content, key, value)
+        if "data.files" in changes and "data.validation" not in changes:
+            _drop_built_in_validation(content["data"])
+        return cls.checked(content, source)
+
+    @classmethod
+    def checked(cls, content: dict[str, Any], source: str) -> "Recipe":
+        """Validate a tree of settings that came from ``source``.
+
+        Raises
+        ------
+        UserError : an unknown setting, a wrong type or an impossible value
+        """
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            # One line a setting: every branch of a union complains, and so does every item of a list.
+            problems = {_name(detail): detail for detail in reversed(error.errors())}
+            told = [_describe(detail) for detail in list(reversed(problems.values()))[:_MOST_PROBLEMS]]
+            if len(problems) > len(told):
+                told.append(f"and {len(problems) - len(told):,} more")
+            raise UserError(
+                "recipe.todo",
+                f"{source}: " + "\n       ".join(told),
+                remedy="'civility recipes baseline' prints every setting with its range",
+            ) from error
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML with every setting written out."""
+        return tomli_w.dumps(self.model_dump(mode="json"))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it trains the linear model over TF-IDF, and no encoder."""
+        return self.model.name == LINEAR_MODEL
+
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """Settings that were changed and have no part in a linear model: all that have to do with tokens and steps."""
+        own, others = self.flat(), Recipe().flat()
+        return tuple(
+            key
+            for key, value in own.items()
+            if key.startswith(_OF_ENCODERS) and value != others[key] and (key, value) != ("model.revision", "")
+        )
+
+    def takes_part(self, key: str) -> bool:
+        """Whether a setting, ``section.key``, is one of the kind of model that the recipe trains."""
+        return takes_part(key, is_linear=self.is_linear)
+
+    @property
+    def scoring_length(self) -> int:
+        """Tokens at which a comment is cut when it is scored, in validation and by the classifier."""
+        return self.evaluation.max_length or self.data.max_length
+
+    @property
+    def wanted(self) -> Wanted:
+        """The comments that are asked for, as `civility.data.prepare.prepare` takes them."""
+        data = self.data
+        return Wanted(
+            data.files,
+            data.validation,
+            data.columns,
+            self.seed if data.split_seed < 0 else data.split_seed,
+            folds=data.folds,
+            fold=data.fold,
+            pseudo_labels=data.pseudo_labels,
+        )
+
+    def with_batch(self, batch_size: int, gradient_accumulation: int) -> "Recipe":
+        """Return the recipe with another sharing of a step, as settled: one that fits is no longer asked for."""
+        changes = {"batch_size": batch_size, "gradient_accumulation": gradient_accumulation, "fit": False}
+        return self.model_copy(update={"training": self.training.model_copy(update=changes)})
+
+    def flat(self) -> dict[str, str | int | float | bool]:
+        """Return ``{"section.key": value}``, lists joined by commas: what trackers take."""
+        flat: dict[str, str | int | float | bool] = {"seed": self.seed}
+        for section in SECTIONS:
+            for key, value in getattr(self, section).model_dump(mode="json").items():
+                flat[f"{section}.{key}"] = ",".join(value) if isinstance(value, list) else value
+        return flat
+
+
+def defaults_of_all_versions() -> dict[str, str | int | float | bool]:
+    """Return the default of each setting, ``{"section.key": value}``, and the value that switches a removed one off.
+
+    What to assume of a setting that a recipe of another version does not name.
+    """
+    return Recipe().flat() | {key: off for key, (off, _) in REMOVED.items()}
+
+
+def takes_part(key: str, *, is_linear: bool) -> bool:
+    """Whether a setting, ``section.key``, has a part in the linear model, or else in an encoder."""
+    return not key.startswith(_OF_ENCODERS if is_linear else "linear.")
+
+
+def shipped_recipes() -> dict[str, str]:
+    """Return the shipped recipes: TOML text by name, the baseline first."""
+    folder = resources.files("civility.recipe") / "builtin"
+    found = {
+        entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    }
+    return {name: found[name] for name in sorted(found, key=lambda name: (name != "baseline", name))}
+
+
+def shipped_recipe(name: str) -> str:
+    """Return the TOML text of one shipped recipe.
+
+    Raises
+    ------
+    UserError : no such recipe
+    """
+    shipped = shipped_recipes()
+    if name not in shipped:
+        raise UserError(
+            "recipe.todo",
+            f"unknown recipe {shown(name)}{did_you_mean(name, shipped)}",
+            remedy=f"shipped recipes: {', '.join(shipped)}; or name a .toml file",
+        )
+    return shipped[name]
+
+
+def _read_recipe(name: str) -> tuple[str, dict[str, Any]]:
+    """Return what a recipe is called in messages, and its settings as far as it says them."""
+    if not name.endswith(".toml"):
+        source = f"recipe {name}"
+        return source, parse_toml(shipped_recipe(name), source)
+    path = Path(name)
+    return one_line(name), read_toml(path, "a recipe is a TOML file, as 'civility recipes baseline' prints one")
+
+
+def change_of(text: str) -> tuple[str, object]:
+    """Return the setting and the value of ``section.key=value``; the value is TOML, or a bare string.
+
+    Raises
+    ------
+    UserError : it has not this form
+    """
+    key, separator, written = (part.strip() for part in text.partition("="))
+    if not separator or not all(key.split(".")) or key.count(".") > 1:
+        raise UserError(
+            "recipe.todo",
+            f"--set {shortened(text)}: expected section.key=value",
+            remedy="as in --set training.epochs=3",
+        )
+    document = f"value = {written}"
+    try:
+        tomllib.loads(document)
+    except tomllib.TOMLDecodeError:
+        return key, written
+    except (RecursionError, ValueError):
+        pass  # TOML, and out of bounds: parsed again for its message
+    content = parse_toml(document, f"--set {shortened(key)}")
+    return key, content["value"] if len(content) == 1 else written
+
+
+def _put(content: dict[str, Any], key: str, value: object) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        content = content.setdefault(section, {})
+        if not isinstance(content, dict) or section in {*Recipe.model_fields} - {*SECTIONS}:
+            raise UserError(
+                "recipe.todo",
+                f"{shortened(section)} is not a section of the recipe",
+                where=shortened(key),
+                remedy=f"the sections are {', '.join(SECTIONS)}",
+            )
+    content[last] = value
+
+
+def _drop_built_in_validation(data: object) -> None:
+    names = data.get("validation") if isinstance(data, dict) else None
+    names = names if isinstance(names, list) else [names]
+    if isinstance(data, dict) and names and all(is_built_in(name) for name in names):
+        del data["validation"]
+
+
+def note_on_validation(recipe: Recipe, changes: Mapping[str, object]) -> str:
+    """Return a sentence on the validation comments of a recipe whose training files were changed; else "".
+
+    Parameters
+    ----------
+    recipe, changes : what `Recipe.load` returned, and the changes that it was given
+    """
+    validation = recipe.data.validation
+    if "data.files" not in changes or "data.validation" in changes or recipe.data.folds:
+        return ""
+    if isinstance(validation, tuple):
+        return f"validation comments: {listed(validation)}, from the recipe; --validation replaces them"
+    return f"validation comments: {validation:.3g} of the training comments are held out; --validation changes this"
+
+
+_CLEARER = {
+    "data.validation": "a share between 0 and 1, or the names of the validation files",
+    **dict.fromkeys(SECTIONS, "a section"),
+}
+
+
+def _name(detail: ErrorDetails) -> str:
+    """Return the setting that is wrong, without the places that list items and unions add below it."""
+    return ".".join(str(part) for part in detail["loc"][:2] if not isinstance(part, int))
+
+
+def _describe(detail: ErrorDetails) -> str:
+    """Say what is wrong with one setting: its name, what was found, what was expected."""
+    name = _name(detail)
+    if name in REMOVED:
+        return f"{name} = {shown(detail['input'])}: this setting was removed, since {REMOVED[name][1]}; delete it"
+    removed = REMOVED_VALUES.get((name, detail["input"])) if isinstance(detail["input"], str) else None
+    if removed:
+        return f"{name} = {shown(detail['input'])}: this value was removed, since {removed}"
+    if detail["type"] == "extra_forbidden":
+        return f"unknown setting {shortened(name)}{_closest_setting(name)}"
+    message = re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):g}", detail["msg"])  # 1e-12, not 0.000000000001
+    if isinstance(detail["input"], float) and math.isnan(detail["input"]):
+        message = "Input should be a number"  # pydantic compares it with the range, and blames one end
+    clearer = {} if detail["type"] == "not_text" else _CLEARER
+    expected = clearer.get(name, message.removeprefix("Input should be ").removeprefix("String should have "))
+    return f"{name} = {shown(detail['input'])}: expected {expected}"
+
+
+def _closest_setting(name: str) -> str:
+    """Suggest a setting by its last word: the same word in another section, then one of its own section."""
+    section, _, last = name.rpartition(".")
+    if not section:
+        return did_you_mean(name, Recipe.model_fields)
+    settings = list(Recipe().flat())
+    same = [key for key in settings if key.rpartition(".")[2] == last]
+    if same:
+        return f" (did you mean {' or '.join(same)}?)"
+    for keys in ([key for key in settings if key.startswith(f"{section}.")], settings):
+        key_of = {key.rpartition(".")[2]: key for key in keys}
+        word = closest(last, key_of)
+        if word is not None:
+            return f" (did you mean {key_of[word]}?)"
+    return ""
