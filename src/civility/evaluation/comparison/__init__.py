@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from civility.data.dataset import POSITIVE_FROM, count_targets
-from civility.data.readers import Columns
+from civility.data.dataset import count_targets
 from civility.data.reading import Columns
 from civility.documents.comparison_result import SCHEMA, Comparison
 from civility.errors import UserError, did_you_mean
