@@ -20,7 +20,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Float32s, Floats, Targets
 from civility.evaluation.comparison.measured import measure, rarer_of
 from civility.evaluation.comparison.verdicts import judge, resamples_for
 from civility.evaluation.label_measures import ends_of
@@ -28,7 +28,7 @@ from civility.metrics.fallback import WIDEST, fall_back, reached
 from civility.metrics.few import FEWEST, Ends, mean_interval, own_interval, wider
 from civility.metrics.paired_test import Verdict
 from civility.metrics.policy import Policy, parse_policy
-from civility.metrics.pooled import Float64, pooled_difference
+from civility.metrics.pooled import pooled_difference
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD, Cuts, choose_threshold
 
 POSITIVES = (1, 2, 3, 5, 10, 30)
@@ -54,18 +54,18 @@ class World:
 WORLDS = (World("AUC 0.80", 1.19), World("AUC 0.97", 2.66), World("one of 20 errs", 2.66, 0.05))
 
 
-def targets_of(rng: np.random.Generator, positives: int) -> Float32Array:
+def targets_of(rng: np.random.Generator, positives: int) -> Float32s:
     """Return (N, L) targets: the first label with so many positives, the others with 60."""
     ranks = rng.random((NUM_COMMENTS, LABELS)).argsort(axis=0).argsort(axis=0)
     return (ranks < [positives, *[OTHER_POSITIVES] * (LABELS - 1)]).astype(np.float32)
 
 
-def logits_of(rng: np.random.Generator, targets: Float32Array, world: World, num: int, shared: float) -> Float64:
+def logits_of(rng: np.random.Generator, targets: Targets, world: World, num: int, shared: float) -> Floats:
     """Return (num, N, L) logits of equally good classifiers; ``shared`` of their variance is the comment's own."""
     hard = rng.normal(size=targets.shape)
     own = rng.normal(size=(num, *targets.shape))
     found = (targets > 0) & (rng.random(targets.shape) >= world.errs)
-    logits: Float64 = world.distance * found + shared**0.5 * hard + (1 - shared) ** 0.5 * own
+    logits: Floats = world.distance * found + shared**0.5 * hard + (1 - shared) ** 0.5 * own
     return logits
 
 

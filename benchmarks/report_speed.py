@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from own_process import forget_peak, in_own_process, peak_bytes
 
+from civility.arrays import Float32s, Floats
 from civility.data.dataset import Dataset
 from civility.documents.report import ClassifierFacts
 from civility.evaluation import Scored
@@ -31,11 +31,10 @@ from civility.evaluation.slices import slices_of
 from civility.evaluation.worst_errors import worst_errors
 from civility.metrics.counted import Decided, Means, Ranking
 from civility.metrics.intervals import percentile_interval
-from civility.metrics.resampling import Float64, Statistic, point, resample, strata_of
+from civility.metrics.resampling import Statistic, point, resample, strata_of
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 SHARES = (0.096, 0.010, 0.053, 0.003, 0.049, 0.009)
-Floats = npt.NDArray[np.float32]
 
 
 class Case(NamedTuple):
@@ -47,7 +46,7 @@ class Case(NamedTuple):
     num_threads: int
 
 
-def invent(num_rows: int) -> tuple[Floats, Floats]:
+def invent(num_rows: int) -> tuple[Float32s, Float32s]:
     """Return (N, L) targets and scores: one severity for all labels, and something of each label's own."""
     rng = np.random.default_rng(0)
     severity = rng.normal(size=(num_rows, 1)) + 0.6 * rng.normal(size=(num_rows, len(SHARES)))
@@ -56,34 +55,34 @@ def invent(num_rows: int) -> tuple[Floats, Floats]:
     return targets.astype(np.float32), (1 / (1 + np.exp(-4 * (seen - 2)))).astype(np.float32)
 
 
-def rankings(targets: Floats, scores: Floats) -> dict[str, Statistic]:
+def rankings(targets: Float32s, scores: Float32s) -> dict[str, Statistic]:
     """Rank by every label."""
     return {f"ranking of {label}": Ranking(targets[:, i], scores[:, i]) for i, label in enumerate(LABELS)}
 
 
-def any_label(targets: Floats, scores: Floats) -> dict[str, Statistic]:
+def any_label(targets: Float32s, scores: Float32s) -> dict[str, Statistic]:
     """Rank by whether any label is positive."""
     return {"ranking of any label": Ranking(targets.max(axis=1), scores.max(axis=1))}
 
 
-def decisions(targets: Floats, scores: Floats) -> dict[str, Statistic]:
+def decisions(targets: Float32s, scores: Float32s) -> dict[str, Statistic]:
     """Decide every label at 0.5."""
     return {f"decisions on {label}": Decided(targets[:, i], scores[:, i] >= 0.5) for i, label in enumerate(LABELS)}
 
 
-def losses(targets: Floats, scores: Floats) -> dict[str, Statistic]:
+def losses(targets: Float32s, scores: Float32s) -> dict[str, Statistic]:
     """Take the Brier score and the log loss of every label."""
     chance = np.where(targets > 0, scores, 1 - scores).astype(np.float64)
     values = np.concatenate([(1 - chance) ** 2, -np.log(np.maximum(chance, 1e-12))], axis=1)
     return {"losses": Means([f"{loss} of {label}" for loss in ("brier", "log_loss") for label in LABELS], values)}
 
 
-def nothing(targets: Floats, scores: Floats) -> dict[str, Statistic]:
+def nothing(targets: Float32s, scores: Float32s) -> dict[str, Statistic]:
     """Draw the resamples only."""
     return {}
 
 
-Part = Callable[[Floats, Floats], dict[str, Statistic]]
+Part = Callable[[Float32s, Float32s], dict[str, Statistic]]
 PARTS: dict[str, tuple[Part, ...]] = {
     "drawing alone": (nothing,),
     "ranking, six labels": (rankings,),
@@ -112,9 +111,9 @@ def invent_scored(num_rows: int) -> Scored:
     return Scored(Dataset(tuple(texts), targets, tuple(map(str, range(num_rows))), LABELS), scores)
 
 
-def macro(results: dict[str, Float64]) -> Float64:
+def macro(results: dict[str, Floats]) -> Floats:
     """Return the (4, R) mean of the ranking over the labels, resample by resample."""
-    mean: Float64 = np.mean([results[f"ranking of {label}"] for label in LABELS], axis=0)
+    mean: Floats = np.mean([results[f"ranking of {label}"] for label in LABELS], axis=0)
     return mean
 
 

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from civility.data.dataset import Dataset, Float32Array, count_targets
+from civility.arrays import Float32s
+from civility.data.dataset import Dataset, count_targets
 
 NAN = float("nan")
 
 
-def _array(*rows: tuple[float, ...]) -> Float32Array:
+def _array(*rows: tuple[float, ...]) -> Float32s:
     return np.array(rows, dtype=np.float32)
 
 

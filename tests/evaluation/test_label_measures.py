@@ -21,7 +21,8 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.arrays import Scores
+from civility.data.dataset import Dataset
 from civility.documents.report import AnyLabel, ClassifierFacts, LabelReport
 from civility.errors import UserError
 from civility.evaluation import Report, Scored
@@ -481,7 +482,7 @@ def test_a_label_may_have_any_name(label: str) -> None:
 
 def test_decisions_are_taken_in_float32_at_the_threshold_that_is_printed() -> None:
     cut = float(np.float32(0.1)) + 1e-10  # between two float32
-    scores: Float32Array = np.array([[0.1], [0.05]], dtype=np.float32)
+    scores: Scores = np.array([[0.1], [0.05]], dtype=np.float32)
     scored = _scored([[1], [0]], scores, ("a",), thresholds={"a": cut})
     report = _measure(scored)
     assert report.labels["a"].threshold == 0.1

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.arrays import Float32s
+from civility.data.dataset import Dataset
 from civility.documents.report import Perturbed
 from civility.evaluation import Scored
 from civility.evaluation.robustness import invariance, perturbed
@@ -22,7 +23,7 @@ def _scored(times: int = 1) -> Scored:
     return Scored(Dataset(names, targets, names, ("a", "b", "none")), scores, {"b": 0.35})
 
 
-def _perturbed(scored: Scored, after: Float32Array) -> Perturbed:
+def _perturbed(scored: Scored, after: Float32s) -> Perturbed:
     return perturbed(scored, after, name="leet", what="letters", strength=0.2, share_changed=0.5, seed=0)
 
 

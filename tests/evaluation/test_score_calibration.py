@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.arrays import Float32s, Scores
+from civility.data.dataset import Dataset
 from civility.evaluation import Scored
 from civility.evaluation.score_calibration import calibration_of
 from civility.metrics.reliability import expected_calibration_error
@@ -17,7 +18,7 @@ TARGETS[::10] = np.nan
 KNOWN = ~np.isnan(TARGETS[:, 0])
 
 
-def _drawn(seed: int) -> Float32Array:
+def _drawn(seed: int) -> Float32s:
     return np.random.default_rng(seed).random((400, 1)).astype(np.float32)
 
 
@@ -26,7 +27,7 @@ def _scored(**more: Any) -> Scored:
     return Scored(Dataset(names, TARGETS, names, ("a",)), _drawn(1), calibrations={"a": "platt"}, **more)
 
 
-def _brier(scores: Float32Array) -> float:
+def _brier(scores: Scores) -> float:
     return float(brier_score_loss(TARGETS[KNOWN, 0], scores[KNOWN, 0].astype(np.float64)))
 
 

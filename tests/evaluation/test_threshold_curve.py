@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.arrays import Scores, Targets
+from civility.data.dataset import Dataset
 from civility.documents.report import Curve
 from civility.evaluation import Scored
 from civility.evaluation import threshold_curve as curve
@@ -20,7 +21,7 @@ ABOVE_ONE = float(np.nextafter(np.float32(1), np.float32(2)))
 FEW = settings(max_examples=40, deadline=None)
 
 
-def _check(found: Curve, targets: Float32Array, scores: Float32Array, threshold: float) -> None:
+def _check(found: Curve, targets: Targets, scores: Scores, threshold: float) -> None:
     cuts = found.thresholds
     assert len(cuts) <= 254
     assert (cuts[0], np.float32(cuts[-1])) == (0, np.float32(max(1, threshold)))

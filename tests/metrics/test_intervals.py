@@ -7,9 +7,10 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
+from civility.arrays import Draws
 from civility.metrics.counted import Decided, Means, Ranking
 from civility.metrics.intervals import percentile_interval, wilson
-from civility.metrics.resampling import Counts, Statistic, resample
+from civility.metrics.resampling import Statistic, resample
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]
@@ -126,7 +127,7 @@ def _coverage(num_sets: int, *, level: float = 0.95, fixed_sizes: bool = False) 
     return dict(zip(NAMES, np.mean(covered, axis=0).tolist(), strict=True))
 
 
-def _drawn_with_fixed_sizes(targets: Floats, rng: np.random.Generator) -> Counts:
+def _drawn_with_fixed_sizes(targets: Floats, rng: np.random.Generator) -> Draws:
     """Draw as many positives and as many negatives as there are, in every one of 150 resamples."""
     counts = np.zeros((len(targets), 150), dtype=np.uint8)
     for target in (0, 1):

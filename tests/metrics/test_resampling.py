@@ -7,9 +7,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from civility.arrays import Draws
 from civility.metrics import resampling
 from civility.metrics.counted import Means, Ranking
-from civility.metrics.resampling import Counts, mean_of_defined, point, resample, strata_of
+from civility.metrics.resampling import mean_of_defined, point, resample, strata_of
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]
@@ -27,7 +28,7 @@ class Drawn:
     def __init__(self, num: int) -> None:
         self.names = tuple(str(row) for row in range(num))
 
-    def measure(self, counts: Counts) -> Floats:
+    def measure(self, counts: Draws) -> Floats:
         return counts.astype(np.float64)
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.arrays import Scores
+from civility.data.dataset import Dataset
 from civility.documents.report import ClassifierFacts, Invariance, Perturbed, PerturbedLabel, RobustnessReport
 from civility.evaluation import Estimate, Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
@@ -50,7 +51,7 @@ def _everything(name: str, num: int = 80) -> Report:
     targets = (rng.random((num, 3)) < 0.4).astype(np.float32)
     targets[:, 2] = NAN
     drawn = 0.3 * np.nan_to_num(targets) + 0.6 * rng.random((num, 3))
-    scores: Float32Array = drawn.astype(np.float32)
+    scores: Scores = drawn.astype(np.float32)
     labels = (name, f"{name} 2", "unknown")
     groups = (rng.random((num, 2)) < 0.5).astype(np.float32)
     texts = tuple(f"<b>text</b> {name} {i}" for i in range(num))

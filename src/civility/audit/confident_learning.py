@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array
-
-Int64Array = npt.NDArray[np.int64]
+from civility.arrays import Ints, Scores, Targets
+from civility.data.dataset import POSITIVE_FROM
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +28,7 @@ class LabelErrors:
     num_positive, num_negative : known targets
     """
 
-    rows: Int64Array
+    rows: Ints
     margin: npt.NDArray[np.float64]
     is_positive: npt.NDArray[np.bool_]
     sure_positive: float
@@ -38,7 +37,7 @@ class LabelErrors:
     num_negative: int
 
 
-def likely_label_errors(targets: Float32Array, scores: Float32Array) -> LabelErrors:
+def likely_label_errors(targets: Targets, scores: Scores) -> LabelErrors:
     """Return the suspected errors of one label.
 
     Parameters

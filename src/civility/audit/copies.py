@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Bools, Ints, Targets
 from civility.audit.near_copies import near_pairs
-from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
-from civility.data.duplicates import Int64Array, text_digests
+from civility.data.dataset import POSITIVE_FROM
+from civility.data.duplicates import text_digests
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +24,13 @@ class Copies:
     similarity : (P,) of each pair, from 0.8 to 1
     """
 
-    text_of_row: Int64Array
-    first_row: Int64Array
-    near: Int64Array
+    text_of_row: Ints
+    first_row: Ints
+    near: Ints
     similarity: npt.NDArray[np.float32]
 
     @property
-    def repeats(self) -> Int64Array:
+    def repeats(self) -> Ints:
         """Rows whose text stood in an earlier row."""
         is_first = np.zeros(len(self.text_of_row), dtype=np.bool_)
         is_first[self.first_row] = True
@@ -50,10 +51,10 @@ class Leak:
 
     file: int
     other: int
-    equal: Int64Array
-    equal_other: Int64Array
-    near: Int64Array
-    near_other: Int64Array
+    equal: Ints
+    equal_other: Ints
+    near: Ints
+    near_other: Ints
 
 
 def find_copies(texts: Sequence[str]) -> Copies:
@@ -67,7 +68,7 @@ def find_copies(texts: Sequence[str]) -> Copies:
     return Copies(number[inverse].astype(np.int64), first_row, near, similarity)
 
 
-def closest_near_copy(copies: Copies) -> tuple[Int64Array, Int64Array, npt.NDArray[np.float32]]:
+def closest_near_copy(copies: Copies) -> tuple[Ints, Ints, npt.NDArray[np.float32]]:
     """Return the texts that have a near copy, the closest of them for each, and its similarity."""
     one = np.concatenate([copies.near, copies.near[:, ::-1]])
     similarity = np.concatenate([copies.similarity, copies.similarity])
@@ -77,7 +78,7 @@ def closest_near_copy(copies: Copies) -> tuple[Int64Array, Int64Array, npt.NDArr
     return texts, one[chosen, 1], similarity[chosen]
 
 
-def near_contradictions(copies: Copies, targets: Float32Array) -> Bools:
+def near_contradictions(copies: Copies, targets: Targets) -> Bools:
     """Return (P, L): true where a label is positive for one text of a near pair and only negative for the other."""
     num_texts = len(copies.first_row)
     found = np.zeros((len(copies.near), targets.shape[1]), dtype=np.bool_)
@@ -92,7 +93,7 @@ def near_contradictions(copies: Copies, targets: Float32Array) -> Bools:
     return found
 
 
-def find_leaks(copies: Copies, file_of_row: Int64Array, num_files: int) -> list[Leak]:
+def find_leaks(copies: Copies, file_of_row: Ints, num_files: int) -> list[Leak]:
     """Return the leaks of every ordered pair of files that has any.
 
     Parameters
@@ -119,7 +120,7 @@ def find_leaks(copies: Copies, file_of_row: Int64Array, num_files: int) -> list[
     return leaks
 
 
-def _near_row(copies: Copies, row_of_text: Int64Array) -> Int64Array:
+def _near_row(copies: Copies, row_of_text: Ints) -> Ints:
     """Return (K,) for each text a row of a near copy among the rows given for each text; -1 for none."""
     found = np.full(len(row_of_text), -1, dtype=np.int64)
     for one, other in (copies.near.T, copies.near.T[::-1]):

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array, count_targets
-
-Int64Array = npt.NDArray[np.int64]
+from civility.arrays import Ints, Targets
+from civility.data.dataset import POSITIVE_FROM, count_targets
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,7 @@ class LabelCounts:
     num_soft: int
 
 
-def label_counts(targets: Float32Array) -> list[LabelCounts]:
+def label_counts(targets: Targets) -> list[LabelCounts]:
     """Return the counts of each label of targets (N, L)."""
     num_positive, num_known = count_targets(targets)
     num_soft = ((targets > 0) & (targets < 1)).sum(axis=0)
@@ -28,7 +26,7 @@ def label_counts(targets: Float32Array) -> list[LabelCounts]:
     return [LabelCounts(*row) for row in counts.tolist()]
 
 
-def co_occurrence(targets: Float32Array) -> Int64Array:
+def co_occurrence(targets: Targets) -> Ints:
     """Return (L, L) counts of comments that have both labels; on the diagonal, those that have the one."""
     positive = (targets >= POSITIVE_FROM).astype(np.float32)
     # float32 counts are exact up to 2**24: sum blocks of fewer rows.

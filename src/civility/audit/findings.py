@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Ints
 from civility.audit.audit_sentences import ADVICE, TITLES
 from civility.audit.copies import Copies, Leak, closest_near_copy, near_contradictions
 from civility.audit.counts import LabelCounts
 from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.duplicates import contradictions
 from civility.data.reading import Reading, begins_with_mark
-
-Int64Array = npt.NDArray[np.int64]
 
 MAX_LISTED = 10_000
 """Comments listed of one finding: a file of millions must not become another such file."""
@@ -25,7 +24,7 @@ FEW_POSITIVES = 50
 """Below so many positives a label is told: a tenth held out leaves it five, and an AUC that means little."""
 
 
-def _no_rows() -> Int64Array:
+def _no_rows() -> Ints:
     return np.zeros(0, dtype=np.int64)
 
 
@@ -42,8 +41,8 @@ class Listed:
     places : (index of the file, number of the row) of rows that are not in the dataset, as blank ones
     """
 
-    rows: Int64Array = field(default_factory=_no_rows)
-    others: Sequence[int] | Int64Array = ()
+    rows: Ints = field(default_factory=_no_rows)
+    others: Sequence[int] | Ints = ()
     labels: Sequence[str] = ()
     scores: Sequence[float] | npt.NDArray[np.float64] = ()
     similarities: Sequence[float] | npt.NDArray[np.float32] = ()
@@ -89,7 +88,7 @@ class Finding:
         return self.count / self.total if self.total else float("nan")
 
 
-def by_label(labels: Sequence[str], counts: Sequence[int] | Int64Array) -> str:
+def by_label(labels: Sequence[str], counts: Sequence[int] | Ints) -> str:
     """Return counts by label for a person, the largest first, without those of nothing."""
     pairs = sorted(zip(labels, counts, strict=True), key=lambda pair: -pair[1])
     return ", ".join(f"{label} {count:,}" for label, count in pairs if count)
@@ -137,9 +136,7 @@ def on_contradictions(dataset: Dataset, copies: Copies) -> Iterator[Finding]:
         yield Finding("near_contradicting_labels", count, len(dataset), details=details, listed=listed)
 
 
-def _listed_contradictions(
-    dataset: Dataset, copies: Copies, disagree: npt.NDArray[np.bool_], rows: Int64Array
-) -> Listed:
+def _listed_contradictions(dataset: Dataset, copies: Copies, disagree: npt.NDArray[np.bool_], rows: Ints) -> Listed:
     """List rows, each with a row of its text whose first contradicting label is the other way."""
     rows_of_side: dict[tuple[int, bool], int] = {}
     texts = copies.text_of_row[rows]
@@ -212,7 +209,7 @@ def on_marks(files: Sequence[str]) -> Iterator[Finding]:
         yield Finding("byte_order_mark", len(marked), len(files), "file", ", ".join(marked))
 
 
-def on_signs(rows_of: dict[str, Int64Array], num_comments: int) -> Iterator[Finding]:
+def on_signs(rows_of: dict[str, Ints], num_comments: int) -> Iterator[Finding]:
     """Tell of comments that show a sign."""
     for name, rows in rows_of.items():
         if len(rows):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Scores
 from civility.audit.confident_learning import LabelErrors, likely_label_errors
 from civility.audit.findings import MAX_LISTED, Finding, Listed
-from civility.data.dataset import Dataset, Float32Array
+from civility.data.dataset import Dataset
 from civility.errors import UserError
 from civility.run.seen_comments import seen_by
 from civility.scoring.classifier import Classifier
@@ -116,7 +117,7 @@ def _summary(errors: LabelErrors) -> LabelSuspicion:
 
 
 def _findings(
-    suspected: dict[str, LabelErrors], classifier: Classifier, rows: npt.NDArray[np.int64], scores: Float32Array
+    suspected: dict[str, LabelErrors], classifier: Classifier, rows: npt.NDArray[np.int64], scores: Scores
 ) -> list[Finding]:
     """Return one finding for all labels, the most likely errors first."""
     places = np.concatenate([errors.rows for errors in suspected.values()])

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array
-
-Int64Array = npt.NDArray[np.int64]
+from civility.arrays import Float32s, Ints, Targets
+from civility.data.dataset import POSITIVE_FROM
 
 QUANTILES = {"minimum": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "maximum": 1.0}
 
@@ -34,7 +33,7 @@ def length_quantiles(lengths: npt.NDArray[Any]) -> dict[str, int]:
     return {name: int(value) for name, value in zip(QUANTILES, values, strict=True)}
 
 
-def truncated_share_by_label(targets: Float32Array, is_cut: npt.NDArray[np.bool_]) -> list[CutShare]:
+def truncated_share_by_label(targets: Targets, is_cut: npt.NDArray[np.bool_]) -> list[CutShare]:
     """Return for each label how many of its positive comments are cut.
 
     Parameters
@@ -46,7 +45,7 @@ def truncated_share_by_label(targets: Float32Array, is_cut: npt.NDArray[np.bool_
     return [CutShare(int(column.sum()), int((column & is_cut).sum())) for column in positive.T]
 
 
-def sample_to_measure(targets: Float32Array, size: int, size_of_label: int, seed: int) -> Int64Array:
+def sample_to_measure(targets: Targets, size: int, size_of_label: int, seed: int) -> Ints:
     """Return rows worth measuring in a large dataset: a random sample, and one of each label's positives.
 
     Rows stand in one random order, of which the first ``size`` are taken and, for each label, the first
@@ -72,7 +71,7 @@ def sample_to_measure(targets: Float32Array, size: int, size_of_label: int, seed
     return order[wanted]
 
 
-def first_positives(targets: Float32Array, size_of_label: int) -> Float32Array:
+def first_positives(targets: Targets, size_of_label: int) -> Float32s:
     """Return targets in which each label keeps its first ``size_of_label`` positives; all else is unknown.
 
     Of rows from `sample_to_measure` these are uniform samples of the labels' positives: the positives that

@@ -16,10 +16,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Hashes, Ints
 from civility.data.duplicates import normalised
-
-Int64Array = npt.NDArray[np.int64]
-UInt64Array = npt.NDArray[np.uint64]
 
 SIMILAR_FROM = 0.8
 _BANDS, _ROWS_OF_BAND = 8, 4
@@ -54,7 +52,7 @@ def _word_pairs(words: Sequence[bytes]) -> set[tuple[bytes, bytes]]:
     return set(zip((b"", *words), words, strict=False))
 
 
-def near_pairs(texts: Sequence[str]) -> tuple[Int64Array, npt.NDArray[np.float32]]:
+def near_pairs(texts: Sequence[str]) -> tuple[Ints, npt.NDArray[np.float32]]:
     """Return the pairs of texts that are nearly equal, and their similarities.
 
     Parameters
@@ -79,14 +77,14 @@ def near_pairs(texts: Sequence[str]) -> tuple[Int64Array, npt.NDArray[np.float32
     return np.array(kept, dtype=np.int64).reshape(-1, 2), np.array(similarities, dtype=np.float32)
 
 
-def _mixed(values: UInt64Array) -> UInt64Array:
+def _mixed(values: Hashes) -> Hashes:
     """Return the values with their bits well mixed (the finaliser of splitmix64, Steele et al. 2014)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
 
 
-def _band_keys(texts: Sequence[str]) -> UInt64Array:
+def _band_keys(texts: Sequence[str]) -> Hashes:
     """Return (N, bands) keys: equal where the minima of a band are; those of a text without words are unique."""
     # Each order of the shingles is a linear permutation of 32 bits; processors multiply many of them at once.
     seeds = _mixed(np.arange(1, 2 * _BANDS * _ROWS_OF_BAND + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
@@ -114,7 +112,7 @@ def _band_keys(texts: Sequence[str]) -> UInt64Array:
     return keys
 
 
-def _candidates(keys: UInt64Array) -> Int64Array:
+def _candidates(keys: Hashes) -> Ints:
     """Return (C, 2) pairs of rows, ascending and unique, that have a key of some band in common."""
     num = len(keys)
     codes = [np.zeros(0, dtype=np.int64)]
@@ -123,7 +121,7 @@ def _candidates(keys: UInt64Array) -> Int64Array:
     return np.stack(np.divmod(np.unique(np.concatenate(codes)), max(num, 1)), axis=1)
 
 
-def _pairs_of_band(keys: UInt64Array) -> Iterator[tuple[Int64Array, Int64Array]]:
+def _pairs_of_band(keys: Hashes) -> Iterator[tuple[Ints, Ints]]:
     """Yield pairs of rows of equal key, the smaller first: each with its group's first and with its neighbours."""
     order = np.argsort(keys, kind="stable")
     in_order = keys[order]

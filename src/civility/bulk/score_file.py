@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 
+from civility.arrays import Float32s, Words
 from civility.data.dialects import TEXT_COLUMNS
 from civility.data.headers import folded
 from civility.data.reading import Columns, CommentChunk, stream_comments
@@ -151,7 +151,7 @@ def _is_same_file(source: Path, out: Path) -> bool:
     return real_path(out) == real_path(source) and not is_stream(out)
 
 
-def decided(classifier: Classifier, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:
+def decided(classifier: Classifier, scores: Float32s) -> Words:
     """Return what is to be done for each score, (N, L).
 
     ``allow`` or ``flag``; of labels with a band for review ``allow``, ``review`` or ``remove``.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from civility.arrays import Logits
 from civility.combine.combined_run import leave, recipe_of
 from civility.combine.members import (
     Member,
@@ -13,7 +14,7 @@ from civility.combine.members import (
     common_comments,
     macro_roc_auc,
 )
-from civility.data.dataset import Float32Array
+from civility.data.readers import Columns
 from civility.data.reading import Columns
 from civility.errors import UserError
 from civility.evaluation import Report
@@ -154,7 +155,7 @@ def _check_weights(weights: Sequence[float], num: int) -> None:
 
 def _logits(
     member: Member, labels: tuple[str, ...], labelled: Labelled, on_scored: Callable[[str, int, int], None]
-) -> Float32Array:
+) -> Logits:
     """Return the logits of the comments, (N, L), columns in the order of ``labels``."""
     texts = labelled.dataset.texts
     own = member.classifier.logits(texts, on_scored=lambda number: on_scored(member.target, number, len(texts)))

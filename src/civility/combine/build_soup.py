@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from civility.arrays import Float32s, Logits
 from civility.combine.build_ensemble import Combined
 from civility.combine.combined_run import leave, recipe_of
 from civility.combine.members import (
@@ -22,7 +23,8 @@ from civility.combine.members import (
     macro_roc_auc,
 )
 from civility.combine.same_start import check_same_architecture, check_same_start
-from civility.data.dataset import Float32Array
+from civility.data.dataset import Float32s
+from civility.data.readers import Columns
 from civility.data.reading import Columns
 from civility.evaluation.labelled_comments import Labelled, fit_on
 from civility.metrics.calibration import LabelCalibration
@@ -144,7 +146,7 @@ def _score_members(first: Member, targets: Sequence[str], labelled: Labelled, on
     return scores
 
 
-def _logits(classifier: Classifier, labelled: Labelled, what: str, on_scored: OnScored) -> Float32Array:
+def _logits(classifier: Classifier, labelled: Labelled, what: str, on_scored: OnScored) -> Logits:
     texts = labelled.dataset.texts
     return classifier.logits(texts, on_scored=lambda number: on_scored(what, number, len(texts)))
 
@@ -156,7 +158,7 @@ def _cook(
     labelled: Labelled,
     greedy: bool,
     on_scored: OnScored,
-) -> tuple[list[int], Float32Array, Classifier]:
+) -> tuple[list[int], Float32s, Classifier]:
     """Return which runs are in the soup, its logits of the comments, and itself: the first run's model, changed."""
     scorer = _scorer(first)
     weights_of_first = {name: tensor.detach().clone() for name, tensor in scorer.encoder.model.state_dict().items()}
@@ -164,7 +166,7 @@ def _cook(
     def weights_of(place: int) -> Mapping[str, torch.Tensor]:
         return weights_of_first if place == 0 else _scorer(_load(targets[place])).encoder.model.state_dict()
 
-    def scored(weights: Mapping[str, Any], what: str) -> tuple[float, Float32Array, Classifier]:
+    def scored(weights: Mapping[str, Any], what: str) -> tuple[float, Float32s, Classifier]:
         scorer.encoder.model.load_state_dict(weights)
         made = Classifier(EncoderScorer(scorer.encoder, scorer.max_length))
         logits = _logits(made, labelled, what, on_scored)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.arrays import Logits
+from civility.data.dataset import Dataset
+from civility.data.readers import Columns
 from civility.data.reading import Columns
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import Labelled, notes_on_seen, read_labelled, why_no_threshold
@@ -148,6 +150,6 @@ def recorded_data(target: str) -> dict[str, Any]:
     return data
 
 
-def macro_roc_auc(dataset: Dataset, logits: Float32Array) -> float:
+def macro_roc_auc(dataset: Dataset, logits: Logits) -> float:
     """Return the mean ROC AUC over the labels where it is defined; NaN if it is nowhere."""
     return macro_mean(roc_auc(targets, own) for targets, own in zip(dataset.targets.T, logits.T, strict=True))

@@ -8,14 +8,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Float32s, Targets
+
 POSITIVE_FROM = 0.5
 """A target counts as positive from here up: the rule of Jigsaw 2019 for soft targets."""
 
-Float32Array = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
 
-
-def count_targets(targets: Float32Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def count_targets(targets: Targets) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return how many targets of each label are positive, (L,), and how many are known, (L,).
 
     Parameters
@@ -26,7 +25,7 @@ def count_targets(targets: Float32Array) -> tuple[npt.NDArray[np.int64], npt.NDA
     return positive.sum(axis=0, dtype=np.int64), known.sum(axis=0, dtype=np.int64)
 
 
-def _no_groups() -> Float32Array:
+def _no_groups() -> Float32s:
     return np.zeros((0, 0), dtype=np.float32)
 
 
@@ -49,10 +48,10 @@ class Dataset:
     """
 
     texts: tuple[str, ...]
-    targets: Float32Array
+    targets: Targets
     ids: tuple[str, ...]
     labels: tuple[str, ...]
-    groups: Float32Array = field(default_factory=_no_groups)
+    groups: Float32s = field(default_factory=_no_groups)
     group_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
-
-Int64Array = npt.NDArray[np.int64]
+from civility.arrays import Bools, Ints, Targets
+from civility.data.dataset import POSITIVE_FROM
 
 _DIGEST_BYTES = 16
 # Longer runs of combining marks stand in no language, and sorting them takes Python's normalize() quadratic time:
@@ -54,7 +53,7 @@ def text_digests(texts: Sequence[str], key: bytes = b"") -> npt.NDArray[Any]:
     return np.frombuffer(digests, dtype=f"V{_DIGEST_BYTES}")
 
 
-def contradictions(group_of_row: Int64Array, targets: Float32Array) -> Bools:
+def contradictions(group_of_row: Ints, targets: Targets) -> Bools:
     """Return where equal comments disagree: (K, L), true where a label is positive for one and not for another.
 
     Parameters

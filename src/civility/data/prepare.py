@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from civility.arrays import Ints
 from civility.data.dataset import Dataset, count_targets
 from civility.data.dialects import Columns
-from civility.data.duplicates import Int64Array, text_digests
+from civility.data.duplicates import text_digests
+from civility.data.pseudo import read_pseudo_labels
+from civility.data.readers import Columns, Reading, read_dataset
 from civility.data.reading import Reading, columns_present, read_dataset
 from civility.data.sources import expand
 from civility.data.splits import fold_of_rows, split
@@ -62,7 +65,7 @@ class PreparedData:
     notes: tuple[str, ...]
     added: tuple[str, ...] = ()
     original: Dataset | None = None
-    held_out: Int64Array | None = None
+    held_out: Ints | None = None
 
 
 def prepare_all(wanted: Sequence[Wanted]) -> tuple[PreparedData, ...]:
@@ -164,7 +167,7 @@ def _check(wanted: Wanted) -> None:
         )
 
 
-def _rows_of(dataset: Dataset, wanted: Wanted) -> tuple[Int64Array, Int64Array]:
+def _rows_of(dataset: Dataset, wanted: Wanted) -> tuple[Ints, Ints]:
     """Return the rows for training and those for validation."""
     if not wanted.folds:
         assert isinstance(wanted.validation, int | float)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Bools, Dataset
-from civility.data.duplicates import Int64Array, text_digests
+from civility.arrays import Bools, Ints
+from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.duplicates import text_digests
 from civility.errors import UserError
 
 
@@ -27,13 +28,13 @@ class _TextGroups:
     lots : (K,) random numbers, for drawing among groups
     """
 
-    of_row: Int64Array
-    sizes: Int64Array
+    of_row: Ints
+    sizes: Ints
     positive: Bools
     lots: npt.NDArray[np.uint64]
 
 
-def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Int64Array, Int64Array]:
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Ints, Ints]:
     """Return the rows for training and the rows for validation, both ascending.
 
     The split is a function of the seed and the set of comments: shuffling the rows, or giving them other
@@ -69,7 +70,7 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Int64Array, Int
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
 
 
-def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Int64Array:
+def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Ints:
     """Return the fold of each comment, (N,) from 1 to ``num_folds``: each is in exactly one.
 
     As `split`: a function of the seed and the set of comments, with equal normalised texts together and each
@@ -100,7 +101,7 @@ def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Int64Array:
     return fold[groups.of_row] + 1
 
 
-def _spread_rare_labels(groups: _TextGroups, fold: Int64Array) -> None:
+def _spread_rare_labels(groups: _TextGroups, fold: Ints) -> None:
     """Exchange groups between folds, in place, so that a label with two positive groups or more is not in one alone."""
     fewest_labels = np.lexsort([groups.lots, groups.sizes, groups.positive.sum(axis=1)])
     for label in np.argsort(groups.positive.sum(axis=0), kind="stable"):
@@ -117,7 +118,7 @@ def _spread_rare_labels(groups: _TextGroups, fold: Int64Array) -> None:
             fold[mover], fold[partner] = fold[partner], fold[mover]
 
 
-def _in_one_fold(groups: _TextGroups, fold: Int64Array) -> Bools:
+def _in_one_fold(groups: _TextGroups, fold: Ints) -> Bools:
     """Return, (L,), whether a label has two positive groups or more, and all in the same fold."""
     of_members = (fold[groups.positive[:, label]] for label in range(groups.positive.shape[1]))
     return np.array([len(own) > 1 and own.min() == own.max() for own in of_members], dtype=np.bool_)
@@ -136,7 +137,7 @@ def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
     return _TextGroups(of_row.astype(np.int64), sizes.astype(np.int64), positive, lots)
 
 
-def _like_beside_like(groups: _TextGroups) -> Int64Array:
+def _like_beside_like(groups: _TextGroups) -> Ints:
     """Return the text groups, (K,), in the order of their labels, rarest label first.
 
     So what one combination is too small to give is made up for by the most similar ones. Within a combination they

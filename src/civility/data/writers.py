@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from civility.arrays import Words
 from civility.errors import UserError
 from civility.plain_text import as_cell, as_json, printable
 from civility.storage.atomic_files import is_stream, write_file
@@ -22,7 +23,6 @@ FORMATS = ("csv", "jsonl", "parquet")
 _ROW_END = "\r\n"
 DECISION = ":decision"
 """What follows a label's name in the name of the column of its decisions."""
-Words = npt.NDArray[np.str_]
 Names = Sequence[tuple[str, ...]]
 """What stands before the scores of each row, (N,): its id, and its text if the file has them."""
 _WriteWhole = Callable[[Names, npt.NDArray[np.float32], Words], None]

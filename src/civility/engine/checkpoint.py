@@ -24,7 +24,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Logits
 from civility.engine.optimizer import counters, restore_counters
 from civility.engine.parameter_groups import grouping
 from civility.engine.progress import Progress
@@ -78,7 +78,7 @@ class Snapshot:
     weights: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
     content: dict[str, Any]
-    logits: Float32Array | None = None
+    logits: Logits | None = None
     average: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def copied(self) -> "Snapshot":
@@ -103,7 +103,7 @@ def take_snapshot(
     *,
     average: Average | None = None,
     facts: Mapping[str, Any] | None = None,
-    logits: Float32Array | None = None,
+    logits: Logits | None = None,
 ) -> Snapshot:
     """Return the state of a run, its tensors not copied: training on changes them.
 
@@ -223,7 +223,7 @@ def has_logits(folder: Path) -> bool:
     return (folder / _LOGITS).is_file()
 
 
-def load_logits(folder: Path) -> Float32Array:
+def load_logits(folder: Path) -> Logits:
     """Return the validation logits of a checkpoint that was made after an epoch, (N, L).
 
     Raises

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from civility.arrays import Rows
 from civility.engine.adversarial import Adversary, gradients_set_aside
 from civility.engine.consistency import loss_of_passes
 from civility.engine.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
 from civility.engine.loss import Loss
 from civility.engine.optimizer import clip_gradients
-from civility.engine.order import BatchShape, Rows, class_aware_weights, epoch_order, micro_batches, step_seed
+from civility.engine.order import BatchShape, class_aware_weights, epoch_order, micro_batches, step_seed
 from civility.engine.parameter_groups import group_of
 from civility.engine.progress import EpochDone, NotFinite, Progress, StepDone, Validation
 from civility.engine.regularizers import Regularizers

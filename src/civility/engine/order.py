@@ -10,10 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Float32Array
-
-Rows = npt.NDArray[np.int64]
-Weights = npt.NDArray[np.float64]
+from civility.arrays import Floats, Rows, Targets
+from civility.data.dataset import POSITIVE_FROM
 
 _BATCHES_PER_CHUNK = 50
 """Batches sorted by length together: enough for a few per cent of padding, few enough to stay random."""
@@ -50,7 +48,7 @@ def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
     return int.from_bytes(folded, "little") >> 1
 
 
-def class_aware_weights(targets: Float32Array, power: float) -> Weights:
+def class_aware_weights(targets: Targets, power: float) -> Floats:
     """Return how likely each comment is drawn, (N,), of sum 1: the more, the rarer its rarest positive label.
 
     A comment weighs ``(1 / frequency) ** power``, with the frequency of its rarest positive label among the comments,
@@ -77,7 +75,7 @@ def epoch_order(
     seed: int,
     epoch: int,
     group_by_length: bool,
-    weights: Weights | None = None,
+    weights: Floats | None = None,
 ) -> list[Rows]:
     """Return the rows of every optimiser step of an epoch: each row exactly once, or as many drawn by weight.
 
@@ -105,7 +103,7 @@ def epoch_order(
     return [batches[i] for i in rng.permutation(len(batches))] if group_by_length else batches
 
 
-def _drawn(rng: np.random.Generator, num: int, weights: Weights | None) -> Rows:
+def _drawn(rng: np.random.Generator, num: int, weights: Floats | None) -> Rows:
     """Return so many rows in a random order: each once, or drawn with replacement by weight."""
     if weights is None:
         return rng.permutation(num)

@@ -5,7 +5,7 @@ Legend of shapes: N comments, L labels.
 
 from dataclasses import dataclass
 
-from civility.engine.order import Rows
+from civility.arrays import Rows
 from civility.errors import UserError
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from civility.arrays import Rows
 from civility.engine.devices import MixedPrecision, float32_products, give_back_memory, is_out_of_memory
 from civility.engine.loop import Trainer
-from civility.engine.order import Rows
 from civility.models.batches import Batch, gather
 from civility.models.tokens import Tokens
 from civility.plain_text import shortened

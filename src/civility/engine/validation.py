@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from civility.arrays import Rows
 from civility.engine.devices import give_back_memory, is_out_of_memory
 from civility.engine.loss import Loss
 from civility.engine.progress import Validation
 from civility.errors import UserError
 from civility.metrics.ranking import average_precision, macro_mean, roc_auc
-from civility.models.batches import Batch, Rows, batches_by_budget, gather
+from civility.models.batches import Batch, batches_by_budget, gather
 from civility.models.tokens import Tokens
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
+from civility.arrays import Decisions, Floats, Scores, Targets
+from civility.data.dataset import POSITIVE_FROM
 from civility.documents.report import BiasReport, Estimate, GroupBias
 from civility.evaluation.label_measures import NUM_RESAMPLES, estimate, proportion
 from civility.metrics.bias import KINDS, POWER, ErrorCounts, error_counts, final_score, power_mean, rows_of
@@ -20,7 +21,6 @@ from civility.metrics.threshold_search import Counts
 
 FEWEST = 10
 """Positive and negative comments of a group, below which it is left out of the means and the final metric."""
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,9 @@ class Grouped:
     names : (G,)
     """
 
-    targets: Float32Array
-    scores: Float32Array
-    flagged: Bools
+    targets: Targets
+    scores: Scores
+    flagged: Decisions
     groups: npt.NDArray[np.floating]
     names: tuple[str, ...]
 
@@ -73,7 +73,7 @@ def bias_of(
     )
 
 
-def _aucs(grouped: Grouped, num_resamples: int, seed: int) -> tuple[dict[str, float], dict[str, Float64Array]]:
+def _aucs(grouped: Grouped, num_resamples: int, seed: int) -> tuple[dict[str, float], dict[str, Floats]]:
     """Return the overall ROC AUC and those of every kind and group, on the data and on each resample of it."""
     known = np.flatnonzero(~np.isnan(grouped.targets))
     statistics = {"overall": Auc(known, grouped.targets[known] >= POSITIVE_FROM, grouped.scores[known])}
@@ -87,7 +87,7 @@ def _aucs(grouped: Grouped, num_resamples: int, seed: int) -> tuple[dict[str, fl
     return values, {key: found[0] for key, found in resampled.items()}
 
 
-def _final(values: Mapping[str, float], resampled: Mapping[str, Float64Array], names: Sequence[str]) -> Estimate:
+def _final(values: Mapping[str, float], resampled: Mapping[str, Floats], names: Sequence[str]) -> Estimate:
     def final(of: Mapping[str, float]) -> float:
         subgroup, bpsn, bnsp = ([of[f"{kind} {name}"] for name in names] for kind in KINDS)
         return final_score(of["overall"], subgroup, bpsn, bnsp)
@@ -101,9 +101,7 @@ def _too_few(counts: Counts) -> bool:
     return min(counts.num_positive, counts.num_negative) < FEWEST
 
 
-def _group(
-    errors: ErrorCounts, name: str, values: Mapping[str, float], resampled: Mapping[str, Float64Array]
-) -> GroupBias:
+def _group(errors: ErrorCounts, name: str, values: Mapping[str, float], resampled: Mapping[str, Floats]) -> GroupBias:
     group, background = errors.group, errors.background
     aucs = {f"{kind}_auc": estimate(values[f"{kind} {name}"], resampled[f"{kind} {name}"]) for kind in KINDS}
     note = ""

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
+from civility.arrays import Bools, Float32s, Floats, Scores
+from civility.data.dataset import POSITIVE_FROM
 from civility.documents.label_verdict import judge, judge_all
 from civility.documents.report import (
     AnyLabel,
@@ -40,7 +40,6 @@ _ROUNDING = 1e-9
 _SHARES = ("precision", "recall")
 """Numbers whose own interval is Wilson's, which needs no resamples."""
 _NONE_MEASURABLE = f"no label where it is defined has {FEWEST} positive and {FEWEST} negative comments"
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +47,7 @@ class _Measured:
     """The numbers of one label (or of any label) on the data, and on each resample of them; and its decisions."""
 
     values: dict[str, float]
-    resampled: dict[str, Float64Array]
+    resampled: dict[str, Floats]
     counts: Counts
 
     def estimate(self, name: str) -> Estimate:
@@ -70,13 +69,13 @@ class _Measured:
         return min(self.counts.num_positive, self.counts.num_negative) >= FEWEST
 
 
-def ends_of(resampled: Float64Array) -> Ends:
+def ends_of(resampled: Floats) -> Ends:
     """Return the 95 % percentile interval of (R,) resampled numbers; NaN where most are undefined."""
     low, high = percentile_interval(resampled)
     return Ends(float(low), float(high))
 
 
-def estimate(value: float, resampled: Float64Array) -> Estimate:
+def estimate(value: float, resampled: Floats) -> Estimate:
     """Return a number with the interval of its resamples; none where they are all the same, which says nothing."""
     low, high = percentile_interval(resampled)
     if math.isnan(value) or not high - low > _ROUNDING:
@@ -149,7 +148,7 @@ def _any_key(labels: Sequence[str]) -> str:
 
 def _measure_all(scored: Scored, num_resamples: int, seed: int) -> dict[str, _Measured]:
     dataset = scored.dataset
-    columns: dict[str, tuple[Float32Array, Float32Array, Bools]] = {
+    columns: dict[str, tuple[Float32s, Float32s, Bools]] = {
         label: (dataset.targets[:, i], scored.scores[:, i], scored.flagged[:, i])
         for i, label in enumerate(dataset.labels)
     }
@@ -163,7 +162,7 @@ def _measure_all(scored: Scored, num_resamples: int, seed: int) -> dict[str, _Me
     found = {}
     for label, (targets, _, flagged) in columns.items():
         on_data: dict[str, float] = {}
-        on_resamples: dict[str, Float64Array] = {}
+        on_resamples: dict[str, Floats] = {}
         for key in (f"rank {label}", f"decide {label}"):
             on_data |= dict(zip(statistics[key].names, point(statistics[key], len(dataset)).tolist(), strict=True))
             on_resamples |= dict(zip(statistics[key].names, values[key], strict=True))
@@ -232,7 +231,7 @@ def _decisions(counts: Counts, f1: Estimate) -> dict[str, Estimate]:
     }
 
 
-def _share_between(scores: Float32Array, low: float, high: float) -> float:
+def _share_between(scores: Scores, low: float, high: float) -> float:
     cuts = np.array([low, high], dtype=np.float32)
     return float(((scores >= cuts[0]) & (scores < cuts[1])).mean()) if len(scores) else math.nan
 

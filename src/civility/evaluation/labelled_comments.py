@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from civility.data.dataset import Dataset, Float32Array, count_targets
+from civility.arrays import Logits, Scores
+from civility.data.dataset import Dataset, count_targets
 from civility.data.file_format import FileFormat
 from civility.data.prepare import prepare
 from civility.data.reading import Columns, Origin, columns_present, read_dataset
@@ -138,7 +139,7 @@ def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) ->
     return Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
 
 
-def scored_by(classifier: Classifier, dataset: Dataset, logits: Float32Array) -> Scored:
+def scored_by(classifier: Classifier, dataset: Dataset, logits: Logits) -> Scored:
     """Return what a classifier says of comments whose logits (N, L), before calibration, are known.
 
     Of labels whose calibration was fitted on these very comments there are also scores by calibrations of the same
@@ -166,13 +167,13 @@ def scored_by(classifier: Classifier, dataset: Dataset, logits: Float32Array) ->
     )
 
 
-def calibrations_for(dataset: Dataset, logits: Float32Array, methods: Sequence[Method] = AFFINE) -> dict[str, Chosen]:
+def calibrations_for(dataset: Dataset, logits: Logits, methods: Sequence[Method] = AFFINE) -> dict[str, Chosen]:
     """Return the calibration that each label's logits, a column of (N, L), take on these comments."""
     columns = zip(dataset.labels, logits.T, dataset.targets.T, strict=True)
     return {label: choose(own, targets, methods) for label, own, targets in columns}
 
 
-def thresholds_for(dataset: Dataset, scores: Float32Array, policies: Mapping[str, Policy]) -> dict[str, Choice]:
+def thresholds_for(dataset: Dataset, scores: Scores, policies: Mapping[str, Policy]) -> dict[str, Choice]:
     """Return the threshold that each policy takes on scores (N, L) of these comments, or the fallback of too few.
 
     Labels without a policy, or of which the comments have one class only, are left out.
@@ -201,7 +202,7 @@ def why_no_threshold(dataset: Dataset) -> dict[str, str]:
 def fit_on(
     classifier: Classifier,
     dataset: Dataset,
-    logits: Float32Array,
+    logits: Logits,
     policies: Mapping[str, Policy],
     calibration: Literal["auto", "isotonic", "none"],
 ) -> Scored:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Ints
 from civility.data.dataset import POSITIVE_FROM
 from civility.documents.report import BiasReport, RobustnessReport, SuiteReport
 from civility.evaluation import Scored
@@ -25,7 +26,6 @@ from civility.scoring.classifier import Classifier
 STRENGTHS = (0.2, 0.6)
 SAMPLE = 1_000
 OnScored = Callable[[str, int, int], None]
-Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _ask_perturbed(classifier: Classifier, scored: Scored, asked: Probes, on_sco
     )
 
 
-def sample_rows(scored: Scored, number: int, seed: int) -> Int64Array:
+def sample_rows(scored: Scored, number: int, seed: int) -> Ints:
     """Return about ``number`` comments, ascending: half of them positive, as many of each label as there are.
 
     Rare labels come first, so that they are not lost among the frequent ones.

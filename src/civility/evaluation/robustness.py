@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from civility.data.dataset import POSITIVE_FROM, Bools, Float32Array
+from civility.arrays import Bools, Scores, Targets
+from civility.data.dataset import POSITIVE_FROM
 from civility.documents.report import Estimate, Invariance, Perturbed, PerturbedLabel
 from civility.evaluation.label_measures import estimate
 from civility.evaluation.scored_comments import Scored
@@ -13,7 +14,7 @@ from civility.metrics.threshold_search import Counts
 
 
 def perturbed(
-    before: Scored, scores: Float32Array, *, name: str, what: str, strength: float, share_changed: float, seed: int
+    before: Scored, scores: Scores, *, name: str, what: str, strength: float, share_changed: float, seed: int
 ) -> Perturbed:
     """Compare the numbers of a classifier on texts as they are and on the same texts perturbed.
 
@@ -45,7 +46,7 @@ def perturbed(
     )
 
 
-def invariance(before: Scored, scores: Float32Array, changed: Bools, name: str) -> Invariance:
+def invariance(before: Scored, scores: Scores, changed: Bools, name: str) -> Invariance:
     """Return how far scores moved under a change that must not matter, and how many decisions with them.
 
     Parameters
@@ -65,7 +66,7 @@ def invariance(before: Scored, scores: Float32Array, changed: Bools, name: str) 
     )
 
 
-def _change(targets: Float32Array, before: Bools, after: Bools, seed: int) -> Estimate:
+def _change(targets: Targets, before: Bools, after: Bools, seed: int) -> Estimate:
     """Return the change of recall, averaged over labels; resamples are of comments, so the pairs stay together."""
     positive = targets >= POSITIVE_FROM
     present = positive.any(axis=0)

@@ -1,6 +1,6 @@
 """Whether a label's scores mean what they say, before calibration and after it. Arrays only."""
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Scores, Targets
 from civility.documents.report import CalibrationReport, Estimate, ReliabilityBin, ScoreQuality
 from civility.evaluation.scored_comments import Scored
 from civility.metrics.reliability import brier, expected_calibration_error, log_loss, reliability
@@ -25,7 +25,7 @@ def calibration_of(scored: Scored, column: int) -> CalibrationReport:
     )
 
 
-def _quality(targets: Float32Array, scores: Float32Array) -> ScoreQuality:
+def _quality(targets: Targets, scores: Scores) -> ScoreQuality:
     bins = tuple(
         ReliabilityBin(
             low=one.low,

@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import POSITIVE_FROM, Bools, Dataset, Float32Array
+from civility.arrays import Bools, Decisions, Float32s, Logits, Scores
+from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD
 
 
@@ -37,13 +38,13 @@ class Scored:
     """
 
     dataset: Dataset
-    scores: Float32Array
+    scores: Scores
     thresholds: Mapping[str, float] = field(default_factory=dict)
     review_thresholds: Mapping[str, float] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
     not_chosen_from_data: Collection[str] = frozenset()
-    uncalibrated: Float32Array | None = None
-    out_of_fold: Float32Array | None = None
+    uncalibrated: Logits | None = None
+    out_of_fold: Scores | None = None
     calibrations: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,13 +66,13 @@ class Scored:
         """(N, L) the decisions on these scores."""
         return self.decide(self.scores)
 
-    def decide(self, scores: Float32Array) -> Bools:
+    def decide(self, scores: Scores) -> Decisions:
         """Return whether each score, (M, L), reaches its label's threshold, in float32 as the classifier compares."""
         cuts = [self.threshold(label) for label in self.dataset.labels]
         return np.asarray(scores >= np.array(cuts, dtype=np.float32))
 
     @cached_property
-    def any_target(self) -> Float32Array:
+    def any_target(self) -> Float32s:
         """(N,) 1 where a label is positive, 0 where all are known and negative, NaN otherwise."""
         targets = self.dataset.targets
         positive = (targets >= POSITIVE_FROM).any(axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Float32s, Scores, Targets
 from civility.errors import UserError
 from civility.evaluation.scored_comments import Scored
 from civility.plain_text import shortened
@@ -22,7 +22,7 @@ _DIGESTS = (_DIGEST, _REPORT, _CONTENT)
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class ScoresTable:
     """The scores of a report's comments, without their texts.
 
     Parameters
@@ -38,9 +38,9 @@ class Scores:
     digest: str
     ids: tuple[str, ...]
     labels: tuple[str, ...]
-    targets: Float32Array
-    scores: Float32Array
-    honest_scores: Float32Array
+    targets: Targets
+    scores: Scores
+    honest_scores: Scores
 
     def content_digest(self) -> str:
         """Return a sha256, 64 hex digits, of everything in it."""
@@ -71,7 +71,7 @@ def write_scores_of(scored: Scored, path: Path, report: str) -> None:
     honest = scored.out_of_fold
     if honest is not None:
         columns |= {_HONEST + label: pa.array(honest[:, i]) for i, label in enumerate(dataset.labels)}
-    written = Scores(
+    written = ScoresTable(
         dataset.comments_digest,
         dataset.ids,
         dataset.labels,
@@ -89,7 +89,7 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def read_scores_of(path: Path, report: str) -> Scores:
+def read_scores_of(path: Path, report: str) -> ScoresTable:
     """Read what `write_scores_of` wrote beside the JSON of a report.
 
     Raises
@@ -131,7 +131,7 @@ def read_scores_of(path: Path, report: str) -> Scores:
     of_kind = {_TARGET: targets, _SCORE: scores, _HONEST if has_honest else _SCORE: honest}
     for kind, values in of_kind.items():
         _check_range(values, [kind + label for label in labels], path, may_be_unknown=kind == _TARGET)
-    found = Scores(digests[_DIGEST], ids, labels, targets, scores, honest)
+    found = ScoresTable(digests[_DIGEST], ids, labels, targets, scores, honest)
     if digests.get(_CONTENT, found.content_digest()) != found.content_digest():  # older files have none
         raise UserError(
             "evaluation.todo",
@@ -151,11 +151,11 @@ def _column(table: pa.Table, name: str, expected: str, is_expected: Callable[[pa
     return table[name]
 
 
-def _numbers(table: pa.Table, name: str) -> Float32Array:
+def _numbers(table: pa.Table, name: str) -> Float32s:
     return np.asarray(_column(table, name, "floating-point numbers", pa.types.is_floating).to_numpy(), dtype=np.float32)
 
 
-def _check_range(values: Float32Array, columns: Sequence[str], path: Path, *, may_be_unknown: bool) -> None:
+def _check_range(values: Float32s, columns: Sequence[str], path: Path, *, may_be_unknown: bool) -> None:
     """Raise a UserError that names the first row with a value outside [0, 1]; NaN may stand for an unknown target."""
     wrong = ~((values >= 0) & (values <= 1))
     if may_be_unknown:

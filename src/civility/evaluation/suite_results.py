@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from civility.data.dataset import Bools, Float32Array
+from civility.arrays import Decisions, Scores
 from civility.documents.report import Example, FunctionResult, SuiteReport
 from civility.evaluation.label_measures import proportion
 from civility.evaluation.probes.suites import Case, Suite, score_suite
@@ -15,7 +15,7 @@ _SHOWN = 5
 """Wrong cases of each function."""
 
 
-def suite_report(suite: Suite, scores: Float32Array, flagged: Bools, labels: Sequence[str]) -> SuiteReport:
+def suite_report(suite: Suite, scores: Scores, flagged: Decisions, labels: Sequence[str]) -> SuiteReport:
     """Return the part of a report on one suite.
 
     Parameters
@@ -52,7 +52,7 @@ def suite_report(suite: Suite, scores: Float32Array, flagged: Bools, labels: Seq
 
 
 def _wrong(
-    suite: Suite, scores: Float32Array, flagged: Bools, labels: Sequence[str]
+    suite: Suite, scores: Scores, flagged: Decisions, labels: Sequence[str]
 ) -> dict[tuple[str, bool], list[Example]]:
     """Return the first wrong cases of each function."""
     found: dict[tuple[str, bool], list[Example]] = {}

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Ints, Scores, Targets
 from civility.documents.report import Curve, Explorer, Histogram
 from civility.evaluation.scored_comments import Scored, short
 from civility.metrics.ranking import known_classes
@@ -17,10 +17,8 @@ _MOST_PLACES = 500_000
 _NUM_BINS = 40
 _ROUND_THRESHOLDS = np.arange(1, 50) / 50
 
-Int64Array = npt.NDArray[np.int64]
 
-
-def curve_of(targets: Float32Array, scores: Float32Array, threshold: float) -> Curve:
+def curve_of(targets: Targets, scores: Scores, threshold: float) -> Curve:
     """Return the counts of flagged comments at up to 254 thresholds, the one in use among them.
 
     The thresholds are those where something happens: even steps in true positives, even steps in the logarithm of
@@ -53,22 +51,22 @@ def curve_of(targets: Float32Array, scores: Float32Array, threshold: float) -> C
     )
 
 
-def _even(number: int, steps: int = 90) -> Int64Array:
+def _even(number: int, steps: int = 90) -> Ints:
     return np.unique(np.linspace(0, max(0, number - 1), min(number, steps)).round().astype(np.int64))
 
 
-def _even_in_logarithm(number: int, steps: int = 90) -> Int64Array:
+def _even_in_logarithm(number: int, steps: int = 90) -> Ints:
     places = np.expm1(np.linspace(0, np.log(max(1, number)), min(number, steps)))
     return np.unique(np.clip(places.round().astype(np.int64), 0, max(0, number - 1)))
 
 
-def _num_from(scores: npt.NDArray[np.float64], cuts: npt.NDArray[np.float32]) -> Int64Array:
+def _num_from(scores: npt.NDArray[np.float64], cuts: npt.NDArray[np.float32]) -> Ints:
     """Return how many scores reach each cut."""
     ascending = np.sort(scores.astype(np.float32))
     return np.asarray(len(ascending) - np.searchsorted(ascending, cuts, side="left"), dtype=np.int64)
 
 
-def histogram_of(targets: Float32Array, scores: Float32Array) -> Histogram:
+def histogram_of(targets: Targets, scores: Scores) -> Histogram:
     """Return the numbers of positive and negative comments in equal bins of score; NaN targets are left out."""
     positive, known = known_classes(targets, scores)
     counts = [np.histogram(known[side], bins=_NUM_BINS, range=(0, 1))[0].tolist() for side in (positive, ~positive)]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from civility.arrays import Ints
 from civility.audit.confident_learning import likely_label_errors
 from civility.data.dataset import POSITIVE_FROM
 from civility.data.duplicates import normalised
@@ -16,7 +16,6 @@ MOST_UNLIKELY = 0.02
 """The score of the side annotated, calibrated, up to which a suspected error is called likely."""
 _LONGEST = 400
 """Characters of a comment that are shown."""
-Int64Array = npt.NDArray[np.int64]
 
 
 def cut(text: str) -> str:
@@ -56,7 +55,7 @@ def _of_label(scored: Scored, column: int) -> LabelErrorsShown:
     )
 
 
-def _examples(scored: Scored, column: int, rows: Int64Array, suspected: set[int]) -> tuple[Example, ...]:
+def _examples(scored: Scored, column: int, rows: Ints, suspected: set[int]) -> tuple[Example, ...]:
     """Return the first comments of ``rows``, equal ones folded into the first with their number."""
     dataset = scored.dataset
     groups: dict[str, list[int]] = {}

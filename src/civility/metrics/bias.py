@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import AnyFloats, Bools, Decisions, Ints
 from civility.data.dataset import POSITIVE_FROM
-from civility.metrics.ranking import Array, BoolArray, roc_auc
+from civility.metrics.ranking import roc_auc
 from civility.metrics.threshold_search import Counts
 
 Kind = Literal["subgroup", "bpsn", "bnsp"]
-IndexArray = npt.NDArray[np.intp]
 
 KINDS: tuple[Kind, ...] = ("subgroup", "bpsn", "bnsp")
 POWER = -5.0
@@ -31,7 +31,7 @@ class ErrorCounts:
     background: Counts
 
 
-def rows_of(kind: Kind, targets: Array, in_group: npt.ArrayLike) -> tuple[IndexArray, BoolArray]:
+def rows_of(kind: Kind, targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[Ints, Bools]:
     """Return the comments that a bias ROC AUC is taken over, and which of them are positive.
 
     Parameters
@@ -62,19 +62,19 @@ def rows_of(kind: Kind, targets: Array, in_group: npt.ArrayLike) -> tuple[IndexA
     return rows, positive[rows]
 
 
-def _aligned(targets: Array, in_group: npt.ArrayLike) -> tuple[Array, Array]:
+def _aligned(targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[AnyFloats, AnyFloats]:
     targets, members = np.asarray(targets), np.asarray(in_group, dtype=np.float64)
     if targets.ndim != 1 or targets.shape != members.shape:
         raise ValueError(f"targets have shape {targets.shape} and in_group {members.shape}, expected (N,) twice")
     return targets, members
 
 
-def _auc(kind: Kind, targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
+def _auc(kind: Kind, targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
     rows, positive = rows_of(kind, targets, in_group)
     return roc_auc(positive.astype(np.float64), np.asarray(scores)[rows])
 
 
-def subgroup_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
+def subgroup_auc(targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
     """ROC AUC among the comments that mention the group.
 
     Low when abuse and harmless comments that mention the group are not told apart.
@@ -96,7 +96,7 @@ def subgroup_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> floa
     return _auc("subgroup", targets, scores, in_group)
 
 
-def bpsn_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
+def bpsn_auc(targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
     """ROC AUC of background positives against subgroup negatives.
 
     Low when harmless comments that mention the group are taken for toxic ones.
@@ -105,7 +105,7 @@ def bpsn_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
     return _auc("bpsn", targets, scores, in_group)
 
 
-def bnsp_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
+def bnsp_auc(targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
     """ROC AUC of subgroup positives against background negatives.
 
     Low when toxic comments that mention the group are taken for harmless ones.
@@ -114,7 +114,7 @@ def bnsp_auc(targets: Array, scores: Array, in_group: npt.ArrayLike) -> float:
     return _auc("bnsp", targets, scores, in_group)
 
 
-def power_mean(values: Sequence[float] | Array, power: float = POWER) -> float:
+def power_mean(values: Sequence[float] | AnyFloats, power: float = POWER) -> float:
     """Return the generalised mean: the ``power``-th root of the mean of ``values ** power``.
 
     Parameters
@@ -145,9 +145,9 @@ def power_mean(values: Sequence[float] | Array, power: float = POWER) -> float:
 
 def final_score(
     overall_auc: float,
-    subgroup: Sequence[float] | Array,
-    bpsn: Sequence[float] | Array,
-    bnsp: Sequence[float] | Array,
+    subgroup: Sequence[float] | AnyFloats,
+    bpsn: Sequence[float] | AnyFloats,
+    bnsp: Sequence[float] | AnyFloats,
     power: float = POWER,
     weight: float = 0.25,
 ) -> float:
@@ -172,7 +172,7 @@ def final_score(
     return float(weight * overall_auc + (1 - weight) * bias)
 
 
-def error_counts(targets: Array, flagged: BoolArray, in_group: npt.ArrayLike) -> ErrorCounts:
+def error_counts(targets: AnyFloats, flagged: Decisions, in_group: npt.ArrayLike) -> ErrorCounts:
     """Count the errors of decisions on comments that mention a group, and on those that do not.
 
     Parameters

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from civility.metrics.ranking import Array, known_classes
-from civility.metrics.reliability import Floats, log_losses
+from civility.arrays import AnyFloats, Bools, Floats, Ints
+from civility.metrics.ranking import known_classes
+from civility.metrics.reliability import log_losses
 from civility.storage.parsing import entry, number
 
 Method = Literal["none", "temperature", "platt", "isotonic"]
@@ -28,8 +28,6 @@ _SMALLEST = 1e-40
 FEWEST = 10
 """Positives, and negatives, below which nothing is fitted."""
 _ROUNDS = 100
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class LabelCalibration:
         """Whether it is a scale and a shift of the logit, which a linear layer can take over."""
         return self.method in AFFINE
 
-    def apply(self, logits: Array) -> Floats:
+    def apply(self, logits: AnyFloats) -> Floats:
         """Return calibrated scores.
 
         Parameters
@@ -136,7 +134,7 @@ class Chosen:
     reason: str
 
 
-def fit(method: Method, logits: Array, targets: Array) -> LabelCalibration:
+def fit(method: Method, logits: AnyFloats, targets: AnyFloats) -> LabelCalibration:
     """Fit a calibration by log loss.
 
     An infinite logit counts as the most extreme finite one. What is no increasing map (classes the wrong way round,
@@ -171,7 +169,7 @@ def fit(method: Method, logits: Array, targets: Array) -> LabelCalibration:
 
 
 def choose(
-    logits: Array, targets: Array, methods: Sequence[Method] = AFFINE, *, folds: int = 5, seed: int = 0
+    logits: AnyFloats, targets: AnyFloats, methods: Sequence[Method] = AFFINE, *, folds: int = 5, seed: int = 0
 ) -> Chosen:
     """Choose a method by the log loss of held-out comments, and fit it on all of them.
 
@@ -211,7 +209,7 @@ def _is_as_good(losses: Floats, best: Floats) -> bool:
     return bool(difference.mean() <= difference.std(ddof=1) / np.sqrt(len(difference)))
 
 
-def _stratified_folds(positive: Bools, folds: int, seed: int) -> npt.NDArray[np.int64]:
+def _stratified_folds(positive: Bools, folds: int, seed: int) -> Ints:
     """Return the fold of each comment, (N,): as many positives in each, give or take one."""
     rng = np.random.default_rng(seed)
     fold = np.zeros(len(positive), dtype=np.int64)
@@ -220,7 +218,7 @@ def _stratified_folds(positive: Bools, folds: int, seed: int) -> npt.NDArray[np.
     return fold
 
 
-def cross_fitted(method: Method, logits: Array, targets: Array, folds: int = 5, seed: int = 0) -> Floats:
+def cross_fitted(method: Method, logits: AnyFloats, targets: AnyFloats, folds: int = 5, seed: int = 0) -> Floats:
     """Return scores (N,) by a method, each fitted without the comment's fold: what `choose` measures it by.
 
     Comments of unknown target have the scores of the calibration that is fitted on all.
@@ -240,7 +238,7 @@ def cross_fitted(method: Method, logits: Array, targets: Array, folds: int = 5, 
     return scores
 
 
-def _cross_fitted(method: Method, logits: Floats, positive: Bools, fold: npt.NDArray[np.int64]) -> Floats:
+def _cross_fitted(method: Method, logits: Floats, positive: Bools, fold: Ints) -> Floats:
     scores = np.empty(len(logits))
     for one in np.unique(fold):
         out = fold == one
@@ -318,7 +316,7 @@ def _isotonic(logits: Floats, positive: Bools) -> LabelCalibration:
     return LabelCalibration("isotonic", x=tuple(middles.tolist()), y=tuple(y.tolist()))
 
 
-def _pooled(hits: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _pooled(hits: Ints, counts: Ints) -> Ints:
     """Return where the blocks begin after which shares of positives increase; whole runs are pooled at once.
 
     Parameters

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import AnyFloats, Bools, Decisions, Draws, Floats, Ints
 from civility.data.dataset import POSITIVE_FROM
-from civility.metrics.ranking import Array, BoolArray, known_classes
-from civility.metrics.resampling import Counts, Float64, Ints
+from civility.metrics.ranking import known_classes
 
 
 class Ranking:
@@ -31,13 +31,13 @@ class Ranking:
     ValueError : the shapes differ, or the score of a known target is NaN
     """
 
-    def __init__(self, targets: Array, scores: Array, fprs: Sequence[float] = (0.01, 0.001)) -> None:
+    def __init__(self, targets: AnyFloats, scores: AnyFloats, fprs: Sequence[float] = (0.01, 0.001)) -> None:
         positive, known_scores = known_classes(targets, scores)
         self._sweep = _Sweep(np.flatnonzero(~np.isnan(targets)), positive, known_scores)
         self._fprs = tuple(fprs)
         self.names = ("roc_auc", "average_precision", *(f"recall_at_fpr_{fpr:g}" for fpr in fprs))
 
-    def measure(self, counts: Counts) -> Float64:
+    def measure(self, counts: Draws) -> Floats:
         """Return the (K, R) numbers of (N, R) counts."""
         hits, false, _ = flagged = self._sweep.flagged(counts)
         gain = np.diff(hits, axis=1)
@@ -65,12 +65,12 @@ class Auc:
 
     names = ("roc_auc",)
 
-    def __init__(self, rows: Ints, positive: BoolArray, scores: Array) -> None:
+    def __init__(self, rows: Ints, positive: Bools, scores: AnyFloats) -> None:
         # A sweep costs most by its positives: the rarer class is taken for them, and the scores turned round.
         self._swapped = bool(2 * positive.sum() > len(positive))
         self._sweep = _Sweep(rows, positive ^ self._swapped, -scores if self._swapped else scores)
 
-    def measure(self, counts: Counts) -> Float64:
+    def measure(self, counts: Draws) -> Floats:
         """Return the (1, R) areas of (N, R) counts; NaN without a positive or without a negative."""
         return _area(*self._sweep.flagged(counts))[None]
 
@@ -88,12 +88,12 @@ class Decided:
 
     names = ("precision", "recall", "f1")
 
-    def __init__(self, targets: Array, flagged: BoolArray) -> None:
+    def __init__(self, targets: AnyFloats, flagged: Decisions) -> None:
         self._hits = np.flatnonzero(flagged & (targets >= POSITIVE_FROM))
         self._false = np.flatnonzero(flagged & (targets < POSITIVE_FROM))
         self._positive = np.flatnonzero(targets >= POSITIVE_FROM)
 
-    def measure(self, counts: Counts) -> Float64:
+    def measure(self, counts: Draws) -> Floats:
         """Return the (3, R) numbers of (N, R) counts."""
         hits, false, num_positive = (_total(counts, rows) for rows in (self._hits, self._false, self._positive))
         f1 = np.where(num_positive > 0, _ratio(2 * hits, hits + false + num_positive), np.nan)
@@ -109,14 +109,14 @@ class Means:
     values : (N, K) finite; NaN is left out of its column's mean
     """
 
-    def __init__(self, names: Sequence[str], values: Array) -> None:
+    def __init__(self, names: Sequence[str], values: AnyFloats) -> None:
         self.names = tuple(names)
         exact = np.asarray(values, dtype=np.float64)
         known = ~np.isnan(exact)
         self._values = np.where(known, exact, 0.0)
         self._unknown = [np.flatnonzero(~column) for column in known.T]
 
-    def measure(self, counts: Counts) -> Float64:
+    def measure(self, counts: Draws) -> Floats:
         """Return the (K, R) means of (N, R) counts; NaN where no comment is known."""
         drawn = counts.sum(axis=0, dtype=np.int32)
         num_known = np.stack([drawn - _total(counts, rows) for rows in self._unknown])
@@ -130,7 +130,7 @@ class _Sweep:
     are U thresholds for at most as many positives, not N.
     """
 
-    def __init__(self, rows: Ints, positive: BoolArray, scores: Array) -> None:
+    def __init__(self, rows: Ints, positive: Bools, scores: AnyFloats) -> None:
         positives, negatives = scores[positive], scores[~positive]
         falling, rising_positives, rising_negatives = np.unique(positives)[::-1], np.sort(positives), np.sort(negatives)
         # How many of the falling rows each threshold flags; before them none, after them all.
@@ -140,7 +140,7 @@ class _Sweep:
         self._positives = _Cumulated(rows[positive][np.argsort(-positives)], hits)
         self._negatives = _Cumulated(rows[~positive][np.argsort(-negatives)], np.stack([false, above]))
 
-    def flagged(self, counts: Counts) -> tuple[Float64, Float64, Float64]:
+    def flagged(self, counts: Draws) -> tuple[Floats, Floats, Floats]:
         """Return how many drawn comments are flagged, of (N, R) counts.
 
         Returns
@@ -173,7 +173,7 @@ class _Cumulated:
             ends = np.arange(len(rows) + 1)
         self._starts, self._place = ends[:-1], np.searchsorted(ends, at)
 
-    def drawn(self, counts: Counts) -> Float64:
+    def drawn(self, counts: Draws) -> Floats:
         """Return (R, ...) sums of (N, R) counts.
 
         Rows are added up between one end and the next, and only these sums cumulated: of 160,000 rows and a rare
@@ -189,20 +189,20 @@ class _Cumulated:
         return np.take(sums, self._place, axis=1)
 
 
-def _area(hits: Float64, false: Float64, above: Float64) -> Float64:
+def _area(hits: Floats, false: Floats, above: Floats) -> Floats:
     """Return (R,) the share of pairs in the right order, ties counted half; NaN without a pair."""
     num_negative = false[:, -1]
     below = num_negative[:, None] - (false + above)[:, 1:] / 2  # of each threshold, half of its ties with it
     return _ratio(np.einsum("ru,ru->r", np.diff(hits, axis=1), below), hits[:, -1] * num_negative)
 
 
-def _total(counts: Counts, rows: Ints) -> npt.NDArray[np.int32]:
+def _total(counts: Draws, rows: Ints) -> npt.NDArray[np.int32]:
     """Return (R,) how often any of the rows was drawn."""
     total: npt.NDArray[np.int32] = np.take(counts.T, rows, axis=1).sum(axis=1, dtype=np.int32)
     return total
 
 
-def _ratio(above: npt.NDArray[np.number], below: npt.NDArray[np.number]) -> Float64:
+def _ratio(above: npt.NDArray[np.number], below: npt.NDArray[np.number]) -> Floats:
     """Return the quotient; NaN where nothing is below the line."""
     above, below = np.broadcast_arrays(above, below)
     quotient = np.full(above.shape, np.nan)

@@ -5,10 +5,10 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
+from civility.arrays import Floats
 
 
-def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95) -> tuple[Float64, Float64]:
+def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
     """Interval of a share, right for few trials and for shares near 0 and 1.
 
     Parameters
@@ -42,7 +42,7 @@ def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95)
     return low, high
 
 
-def percentile_interval(values: Float64, level: float = 0.95) -> tuple[Float64, Float64]:
+def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     """Interval that holds the middle of the resampled values.
 
     Equal ends say that every resample gave the same: scores that separate perfectly, or a label of one comment.

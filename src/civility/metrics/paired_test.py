@@ -11,12 +11,11 @@ from enum import StrEnum
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
+from civility.arrays import Floats
 from civility.metrics import student
 from civility.metrics.intervals import percentile_interval
 
-Float64 = npt.NDArray[np.float64]
 _MOST_RESAMPLES = 10_000
 """Where more for the sake of few things would end."""
 
@@ -52,8 +51,8 @@ class Difference:
 def difference(
     point_a: float,
     point_b: float,
-    values_a: Float64,
-    values_b: Float64,
+    values_a: Floats,
+    values_b: Floats,
     level: float = 0.95,
     freedom: float = math.inf,
 ) -> Difference:
@@ -145,7 +144,7 @@ def resamples_needed(num_differences: int, level: float = 0.95, freedom: float =
     return math.ceil(needed * (1 - 1e-12)) - 1  # a hair less: 1 - 0.95 is not quite 0.05
 
 
-def two_sided_p_value(paired: Float64) -> float:
+def two_sided_p_value(paired: Floats) -> float:
     """Return the bootstrap's p value of no difference: twice the smaller share of resamples on one side of 0.
 
     Parameters
@@ -167,7 +166,7 @@ def two_sided_p_value(paired: Float64) -> float:
     return min(1.0, 2 * (1 + smaller) / (len(defined) + 1))
 
 
-def holm(p_values: Float64) -> Float64:
+def holm(p_values: Floats) -> Floats:
     """Return p values that may each be compared with the chance of one error among all.
 
     Parameters

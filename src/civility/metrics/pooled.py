@@ -14,12 +14,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from civility.arrays import Floats
 from civility.metrics import student
 from civility.metrics.paired_test import Difference, Verdict, difference, judged
 
-Float64 = npt.NDArray[np.float64]
 _TINY = 1e-300
 _ROUNDING = 1e-13
 """Differences up to here are none: a mean of runs rounds, and a pair of comments counts for more in any metric."""
@@ -36,8 +35,8 @@ class Pool:
     freedom : of what the comments tell, as `civility.metrics.paired_test.difference` takes it
     """
 
-    values: Float64
-    resampled: Float64
+    values: Floats
+    resampled: Floats
     freedom: float = math.inf
 
     @property

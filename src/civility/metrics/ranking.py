@@ -3,15 +3,12 @@
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
+from civility.arrays import AnyFloats, Bools, Floats
 from civility.data.dataset import POSITIVE_FROM
 
-Array = npt.NDArray[np.floating]
-BoolArray = npt.NDArray[np.bool_]
 
-
-def known_classes(targets: Array, scores: Array) -> tuple[BoolArray, npt.NDArray[np.float64]]:
+def known_classes(targets: AnyFloats, scores: AnyFloats) -> tuple[Bools, Floats]:
     """Return which of the known targets are positive, and their scores.
 
     Parameters
@@ -32,7 +29,7 @@ def known_classes(targets: Array, scores: Array) -> tuple[BoolArray, npt.NDArray
     return targets[known] >= POSITIVE_FROM, exact[known]
 
 
-def roc_auc(targets: Array, scores: Array) -> float:
+def roc_auc(targets: AnyFloats, scores: AnyFloats) -> float:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
 
     Parameters
@@ -65,7 +62,7 @@ def macro_mean(values: Iterable[float]) -> float:
     return float(np.mean(defined)) if defined else float("nan")
 
 
-def average_precision(targets: Array, scores: Array) -> float:
+def average_precision(targets: AnyFloats, scores: AnyFloats) -> float:
     """Average precision: the sum over thresholds of the gain in recall times the precision there.
 
     Parameters
@@ -95,7 +92,7 @@ def average_precision(targets: Array, scores: Array) -> float:
     return float(np.sum(gain * precision))
 
 
-def recall_at_fpr(targets: Array, scores: Array, fpr: float) -> float:
+def recall_at_fpr(targets: AnyFloats, scores: AnyFloats, fpr: float) -> float:
     """Highest recall of a threshold that flags at most a given share of the negatives.
 
     Parameters

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from civility.metrics.ranking import Array
-from civility.metrics.reliability import Floats
+from civility.arrays import AnyFloats, Float32s, Floats
 from civility.storage.parsing import entry, number
 
 _KNOTS = 257
@@ -47,7 +45,7 @@ class RankMap:
             raise ValueError("a rank is outside (0, 1)")
 
     @classmethod
-    def of(cls, logits: Array) -> "RankMap":
+    def of(cls, logits: AnyFloats) -> "RankMap":
         """Return the map of a sample: the middle rank of each distinct logit, divided by their number.
 
         Parameters
@@ -64,7 +62,7 @@ class RankMap:
             values, ranks = values[kept], ranks[kept]
         return cls(values, ranks)
 
-    def apply(self, logits: Array) -> Floats:
+    def apply(self, logits: AnyFloats) -> Floats:
         """Return the rank of each logit, float64 in [0, 1], of the same shape; NaN stays NaN."""
         exact = np.asarray(logits, dtype=np.float64)
         inside = np.interp(exact, self.logits, self.ranks)
@@ -84,6 +82,6 @@ class RankMap:
         return cls(*(np.array(numbers, dtype=np.float64) for numbers in read))
 
 
-def rank_maps(logits: npt.NDArray[np.float32]) -> tuple[RankMap, ...]:
+def rank_maps(logits: Float32s) -> tuple[RankMap, ...]:
     """Return a map for each column of (N, L) logits."""
     return tuple(RankMap.of(column) for column in logits.T)

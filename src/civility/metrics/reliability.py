@@ -7,12 +7,10 @@ left out, and a measure of no comment is NaN.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from civility.arrays import AnyFloats, Bools, Floats
 from civility.metrics.intervals import wilson
-from civility.metrics.ranking import Array, known_classes
-
-Floats = npt.NDArray[np.float64]
+from civility.metrics.ranking import known_classes
 
 SMALLEST_CHANCE = 2.0**-25
 """Where log loss clips: from 1 - 2**-25 up a float32 score is 1, and would cost an infinite loss where wrong."""
@@ -40,13 +38,13 @@ class Bin:
     share_high: float
 
 
-def log_losses(scores: Array, positive: npt.NDArray[np.bool_]) -> Floats:
+def log_losses(scores: AnyFloats, positive: Bools) -> Floats:
     """Return the log loss of each comment in nats, (N,), of known classes."""
     chance = np.clip(np.asarray(scores, dtype=np.float64), SMALLEST_CHANCE, 1 - SMALLEST_CHANCE)
     return -np.log(np.where(positive, chance, 1 - chance))
 
 
-def log_loss(scores: Array, targets: Array) -> float:
+def log_loss(scores: AnyFloats, targets: AnyFloats) -> float:
     """Return the mean log loss in nats; scores are clipped to ``SMALLEST_CHANCE`` from 0 and 1.
 
     Parameters
@@ -58,7 +56,7 @@ def log_loss(scores: Array, targets: Array) -> float:
     return float(log_losses(scores, positive).mean()) if len(positive) else float("nan")
 
 
-def brier(scores: Array, targets: Array) -> float:
+def brier(scores: AnyFloats, targets: AnyFloats) -> float:
     """Return the Brier score, the mean squared difference of score and class (Brier 1950).
 
     Parameters
@@ -70,7 +68,7 @@ def brier(scores: Array, targets: Array) -> float:
     return float(np.mean((scores - positive) ** 2)) if len(positive) else float("nan")
 
 
-def expected_calibration_error(scores: Array, targets: Array, num_bins: int = 15) -> float:
+def expected_calibration_error(scores: AnyFloats, targets: AnyFloats, num_bins: int = 15) -> float:
     """Return the mean distance of score and share of positives over bins of equal width, weighted by comments.
 
     Parameters
@@ -91,7 +89,7 @@ def expected_calibration_error(scores: Array, targets: Array, num_bins: int = 15
     return gaps / sum(one.num for one in bins)
 
 
-def reliability(scores: Array, targets: Array, num_bins: int = 15) -> list[Bin]:
+def reliability(scores: AnyFloats, targets: AnyFloats, num_bins: int = 15) -> list[Bin]:
     """Return the reliability curve: bins of equal width by score, empty ones left out.
 
     Parameters

@@ -12,13 +12,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Draws, Floats, Ints
 from civility.data.dataset import POSITIVE_FROM
 
-Float64 = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.integer]
-Counts = npt.NDArray[np.unsignedinteger]
-
-# Counts drawn at once: enough to hide what a call costs, few enough to stay in a processor's cache. Of 160,000
+# Resamples drawn at once: enough to hide what a call costs, few enough to stay in a processor's cache. Of 160,000
 # comments a fifth of it took 40 % longer, and twice as many gained nothing but memory.
 COUNTS_AT_ONCE = 1_000_000
 
@@ -31,7 +28,7 @@ class Statistic(Protocol):
         """The K numbers."""
         ...
 
-    def measure(self, counts: Counts) -> Float64:
+    def measure(self, counts: Draws) -> Floats:
         """Return the numbers of every resample.
 
         Parameters
@@ -45,12 +42,12 @@ class Statistic(Protocol):
         ...
 
 
-def point(statistic: Statistic, num_comments: int) -> Float64:
+def point(statistic: Statistic, num_comments: int) -> Floats:
     """Return the (K,) numbers on the comments themselves: each of them once."""
     return statistic.measure(np.ones((num_comments, 1), dtype=np.uint8))[:, 0]
 
 
-def mean_of_defined(values: Float64) -> Float64:
+def mean_of_defined(values: Floats) -> Floats:
     """Return the mean over several numbers, resample by resample: a macro average as it comes out on other comments.
 
     A number that is undefined in a resample, as the precision of a label that flags nothing there, is left out of its
@@ -73,7 +70,7 @@ def mean_of_defined(values: Float64) -> Float64:
     return mean
 
 
-def strata_of(targets: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+def strata_of(targets: npt.NDArray[np.floating]) -> Ints:
     """Group comments so that no label loses its positives in a resample that draws from every group.
 
     A comment belongs to its rarest positive label, or to the negatives. If that leaves a label with no group of its
@@ -111,7 +108,7 @@ def resample(
     num_resamples: int = 2000,
     seed: int = 0,
     num_threads: int = 0,
-) -> dict[str, Float64]:
+) -> dict[str, Floats]:
     """Draw resamples and measure every statistic on the same ones.
 
     Of every stratum about as many comments are drawn as there are: their number varies as it would in another sample

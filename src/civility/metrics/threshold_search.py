@@ -10,16 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import AnyFloats, Decisions, Float32s, Floats, Ints, Scores
 from civility.data.dataset import POSITIVE_FROM
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import Policy
-from civility.metrics.ranking import Array, BoolArray, known_classes
-from civility.metrics.reliability import Floats
+from civility.metrics.ranking import known_classes
 
 DEFAULT_THRESHOLD = 0.5
-
-Float32s = npt.NDArray[np.float32]
-Counts64 = npt.NDArray[np.int64]
 
 
 class Estimate(NamedTuple):
@@ -48,7 +45,7 @@ class Counts:
     true_negatives: int
 
     @classmethod
-    def of(cls, targets: Array, flagged: BoolArray) -> "Counts":
+    def of(cls, targets: AnyFloats, flagged: Decisions) -> "Counts":
         """Count decisions, however they were taken.
 
         Parameters
@@ -121,14 +118,14 @@ class Cuts:
     """
 
     thresholds: Float32s
-    scores: Float32s
-    true_positives: Counts64
-    false_positives: Counts64
+    scores: Scores
+    true_positives: Ints
+    false_positives: Ints
     num_positive: int
     num_negative: int
 
     @classmethod
-    def of(cls, targets: Array, scores: Array) -> "Cuts":
+    def of(cls, targets: AnyFloats, scores: AnyFloats) -> "Cuts":
         """Return the cuts of some scores.
 
         Parameters

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from civility.arrays import Rows
 from civility.models.tokens import Tokens
-
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

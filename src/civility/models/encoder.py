@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from civility.arrays import Floats
 from civility.errors import UserError
 from civility.models.batches import gather
 from civility.models.plausible_numbers import CONFIG_REMEDY, check_numbers, check_size
@@ -29,8 +29,6 @@ from civility.models.weight_files import not_floating
 from civility.plain_text import shortened, shown
 from civility.storage.digests import digest_of_file
 from civility.storage.parsing import read_json, text_table
-
-Array = npt.NDArray[np.float64]
 
 PROBLEM_TYPE = "multi_label_classification"
 
@@ -557,7 +555,7 @@ def _check_finite(name: str, model: torch.nn.Module) -> None:
             )
 
 
-def fold_into_head(encoder: Encoder, scale: Array, shift: Array) -> bool:
+def fold_into_head(encoder: Encoder, scale: Floats, shift: Floats) -> bool:
     """Change the output layer in place, so that each logit becomes ``scale * logit + shift``.
 
     Parameters

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Floats, Logits
 from civility.errors import UserError
-from civility.metrics.reliability import Floats
 from civility.models.batches import batches_by_budget, gather
 from civility.models.encoder import Encoder, fold_into_head, load_classifier_folder, quiet_transformers
 from civility.models.forward import Forward, choose_forward
@@ -76,7 +75,7 @@ class EncoderScorer:
         batch = gather(sample, np.arange(len(sample))).to(self._device)
         return choose_forward(model, "auto", batch, gradients=False).forward
 
-    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Float32Array:
+    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Logits:
         """Return the logits as the model gives them, (N, L)."""
         logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
         tokens = tokenise(self.encoder.tokenizer, texts, self.max_length)

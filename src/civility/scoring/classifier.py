@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Bools, Float32s, Floats
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD, Choice
@@ -230,7 +231,7 @@ class Classifier:
         *,
         tokens_per_batch: int = 8192,
         on_scored: Callable[[int], None] | None = None,
-    ) -> npt.NDArray[np.float32]:
+    ) -> Float32s:
         """Return the calibrated score of each label for each text, in the order given.
 
         The result does not depend on batch size, order or neighbours, to 1e-5.
@@ -258,7 +259,7 @@ class Classifier:
         *,
         tokens_per_batch: int = 8192,
         on_scored: Callable[[int], None] | None = None,
-    ) -> npt.NDArray[np.float32]:
+    ) -> Float32s:
         """Return the logits as they were before any calibration, that in the head undone; float32 (N, L).
 
         Parameters and errors are those of `score`.
@@ -270,7 +271,7 @@ class Classifier:
         self._check_finite(plain)
         return plain
 
-    def calibrated(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def calibrated(self, logits: Float32s) -> Float32s:
         """Return the scores of `logits`, float32 (N, L) in [0, 1].
 
         Raises
@@ -283,7 +284,7 @@ class Classifier:
         columns = [self.calibration[label].apply(column) for label, column in zip(self.labels, logits.T, strict=True)]
         return np.stack(columns, axis=1).astype(np.float32)
 
-    def decide(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    def decide(self, scores: npt.ArrayLike) -> Bools:
         """Return whether each score reaches its label's threshold, bool (N, L).
 
         Parameters
@@ -307,10 +308,10 @@ class Classifier:
         to_review = given >= self._cuts({**self.thresholds, **self.review_thresholds})
         return np.where(flagged, REMOVE, np.where(to_review, REVIEW, ALLOW)).astype(np.int8)
 
-    def _cuts(self, thresholds: Mapping[str, float]) -> npt.NDArray[np.float32]:
+    def _cuts(self, thresholds: Mapping[str, float]) -> Float32s:
         return np.array([thresholds[label] for label in self.labels], dtype=np.float32)
 
-    def _scores(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    def _scores(self, scores: npt.ArrayLike) -> Float32s:
         """Return scores from outside as an array, after a look at each of them.
 
         One that is not in [0, 1] is refused: NaN would compare as "below the threshold", a logit as a sure flag.
@@ -332,11 +333,11 @@ class Classifier:
             )
         return given
 
-    def _check_columns(self, values: npt.NDArray[np.float32], name: str) -> None:
+    def _check_columns(self, values: Float32s, name: str) -> None:
         if values.ndim != 2 or values.shape[1] != len(self.labels):
             raise ValueError(f"{name} have shape {values.shape}, expected (N, {len(self.labels)})")
 
-    def _check_finite(self, logits: npt.NDArray[np.float32]) -> None:
+    def _check_finite(self, logits: Float32s) -> None:
         """Raise a UserError for a logit that is NaN or infinite: what comes of it would be no score."""
         broken = ~np.isfinite(logits)
         if not broken.any():
@@ -349,7 +350,7 @@ class Classifier:
 
 def _affine(
     labels: Sequence[str], calibrations: Mapping[str, LabelCalibration], of: frozenset[str]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """Return scale and shift of the logits, each (L,): those of some labels' calibrations, 1 and 0 of the others."""
     chosen = [calibrations[label] if label in of else LabelCalibration() for label in labels]
     return np.array([one.scale for one in chosen]), np.array([one.shift for one in chosen])

@@ -12,11 +12,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Float32s, Floats, Logits
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.ranks import RankMap
-from civility.metrics.reliability import Floats
 from civility.scoring.classifier import Classifier
 from civility.scoring.scorer import OnScored
 from civility.scoring.sidecar import SIDECAR, Kind, digests_of_deciding
@@ -87,13 +86,13 @@ class Ensemble:
         lengths = [member.max_length for member in self.members]
         return max(lengths) if all(lengths) else 0
 
-    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Float32Array:
+    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Logits:
         """Return the logits of the average, (N, L)."""
         return self.average(self.logits_of_members(texts, tokens_per_batch, on_scored))
 
     def logits_of_members(
         self, texts: Sequence[str], tokens_per_batch: int = 8192, on_scored: OnScored | None = None
-    ) -> list[Float32Array]:
+    ) -> list[Float32s]:
         """Return the logits of each member before calibration, (N, L), its columns in the order of our labels."""
         told = _shared_progress(len(self.members), on_scored)
         found = []
@@ -102,7 +101,7 @@ class Ensemble:
             found.append(logits[:, [member.labels.index(label) for label in self.labels]])
         return found
 
-    def average(self, logits: Sequence[Float32Array]) -> Float32Array:
+    def average(self, logits: Sequence[Logits]) -> Float32s:
         """Return the logits, (N, L), of the average of what the members say: their logits, as `logits_of_members`."""
         parts = [self._averaged(place, own) for place, own in enumerate(logits)]
         mean = np.asarray(sum(weight * part for weight, part in zip(self.weights, parts, strict=True)))
@@ -111,7 +110,7 @@ class Ensemble:
         share = np.clip(mean, _LEAST, _MOST)
         return np.asarray(np.log(share) - np.log1p(-share)).astype(np.float32)
 
-    def _averaged(self, place: int, logits: Float32Array) -> Floats:
+    def _averaged(self, place: int, logits: Logits) -> Floats:
         """Return what of a member goes into the average, (N, L)."""
         if self.by == "logits":
             return logits.astype(np.float64)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from civility.data.dataset import Float32Array
-from civility.metrics.reliability import Floats
+from civility.arrays import Floats, Logits
 from civility.scoring.scorer import OnScored
 from civility.scoring.sidecar import Kind
 from civility.scoring.tfidf import LinearModel
@@ -25,7 +24,7 @@ class LinearScorer:
         """Load a folder, which truncates no comment; UserError if it is damaged."""
         return cls(LinearModel.load(Path(folder)))
 
-    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Float32Array:
+    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Logits:
         """Return the logits, (N, L); ``tokens_per_batch`` is of no meaning here."""
         return self.model.logits(texts, on_scored)
 

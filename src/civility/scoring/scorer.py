@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Protocol
 
-from civility.data.dataset import Float32Array
-from civility.metrics.reliability import Floats
+from civility.arrays import Floats, Logits
 from civility.scoring.sidecar import Kind
 
 OnScored = Callable[[int], None]
@@ -28,7 +27,7 @@ class Scorer(Protocol):
     def max_length(self) -> int:
         """Tokens; longer comments are cut; 0 where none is."""
 
-    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Float32Array:
+    def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Logits:
         """Return the logits of texts, (N, L), in the order given; none of them depends on another text."""
 
     def take_over(self, scale: Floats, shift: Floats) -> bool:

@@ -16,10 +16,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Float32s, Floats
 from civility.errors import UserError
 from civility.storage.parsing import entry, read_json, text_list, whole_number
 
-Floats = npt.NDArray[np.float64]
 Form = Literal["word", "character"]
 FORMS: tuple[Form, ...] = ("word", "character")
 """In the order of the weights."""
@@ -137,7 +137,7 @@ class LinearModel:
         if not all(np.isfinite(part).all() for part in (self.weights, self.bias, *(one.idf for one in self.terms))):
             raise ValueError("a weight is not finite")
 
-    def logits(self, texts: Sequence[str], on_scored: Callable[[int], None] | None = None) -> npt.NDArray[np.float32]:
+    def logits(self, texts: Sequence[str], on_scored: Callable[[int], None] | None = None) -> Float32s:
         """Return the logits of texts, float32 (N, L), in the order given.
 
         Parameters

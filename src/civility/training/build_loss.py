@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Targets
 from civility.engine.elementwise_losses import Asymmetric, CrossEntropy, Elements, Focal
 from civility.engine.loss import EffectiveNumber, Loss, build_loss, positive_share
 from civility.recipe import Recipe
 
 
-def loss_of(recipe: Recipe, targets: Float32Array) -> Loss:
+def loss_of(recipe: Recipe, targets: Targets) -> Loss:
     """Return the loss of a recipe.
 
     Parameters

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Logits
 from civility.engine.checkpoint import (
     Snapshot,
     load_best_weights,
@@ -134,7 +134,7 @@ class Keeper:
         self._missing, self._next_try = True, time.monotonic() + _SECONDS_UNTIL_ANOTHER_TRY
         self.on_trouble(error)
 
-    def save_epoch(self, is_best: bool, logits: Float32Array) -> bool:
+    def save_epoch(self, is_best: bool, logits: Logits) -> bool:
         """Make the checkpoint of an epoch that has just been judged: see `save`."""
         if is_best:
             self.best_step, self._unwritten_best = self.trainer.progress.step, None
@@ -154,7 +154,7 @@ class Keeper:
                 ) from error
         return saved
 
-    def save(self, logits: Float32Array | None = None) -> bool:
+    def save(self, logits: Logits | None = None) -> bool:
         """Make a checkpoint of the place where the trainer is, and remove those that are no longer needed.
 
         Return False if the disk refused it: then the older ones stay, and it is tried again after a minute.
@@ -192,7 +192,7 @@ class Keeper:
         progress = self.trainer.progress
         return self.run.checkpoint(progress.step, to_validate=progress.num_comments == len(self.trainer.data.tokens))
 
-    def load_best(self, model: Any) -> Float32Array:
+    def load_best(self, model: Any) -> Logits:
         """Put the weights of the best epoch into the model, and return the validation logits they gave."""
         if self._unwritten_best is not None:
             assert self._unwritten_best.logits is not None
@@ -203,7 +203,7 @@ class Keeper:
         load_best_weights(folder, model)
         return load_logits(folder)
 
-    def _snapshot(self, logits: Float32Array | None) -> Snapshot:
+    def _snapshot(self, logits: Logits | None) -> Snapshot:
         trainer = self.trainer
         facts = {
             **self.facts,

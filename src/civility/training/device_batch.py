@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from civility.arrays import Rows
 from civility.engine.devices import processes_here, smallest_everywhere
 from civility.engine.hardware import Memory
 from civility.engine.loop import Trainer
@@ -19,7 +20,6 @@ from civility.engine.memory_fit import (
     sizes_that_share,
 )
 from civility.engine.optimizer import state_bytes
-from civility.engine.order import Rows
 from civility.errors import UserError
 from civility.models.forward import EagerForward
 from civility.models.model_size import ModelSize

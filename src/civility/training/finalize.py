@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Logits
 from civility.data.prepare import PreparedData
 from civility.documents.report import ClassifierFacts
 from civility.evaluation import Report, Scored
@@ -21,7 +21,7 @@ from civility.run import OWN_REPORT
 from civility.scoring.classifier import Classifier
 
 
-def fit_to_validation(classifier: Classifier, data: PreparedData, logits: Float32Array, recipe: Recipe) -> Scored:
+def fit_to_validation(classifier: Classifier, data: PreparedData, logits: Logits, recipe: Recipe) -> Scored:
     """Calibrate a classifier on the validation comments, choose its thresholds there, and return what it says of them.
 
     Parameters

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Logits
 from civility.data.prepare import PreparedData
 from civility.engine.checkpoint import has_logits, load_checkpoint
 from civility.engine.devices import float32_products, give_back_memory
@@ -82,7 +82,7 @@ class Session:
     checks: tuple[Check, ...] = ()
     threads: Threads | None = None
     fitted: str = ""
-    logits: Float32Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    logits: Logits = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     _best_step: int = 0
     _records: Records | None = None
     _keeper: Keeper | None = None

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.arrays import Float32s, Scores, Targets
+from civility.data.dataset import Dataset
 from civility.documents.report import ClassifierFacts
 from civility.evaluation import Scored
 from civility.evaluation.label_measures import measure
@@ -18,7 +19,7 @@ LABELS = ("toxic", "any label")
 THRESHOLDS = {"toxic": 0.4}
 
 
-def make_targets(num: int = 300, seed: int = 0) -> Float32Array:
+def make_targets(num: int = 300, seed: int = 0) -> Float32s:
     """Return targets of two labels, some of them unknown."""
     rng = np.random.default_rng(seed)
     targets = (rng.random((num, 2)) < [0.4, 0.2]).astype(np.float32)
@@ -26,18 +27,18 @@ def make_targets(num: int = 300, seed: int = 0) -> Float32Array:
     return targets
 
 
-def make_scores(targets: Float32Array, strength: float, seed: int) -> Float32Array:
+def make_scores(targets: Targets, strength: float, seed: int) -> Float32s:
     """Return scores that tell positives from negatives the better the greater the strength, with ties."""
     noise = np.random.default_rng(seed).normal(0.4, 0.15, targets.shape)
-    scores: Float32Array = np.clip(noise + strength * np.nan_to_num(targets), 0, 1).round(2).astype(np.float32)
+    scores: Scores = np.clip(noise + strength * np.nan_to_num(targets), 0, 1).round(2).astype(np.float32)
     return scores
 
 
 def write_scored(
     folder: Path,
     name: str,
-    targets: Float32Array,
-    scores: Float32Array,
+    targets: Targets,
+    scores: Scores,
     labels: tuple[str, ...] = LABELS,
     **said: object,
 ) -> str:
@@ -53,9 +54,7 @@ def write_scored(
     return str(files.json)
 
 
-def write_run(
-    path: Path, targets: Float32Array, scores: Float32Array, *, finished: bool = True, **settings: object
-) -> str:
+def write_run(path: Path, targets: Targets, scores: Scores, *, finished: bool = True, **settings: object) -> str:
     """Write what a comparison reads of a run: ``seed=1`` and settings as ``training__loss="bce"``."""
     write_scored(path / "reports", OWN_REPORT, targets, scores)
     changes = {key.replace("__", "."): value for key, value in settings.items()}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Scores, Targets
 from civility.documents.comparison_result import Difference, Numbers
 from civility.errors import UserError
 from civility.evaluation.comparison import METRICS, Comparison, Question, compare, verdicts
@@ -37,7 +37,7 @@ def _differences(found: Comparison, place: int = 1) -> list[Difference]:
     return [numbers.difference for numbers in _numbers(found, place) if numbers.difference is not None]
 
 
-def _value(metric: str, truth: Float32Array, scores: Float32Array, threshold: float) -> float:
+def _value(metric: str, truth: Targets, scores: Scores, threshold: float) -> float:
     positive, flagged = truth >= 0.5, scores >= np.float32(threshold)
     of_scores = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}
     of_decisions = {"f1": f1_score, "precision": precision_score, "recall": recall_score}

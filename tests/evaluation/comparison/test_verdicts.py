@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Float32s, Scores, Targets
 from civility.evaluation.comparison.measured import Measured, measure, rarer_of
 from civility.evaluation.comparison.verdicts import NUM_RESAMPLES, judge, resamples_for
 from civility.metrics.few import FEWEST
@@ -24,13 +24,13 @@ class _World:
     def __init__(self, seed: int, positives: int = 72) -> None:
         self._rng = np.random.default_rng(seed)
         ranks = self._rng.random((_NUM, _LABELS)).argsort(axis=0).argsort(axis=0)
-        self.targets: Float32Array = (ranks < positives).astype(np.float32)
+        self.targets: Targets = (ranks < positives).astype(np.float32)
         self._hard = self._rng.normal(size=self.targets.shape)
 
-    def run(self, gain: float, seed_matters: float) -> Float32Array:
+    def run(self, gain: float, seed_matters: float) -> Float32s:
         strength = 1.2 + gain + seed_matters * self._rng.normal(size=_LABELS)
         own = self._rng.normal(size=self.targets.shape)
-        scores: Float32Array = (strength * self.targets + self._hard + 0.5 * own).astype(np.float32)
+        scores: Scores = (strength * self.targets + self._hard + 0.5 * own).astype(np.float32)
         return scores
 
     def measured(self, gains: Sequence[float], k: int, seed_matters: float, num_resamples: int) -> Measured:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Float32s
+from civility.data.dataset import Float32s
 from civility.data.reading.tables import Chunk
+from civility.data.tables import Chunk
 from civility.errors import UserError
 from civility.plain_text import shown
 
@@ -50,7 +52,7 @@ class TargetCells(dict[object, float]):
             self[cell] = number
         return number
 
-    def convert(self, name: str, chunk: Chunk, column: str) -> Float32Array:
+    def convert(self, name: str, chunk: Chunk, column: str) -> Float32s:
         """Return a column as (rows,) float32; a UserError for the first cell that is no target."""
         cells = chunk.columns[column]
         try:

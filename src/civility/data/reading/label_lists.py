@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Float32s
+from civility.data.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for
+from civility.data.dataset import Float32s
 from civility.data.dialects import Columns
 from civility.data.headers import folded
 from civility.data.reading.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for
@@ -41,7 +43,7 @@ class LabelLists:
         self._numbers = TargetCells()
         self._places = {folded(label): index for index, label in enumerate(labels)}
 
-    def convert(self, name: str, chunk: Chunk, column: str) -> Float32Array:
+    def convert(self, name: str, chunk: Chunk, column: str) -> Float32s:
         """Return a column as (rows, L) float32; a UserError for a label that is not on the axis."""
         cells = chunk.columns[column]
         targets = np.zeros((len(cells), len(self.labels)), dtype=np.float32)
@@ -53,7 +55,7 @@ class LabelLists:
                 raise UserError("data.todo", f"{error}", where=place, remedy=error.remedy) from None
         return targets
 
-    def _fill(self, row: Float32Array, cell: object) -> None:
+    def _fill(self, row: Float32s, cell: object) -> None:
         """Write the targets of one cell into a row of zeros."""
         items = self._items(cell)
         if items is None:
@@ -64,7 +66,7 @@ class LabelLists:
         else:
             self._fill_names(row, items)
 
-    def _fill_names(self, row: Float32Array, names: list[object]) -> None:
+    def _fill_names(self, row: Float32s, names: list[object]) -> None:
         if any(is_missing(name) or (isinstance(name, str) and not name.strip()) for name in names):
             raise _BadListError(
                 "an element of this list is empty",
@@ -85,7 +87,7 @@ class LabelLists:
                 )
             row[place] = 1
 
-    def _fill_numbers(self, row: Float32Array, numbers: list[object]) -> None:
+    def _fill_numbers(self, row: Float32s, numbers: list[object]) -> None:
         if not self.multi_hot:
             raise _BadListError(
                 "these numbers do not say which label each belongs to",

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Dataset, Float32Array
+from civility.arrays import Float32s, Targets
+from civility.data.cells import TargetCells, TextCells, ids_of
+from civility.data.dataset import Dataset, Float32s
 from civility.data.dialects import LABELS
 from civility.data.headers import Headers
 from civility.data.reading.cells import TargetCells, TextCells, ids_of
@@ -37,8 +39,8 @@ class SourceRows:
     ids: list[str] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     mended: list[tuple[str, int]] = field(default_factory=list)
-    targets: list[Float32Array] = field(default_factory=list)
-    groups: list[Float32Array] = field(default_factory=list)
+    targets: list[Targets] = field(default_factory=list)
+    groups: list[Float32s] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -89,7 +91,7 @@ def read_part(source: PlannedSource, plan: ReadingPlan) -> SourceRows:
 
 def _targets(
     axis: Sequence[str], columns: Mapping[str, str], numbers: TargetCells, name: str, chunk: Chunk
-) -> Float32Array:
+) -> Float32s:
     """Return the targets of a chunk, (rows, len(axis)), NaN where a name of the axis has no column."""
     known = {wanted: numbers.convert(name, chunk, column) for wanted, column in columns.items()}
     return _block(axis, known, len(chunk))
@@ -156,7 +158,7 @@ def read_joined(comments: PlannedSource, labels: PlannedSource, plan: ReadingPla
     return part
 
 
-def _read_scores(labels: PlannedSource) -> tuple[dict[str, int], Float32Array]:
+def _read_scores(labels: PlannedSource) -> tuple[dict[str, int], Float32s]:
     """Return id -> row, and targets in which -1 stands for not scored.
 
     The columns are the labels wanted, then Jigsaw's others: a row counts as not scored by all of them.
@@ -208,7 +210,7 @@ def _add_comments(part: SourceRows, texts: Sequence[str], ids: Sequence[str], fi
     return np.array([bool(text) for text in texts])
 
 
-def _block(axis: Sequence[str], known: Mapping[str, Float32Array], num_rows: int) -> Float32Array:
+def _block(axis: Sequence[str], known: Mapping[str, Float32s], num_rows: int) -> Float32s:
     """Return (num_rows, len(axis)), NaN where a name of the axis is not known."""
     block = np.full((num_rows, len(axis)), np.nan, dtype=np.float32)
     for column, name in enumerate(axis):

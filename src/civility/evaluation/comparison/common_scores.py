@@ -8,7 +8,7 @@ from civility.data.reading import Columns
 from civility.errors import UserError
 from civility.evaluation.comparison.compared_runs import Source, Target, told_once
 from civility.evaluation.labelled_comments import read_labelled
-from civility.evaluation.scores_table import Scores
+from civility.evaluation.scores_table import ScoresTable
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD
 from civility.scoring.classifier import Classifier
 
@@ -61,7 +61,7 @@ def score_on(
         cuts = [classifier.thresholds.get(label, DEFAULT_THRESHOLD) for label in classifier.labels]
         calibrated = classifier.calibrated(logits)
         identity = (dataset.comments_digest, dataset.ids, dataset.labels, dataset.targets)
-        scores = Scores(*identity, calibrated, honest_scores=calibrated)
+        scores = ScoresTable(*identity, calibrated, honest_scores=calibrated)
         sources.append(Source(target, scores, np.array(cuts, dtype=np.float32)))
         notes += [(target.name, note) for note in labelled.notes]
         if target.run is None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Float32s
 from civility.errors import UserError
 from civility.evaluation import Report
 from civility.evaluation.report_files import ReportFiles
-from civility.evaluation.scores_table import Scores, read_scores_of
+from civility.evaluation.scores_table import ScoresTable, read_scores_of
 from civility.plain_text import shortened
 from civility.run import OWN_REPORT, RunDirectory
 from civility.storage.atomic_files import real_path
@@ -47,8 +47,8 @@ class Source:
     """
 
     target: Target
-    scores: Scores
-    cuts: Float32Array
+    scores: ScoresTable
+    cuts: Float32s
     notes: tuple[str, ...] = ()
     is_chosen: bool = False
 
@@ -204,6 +204,6 @@ def _told(target: float) -> str:
     return "unknown" if np.isnan(target) else f"{target:g}"
 
 
-def _equal(some: Float32Array, others: Float32Array) -> npt.NDArray[np.bool_]:
+def _equal(some: Float32s, others: Float32s) -> npt.NDArray[np.bool_]:
     """Return where targets are the same, or both unknown."""
     return np.asarray((some == others) | (np.isnan(some) & np.isnan(others)))

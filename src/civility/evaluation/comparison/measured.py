@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Float32Array, count_targets
+from civility.arrays import Float32s, Floats, Scores, Targets
+from civility.data.dataset import count_targets
 from civility.metrics.counted import Decided, Ranking
 from civility.metrics.few import FEWEST, Ends, Part, own_interval
 from civility.metrics.intervals import percentile_interval
@@ -16,7 +17,6 @@ from civility.metrics.threshold_search import Counts
 
 METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall")
 _OF_SCORES = ("roc_auc", "average_precision")
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +31,10 @@ class Measured:
     freedom : (L,) positive or negative comments of each label, whichever are fewer, less one; at least as of `FEWEST`
     """
 
-    values: Float64
-    resampled: Float64
-    own: Float64
-    freedom: Float64
+    values: Floats
+    resampled: Floats
+    own: Floats
+    freedom: Floats
 
     def pool(self, members: Sequence[int], metric: int, label: int) -> Pool:
         """Return one label's number of some of the runs."""
@@ -69,9 +69,9 @@ class Measured:
 
 
 def measure(
-    targets: Float32Array,
-    scores: Sequence[Float32Array],
-    cuts: Sequence[Float32Array],
+    targets: Targets,
+    scores: Sequence[Scores],
+    cuts: Sequence[Float32s],
     metrics: Sequence[str],
     *,
     num_resamples: int,
@@ -110,7 +110,7 @@ def measure(
     return Measured(values, resampled, own_ends, np.maximum(rarer_of(targets), FEWEST) - 1.0)
 
 
-def rarer_of(targets: Float32Array) -> Float64:
+def rarer_of(targets: Targets) -> Floats:
     """Return how many positive or negative comments each label has, whichever are fewer, (L,)."""
     positive, known = count_targets(targets)
     return np.asarray(np.minimum(positive, known - positive), dtype=np.float64)

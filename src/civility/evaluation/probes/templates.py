@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dataset import Float32Array
+from civility.arrays import Float32s, Targets
+from civility.data.cells import TargetCells, TextCells
+from civility.data.dataset import Float32s
 from civility.data.headers import Headers
 from civility.data.reading.cells import TargetCells, TextCells
 from civility.data.reading.opening import open_table
@@ -82,7 +84,7 @@ class Templates:
     """
 
     texts: tuple[str, ...]
-    targets: Float32Array
+    targets: Targets
     groups: npt.NDArray[np.bool_]
     group_names: tuple[str, ...]
     name: str
@@ -146,7 +148,7 @@ def _read_published(table: Table, kind: _Published) -> Templates:
 def _read_own(table: Table, text: str, target: str, group: str) -> Templates:
     texts: list[str] = []
     mentions: list[tuple[str, ...]] = []
-    blocks: list[Float32Array] = []
+    blocks: list[Float32s] = []
     targets = TargetCells()
     for chunk in table.chunks((text, target, group)):
         texts += _texts_of(table.name, chunk, text)
@@ -216,7 +218,7 @@ def _finder(pattern: re.Pattern[str], forms: Mapping[str, str]) -> Callable[[str
     return mentions
 
 
-def _templates(name: str, texts: list[str], targets: Float32Array, mentions: list[tuple[str, ...]]) -> Templates:
+def _templates(name: str, texts: list[str], targets: Targets, mentions: list[tuple[str, ...]]) -> Templates:
     names = tuple(sorted({group for groups in mentions for group in groups}))
     if not names:
         raise UserError(

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from civility.data.dataset import Dataset, Float32Array, count_targets
-from civility.data.duplicates import Int64Array, contradictions, text_digests
+from civility.arrays import Ints, Targets
+from civility.data.dataset import Dataset, count_targets
+from civility.data.duplicates import contradictions, text_digests
 from civility.plain_text import count, listed
 from civility.training.preflight.check import Check, judge
 
@@ -113,7 +114,7 @@ def check_texts(training: Dataset, validation: Dataset) -> list[Check]:
     ]
 
 
-def _check_shared(training: Int64Array, validation: Int64Array) -> Check:
+def _check_shared(training: Ints, validation: Ints) -> Check:
     num_shared = int(np.isin(validation, training).sum())
     num_repeated = len(training) - len(np.unique(training))
     found = f"{num_shared:,} of {len(validation):,} validation comments are also in training"
@@ -127,7 +128,7 @@ def _check_shared(training: Int64Array, validation: Int64Array) -> Check:
     )
 
 
-def _check_contradictions(text_of_row: Int64Array, targets: Float32Array, labels: Sequence[str]) -> Check:
+def _check_contradictions(text_of_row: Ints, targets: Targets, labels: Sequence[str]) -> Check:
     disagree = contradictions(text_of_row, targets)
     num_texts = int(disagree.any(axis=1).sum())
     by_label = [

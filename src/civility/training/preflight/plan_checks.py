@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Targets
 from civility.audit.lengths import truncated_share_by_label
-from civility.data.dataset import Float32Array
 from civility.engine.order import BatchShape, epoch_order, micro_batches
 from civility.engine.schedule import Schedule
 from civility.models.tokens import Tokens
@@ -22,9 +22,7 @@ _SMALLEST_SHARE = 1e-4
 _MOST_UNEVEN, _LARGEST_PART = 100.0, 0.6
 
 
-def check_truncation(
-    tokens: Tokens, targets: Float32Array, labels: Sequence[str], max_length: int, longest: int
-) -> Check:
+def check_truncation(tokens: Tokens, targets: Targets, labels: Sequence[str], max_length: int, longest: int) -> Check:
     """Warn if many comments lose their end at the maximum length, or those of one label much more than the others.
 
     Parameters

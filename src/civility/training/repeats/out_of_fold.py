@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from civility.data.dataset import Dataset, Float32Array
-from civility.data.duplicates import Int64Array
+from civility.arrays import Ints, Scores
+from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData
 from civility.documents.report import ClassifierFacts
 from civility.errors import UserError
@@ -45,8 +45,8 @@ class OutOfFold:
     """
 
     dataset: Dataset
-    scores: Float32Array
-    fold: Int64Array
+    scores: Scores
+    fold: Ints
 
 
 def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData]) -> OutOfFold:
