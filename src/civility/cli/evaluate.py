@@ -111,7 +111,9 @@ def run(options: Namespace, command: list[str]) -> int:
 
 def _question(options: Namespace) -> "Question":
     """Return what an `evaluate` command asks for."""
-    from civility.evaluation.evaluate_classifier import Aspects, Probes, Question
+    from civility.evaluation.build_report import Aspects
+    from civility.evaluation.evaluate_classifier import Question
+    from civility.evaluation.probing import Probes
     from civility.evaluation.requirements import parse_requirement
 
     return Question(

@@ -14,8 +14,7 @@ from civility.combine.members import (
     common_comments,
     macro_roc_auc,
 )
-from civility.data.readers import Columns
-from civility.data.reading import Columns
+from civility.data.dialects import Columns
 from civility.errors import UserError
 from civility.evaluation import Report
 from civility.evaluation.labelled_comments import Labelled, fit_on

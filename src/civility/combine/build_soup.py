@@ -23,9 +23,7 @@ from civility.combine.members import (
     macro_roc_auc,
 )
 from civility.combine.same_start import check_same_architecture, check_same_start
-from civility.data.dataset import Float32s
-from civility.data.readers import Columns
-from civility.data.reading import Columns
+from civility.data.dialects import Columns
 from civility.evaluation.labelled_comments import Labelled, fit_on
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.policy import parse_policies

@@ -7,8 +7,7 @@ from typing import Any
 
 from civility.arrays import Logits
 from civility.data.dataset import Dataset
-from civility.data.readers import Columns
-from civility.data.reading import Columns
+from civility.data.dialects import Columns
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import Labelled, notes_on_seen, read_labelled, why_no_threshold
 from civility.metrics.ranking import macro_mean, roc_auc

@@ -9,9 +9,8 @@ from civility.arrays import Ints
 from civility.data.dataset import Dataset, count_targets
 from civility.data.dialects import Columns
 from civility.data.duplicates import text_digests
-from civility.data.pseudo import read_pseudo_labels
-from civility.data.readers import Columns, Reading, read_dataset
-from civility.data.reading import Reading, columns_present, read_dataset
+from civility.data.reading import columns_present
+from civility.data.reading.labelled import Reading, read_dataset
 from civility.data.sources import expand
 from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from civility.arrays import Float32s
-from civility.data.dataset import Float32s
 from civility.data.reading.tables import Chunk
-from civility.data.tables import Chunk
 from civility.errors import UserError
 from civility.plain_text import shown
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from civility.arrays import Float32s
-from civility.data.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for
-from civility.data.dataset import Float32s
 from civility.data.dialects import Columns
 from civility.data.headers import folded
 from civility.data.reading.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for

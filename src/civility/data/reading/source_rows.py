@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import Float32s, Targets
-from civility.data.cells import TargetCells, TextCells, ids_of
-from civility.data.dataset import Dataset, Float32s
+from civility.data.dataset import Dataset
 from civility.data.dialects import LABELS
 from civility.data.headers import Headers
 from civility.data.reading.cells import TargetCells, TextCells, ids_of

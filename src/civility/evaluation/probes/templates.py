@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import Float32s, Targets
-from civility.data.cells import TargetCells, TextCells
-from civility.data.dataset import Float32s
 from civility.data.headers import Headers
 from civility.data.reading.cells import TargetCells, TextCells
 from civility.data.reading.opening import open_table
