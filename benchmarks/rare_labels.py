@@ -25,10 +25,10 @@ from civility.evaluation.comparison.measured import measure, rarer_of
 from civility.evaluation.comparison.verdicts import judge, resamples_for
 from civility.evaluation.label_measures import ends_of
 from civility.metrics.fallback import WIDEST, fall_back, reached
-from civility.metrics.few import FEWEST, Ends, mean_interval, own_interval, wider
-from civility.metrics.paired_test import Verdict
+from civility.metrics.paired_test import Outcome
 from civility.metrics.policy import Policy, parse_policy
 from civility.metrics.pooled import pooled_difference
+from civility.metrics.small_samples import FEWEST, Ends, mean_interval, own_interval, wider
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD, Cuts, choose_threshold
 
 POSITIVES = (1, 2, 3, 5, 10, 30)
@@ -130,7 +130,7 @@ def comparisons(world: World, positives: int, trials: int, resamples: int) -> tu
     )
 
 
-_SHOWN = (Verdict.BETTER, Verdict.WORSE)
+_SHOWN = (Outcome.BETTER, Outcome.WORSE)
 
 
 @dataclass(frozen=True)

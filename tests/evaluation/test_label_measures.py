@@ -28,7 +28,7 @@ from civility.errors import UserError
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.label_measures import FPRS, measure
-from civility.metrics.few import auc_interval
+from civility.metrics.small_samples import auc_interval
 from civility.render.markdown.report_markdown import to_markdown
 from civility.render.sentences.report_sentences import too_few
 

@@ -14,7 +14,16 @@ from sklearn.calibration import _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from civility.metrics.calibration import AFFINE, METHODS, Chosen, LabelCalibration, Method, choose, cross_fitted, fit
+from civility.metrics.calibration import (
+    AFFINE,
+    METHODS,
+    CalibrationChoice,
+    LabelCalibration,
+    Method,
+    choose,
+    cross_fitted,
+    fit,
+)
 from civility.metrics.ranking import roc_auc
 from civility.metrics.reliability import expected_calibration_error, log_loss
 
@@ -181,7 +190,7 @@ def test_what_is_no_increasing_map_is_refused(method: Method, logits: list[float
     assert fit(method, np.array(logits), np.array(targets)) == LabelCalibration()
 
 
-def _losses(chosen: Chosen) -> dict[str, float]:
+def _losses(chosen: CalibrationChoice) -> dict[str, float]:
     """Return the log loss of held-out comments by method, as the reason tells it."""
     return {name: float(loss) for name, loss in re.findall(r"(\w+) (\d\.\d+)", chosen.reason)}
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.metrics.fallback import WIDEST, choose_if_told, reached
-from civility.metrics.few import f1_interval
+from civility.metrics.fallback import WIDEST, choose_or_fall_back, reached
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import parse_policy
+from civility.metrics.small_samples import f1_interval
 from civility.metrics.threshold_search import Counts, Cuts, choose_threshold
 
 POLICIES = ("f1", "precision>=0.8", "recall>=0.9", "fpr<=1%", "flagged<=20 per 1000", "bands(f1, review<=50 per 1000)")
@@ -30,7 +30,7 @@ def flood() -> Cuts:
 
 
 def test_one_positive_does_not_flood_the_queue() -> None:
-    plain, found = choose_threshold(parse_policy("f1"), flood()), choose_if_told(parse_policy("f1"), flood())
+    plain, found = choose_threshold(parse_policy("f1"), flood()), choose_or_fall_back(parse_policy("f1"), flood())
     assert plain.counts.flagged == 194, "the control"
     assert (found.counts.flagged, found.from_data, found.met) == (1, False, False)
     assert found.is_remarkable
@@ -67,7 +67,7 @@ def test_it_flags_no_more_than_are_positive_and_no_more_than_the_policy(
     text: str, num_positive: int, num: int, seed: int, distance: float, digits: int
 ) -> None:
     policy, cuts = parse_policy(text), cuts_of(num_positive, num, seed, distance, digits)
-    plain, found = choose_threshold(policy, cuts), choose_if_told(policy, cuts)
+    plain, found = choose_threshold(policy, cuts), choose_or_fall_back(policy, cuts)
     low, high = reached(policy, plain.counts)
     assert found.from_data == (high - low <= WIDEST)
     if found.from_data:
@@ -90,7 +90,7 @@ def test_it_flags_no_more_than_are_positive_and_no_more_than_the_policy(
 @given(num_positive=st.integers(39, 200), seed=st.integers(0, 99), distance=st.floats(-1, 4))
 def test_thirty_nine_positives_are_always_enough(text: str, num_positive: int, seed: int, distance: float) -> None:
     policy, cuts = parse_policy(text), cuts_of(num_positive, 300, seed, distance)
-    assert choose_if_told(policy, cuts) == choose_threshold(policy, cuts)
+    assert choose_or_fall_back(policy, cuts) == choose_threshold(policy, cuts)
 
 
 def test_so_many_are_the_fewest_that_are_always_enough() -> None:
@@ -103,31 +103,31 @@ def test_so_many_are_the_fewest_that_are_always_enough() -> None:
 @pytest.mark.parametrize("num_positive", [1, 2, 3, 5])
 def test_five_positives_are_never_enough(text: str, num_positive: int) -> None:
     perfect = cuts_of(num_positive, distance=50.0, digits=4)
-    assert not choose_if_told(parse_policy(text), perfect).from_data
-    assert not choose_if_told(parse_policy(text), cuts_of(num_positive)).from_data
+    assert not choose_or_fall_back(parse_policy(text), perfect).from_data
+    assert not choose_or_fall_back(parse_policy(text), cuts_of(num_positive)).from_data
 
 
 def test_a_bound_on_what_is_flagged_needs_no_positives_but_enough_of_what_it_counts() -> None:
     for text in ("fpr<=1%", "flagged<=20 per 1000"):
         policy = parse_policy(text)
-        assert choose_if_told(policy, cuts_of(1)) == choose_threshold(policy, cuts_of(1))
+        assert choose_or_fall_back(policy, cuts_of(1)) == choose_threshold(policy, cuts_of(1))
     few = cuts_of(295)
-    assert choose_if_told(parse_policy("fpr<=50%"), few).why.startswith(
+    assert choose_or_fall_back(parse_policy("fpr<=50%"), few).why.startswith(
         "not chosen from data: by 5 negative comments, the"
     )
-    assert not choose_if_told(parse_policy("flagged<=500 per 1000"), cuts_of(4, 8)).from_data
+    assert not choose_or_fall_back(parse_policy("flagged<=500 per 1000"), cuts_of(4, 8)).from_data
 
 
 def test_scores_that_tie_flag_fewer_or_as_few_as_can_be() -> None:
     tied = Cuts.of(np.array([1.0, *[0.0] * 9]), np.array([0.2, 0.9, 0.9, *[0.1] * 7]))
-    assert choose_if_told(parse_policy("f1"), tied).counts.flagged == 0
+    assert choose_or_fall_back(parse_policy("f1"), tied).counts.flagged == 0
     ones = Cuts.of(np.array([1.0, *[0.0] * 9]), np.array([0.2, 1.0, 1.0, *[0.1] * 7]))
-    found = choose_if_told(parse_policy("f1"), ones)
+    found = choose_or_fall_back(parse_policy("f1"), ones)
     assert found.counts.flagged == 2
     assert found.threshold == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0])
 def test_a_label_of_one_class_has_a_threshold_that_no_data_chose(target: float) -> None:
-    found = choose_if_told(parse_policy("f1"), Cuts.of(np.full(50, target), np.linspace(0, 1, 50)))
+    found = choose_or_fall_back(parse_policy("f1"), Cuts.of(np.full(50, target), np.linspace(0, 1, 50)))
     assert (found.threshold, found.from_data) == (0.5, False)

@@ -11,8 +11,8 @@ from scipy import stats
 
 from civility.metrics.counted import Ranking
 from civility.metrics.paired_test import (
-    Difference,
-    Verdict,
+    Outcome,
+    PairedDifference,
     corrected,
     difference,
     expanded,
@@ -31,7 +31,7 @@ def test_equal_scores_differ_by_exactly_nothing() -> None:
     values = np.random.default_rng(0).random(200)
     same = difference(0.7, 0.7, values, values)
     assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
-    assert same.verdict is Verdict.NOT_SHOWN
+    assert same.verdict is Outcome.NOT_SHOWN
 
 
 def test_a_gain_in_every_resample_is_better_and_a_fall_worse() -> None:
@@ -67,9 +67,9 @@ def test_resamples_that_are_not_the_same_are_refused() -> None:
 def test_what_is_shown_has_an_interval_without_zero(paired: list[int], level: float) -> None:
     values = np.array(paired, dtype=np.float64)
     shown = difference(0, values.mean(), np.zeros(len(values)), values, level)
-    if shown.verdict == Verdict.BETTER:
+    if shown.verdict == Outcome.BETTER:
         assert shown.low > 0
-    elif shown.verdict == Verdict.WORSE:
+    elif shown.verdict == Outcome.WORSE:
         assert shown.high < 0
 
 
@@ -99,8 +99,8 @@ def test_holm_of_a_known_case() -> None:
 
 
 def test_a_verdict_falls_when_it_is_one_of_many() -> None:
-    barely = Difference(0.1, 0.01, 0.2, 0.03, Verdict.BETTER)
-    nothing = Difference(0.0, -0.1, 0.1, 0.9, Verdict.NOT_SHOWN)
+    barely = PairedDifference(0.1, 0.01, 0.2, 0.03, Outcome.BETTER)
+    nothing = PairedDifference(0.0, -0.1, 0.1, 0.9, Outcome.NOT_SHOWN)
     alone, many = corrected([barely]), corrected([barely, nothing])
     assert alone[0].verdict == "better"
     assert many[0].verdict == "no difference shown"
@@ -109,7 +109,7 @@ def test_a_verdict_falls_when_it_is_one_of_many() -> None:
     assert corrected([]) == ()
 
 
-def _pairs(num_sets: int, noise: float) -> list[list[Difference]]:
+def _pairs(num_sets: int, noise: float) -> list[list[PairedDifference]]:
     """Compare two sets of scores of the same comments on four metrics, the second with so much more noise."""
     rng = np.random.default_rng(0)
     found = []
@@ -126,7 +126,7 @@ def _pairs(num_sets: int, noise: float) -> list[list[Difference]]:
     return found
 
 
-def _share_shown(sets: list[list[Difference]]) -> float:
+def _share_shown(sets: list[list[PairedDifference]]) -> float:
     return float(np.mean([any(each.verdict in ("better", "worse") for each in one) for one in sets]))
 
 
@@ -143,7 +143,7 @@ def test_without_a_difference_hardly_any_is_shown() -> None:
 def test_a_real_difference_is_shown() -> None:
     sets = _pairs(30, 1.5)
     assert _share_shown([[one[0]] for one in sets]) >= 0.8
-    assert {one[0].verdict for one in sets} <= {Verdict.WORSE, Verdict.NOT_SHOWN}
+    assert {one[0].verdict for one in sets} <= {Outcome.WORSE, Outcome.NOT_SHOWN}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_resamples_needed(num: int, level: float, expected: int) -> None:
         gained[:crossed] = -1
         nothing = np.tile([-1.0, 1.0], num_resamples)[:num_resamples]
         sets = [difference(0, 1, np.zeros(num_resamples), values, level) for values in (gained, *[nothing] * (num - 1))]
-        return sum(one.verdict is Verdict.BETTER for one in corrected(sets, level))
+        return sum(one.verdict is Outcome.BETTER for one in corrected(sets, level))
 
     assert shown(needed, 0) == shown(needed, 1) == 1
     assert shown(needed, 2) == 0, "the control"
@@ -187,7 +187,7 @@ def test_a_p_value_of_few_things_excludes_0_where_their_interval_does() -> None:
         assert found.p_value > plain.p_value or plain.p_value == 1
 
 
-def _many(num_sets: int, num_resamples: int, gain: float = 0.0) -> list[tuple[Difference, ...]]:
+def _many(num_sets: int, num_resamples: int, gain: float = 0.0) -> list[tuple[PairedDifference, ...]]:
     """Compare means of 300 comments on 60 labels; the first label gains."""
     rng = np.random.default_rng(0)
     shares = rng.multinomial(300, np.full(300, 1 / 300), size=num_resamples) / 300
@@ -205,6 +205,6 @@ def test_of_sixty_labels_hardly_any_is_shown_without_a_difference_and_one_that_d
     needed = resamples_needed(60)
     sets = _many(60, needed)
     assert _share_shown([list(one) for one in sets]) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / len(sets))
-    assert all(one[0].verdict is Verdict.BETTER for one in _many(3, needed, gain=1.0))
+    assert all(one[0].verdict is Outcome.BETTER for one in _many(3, needed, gain=1.0))
     too_few = _many(3, 2_000, gain=1.0)
-    assert all(one[0].verdict is Verdict.NOT_SHOWN for one in too_few), "the control: too few resamples"
+    assert all(one[0].verdict is Outcome.NOT_SHOWN for one in too_few), "the control: too few resamples"

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from civility.metrics.paired_test import Verdict, difference
+from civility.metrics.paired_test import Outcome, difference
 from civility.metrics.pooled import Pool, pooled_difference
 
 Floats = npt.NDArray[np.float64]
@@ -49,7 +49,7 @@ def test_without_noise_of_comments_it_is_welchs_test() -> None:
     assert found.p_value == pytest.approx(welch.pvalue, rel=1e-9)
     ends = welch.confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((ends.low, ends.high), rel=1e-9)
-    assert found.verdict is Verdict.BETTER
+    assert found.verdict is Outcome.BETTER
     assert noise.comments == pytest.approx(0, abs=1e-12)
     assert found.p_value != pytest.approx(stats.ttest_ind(b, a).pvalue, rel=1e-3), "the control: equal variances"
 
@@ -112,15 +112,15 @@ def test_many_strict_verdicts_err_as_seldom_as_they_should() -> None:
 
 def test_equal_runs_show_nothing_and_another_constant_is_shown() -> None:
     same = Pool(np.full(3, 0.9), np.full((3, 50), 0.9))
-    assert pooled_difference(same, same)[0].verdict is Verdict.NOT_SHOWN
+    assert pooled_difference(same, same)[0].verdict is Outcome.NOT_SHOWN
     apart = Pool(np.full(3, 0.8), np.full((3, 50), 0.8))
-    assert pooled_difference(same, apart)[0].verdict is Verdict.WORSE
+    assert pooled_difference(same, apart)[0].verdict is Outcome.WORSE
 
 
 def test_what_is_undefined_for_a_run_is_not_measurable() -> None:
     good = Pool(np.array([0.9, 0.91]), np.full((2, 50), 0.9))
     bad = Pool(np.array([0.9, NAN]), np.full((2, 50), [[0.9], [NAN]]))
-    assert pooled_difference(good, bad)[0].verdict is Verdict.NOT_MEASURABLE
+    assert pooled_difference(good, bad)[0].verdict is Outcome.NOT_MEASURABLE
     assert math.isnan(bad.mean)
 
 
@@ -138,7 +138,7 @@ def test_without_a_difference_one_is_shown_in_at_most_5_percent(k: int, variance
     for _ in range(trials):
         first, other = _pools(rng, k, variances)
         found, noise = pooled_difference(first, other)
-        shown += found.verdict is not Verdict.NOT_SHOWN
+        shown += found.verdict is not Outcome.NOT_SHOWN
         shown_by_comments += abs(found.value) > 1.96 * noise.comments
     # 5 % of 400 are 20; 35 or more come by chance in 1 of 1,000 cases.
     assert shown < 35
@@ -154,5 +154,5 @@ def test_a_real_difference_is_shown() -> None:
     for _ in range(200):
         first, other = _pools(rng, 3, variances, 4 * error)
         shown.append(pooled_difference(first, other)[0].verdict)
-    assert shown.count(Verdict.BETTER) > 160
-    assert Verdict.WORSE not in shown
+    assert shown.count(Outcome.BETTER) > 160
+    assert Outcome.WORSE not in shown

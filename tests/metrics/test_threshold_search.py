@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import Policy, parse_policy
-from civility.metrics.threshold_search import Choice, Counts, Cuts, choose_threshold
+from civility.metrics.threshold_search import Counts, Cuts, ThresholdChoice, choose_threshold
 
 NAN = float("nan")
 FEW = settings(max_examples=100, deadline=None)
@@ -153,7 +153,7 @@ def test_the_band_for_review_is_as_wide_as_the_budget_lets_it(rows: list[tuple[f
         assert 1000 * wider.mean() > budget
 
 
-def _choose(text: str, targets: list[float], scores: list[float]) -> Choice:
+def _choose(text: str, targets: list[float], scores: list[float]) -> ThresholdChoice:
     return choose_threshold(parse_policy(text), Cuts.of(np.array(targets), np.array(scores)))
 
 

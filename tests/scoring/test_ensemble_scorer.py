@@ -14,7 +14,7 @@ import torch
 from civility import Classifier, Ensemble
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.metrics.ranks import rank_maps
+from civility.metrics.rank_map import rank_maps
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
 from civility.scoring.ensemble_scorer import By

@@ -29,7 +29,7 @@ _RECOGNISE = Columns()
 
 
 @dataclass(frozen=True)
-class Form:
+class ScoresFormat:
     """What a file of scores looks like.
 
     Parameters
@@ -62,7 +62,7 @@ def predict(
     source: str | IO[bytes],
     out: str | IO[bytes],
     *,
-    form: Form = Form(),
+    form: ScoresFormat = ScoresFormat(),
     columns: Columns = _RECOGNISE,
     on_opened: Callable[[str], None] = lambda description: None,
     on_scored: Callable[[int], None] = lambda num_comments: None,

@@ -65,7 +65,7 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
-    from civility.bulk.score_file import Form, predict
+    from civility.bulk.score_file import ScoresFormat, predict
     from civility.cli.live_display import make_console, print_notes, scoring_bar
     from civility.plain_text import count
     from civility.render.terminal.layout import paragraph
@@ -76,7 +76,7 @@ def run(options: Namespace, command: list[str]) -> None:
             options.target,
             sys.stdin.buffer if options.data == "-" else options.data,
             sys.stdout.buffer if options.out == "-" else options.out,
-            form=Form(options.format, options.decisions, options.keep_text, options.spreadsheet_safe),
+            form=ScoresFormat(options.format, options.decisions, options.keep_text, options.spreadsheet_safe),
             columns=columns_of(options),
             on_opened=lambda line: paragraph(console, line, style="dim", indent=0),
             on_scored=bar.advance,

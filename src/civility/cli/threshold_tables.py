@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from civility.evaluation.choose_thresholds import ThresholdsSet
-from civility.metrics.threshold_search import Choice, Estimate
+from civility.metrics.threshold_search import ShareEstimate, ThresholdChoice
 from civility.plain_text import count, one_line
 from civility.render.sentences.report_sentences import not_chosen, optimism_of
 from civility.render.terminal.layout import first_that_fits, has_intervals, paragraph
@@ -70,7 +70,7 @@ def _cell(cells: Mapping[str, str], column: str) -> str:
     return cell.partition(" [")[0] if column.endswith("*") else cell
 
 
-def _rows(label: str, choice: Choice) -> list[tuple[str, ...]]:
+def _rows(label: str, choice: ThresholdChoice) -> list[tuple[str, ...]]:
     """Return the row of a label, and one more for its band for review."""
     flagged = (
         *(one_line(label), str(replace(choice.policy, review=None)), f"{choice.threshold:.4g}"),
@@ -83,7 +83,7 @@ def _rows(label: str, choice: Choice) -> list[tuple[str, ...]]:
     return [flagged, ("", budget, f"{choice.review_threshold:.4g}", "", "", f"{choice.review_per_1000:.1f}", "")]
 
 
-def _interval(share: Estimate) -> str:
+def _interval(share: ShareEstimate) -> str:
     if math.isnan(share.value):
         return "undefined"
     return f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"

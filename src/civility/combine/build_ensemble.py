@@ -7,7 +7,7 @@ from pathlib import Path
 from civility.arrays import Logits
 from civility.combine.combined_run import leave, recipe_of
 from civility.combine.members import (
-    Member,
+    LoadedMember,
     check_labels,
     check_one_validation,
     check_targets,
@@ -19,7 +19,7 @@ from civility.errors import UserError
 from civility.evaluation import Report
 from civility.evaluation.labelled_comments import Labelled, fit_on
 from civility.metrics.policy import parse_policies
-from civility.metrics.ranks import rank_maps
+from civility.metrics.rank_map import rank_maps
 from civility.plain_text import one_line
 from civility.render.markdown.combined_card import Makeup
 from civility.run import RunDirectory
@@ -99,7 +99,7 @@ def ensemble(
     _check_weights(averaging.weights, len(targets))
     if not files:
         check_one_validation(targets)  # before minutes of loading, not after
-    members = [Member.load(target) for target in targets]
+    members = [LoadedMember.load(target) for target in targets]
     for member in members:
         if member.classifier.kind == "ensemble":
             raise UserError(
@@ -153,7 +153,7 @@ def _check_weights(weights: Sequence[float], num: int) -> None:
 
 
 def _logits(
-    member: Member, labels: tuple[str, ...], labelled: Labelled, on_scored: Callable[[str, int, int], None]
+    member: LoadedMember, labels: tuple[str, ...], labelled: Labelled, on_scored: Callable[[str, int, int], None]
 ) -> Logits:
     """Return the logits of the comments, (N, L), columns in the order of ``labels``."""
     texts = labelled.dataset.texts
@@ -161,7 +161,7 @@ def _logits(
     return own[:, [member.classifier.labels.index(label) for label in labels]]
 
 
-def _epoch_digest(members: Sequence[Member], labelled: Labelled) -> str:
+def _epoch_digest(members: Sequence[LoadedMember], labelled: Labelled) -> str:
     """Return the digest of the comments if a member's epoch was chosen on them, so that the whole says so too."""
     digest = labelled.dataset.comments_digest
     return digest if any(member.classifier.chosen_on.epoch == digest for member in members) else ""

@@ -15,7 +15,7 @@ from civility.arrays import Float32s, Logits
 from civility.combine.build_ensemble import Combined
 from civility.combine.combined_run import leave, recipe_of
 from civility.combine.members import (
-    Member,
+    LoadedMember,
     check_labels,
     check_one_validation,
     check_targets,
@@ -114,25 +114,25 @@ def _how(greedy: bool, kept: Sequence[int], num: int) -> str:
     return "The mean of the weights of all runs."
 
 
-def _load(target: str) -> Member:
+def _load(target: str) -> LoadedMember:
     """Load a run's classifier with its calibration taken out of the weights."""
-    member = Member.load(target)
+    member = LoadedMember.load(target)
     classifier = member.classifier
     classifier.calibrate(dict.fromkeys(classifier.labels, LabelCalibration()), "")
     return member
 
 
-def _scorer(member: Member) -> EncoderScorer:
+def _scorer(member: LoadedMember) -> EncoderScorer:
     scorer = member.classifier.scorer
     assert isinstance(scorer, EncoderScorer), "checked by its recipe"
     return scorer
 
 
-def _settings(member: Member) -> dict[str, Any]:
+def _settings(member: LoadedMember) -> dict[str, Any]:
     return settings_of(_scorer(member).encoder.model.config)
 
 
-def _score_members(first: Member, targets: Sequence[str], labelled: Labelled, on_scored: OnScored) -> list[float]:
+def _score_members(first: LoadedMember, targets: Sequence[str], labelled: Labelled, on_scored: OnScored) -> list[float]:
     """Return the macro ROC AUC of each run; one after the other is in memory, beside the first."""
     scores = []
     for target in targets:
@@ -150,7 +150,7 @@ def _logits(classifier: Classifier, labelled: Labelled, what: str, on_scored: On
 
 
 def _cook(
-    first: Member,
+    first: LoadedMember,
     targets: Sequence[str],
     scores: Sequence[float],
     labelled: Labelled,

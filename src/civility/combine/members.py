@@ -20,7 +20,7 @@ _OTHER_COMMENTS = "give --data FILE: labelled comments that none of them was tra
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class LoadedMember:
     """One of the classifiers.
 
     Parameters
@@ -37,7 +37,7 @@ class Member:
     run: RunDirectory | None
 
     @classmethod
-    def load(cls, target: str) -> "Member":
+    def load(cls, target: str) -> "LoadedMember":
         """Load a run's classifier or a classifier folder; UserError if there is none."""
         folder = Path(classifier_folder(target))
         return cls(target, Classifier.load(target), folder, RunDirectory.find(Path(target)))
@@ -63,7 +63,7 @@ def check_targets(targets: Sequence[str]) -> None:
         )
 
 
-def check_labels(members: Sequence[Member]) -> None:
+def check_labels(members: Sequence[LoadedMember]) -> None:
     """Raise a UserError unless all have the same label names, in any order."""
     first = members[0]
     for member in members[1:]:

@@ -19,7 +19,7 @@ from civility.evaluation.labelled_comments import (
     why_no_threshold,
 )
 from civility.metrics.policy import Policy, parse_policies, parse_policy
-from civility.metrics.threshold_search import Choice
+from civility.metrics.threshold_search import ThresholdChoice
 from civility.run import classifier_folder
 from civility.scoring.classifier import Classifier
 from civility.scoring.sidecar import SIDECAR
@@ -43,7 +43,7 @@ class ThresholdsSet:
     written : whether the thresholds were written there
     """
 
-    choices: Mapping[str, Choice]
+    choices: Mapping[str, ThresholdChoice]
     kept: Mapping[str, float]
     num_comments: int
     notes: tuple[str, ...]

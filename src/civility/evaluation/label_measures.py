@@ -27,9 +27,9 @@ from civility.evaluation.score_calibration import calibration_of
 from civility.evaluation.scored_comments import Scored
 from civility.evaluation.threshold_curve import curve_of, explorer_of, histogram_of
 from civility.metrics.counted import Decided, Ranking
-from civility.metrics.few import FEWEST, Ends, Part, mean_interval, own_interval, wider
 from civility.metrics.intervals import percentile_interval, wilson
 from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
+from civility.metrics.small_samples import FEWEST, Ends, MeanPart, mean_interval, own_interval, wider
 from civility.metrics.threshold_search import Counts
 
 FPRS = (0.01, 0.001)
@@ -55,9 +55,9 @@ class _Measured:
         ends = part.own if name in _SHARES else wider(part.own, part.resampled)
         return Estimate(value=part.value, low=ends.low, high=ends.high)
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> MeanPart:
         value = self.values[name]
-        return Part(value, own_interval(name, value, self.counts), ends_of(self.resampled[name]))
+        return MeanPart(value, own_interval(name, value, self.counts), ends_of(self.resampled[name]))
 
     @property
     def is_defined(self) -> bool:

@@ -18,10 +18,10 @@ from civility.data.reading import Columns, Origin, columns_present, read_dataset
 from civility.documents.report import Optimistic
 from civility.errors import UserError
 from civility.evaluation import Scored
-from civility.metrics.calibration import AFFINE, Chosen, LabelCalibration, Method, choose, cross_fitted
-from civility.metrics.fallback import choose_if_told
+from civility.metrics.calibration import AFFINE, CalibrationChoice, LabelCalibration, Method, choose, cross_fitted
+from civility.metrics.fallback import choose_or_fall_back
 from civility.metrics.policy import Policy
-from civility.metrics.threshold_search import Choice, Cuts
+from civility.metrics.threshold_search import Cuts, ThresholdChoice
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.run.seen_comments import seen_by
@@ -167,13 +167,15 @@ def scored_by(classifier: Classifier, dataset: Dataset, logits: Logits) -> Score
     )
 
 
-def calibrations_for(dataset: Dataset, logits: Logits, methods: Sequence[Method] = AFFINE) -> dict[str, Chosen]:
+def calibrations_for(
+    dataset: Dataset, logits: Logits, methods: Sequence[Method] = AFFINE
+) -> dict[str, CalibrationChoice]:
     """Return the calibration that each label's logits, a column of (N, L), take on these comments."""
     columns = zip(dataset.labels, logits.T, dataset.targets.T, strict=True)
     return {label: choose(own, targets, methods) for label, own, targets in columns}
 
 
-def thresholds_for(dataset: Dataset, scores: Scores, policies: Mapping[str, Policy]) -> dict[str, Choice]:
+def thresholds_for(dataset: Dataset, scores: Scores, policies: Mapping[str, Policy]) -> dict[str, ThresholdChoice]:
     """Return the threshold that each policy takes on scores (N, L) of these comments, or the fallback of too few.
 
     Labels without a policy, or of which the comments have one class only, are left out.
@@ -181,7 +183,7 @@ def thresholds_for(dataset: Dataset, scores: Scores, policies: Mapping[str, Poli
     without = why_no_threshold(dataset)
     columns = zip(dataset.labels, dataset.targets.T, scores.T, strict=True)
     return {
-        label: choose_if_told(policies[label], Cuts.of(targets, own))
+        label: choose_or_fall_back(policies[label], Cuts.of(targets, own))
         for label, targets, own in columns
         if label in policies and label not in without
     }

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from civility.documents.report import Estimate, Report
 from civility.errors import UserError, did_you_mean
-from civility.metrics.few import FEWEST
+from civility.metrics.small_samples import FEWEST
 from civility.plain_text import listed, shortened, shown
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {

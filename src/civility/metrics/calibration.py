@@ -121,7 +121,7 @@ def _check_knots(x: Floats, y: Floats) -> None:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class CalibrationChoice:
     """A calibration, and what it was chosen by.
 
     Parameters
@@ -170,7 +170,7 @@ def fit(method: Method, logits: AnyFloats, targets: AnyFloats) -> LabelCalibrati
 
 def choose(
     logits: AnyFloats, targets: AnyFloats, methods: Sequence[Method] = AFFINE, *, folds: int = 5, seed: int = 0
-) -> Chosen:
+) -> CalibrationChoice:
     """Choose a method by the log loss of held-out comments, and fit it on all of them.
 
     It takes the simplest method whose held-out loss is not above the best one's by more than one standard error of
@@ -191,7 +191,7 @@ def choose(
             f"not calibrated: {num_positive} positive and {len(positive) - num_positive} negative comments, "
             f"it takes {FEWEST} of each"
         )
-        return Chosen(LabelCalibration(), reason)
+        return CalibrationChoice(LabelCalibration(), reason)
     whole = {method: fit(method, logits, targets) for method in methods}
     tried = [method for method in methods if whole[method].method == method]  # the others are no increasing map
     fold = _stratified_folds(positive, folds, seed)
@@ -201,7 +201,7 @@ def choose(
     best = min(tried, key=lambda method: means[method])
     method = next(method for method in tried if _is_as_good(losses[method], losses[best]))
     told = ", ".join(f"{name} {means[name]:.5f}" for name in tried)
-    return Chosen(whole[method], f"{method}: the simplest within one standard error of the best: {told}")
+    return CalibrationChoice(whole[method], f"{method}: the simplest within one standard error of the best: {told}")
 
 
 def _is_as_good(losses: Floats, best: Floats) -> bool:

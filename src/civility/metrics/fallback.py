@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from civility.metrics.few import Ends
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import Kind, Policy
-from civility.metrics.threshold_search import Choice, Counts, Cuts, choice_at, choose_threshold
+from civility.metrics.small_samples import Ends
+from civility.metrics.threshold_search import Counts, Cuts, ThresholdChoice, choice_at, choose_threshold
 from civility.plain_text import count
 
 WIDEST = 0.3
@@ -28,7 +28,7 @@ _NAMES: dict[Kind, str] = {
 }
 
 
-def choose_if_told(policy: Policy, cuts: Cuts) -> Choice:
+def choose_or_fall_back(policy: Policy, cuts: Cuts) -> ThresholdChoice:
     """Return the threshold of a policy, or a fallback where the comments do not tell what the policy reaches with it.
 
     The fallback flags as many of the comments as are positive, or fewer where scores tie, and never more than the
@@ -48,7 +48,7 @@ def choose_if_told(policy: Policy, cuts: Cuts) -> Choice:
     return fall_back(choice, cuts, why)
 
 
-def fall_back(choice: Choice, cuts: Cuts, why: str) -> Choice:
+def fall_back(choice: ThresholdChoice, cuts: Cuts, why: str) -> ThresholdChoice:
     """Return the fallback of a policy's choice: the cut that flags as many as are positive, or else the next above it.
 
     It flags no more than the choice does. Only where more comments than that have a score of 1, no cut flags so few.

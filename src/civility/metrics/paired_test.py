@@ -20,7 +20,7 @@ _MOST_RESAMPLES = 10_000
 """Where more for the sake of few things would end."""
 
 
-class Verdict(StrEnum):
+class Outcome(StrEnum):
     """What a difference says of the second set of scores."""
 
     BETTER = "better"
@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """One number of two sets of scores, the second minus the first.
 
     Parameters
@@ -45,7 +45,7 @@ class Difference:
     low: float
     high: float
     p_value: float
-    verdict: Verdict
+    verdict: Outcome
 
 
 def difference(
@@ -55,7 +55,7 @@ def difference(
     values_b: Floats,
     level: float = 0.95,
     freedom: float = math.inf,
-) -> Difference:
+) -> PairedDifference:
     """Return how much better ``b`` is than ``a``, with its interval and a verdict.
 
     Parameters
@@ -76,7 +76,7 @@ def difference(
     paired = values_b - values_a
     low, high = (float(end) for end in percentile_interval(paired, 1 - _unexpanded(1 - level, freedom)))
     p_value = expanded(two_sided_p_value(paired), freedom)
-    plain = Difference(float(point_b - point_a), low, high, p_value, Verdict.NOT_MEASURABLE)
+    plain = PairedDifference(float(point_b - point_a), low, high, p_value, Outcome.NOT_MEASURABLE)
     return judged(plain, 1 - level)
 
 
@@ -108,7 +108,7 @@ def _unexpanded(chance: float, freedom: float) -> float:
     return math.erfc(student.critical(chance, freedom) * math.sqrt((freedom + 1) / freedom / 2))
 
 
-def corrected(differences: Sequence[Difference], level: float = 0.95) -> tuple[Difference, ...]:
+def corrected(differences: Sequence[PairedDifference], level: float = 0.95) -> tuple[PairedDifference, ...]:
     """Return the differences with p values and verdicts that hold for all of them together.
 
     The chance of one "better" or "worse" too many among them is then at most ``1 - level``; the intervals stay those
@@ -184,11 +184,11 @@ def holm(p_values: Floats) -> Floats:
     return adjusted
 
 
-def judged(each: Difference, chance: float) -> Difference:
+def judged(each: PairedDifference, chance: float) -> PairedDifference:
     """Return a difference with the verdict of its p value: shown if that is at most ``chance``."""
     if np.isnan(each.value) or np.isnan(each.p_value):
-        return replace(each, verdict=Verdict.NOT_MEASURABLE)
+        return replace(each, verdict=Outcome.NOT_MEASURABLE)
     # A hair of room: 1 - 0.95 is a little more than 0.05, 1 - 0.9 a little less than 0.1.
     if each.p_value > chance + 1e-12:
-        return replace(each, verdict=Verdict.NOT_SHOWN)
-    return replace(each, verdict=Verdict.BETTER if each.low > 0 else Verdict.WORSE)
+        return replace(each, verdict=Outcome.NOT_SHOWN)
+    return replace(each, verdict=Outcome.BETTER if each.low > 0 else Outcome.WORSE)

@@ -17,7 +17,7 @@ import numpy as np
 
 from civility.arrays import Floats
 from civility.metrics import student
-from civility.metrics.paired_test import Difference, Verdict, difference, judged
+from civility.metrics.paired_test import Outcome, PairedDifference, difference, judged
 
 _TINY = 1e-300
 _ROUNDING = 1e-13
@@ -58,7 +58,7 @@ class Noise:
     seeds: float
 
 
-def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Difference, Noise]:
+def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[PairedDifference, Noise]:
     """Return how much better the setting ``other`` is than ``first``.
 
     With several runs of both, interval and p value hold for settings: for other seeds and other comments. The half
@@ -95,7 +95,7 @@ def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Di
     comments = float(paired.var(ddof=1)) if len(paired) > 1 else math.nan
     if not math.isinf(freedom):
         comments *= (freedom + 1) / freedom  # resamples of n spread too little by this
-    if min(len(first.values), len(other.values)) < 2 or plain.verdict is Verdict.NOT_MEASURABLE:
+    if min(len(first.values), len(other.values)) < 2 or plain.verdict is Outcome.NOT_MEASURABLE:
         return plain, Noise(math.sqrt(comments), math.nan)
     of_seeds = [float(one.values.var(ddof=1)) / len(one.values) for one in (first, other)]
     shared = sum(_of_both(one) / len(one.values) for one in (first, other))
@@ -107,7 +107,7 @@ def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Di
     half = limits.half(1 - level)
     certain = plain.p_value if value else 1.0
     p_value = limits.p_value(abs(value)) if half > _ROUNDING else certain
-    found = Difference(value, value - half, value + half, p_value, Verdict.NOT_MEASURABLE)
+    found = PairedDifference(value, value - half, value + half, p_value, Outcome.NOT_MEASURABLE)
     return judged(found, 1 - level), noise
 
 

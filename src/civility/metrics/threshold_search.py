@@ -19,7 +19,7 @@ from civility.metrics.ranking import known_classes
 DEFAULT_THRESHOLD = 0.5
 
 
-class Estimate(NamedTuple):
+class ShareEstimate(NamedTuple):
     """A share and its 95 % Wilson interval; NaN where undefined."""
 
     value: float
@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
     high: float
 
     @classmethod
-    def of(cls, successes: int, trials: int) -> "Estimate":
+    def of(cls, successes: int, trials: int) -> "ShareEstimate":
         """Return the share of successes."""
         if not trials:
             return cls(math.nan, math.nan, math.nan)
@@ -167,7 +167,7 @@ class Cuts:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ThresholdChoice:
     """A threshold, and what it does to the comments it was chosen on; to others it will do a little worse.
 
     Parameters
@@ -189,8 +189,8 @@ class Choice:
     met: bool
     why: str
     counts: Counts
-    precision: Estimate
-    recall: Estimate
+    precision: ShareEstimate
+    recall: ShareEstimate
     review_per_1000: float
     from_data: bool = True
 
@@ -206,7 +206,7 @@ class Choice:
         return not self.met or not self.counts.flagged or band_is_empty
 
 
-def choose_threshold(policy: Policy, cuts: Cuts) -> Choice:
+def choose_threshold(policy: Policy, cuts: Cuts) -> ThresholdChoice:
     """Return the threshold that meets a policy, or else comes nearest to it.
 
     precision>=x, fpr<=x, flagged<=n : of the cuts that meet it the one of highest recall; then the higher threshold
@@ -224,7 +224,7 @@ def choose_threshold(policy: Policy, cuts: Cuts) -> Choice:
     return choice_at(place, policy, cuts, met=met, why=why)
 
 
-def choice_at(place: int, policy: Policy, cuts: Cuts, *, met: bool, why: str) -> Choice:
+def choice_at(place: int, policy: Policy, cuts: Cuts, *, met: bool, why: str) -> ThresholdChoice:
     """Return the choice of the cut at a place of ``cuts.thresholds``, with the band for review if the policy has one.
 
     ``met`` and ``why`` are those of `Choice`.
@@ -239,19 +239,19 @@ def choice_at(place: int, policy: Policy, cuts: Cuts, *, met: bool, why: str) ->
     return _choice(policy, cuts, float(cuts.thresholds[place]), float(cuts.thresholds[last]), met=met, why=why)
 
 
-def _choice(policy: Policy, cuts: Cuts, threshold: float, review: float, *, met: bool, why: str) -> Choice:
+def _choice(policy: Policy, cuts: Cuts, threshold: float, review: float, *, met: bool, why: str) -> ThresholdChoice:
     counts = cuts.at(threshold)
     banded = policy.review is not None
     in_band = cuts.at(review).flagged - counts.flagged
-    return Choice(
+    return ThresholdChoice(
         policy=policy,
         threshold=threshold,
         review_threshold=review if banded else None,
         met=met,
         why=why,
         counts=counts,
-        precision=Estimate.of(counts.true_positives, counts.flagged),
-        recall=Estimate.of(counts.true_positives, cuts.num_positive),
+        precision=ShareEstimate.of(counts.true_positives, counts.flagged),
+        recall=ShareEstimate.of(counts.true_positives, cuts.num_positive),
         review_per_1000=1000 * in_band / cuts.num if banded and cuts.num else 0.0,
     )
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from civility.arrays import Bools, Float32s, Floats
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.metrics.threshold_search import DEFAULT_THRESHOLD, Choice
+from civility.metrics.threshold_search import DEFAULT_THRESHOLD, ThresholdChoice
 from civility.run import classifier_folder
 from civility.scoring.kinds import KINDS, load_scorer
 from civility.scoring.scorer import Scorer, texts_of
@@ -205,7 +205,7 @@ class Classifier:
                 remedy="train the classifier again",
             )
 
-    def set_thresholds(self, choices: Mapping[str, Choice], digest: str) -> None:
+    def set_thresholds(self, choices: Mapping[str, ThresholdChoice], digest: str) -> None:
         """Set the thresholds of the labels given, with their bands for review, policies, and whether data chose them.
 
         Parameters

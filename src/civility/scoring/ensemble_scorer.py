@@ -15,7 +15,7 @@ import numpy as np
 from civility.arrays import Float32s, Floats, Logits
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.metrics.ranks import RankMap
+from civility.metrics.rank_map import RankMap
 from civility.scoring.classifier import Classifier
 from civility.scoring.scorer import OnScored
 from civility.scoring.sidecar import SIDECAR, Kind, digests_of_deciding

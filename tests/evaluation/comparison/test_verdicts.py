@@ -9,8 +9,8 @@ import pytest
 from civility.arrays import Float32s, Scores, Targets
 from civility.evaluation.comparison.measured import Measured, measure, rarer_of
 from civility.evaluation.comparison.verdicts import NUM_RESAMPLES, judge, resamples_for
-from civility.metrics.few import FEWEST
-from civility.metrics.paired_test import Verdict, resamples_needed
+from civility.metrics.paired_test import Outcome, resamples_needed
+from civility.metrics.small_samples import FEWEST
 
 _NUM, _LABELS = 240, 3
 
@@ -39,7 +39,7 @@ class _World:
         return measure(self.targets, scores, cuts, ("roc_auc",), num_resamples=num_resamples, seed=0)
 
 
-def _verdicts(measured: Measured, k: int, num_rows: int) -> list[Verdict]:
+def _verdicts(measured: Measured, k: int, num_rows: int) -> list[Outcome]:
     groups = [list(range(k * row, k * (row + 1))) for row in range(num_rows)]
     judged = judge(measured, groups, np.zeros(_LABELS, dtype=bool))
     return [one.difference.verdict for row in judged for metric in row for one in metric.every]
@@ -63,7 +63,7 @@ def test_without_a_difference_hardly_ever_is_one_shown(k: int, seed_matters: flo
     num_resamples = 400 if k == 1 else 150
     for trial in range(trials):
         measured = _World(trial).measured((0.0, 0.0, 0.0), k, seed_matters, num_resamples)
-        shown += any(verdict is not Verdict.NOT_SHOWN for verdict in _verdicts(measured, k, 3))
+        shown += any(verdict is not Outcome.NOT_SHOWN for verdict in _verdicts(measured, k, 3))
         naive += _shown_naively(measured, k)
     # 5 % of 120 are 6; 14 or more come by chance in 1 of 300 cases. The naive way has 20 to 80 %.
     assert shown < 14
@@ -75,9 +75,9 @@ def test_of_rare_labels_hardly_ever_is_one_shown_either() -> None:
     trials, shown, naive = 150, 0, 0
     for trial in range(trials):
         measured = _World(trial, positives=24).measured((0.0, 0.0), 1, 0.0, 1_000)
-        shown += any(verdict is not Verdict.NOT_SHOWN for verdict in _verdicts(measured, 1, 2))
+        shown += any(verdict is not Outcome.NOT_SHOWN for verdict in _verdicts(measured, 1, 2))
         unexpanded = replace(measured, freedom=np.full(_LABELS, np.inf))
-        naive += any(verdict is not Verdict.NOT_SHOWN for verdict in _verdicts(unexpanded, 1, 2))
+        naive += any(verdict is not Outcome.NOT_SHOWN for verdict in _verdicts(unexpanded, 1, 2))
     # 5 % of 150 are 7.5; 15 or more come by chance in 1 of 100 cases.
     assert shown < 15
     assert naive > shown
@@ -89,8 +89,8 @@ def test_a_real_difference_is_shown(k: int, seed_matters: float) -> None:
     for trial in range(25):
         measured = _World(trial).measured((0.0, 1.0), k, seed_matters, 400)
         *_, macro = _verdicts(measured, k, 2)
-        better += macro is Verdict.BETTER
-        assert macro is not Verdict.WORSE
+        better += macro is Outcome.BETTER
+        assert macro is not Outcome.WORSE
     assert better >= 20
 
 
@@ -107,10 +107,10 @@ def test_labels_with_too_few_comments_take_no_part_in_the_correction() -> None:
     measured = _World(0).measured((0.0, 0.3), 1, 0.0, 400)
     every = judge(measured, [[0], [1]], np.zeros(_LABELS, dtype=bool))[0][0]
     fewer = judge(measured, [[0], [1]], np.array([True, True, False]))[0][0]
-    assert [one.difference.verdict for one in fewer.labels[:2]] == [Verdict.NOT_MEASURABLE] * 2
+    assert [one.difference.verdict for one in fewer.labels[:2]] == [Outcome.NOT_MEASURABLE] * 2
     assert [one.difference.value for one in fewer.labels] == [one.difference.value for one in every.labels]
     assert fewer.labels[2].difference.p_value < every.labels[2].difference.p_value
-    assert fewer.macro.difference.verdict is Verdict.NOT_MEASURABLE
+    assert fewer.macro.difference.verdict is Outcome.NOT_MEASURABLE
     assert fewer.measurable is not None
     assert fewer.measurable.difference.value == fewer.labels[2].difference.value
     assert every.measurable is None
@@ -131,13 +131,13 @@ def test_a_label_with_one_positive_turns_no_verdict_round() -> None:
     measured = measure(targets, scores, cuts, ("roc_auc",), num_resamples=2_000, seed=0)
     rarer = rarer_of(targets)
     naive = judge(measured, [[0], [1]], np.zeros(6, dtype=bool))[0][0].macro.difference
-    assert (naive.verdict, naive.high < 0) == (Verdict.WORSE, True), "the control"
+    assert (naive.verdict, naive.high < 0) == (Outcome.WORSE, True), "the control"
     found = judge(measured, [[0], [1]], rarer < FEWEST)[0][0]
     assert found.macro.difference.value == naive.value
-    assert found.macro.difference.verdict is Verdict.NOT_MEASURABLE
+    assert found.macro.difference.verdict is Outcome.NOT_MEASURABLE
     assert found.macro.difference.low < 0 < found.macro.difference.high, "what one positive leaves open"
-    assert found.labels[3].difference.verdict is Verdict.NOT_MEASURABLE
+    assert found.labels[3].difference.verdict is Outcome.NOT_MEASURABLE
     assert found.labels[3].difference.high > 0
     assert found.measurable is not None
-    assert found.measurable.difference.verdict is Verdict.BETTER
+    assert found.measurable.difference.verdict is Outcome.BETTER
     assert found.measurable.difference.low > 0

@@ -27,7 +27,7 @@ from civility.evaluation.comparison.output_files import ComparisonFiles, check_o
 from civility.evaluation.comparison.run_facts import facts_of
 from civility.evaluation.comparison.table import notes_on, notes_on_choices, rows_of
 from civility.evaluation.comparison.verdicts import JudgedMetric, judge, resamples_for
-from civility.metrics.few import FEWEST
+from civility.metrics.small_samples import FEWEST
 
 __all__ = ["METRICS", "SCHEMA", "Comparison", "ComparisonFiles", "Question", "compare"]
 

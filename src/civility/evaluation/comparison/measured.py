@@ -9,10 +9,10 @@ import numpy.typing as npt
 from civility.arrays import Float32s, Floats, Scores, Targets
 from civility.data.dataset import count_targets
 from civility.metrics.counted import Decided, Ranking
-from civility.metrics.few import FEWEST, Ends, Part, own_interval
 from civility.metrics.intervals import percentile_interval
 from civility.metrics.pooled import Pool
 from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
+from civility.metrics.small_samples import FEWEST, Ends, MeanPart, own_interval
 from civility.metrics.threshold_search import Counts
 
 METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall")
@@ -41,12 +41,12 @@ class Measured:
         numbers = self.values[members, metric, label], self.resampled[members, metric, label]
         return Pool(*numbers, float(self.freedom[label]))
 
-    def part(self, members: Sequence[int], metric: int, label: int) -> Part:
+    def part(self, members: Sequence[int], metric: int, label: int) -> MeanPart:
         """Return one label's number, as the mean of some of the runs, with the mean of their own intervals."""
         low, high = self.own[members, metric, label].mean(axis=0)
         resampled = percentile_interval(self.resampled[members, metric, label].mean(axis=0))
         mean = float(self.values[members, metric, label].mean())
-        return Part(mean, Ends(float(low), float(high)), Ends(*map(float, resampled)))
+        return MeanPart(mean, Ends(float(low), float(high)), Ends(*map(float, resampled)))
 
     def defined(self, metric: int) -> npt.NDArray[np.bool_]:
         """Return the labels, (L,), where the metric is defined for all M runs."""

@@ -9,8 +9,8 @@ from civility.documents.comparison_result import Difference, Metric, Numbers, Ro
 from civility.evaluation.comparison.compared_rows import Group, different_settings, row_names
 from civility.evaluation.comparison.measured import Measured
 from civility.evaluation.comparison.verdicts import Judged, JudgedMetric
-from civility.metrics.few import FEWEST
 from civility.metrics.pooled import Pool
+from civility.metrics.small_samples import FEWEST
 from civility.render.sentences.comparison_sentences import ASTERISK
 from civility.render.sentences.report_sentences import MEASURABLE, METRIC_NAMES
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.evaluation.comparison.measured import Measured
-from civility.metrics.few import FEWEST, Ends, Part, difference_interval, mean_interval, wider
-from civility.metrics.paired_test import Difference, Verdict, corrected, resamples_needed
+from civility.metrics.paired_test import Outcome, PairedDifference, corrected, resamples_needed
 from civility.metrics.pooled import Noise, Pool, pooled_difference
+from civility.metrics.small_samples import FEWEST, Ends, MeanPart, difference_interval, mean_interval, wider
 
 NUM_RESAMPLES = 2_000
 
@@ -19,7 +19,7 @@ NUM_RESAMPLES = 2_000
 class Judged:
     """One number of a row against the baseline's; ``of_settings``: both have several runs, so that seeds count."""
 
-    difference: Difference
+    difference: PairedDifference
     noise: Noise
     of_settings: bool
 
@@ -84,7 +84,7 @@ def judge(
     return [[_with(metric, together) for metric in row] for row in found]
 
 
-def _with(metric: JudgedMetric, differences: Iterator[Difference]) -> JudgedMetric:
+def _with(metric: JudgedMetric, differences: Iterator[PairedDifference]) -> JudgedMetric:
     """Return the same with the next differences, in the order of ``every``."""
     every = [replace(one, difference=next(differences)) for one in metric.every]
     num = len(metric.labels)
@@ -108,11 +108,11 @@ class _Pair:
         first, other = (self.measured.macro(side, self.metric, among) for side in self._sides)
         return self._compared(first, other, level)
 
-    def few(self, label: int, level: float) -> Part:
+    def few(self, label: int, level: float) -> MeanPart:
         """Return the difference of a label with too few comments, with the interval that so few leave open."""
         first, other = (self.measured.part(side, self.metric, label) for side in self._sides)
         resampled = self.label(label, level).difference
-        return Part(resampled.value, difference_interval(first, other), Ends(resampled.low, resampled.high))
+        return MeanPart(resampled.value, difference_interval(first, other), Ends(resampled.low, resampled.high))
 
     @property
     def _sides(self) -> tuple[list[int], list[int]]:
@@ -141,5 +141,5 @@ def _judged(pair: _Pair, too_few: npt.NDArray[np.bool_], level: float) -> Judged
 
 
 def _unmeasurable(value: float, ends: Ends) -> Judged:
-    found = Difference(value, max(ends.low, -1.0), min(ends.high, 1.0), math.nan, Verdict.NOT_MEASURABLE)
+    found = PairedDifference(value, max(ends.low, -1.0), min(ends.high, 1.0), math.nan, Outcome.NOT_MEASURABLE)
     return Judged(found, Noise(math.nan, math.nan), of_settings=False)

@@ -2,7 +2,7 @@
 
 from civility.documents.label_verdict import MEANS
 from civility.documents.report import AnyLabel, LabelReport, Macro, Report
-from civility.metrics.few import FEWEST
+from civility.metrics.small_samples import FEWEST
 from civility.plain_text import count
 from civility.render.html.markup import Section, drawn, estimated, number, table, verdict
 from civility.render.sentences.page_sentences import DASH, cut_point, fixed, missing, name, percent, reason, said, whole

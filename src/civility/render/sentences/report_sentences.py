@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from civility.documents.report import Estimate, LabelReport, Optimistic, Report
-from civility.metrics.few import FEWEST
+from civility.metrics.small_samples import FEWEST
 from civility.plain_text import count
 
 METRIC_NAMES = {

@@ -24,7 +24,7 @@ class Ends(NamedTuple):
     high: float
 
 
-class Part(NamedTuple):
+class MeanPart(NamedTuple):
     """One of the numbers of a mean: its value, its own interval, and that of its resamples."""
 
     value: float
@@ -139,7 +139,7 @@ def wider(one: Ends, other: Ends) -> Ends:
     return Ends(_first_defined(min, one.low, other.low), _first_defined(max, one.high, other.high))
 
 
-def difference_interval(first: Part, other: Part) -> Ends:
+def difference_interval(first: MeanPart, other: MeanPart) -> Ends:
     """Return the interval of ``other`` minus ``first`` by their own intervals, as if they were independent.
 
     On the same comments they mostly agree, and the true interval is narrower: with few comments nothing tells by how
@@ -155,7 +155,7 @@ def difference_interval(first: Part, other: Part) -> Ends:
     return Ends(value - below, value + above)
 
 
-def mean_interval(value: float, resampled: Ends, parts: Sequence[Part], num: int) -> Ends:
+def mean_interval(value: float, resampled: Ends, parts: Sequence[MeanPart], num: int) -> Ends:
     """Return the interval of a mean, with what the resamples of its parts lack.
 
     The squared distance from the mean to each end is that of the resampled mean, which knows how the parts go together,

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from civility.metrics.few import (
+from civility.metrics.intervals import wilson
+from civility.metrics.small_samples import (
     Ends,
-    Part,
+    MeanPart,
     auc_interval,
     difference_interval,
     f1_interval,
@@ -17,7 +18,6 @@ from civility.metrics.few import (
     own_interval,
     wider,
 )
-from civility.metrics.intervals import wilson
 from civility.metrics.threshold_search import Counts
 
 
@@ -80,20 +80,20 @@ def test_numbers_that_are_shares_have_the_interval_of_shares() -> None:
 
 
 def test_a_mean_is_at_least_as_uncertain_as_each_of_its_parts_lets_it_be() -> None:
-    still = Part(0.4, Ends(0.1, 0.9), Ends(0.39, 0.41))
+    still = MeanPart(0.4, Ends(0.1, 0.9), Ends(0.39, 0.41))
     plain = Ends(0.78, 0.82)
     found = mean_interval(0.8, plain, [still], 4)
     assert found.high - 0.8 == pytest.approx(math.sqrt(0.02**2 + (0.5**2 - 0.01**2) / 16))
     assert 0.8 - found.low == pytest.approx(math.sqrt(0.02**2 + (0.3**2 - 0.01**2) / 16))
     assert mean_interval(0.8, plain, [], 4) == pytest.approx(plain)
-    known = Part(0.4, Ends(0.35, 0.45), Ends(0.3, 0.5))
+    known = MeanPart(0.4, Ends(0.35, 0.45), Ends(0.3, 0.5))
     assert mean_interval(0.8, plain, [known], 4) == pytest.approx(plain), "its resamples lack nothing"
     nothing = Ends(math.nan, math.nan)
     assert mean_interval(0.8, nothing, [still._replace(resampled=nothing)], 4).high == pytest.approx(0.8 + 0.5 / 4)
 
 
 def test_differences_and_the_wider_of_two() -> None:
-    first, other = Part(0.5, Ends(0.2, 0.9), Ends(0, 0)), Part(0.7, Ends(0.4, 1.0), Ends(0, 0))
+    first, other = MeanPart(0.5, Ends(0.2, 0.9), Ends(0, 0)), MeanPart(0.7, Ends(0.4, 1.0), Ends(0, 0))
     found = difference_interval(first, other)
     assert found == pytest.approx((0.2 - math.hypot(0.3, 0.4), 0.2 + math.hypot(0.3, 0.3)))
     assert wider(Ends(0.1, 0.3), Ends(0.2, 0.4)) == (0.1, 0.4)
