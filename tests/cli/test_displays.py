@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from civility.cli.comparison_tables import print_comparison
-from civility.cli.live_display import ScoringBar, make_console
-from civility.cli.preflight_table import print_checks
-from civility.cli.threshold_tables import print_thresholds
+from civility.cli.console import ScoringBar, make_console
+from civility.cli.thresholds import print_thresholds
+from civility.cli.training_display import print_checks
 from civility.documents.comparison_result import Comparison, Difference, Metric, Numbers, Row, RunFacts
 from civility.documents.report import Report
 from civility.evaluation.choose_thresholds import ThresholdsSet
@@ -22,6 +21,7 @@ from civility.metrics.policy import parse_policy
 from civility.metrics.threshold_search import Cuts, choose_threshold
 from civility.plain_text import one_line
 from civility.render.sentences.report_sentences import optimism_of
+from civility.render.terminal.comparison_tables import print_comparison
 from civility.render.terminal.report_tables import print_report
 from civility.training.preflight.check import Check
 

@@ -53,7 +53,7 @@ def test_on_a_terminal_something_is_shown_before_anything_is_imported(monkeypatc
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_an_error_on_a_terminal_is_wrapped(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    from civility.cli.speech import say_error
+    from civility.cli.messages import say_error
 
     monkeypatch.setenv("COLUMNS", str(width))
     message, remedy = "a mistake that takes a long sentence to be told in " * 3, "give --data FILE\nor --out DIR " * 3

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from civility.cli.live_display import TrainingDisplay
+from civility.cli.training_display import TrainingDisplay
 from civility.engine.progress import EpochDone, StepDone, Validation
 from civility.run import RunDirectory
 from civility.training.events import EpochJudged, RunFinished, RunPlanned, Speed

@@ -9,9 +9,9 @@ import pytest
 
 from civility.documents.sweep_result import SweepResult
 from civility.recipe import Recipe
+from civility.search.run_sweep import Comments, Task, number_of_trials, sweep
 from civility.search.space import read_space
-from civility.search.sweep_folder import SweepDirectory
-from civility.search.sweep_work import Comments, Task, number_of_trials, sweep
+from civility.search.sweep_directory import SweepDirectory
 
 SMALL: dict[str, Any] = {
     "model.revision": "",

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from civility.cli.sweep_tables import SweepDisplay, table
 from civility.documents.sweep_result import SweepResult
 from civility.render.html.sweep_page import to_html
 from civility.render.markdown.sweep_markdown import to_markdown
 from civility.render.sentences.sweep_sentences import next_steps, verdict
+from civility.render.terminal.sweep_tables import SweepDisplay, table
 
 from .synthetic import make_result
 

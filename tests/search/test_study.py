@@ -11,7 +11,7 @@ import pytest
 from civility.errors import UserError
 from civility.search.space import Choices, Range, Search, Space
 from civility.search.study import Study, open_study
-from civility.search.sweep_folder import SweepDirectory
+from civility.search.sweep_directory import SweepDirectory
 
 IDENTITY: dict[str, Any] = {
     "recipe": {"training.epochs": 3},

@@ -14,7 +14,7 @@ from civility.errors import Interrupted, UserError
 from civility.recipe import Recipe
 from civility.render.sentences.sweep_sentences import why_words
 from civility.run import RunDirectory
-from civility.search.sweep_work import Comments, number_of_trials, sweep, watching
+from civility.search.run_sweep import Comments, number_of_trials, sweep, watching
 from civility.training.train_run import train
 
 from .conftest import RATES, Small

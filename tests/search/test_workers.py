@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from civility.errors import Interrupted
-from civility.search.sweep_work import Comments, watching
+from civility.search.run_sweep import Comments, watching
 from civility.search.workers import run_workers
 
 from .conftest import RATES, SMALL, Small

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from civility.cli.live_display import TrainingDisplay
+from civility.cli.training_display import TrainingDisplay
 from civility.models.token_cache import FEWEST_TEXTS
 
 from ..conftest import comment_rows

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from civility import __version__
 from civility.cli.exit_signals import Ended, ends_in_order
+from civility.cli.messages import clear_waiting, is_first_process, say, say_error, show_waiting
 from civility.cli.parser import build_parser
-from civility.cli.speech import clear_waiting, is_first_process, say, say_error, show_waiting
 from civility.errors import Interrupted, UserError
 from civility.processes import settle_environment
 

@@ -64,8 +64,8 @@ examples:
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     from civility.audit.audit_comments import Question, audit
-    from civility.cli.audit_tables import print_audit, stages
-    from civility.cli.live_display import make_console, print_notes, scoring_bar
+    from civility.cli.console import make_console, print_notes, scoring_bar
+    from civility.render.terminal.audit_tables import print_audit, stages
 
     columns = columns_of(options, labels=tuple(options.labels or ()), label_list=options.label_list_column)
     console = make_console(stderr=True)

@@ -51,10 +51,10 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
-    from civility.cli.comparison_tables import print_comparison
-    from civility.cli.live_display import make_console, scoring_bar
+    from civility.cli.console import make_console, scoring_bar
     from civility.evaluation.comparison import METRICS, Question, compare
     from civility.evaluation.comparison.output_files import check_out
+    from civility.render.terminal.comparison_tables import print_comparison
 
     out = Path(options.out) if options.out else None
     question = Question(

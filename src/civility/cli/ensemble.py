@@ -2,9 +2,14 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from civility.cli.arguments import Number, add_columns, add_verb, columns_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from civility.combine.build_ensemble import Combined
 
 
 def add(verbs: Any) -> None:
@@ -69,8 +74,7 @@ def add_common_comments(parser: Any) -> None:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
-    from civility.cli.combined_tables import print_combined
-    from civility.cli.live_display import make_console, print_notes, scoring_bar
+    from civility.cli.console import make_console, print_notes, scoring_bar
     from civility.combine.build_ensemble import Averaging, ensemble
 
     with scoring_bar(make_console(stderr=True)) as bar:
@@ -85,3 +89,27 @@ def run(options: Namespace, command: list[str]) -> None:
         )
     print_notes(make_console(stderr=True), done.report.notes)
     print_combined(make_console(), done)
+
+
+def print_combined(console: "Console", done: "Combined") -> None:
+    """Print what was made of what."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from civility.plain_text import one_line
+    from civility.render.sentences.report_sentences import shown
+    from civility.render.terminal.report_tables import print_report
+
+    found = done.makeup
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
+    table.add_column("member", overflow="fold")
+    for name in ("weight", "macro ROC AUC"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, weight, score in zip(found.members, found.weights, found.scores, strict=True):
+        table.add_row(Text(one_line(name)), f"{weight:.3f}" if weight else "out", shown(score))
+    table.add_row(Text(one_line(found.kind)), "", shown(found.score))
+    console.print(table)
+    console.print()
+    print_report(console, done.report)
+    console.print(f"\n  classifier   {done.run.classifier}")
+    console.print(f"  report       {done.run.reports / f'{done.report.name}.html'}")

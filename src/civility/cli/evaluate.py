@@ -14,7 +14,7 @@ from civility.cli.arguments import (
     add_verb,
     columns_of,
 )
-from civility.cli.speech import say
+from civility.cli.messages import say
 
 if TYPE_CHECKING:
     from civility.evaluation.evaluate_classifier import Question
@@ -81,7 +81,7 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> int:
     """Run the verb."""
-    from civility.cli.live_display import make_console, print_notes, scoring_bar
+    from civility.cli.console import make_console, print_notes, scoring_bar
     from civility.evaluation.evaluate_classifier import evaluate
     from civility.plain_text import count, listed
     from civility.render.terminal.layout import paragraph

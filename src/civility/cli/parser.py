@@ -3,10 +3,13 @@
 import argparse
 from typing import Any, NoReturn
 
+from civility.cli import audit, compare, ensemble, evaluate, predict, recipes, soup, sweep, thresholds, train
 from civility.cli.arguments import HelpFormatter
-from civility.cli.speech import say_error
-from civility.cli.verbs import VERBS
+from civility.cli.messages import say_error
 from civility.errors import UserError, did_you_mean
+
+COMMANDS = (train, sweep, evaluate, thresholds, compare, ensemble, soup, predict, audit, recipes)
+"""A module a command, in the order of the help: `add` defines its options, `run` carries it out."""
 
 _DESCRIPTION = """\
 Train multi-label toxic-comment classifiers, and run them anywhere.
@@ -72,6 +75,6 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"civility {version}")
     verbs = parser.add_subparsers(dest="verb", metavar="verb", prog="civility", required=True, help=argparse.SUPPRESS)
-    for verb in VERBS:
+    for verb in COMMANDS:
         verb.add(verbs)
     return parser

@@ -66,7 +66,7 @@ examples:
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
     from civility.bulk.score_file import ScoresFormat, predict
-    from civility.cli.live_display import make_console, print_notes, scoring_bar
+    from civility.cli.console import make_console, print_notes, scoring_bar
     from civility.plain_text import count
     from civility.render.terminal.layout import paragraph
 

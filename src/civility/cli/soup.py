@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from civility.cli.arguments import add_columns, add_verb, columns_of
-from civility.cli.ensemble import add_common_comments
+from civility.cli.ensemble import add_common_comments, print_combined
 
 
 def add(verbs: Any) -> None:
@@ -39,8 +39,7 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
-    from civility.cli.combined_tables import print_combined
-    from civility.cli.live_display import make_console, print_notes, scoring_bar
+    from civility.cli.console import make_console, print_notes, scoring_bar
     from civility.combine.build_soup import Cooking, soup
 
     with scoring_bar(make_console(stderr=True)) as bar:

@@ -13,7 +13,7 @@ from civility.processes import processes_of
 
 if TYPE_CHECKING:
     from civility.documents.sweep_result import SweepResult
-    from civility.search.sweep_work import Task
+    from civility.search.run_sweep import Task
 
 
 def add(verbs: Any) -> None:
@@ -83,7 +83,7 @@ def run(options: Namespace, command: list[str]) -> None:
         )
     from civility.recipe import Recipe
     from civility.search.space import read_space
-    from civility.search.sweep_folder import SweepDirectory
+    from civility.search.sweep_directory import SweepDirectory
 
     changes = recipe_changes(options)
     recipe = Recipe.load(options.recipe, changes)
@@ -91,7 +91,7 @@ def run(options: Namespace, command: list[str]) -> None:
     if not recipe.data.files:
         raise UserError("cli.todo", "no training data", remedy="give --data FILE, or data.files in the recipe")
     # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
-    from civility.search.sweep_work import Task, number_of_trials
+    from civility.search.run_sweep import Task, number_of_trials
 
     num_trials = number_of_trials(options.trials, space)
     task = Task(recipe, space, SweepDirectory(Path(options.out)), num_trials, options.storage, command)
@@ -103,16 +103,16 @@ def run(options: Namespace, command: list[str]) -> None:
 
 def _work(task: "Task") -> None:
     """Be one of the processes of --jobs: train, and leave the drawing to who has started it."""
-    from civility.search.sweep_work import Comments, sweep
+    from civility.search.run_sweep import Comments, sweep
 
     parent = os.getppid()
     sweep(task, Comments(), is_orphan=lambda: os.getppid() != parent)
 
 
 def _lead(task: "Task", num_jobs: int, command: list[str], changes: dict[str, object]) -> None:
-    from civility.cli.live_display import make_console
-    from civility.cli.sweep_tables import SweepDisplay, print_result
-    from civility.search.sweep_work import Comments, sweep, watching
+    from civility.cli.console import make_console
+    from civility.render.terminal.sweep_tables import SweepDisplay, print_result
+    from civility.search.run_sweep import Comments, sweep, watching
     from civility.search.workers import run_workers
 
     console = make_console()
@@ -138,7 +138,8 @@ def _lead(task: "Task", num_jobs: int, command: list[str], changes: dict[str, ob
         display.close()
     if trouble is not None and _is_open(result):
         raise trouble
-    print_result(console, result, task.directory)
+    directory = task.directory
+    print_result(console, result, str(directory.path), recipe=str(directory.best), page=str(directory.html))
 
 
 def _is_open(result: "SweepResult") -> bool:

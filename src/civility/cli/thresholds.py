@@ -1,9 +1,32 @@
 """``civility thresholds``: each label's threshold, chosen by a policy and written into the classifier."""
 
+import math
 from argparse import Namespace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from civility.cli.arguments import add_columns, add_labelled_data, add_verb, columns_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from civility.documents.report import Estimate
+    from civility.evaluation.choose_thresholds import ThresholdsSet
+    from civility.models.forward import Choice
+
+_WIDEST_LABEL = 14
+_COLUMNS = ("label", "policy", "from", "precision", "recall", "per 1000", "met")
+_LAYOUTS = (
+    (_COLUMNS, 20),
+    (("label", "policy", "from", "precision", "recall", "met"), 14),
+    (("label", "policy", "from", "precision*", "recall*", "per 1000", "met"), 16),
+    (("label", "policy", "from", "precision*", "recall*"), 14),
+    (("label", "from", "precision*"), 14),
+)
+"""Columns and the width of the policy, the richest first: the first that fits into the terminal is shown."""
+_LEGEND = "in brackets: 95 % intervals; per 1000: comments flagged, and those for review"
 
 
 def add(verbs: Any) -> None:
@@ -52,8 +75,7 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the verb."""
-    from civility.cli.live_display import make_console, print_notes, scoring_bar
-    from civility.cli.threshold_tables import print_thresholds
+    from civility.cli.console import make_console, print_notes, scoring_bar
     from civility.evaluation.choose_thresholds import Wish, set_thresholds
 
     with scoring_bar(make_console(stderr=True)) as bar:
@@ -66,3 +88,74 @@ def run(options: Namespace, command: list[str]) -> None:
         )
     print_notes(make_console(stderr=True), done.notes)
     print_thresholds(make_console(), done)
+
+
+def print_thresholds(console: "Console", done: "ThresholdsSet") -> None:
+    """Print the thresholds chosen, with what they do to the comments they were chosen on."""
+    from civility.plain_text import count, one_line
+    from civility.render.sentences.report_sentences import not_chosen, optimism_of
+    from civility.render.terminal.layout import first_that_fits, has_intervals, paragraph
+
+    console.print(f"{count(done.num_comments, 'comment')}\n")
+    for label, reason in done.calibrated.items():
+        paragraph(console, f"{label}: calibration {reason}")
+    if done.calibrated:
+        console.print()
+    table = first_that_fits(console, (_table(done, *layout) for layout in _LAYOUTS))
+    console.print(table)
+    console.print()
+    if has_intervals(table):
+        paragraph(console, _LEGEND, style="dim")
+    paragraph(console, optimism_of(("calibration", "thresholds") if done.calibrated else ("thresholds",)), style="dim")
+    for label, choice in done.choices.items():
+        if choice.is_remarkable:
+            paragraph(console, f"{label}: {choice.why}", style="" if choice.met else "yellow")
+    for label, threshold in done.kept.items():
+        paragraph(console, f"{label}: stays at {threshold:.4g}")
+    if done.not_chosen_from_data:
+        paragraph(console, not_chosen(done.not_chosen_from_data), style="yellow")
+    console.print(f"\n  thresholds   {one_line(str(done.path)) if done.written else 'nothing was written (--check)'}")
+
+
+def _table(done: "ThresholdsSet", columns: Sequence[str], widest_policy: int) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
+    for name in columns:
+        if name in ("label", "policy"):
+            table.add_column(name, overflow="fold", max_width=_WIDEST_LABEL if name == "label" else widest_policy)
+        else:
+            table.add_column(name.rstrip("*"), justify="right", no_wrap=True)
+    for label, choice in done.choices.items():
+        style = "" if choice.met else "yellow"
+        for row in _rows(label, choice):
+            cells = dict(zip(_COLUMNS, row, strict=True))
+            table.add_row(*(_cell(cells, name) for name in columns), style=style)
+    return table
+
+
+def _cell(cells: Mapping[str, str], column: str) -> str:
+    """Return the cell of a column, without its interval if its name ends in ``*``."""
+    cell = cells[column.rstrip("*")]
+    return cell.partition(" [")[0] if column.endswith("*") else cell
+
+
+def _rows(label: str, choice: "Choice") -> list[tuple[str, ...]]:
+    """Return the row of a label, and one more for its band for review."""
+    from civility.plain_text import one_line
+
+    flagged = (
+        *(one_line(label), str(replace(choice.policy, review=None)), f"{choice.threshold:.4g}"),
+        *(_interval(choice.precision), _interval(choice.recall), f"{choice.flagged_per_1000:.1f}"),
+        "yes" if choice.met else "no",
+    )
+    if choice.review_threshold is None:
+        return [flagged]
+    budget = f"review<={choice.policy.review:g} per 1000"
+    return [flagged, ("", budget, f"{choice.review_threshold:.4g}", "", "", f"{choice.review_per_1000:.1f}", "")]
+
+
+def _interval(share: "Estimate") -> str:
+    if math.isnan(share.value):
+        return "undefined"
+    return f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"

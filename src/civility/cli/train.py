@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from civility.cli.arguments import WholeNumber, add_recipe_changes, add_verb, print_note_on_validation, recipe_changes
-from civility.cli.speech import is_first_process
+from civility.cli.messages import is_first_process
 from civility.errors import UserError
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def run(options: Namespace, command: list[str]) -> None:
 
 
 def _run_one(options: Namespace, command: list[str]) -> None:
-    from civility.cli.live_display import TrainingDisplay, make_console, print_notes
+    from civility.cli.console import make_console, print_notes
+    from civility.cli.training_display import TrainingDisplay
     from civility.data.prepare import prepare
     from civility.render.terminal.layout import paragraph
 
@@ -155,8 +156,8 @@ def _run_one(options: Namespace, command: list[str]) -> None:
 
 
 def _run_several(options: Namespace, command: list[str]) -> None:
-    from civility.cli.live_display import make_console
-    from civility.cli.repeats_tables import print_out_of_fold, print_summary
+    from civility.cli.console import make_console
+    from civility.cli.training_display import print_out_of_fold, print_summary
     from civility.data.prepare import prepare_all
     from civility.recipe.repeats import refuse_both, repeats_on_folds, repeats_with_seeds
     from civility.run.repeats_folder import check_place_of_several, first_member
@@ -193,8 +194,7 @@ def _run_several(options: Namespace, command: list[str]) -> None:
 @contextlib.contextmanager
 def _listening_to_each(console: "Console") -> "Iterator[ListenTo]":
     """Give a function that is told whose turn it is, and returns what draws that run in the place of the last one."""
-    from civility.cli.live_display import TrainingDisplay
-    from civility.cli.repeats_tables import print_turn
+    from civility.cli.training_display import TrainingDisplay, print_turn
 
     open_displays = contextlib.ExitStack()
 

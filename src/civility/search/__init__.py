@@ -1,4 +1,4 @@
 """Sweep: a recipe and a space become many runs, and the recipe of the best of them.
 
-`search.sweep_work` is the entry. Nothing is imported here, so that a mistake in a space is reported before torch loads.
+`search.run_sweep` is the entry. Nothing is imported here, so that a mistake in a space is reported before torch loads.
 """

@@ -8,7 +8,7 @@ from civility.render.html.sweep_page import to_html
 from civility.render.markdown.sweep_markdown import to_markdown
 from civility.search.space import Space, with_settings
 from civility.search.study import Study
-from civility.search.sweep_folder import SweepDirectory
+from civility.search.sweep_directory import SweepDirectory
 from civility.storage.atomic_files import real_path, write_file
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from civility.errors import Interrupted, UserError
-from civility.search.sweep_folder import SweepDirectory
+from civility.search.sweep_directory import SweepDirectory
 from civility.training.stop_signals import StopSignals
 
 _SECONDS_BETWEEN_LOOKS = 1.0

@@ -20,7 +20,7 @@ from civility.recipe.differences import Reason, settings_for
 from civility.search.best_recipe import gather, write_result
 from civility.search.space import Choices, Space, with_settings
 from civility.search.study import COMMENTS, Claim, Study, open_study
-from civility.search.sweep_folder import SweepDirectory
+from civility.search.sweep_directory import SweepDirectory
 from civility.search.trial import Follower, run_trial
 from civility.storage.atomic_files import no_empty_folder_on_failure
 from civility.training.stop_signals import StopSignals

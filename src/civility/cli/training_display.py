@@ -1,169 +1,42 @@
-"""What a person sees of a job: bars on a terminal, plain lines in a log. Draws facts, decides nothing."""
+"""What a training run shows: its plan, its checks, a bar or a line for the steps, a row an epoch, and its report."""
 
 import math
-import os
 import shlex
-import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.segment import Segment
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
 from rich.text import Text
 
-from civility.cli.preflight_table import print_checks
-from civility.cli.speech import clear_waiting
+from civility.cli.console import ScoringBar, TimeLeft, bar_width, print_notes
 from civility.data.sources import is_built_in
-from civility.plain_text import clock, count, printable, shortened
-from civility.render.sentences.report_sentences import shown
-from civility.render.terminal.layout import fitting, paragraph, width_of, wrapped
+from civility.plain_text import clock, count, one_line
+from civility.render.sentences.report_sentences import METRIC_NAMES, shown, with_interval
+from civility.render.terminal.layout import first_that_fits, fitting, paragraph, width_of, wrapped
 from civility.render.terminal.report_tables import print_report
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from civility.engine.progress import StepDone
+    from civility.evaluation import Report
     from civility.training.events import EpochJudged, Fact, LinearPlanned, RunFinished, RunPlanned, RunResumed
+    from civility.training.preflight.check import Check
+    from civility.training.repeats import Turn
+    from civility.training.repeats.summary import Spread, Summary
 
 _SECONDS_BETWEEN_LINES = 10.0
-_WIDTH_OF_A_LOG = 100
 _NARROW = 76
-"""Columns below which names are shortened."""
-
-
-class _Screen(Console):
-    """A console that no text steers: whatever is printed, its control characters are replaced."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Yield what stands for a renderable; rich's own steering of the cursor is left."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
-
-
-def make_console(*, stderr: bool = False) -> Console:
-    """Return a console that shows texts as they are: without markup or emoji codes, log lines not wrapped."""
-    clear_waiting()
-    console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    # COLUMNS=0 is how some editors and schedulers say that they do not know; rich would print nothing at all.
-    told = os.environ.get("COLUMNS", "")
-    if not (told.isdecimal() and int(told)):
-        console.width = shutil.get_terminal_size().columns if console.is_terminal else _WIDTH_OF_A_LOG
-    return console
-
-
-def print_notes(console: Console, notes: Sequence[str]) -> None:
-    """Print warnings, a line each."""
-    for note in notes:
-        first, *more = note.split("\n")
-        paragraph(console, first, "warning: ", "yellow", indent=0)
-        for line in more:
-            paragraph(console, line, style="yellow", indent=len("warning: "))
-
-
-def _bar_width(console: Console) -> int:
-    """Return how many columns a bar may take beside what it is about."""
-    return next(bar for least, bar in ((100, 20), (60, 10), (0, 1)) if console.width >= least)
-
-
-class ScoringBar:
-    """Progress of scoring: a bar on a terminal, a line every ten seconds in a log.
-
-    Parameters
-    ----------
-    console : where to draw
-    name : what is scored, or what is done before the first comment
-    total : comments in all; None: not known yet, or never
-    """
-
-    def __init__(self, console: Console, name: str = "loading", total: int | None = None) -> None:
-        self._console = console
-        self._name = name
-        self._done = 0
-        self._started = self._told = self._last = time.monotonic()
-        self._progress: Progress | None = None
-        self._task = TaskID(0)
-        if console.is_terminal:
-            columns = [
-                TextColumn("  {task.description}", markup=False),
-                _Bar(_bar_width(console)),
-                TextColumn("{task.fields[facts]}", markup=False),
-                _TimeLeft(),
-            ]
-            self._progress = Progress(*columns, console=console, transient=True)
-            self._progress.start()
-            self._task = self._progress.add_task(self._shown_name(), total=total, facts="")
-
-    def advance_in(self, name: str, num_comments: int, total: int | None) -> None:
-        """Count comments of one of several jobs, and begin anew where it is another than before."""
-        if name != self._name:
-            self._name, self._done, self._started = name, 0, self._last  # since the job before ended
-            if self._progress is not None:
-                self._progress.update(self._task, description=self._shown_name())
-        self.advance(num_comments, total)
-
-    def _shown_name(self) -> str:
-        return shortened(self._name, 24 if width_of(self._console) >= _NARROW else 10)
-
-    def advance(self, num_comments: int, total: int | None = None) -> None:
-        """Count comments that have been scored, of how many if that is known."""
-        if self._name == "loading":
-            self.advance_in("scoring", num_comments, total)
-            return
-        self._done += num_comments
-        self._last = time.monotonic()
-        rate = self._done / max(1e-9, time.monotonic() - self._started)
-        of = f"/{total:,}" if total else ""
-        if self._progress is not None:
-            facts = fitting([f"{self._done:,}", of, f"   {rate:,.0f} comments/s"], self._room(), between="")
-            self._progress.update(self._task, completed=self._done, total=total, facts=facts)
-        elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
-            self._told = time.monotonic()
-            done = f"{self._done:,}{of} comments" if total else count(self._done, "comment")
-            self._console.print(f"  {self._name}   {done}   {rate:,.0f} comments/s")
-
-    def _room(self) -> int:
-        """Return how many columns name, bar and time leave."""
-        return self._console.width - len(self._shown_name()) - _bar_width(self._console) - len("     0:00:00 left")
-
-    def stop(self) -> None:
-        """Take the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
-
-
-@contextmanager
-def scoring_bar(console: Console) -> Iterator[ScoringBar]:
-    """Draw a bar while the block runs."""
-    bar = ScoringBar(console)
-    try:
-        yield bar
-    finally:
-        bar.stop()
-
-
-class _Bar(BarColumn):
-    """A bar, or a spinner where the end is not known: a bar without an end looks like a full one."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(bar_width=width)
-        self._spinner = SpinnerColumn()
-
-    def __call__(self, task: Any) -> RenderableType:
-        """Return what is drawn now."""
-        return super().__call__(task) if task.total else self._spinner.render(task)
-
-
-class _TimeLeft(ProgressColumn):
-    """Time left, or time taken where the end is not known."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._remaining = TimeRemainingColumn()
-
-    def render(self, task: Any) -> Text:
-        return Text.assemble(self._remaining.render(task), " left") if task.total else Text("")
+_STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red"}
+_NAME, _INDENT = 20, 4
+_LONGEST_NAME = 17
+_COLUMNS = ("mean", "SD", "lowest", "highest", "runs")
+_STATES = {"new": "", "resume": "goes on", "kept": "has reached its end, and is kept"}
 
 
 class TrainingDisplay:
@@ -293,10 +166,10 @@ class TrainingDisplay:
         self._stop_bar()
         columns = [
             TextColumn(f"  epoch {epoch}/{self._plan.epochs}"),
-            BarColumn(bar_width=_bar_width(self._console)),
+            BarColumn(bar_width=bar_width(self._console)),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
             TextColumn("{task.fields[facts]}", markup=False),
-            _TimeLeft(),
+            TimeLeft(),
         ]
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._progress.start()
@@ -307,7 +180,7 @@ class TrainingDisplay:
         assert self._plan is not None
         steps = 2 * len(f"{self._plan.steps_per_epoch:,}")
         rest = len(f"  epoch {self._epoch}/{self._plan.epochs}  /  0:00:00 left  ")
-        return self._console.width - steps - _bar_width(self._console) - rest
+        return self._console.width - steps - bar_width(self._console) - rest
 
     def _facts(self, fact: "StepDone") -> list[str]:
         """Return loss, rate, learning rate and padding, what matters most first."""
@@ -417,3 +290,88 @@ def _describe_speed(plan: "RunPlanned") -> str:
     again = "layers computed again" if speed.checkpointing else ""
     frozen = f"{speed.num_frozen / 1e6:,.1f} M parameters frozen" if speed.num_frozen else ""
     return " · ".join(part for part in (attention, rows, again, frozen, speed.token_cache) if part)
+
+
+def print_checks(console: Console, checks: "Sequence[Check]", *, in_full: bool) -> None:
+    """Print how many checks passed, warned and failed, and those that did not pass, or all of them.
+
+    Parameters
+    ----------
+    in_full : print the passed ones too
+    """
+    counts = {state: sum(check.state == state for check in checks) for state in _STYLES}
+    told = " · ".join(f"{count} {state}" for state, count in counts.items() if count)
+    console.print(f"  {'checks':<10} {told}")
+    shown = [check for check in checks if in_full or check.state != "passed"]
+    if shown:
+        console.print()
+    for check in shown:
+        _print_check(console, check)
+    console.print()
+
+
+def _print_check(console: Console, check: "Check") -> None:
+    """Print one check: its state and name, what was found, and below it what to do."""
+    margin = _INDENT + 8 + _NAME + 2
+    is_narrow = width_of(console) < _NARROW
+    if is_narrow:  # what was found is below the name
+        margin = _INDENT + 2
+    width = width_of(console) - margin
+    lines = wrapped(check.found, width)
+    if check.remedy:
+        lines += [f"→ {line}" if i == 0 else f"  {line}" for i, line in enumerate(wrapped(check.remedy, width - 2))]
+    console.print(" " * _INDENT, end="")
+    console.print(f"{check.state:<8}", style=_STYLES[check.state], end="")
+    console.print(check.name if is_narrow else f"{check.name:<{_NAME}}  {lines.pop(0)}")
+    for line in lines:
+        console.print(" " * margin + line)
+
+
+def print_turn(console: Console, turn: "Turn") -> None:
+    """Print whose turn it is."""
+    state = f"   {_STATES[turn.begin]}" if _STATES[turn.begin] else ""
+    console.print(f"\n── {turn.member.name}   {turn.number} of {turn.num}{state}\n", style="bold")
+
+
+def print_summary(console: Console, summary: "Summary") -> None:
+    """Print mean, standard deviation and range of each label over the runs, for each metric."""
+    console.print()
+    paragraph(console, f"{count(len(summary.runs), 'run')}: {', '.join(map(one_line, summary.runs))}")
+    console.print()
+    for metric, rows in summary.metrics.items():
+        tables = (_table(METRIC_NAMES[metric], rows, num) for num in (len(_COLUMNS), 2))
+        console.print(first_that_fits(console, tables))
+        console.print()
+    paragraph(console, "SD: standard deviation over the runs (n - 1)", style="dim")
+
+
+def _table(name: str, rows: "Mapping[str, Spread]", num_columns: int) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(f"  {name}", min_width=_LONGEST_NAME + 2, max_width=_LONGEST_NAME + 2, no_wrap=True)
+    for column in _COLUMNS[:num_columns]:
+        table.add_column(column, justify="right", no_wrap=True, min_width=7)
+    for label, spread in rows.items():
+        table.add_row(Text(f"  {one_line(label)}"), *_cells(spread)[:num_columns])
+    return table
+
+
+def print_out_of_fold(console: Console, report: "Report", scores: "Path", page: "Path") -> None:
+    """Print what the scores of all comments come to, each by the run that was not trained on it."""
+    macro = report.macro
+    num_comments = count(report.data.num_comments, "comment")
+    console.print()
+    paragraph(
+        console,
+        f"{num_comments}, each scored by the run that was not trained on it: macro ROC AUC "
+        f"{with_interval(macro.roc_auc, 4)}, average precision {with_interval(macro.average_precision, 4)}",
+    )
+    console.print()
+    console.print(f"  scores   {one_line(str(scores))}\n  report   {one_line(str(page))}")
+
+
+def _cells(spread: "Spread") -> tuple[str, ...]:
+    known = [value for value in spread.values if value is not None]
+    ends = (min(known), max(known)) if known else (None, None)
+    numbers = (spread.mean, spread.sd, *ends)
+    written = ("-" if number is None or math.isnan(number) else f"{number:.4f}" for number in numbers)
+    return (*written, str(len(known)))

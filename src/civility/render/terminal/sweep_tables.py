@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: a live table on a terminal, a line a change in a log. Draws, decides nothing."""
+"""A sweep in the terminal: a live table, or in a log one line per change."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,6 @@ from civility.render.sentences.sweep_sentences import (
     why_words,
 )
 from civility.render.terminal.layout import paragraph
-from civility.search.sweep_folder import SweepDirectory
 
 _MOST_ROWS = 14
 _SECONDS_BETWEEN_LINES = 30.0
@@ -138,8 +137,15 @@ def _why(trial: TrialLine) -> str:
     return f": {one_line(why_words(trial))}" if trial.why else ""
 
 
-def print_result(console: Console, result: SweepResult, directory: SweepDirectory) -> None:
-    """Print what a sweep came to, what that is worth, and what to do next."""
+def print_result(console: Console, result: SweepResult, folder: str, *, recipe: str, page: str) -> None:
+    """Print the verdict of a sweep, the best trial, where the files are, and the next commands.
+
+    Parameters
+    ----------
+    folder : the sweep's folder, for the next commands
+    recipe : path of the best trial's recipe
+    page : path of the sweep's HTML page
+    """
     console.print()
     for sentence in verdict(result):
         paragraph(console, sentence)
@@ -160,7 +166,7 @@ def print_result(console: Console, result: SweepResult, directory: SweepDirector
         score = f"trial {best.number:04d}: {METRIC_WORDS[result.metric]} {score_words(best)}"
         paragraph(console, score, f"{'best':<13}")
         paragraph(console, settings, " " * 13)
-        console.print(f"  recipe       {directory.best}")
-    console.print(f"  page         {directory.html}")
-    for place, command in enumerate(next_steps(result, str(directory.path))):
+        console.print(f"  recipe       {recipe}")
+    console.print(f"  page         {page}")
+    for place, command in enumerate(next_steps(result, folder)):
         console.print(f"\n  next:  {command}" if not place else f"         {command}")

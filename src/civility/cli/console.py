@@ -1,0 +1,156 @@
+"""What every command prints with: a console, warnings, and the progress of scoring."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
+from rich.text import Text
+
+from civility.cli.messages import clear_waiting
+from civility.plain_text import count, printable, shortened
+from civility.render.terminal.layout import fitting, paragraph, width_of
+
+_SECONDS_BETWEEN_LINES = 10.0
+_WIDTH_OF_A_LOG = 100
+_NARROW = 76
+"""Columns below which names are shortened."""
+
+
+class _Screen(Console):
+    """A console that no text steers: whatever is printed, its control characters are replaced."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield what stands for a renderable; rich's own steering of the cursor is left."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that shows texts as they are: without markup or emoji codes, log lines not wrapped."""
+    clear_waiting()
+    console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    # COLUMNS=0 is how some editors and schedulers say that they do not know; rich would print nothing at all.
+    told = os.environ.get("COLUMNS", "")
+    if not (told.isdecimal() and int(told)):
+        console.width = shutil.get_terminal_size().columns if console.is_terminal else _WIDTH_OF_A_LOG
+    return console
+
+
+def print_notes(console: Console, notes: Sequence[str]) -> None:
+    """Print warnings, a line each."""
+    for note in notes:
+        first, *more = note.split("\n")
+        paragraph(console, first, "warning: ", "yellow", indent=0)
+        for line in more:
+            paragraph(console, line, style="yellow", indent=len("warning: "))
+
+
+def bar_width(console: Console) -> int:
+    """Return how many columns a bar may take beside what it is about."""
+    return next(bar for least, bar in ((100, 20), (60, 10), (0, 1)) if console.width >= least)
+
+
+class ScoringBar:
+    """Progress of scoring: a bar on a terminal, a line every ten seconds in a log.
+
+    Parameters
+    ----------
+    console : where to draw
+    name : what is scored, or what is done before the first comment
+    total : comments in all; None: not known yet, or never
+    """
+
+    def __init__(self, console: Console, name: str = "loading", total: int | None = None) -> None:
+        self._console = console
+        self._name = name
+        self._done = 0
+        self._started = self._told = self._last = time.monotonic()
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        if console.is_terminal:
+            columns = [
+                TextColumn("  {task.description}", markup=False),
+                _Bar(bar_width(console)),
+                TextColumn("{task.fields[facts]}", markup=False),
+                TimeLeft(),
+            ]
+            self._progress = Progress(*columns, console=console, transient=True)
+            self._progress.start()
+            self._task = self._progress.add_task(self._shown_name(), total=total, facts="")
+
+    def advance_in(self, name: str, num_comments: int, total: int | None) -> None:
+        """Count comments of one of several jobs, and begin anew where it is another than before."""
+        if name != self._name:
+            self._name, self._done, self._started = name, 0, self._last  # since the job before ended
+            if self._progress is not None:
+                self._progress.update(self._task, description=self._shown_name())
+        self.advance(num_comments, total)
+
+    def _shown_name(self) -> str:
+        return shortened(self._name, 24 if width_of(self._console) >= _NARROW else 10)
+
+    def advance(self, num_comments: int, total: int | None = None) -> None:
+        """Count comments that have been scored, of how many if that is known."""
+        if self._name == "loading":
+            self.advance_in("scoring", num_comments, total)
+            return
+        self._done += num_comments
+        self._last = time.monotonic()
+        rate = self._done / max(1e-9, time.monotonic() - self._started)
+        of = f"/{total:,}" if total else ""
+        if self._progress is not None:
+            facts = fitting([f"{self._done:,}", of, f"   {rate:,.0f} comments/s"], self._room(), between="")
+            self._progress.update(self._task, completed=self._done, total=total, facts=facts)
+        elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            done = f"{self._done:,}{of} comments" if total else count(self._done, "comment")
+            self._console.print(f"  {self._name}   {done}   {rate:,.0f} comments/s")
+
+    def _room(self) -> int:
+        """Return how many columns name, bar and time leave."""
+        return self._console.width - len(self._shown_name()) - bar_width(self._console) - len("     0:00:00 left")
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+@contextmanager
+def scoring_bar(console: Console) -> Iterator[ScoringBar]:
+    """Draw a bar while the block runs."""
+    bar = ScoringBar(console)
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class _Bar(BarColumn):
+    """A bar, or a spinner where the end is not known: a bar without an end looks like a full one."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(bar_width=width)
+        self._spinner = SpinnerColumn()
+
+    def __call__(self, task: Any) -> RenderableType:
+        """Return what is drawn now."""
+        return super().__call__(task) if task.total else self._spinner.render(task)
+
+
+class TimeLeft(ProgressColumn):
+    """Time left, or time taken where the end is not known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remaining = TimeRemainingColumn()
+
+    def render(self, task: Any) -> Text:
+        """Return what is drawn now."""
+        return Text.assemble(self._remaining.render(task), " left") if task.total else Text("")
