@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from civility.documents.report import Estimate
     from civility.evaluation.choose_thresholds import ThresholdsSet
-    from civility.models.forward import Choice
+    from civility.metrics.threshold_search import ShareEstimate, ThresholdChoice
 
 _WIDEST_LABEL = 14
 _COLUMNS = ("label", "policy", "from", "precision", "recall", "per 1000", "met")
@@ -140,7 +139,7 @@ def _cell(cells: Mapping[str, str], column: str) -> str:
     return cell.partition(" [")[0] if column.endswith("*") else cell
 
 
-def _rows(label: str, choice: "Choice") -> list[tuple[str, ...]]:
+def _rows(label: str, choice: "ThresholdChoice") -> list[tuple[str, ...]]:
     """Return the row of a label, and one more for its band for review."""
     from civility.plain_text import one_line
 
@@ -155,7 +154,7 @@ def _rows(label: str, choice: "Choice") -> list[tuple[str, ...]]:
     return [flagged, ("", budget, f"{choice.review_threshold:.4g}", "", "", f"{choice.review_per_1000:.1f}", "")]
 
 
-def _interval(share: "Estimate") -> str:
+def _interval(share: "ShareEstimate") -> str:
     if math.isnan(share.value):
         return "undefined"
     return f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]"
