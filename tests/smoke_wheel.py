@@ -13,7 +13,7 @@ READ_CORPUS = "from civility.data.starter import starter_corpus as c; print(len(
 READ_SUITE = "from civility.evaluation.probes.suites import read_suite; print(len(read_suite('civility:suite').cases))"
 READ_PAGE = (
     "import sys, civility.render.html; from importlib.resources import files; page = files('civility.render.html'); "
-    "[(page / f).read_text() for f in ('page.html', 'page.css', 'plot.css', 'page.js', 'explorer.js')]; "
+    "[(page / f).read_text() for f in ('templates/base.html', 'page.css', 'page.js', 'explorer.js')]; "
     "assert 'torch' not in sys.modules"
 )
 IMPORT_NOUNS = (

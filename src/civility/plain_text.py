@@ -1,9 +1,11 @@
-"""Words from outside, made harmless before they are shown or written: file names, labels, cells, messages of libraries.
+"""The one sanitiser: text from outside (file names, labels, comments, messages of libraries) made harmless.
 
-Everything that a person may see passes through here once, at the place where it is printed or written: text for a
-terminal or a page loses its control characters, in JSON they are escaped.
+Every such text passes through here once, where it is printed or written. Each medium has its function: `one_line` and
+`printable` for a terminal, `as_markdown` and `as_code` for Markdown, `as_html` for HTML and SVG, `as_script` for JSON
+inside a page, `as_cell` for a spreadsheet, `as_json` and `as_yaml` for documents.
 """
 
+import html
 import json
 import re
 import reprlib
@@ -14,6 +16,9 @@ from typing import Any
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
 """The inside of a character class: what is never shown or written as it is. Line breaks and tabs are not in it."""
 _HIDDEN = re.compile(f"[{CONTROL}]")
+# XML and YAML allow none of these either, or read them as line breaks.
+_INVISIBLE = re.compile(f"[{CONTROL}\u2028\u2029\ufffe\uffff]")
+_MARKDOWN = re.compile(r"[\\`*<>|\[\]]")
 _ENDLESS_WORD = re.compile(r"(\S{400})\S+")
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); the last four are full-width.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -67,6 +72,46 @@ def listed(names: Iterable[object], most: int = 20) -> str:
 def shown(value: object, longest: int = 80) -> str:
     """Return a value as Python writes it, in one line of at most ``longest`` characters, however deep or long it is."""
     return shortened(_REPR.repr(value), longest)
+
+
+def visible(text: str) -> str:
+    """Return the text with each control character spelled out, as ``⟨U+202E⟩``; line breaks and tabs stay."""
+    return _INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def cut(text: str, longest: int) -> str:
+    """Return at most ``longest`` characters, the last one an ellipsis if any were cut off."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def as_html(text: str) -> str:
+    """Return the text for an element or a quoted attribute of HTML or SVG.
+
+    Templates do the same without a call: they escape every value, after `visible`.
+    """
+    return html.escape(visible(text), quote=True)
+
+
+def as_script(value: object) -> str:
+    """Return a value as JSON for a ``<script>`` element: nothing in it can end the element."""
+    written = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+def as_markdown(text: str) -> str:
+    """Return the text as plain words in Markdown: in a sentence, a heading or a cell of a table."""
+    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", one_line(text))
+
+
+def as_code(text: str) -> str:
+    """Return the text as inline code in Markdown that cannot break a table."""
+    return "`" + one_line(text).replace("`", "'").replace("|", "\\|") + "`"
+
+
+def as_yaml(value: Any) -> str:
+    """Return plain values as JSON that is also YAML: no colon, quote or line break in a name can break it."""
+    # Not all of Unicode is escaped: JSON escapes an emoji as two surrogates, which YAML does not join again.
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def is_formula(cell: str) -> bool:

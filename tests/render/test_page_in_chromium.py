@@ -14,8 +14,9 @@ import pytest
 from civility.documents.report import LabelReport, Report
 from civility.errors import UserError
 from civility.metrics.policy import Policy, parse_policies
-from civility.render.html import plots, to_html
-from civility.render.sentences.page_sentences import cut_point, fixed, signed
+from civility.render.charts.svg_files import plots
+from civility.render.html import to_html
+from civility.render.numbers import cut_point, fixed, signed
 
 from ..evaluation.synthetic import empty_report, label_report, make_report
 from .test_report_page import HOSTILE, with_texts

@@ -15,7 +15,8 @@ from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.group_bias import Grouped, bias_of
 from civility.evaluation.probes.suites import Case, Suite
 from civility.evaluation.suite_results import suite_report
-from civility.render.markdown.report_markdown import code, plain, table, to_markdown
+from civility.plain_text import as_code, as_markdown
+from civility.render.markdown.report_markdown import table, to_markdown
 from civility.render.sentences.report_sentences import not_chosen, optimism, shown, with_interval
 
 from ..evaluation.synthetic import make_report
@@ -147,17 +148,17 @@ def test_every_section_is_there() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_one_cell(text: str) -> None:
-    for written in (code(text), plain(text)):
+    for written in (as_code(text), as_markdown(text)):
         assert len(_cells(f"| {written} | 1 |")) == 2
         assert written.splitlines() in ([written], [])
-    assert code(text).count("`") == 2
+    assert as_code(text).count("`") == 2
 
 
 def test_plain_words_stay_as_they_are() -> None:
-    assert plain("severe_toxic: 3 of 4 (75 %), fine.") == "severe_toxic: 3 of 4 (75 %), fine."
-    assert plain("a|b <i> [x]") == r"a\|b \<i\> \[x\]"
-    assert code("severe_toxic") == "`severe_toxic`"
-    assert code("a|b`c\td\r\ne") == "`a\\|b'c d e`"
+    assert as_markdown("severe_toxic: 3 of 4 (75 %), fine.") == "severe_toxic: 3 of 4 (75 %), fine."
+    assert as_markdown("a|b <i> [x]") == r"a\|b \<i\> \[x\]"
+    assert as_code("severe_toxic") == "`severe_toxic`"
+    assert as_code("a|b`c\td\r\ne") == "`a\\|b'c d e`"
 
 
 def test_the_table_shows_what_the_report_holds() -> None:

@@ -15,13 +15,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from civility.documents.label_verdict import MEANS
 from civility.documents.report import Example, LabelErrorsShown, Report
-from civility.render.html import charts, palette, plots, to_html
-from civility.render.html import explorer as explore
+from civility.plain_text import as_script, visible
+from civility.render.charts import label_charts, palette
+from civility.render.charts.svg_files import plots
+from civility.render.html import to_html
+from civility.render.html.page import environment
 from civility.render.markdown.report_markdown import to_markdown
-from civility.render.sentences.page_sentences import cut_point, fixed, island, name, percent, signed, visible
+from civility.render.numbers import cut_point, fixed, percent, signed
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
     OF_THE_SAMPLE,
@@ -127,11 +131,11 @@ def test_verdicts_and_optimism_are_said_as_everywhere(report: Report, page: str)
     assert optimism(report) in page
     assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
     words = {numbers.verdict.word for numbers in report.labels.values()}
-    assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in page} == words
+    assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in html.unescape(page)} == words
 
 
 def test_a_threshold_that_no_data_chose_is_said_at_the_top(report: Report, page: str) -> None:
-    told = html.escape(not_chosen(report.not_chosen_from_data))
+    told = str(escape(not_chosen(report.not_chosen_from_data)))
     assert page.index(told) < page.index("</header>")
     assert told not in to_html(report.model_copy(update={"not_chosen_from_data": ()}))
 
@@ -311,7 +315,7 @@ def test_labels_of_the_explorer_are_the_labels(report: Report) -> None:
     )
 )
 def test_islands_read_back_and_cannot_end_their_element(value: object) -> None:
-    written = island(value)
+    written = as_script(value)
     assert json.loads(written) == value
     assert not set(written) & set("<>&\u2028\u2029")
     assert written.isascii()
@@ -319,7 +323,7 @@ def test_islands_read_back_and_cannot_end_their_element(value: object) -> None:
 
 @given(st.text())
 def test_names_are_safe_in_elements_and_attributes(text: str) -> None:
-    read = _Reader(name(text))
+    read = _Reader(environment().get_template("macros.html").module.name(text))
     ((tag, attributes),) = read.elements
     assert tag == "bdi"
     assert set(attributes) == {"class", "title"}
@@ -397,7 +401,7 @@ def test_drawn_curves_go_through_the_threshold_in_use() -> None:
     random = np.random.default_rng(0)
     scores = random.random(400).round(3)
     numbers = label_report(random.random(400) < scores, scores, 0.4)
-    place = charts.place_in_use(numbers)
+    place = label_charts.place_in_use(numbers)
     assert numbers.curve.thresholds[place] == 0.4
     assert numbers.curve.true_positives[place] == numbers.true_positives
-    assert "0.4" in explore.chart(LABELS[0], numbers).tells
+    assert "0.4" in label_charts.thresholds(LABELS[0], numbers).description

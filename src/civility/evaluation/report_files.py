@@ -7,7 +7,8 @@ from pathlib import Path
 from civility.documents.report import Report
 from civility.evaluation.scored_comments import Scored
 from civility.evaluation.scores_table import write_scores_of
-from civility.render.html import plots, to_html
+from civility.render.charts.svg_files import plots
+from civility.render.html import to_html
 from civility.render.markdown.report_markdown import to_markdown
 from civility.storage.atomic_files import explain_os_error, make_folder, remove_folder, write_file, write_folder
 

@@ -14,7 +14,7 @@ from civility.documents.comparison_result import Difference, Numbers
 from civility.errors import UserError
 from civility.evaluation.comparison import METRICS, Comparison, Question, compare, verdicts
 from civility.metrics.paired_test import resamples_needed
-from civility.render.html.comparison_picture import to_svg
+from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
 
 from .made import LABELS, THRESHOLDS, make_scores, make_targets, write_log, write_run, write_scored

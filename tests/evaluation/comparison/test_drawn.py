@@ -6,7 +6,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from civility.documents.comparison_result import Comparison, Difference, Metric, Numbers, Row, RunFacts
-from civility.render.html.comparison_picture import _ticks, to_svg
+from civility.render.charts.axes import ticks
+from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
 
 HOSTILE = ("</svg><script>x</script>", "\"><img src=x onerror='x'>", "]]> & `a|b` [c](d)", "\u202egnp\x00\ud800\n# x")
@@ -159,7 +160,7 @@ def test_the_markdown_tells_rows_settings_and_verdicts() -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(-0.0011, 0.0002), (-0.3, 0.9), (-1, 1), (0, 0.0001), (-0.05, 0.051)])
 def test_ticks_are_round_few_and_have_zero(low: float, high: float) -> None:
-    found = _ticks(low, high)
+    found = ticks(low, high, signed=True)
     assert 2 <= len(found) <= 5
     assert (0.0, "0") in found
     assert len({words for _, words in found}) == len(found)

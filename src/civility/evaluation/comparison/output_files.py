@@ -5,7 +5,7 @@ from pathlib import Path
 
 from civility.documents.comparison_result import Comparison
 from civility.errors import UserError
-from civility.render.html.comparison_picture import to_svg
+from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
 from civility.storage.atomic_files import make_folder, write_file
 

@@ -1,87 +1,169 @@
-"""The page put together: sections, navigation, and a policy that lets nothing run but what is in the file."""
+"""The page of a report: what its templates show, from the document alone."""
 
-import base64
-import hashlib
-from collections.abc import Sequence
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from civility.documents.report import Report
-from civility.render.html import behaviour, harm, method, palette, scores
-from civility.render.html import explorer as explore
-from civility.render.html import summary_section as summary
-from civility.render.html.markup import Section
-from civility.render.sentences.page_sentences import cut, said
+from markupsafe import Markup
 
-_RESOURCES = files("civility.render.html")
-_SCRIPTS = ("page.js", "explorer.js")
+from civility.documents.label_verdict import MEANS
+from civility.documents.report import BiasReport, Report
+from civility.metrics.few import FEWEST
+from civility.plain_text import as_script
+from civility.render.charts import label_charts, overviews
+from civility.render.charts.svg import Drawing
+from civility.render.html.explorer_data import STATS, explorer_data
+from civility.render.html.page import PageSection, environment, put_together
+from civility.render.sentences.page_sentences import reason
+from civility.render.sentences.report_sentences import (
+    FEW_TEMPLATES,
+    MEASURABLE,
+    OF_THE_SAMPLE,
+    UNKNOWN_GROUPS,
+    not_chosen,
+    optimism,
+    too_few,
+)
 
 
 def to_html(report: Report, source: Sequence[str] = ()) -> str:
     """Return the page: one file that needs no other, and no network; ``source`` is that of `write_report`."""
-    return put_together(report.name, summary.header(report), _sections(report, source), scripts=_SCRIPTS)
+    return put_together(
+        "report", report.name, list(_sections(report)), _values(report, source), scripts=("page.js", "explorer.js")
+    )
 
 
-def put_together(
-    title: str, header: str, sections: Sequence[Section], *, scripts: Sequence[str] = ("page.js",), more_style: str = ""
-) -> str:
-    """Return a page of sections; ``header`` is HTML, ``scripts`` are files beside this module."""
-    links = "".join(f'<li><a href="#{part.key}">{part.title}</a></li>' for part in sections)
-    style, script = _style(more_style), "\n".join(resource(name) for name in scripts)
-    parts = {
-        "policy": _policy(style, script),
-        "title": f"{said(cut(title, 80))} · civility",
-        "style": style,
-        "navigation": links,
-        "header": header,
-        "sections": "\n".join(part.html() for part in sections),
-        "script": script,
+def _sections(report: Report) -> Iterator[PageSection]:
+    errors = report.errors.values()
+    found = {
+        PageSection("summary", "Is it good enough?"): True,
+        PageSection("explorer", "Threshold explorer"): True,
+        PageSection("training", "Training"): report.training,
+        PageSection("ranking", "Ranking"): True,
+        PageSection("reliability", "Reliability"): any(numbers.calibration for numbers in report.labels.values()),
+        PageSection("scores", "Scores by target"): True,
+        PageSection("together", "Labels together"): len(report.labels) > 1,
+        PageSection("bias", "Who is harmed by errors"): report.bias or report.templates,
+        PageSection("robustness", "How easily it is fooled"): report.robustness,
+        PageSection("suites", "Behaviour suites"): report.suites,
+        PageSection("slices", "Slices"): any(report.slices.values()),
+        PageSection("errors", "The worst errors"): any(one.false_positives or one.false_negatives for one in errors),
+        PageSection("method", "How these numbers were made"): True,
+        PageSection("undefined", "Undefined numbers"): report.undefined,
     }
-    # One pass over the template: what a section holds is never taken for a place to fill.
-    pieces = resource("page.html").split("@@")
-    filled = "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
-    return filled.encode("utf-8", "replace").decode("utf-8")
+    return (section for section, is_shown in found.items() if is_shown)
 
 
-def _sections(report: Report, source: Sequence[str]) -> list[Section]:
-    found = [
-        summary.summary(report),
-        explore.explorer(report, source),
-        scores.training(report),
-        scores.ranking(report),
-        scores.reliability(report),
-        scores.histograms(report),
-        harm.together(report),
-        harm.bias(report),
-        behaviour.robustness(report),
-        behaviour.suites(report),
-        behaviour.slices(report),
-        method.errors(report),
-        method.method(report),
-        method.undefined(report),
+def _values(report: Report, source: Sequence[str]) -> dict[str, Any]:
+    def why(*parts: str | tuple[str, ...]) -> str:
+        return reason(report, *(one for part in parts for one in ([part] if isinstance(part, str) else part)))
+
+    name = environment().get_template("macros.html").module.name  # type: ignore[attr-defined]
+    calibrated = {label: part for label, numbers in report.labels.items() if (part := numbers.calibration)}
+    words = {numbers.verdict.word for numbers in report.labels.values()}
+    shown = [one for found in report.errors.values() for one in (*found.false_positives, *found.false_negatives)]
+    return {
+        "report": report,
+        "why": why,
+        "drawings": _drawings(report),
+        "label_heads": [name(label) for label in report.labels],
+        "warnings": _warnings(report),
+        "macros": _macros(report),
+        "meanings": {word: meaning for word, meaning in MEANS.items() if word in words},
+        **_at_rates(report),
+        "stats": STATS,
+        "has_bands": any(numbers.review_threshold is not None for numbers in report.labels.values()),
+        "explorer_data": Markup(as_script(explorer_data(report, source))),
+        "has_ghosts": label_charts.has_ghosts(report.labels),
+        "shared": label_charts.shared_curves(report.labels),
+        "calibrated": calibrated,
+        "is_cross_fitted": any(part.cross_fitted for part in calibrated.values()),
+        "co_occurrence": [(words, overviews.co_occurrence(report, counts)) for words, counts in _counted(report)],
+        "biases": _biases(report),
+        "of_the_sample": OF_THE_SAMPLE,
+        "has_texts": any(example.text for example in shown),
+    }
+
+
+def _drawings(report: Report) -> dict[str, dict[str, Drawing] | Drawing | None]:
+    labels, names = report.labels, list(report.labels)
+    found: dict[str, dict[str, Drawing] | Drawing | None] = {
+        "thresholds": {label: label_charts.thresholds(label, numbers) for label, numbers in labels.items()},
+        "roc": {label: label_charts.roc(labels, label) for label in labels},
+        "precision_recall": {label: label_charts.precision_recall(labels, label) for label in labels},
+        "histogram": {label: label_charts.histogram(label, numbers) for label, numbers in labels.items()},
+        "reliability": {
+            label: label_charts.reliability(label, part)
+            for label, numbers in labels.items()
+            if (part := numbers.calibration)
+        },
+        "together": None,
+    }
+    if len(labels) > overviews.MOST_COLUMNS:
+        found["together"] = {
+            words: overviews.heat_map(
+                names,
+                names,
+                overviews.co_occurrence(report, counts),
+                f"{words}: share of each label's comments with another",
+            )
+            for words, counts in _counted(report)
+        }
+    if report.training is not None:
+        found["loss"] = overviews.training_loss(report.training)
+        found["auc"] = overviews.training_auc(report.training) if report.training.epochs else None
+    if report.robustness is not None and report.robustness.perturbations:
+        found["robustness"] = overviews.robustness(report.robustness)
+    return found
+
+
+def _counted(report: Report) -> list[tuple[str, tuple[tuple[int, ...], ...]]]:
+    """Return the counts of comments that have two labels at once; none of a single label."""
+    if len(report.labels) < 2:
+        return []
+    return [("Targets", report.co_occurrence.targets), ("Decisions", report.co_occurrence.decisions)]
+
+
+def _warnings(report: Report) -> list[tuple[str, str]]:
+    found = (
+        ("Not chosen from data.", not_chosen(report.not_chosen_from_data)),
+        ("Optimistic.", optimism(report)),
+        ("Too few comments.", too_few(report)),
+    )
+    return [(heading, sentence) for heading, sentence in found if sentence]
+
+
+def _macros(report: Report) -> list[tuple[Any, str, str, str]]:
+    """Return the macro averages, each with its field of the document, its name and what it is."""
+    found: list[tuple[Any, str, str, str]] = [
+        (report.macro, "macro", "macro", "The mean over the labels where a number is defined.")
     ]
-    return [part for part in found if part is not None]
+    if report.measurable is not None:
+        what = f"The mean over the labels with at least {FEWEST} positive and negative comments."
+        found.append((report.measurable, "macro_measurable", MEASURABLE, what))
+    return found
 
 
-def resource(name: str) -> str:
-    """Return one of the files beside this module."""
-    return (_RESOURCES / name).read_text(encoding="utf-8")
+def _at_rates(report: Report) -> dict[str, Any]:
+    """Return the rows of recall at fixed false-positive rates, and the heads of their columns by rate."""
+    rows: list[tuple[str, tuple[str, ...], Any]] = [
+        (label, ("labels", label), numbers) for label, numbers in report.labels.items()
+    ]
+    rows.append(("any label", ("any_label",), report.any_label))
+    rows += [(words, (field,), macro) for macro, field, words, _ in _macros(report)]
+    rates = dict.fromkeys(rate for _, _, numbers in rows for rate in numbers.recall_at_fpr)
+    return {"rows_at_rates": rows, "rates": {rate: f"at {_rate(rate)} false positives" for rate in rates}}
 
 
-def _style(more: str = "") -> str:
-    light, dark = palette.declarations(), palette.declarations(dark=True)
-    colours = (
-        f":root {{ color-scheme: light dark; {light} }}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
-    )
-    return "\n".join([colours, palette.shades(), resource("plot.css"), resource("page.css"), more])
+def _rate(rate: str) -> str:
+    try:
+        return f"{100 * float(rate):g} %"
+    except ValueError:
+        return rate
 
 
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; connect-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+def _biases(report: Report) -> list[tuple[BiasReport, tuple[str, ...], str]]:
+    """Return the groups of the data and of each file of templates, with their paths and a caution."""
+    found: list[tuple[BiasReport, tuple[str, ...], str]] = []
+    if report.bias is not None:
+        found.append((report.bias, ("bias",), UNKNOWN_GROUPS))
+    return found + [(bias, ("templates", key), FEW_TEMPLATES) for key, bias in report.templates.items()]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from civility.documents.report import Report
+from civility.plain_text import as_code, as_markdown
 from civility.render.markdown.model_card import introduction, metadata, results, reveals, usage
-from civility.render.markdown.report_markdown import code, plain
 from civility.render.sentences.report_sentences import shown
 
 
@@ -68,7 +68,7 @@ def combined_card(
     parts = [
         metadata(name, report, makeup.base_model),
         introduction(name, report, made, max_length),
-        *(f"**{plain(warning)}**" for warning in makeup.warnings),
+        *(f"**{as_markdown(warning)}**" for warning in makeup.warnings),
         usage(max_length, not_in_weights, for_transformers=makeup.base_model is not None),
         results(report, "comments that it was chosen on", "with which it was made"),
         reveals("ensemble" if makeup.kind == "ensemble" else "encoder"),
@@ -79,11 +79,11 @@ def combined_card(
 
 def _made_of(makeup: Makeup) -> str:
     rows = "\n".join(
-        f"| {code(member)} | {weight:.4g} | {shown(score)} |"
+        f"| {as_code(member)} | {weight:.4g} | {shown(score)} |"
         for member, weight, score in zip(makeup.members, makeup.weights, makeup.scores, strict=True)
     )
     return (
-        f"## Made of\n\n{plain(makeup.how)} Chosen on {code(makeup.digest)}.\n\n"
+        f"## Made of\n\n{as_markdown(makeup.how)} Chosen on {as_code(makeup.digest)}.\n\n"
         f"| member | weight | macro ROC AUC |\n|---|---:|---:|\n{rows}\n"
         f"| **{makeup.kind}** | | {shown(makeup.score)} |\n"
     )

@@ -1,7 +1,8 @@
 """A comparison as Markdown: for a terminal, a review or a log of experiments. Drawn from the document alone."""
 
 from civility.documents.comparison_result import Comparison, Numbers
-from civility.render.markdown.report_markdown import code, grid, plain
+from civility.plain_text import as_code, as_markdown
+from civility.render.markdown.report_markdown import grid
 from civility.render.sentences import comparison_sentences as words
 from civility.render.sentences.report_sentences import METRIC_NAMES
 
@@ -15,16 +16,16 @@ def to_markdown(comparison: Comparison, picture: str = "") -> str:
     picture : the name of the file beside it; empty: none
     """
     parts = [
-        f"# Comparison with {plain(comparison.rows[0].name)}",
-        f"{plain(words.where(comparison))} ({code(comparison.digest[:19])}).",
-        "\n".join(f"- {plain(note)}" for note in comparison.notes),
+        f"# Comparison with {as_markdown(comparison.rows[0].name)}",
+        f"{as_markdown(words.where(comparison))} ({as_code(comparison.digest[:19])}).",
+        "\n".join(f"- {as_markdown(note)}" for note in comparison.notes),
         overview(comparison),
         f"![Differences with intervals](<{picture}>)" if picture else "",
         *(
             f"## {METRIC_NAMES[metric]} of each label\n\n{of_labels(comparison, metric)}"
             for metric in comparison.metrics
         ),
-        "▲ better, ▼ worse, ± the standard deviation over seeds. " + plain(words.method(comparison)),
+        "▲ better, ▼ worse, ± the standard deviation over seeds. " + as_markdown(words.method(comparison)),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -32,7 +33,7 @@ def to_markdown(comparison: Comparison, picture: str = "") -> str:
 def overview(comparison: Comparison) -> str:
     """Return a row for each setting: what differs, the macro averages, time and memory."""
     keys = list(dict.fromkeys(key for row in comparison.rows for key in row.settings))
-    header = ["", "seeds", *map(code, keys)]
+    header = ["", "seeds", *map(as_code, keys)]
     left = len(header)
     macros = []
     for metric in comparison.metrics:
@@ -41,8 +42,8 @@ def overview(comparison: Comparison) -> str:
             macros.append(of_rows)
     lines = []
     for place, row in enumerate(comparison.rows):
-        line = [code(row.name), words.seeds_of(row)]
-        line += [code(words.setting(row.settings[key])) if key in row.settings else "-" for key in keys]
+        line = [as_code(row.name), words.seeds_of(row)]
+        line += [as_code(words.setting(row.settings[key])) if key in row.settings else "-" for key in keys]
         for macro in (of_rows[place] for of_rows in macros):
             line += [words.value_of(macro), words.difference_of(macro), words.verdict_of(macro)]
         lines.append([*line, words.time_of(row), words.memory_of(row)])
@@ -52,9 +53,9 @@ def overview(comparison: Comparison) -> str:
 def of_labels(comparison: Comparison, metric: str) -> str:
     """Return a row for each setting: what it reaches on each label, and its difference from the first."""
     labels = list(comparison.num_positive)
-    header = ["", *(f"{code(label)} ({comparison.num_positive[label]:,})" for label in labels)]
+    header = ["", *(f"{as_code(label)} ({comparison.num_positive[label]:,})" for label in labels)]
     lines = [
-        [code(row.name), *(_pair(row.metrics[metric].labels[label]) for label in labels)] for row in comparison.rows
+        [as_code(row.name), *(_pair(row.metrics[metric].labels[label]) for label in labels)] for row in comparison.rows
     ]
     return grid(header, lines)
 

@@ -1,14 +1,13 @@
 """The model card of a classifier: a README.md with the metadata that model hubs read. Written from a run."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from civility.documents.report import Report
-from civility.plain_text import CONTROL, count, printable
-from civility.render.markdown.report_markdown import code, plain, table, undefined_notes
+from civility.plain_text import as_code, as_markdown, as_yaml, count, printable
+from civility.render.markdown.report_markdown import table, undefined_notes
 from civility.render.sentences.report_sentences import METRIC_NAMES, not_chosen, optimism, other_scores, too_few
 
 
@@ -64,7 +63,7 @@ def model_card(facts: CardFacts, report: Report) -> str:
 def _made_how(facts: CardFacts) -> str:
     if facts.kind == "linear":
         return "logistic regression over TF-IDF of words and characters, trained with civility"
-    return f"fine-tuned from {code(facts.base_model)} with civility"
+    return f"fine-tuned from {as_code(facts.base_model)} with civility"
 
 
 def metadata(name: str, report: Report, base_model: str | None) -> str:
@@ -96,8 +95,8 @@ def metadata(name: str, report: Report, base_model: str | None) -> str:
         f"library_name: {'civility' if base_model is None else 'transformers'}",
         "pipeline_tag: text-classification",
         'tags: ["toxicity", "multi-label", "civility"]',
-        *([] if base_model is None else [f"base_model: {_as_yaml(base_model)}"]),
-        f"model-index: {_as_yaml(index)}",
+        *([] if base_model is None else [f"base_model: {as_yaml(base_model)}"]),
+        f"model-index: {as_yaml(index)}",
         "---",
     ]
     return "\n".join(lines)
@@ -108,24 +107,13 @@ def _rounded(value: float) -> float:
     return round(value, 6 if value >= 1e-4 else 4)
 
 
-# JSON leaves these in a string, YAML refuses them or takes them for line breaks. Not everything is escaped:
-# JSON escapes an emoji as two surrogates, which YAML does not put together again.
-_NOT_IN_YAML = re.compile(f"[{CONTROL}\u2028\u2029\ufffe\uffff]")
-
-
-def _as_yaml(value: Any) -> str:
-    """Return plain values as JSON that is YAML too: no colon, quote or line break in a name can break it."""
-    written = json.dumps(value, ensure_ascii=False)
-    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
-
-
 def introduction(name: str, report: Report, made_how: str, max_length: int) -> str:
     """Return what the classifier is, and its limits; ``max_length`` 0: nothing is cut."""
     cut = f" Comments are cut after {max_length} tokens." if max_length else ""
     return (
-        f"# {plain(name)}\n\n"
+        f"# {as_markdown(name)}\n\n"
         f"A multi-label classifier of comments, {made_how}. Every label "
-        f"has a score of its own in [0, 1]: {', '.join(code(label) for label in report.labels)}.\n\n"
+        f"has a score of its own in [0, 1]: {', '.join(as_code(label) for label in report.labels)}.\n\n"
         "**Known limits.** It has learned what the annotators of its training data marked, with their biases: "
         "words that name groups of people may raise scores without cause, and irony, quotation, new slang and other "
         "languages than those of the training data are weak points. Choose a threshold for each label on your own "
@@ -144,7 +132,7 @@ def usage(max_length: int, not_in_weights: Sequence[str], *, for_transformers: b
     """
     caveat = ""
     if not_in_weights:
-        names = [code(label) for label in not_in_weights]
+        names = [as_code(label) for label in not_in_weights]
         caveat = f"\n\n{other_scores(names)} `civility.json` says where it is now (`in_head`)."
     own = (
         "## Use\n\n"
@@ -201,8 +189,8 @@ def results(report: Report, comments: str, thresholds: str) -> str:
     parts = [
         "## Results",
         f"On the {report.data.num_comments:,} {comments}. {optimism(report)}",
-        plain(too_few(report)),
-        f"**{plain(told)}**" if (told := not_chosen(report.not_chosen_from_data)) else "",
+        as_markdown(too_few(report)),
+        f"**{as_markdown(told)}**" if (told := not_chosen(report.not_chosen_from_data)) else "",
         table(report),
         f"In brackets: 95 % intervals; precision, recall and F1 are at the thresholds {thresholds}. "
         "`civility.json` has those in use now.",
@@ -213,17 +201,17 @@ def results(report: Report, comments: str, thresholds: str) -> str:
 
 def _training(facts: CardFacts) -> str:
     counts = "\n".join(
-        f"| {code(label)} | {positive:,} | {known:,} | {_share(positive, known)} |"
+        f"| {as_code(label)} | {positive:,} | {known:,} | {_share(positive, known)} |"
         for label, (positive, known) in facts.counts.items()
     )
-    files = ", ".join(code(file) for file in facts.training_files)
+    files = ", ".join(as_code(file) for file in facts.training_files)
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     # A fence longer than any in the recipe, whose names of files are the user's.
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", facts.recipe)), default=0))
     epochs = f"; epoch {facts.best_epoch} of {facts.epochs_run}" if facts.epochs_run else ""
     return (
         "## Training\n\n"
-        f"{count(facts.num_training, 'comment')} from {files} ({code(facts.training_digest)})"
+        f"{count(facts.num_training, 'comment')} from {files} ({as_code(facts.training_digest)})"
         f"{epochs}. {versions}.\n\n"
         f"| label | positive in training | known | share |\n|---|---:|---:|---:|\n{counts}\n\n"
         f"The complete recipe:\n\n{fence}toml\n{printable(facts.recipe.strip())}\n{fence}\n"

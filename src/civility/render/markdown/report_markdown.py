@@ -3,11 +3,10 @@
 Drawn from the report alone; shows no comment's text.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 
 from civility.documents.report import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
-from civility.plain_text import count, one_line
+from civility.plain_text import as_code, as_markdown, count
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
     MEASURABLE,
@@ -23,17 +22,6 @@ from civility.render.sentences.report_sentences import (
 
 _COLUMNS = ("roc_auc", "average_precision", "precision", "recall", "f1")
 _GROUPS_SHOWN = 60
-_MARKS = re.compile(r"[\\`*<>|\[\]]")
-
-
-def code(text: str) -> str:
-    """Return text as inline code that cannot break a table: file and label names are the user's."""
-    return "`" + one_line(text).replace("`", "'").replace("|", "\\|") + "`"
-
-
-def plain(text: str) -> str:
-    """Return text as words that mean nothing in Markdown: in a sentence, a heading or a cell."""
-    return _MARKS.sub(lambda found: f"\\{found[0]}", one_line(text))
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
@@ -48,7 +36,7 @@ def table(report: Report) -> str:
     rows = []
     for label, numbers in report.labels.items():
         values = [with_interval(getattr(numbers, metric)) for metric in _COLUMNS]
-        rows.append([code(label), *values, f"{numbers.threshold:.3g}", *_counts(numbers)])
+        rows.append([as_code(label), *values, f"{numbers.threshold:.3g}", *_counts(numbers)])
     any_label = report.any_label
     values = [with_interval(getattr(any_label, metric)) for metric in _COLUMNS]
     counts = [f"{any_label.num_positive:,}", f"{any_label.num_negative:,}", f"{any_label.num_unknown:,}"]
@@ -68,19 +56,19 @@ def undefined_notes(report: Report) -> str:
     """Return a line for each number that is undefined, or an empty string."""
     if not report.undefined:
         return ""
-    lines = [f"- {code(name)}: {reason}" for name, reason in report.undefined.items()]
+    lines = [f"- {as_code(name)}: {reason}" for name, reason in report.undefined.items()]
     return "Undefined, and left out of every mean:\n\n" + "\n".join(lines)
 
 
 def to_markdown(report: Report) -> str:
     """Return a whole page."""
-    files = ", ".join(code(file) for file in report.data.files)
-    digest = code(report.data.digest[:19])
+    files = ", ".join(as_code(file) for file in report.data.files)
+    digest = as_code(report.data.digest[:19])
     num_comments = count(report.data.num_comments, "comment")
     parts = [
-        f"# Report: {plain(report.name)}",
-        f"{num_comments} from {files} ({digest}), scored by {code(report.classifier.name)}",
-        "\n".join(f"- {plain(note)}" for note in filter(None, (*_warnings(report), *report.notes))),
+        f"# Report: {as_markdown(report.name)}",
+        f"{num_comments} from {files} ({digest}), scored by {as_code(report.classifier.name)}",
+        "\n".join(f"- {as_markdown(note)}" for note in filter(None, (*_warnings(report), *report.notes))),
         _verdicts(report),
         table(report),
         undefined_notes(report),
@@ -102,8 +90,8 @@ def _warnings(report: Report) -> tuple[str, ...]:
 
 
 def _verdicts(report: Report) -> str:
-    rows = [[code(label), one.verdict.word, one.verdict.why] for label, one in report.labels.items()]
-    return f"**{report.verdict.word}**: {plain(report.verdict.why)}\n\n" + grid(
+    rows = [[as_code(label), one.verdict.word, one.verdict.why] for label, one in report.labels.items()]
+    return f"**{report.verdict.word}**: {as_markdown(report.verdict.why)}\n\n" + grid(
         ["label", "verdict", "why"], rows, left=3
     )
 
@@ -111,7 +99,7 @@ def _verdicts(report: Report) -> str:
 def _at_rates(report: Report) -> str:
     rates = list(report.macro.recall_at_fpr)
     rows = [
-        [code(label), *(with_interval(one.recall_at_fpr[rate]) for rate in rates)]
+        [as_code(label), *(with_interval(one.recall_at_fpr[rate]) for rate in rates)]
         for label, one in report.labels.items()
     ]
     rows.append(["any label", *(with_interval(report.any_label.recall_at_fpr[rate]) for rate in rates)])
@@ -130,7 +118,7 @@ def _calibration(report: Report) -> str:
             (one.before.brier, one.after.brier),
             (one.before.log_loss, one.after.log_loss),
         ]
-        rows.append([code(label), one.method, *(f"{shown(was)} → {shown(now)}" for was, now in pairs)])
+        rows.append([as_code(label), one.method, *(f"{shown(was)} → {shown(now)}" for was, now in pairs)])
     if not rows:
         return ""
     fitted = any(one.calibration and one.calibration.cross_fitted for one in report.labels.values())
@@ -144,11 +132,11 @@ def _bias(title: str, bias: BiasReport, caution: str) -> str:
     for name, group in sorted(bias.groups.items(), key=lambda item: _worst(item[1].subgroup_auc))[:_GROUPS_SHOWN]:
         aucs = [shown(auc.value, 3) for auc in (group.subgroup_auc, group.bpsn_auc, group.bnsp_auc)]
         gaps = [with_interval(gap, 2) for gap in (group.false_positive_gap, group.false_negative_gap)]
-        rows.append([code(name), *aucs, *gaps, f"{group.num_positive:,}", f"{group.num_negative:,}", group.note])
+        rows.append([as_code(name), *aucs, *gaps, f"{group.num_positive:,}", f"{group.num_negative:,}", group.note])
     left = len(bias.groups) - _GROUPS_SHOWN
     header = ["group", "subgroup AUC", "BPSN AUC", "BNSP AUC", "FPR gap", "FNR gap", "positive", "negative", ""]
     return (
-        f"## {plain(title)}\n\nLabel {code(bias.label)}: final {with_interval(bias.final)} "
+        f"## {as_markdown(title)}\n\nLabel {as_code(bias.label)}: final {with_interval(bias.final)} "
         f"(overall {with_interval(bias.overall_auc)}; generalised means, power {bias.power:g}: subgroup "
         f"{shown(bias.subgroup_auc, 3)}, BPSN {shown(bias.bpsn_auc, 3)}, BNSP {shown(bias.bnsp_auc, 3)}). {caution}\n\n"
         + grid(header, rows)
@@ -162,12 +150,12 @@ def _worst(estimate: Estimate) -> float:
 
 def _suite(name: str, suite: SuiteReport) -> str:
     rows = [
-        [code(one.function), one.expected, with_interval(one.share_right), f"{one.num_right:,} / {one.num_cases:,}"]
+        [as_code(one.function), one.expected, with_interval(one.share_right), f"{one.num_right:,} / {one.num_cases:,}"]
         for one in suite.functions
     ]
     left = f", {suite.num_left_out:,} left out for want of their label" if suite.num_left_out else ""
     return (
-        f"## Behaviour: {plain(name)}\n\n"
+        f"## Behaviour: {as_markdown(name)}\n\n"
         f"{suite.num_cases:,} cases{left}; as expected: {with_interval(suite.share_right)}.\n\n"
         + grid(["function", "expected", "as expected", "cases"], rows, left=2)
     )
@@ -175,14 +163,14 @@ def _suite(name: str, suite: SuiteReport) -> str:
 
 def _robustness(robustness: RobustnessReport) -> str:
     rows = [
-        [code(one.name), f"{one.strength:g}", f"{one.share_changed:.0%}", with_interval(one.macro_recall_change)]
+        [as_code(one.name), f"{one.strength:g}", f"{one.share_changed:.0%}", with_interval(one.macro_recall_change)]
         for one in robustness.perturbations
     ]
     unmoved = []
     for one_change in robustness.invariances:
         moved = [f"{one_change.largest_difference:.2g}", f"{one_change.share_of_decisions_changed:.2%}"]
         share = one_change.share_changed
-        unmoved.append([code(one_change.name), f"{share:.0%}", *(moved if share else ["-", "-"])])
+        unmoved.append([as_code(one_change.name), f"{share:.0%}", *(moved if share else ["-", "-"])])
     header = ["perturbation", "strength", "texts changed", "change of recall, mean over labels"]
     return (
         f"## Robustness, on {count(robustness.num_comments, 'comment')}\n\n{OF_THE_SAMPLE}\n\n{grid(header, rows)}\n\n"
@@ -197,12 +185,12 @@ def _slices(kind: str, slices: Sequence[Slice]) -> str:
     labels = list(slices[0].labels)
     rows = [
         [
-            code(one.name),
+            as_code(one.name),
             f"{one.num_comments:,}",
             *(shown(one.labels[label].roc_auc, 3) for label in labels),
-            plain(one.note),
+            as_markdown(one.note),
         ]
         for one in slices
     ]
-    header = ["slice", "comments", *(f"{code(label)} ROC AUC" for label in labels), ""]
-    return f"## Slices by {plain(kind)}\n\n" + grid(header, rows)
+    header = ["slice", "comments", *(f"{as_code(label)} ROC AUC" for label in labels), ""]
+    return f"## Slices by {as_markdown(kind)}\n\n" + grid(header, rows)

@@ -1,22 +1,20 @@
-"""A comparison as a picture: a panel for the macro average and each label, a dot with its interval for each row."""
+"""A comparison as an SVG file: a panel for the macro average and each label, a dot with its interval for each row."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from civility.documents.comparison_result import Comparison, Numbers, Row
-from civility.render.html import svg
-from civility.render.html.plots import standalone
-from civility.render.html.svg import Frame
+from civility.render.charts import svg
+from civility.render.charts.axes import Frame, frame, ticks, with_room
+from civility.render.charts.svg_files import standalone
 from civility.render.sentences import comparison_sentences as words
-from civility.render.sentences.page_sentences import MINUS
 from civility.render.sentences.report_sentences import METRIC_NAMES
 
 _LETTER, _EDGE, _TOP = 6.0, 14.0, 76.0
 _PANEL, _GAP, _IN_A_BAND = 168.0, 22.0, 4
 _ROW, _TALL_ROW, _HEAD, _FOOT = 22.0, 34.0, 24.0, 32.0
 _LONGEST = 44
-_ONE_RUN = "Thin line: one side is a single run, so that it holds for these very classifiers, and not for settings."
+_ONE_RUN = "Thin line: one side is a single run, so the result holds for these classifiers, not for the settings."
 _STYLES = {"better": "after", "worse": "orange"}
 
 
@@ -29,7 +27,7 @@ class _Panel:
 
 
 def to_svg(comparison: Comparison) -> str:
-    """Return an SVG file that is readable on light and dark ground."""
+    """Return an SVG file that can be read on light and dark ground."""
     first = comparison.rows[0]
     names = [_name(row, first) for row in comparison.rows]
     left = _EDGE + _LETTER * min(_LONGEST, max(len(line) for pair in names for line in pair)) + 20
@@ -48,16 +46,16 @@ def to_svg(comparison: Comparison) -> str:
             columns = max(columns, len(band))
             y += _HEAD + high * len(names) + _FOOT
     metrics = " and ".join(METRIC_NAMES[metric] for metric in comparison.metrics)
-    told = (
+    legend = (
         "Dot and line: mean and 95 % interval. Ticks: single runs. Blue: better, orange: worse, hollow: no difference "
         "shown (corrected for all verdicts)."
     )
-    parts.insert(0, svg.text(told, (_EDGE, 39), "subtitle", 180))
+    parts.insert(0, svg.text(legend, (_EDGE, 39), "subtitle", 180))
     if any(len(row.runs) == 1 for row in comparison.rows):
         parts.insert(1, svg.text(_ONE_RUN, (_EDGE, 54), "subtitle", 180))
-    size = (max(left + columns * (_PANEL + _GAP), 5.6 * len(told)) + _EDGE, y)
+    size = (max(left + columns * (_PANEL + _GAP), 5.6 * len(legend)) + _EDGE, y)
     return standalone(
-        "".join(parts), size, f"{metrics}: difference from {first.name}", _tells(comparison), turns_dark=True
+        "".join(parts), size, f"{metrics}: difference from {first.name}", _description(comparison), turns_dark=True
     )
 
 
@@ -86,36 +84,36 @@ def _panels(comparison: Comparison, metric: str) -> Iterator[_Panel]:
 def _panel(panel: _Panel, corner: tuple[float, float], high: float) -> Iterator[str]:
     (left, top), right = corner, corner[0] + _PANEL
     top, bottom = top + _HEAD, top + _HEAD + high * len(panel.numbers)
-    low, upper = _ends(panel.numbers)
-    frame = Frame(left, top, right, bottom, svg.linear(low, upper, left, right), svg.linear(0, 1, bottom, top))
-    yield svg.text(panel.title, ((left + right) / 2, top - 9), "head middle", 28)
-    yield frame.columns(_ticks(low, upper))
-    yield frame.upright(0, "base")
+    ends = _ends(panel.numbers)
+    axes = frame((left, top), (right, bottom), ends)
+    yield svg.text(panel.title, (axes.middle[0], top - 9), "head middle", 28)
+    yield axes.columns(ticks(*ends, signed=True))
+    yield axes.upright(0, "base")
     for i, numbers in enumerate(panel.numbers):
-        yield from _marks(numbers, panel.numbers[0], frame, top + (i + 0.5) * high)
+        yield from _marks(numbers, panel.numbers[0], axes, top + (i + 0.5) * high)
 
 
-def _marks(numbers: Numbers, first: Numbers, frame: Frame, y: float) -> Iterator[str]:
+def _marks(numbers: Numbers, first: Numbers, axes: Frame, y: float) -> Iterator[str]:
     if first.mean is None or numbers.mean is None:
-        yield svg.text("undefined", ((frame.left + frame.right) / 2, y + 3.5), "tick middle")
+        yield svg.text("undefined", (axes.middle[0], y + 3.5), "tick middle")
         return
     each = numbers.difference
     style = _STYLES.get(each.verdict, "before") if each else "before"
     for value in numbers.values:
         if value is not None and len(numbers.values) > 1:
-            x = frame.x(value - first.mean)
+            x = axes.x(value - first.mean)
             yield svg.line((x, y - 5), (x, y + 5), "thin before")
     if each is None:
-        yield svg.diamond((frame.x(0), y), 4, "mark")
+        yield svg.diamond((axes.x(0), y), 4, "mark")
         return
     wide = "wide " if each.holds_for == "settings" else ""
     if each.low is not None and each.high is not None:
-        yield svg.line((frame.x(each.low), y), (frame.x(each.high), y), f"whisker {wide}{style}")
-    yield svg.circle((frame.x(each.value or 0.0), y), 3.6, f"dot {style}")
+        yield svg.line((axes.x(each.low), y), (axes.x(each.high), y), f"whisker {wide}{style}")
+    yield svg.circle((axes.x(each.value or 0.0), y), 3.6, f"dot {style}")
 
 
 def _ends(every: Sequence[Numbers]) -> tuple[float, float]:
-    """Return the ends of an axis: all intervals and all runs, and a little more."""
+    """Return the ends of an axis that holds all intervals and all runs."""
     first, values = every[0].mean, [0.0]
     for numbers in every:
         each = numbers.difference
@@ -123,28 +121,17 @@ def _ends(every: Sequence[Numbers]) -> tuple[float, float]:
             values += [value for value in (each.value, each.low, each.high) if value is not None]
         if first is not None and len(numbers.values) > 1:
             values += [value - first for value in numbers.values if value is not None]
-    low, high = min(values), max(values)
-    room = 0.06 * (high - low) or 0.001
-    return low - room, high + room
+    return with_room(values)
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return multiples of a round step, zero among them, five at most, with as many digits as they need."""
-    size = 10.0 ** math.floor(math.log10(high - low) - 1)
-    step = next(size * factor for factor in (1, 2, 5, 10, 20, 50, 100) if (high - low) / (size * factor) <= 4)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    numbers = range(math.ceil(low / step), math.floor(high / step) + 1)
-    return [(i * step, f"{i * step:+.{digits}f}".replace("-", MINUS) if i else "0") for i in numbers]
-
-
-def _tells(comparison: Comparison) -> str:
-    """Return the macro averages in words, for whoever does not see the picture."""
-    told = []
+def _description(comparison: Comparison) -> str:
+    """Return the macro averages in words, for readers who do not see the picture."""
+    sentences = []
     for place, row in enumerate(comparison.rows[1:], start=1):
         for metric in comparison.metrics:
-            told += [
+            sentences += [
                 f"{row.name}, {name} {METRIC_NAMES[metric]} {words.difference_of(numbers[place])}: "
                 f"{words.verdict_of(numbers[place])}."
                 for name, numbers in words.macros_of(comparison, metric)
             ]
-    return " ".join(told) or "One setting alone."
+    return " ".join(sentences) or "One setting alone."
