@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from civility.documents.label_verdict import MEANS
 from civility.documents.report import BiasReport, Report
-from civility.metrics.few import FEWEST
+from civility.metrics.small_samples import FEWEST
 from civility.plain_text import as_script
 from civility.render.charts import label_charts, overviews
 from civility.render.charts.svg import Drawing
