@@ -323,7 +323,8 @@ def test_islands_read_back_and_cannot_end_their_element(value: object) -> None:
 
 @given(st.text())
 def test_names_are_safe_in_elements_and_attributes(text: str) -> None:
-    read = _Reader(environment().get_template("macros.html").module.name(text))
+    macros: Any = environment().get_template("macros.html").module
+    read = _Reader(macros.name(text))
     ((tag, attributes),) = read.elements
     assert tag == "bdi"
     assert set(attributes) == {"class", "title"}
