@@ -33,9 +33,10 @@ from speed_corpus import (
     write_mdeberta,
 )
 
-from civility.models.encoder import STARTER_MODEL, load_config, load_encoder
+from civility.models.encoder import load_config, load_encoder
 from civility.models.model_size import ModelSize
-from civility.models.tokens import tokenise
+from civility.models.model_source import STARTER_MODEL
+from civility.models.tokenizer import tokenise
 
 _NUM_PROCESSES, _NUM_STEPS, _BATCH_SIZE = 2, 3, 4
 _CORPUS = 20_000

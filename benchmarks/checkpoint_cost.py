@@ -18,9 +18,9 @@ import torch
 from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
 from true_size import CONFIG  # found beside the script
 
+from civility.documents.checkpoint_state import Progress
 from civility.engine.checkpoint import save_checkpoint, take_snapshot, verify_checkpoint
 from civility.engine.optimizer import build_adamw
-from civility.engine.progress import Progress
 
 _SECONDS_BETWEEN = 300
 

@@ -16,11 +16,14 @@ import torch
 from contest import Meter
 
 from civility.data.prepare import PreparedData
+from civility.documents.checkpoint_state import Progress
 from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer
 from civility.engine.loss import inverse_frequency_weights, positive_share
-from civility.engine.progress import Progress, StepDone, Validation
-from civility.models.encoder import PROBLEM_TYPE, load_encoder, load_tokenizer, locate, quiet_transformers
+from civility.engine.progress import StepDone, Validation
+from civility.models.encoder import PROBLEM_TYPE, load_encoder
+from civility.models.model_source import locate, quiet_transformers
+from civility.models.tokenizer import load_tokenizer
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.training.build import build_trainer, start_devices, tokenise_comments

@@ -18,8 +18,9 @@ from true_size import write_model  # found beside the script
 
 from civility import Classifier
 from civility.data.starter import LABELS
-from civility.models.encoder import STARTER_MODEL, load_encoder
+from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
+from civility.models.model_source import STARTER_MODEL
 from civility.scoring.sidecar import SIDECAR
 from civility.storage.digests import digests_of
 

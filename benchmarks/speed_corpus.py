@@ -19,8 +19,9 @@ from true_size import CONFIG  # found beside the script
 
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData
-from civility.models.encoder import PROBLEM_TYPE, STARTER_MODEL, load_tokenizer, quiet_transformers
-from civility.models.tokens import tokenise
+from civility.models.encoder import PROBLEM_TYPE
+from civility.models.model_source import STARTER_MODEL, quiet_transformers
+from civility.models.tokenizer import load_tokenizer, tokenise
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 SHARES = (0.096, 0.010, 0.053, 0.003, 0.049, 0.009)

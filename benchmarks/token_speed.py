@@ -25,13 +25,14 @@ import numpy as np
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.reading import Columns
-from civility.engine.order import epoch_order, micro_batches
+from civility.engine.batch_order import epoch_order, micro_batches
 from civility.models.batches import gather
-from civility.models.encoder import STARTER_MODEL, load_tokenizer
+from civility.models.model_source import STARTER_MODEL
 from civility.models.token_cache import cached_tokens, default_cache_folder
-from civility.models.tokens import Tokens, tokenise
+from civility.models.tokenizer import load_tokenizer, tokenise
 from civility.recipe import Recipe
 from civility.run import RunDirectory
+from civility.scoring.tokens import Tokens
 from civility.training.resume import Former
 from civility.training.session import Session
 

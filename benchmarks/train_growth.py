@@ -21,7 +21,7 @@ from contestants import civility_trainer, take_steps
 from own_process import forget_peak, in_own_process, peak_bytes
 from speed_corpus import MAX_LENGTH, generated_corpus, prepared
 
-from civility.models.encoder import STARTER_MODEL
+from civility.models.model_source import STARTER_MODEL
 
 _HEAD = (
     "comments",

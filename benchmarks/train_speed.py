@@ -40,8 +40,9 @@ from speed_corpus import (
 )
 
 from civility.engine.devices import choose_device, choose_precision
-from civility.models.encoder import STARTER_MODEL, load_config
+from civility.models.encoder import load_config
 from civility.models.model_size import ModelSize
+from civility.models.model_source import STARTER_MODEL
 
 EPOCH = 159_571
 """Comments of the official training file of Jigsaw 2018."""

@@ -28,13 +28,31 @@ CODES: dict[str, str] = {
     # ---------------------------------------------------------------- engine
     #
     "engine.damaged-checkpoint": "A checkpoint is truncated, edited, incomplete, or not a checkpoint.",
-    "engine.not-finite": "The loss or a gradient is NaN or infinite.",
+    "engine.foreign-engine": "accelerate is configured to use an engine of its own, such as DeepSpeed.",
+    "engine.no-device": "The machine does not have the device of `training.device`.",
+    "engine.no-precision": "The hardware does not have the precision of `training.precision`.",
+    "engine.not-finite": "The loss, a gradient or a validation score is NaN or infinite.",
+    "engine.nothing-to-train": "No parameter, word or class is left to train.",
+    "engine.other-model": "A checkpoint belongs to another model, or to another optimizer.",
+    "engine.out-of-memory": "The memory is too small to train on a single comment.",
+    "engine.tracker": "An experiment tracker is unknown or not installed.",
     #
     # ---------------------------------------------------------------- evaluation
     #
     #
     # ---------------------------------------------------------------- models
     #
+    "models.config": "config.json holds a number that no model has, or does not match the weights.",
+    "models.max-length": "A maximum length does not fit the model.",
+    "models.not-a-classifier": "A model is not a multi-label classifier with distinct label names.",
+    "models.not-found": "A folder holds no model, or a model is neither in a folder nor on the hub.",
+    "models.starter-model": "The packaged starter model is not installed, or its weights were changed.",
+    "models.tokenizer": "The tokenizer cannot be used: no fast form, padding token, vocabulary or unknown token.",
+    "models.unknown-part": "A setting needs a part of the model that it does not have or that civility does not know.",
+    "models.unreadable": "transformers cannot load a model folder.",
+    "models.unsupported": "An architecture cannot be trained by civility.",
+    "models.untrusted": "A model asks for code, kernels, quantised weights or an adapter, which civility does not run.",
+    "models.weights": "Weights are missing, not the model's own, not floating-point numbers, or not finite.",
     #
     # ---------------------------------------------------------------- processes
     #

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, kl_divergence
 
-from civility.engine.consistency import loss_of_passes, symmetric_divergence
 from civility.engine.loss import Loss
+from civility.engine.regularizers import loss_of_passes, symmetric_divergence
 
 LOSS = Loss(torch.tensor([1.5, 0.5]), torch.ones(2))
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
-from civility.engine.elementwise_losses import Asymmetric, CrossEntropy, Elements, Focal
-from civility.engine.loss import EffectiveNumber, Loss, build_loss
+from civility.engine.loss import Asymmetric, CrossEntropy, EffectiveNumber, ElementLoss, Focal, Loss, build_loss
 
 SHARE = np.array([0.1, 0.02, 0.3])
 NUM_KNOWN = np.array([1000, 900, 1000])
@@ -49,7 +48,7 @@ def _written_asymmetric(logits: Array, targets: Array, positive: float, negative
     )
 
 
-def _of(elements: Elements, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _of(elements: ElementLoss, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return elements.of(logits, targets, torch.ones(logits.shape[1], dtype=logits.dtype))
 
 
@@ -102,7 +101,7 @@ def test_without_focusing_both_are_the_cross_entropy() -> None:
 @pytest.mark.parametrize(
     "elements", [Focal(2.0, 0.25), Focal(0.5), Asymmetric(0.0, 4.0, 0.05), Asymmetric(1.0, 0.5, 0.0)]
 )
-def test_gradients_are_those_of_the_loss(elements: Elements) -> None:
+def test_gradients_are_those_of_the_loss(elements: ElementLoss) -> None:
     logits, targets = _example(8)
     leaf = logits.double().requires_grad_()
     assert gradcheck(functools.partial(_sum_of, elements, targets.double()), (leaf,))
@@ -110,18 +109,18 @@ def test_gradients_are_those_of_the_loss(elements: Elements) -> None:
         gradcheck(functools.partial(_sum_but_for_a_part, elements, targets.double()), (leaf,))
 
 
-def _sum_of(elements: Elements, targets: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+def _sum_of(elements: ElementLoss, targets: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     return _of(elements, logits, targets).sum()
 
 
-def _sum_but_for_a_part(elements: Elements, targets: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+def _sum_but_for_a_part(elements: ElementLoss, targets: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     """The control: as the loss, with a gradient of its half only."""
     whole = _of(elements, logits, targets)
     return (whole - 0.5 * whole + 0.5 * whole.detach()).sum()
 
 
 @pytest.mark.parametrize("elements", [Focal(0.5, 0.25), Focal(2.0), Asymmetric(0.5, 0.5, 0.05), Asymmetric(1, 4, 0)])
-def test_large_logits_give_finite_losses_and_gradients(elements: Elements) -> None:
+def test_large_logits_give_finite_losses_and_gradients(elements: ElementLoss) -> None:
     logits = torch.tensor([[-1e4, -200.0, -20.0, 0.0, 20.0, 200.0, 1e4]] * 3, requires_grad=True)
     targets = torch.tensor([0.0, 1.0, 0.3])[:, None].expand(3, 7)
     found = _of(elements, logits, targets)
@@ -133,7 +132,7 @@ def test_large_logits_give_finite_losses_and_gradients(elements: Elements) -> No
 
 
 @pytest.mark.parametrize("elements", [Focal(2.0, 0.25), Asymmetric(0.0, 4.0, 0.05)])
-def test_the_sum_weighs_labels_and_leaves_out_the_unknown(elements: Elements) -> None:
+def test_the_sum_weighs_labels_and_leaves_out_the_unknown(elements: ElementLoss) -> None:
     logits, targets = _example()
     targets[3, 1] = targets[7] = torch.nan
     name = "focal" if isinstance(elements, Focal) else "asymmetric"
@@ -153,7 +152,7 @@ def test_the_sum_weighs_labels_and_leaves_out_the_unknown(elements: Elements) ->
 
 
 @pytest.mark.parametrize("elements", [CrossEntropy(), Focal(2.0, 0.25), Asymmetric(0.0, 4.0, 0.05)])
-def test_smoothing_moves_known_targets_to_one_half_in_training_only(elements: Elements) -> None:
+def test_smoothing_moves_known_targets_to_one_half_in_training_only(elements: ElementLoss) -> None:
     logits, targets = _example()
     targets[0, 0] = torch.nan
     ones = torch.ones(3)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from civility.engine.gradual_unfreezing import thaw_in_turn
+from civility.engine.regularizers import GradualUnfreezing
 
 
 def parameters(num: int) -> list[list[torch.nn.Parameter]]:
@@ -11,7 +11,7 @@ def parameters(num: int) -> list[list[torch.nn.Parameter]]:
 
 
 def trained_at(parts: list[list[torch.nn.Parameter]], fraction: float, step: int, num_steps: int) -> list[bool]:
-    thaw_in_turn(parts, fraction).apply(step, num_steps)
+    GradualUnfreezing.of(parts, fraction).apply(step, num_steps)
     found = [{one.requires_grad for one in part} for part in parts]
     assert all(len(one) == 1 for one in found)
     result = [one.pop() for one in found]
@@ -21,7 +21,7 @@ def trained_at(parts: list[list[torch.nn.Parameter]], fraction: float, step: int
     return result
 
 
-def test_layers_thaw_evenly_from_the_first_to_the_last() -> None:
+def test_layers_unfreeze_evenly_from_the_first_to_the_last() -> None:
     parts = parameters(4)
     counts = [sum(trained_at(parts, 0.5, step, 40)) for step in range(40)]
     assert counts == [step // 5 for step in range(20)] + [4] * 20
@@ -29,7 +29,7 @@ def test_layers_thaw_evenly_from_the_first_to_the_last() -> None:
 
 
 @pytest.mark.parametrize(("fraction", "num_steps"), [(1.0, 3), (0.5, 3), (0.01, 50), (1.0, 1), (0.3, 10)])
-def test_everything_thaws_in_time_and_nothing_freezes_again(fraction: float, num_steps: int) -> None:
+def test_everything_unfreezes_in_time_and_nothing_freezes_again(fraction: float, num_steps: int) -> None:
     parts = parameters(5)
     counts = [sum(trained_at(parts, fraction, step, num_steps)) for step in range(num_steps + 1)]
     assert counts == sorted(counts)
@@ -40,7 +40,7 @@ def test_what_is_frozen_stays_so_and_takes_no_turn() -> None:
     parts = parameters(3)
     for one in parts[2]:
         one.requires_grad_(False)
-    thaw = thaw_in_turn(parts, 1.0)
-    assert [thaw.num_thawed(step, 10) for step in (0, 4, 5, 9, 10)] == [0, 0, 1, 1, 2]
-    thaw.apply(10, 10)
+    unfreezing = GradualUnfreezing.of(parts, 1.0)
+    assert [unfreezing.num_unfrozen(step, 10) for step in (0, 4, 5, 9, 10)] == [0, 0, 1, 1, 2]
+    unfreezing.apply(10, 10)
     assert [one.requires_grad for part in parts for one in part] == [True] * 4 + [False] * 2

@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from civility.engine import loop, order
+from civility.documents.checkpoint_state import Progress
+from civility.engine import batch_order, loop
+from civility.engine.batch_order import BatchShape
 from civility.engine.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.devices import MixedPrecision, start_accelerator
-from civility.engine.loop import Plan, Trainer, TrainingData
+from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
-from civility.engine.order import BatchShape
-from civility.engine.progress import EpochDone, NotFinite, Progress, StepDone, Validation
+from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
 from civility.engine.schedule import linear_schedule
 from civility.engine.validation import score_everywhere
 from civility.errors import UserError
 from civility.models.encoder import load_encoder
-from civility.models.forward import EagerForward
-from civility.models.tokens import tokenise
+from civility.models.forward_paths import EagerForward
+from civility.models.tokenizer import tokenise
 
 LABELS = ("toxic", "threat")
 TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'word ' * (i % 7)}" for i in range(30)]
@@ -42,7 +43,7 @@ def trainer(
     accelerator = start_accelerator("cpu", [], None)
     shape = BatchShape.of(8 // accumulation, accumulation)
     optimizer = build_adamw(encoder.model, weight_decay=0.01, betas=(0.9, 0.999), epsilon=1e-8)
-    plan = Plan(
+    plan = TrainingPlan(
         epochs=epochs,
         schedule=linear_schedule(rate, 0.1, epochs * shape.num_steps(len(TEXTS))),
         max_gradient_norm=1.0,
@@ -175,7 +176,7 @@ def test_the_control_with_dropout_from_another_place_the_weights_differ(
 ) -> None:
     whole = trainer(tiny_bert)
     run(whole)
-    right = order.step_seed
+    right = batch_order.step_seed
     monkeypatch.setattr(loop, "step_seed", lambda seed, epoch, step, rank: right(seed, epoch, step + 1, rank))
     other = trainer(tiny_bert)
     run(other)
@@ -242,7 +243,7 @@ def test_the_comments_whose_scores_are_not_finite_are_found(tiny_bert: Path) -> 
     word = int(broken.data.tokens.ids[broken.data.tokens.offsets[rows[0]] + 1])
     with torch.no_grad():
         broken.model.get_input_embeddings().weight[word] = torch.nan
-    first = order.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
+    first = batch_order.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
     with pytest.raises(NotFinite) as stop:
         run(broken)
     assert stop.value.step == 1
@@ -254,7 +255,7 @@ def test_the_comments_whose_scores_are_not_finite_are_found(tiny_bert: Path) -> 
 def test_a_gradient_that_is_not_finite_names_all_comments_of_the_step(tiny_bert: Path) -> None:
     broken = trainer(tiny_bert)
     broken.model.classifier.bias.register_hook(lambda gradient: gradient * torch.inf)
-    first = order.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
+    first = batch_order.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
     with pytest.raises(NotFinite, match=r"step 1: the gradient norm is (inf|nan)") as stop:
         run(broken)
     assert sorted(stop.value.rows) == sorted(first.tolist())

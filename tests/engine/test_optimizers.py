@@ -9,9 +9,15 @@ import pytest
 import torch
 
 from civility.engine.muon import build_muon
-from civility.engine.optimizer import build_adafactor, build_adamw, counters, state_bytes
+from civility.engine.optimizer import (
+    averaged_weights,
+    build_adafactor,
+    build_adamw,
+    build_schedule_free,
+    counters,
+    state_bytes,
+)
 from civility.engine.parameter_groups import parameter_groups
-from civility.engine.schedule_free import averaged_weights, build_schedule_free
 from civility.errors import UserError
 
 Array = npt.NDArray[np.float64]

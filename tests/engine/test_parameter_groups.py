@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from civility.documents.checkpoint_state import Progress
 from civility.engine.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.optimizer import build_adamw
 from civility.engine.parameter_groups import group_of, parameter_groups, split_groups
-from civility.engine.progress import Progress
 from civility.errors import UserError
 from civility.models.encoder import load_encoder
 

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from civility.engine.trackers import check_tracker
+from civility.engine.devices import check_tracker
 from civility.errors import UserError
 
 

@@ -12,7 +12,8 @@ from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer
 from civility.engine.trial_step import try_padding, try_step
 from civility.models.batches import Batch
-from civility.models.tokens import Tokens, tokenise
+from civility.models.tokenizer import tokenise
+from civility.scoring.tokens import Tokens
 
 from .test_loop import run, trainer, weights
 

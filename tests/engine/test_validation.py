@@ -13,8 +13,9 @@ from civility.engine.loss import build_loss
 from civility.engine.validation import measure_validation, score_everywhere
 from civility.models.batches import Batch
 from civility.models.encoder import load_encoder
-from civility.models.forward import EagerForward, Forward
-from civility.models.tokens import Tokens, tokenise
+from civility.models.forward_paths import EagerForward, Forward
+from civility.models.tokenizer import tokenise
+from civility.scoring.tokens import Tokens
 
 LABELS = ("toxic", "threat")
 TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'word ' * (i % 7)}" for i in range(30)]
@@ -24,8 +25,8 @@ WORKER = """
 import os, sys
 import numpy as np
 from civility.models.encoder import load_encoder
-from civility.models.forward import EagerForward
-from civility.models.tokens import tokenise
+from civility.models.forward_paths import EagerForward
+from civility.models.tokenizer import tokenise
 from civility.engine.devices import start_accelerator
 from civility.engine.validation import score_everywhere
 model, out, texts = sys.argv[1], sys.argv[2], sys.argv[3].split("|")

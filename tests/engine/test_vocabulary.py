@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from civility.engine.batch_order import BatchShape
 from civility.engine.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.devices import MixedPrecision, start_accelerator
-from civility.engine.loop import Plan, Trainer, TrainingData
+from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
-from civility.engine.order import BatchShape
 from civility.engine.parameter_groups import DecayOn
 from civility.engine.progress import StepDone, Validation
 from civility.engine.schedule import linear_schedule
 from civility.models.encoder import Encoder, load_encoder
-from civility.models.forward import EagerForward
-from civility.models.tokens import tokenise
+from civility.models.forward_paths import EagerForward
+from civility.models.tokenizer import tokenise
 from civility.models.vocabulary import give_back_whole, ids_in_use, keep_in_use
 
 from ..conftest import build_tiny_deberta
@@ -60,7 +60,7 @@ def build(
         precision or MixedPrecision.of("fp32", "cpu"),
         TrainingData(tokens, TARGETS),
         build_loss("weighted_bce", positive_share(TARGETS), 1.0),
-        Plan(
+        TrainingPlan(
             epochs=2,
             schedule=linear_schedule(1e-2, 0.1, 2 * shape.num_steps(len(TEXTS))),
             max_gradient_norm=norm,

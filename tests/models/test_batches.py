@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from civility.models.batches import batches_by_budget, gather
-from civility.models.encoder import load_tokenizer
-from civility.models.tokens import Tokens, tokenise
+from civility.models.tokenizer import load_tokenizer, tokenise
+from civility.scoring.tokens import Tokens
 
 FEW = settings(max_examples=50, deadline=None)
 TEXTS = ["the garden is nice", "", "you damn fool " * 9, "apple", "film music train see him"]

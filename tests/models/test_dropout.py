@@ -11,9 +11,9 @@ from civility.errors import UserError
 from civility.models.batches import gather
 from civility.models.dropout import has_dropout, override_dropout
 from civility.models.encoder import load_encoder
-from civility.models.forward import EagerForward
-from civility.models.packed import PackedForward
-from civility.models.tokens import tokenise
+from civility.models.forward_paths import EagerForward
+from civility.models.packed_forward import PackedForward
+from civility.models.tokenizer import tokenise
 
 LABELS = ("toxic", "threat")
 
@@ -85,7 +85,7 @@ def test_both_ways_through_the_model_drop_what_they_are_told(
 
 def test_flash_kernels_drop_what_they_are_told(tiny_deberta: Path) -> None:
     pytest.importorskip("disentangled_flash", reason="the extra civility[flash] is not installed")
-    from civility.models.flash_attention import FlashForward, _keep_dropout
+    from civility.models.flash_forward import FlashForward, _keep_dropout
 
     model = load_encoder(str(tiny_deberta), LABELS).model
     override_dropout(model, hidden=0.2, attention=0.3, head=-1.0)

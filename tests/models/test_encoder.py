@@ -13,15 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from civility import Classifier
 from civility.errors import UserError
-from civility.models import encoder as encoder_module
-from civility.models.encoder import (
-    PROBLEM_TYPE,
-    fold_into_head,
-    load_classifier_folder,
-    load_encoder,
-    load_tokenizer,
-    locate,
-)
+from civility.models import tokenizer as tokenizer_module
+from civility.models.encoder import PROBLEM_TYPE, load_classifier_folder, load_encoder
+from civility.models.head import fold_into_head
+from civility.models.model_source import locate
+from civility.models.tokenizer import load_tokenizer
 
 from ..architectures import build_tiny
 
@@ -352,7 +348,7 @@ def test_a_failing_tokenizer_is_not_said_to_lack_an_unknown_token(tiny_bert: Pat
             raise TypeError("something else")
 
     with pytest.raises(UserError, match="m: the tokenizer fails on any text: TypeError: something else"):
-        encoder_module._refuse_without_unknown("m", Failing())
+        tokenizer_module._check_unknown_token("m", Failing())
 
 
 def test_the_classifier_in_a_folder_is_offered(tiny_bert: Path, tmp_path: Path) -> None:

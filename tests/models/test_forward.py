@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from civility.models import packed
+from civility.models import packed_forward
 from civility.models.batches import Batch, gather
 from civility.models.encoder import Encoder, load_encoder
-from civility.models.flash_attention import FlashForward
-from civility.models.forward import EagerForward, Forward, _difference, _Outcome, choose_forward
-from civility.models.freezing import freeze
-from civility.models.packed import PackedForward
-from civility.models.tokens import tokenise
+from civility.models.flash_forward import FlashForward
+from civility.models.forward_paths import EagerForward, Forward, _difference, _Outcome, choose_forward
+from civility.models.layers import freeze
+from civility.models.packed_forward import PackedForward
+from civility.models.tokenizer import tokenise
 
 from ..conftest import SENTENCES, build_tiny_bert, build_tiny_deberta
 
@@ -150,7 +150,7 @@ def test_a_way_that_breaks_with_dropout_or_in_the_precision_of_training_is_not_t
             raise RuntimeError("no kernel for dropout")
         return tensor
 
-    monkeypatch.setattr(packed, "drop", refuse)
+    monkeypatch.setattr(packed_forward, "drop", refuse)
     choice = choose_forward(encoder.model, "auto", batch_of(encoder))
     assert choice.forward.name == "eager"
     assert choice.reason == "the self-test failed: RuntimeError: no kernel for dropout"

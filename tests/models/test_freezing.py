@@ -6,7 +6,7 @@ import pytest
 
 from civility.errors import UserError
 from civility.models.encoder import load_encoder
-from civility.models.freezing import freeze
+from civility.models.layers import freeze
 
 LABELS = ("toxic", "threat")
 

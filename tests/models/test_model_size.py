@@ -7,7 +7,7 @@ import torch
 
 from civility.engine.optimizer import state_bytes
 from civility.models.encoder import load_config, load_encoder
-from civility.models.freezing import freeze
+from civility.models.layers import freeze
 from civility.models.model_size import ModelSize
 from civility.recipe import Recipe
 from civility.training.build_optimizer import optimizer_of

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from civility.models.batches import gather
-from civility.models.encoder import load_tokenizer
 from civility.models.token_cache import FEWEST_TEXTS, CacheUse, cached_tokens, default_cache_folder
-from civility.models.tokens import Tokens, tokenise
+from civility.models.tokenizer import load_tokenizer, tokenise
+from civility.scoring.tokens import Tokens
 
 from ..conftest import SENTENCES, files_up_to
 
@@ -267,7 +267,7 @@ import sys, time
 from pathlib import Path
 from civility.models.encoder import load_tokenizer
 from civility.models.token_cache import cached_tokens
-from civility.models.tokens import tokenise
+from civility.models.tokenizer import tokenise
 model, cache, name, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4].split()
 texts = Path(sys.argv[5]).read_text().splitlines()
 tokenizer = load_tokenizer(model)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from civility.models.encoder import load_tokenizer
-from civility.models.tokens import Tokens, token_lengths, tokenise
+from civility.models.tokenizer import backend_for, load_tokenizer, tokenise
+from civility.scoring.tokens import Tokens, token_lengths
 
 TEXTS = [
     "the garden is nice",
@@ -128,10 +128,10 @@ def test_lengths_are_those_of_texts_that_are_cut_nowhere(tokenizer: Any) -> None
     expected = [len(tokenizer(text)["input_ids"]) for text in TEXTS]
     # Padding and cutting that were asked for earlier are remembered by the tokenizer.
     tokenizer(TEXTS, truncation=True, max_length=4, padding=True)
-    assert token_lengths(tokenizer, TEXTS).tolist() == expected
+    assert token_lengths(backend_for(tokenizer, None), TEXTS).tolist() == expected
     assert max(expected) > 64, "the control: one is longer than the model takes"
-    assert token_lengths(tokenizer, ["lone \ud800"]).shape == (1,)
-    assert token_lengths(tokenizer, []).shape == (0,)
+    assert token_lengths(backend_for(tokenizer, None), ["lone \ud800"]).shape == (1,)
+    assert token_lengths(backend_for(tokenizer, None), []).shape == (0,)
 
 
 def test_the_settings_of_a_tokenizer_that_change_ids_are_obeyed(tiny_bert: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_settings_of_a_tokenizer_that_change_ids_are_obeyed(tiny_bert: Path)
 
 def test_all_cores_give_the_ids_of_one(tiny_bert: Path) -> None:
     code = (
-        "import sys; from civility.models.encoder import load_tokenizer; from civility.models.tokens import tokenise\n"
+        "import sys; from civility.models.tokenizer import load_tokenizer, tokenise\n"
         "texts = [f'{i} fool ' * (i % 40) for i in range(3_000)]\n"
         "tokens = tokenise(load_tokenizer(sys.argv[1]), texts, 32); print(tokens.digest, tokens.num_truncated)"
     )

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from civility.errors import UserError
-from civility.models.encoder import load_classifier_folder, load_config, load_encoder, load_tokenizer
+from civility.models.encoder import load_classifier_folder, load_config, load_encoder
+from civility.models.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("toxic", "threat")

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from civility.models.encoder import load_encoder
-from civility.models.freezing import freeze
-from civility.models.tokens import Tokens
+from civility.models.layers import freeze
 from civility.models.vocabulary import (
     EmbeddingInUse,
     give_back_whole,
@@ -18,6 +17,7 @@ from civility.models.vocabulary import (
     num_parameters,
     why_whole,
 )
+from civility.scoring.tokens import Tokens
 
 LABELS = ("toxic", "threat")
 USED = np.array([0, 3, 4, 9])

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from civility.engine.batch_order import BatchShape
 from civility.engine.devices import MixedPrecision, start_accelerator
-from civility.engine.loop import Plan, Trainer, TrainingData
+from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
-from civility.engine.order import BatchShape
 from civility.engine.progress import StepDone, Validation
 from civility.engine.schedule import linear_schedule
 from civility.models.encoder import Encoder, load_encoder
-from civility.models.forward import EagerForward
-from civility.models.freezing import freeze
-from civility.models.packed import PackedForward
-from civility.models.tokens import tokenise
+from civility.models.forward_paths import EagerForward
+from civility.models.layers import freeze
+from civility.models.packed_forward import PackedForward
+from civility.models.tokenizer import tokenise
 from civility.models.vocabulary import give_back_whole, ids_in_use, keep_in_use
 from civility.recipe import Recipe
 from civility.training.build_optimizer import average_of_optimizer, optimizer_of
@@ -85,7 +85,7 @@ def build(
         precision or MixedPrecision.of("fp32", "cpu"),
         TrainingData(tokens, TARGETS),
         build_loss("weighted_bce", positive_share(TARGETS), 1.0),
-        Plan(
+        TrainingPlan(
             epochs=epochs,
             schedule=linear_schedule(RATE, warmup, epochs * shape.num_steps(len(TEXTS))),
             max_gradient_norm=1.0,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from civility.engine.order import BatchShape
+from civility.engine.batch_order import BatchShape
 from civility.engine.schedule import Schedule
 from civility.recipe import Recipe
 from civility.training.build import plan_of

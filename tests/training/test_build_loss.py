@@ -5,8 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from civility.engine.elementwise_losses import Asymmetric, CrossEntropy, Elements, Focal
-from civility.engine.loss import EffectiveNumber, inverse_frequency_weights, positive_share
+from civility.engine.loss import (
+    Asymmetric,
+    CrossEntropy,
+    EffectiveNumber,
+    ElementLoss,
+    Focal,
+    inverse_frequency_weights,
+    positive_share,
+)
 from civility.recipe import Recipe
 from civility.training.build_loss import loss_of
 
@@ -35,7 +42,7 @@ def _recipe(**changes: Any) -> Recipe:
         ),
     ],
 )
-def test_the_settings_reach_the_elements(changes: dict[str, Any], expected: Elements) -> None:
+def test_the_settings_reach_the_elements(changes: dict[str, Any], expected: ElementLoss) -> None:
     assert loss_of(_recipe(**changes), TARGETS).elements == expected
 
 

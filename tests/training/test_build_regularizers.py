@@ -60,7 +60,7 @@ def test_nothing_is_made_of_the_baseline_and_its_model_stays(tiny_bert: Path) ->
     change_model(recipe(), encoder.model)
     assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.model.state_dict().items())
     regularizers = regularizers_of(recipe(), encoder.model)
-    assert (regularizers.r_drop, regularizers.thaw, regularizers.adversary) == (0.0, None, None)
+    assert (regularizers.r_drop, regularizers.unfreezing, regularizers.adversary) == (0.0, None, None)
     assert average_of(recipe(), encoder.model) is None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from civility.engine import loop, order
+from civility.engine import batch_order, loop
 from civility.engine.checkpoint import load_best_weights, load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer
@@ -58,7 +58,7 @@ def test_a_run_entered_again_ends_with_the_same_weights(
 def test_the_control_with_dropout_from_another_place_the_weights_differ(
     tiny_bert: Path, wholes: dict[str, Trainer], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = order.step_seed
+    right = batch_order.step_seed
     monkeypatch.setattr(loop, "step_seed", lambda seed, epoch, step, rank: right(seed, epoch, step + 1, rank))
     assert not equal(validated(trained(tiny_bert, PARTS[name], in_use=True)), validated(wholes[name]))
 
@@ -205,7 +205,7 @@ def test_scaled_gradients_move_weights_as_plain_ones_do(still_deberta: Path) -> 
     assert largest_difference(raw(plain), raw(other)) < 1e-5
 
 
-def test_layers_thaw_in_the_loop_and_what_is_frozen_gets_no_gradient(tiny_bert: Path) -> None:
+def test_layers_unfreeze_in_the_loop_and_frozen_ones_have_no_gradient(tiny_bert: Path) -> None:
     _, some = build(tiny_bert, {"unfreeze_fraction": 0.75}, in_use=True, warmup=0.0)
     names = {id(parameter): name for name, parameter in some.model.named_parameters()}
     before, moved = raw(some), []
@@ -225,7 +225,7 @@ def test_layers_thaw_in_the_loop_and_what_is_frozen_gets_no_gradient(tiny_bert: 
     assert some.vocabulary.get_extra_state().item() == pytest.approx(float(np.prod([1 - 0.1 * r for r in rates])))
 
 
-def test_frozen_layers_never_thaw(tiny_bert: Path) -> None:
+def test_frozen_layers_never_unfreeze(tiny_bert: Path) -> None:
     _, some = build(tiny_bert, {"unfreeze_fraction": 0.5}, freeze_layers=1)
     before = raw(some)
     list(some.run(no_validation))

@@ -13,8 +13,9 @@ from civility.audit.lengths import (
 )
 from civility.data.dataset import Dataset
 from civility.errors import UserError
-from civility.models.tokens import token_lengths
+from civility.models.tokenizer import backend_for
 from civility.run import classifier_folder
+from civility.scoring.tokens import token_lengths
 
 COMMENTS_MEASURED = 50_000
 POSITIVES_MEASURED = 5_000
@@ -56,7 +57,8 @@ def load_tokenizer_or_reason(model: str, target: str) -> tuple[Any, str]:
     UserError : the model that was named cannot be had
     """
     try:
-        from civility.models.encoder import STARTER_MODEL, load_tokenizer
+        from civility.models.model_source import STARTER_MODEL
+        from civility.models.tokenizer import load_tokenizer
 
         place = model or (classifier_folder(target) if target else STARTER_MODEL)
         return load_tokenizer(place), model or target or STARTER_MODEL
@@ -78,7 +80,7 @@ def measure_tokens(dataset: Dataset, tokenizer: Any, name: str, max_length: int,
     seed : of the sample
     """
     rows = sample_to_measure(dataset.targets, COMMENTS_MEASURED, POSITIVES_MEASURED, seed)
-    lengths = token_lengths(tokenizer, [dataset.texts[row] for row in rows])
+    lengths = token_lengths(backend_for(tokenizer, None), [dataset.texts[row] for row in rows])
     of_all = lengths[:COMMENTS_MEASURED]
     targets = dataset.targets[rows]
     is_sample = len(dataset) > COMMENTS_MEASURED

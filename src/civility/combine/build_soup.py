@@ -27,8 +27,9 @@ from civility.data.dialects import Columns
 from civility.evaluation.labelled_comments import Labelled, fit_on
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.policy import parse_policies
-from civility.models.encoder import public_name, settings_of
+from civility.models.encoder import settings_of
 from civility.models.encoder_scorer import EncoderScorer
+from civility.models.model_source import public_name
 from civility.models.weight_mean import Soup
 from civility.render.markdown.combined_card import Makeup
 from civility.run import RunDirectory

@@ -1,19 +1,17 @@
-"""A checkpoint: everything that a run needs to go on, in a folder that is complete if it exists, and says so.
+"""A checkpoint: a folder with everything that a run needs to resume, complete whenever it exists.
 
-No state of a random generator is stored: order and dropout are functions of the place in the run. The folder holds
-the sha256 of its files in the form of ``sha256sum``, so that a cut or edited one is found out by anybody::
+Random generators are not stored: order and dropout are functions of the place in the run. SHA256SUMS has the form of
+``sha256sum``, so that anyone can check for truncated or edited files::
 
     model.safetensors        weights, tied ones once
-    optimizer.safetensors    the moments of AdamW, or what another optimiser keeps
-    average.safetensors      weights that are validated in the place of those above, where there are such
-    validation.safetensors   logits of the validation comments, (N, L) float32; after an epoch only
-    progress.json            the place in the run, the scale of fp16, and what the run wants to know of itself
+    optimizer.safetensors    the state of the optimizer, such as the moments of AdamW
+    average.safetensors      weights that are validated instead of those above, if there are any
+    validation.safetensors   logits of the validation comments, (N, L) float32; only after an epoch
+    progress.json            `civility.documents.checkpoint_state.CheckpointState`
     SHA256SUMS               of all of these
 """
 
 import contextlib
-import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,21 +23,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from civility.arrays import Logits
+from civility.documents.checkpoint_state import CheckpointState, Progress
 from civility.engine.optimizer import counters, restore_counters
 from civility.engine.parameter_groups import grouping
-from civility.engine.progress import Progress
 from civility.engine.weight_averaging import Average, put_weights
 from civility.errors import UserError
 from civility.models.weight_files import save_tensors
 from civility.plain_text import shortened
 from civility.storage.atomic_files import write_folder
 from civility.storage.digests import digests_of
-from civility.storage.parsing import read_json
 
 _WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
 _AVERAGE = "average.safetensors"
-_PROGRESS, _SUMS = "progress.json", "SHA256SUMS"
-_SCHEMA = 3
+_STATE, _SUMS = "progress.json", "SHA256SUMS"
 
 
 class DamagedCheckpoint(UserError):
@@ -51,15 +47,12 @@ class DamagedCheckpoint(UserError):
 
 @contextlib.contextmanager
 def _explain_damage(folder: Path) -> Iterator[None]:
-    """Turn what reading raises into a DamagedCheckpoint: a file whose sum is right need not hold what it should."""
+    """Turn errors of reading into a DamagedCheckpoint: files with the right digest may still hold something else."""
     try:
         yield
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedCheckpoint(
-            f"damaged: {type(error).__name__}: {shortened(str(error), 200)}",
-            where=folder,
-            remedy="remove this folder to resume from the checkpoint before it, or begin again with --restart",
-        ) from error
+        found = f"damaged: {type(error).__name__}: {shortened(str(error), 200)}"
+        raise DamagedCheckpoint(found, where=folder, remedy=CheckpointState.REMEDY) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,24 +63,24 @@ class Snapshot:
     ----------
     weights : by name, tied ones once
     optimizer : its state, ``{"parameter index.name": tensor}``
-    content : the place, the scale of fp16, and the caller's facts, as JSON
+    state : everything that is not a tensor
     logits : of the validation comments, (N, L), if they were scored with these weights
-    average : weights that are validated in the place of those of the same names; empty: all are the model's own
+    average : weights that are validated instead of those of the same names; empty if there are none
     """
 
     weights: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
-    content: dict[str, Any]
+    state: CheckpointState
     logits: Logits | None = None
     average: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def copied(self) -> "Snapshot":
-        """Return a copy in the processor's memory, which training on does not change."""
+        """Return a copy in main memory, which further training does not change."""
         weights, optimizer, average = (
             {name: torch.clone(tensor.cpu()) for name, tensor in tensors.items()}
             for tensors in (self.weights, self.optimizer, self.average)
         )
-        return Snapshot(weights, optimizer, self.content, self.logits, average)
+        return Snapshot(weights, optimizer, self.state, self.logits, average)
 
     def put_best(self, model: Any) -> None:
         """Put the weights that were validated into a model."""
@@ -105,35 +98,33 @@ def take_snapshot(
     facts: Mapping[str, Any] | None = None,
     logits: Logits | None = None,
 ) -> Snapshot:
-    """Return the state of a run, its tensors not copied: training on changes them.
+    """Return the state of a run. Its tensors are not copied: further training changes them.
 
     Parameters
     ----------
     model : unwrapped
-    optimizer : whose state is a tensor or a number a parameter and name
+    optimizer : each entry of its state is a tensor or a number
     scaler : torch's gradient scaler, or None
     progress : the place between two steps
     average : of the weights, if they are averaged
-    facts : whatever else is to come back with `read_facts`, as JSON
-    logits : of the validation comments, if they have been scored with these weights
+    facts : anything else, ready for JSON; `read_facts` returns it
+    logits : of the validation comments, if they were scored with these weights
     """
-    content = {
-        "schema": _SCHEMA,
-        "progress": dataclasses.asdict(progress),
-        "scaler": scaler.state_dict() if scaler is not None else None,
-        "facts": dict(facts or {}),
-    }
     groups = grouping(model, optimizer)
-    if groups:
-        content["groups"], content["counters"] = groups, counters(optimizer)
-    averaged: dict[str, torch.Tensor] = {}
-    if average is not None:
-        averaged, content["average"] = average.weights(), average.state()
-    return Snapshot(_distinct(model.state_dict()), _flat_optimizer_state(optimizer), content, logits, averaged)
+    state = CheckpointState(
+        progress=progress,
+        scaler=scaler.state_dict() if scaler is not None else None,
+        facts=dict(facts or {}),
+        groups=groups,
+        counters=counters(optimizer) if groups else [],
+        average=average.state() if average is not None else None,
+    )
+    averaged = average.weights() if average is not None else {}
+    return Snapshot(_distinct(model.state_dict()), _flat_optimizer_state(optimizer), state, logits, averaged)
 
 
 def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
-    """Write a snapshot to a folder, which appears when it is complete.
+    """Write a snapshot to a folder, which appears once it is complete.
 
     Raises
     ------
@@ -146,46 +137,41 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
             save_tensors(snapshot.average, beside / _AVERAGE)
         if snapshot.logits is not None:
             save_tensors({"logits": torch.from_numpy(snapshot.logits)}, beside / _LOGITS)
-        (beside / _PROGRESS).write_text(json.dumps(snapshot.content, indent=2) + "\n", encoding="utf-8")
+        (beside / _STATE).write_text(snapshot.state.to_json(), encoding="utf-8")
         (beside / _SUMS).write_text(_sums(_digests(beside)), encoding="utf-8")
 
 
-def verify_checkpoint(folder: Path, *, to_go_on: bool = True) -> None:
-    """Read a checkpoint through, and compare its files with their sha256.
+def verify_checkpoint(folder: Path, *, for_resume: bool = True) -> None:
+    """Read a checkpoint through, and compare its files with their digests.
 
     Parameters
     ----------
-    to_go_on : whether all of it is needed; else only what a classifier and its report are made of
+    folder : of the checkpoint
+    for_resume : whether everything is needed, or only what a classifier and its report are made of
 
     Raises
     ------
-    DamagedCheckpoint : a file is missing, cut or edited, or the folder holds no checkpoint
+    DamagedCheckpoint : a file is missing, truncated or edited, or the folder is not a checkpoint
     """
     try:
         written = (folder / _SUMS).read_text(encoding="utf-8")
         recorded = {name: digest for digest, name in (line.split("  ", 1) for line in written.splitlines())}
-        of_classifier = {_WEIGHTS, _LOGITS, *({_AVERAGE} & set(recorded))}
-        needed = {_WEIGHTS, _OPTIMIZER, _PROGRESS, *recorded} if to_go_on else of_classifier
-        found = {name: digest for name, digest in _digests(folder).items() if to_go_on or name in needed}
+        for_classifier = {_WEIGHTS, _LOGITS, *({_AVERAGE} & set(recorded))}
+        needed = {_WEIGHTS, _OPTIMIZER, _STATE, *recorded} if for_resume else for_classifier
+        found = {name: digest for name, digest in _digests(folder).items() if for_resume or name in needed}
     except (OSError, ValueError) as error:
-        raise DamagedCheckpoint(f"no checkpoint: {_SUMS} is missing, or cannot be read", where=folder) from error
+        raise DamagedCheckpoint(f"not a checkpoint: {_SUMS} is missing or cannot be read", where=folder) from error
     missing = sorted(needed - set(found))
     if missing:
         raise DamagedCheckpoint(f"damaged: {missing[0]} is missing", where=folder)
     for name, digest in sorted(found.items()):
         if recorded.get(name) != digest:
             raise DamagedCheckpoint(f"damaged: the sha256 of {name} is not the one in {_SUMS}", where=folder)
-    if not to_go_on:
+    if not for_resume:
         return
     if written != _sums(found):
-        raise DamagedCheckpoint(f"damaged: {_SUMS} is not as it was written", where=folder)
-    try:
-        content = _read(folder)
-        schema = content["schema"]
-    except (UserError, KeyError) as error:
-        raise DamagedCheckpoint(f"no checkpoint: {_PROGRESS} is of another kind", where=folder) from error
-    if schema != _SCHEMA or not {"progress", "scaler", "facts"} <= set(content):
-        raise DamagedCheckpoint(f"written by another version of civility: schema {_SCHEMA} was expected", where=folder)
+        raise DamagedCheckpoint(f"damaged: {_SUMS} has changed since it was written", where=folder)
+    _read_state(folder)
 
 
 def _sums(digests: Mapping[str, str]) -> str:
@@ -193,16 +179,15 @@ def _sums(digests: Mapping[str, str]) -> str:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each file in a checkpoint but the list of them."""
+    """Return the sha256 of each file in a checkpoint except the list of them."""
     return digests_of(folder, (path.name for path in folder.iterdir() if path.is_file() and path.name != _SUMS))
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read_state(folder: Path) -> CheckpointState:
     try:
-        # Before the first epoch the best score was -Infinity in the checkpoints of older versions.
-        return read_json(folder / _PROGRESS, finite=False)
+        return CheckpointState.read(folder / _STATE)
     except UserError as error:
-        raise DamagedCheckpoint(error.found, where=error.where) from error
+        raise DamagedCheckpoint(error.found, where=error.where, remedy=error.remedy) from error
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -210,12 +195,9 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    UserError : there are none, or they are damaged
+    DamagedCheckpoint : the state of the checkpoint is missing or damaged
     """
-    facts = _read(folder).get("facts")
-    if not isinstance(facts, dict):
-        raise DamagedCheckpoint(f"damaged: {_PROGRESS} says nothing of the run", where=folder)
-    return facts
+    return _read_state(folder).facts
 
 
 def has_logits(folder: Path) -> bool:
@@ -252,13 +234,13 @@ def load_weights(folder: Path, model: Any) -> None:
     with _explain_damage(folder):
         weights = _finite_tensors(folder / _WEIGHTS)
     own = model.state_dict()
-    # Compared before anything is loaded: torch would copy what fits, and raise on a shape only then.
+    # Compare before loading: torch would copy what fits, and only then raise for a shape.
     missing = set(_distinct(own)) - set(weights)
     unknown = set(weights) - set(own)
     reshaped = {name for name in set(weights) & set(own) if weights[name].shape != own[name].shape}
     if missing or unknown or reshaped:
         raise UserError(
-            "engine.todo",
+            "engine.other-model",
             f"belongs to another model: {len(missing)} tensors are missing, {len(unknown)} are "
             f"unknown, {len(reshaped)} have another shape",
             where=folder,
@@ -267,7 +249,7 @@ def load_weights(folder: Path, model: Any) -> None:
 
 
 def load_best_weights(folder: Path, model: Any) -> None:
-    """Put the weights that were validated into an unwrapped model: the averaged ones, where there are such.
+    """Put the weights that were validated into an unwrapped model: the averaged ones, if there are any.
 
     Raises
     ------
@@ -282,54 +264,49 @@ def load_best_weights(folder: Path, model: Any) -> None:
 def load_checkpoint(
     folder: Path, model: Any, optimizer: torch.optim.Optimizer, scaler: Any, average: Average | None = None
 ) -> Progress:
-    """Put a run's state back as `save_checkpoint` found it, bit for bit, and return its place.
+    """Restore a run's state bit for bit, and return its place.
 
-    An average that the checkpoint does not know of begins where it stands.
+    Parameters
+    ----------
+    folder : of the checkpoint
+    model, optimizer, scaler : built as for `take_snapshot`; their state is replaced
+    average : of the weights; starts afresh if the checkpoint has none
 
     Raises
     ------
-    UserError : the checkpoint is damaged, belongs to another model, or its optimiser is another, or has other groups
+    UserError : the checkpoint is damaged, or belongs to another model or to an optimizer of another kind or grouping
     """
-    with _explain_damage(folder):
-        content = _read(folder)
-        progress = _progress_of(content["progress"])
-    if content.get("groups", "") != grouping(model, optimizer):
+    state = _read_state(folder)
+    if state.groups != grouping(model, optimizer):
         raise UserError(
-            "engine.todo",
-            "its optimiser is of another kind, or has the parameters in other groups",
+            "engine.other-model",
+            "its optimizer is of another kind, or has the parameters in other groups",
             where=folder,
             remedy="training.optimizer, training.weight_decay_on and regularization.layer_decay must be as they were",
         )
     load_weights(folder, model)
     with _explain_damage(folder):
-        _restore_optimizer(folder, optimizer, content)
-        if scaler is not None and content["scaler"] is not None:
-            scaler.load_state_dict(content["scaler"])
-        if average is not None and "average" in content:
-            average.restore(_averaged(folder, model), content["average"])
-    return progress
+        _restore_optimizer(folder, optimizer, state)
+        if scaler is not None and state.scaler is not None:
+            scaler.load_state_dict(state.scaler)
+        if average is not None and state.average is not None:
+            average.restore(_averaged(folder, model), state.average)
+    return state.progress
 
 
-def _progress_of(content: Mapping[str, Any]) -> Progress:
-    counts = {"epoch", "num_comments", "step", "num_known"}
-    if any(type(content[name]) is not int or content[name] < 0 for name in counts):
-        raise ValueError(f"progress {dict(content)}: expected whole numbers from 0 up")
-    return Progress(**{name: content[name] for name in counts}, loss_sum=float(content["loss_sum"]))
-
-
-def _restore_optimizer(folder: Path, optimizer: torch.optim.Optimizer, content: Mapping[str, Any]) -> None:
-    state = optimizer.state_dict()
-    state["state"] = {}
+def _restore_optimizer(folder: Path, optimizer: torch.optim.Optimizer, state: CheckpointState) -> None:
+    restored = optimizer.state_dict()
+    restored["state"] = {}
     with safe_open(folder / _OPTIMIZER, framework="pt") as tensors:
         for key in tensors.keys():  # noqa: SIM118 (a file handle, not a mapping)
             index, name = key.split(".", 1)
-            state["state"].setdefault(int(index), {})[name] = tensors.get_tensor(key)
-    optimizer.load_state_dict(state)
-    restore_counters(optimizer, content.get("counters", []))
+            restored["state"].setdefault(int(index), {})[name] = tensors.get_tensor(key)
+    optimizer.load_state_dict(restored)
+    restore_counters(optimizer, state.counters)
 
 
 def _averaged(folder: Path, model: Any) -> dict[str, torch.Tensor]:
-    """Return the averaged weights of a checkpoint, each where the model has its own; none where it has not begun."""
+    """Return the averaged weights of a checkpoint on the model's devices; none if the average has not begun."""
     if not (folder / _AVERAGE).is_file():
         return {}
     own = model.state_dict()
@@ -345,7 +322,7 @@ def _distinct(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _flat_optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Return the optimiser's state as ``{"parameter index.name": tensor}``."""
+    """Return the optimizer's state as ``{"parameter index.name": tensor}``."""
     return {
         f"{index}.{name}": torch.as_tensor(value).contiguous()
         for index, values in optimizer.state_dict()["state"].items()

@@ -1,6 +1,7 @@
-"""Devices, processes and precision: the one place that asks the hardware and starts accelerate."""
+"""Devices, precision and processes: the one module that asks for the hardware and starts accelerate."""
 
 import contextlib
+import importlib.util
 import os
 import platform
 from collections.abc import Iterable, Iterator
@@ -9,13 +10,13 @@ from typing import Any, Literal
 
 import torch
 
-from civility.errors import UserError
+from civility.errors import UserError, did_you_mean
 from civility.plain_text import count
 from civility.processes import processes_of, settle_accelerate, settle_environment
 
 Precision = Literal["auto", "bf16", "fp16", "tf32", "fp32"]
 _AUTOCAST_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-# What `accelerate launch` can be told to do to a model, and what this training loop is not made for.
+# What `accelerate launch` can do to a model, and this training loop does not support.
 _FOREIGN_ENGINES = {
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_FSDP": "FSDP",
@@ -23,20 +24,27 @@ _FOREIGN_ENGINES = {
     "ACCELERATE_USE_SAGEMAKER": "SageMaker",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism configuration",
 }
+# The trackers of accelerate that we offer: the modules, any of which is enough, and the package to install.
+_TRACKERS = {
+    "tensorboard": (("tensorboard", "tensorboardX"), "tensorboard"),
+    "wandb": (("wandb",), "wandb"),
+    "mlflow": (("mlflow",), "mlflow"),
+    "trackio": (("trackio",), "trackio"),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class MixedPrecision:
     """Float32 weights with arithmetic in "bf16", "fp16", "tf32" or "fp32".
 
-    Not left to accelerate: it takes settings from its environment over those it is given, and does not see the
-    steps that a fused optimiser skips.
+    accelerate does not do this here: it prefers the settings of its environment to those that it is given, and does not
+    notice the steps that a fused optimizer skips.
 
     Parameters
     ----------
     name : "bf16", "fp16", "tf32" or "fp32"
     device : "cuda", "mps" or "cpu"
-    scaler : of the loss, for fp16, whose gradients underflow otherwise; None for the others
+    scaler : of the loss, for fp16, whose gradients would underflow; None for the others
     """
 
     name: str
@@ -45,26 +53,26 @@ class MixedPrecision:
 
     @classmethod
     def of(cls, name: str, device: str) -> "MixedPrecision":
-        """Return the arithmetic of this name, with a scaler where it needs one."""
+        """Return the precision of this name, with a scaler if it needs one."""
         return cls(name, device, torch.amp.GradScaler(device) if name == "fp16" else None)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context in which the forward pass runs."""
+        """Return the context for the forward pass."""
         dtype = _AUTOCAST_TYPES.get(self.name)
         return contextlib.nullcontext() if dtype is None else torch.autocast(self.device, dtype)
 
     def training(self) -> contextlib.AbstractContextManager[None]:
-        """Return the context of a whole run, backward passes and optimiser included: see `float32_products`."""
+        """Return the context for a whole run, including backward passes and optimizer: see `float32_products`."""
         return float32_products("tf32" if self.name == "tf32" else "ieee")
 
 
 @contextlib.contextmanager
 def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
-    """Multiply float32 numbers as they are ("ieee") while the block runs, or by their first 10 bits ("tf32").
+    """Multiply float32 numbers exactly ("ieee") inside the block, or by their first 10 bits of mantissa ("tf32").
 
-    Said in so many words, since torch's defaults differ (products exact, convolutions not) and any library may have
-    changed them. What stood before stands afterwards. It takes the older switches, which set the newer ones too: with
-    the newer alone ``torch.get_float32_matmul_precision`` raises, and torch.compile asks it (torch 2.9 to 2.13).
+    Set explicitly, since torch's defaults differ (products are exact, convolutions are not) and any library may have
+    changed them; restored afterwards. The older switches set the newer ones too: with the newer alone
+    ``torch.get_float32_matmul_precision`` raises, and torch.compile calls it (torch 2.9 to 2.13).
     """
     backends: Any = torch.backends  # its types lag behind what it has
     places = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul]
@@ -77,7 +85,7 @@ def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
 
 
 def _set_products(places: list[Any], kinds: list[str]) -> None:
-    """Set the older switches and, by name, the newer ones: those of products, convolutions, and oneDNN's last."""
+    """Set the older switches, and the newer ones one by one: of products, convolutions, RNNs and oneDNN."""
     torch.set_float32_matmul_precision("high" if kinds[0] == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = kinds[1] == "tf32"
     for place, kind in zip(places, kinds, strict=True):
@@ -85,43 +93,42 @@ def _set_products(places: list[Any], kinds: list[str]) -> None:
 
 
 def choose_device(wanted: str) -> str:
-    """Return "cuda", "mps" or "cpu" for "auto" or one of these.
+    """Return the device to use, "cuda", "mps" or "cpu": for "auto" the first of these that the machine has.
 
     Raises
     ------
-    UserError : the device is not there
+    UserError : the machine does not have the device
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return next(name for name, found in there.items() if found)
     if not there[wanted]:
-        raise UserError(
-            "engine.todo", f"training.device = {wanted!r}: this machine has none", remedy="use 'auto' or 'cpu'"
-        )
+        found = f"training.device = {wanted!r}: this machine has none"
+        raise UserError("engine.no-device", found, remedy="use 'auto' or 'cpu'")
     return wanted
 
 
 def has_fast_bf16(device: str) -> bool:
-    """Return whether the hardware multiplies bf16 itself; others imitate it, slowly."""
+    """Whether the hardware multiplies bf16; where it only emulates it, bf16 is several times slower than fp32."""
     if device == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)  # Ampere
-    # Only where the processor multiplies bf16 in hardware: elsewhere it is several times slower than fp32.
-    return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+    ask = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch do not have it
+    return device == "cpu" and ask is not None and bool(ask().get("avx512_bf16", False))
 
 
 def has_tf32(device: str) -> bool:
-    """Return whether the hardware multiplies TF32: other hardware would compute in float32 without a word."""
-    # Not AMD's: PyTorch for ROCm calls its devices CUDA too, and has TF32 on some, behind a switch of its own.
+    """Whether the hardware multiplies TF32; other hardware would silently compute in float32."""
+    # PyTorch for ROCm calls its devices CUDA too; TF32 has a switch of its own there.
     return device == "cuda" and torch.version.hip is None and torch.cuda.get_device_capability() >= (8, 0)  # Ampere
 
 
 def choose_precision(wanted: Precision, device: str) -> str:
-    """Return the precision to use: for "auto" bf16 where the hardware has it, fp16 on other GPUs, else fp32.
+    """Return the precision to use: for "auto" bf16 if the hardware has it, fp16 on other GPUs, otherwise fp32.
 
     Raises
     ------
-    UserError : fp16 is wanted on a processor, where there is no gradient scaling for it; or tf32 on anything but an
-        NVIDIA GPU of the Ampere generation or later
+    UserError : fp16 on a device without gradient scaling, or tf32 on anything but an NVIDIA GPU of the Ampere
+        generation or later
     """
     if wanted == "auto":
         if has_fast_bf16(device):
@@ -129,13 +136,13 @@ def choose_precision(wanted: Precision, device: str) -> str:
         return "fp16" if device == "cuda" else "fp32"
     if wanted == "fp16" and device != "cuda":
         raise UserError(
-            "engine.todo",
+            "engine.no-precision",
             f"training.precision = 'fp16' needs a CUDA device; this run is on {device}",
             remedy="set training.precision to 'auto', 'bf16' or 'fp32'",
         )
     if wanted == "tf32" and not has_tf32(device):
         raise UserError(
-            "engine.todo",
+            "engine.no-precision",
             "training.precision = 'tf32' needs an NVIDIA GPU of the Ampere generation or later; this run is on "
             + (torch.cuda.get_device_name() if device == "cuda" else device),
             remedy="set training.precision to 'auto' or 'fp32'",
@@ -154,25 +161,23 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
 
     Raises
     ------
-    UserError : `accelerate launch` was told to use an engine that the loop is not made for, or a launcher's variables
-        are not what they may be
+    UserError : `accelerate launch` is configured for an engine that the loop does not support, or a launcher's
+        variables are invalid
     """
-    settle_environment(os.environ)  # accelerate reads it, and fails on what is empty
+    settle_environment(os.environ)  # accelerate reads the environment, and fails on empty variables
     settle_accelerate(os.environ)
     for variable, engine in _FOREIGN_ENGINES.items():
         if os.environ.get(variable, "false").lower() in ("true", "1"):
             raise UserError(
-                "engine.todo",
+                "engine.foreign-engine",
                 f"accelerate is configured to use {engine} ({variable})",
-                remedy="run 'accelerate config' anew without it, or use torchrun",
+                remedy="run 'accelerate config' again without it, or use torchrun",
             )
+    _forget_accelerator()
     from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
 
-    # accelerate keeps its state for the life of the process, and refuses another configuration after the first.
-    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    # Devices, processes, gathering and trackers are its part. The rest is ours: the answers given to
-    # `accelerate config` must not change a run behind the recipe's back.
+    # accelerate does devices, processes, gathering and trackers. Everything else is off: the answers that a user gave
+    # to `accelerate config` must not change what the recipe says.
     return Accelerator(
         cpu=device == "cpu",
         mixed_precision="no",
@@ -182,11 +187,32 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
     )
 
 
+def _forget_accelerator() -> None:
+    """Let a process start accelerate again: it keeps its first configuration and refuses another.
+
+    There is no public way; accelerate's own tests do the same (accelerate 1.15).
+    """
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+
+
+def check_tracker(name: str) -> None:
+    """Raise a UserError unless the experiment tracker is known and installed."""
+    if name not in _TRACKERS:
+        found = f"unknown tracker {name!r}{did_you_mean(name, _TRACKERS)}"
+        raise UserError("engine.tracker", found, remedy=f"trackers: {', '.join(_TRACKERS)}")
+    modules, package = _TRACKERS[name]
+    if not any(importlib.util.find_spec(module) for module in modules):
+        found = f"the tracker {name} is not installed"
+        raise UserError("engine.tracker", found, remedy=f"pip install {package}")
+
+
 @contextlib.contextmanager
 def first_of_machine_first(accelerator: Any) -> Iterator[None]:
-    """Let the first process of each machine through the block before the others, so that they find what it has made.
+    """Run the block on the first process of each machine before the others, which then find what it has made.
 
-    Not accelerate's `local_main_process_first`: where the first raises, the others would wait there for ever.
+    Unlike accelerate's `local_main_process_first`, the others do not wait for ever if the first one raises.
     """
     if not accelerator.is_local_main_process:
         accelerator.wait_for_everyone()
@@ -198,14 +224,14 @@ def first_of_machine_first(accelerator: Any) -> Iterator[None]:
 
 
 def same_weights_everywhere(model: torch.nn.Module) -> None:
-    """Give every process the weights of the first: other files on another machine would go unseen."""
+    """Give every process the weights of the first: another machine may hold other files."""
     if torch.distributed.is_initialized():
         for tensor in [*model.parameters(), *model.buffers()]:
             torch.distributed.broadcast(tensor.data, src=0)
 
 
 def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Add the gradients of all processes, in place. Every process has to call this, with the same parameters."""
+    """Sum the gradients of all processes, in place. Every process has to call this, with the same parameters."""
     if torch.distributed.is_initialized():
         gradients = [p.grad for p in parameters if p.grad is not None]
         for work in [torch.distributed.all_reduce(gradient, async_op=True) for gradient in gradients]:
@@ -213,7 +239,7 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 
 def processes_here(num_processes: int) -> int:
-    """Return how many of a run's processes share this machine's processor and main memory."""
+    """Return how many of a run's processes share this machine's CPU and main memory."""
     return processes_of(os.environ).num_here or num_processes
 
 
@@ -226,20 +252,20 @@ def smallest_everywhere(value: int, device: torch.device) -> int:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch had no memory for a tensor: on a GPU an error of its own, on a processor one among others."""
+    """Whether torch ran out of memory: on a GPU it raises an error of its own class, on a CPU a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def give_back_memory() -> None:
-    """Let go of the memory that torch keeps for the next tensor of the same size."""
+    """Free the GPU memory that torch keeps for later tensors."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def use_deterministic_kernels() -> None:
-    """Let torch compute the same bits every time on the same GPU, or raise where it has no such way.
+    """Let torch compute the same bits every time on the same GPU, or raise where it cannot.
 
-    Called before the first CUDA call: cuBLAS reads its workspace once
+    Call it before the first CUDA call: cuBLAS reads the size of its workspace once
     (docs.pytorch.org/docs/stable/notes/randomness.html).
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -248,7 +274,7 @@ def use_deterministic_kernels() -> None:
 
 
 def describe_device(device: str, num_processes: int) -> str:
-    """Return the hardware of this process in a few words, for the log."""
+    """Return the hardware of this process in a few words, for the log: ``2 x CPU, 4 threads``."""
     if device == "cuda":
         name = torch.cuda.get_device_name()
     elif device == "cpu":

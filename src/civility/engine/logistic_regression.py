@@ -44,7 +44,7 @@ def check_both_classes(training: Dataset) -> None:
         known = targets[~np.isnan(targets)]
         if not (known < 1).any():
             raise UserError(
-                "engine.todo",
+                "engine.nothing-to-train",
                 f"{label} has no negative comment in training (0 of {len(known):,} known): a linear "
                 "model cannot learn it",
                 remedy="add comments that lack it, or leave the label out (data.labels)",
@@ -82,7 +82,9 @@ def fit_linear(training: Dataset, plan: LinearPlan) -> Fitted:
             matrices.append(vectorizer.fit_transform(training.texts))
         except ValueError as error:  # "empty vocabulary"
             raise UserError(
-                "engine.todo", f"the training comments have no {form} to count: {error}", remedy="give other comments"
+                "engine.nothing-to-train",
+                f"the training comments have no {form} to count: {error}",
+                remedy="give other comments",
             ) from error
         names = tuple(str(name) for name in vectorizer.get_feature_names_out())
         terms.append(Terms(form, longest[form], names, np.asarray(vectorizer.idf_, dtype=np.float64)))

@@ -1,6 +1,6 @@
-"""The training loop: a generator that yields facts. Saving, logging, drawing and stopping are its consumer's.
+"""The training loop: a generator of events. Saving, logging, showing and stopping are up to whoever consumes them.
 
-Legend of shapes: N comments, L labels, B micro-batch, T tokens.
+Axes: N comments, L labels, B comments of a micro-batch.
 """
 
 import time
@@ -13,25 +13,25 @@ import numpy.typing as npt
 import torch
 
 from civility.arrays import Rows
+from civility.documents.checkpoint_state import Progress
 from civility.engine.adversarial import Adversary, gradients_set_aside
-from civility.engine.consistency import loss_of_passes
+from civility.engine.batch_order import BatchShape, class_aware_weights, epoch_order, micro_batches, step_seed
 from civility.engine.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
 from civility.engine.loss import Loss
 from civility.engine.optimizer import clip_gradients
-from civility.engine.order import BatchShape, class_aware_weights, epoch_order, micro_batches, step_seed
 from civility.engine.parameter_groups import group_of
-from civility.engine.progress import EpochDone, NotFinite, Progress, StepDone, Validation
-from civility.engine.regularizers import Regularizers
+from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
+from civility.engine.regularizers import Regularizers, loss_of_passes
 from civility.engine.schedule import Schedule
 from civility.engine.weight_averaging import Average, in_place
 from civility.errors import UserError
 from civility.models.batches import gather
-from civility.models.forward import Forward
-from civility.models.tokens import Tokens
+from civility.models.forward_paths import Forward
 from civility.models.vocabulary import EmbeddingInUse
+from civility.scoring.tokens import Tokens
 
 _MOST_SKIPPED_IN_A_ROW = 40
-"""The scale starts at 2 ** 16 and is halved at each skip: after so many it is far below 1, and hope is over."""
+"""The scale starts at 2 ** 16 and each skip halves it: after 40 it is far below 1, and will not help any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,17 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What the loop is asked to do. ``epochs`` are all planned ones: the schedule ends with the last.
+class TrainingPlan:
+    """What the loop has to do.
 
-    ``sampling_power`` is that of `class_aware_weights`, by which comments are drawn; None: each once an epoch.
+    Parameters
+    ----------
+    epochs : all planned ones; the schedule ends with the last
+    schedule : of the learning rate
+    max_gradient_norm : L2 norm at which gradients are clipped
+    seed : of the order of comments and of dropout
+    group_by_length : see `epoch_order`
+    sampling_power : draws comments by `class_aware_weights`; None: each once an epoch
     """
 
     epochs: int
@@ -59,7 +66,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Sums:
-    """What the micro-batches of a step add up to: on this process, but for the loss once all have added theirs."""
+    """The sums over the micro-batches of a step on this process; the loss, once reduced, over all processes."""
 
     loss: Any
     num_tokens: int
@@ -72,19 +79,19 @@ class Trainer:
 
     Parameters
     ----------
-    accelerator : devices and processes; not its precision, shuffling, scheduler or resume
+    accelerator : devices and processes; its precision, shuffling, scheduler and resume are not used
     model : on the accelerator's device, unwrapped; the same weights on every process
-    forward : a batch's way through the model
-    optimizer : torch's own, over the parameters of the model
+    forward : the forward pass
+    optimizer : over the parameters of the model
     precision : of the forward pass
     data : the training comments
     loss : on the accelerator's device
     plan : what to do
-    shape : of a step; its micro-batch is halved when the memory is too small for it
+    shape : of a step; its micro-batch is halved when memory runs out
     progress : where to start
-    vocabulary : the model's token embedding, where only its rows in use are trained
-    regularizers : what a step does beside its plain loss
-    average : of the weights, which is validated in their place
+    vocabulary : the model's token embedding, if only the rows in use are trained
+    regularizers : of a step
+    average : of the weights, validated instead of them
     """
 
     accelerator: Any
@@ -94,7 +101,7 @@ class Trainer:
     precision: MixedPrecision
     data: TrainingData
     loss: Loss
-    plan: Plan
+    plan: TrainingPlan
     shape: BatchShape
     progress: Progress = field(default_factory=Progress)
     vocabulary: EmbeddingInUse | None = None
@@ -105,11 +112,15 @@ class Trainer:
     def run(
         self, validate: Callable[[], Validation], wants_stop: Callable[[], bool] = lambda: False
     ) -> Iterator[StepDone | EpochDone]:
-        """Train from ``progress`` to the end of the plan, yielding a fact a step and a fact an epoch.
+        """Train from ``progress`` to the end of the plan; yield an event after each step and each epoch.
 
-        ``validate`` is called after each epoch, on every process, with the model in evaluation mode. Closing
-        the generator stops the run; nothing is left half done then. ``wants_stop`` is asked at every step, and
-        what any process answers is told to all with the step's fact, so that all can stop at the same place.
+        Close the generator to stop the run between two steps.
+
+        Parameters
+        ----------
+        validate : called after each epoch, on every process, with the model in evaluation mode
+        wants_stop : called at each step; if it is true on any process, `StepDone.stop` is true on all, so that all can
+            stop at the same step
 
         Raises
         ------
@@ -123,9 +134,9 @@ class Trainer:
             order = epoch_order(lengths, self.shape.global_size, plan.seed, epoch, plan.group_by_length, drawn_by)
             self.model.train()
             for rows in order[self.shape.num_steps(self.progress.num_comments) :]:
-                fact = self._step(rows, epoch, wants_stop)
-                self.progress = self.progress.after_step(len(rows), fact.loss, self._num_known(rows))
-                yield fact
+                done = self._step(rows, epoch, wants_stop)
+                self.progress = self.progress.after_step(len(rows), done.loss, self._num_known(rows))
+                yield done
             training_loss = self.progress.mean_loss
             self.model.eval()
             with in_place(self.average, self.model):
@@ -142,9 +153,9 @@ class Trainer:
         learning_rate = self.plan.schedule.learning_rate(self.progress.step)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group.get("lr_scale", 1.0)
-        if self.regularizers.thaw is not None:
-            self.regularizers.thaw.apply(self.progress.step, self.plan.schedule.num_steps)
-        # Every process knows the rows of the whole step, so the global count costs no communication.
+        if self.regularizers.unfreezing is not None:
+            self.regularizers.unfreezing.apply(self.progress.step, self.plan.schedule.num_steps)
+        # Every process knows the rows of the whole step, so this count needs no communication.
         num_known = self._num_known(rows)
         sums, stop = self._accumulate_in_memory(rows, epoch, num_known, wants_stop)
         loss = sums.loss / num_known if num_known else float("nan")
@@ -169,10 +180,11 @@ class Trainer:
     def _accumulate_in_memory(
         self, rows: Rows, epoch: int, num_known: int, wants_stop: Callable[[], bool]
     ) -> tuple[_Sums, bool]:
-        """Add the step's gradients over micro-batches and processes, in smaller ones until the memory suffices.
+        """Sum the step's gradients over micro-batches and processes, halving the micro-batches until they fit.
 
-        Return the sums, the loss over all processes, and whether one of them was asked to stop. With an adversary the
-        gradients are the mean of those here and at the moved embedding; the sums are those of the first pass.
+        Return the sums, with the loss over all processes, and whether one of them was asked to stop. With an adversary,
+        the gradients are the mean of those at the embedding and at the moved embedding; the sums are those of the
+        first pass.
         """
         adversary, place = self.regularizers.adversary, self.progress.step
         while True:
@@ -181,12 +193,12 @@ class Trainer:
                 done = self._adversarial_pass(adversary, done, rows, epoch, num_known)
             if done is not None:
                 return done
-            # One process alone may be short: all begin the step again, in step.
+            # Memory may have run out on one process only: all of them begin the step again.
             self.optimizer.zero_grad()
             give_back_memory()
             if self.shape.batch_size == 1:
                 raise UserError(
-                    "engine.todo",
+                    "engine.out-of-memory",
                     f"step {place + 1}: the memory is too small to train on a single comment",
                     remedy="lower data.max_length, choose a smaller model, or a device with more memory",
                 )
@@ -195,18 +207,18 @@ class Trainer:
     def _pass(
         self, rows: Rows, epoch: int, num_known: int, wants_stop: Callable[[], bool], *, fits: bool = True
     ) -> tuple[_Sums, bool] | None:
-        """Add the step's gradients over micro-batches and processes; None if the memory of one was too small.
+        """Sum the step's gradients over micro-batches and processes; return None if memory ran out on any process.
 
-        ``fits`` is whether this one had enough for what came before.
+        ``fits`` is False if it ran out on this process before the pass.
         """
         accelerator = self.accelerator
-        # Dropout is a function of the place: resuming or evaluating in between cannot disturb it.
+        # Dropout is a function of the place in the run, so resuming or validating does not change it.
         torch.manual_seed(step_seed(self.plan.seed, epoch, self.progress.step, accelerator.process_index))
         sums = self._accumulate(rows, num_known) if fits else None
-        told = torch.tensor([sums is None, wants_stop()], dtype=torch.float32, device=accelerator.device)
-        loss_sum = told.new_zeros(1) if sums is None else sums.loss.reshape(1)
-        total, num_short, num_stop = accelerator.reduce(torch.cat([loss_sum, told]), reduction="sum").tolist()
-        if sums is None or num_short:
+        flags = torch.tensor([sums is None, wants_stop()], dtype=torch.float32, device=accelerator.device)
+        loss_sum = flags.new_zeros(1) if sums is None else sums.loss.reshape(1)
+        total, num_failed, num_stop = accelerator.reduce(torch.cat([loss_sum, flags]), reduction="sum").tolist()
+        if sums is None or num_failed:
             return None
         sum_gradients(self.model.parameters())
         return replace(sums, loss=total), bool(num_stop)
@@ -214,7 +226,10 @@ class Trainer:
     def _adversarial_pass(
         self, adversary: Adversary, done: tuple[_Sums, bool], rows: Rows, epoch: int, num_known: int
     ) -> tuple[_Sums, bool] | None:
-        """Add the step's gradients again at the moved embedding, and leave the mean of both; return what was done."""
+        """Compute the step's gradients again at the moved embedding, and leave the mean of both; return ``done``.
+
+        Return None if memory ran out.
+        """
         if not adversary.has_direction():
             return done
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -223,7 +238,7 @@ class Trainer:
         return done if again is not None else None
 
     def _update(self, rows: Rows) -> tuple[float, bool]:
-        """Clip and take the optimiser step; return the gradient norm and whether the step was skipped."""
+        """Clip the gradients and take the optimizer step; return the gradient norm and whether the step was skipped."""
         scaler = self.precision.scaler
         if scaler is not None:
             scaler.unscale_(self.optimizer)
@@ -233,10 +248,10 @@ class Trainer:
                 raise self._not_finite("the gradient norm", norm, rows, rows)
             self.optimizer.step()
         else:
-            scaler.step(self.optimizer)  # leaves the weights alone if a gradient overflowed
+            scaler.step(self.optimizer)  # skips the step if a gradient overflowed
             scaler.update()
         self.optimizer.zero_grad()
-        # Not asked of the scaler or the optimiser: a fused one skips inside its kernel, and tells nobody.
+        # Neither the scaler nor the optimizer knows: a fused optimizer skips inside its kernel.
         skipped = not np.isfinite(norm)
         if self.vocabulary is not None and self.vocabulary.weight.requires_grad and not skipped:
             group = group_of(self.optimizer, self.vocabulary.weight)
@@ -249,7 +264,7 @@ class Trainer:
         return norm, skipped
 
     def _accumulate(self, rows: Rows, num_known: int) -> _Sums | None:
-        """Add the gradients of this process's micro-batches; None if the memory was too small for one of them."""
+        """Sum the gradients of this process's micro-batches; return None if memory ran out."""
         loss = torch.zeros((), device=self.accelerator.device)
         num_tokens = num_padded = 0
         offsets = self.data.tokens.offsets
@@ -269,30 +284,30 @@ class Trainer:
         return _Sums(loss, num_tokens, num_padded)
 
     def try_out(self, rows: Rows) -> float:
-        """Run a micro-batch forwards and backwards as a step does, and no step; return its summed loss."""
+        """Run a micro-batch forwards and backwards as a step does, without an update; return its summed loss."""
         loss, _ = self._forward(rows, counts=True)
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
     def _forward(self, rows: Rows, counts: bool) -> tuple[torch.Tensor, int]:
-        """Return the summed loss of the rows, and the tokens that were computed.
+        """Return the summed loss of the rows, and the number of tokens that were computed, padding included.
 
-        A process without rows of its own adds an exact zero.
+        Without ``counts``, all targets are unknown: a process without rows of its own adds exactly zero.
         """
         batch = gather(self.data.tokens, rows).to(self.accelerator.device)
         targets = torch.from_numpy(self.data.targets[rows]).to(self.accelerator.device, non_blocking=True)
         if not counts:
             targets = torch.full_like(targets, torch.nan)
-        consistency = self.regularizers.r_drop
+        r_drop = self.regularizers.r_drop
         with self.precision.autocast():
-            passes = [self.forward(batch) for _ in range(2 if consistency else 1)]
-        return loss_of_passes(self.loss, passes, targets, consistency), self.forward.num_computed(batch)
+            passes = [self.forward(batch) for _ in range(2 if r_drop else 1)]
+        return loss_of_passes(self.loss, passes, targets, r_drop), self.forward.num_computed(batch)
 
     def _rows_of_broken_logits(self, rows: Rows) -> Rows:
-        """Return which rows of a step have logits that are not finite, over all processes; all rows if none has.
+        """Return the rows of a step whose logits are not finite, over all processes; all rows if there are none.
 
-        Scored once more without dropout, which is only worth the while since the run is over. Every process comes
-        here at the same step, since the loss that sent it is a sum over all of them.
+        They are scored again without dropout, since the run is over. Every process calls this at the same step: the
+        loss that is not finite is a sum over all of them.
         """
         device = self.accelerator.device
         self.model.eval()

@@ -1,26 +1,123 @@
-"""The loss of logits against targets, weighted by label. Unknown targets take no part.
+"""The loss of logits against targets, weighted by label: cross-entropy, focal or asymmetric. Ignores unknown targets.
 
-Everything here is a *sum* over known elements: the loop divides by the number of known targets in the
-whole optimiser step, which is what makes accumulation and several processes equal to one large batch.
+All losses are *sums* over known elements. The loop divides by the number of known targets in the whole optimizer step,
+so gradient accumulation and several processes give the result of one large batch.
+
+Axes: B comments of a micro-batch, L labels.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
 from civility.data.dataset import count_targets
-from civility.engine.elementwise_losses import CrossEntropy, Elements
 
 LossName = Literal["weighted_bce", "pos_weight_bce", "bce", "focal", "asymmetric"]
 _FREQUENCY_FLOOR = 1e-6
+
+
+class ElementLoss(Protocol):
+    """The loss of a single logit against its target.
+
+    Linear in the target, so that a soft target, the share of annotators who chose the label, gives the mean of the
+    losses of their answers. Computed from ``log sigmoid``, so that no logit is too large.
+    """
+
+    def of(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each element, (B, L).
+
+        Parameters
+        ----------
+        logits : (B, L) float32
+        targets : (B, L) in [0, 1], all known
+        positive_weights : (L,) multiplies the positive part
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Binary cross-entropy: ``-t log p - (1 - t) log(1 - p)`` with ``p = sigmoid(logit)``."""
+
+    def of(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each element, (B, L)."""
+        return functional.binary_cross_entropy_with_logits(
+            logits, targets, reduction="none", pos_weight=positive_weights
+        )
+
+
+@dataclass(frozen=True)
+class Focal:
+    """Focal loss: ``-t a (1 - p)^g log p - (1 - t) (1 - a) p^g log(1 - p)``.
+
+    Lin et al. 2017, "Focal Loss for Dense Object Detection", equations 4 and 5. For targets of 0 and 1 it equals
+    torchvision's ``sigmoid_focal_loss``; with ``gamma = 0`` and no ``alpha``, the cross-entropy.
+
+    Parameters
+    ----------
+    gamma : focusing: how strongly elements that are already right are down-weighted; at least 0
+    alpha : weight of positives, ``1 - alpha`` of negatives, in [0, 1]; None for 1 and 1
+    """
+
+    gamma: float
+    alpha: float | None = None
+
+    def of(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each element, (B, L)."""
+        log_p, log_q = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+        # A power of 0 does not have a gradient for every exponent; the exponential of a logarithm has.
+        positive = -torch.exp(self.gamma * log_q) * log_p * positive_weights
+        negative = -torch.exp(self.gamma * log_p) * log_q
+        if self.alpha is not None:
+            positive, negative = self.alpha * positive, (1 - self.alpha) * negative
+        return targets * positive + (1 - targets) * negative
+
+
+@dataclass(frozen=True)
+class Asymmetric:
+    """Asymmetric loss: ``-t (1 - p)^g+ log p - (1 - t) m^g- log(1 - m)`` with ``m = max(p - margin, 0)``.
+
+    Ridnik et al. 2021, "Asymmetric Loss For Multi-Label Classification", section 2: negatives are down-weighted more
+    than positives, and those below the margin are ignored. The gradient is that of the whole formula; the authors' code
+    can leave out the gradient of the focusing factors, which gives another loss.
+
+    Parameters
+    ----------
+    gamma_positive, gamma_negative : focusing of positives and of negatives; at least 0
+    margin : probability below which a negative is ignored, in [0, 1)
+    """
+
+    gamma_positive: float
+    gamma_negative: float
+    margin: float
+
+    def of(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each element, (B, L)."""
+        log_p, log_q = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+        positive = -torch.exp(self.gamma_positive * log_q) * log_p * positive_weights
+        return targets * positive + (1 - targets) * self._negative(logits, log_p, log_q)
+
+    def _negative(self, logits: torch.Tensor, log_p: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
+        if not self.margin:
+            return -torch.exp(self.gamma_negative * log_p) * log_q
+        shifted = torch.sigmoid(logits) - self.margin
+        counts = shifted > 0
+        # Replace ignored elements before the power: 0 times an infinite gradient would be NaN.
+        shifted = torch.where(counts, shifted, 0.5)
+        # 1 - p keeps its digits as the sigmoid of the negative; 1 - m is never below the margin.
+        rest = torch.where(counts, torch.sigmoid(-logits) + self.margin, 0.5)
+        return torch.where(counts, -torch.pow(shifted, self.gamma_negative) * torch.log(rest), 0.0)
+
+
 _CROSS_ENTROPY = CrossEntropy()
 
 
 def positive_share(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return the share of positives among each label's known targets, (L,); NaN where none is known."""
+    """Return the share of positives among each label's known targets, (L,); NaN if none is known."""
     num_positive, num_known = count_targets(targets)
     share = np.full(targets.shape[1], np.nan)
     np.divide(num_positive, num_known, out=share, where=num_known > 0)
@@ -28,11 +125,10 @@ def positive_share(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 
 def inverse_frequency_weights(share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:
-    """Weigh each label by the inverse of its frequency; the weights sum to the number of labels.
+    """Weight each label by the inverse of its frequency, (L,); the weights sum to the number of labels.
 
-    ``w = (1 / (share + 1e-6)) ** power``, then normalised. A weight scales *all* of a label's loss: a rare
-    label counts more against other labels. It does not move the balance of positives and negatives inside
-    the label: that is `balance_weights`.
+    ``w = (1 / (share + 1e-6)) ** power``, then normalised. A weight scales *all* of a label's loss: a rare label counts
+    more against other labels. The balance of positives and negatives inside a label stays: see `balance_weights`.
 
     Parameters
     ----------
@@ -44,21 +140,21 @@ def inverse_frequency_weights(share: npt.NDArray[np.float64], power: float = 1.0
 
 
 def balance_weights(share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:
-    """Weigh the positives inside each label by negatives per positive: torch's ``pos_weight``, (L,).
+    """Weight the positives inside each label by negatives per positive, (L,): torch's ``pos_weight``.
 
     Parameters
     ----------
     share : (L,) of positives in the training targets
-    power : 1 makes positives and negatives weigh the same in sum, 0 leaves them as they are
+    power : 1 gives positives and negatives the same total weight, 0 leaves them as they are
     """
     return np.asarray(((1.0 - share) / (share + _FREQUENCY_FLOOR)) ** power)
 
 
 @dataclass(frozen=True, eq=False)
 class EffectiveNumber:
-    """Weighing by the effective number of positives in the place of their share.
+    """Weights by the effective number of positives instead of their share.
 
-    ``E(n) = (1 - beta ** n) / (1 - beta)``: with ``beta = 0`` every label weighs the same, near 1 it is n (Cui et al.
+    ``E(n) = (1 - beta ** n) / (1 - beta)``: with ``beta = 0`` every label weighs the same; near 1 it is n (Cui et al.
     2019, "Class-Balanced Loss Based on Effective Number of Samples", proposition 1 and section 4).
 
     Parameters
@@ -71,37 +167,37 @@ class EffectiveNumber:
     num_known: npt.NDArray[np.int64]
 
     def of(self, share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the effective numbers of so large shares of the known targets, (L,); at least that of one target."""
+        """Return the effective numbers for shares of the known targets, (L,); at least that of one target."""
         num = np.maximum(np.asarray(share) * self.num_known, 1.0)
-        # expm1: 1 - beta ** n loses its digits where beta is next to 1.
+        # expm1: 1 - beta ** n loses its digits if beta is close to 1.
         return np.asarray(-np.expm1(num * np.log(self.beta)) / (1 - self.beta) if self.beta else np.ones(len(num)))
 
     def label_weights(self, share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:
-        """Weigh each label by ``E(positives) ** -power``; the weights sum to the number of labels."""
+        """Weight each label by ``E(positives) ** -power``, (L,); the weights sum to the number of labels."""
         weights = self.of(share) ** -power
         return np.asarray(weights / weights.sum() * len(share))
 
     def balance_weights(self, share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:
-        """Weigh the positives inside each label by ``(E(negatives) / E(positives)) ** power``, (L,)."""
+        """Weight the positives inside each label by ``(E(negatives) / E(positives)) ** power``, (L,)."""
         return np.asarray((self.of(1.0 - share) / self.of(share)) ** power)
 
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """The loss of elements with a weight a label and a weight for the positives of a label.
+    """The loss of elements, with a weight for each label and a weight for the positives of each label.
 
     Parameters
     ----------
     label_weights : (L,) multiplies all of a label's elements
     positive_weights : (L,) multiplies the positive part of a label's elements
-    elements : the loss of one of them
+    elements : the loss of one element
     smoothing : share by which each target moves to one half (Szegedy et al. 2016, "Rethinking the Inception
         Architecture for Computer Vision", section 7, for two classes)
     """
 
     label_weights: torch.Tensor
     positive_weights: torch.Tensor
-    elements: Elements = _CROSS_ENTROPY
+    elements: ElementLoss = _CROSS_ENTROPY
     smoothing: float = 0.0
 
     def sum(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -110,10 +206,10 @@ class Loss:
         Parameters
         ----------
         logits : (B, L) any float dtype; the loss is computed in float32
-        targets : (B, L) in [0, 1]; NaN takes no part, and gives an exactly zero gradient
+        targets : (B, L) in [0, 1]; NaN is unknown, and has a gradient of exactly zero
         """
         known = ~torch.isnan(targets)
-        # The unknown are replaced before the loss and not masked after it: 0 * NaN would be NaN.
+        # Replace unknown targets before the loss instead of masking them after it: 0 * NaN would be NaN.
         filled = torch.where(known, targets, torch.zeros_like(targets))
         if self.smoothing:
             filled = filled + self.smoothing * (0.5 - filled)
@@ -121,10 +217,7 @@ class Loss:
         return (elements * self.label_weights * known).sum()
 
     def unsmoothed(self) -> "Loss":
-        """Return the loss against the targets as they are: what a validation is measured by.
-
-        Smoothing is how to train, not what is wanted: so the losses of runs with and without it can be compared.
-        """
+        """Return the loss without smoothing, so that validation losses with and without it can be compared."""
         return replace(self, smoothing=0.0)
 
     def to(self, device: torch.device) -> "Loss":
@@ -138,7 +231,7 @@ def build_loss(
     share: npt.NDArray[np.float64],
     power: float,
     *,
-    elements: Elements | None = None,
+    elements: ElementLoss | None = None,
     effective: EffectiveNumber | None = None,
     weigh_labels: bool = False,
     smoothing: float = 0.0,
@@ -147,14 +240,14 @@ def build_loss(
 
     Parameters
     ----------
-    name : "weighted_bce" weighs labels, "pos_weight_bce" weighs positives inside a label, "bce" neither; nor do
-        "focal" and "asymmetric", unless they are told to weigh labels
+    name : "weighted_bce" weights labels, "pos_weight_bce" weights positives inside a label, "bce" neither; "focal" and
+        "asymmetric" weight labels only with ``weigh_labels``
     share : (L,) of positives in the training targets
     power : of the weights; see `inverse_frequency_weights` and `balance_weights`
     elements : the loss of an element, needed for "focal" and "asymmetric"
-    effective : makes the weights, in the place of inverse frequencies
-    weigh_labels : of "focal" and "asymmetric"
-    smoothing : of the targets
+    effective : computes the weights, instead of inverse frequencies
+    weigh_labels : whether "focal" and "asymmetric" weight labels
+    smoothing : of the targets, in [0, 1]
     """
     label_weights = positive_weights = np.ones(len(share))
     if name == "weighted_bce" or (weigh_labels and name in ("focal", "asymmetric")):

@@ -1,4 +1,4 @@
-"""Muon for the matrices of the layers, AdamW for all else: one optimiser to the loop, the scaler and checkpoints."""
+"""Muon for the matrices of the layers and AdamW for everything else, in one optimizer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,26 +7,26 @@ import torch
 
 from civility.engine.parameter_groups import Group, split_groups
 from civility.errors import UserError
-from civility.models.model_parts import layers_of
+from civility.models.layers import layers_of
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
-    """Two of torch's optimisers over one state and one list of groups, those of Muon first.
+    """Two of torch's optimizers over one state and one list of groups, those of Muon first.
 
-    The groups and the state are this one's, and lent to the two for a step: so ``state_dict`` and
-    ``load_state_dict``, which puts new groups in the place of the old ones, are torch's own.
+    This optimizer owns groups and state, and passes them to the two for each step. So ``state_dict`` and
+    ``load_state_dict``, which replaces the groups, are torch's own.
 
     Muon replaces a step of momentum by the nearest orthogonal matrix (Jordan et al. 2024, "Muon: An optimizer for
-    hidden layers in neural networks"), scaled so that the root mean square of an update is that of AdamW and its
-    learning rate and weight decay can be kept: ``0.2 sqrt(max(rows, columns))`` (Liu et al. 2025, "Muon is Scalable
-    for LLM Training", section 2.2). The iterations of Newton and Schulz are in bfloat16, whatever the precision.
+    hidden layers in neural networks"), scaled so that an update has the root mean square of AdamW's and its learning
+    rate and weight decay can be kept: ``0.2 sqrt(max(rows, columns))`` (Liu et al. 2025, "Muon is Scalable for LLM
+    Training", section 2.2). The Newton-Schulz iterations are in bfloat16, whatever the precision.
 
     Parameters
     ----------
     muon : groups of matrices
     adamw : groups of all other parameters
-    momentum : of Muon, with Nesterov's look ahead
-    iterations : of Newton and Schulz
+    momentum : of Muon, with Nesterov momentum
+    iterations : Newton-Schulz iterations
     betas, epsilon : of AdamW
     """
 
@@ -40,7 +40,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         betas: tuple[float, float],
         epsilon: float,
     ) -> None:
-        # Each fills in its own defaults, in the very dictionaries that become this one's groups.
+        # Each fills its defaults into the dictionaries that become this optimizer's groups.
         self._muon = torch.optim.Muon(
             list(muon), lr=0.0, momentum=momentum, ns_steps=iterations, adjust_lr_fn="match_rms_adamw"
         )
@@ -68,7 +68,13 @@ def build_muon(
     betas: tuple[float, float],
     epsilon: float,
 ) -> MuonWithAdamW:
-    """Build Muon over the trainable matrices of the layers, and AdamW over all else, of some groups of parameters.
+    """Build Muon over the trainable matrices of the layers, and AdamW over everything else.
+
+    Parameters
+    ----------
+    model : a sequence classifier of transformers
+    groups : of its trainable parameters
+    momentum, iterations, betas, epsilon : as of `MuonWithAdamW`
 
     Raises
     ------
@@ -79,8 +85,8 @@ def build_muon(
     muon, adamw = split_groups(groups, matrices)
     if not muon:
         raise UserError(
-            "engine.todo",
-            'training.optimizer = "muon" is for the matrices of the layers, of which none is trained',
+            "engine.nothing-to-train",
+            'training.optimizer = "muon" is for the matrices of the layers, and none of them is trained',
             remedy='set training.optimizer to "adamw", or lower training.freeze_layers',
         )
     return MuonWithAdamW(muon, adamw, momentum=momentum, iterations=iterations, betas=betas, epsilon=epsilon)

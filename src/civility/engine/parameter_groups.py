@@ -1,7 +1,7 @@
-"""Which parameters an optimiser takes together: with one weight decay, and one share of the learning rate.
+"""Weight decay groups and layer-wise learning rates: which parameters an optimizer updates alike.
 
-A group is a dictionary, as torch has it. The loop sets the learning rate of each to that of the schedule times its
-``lr_scale``.
+A group is a dictionary, as in torch. The loop sets the learning rate of each group to that of the schedule times the
+group's ``lr_scale``.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from civility.models.model_parts import embeddings_of, layers_of
+from civility.models.layers import embeddings_of, layers_of
 
 DecayOn = Literal["all", "matrices"]
 Group = dict[str, Any]
@@ -22,13 +22,14 @@ def parameter_groups(
 ) -> list[Group]:
     """Return the trainable parameters of a model in groups, each in the model's order.
 
-    The head, and the pooler, learn at the full rate, the top layer at ``layer_decay`` times it, each layer below at
-    ``layer_decay`` times the one above it, and the embeddings at that of one layer more (Clark et al. 2020, "ELECTRA",
-    appendix B; Howard & Ruder 2018, "Universal Language Model Fine-tuning", section 3.2). With the defaults all
-    parameters are one group.
+    The head and the pooler learn at the full rate, the top layer at ``layer_decay`` times that, each layer below at
+    ``layer_decay`` times the rate of the one above it, and the embeddings as if they were one more layer (Clark et al.
+    2020, "ELECTRA", appendix B; Howard & Ruder 2018, "Universal Language Model Fine-tuning", section 3.2). With the
+    defaults, all parameters are one group.
 
     Parameters
     ----------
+    model : a sequence classifier of transformers
     weight_decay : per step, times the learning rate
     decay_on : "matrices" leaves biases and norms without weight decay, as the authors of BERT did (Devlin et al.
         2019, their code's ``exclude_from_weight_decay``)
@@ -38,7 +39,7 @@ def parameter_groups(
     ------
     TypeError : a parameter is not float32. Half-precision weights would lose small updates, and fp16 mixed
         precision cannot unscale their gradients (huggingface/sentence-transformers#3773)
-    UserError : the layers of the model are not known
+    UserError : ``layer_decay`` is not 1, and the layers of the model are not known
     """
     depths = _depths(model, layer_decay) if layer_decay != 1 else {}
     groups: dict[tuple[int, bool], Group] = {}
@@ -57,7 +58,7 @@ def parameter_groups(
 
 
 def _depths(model: Any, layer_decay: float) -> dict[int, int]:
-    """Return how far below the head each parameter is, by its identity; those of the head are left out."""
+    """Return how many layers below the head each parameter is, by its identity, without those of the head."""
     layers = layers_of(model, "regularization.layer_decay", layer_decay, off="1")
     depths = {id(one): len(layers) - place for place, layer in enumerate(layers) for one in layer.parameters()}
     depths |= {id(one): len(layers) + 1 for part in embeddings_of(model) for one in part.parameters()}
@@ -65,7 +66,7 @@ def _depths(model: Any, layer_decay: float) -> dict[int, int]:
 
 
 def split_groups(groups: Collection[Group], wanted: Collection[int]) -> tuple[list[Group], list[Group]]:
-    """Return groups of the parameters with these identities, and groups of the others; none is empty."""
+    """Split groups into those of the parameters with these identities and those of the others, without empty groups."""
     parts: tuple[list[Group], list[Group]] = ([], [])
     for group in groups:
         for part, belongs in zip(parts, (True, False), strict=True):
@@ -76,12 +77,12 @@ def split_groups(groups: Collection[Group], wanted: Collection[int]) -> tuple[li
 
 
 def group_of(optimizer: torch.optim.Optimizer, parameter: torch.nn.Parameter) -> Group:
-    """Return the group that a parameter is in."""
+    """Return the group of a parameter."""
     return next(group for group in optimizer.param_groups if any(one is parameter for one in group["params"]))
 
 
 def grouping(model: Any, optimizer: torch.optim.Optimizer) -> str:
-    """Return a sha256 of an optimiser's kind and its groups, in order; nothing for AdamW where all are one group."""
+    """Return a sha256 of an optimizer's kind and its groups in order; empty for AdamW with a single group."""
     kind = type(optimizer).__name__
     if kind == "AdamW" and len(optimizer.param_groups) == 1:
         return ""

@@ -1,22 +1,108 @@
-"""What a step does beside its plain loss: each part is None, or a number without effect, where it is off."""
+"""Regularisation inside a step: R-Drop, gradual unfreezing, and the adversary of `civility.engine.adversarial`.
 
+Axes: B comments of a micro-batch, L labels.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from civility.engine.adversarial import Adversary
-from civility.engine.gradual_unfreezing import Thaw
+from civility.engine.loss import Loss
+
+
+def symmetric_divergence(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Return ``(KL(p || q) + KL(q || p)) / 2`` of the Bernoulli variables of two logits, elementwise.
+
+    With ``p = sigmoid(a)`` and ``q = sigmoid(b)`` the sum is ``(p - q) (a - b)``, without a logarithm of zero. If both
+    are close to 1, the difference is taken of ``1 - q`` and ``1 - p``, which keep their digits.
+
+    Parameters
+    ----------
+    first, second : logits of one shape, any float dtype; computed in float32
+    """
+    first, second = first.float(), second.float()
+    sign = torch.where(first + second > 0, -1.0, 1.0)
+    difference = sign * (torch.sigmoid(sign * first) - torch.sigmoid(sign * second))
+    return difference * (first - second) / 2
+
+
+def loss_of_passes(loss: Loss, passes: Sequence[torch.Tensor], targets: torch.Tensor, r_drop: float) -> torch.Tensor:
+    """Return the loss of a micro-batch of one pass, or of two for R-Drop, summed over known elements: float32 scalar.
+
+    R-Drop (Wu et al. 2021, "R-Drop: Regularized Dropout for Neural Networks", equations 2 to 4) passes a comment twice,
+    with different dropout, and asks the two outputs to agree. The loss is the mean of the losses of the passes, so that
+    the denominator stays that of one pass, plus ``r_drop`` times their divergence. The paper adds up the two losses:
+    its weight alpha is twice this one.
+
+    Parameters
+    ----------
+    loss : of one pass
+    passes : the logits of one pass or two, (B, L) each
+    targets : (B, L); NaN is unknown
+    r_drop : weight of the divergence; unused for a single pass
+    """
+    total = loss.sum(passes[0], targets)
+    if len(passes) == 1:
+        return total
+    first, second = passes
+    total = (total + loss.sum(second, targets)) / 2  # before the divergence: the order decides how gradients round
+    divergence = torch.where(~torch.isnan(targets), symmetric_divergence(first, second), 0.0).sum()
+    return total + r_drop * divergence
+
+
+@dataclass(frozen=True, eq=False)
+class GradualUnfreezing:
+    """Layers join the training one by one, from the top down, as a function of the step.
+
+    Howard & Ruder 2018, "Universal Language Model Fine-tuning for Text Classification", section 3.3: the last layer has
+    the least general knowledge, so it is trained first. They unfreeze a layer an epoch; here the steps are divided
+    evenly.
+
+    Parameters
+    ----------
+    groups : of parameters, in the order in which they unfreeze: the top layer first, the embeddings last. Parameters in
+        no group are left alone: the head is trained from the beginning, and what the recipe freezes stays frozen
+    fraction : of all steps, after which everything is trained, in [0, 1]
+    """
+
+    groups: tuple[tuple[torch.nn.Parameter, ...], ...]
+    fraction: float
+
+    @classmethod
+    def of(cls, parts: Sequence[Sequence[torch.nn.Parameter]], fraction: float) -> "GradualUnfreezing":
+        """Unfreeze parts of a model in this order, except the parameters that are frozen now."""
+        groups = (tuple(parameter for parameter in part if parameter.requires_grad) for part in parts)
+        return cls(tuple(group for group in groups if group), fraction)
+
+    def num_unfrozen(self, step: int, num_steps: int) -> int:
+        """Return how many groups are trained at the 0-based ``step`` of ``num_steps``.
+
+        The first group unfreezes after a share of ``1 / groups`` of the time; before that only the head is trained.
+        """
+        time = int(self.fraction * num_steps)
+        return len(self.groups) if step >= time else step * len(self.groups) // time
+
+    def apply(self, step: int, num_steps: int) -> None:
+        """Enable gradients for the groups that are trained at a step, and disable them for the others."""
+        num_unfrozen = self.num_unfrozen(step, num_steps)
+        for number, group in enumerate(self.groups):
+            for parameter in group:
+                parameter.requires_grad_(number < num_unfrozen)
 
 
 @dataclass(frozen=True, eq=False)
 class Regularizers:
-    """What keeps a model from learning its training comments by heart, but for what the model itself does.
+    """The regularisation of a step; each part is None or 0 if it is off.
 
     Parameters
     ----------
-    r_drop : weight of the agreement of two passes; 0 for one pass
-    thaw : lets layers join the training one after the other
-    adversary : moves the token embedding to where the loss is worse
+    r_drop : weight of the divergence of two passes; 0 for one pass
+    unfreezing : lets layers join the training one by one
+    adversary : moves the token embedding to where the loss is higher
     """
 
     r_drop: float = 0.0
-    thaw: Thaw | None = None
+    unfreezing: GradualUnfreezing | None = None
     adversary: Adversary | None = None

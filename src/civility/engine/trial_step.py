@@ -14,8 +14,8 @@ from civility.arrays import Rows
 from civility.engine.devices import MixedPrecision, float32_products, give_back_memory, is_out_of_memory
 from civility.engine.loop import Trainer
 from civility.models.batches import Batch, gather
-from civility.models.tokens import Tokens
 from civility.plain_text import shortened
+from civility.scoring.tokens import Tokens
 
 _MOST_COMMENTS = 4
 _ROUNDING = 1e-4

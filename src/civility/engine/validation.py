@@ -14,10 +14,10 @@ from civility.engine.progress import Validation
 from civility.errors import UserError
 from civility.metrics.ranking import average_precision, macro_mean, roc_auc
 from civility.models.batches import Batch, batches_by_budget, gather
-from civility.models.tokens import Tokens
+from civility.scoring.tokens import Tokens
 
 
-class StopWished(Exception):
+class StopRequested(Exception):
     """A signal asked to stop: raised on all processes at the same place."""
 
 
@@ -46,7 +46,7 @@ def score_everywhere(
 
     Raises
     ------
-    StopWished : on every process, if one of them was asked to stop
+    StopRequested : on every process, if one of them was asked to stop
     """
     logits = torch.zeros((len(tokens), num_labels), dtype=torch.float32, device=accelerator.device)
     batches = batches_by_budget(tokens.lengths, tokens_per_batch)
@@ -58,7 +58,7 @@ def score_everywhere(
                 break
     stops = accelerator.reduce(torch.tensor(float(wants_stop()), device=accelerator.device), reduction="sum")
     if stops.item():
-        raise StopWished
+        raise StopRequested
     return np.asarray(accelerator.reduce(logits, reduction="sum").cpu().numpy())
 
 
@@ -95,7 +95,7 @@ def measure_validation(
     num_broken = int((~np.isfinite(logits)).any(axis=1).sum())
     if num_broken:
         raise UserError(
-            "engine.todo",
+            "engine.not-finite",
             f"the scores of {num_broken:,} of {len(logits):,} validation comments are not finite",
             remedy="lower training.learning_rate, or set training.precision to fp32",
         )

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from civility.arrays import Rows
-from civility.models.tokens import Tokens
+from civility.scoring.tokens import Tokens
 
 
 @dataclass(frozen=True, eq=False)

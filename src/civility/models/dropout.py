@@ -46,7 +46,7 @@ def override_dropout(model: Any, *, hidden: float, attention: float, head: float
             continue
         if not places[setting]:
             raise UserError(
-                "models.todo",
+                "models.unknown-part",
                 f"regularization.{setting} = {share}: the places where a {type(model).__name__} drops are not known",
                 remedy="set it to -1, or choose a BERT, RoBERTa or DeBERTa",
             )

@@ -10,9 +10,11 @@ import torch
 from civility.arrays import Floats, Logits
 from civility.errors import UserError
 from civility.models.batches import batches_by_budget, gather
-from civility.models.encoder import Encoder, fold_into_head, load_classifier_folder, quiet_transformers
-from civility.models.forward import Forward, choose_forward
-from civility.models.tokens import tokenise
+from civility.models.encoder import Encoder, load_classifier_folder
+from civility.models.forward_paths import Forward, choose_forward
+from civility.models.head import fold_into_head
+from civility.models.model_source import quiet_transformers
+from civility.models.tokenizer import tokenise
 from civility.models.weight_files import plain_os_errors
 from civility.scoring.scorer import OnScored
 from civility.scoring.sidecar import SIDECAR, Kind
@@ -53,7 +55,7 @@ class EncoderScorer:
         longest = encoder.longest_text
         if longest < _SHORTEST:
             raise UserError(
-                "models.todo",
+                "models.max-length",
                 f"takes {longest} tokens at most",
                 where=folder,
                 expected=f"{_SHORTEST} or more",
@@ -61,7 +63,7 @@ class EncoderScorer:
             )
         if max_length and not _SHORTEST <= max_length <= longest:
             raise UserError(
-                "models.todo",
+                "models.max-length",
                 f"max_length is {max_length}, the model takes {longest} tokens",
                 where=f"{Path(folder) / SIDECAR}",
                 remedy=f"correct max_length: from {_SHORTEST} to {longest}",

@@ -66,7 +66,7 @@ class ModelSize:
             embedding = model.get_input_embeddings().weight
         except Exception as error:  # transformers' models raise what they meet
             raise UserError(
-                "models.todo",
+                "models.unsupported",
                 f"a {config.model_type} model cannot be trained here: {type(error).__name__}: "
                 f"{shortened(str(error), 200)}",
                 remedy="choose an encoder whose tokens are looked up in a table, as BERT, RoBERTa or DeBERTa",

@@ -22,7 +22,8 @@ from typing import Any, Literal
 import numpy as np
 
 from civility.errors import UserError
-from civility.models.tokens import Tokens, backend_for, tokenise
+from civility.models.tokenizer import backend_for, tokenise
+from civility.scoring.tokens import Tokens
 from civility.storage.atomic_files import PARTIAL, remove_folder, write_folder
 from civility.storage.parsing import read_json
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from civility.models.tokens import Tokens
+from civility.scoring.tokens import Tokens
 
 
 class EmbeddingInUse(nn.Module):

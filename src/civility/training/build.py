@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.data.prepare import PreparedData
+from civility.engine.batch_order import BatchShape
 from civility.engine.devices import (
     MixedPrecision,
     choose_device,
@@ -23,21 +24,21 @@ from civility.engine.devices import (
     use_deterministic_kernels,
 )
 from civility.engine.hardware import num_cores
-from civility.engine.loop import Plan, Trainer, TrainingData
-from civility.engine.order import BatchShape
+from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.schedule import Schedule
 from civility.engine.threads import Threads, settle_threads, use_threads
 from civility.errors import UserError
 from civility.models.batches import Batch, gather
-from civility.models.encoder import Encoder, load_config, load_encoder, load_tokenizer
-from civility.models.forward import Choice, EagerForward, choose_forward
-from civility.models.freezing import freeze
+from civility.models.encoder import Encoder, load_config, load_encoder
+from civility.models.forward_paths import EagerForward, ForwardChoice, choose_forward
+from civility.models.layers import freeze
 from civility.models.model_size import ModelSize
 from civility.models.token_cache import CacheUse, cached_tokens, default_cache_folder
-from civility.models.tokens import Tokens
+from civility.models.tokenizer import load_tokenizer
 from civility.models.vocabulary import EmbeddingInUse, ids_in_use, keep_in_use, why_whole
 from civility.recipe import Recipe
 from civility.run import RunDirectory
+from civility.scoring.tokens import Tokens
 from civility.training.build_loss import loss_of
 from civility.training.build_optimizer import (
     average_of_optimizer,
@@ -262,18 +263,22 @@ def _vocabulary(model: Any, tokens: RunTokens) -> tuple[EmbeddingInUse | None, s
     return keep_in_use(model, tokens.in_use), ""
 
 
-def _choose_together(recipe: Recipe, model: Any, tokens: Tokens, accelerator: Any, precision: MixedPrecision) -> Choice:
+def _choose_together(
+    recipe: Recipe, model: Any, tokens: Tokens, accelerator: Any, precision: MixedPrecision
+) -> ForwardChoice:
     """Choose a way through the model that every process can take: where one cannot, the others would wait for it."""
     settings, sample = recipe.training, _sample(tokens).to(accelerator.device)
     checkpointing = settings.gradient_checkpointing
     if settings.deterministic and precision.device != "cpu" and settings.attention == "auto":
-        return Choice(EagerForward(model, checkpointing=checkpointing), "training.deterministic")
+        return ForwardChoice(EagerForward(model, checkpointing=checkpointing), "training.deterministic")
     choice = choose_forward(model, settings.attention, sample, checkpointing=checkpointing, autocast=precision.autocast)
     is_fast = not isinstance(choice.forward, EagerForward)
     if smallest_everywhere(is_fast, accelerator.device) == is_fast:
         return choice
     choice.forward.undo()
-    return Choice(EagerForward(model, checkpointing=checkpointing), "another process of this run has no faster one")
+    return ForwardChoice(
+        EagerForward(model, checkpointing=checkpointing), "another process of this run has no faster one"
+    )
 
 
 def _sample(tokens: Tokens) -> Batch:
@@ -282,11 +287,11 @@ def _sample(tokens: Tokens) -> Batch:
     return gather(tokens, np.array(rows))
 
 
-def plan_of(recipe: Recipe, shape: BatchShape, num_comments: int) -> Plan:
+def plan_of(recipe: Recipe, shape: BatchShape, num_comments: int) -> TrainingPlan:
     """Return what the loop is asked to do with so many training comments."""
     settings, more = recipe.training, recipe.schedule
     num_steps = settings.epochs * shape.num_steps(num_comments)
-    return Plan(
+    return TrainingPlan(
         epochs=settings.epochs,
         schedule=Schedule(
             settings.learning_rate,

@@ -3,8 +3,16 @@
 import numpy as np
 
 from civility.arrays import Targets
-from civility.engine.elementwise_losses import Asymmetric, CrossEntropy, Elements, Focal
-from civility.engine.loss import EffectiveNumber, Loss, build_loss, positive_share
+from civility.engine.loss import (
+    Asymmetric,
+    CrossEntropy,
+    EffectiveNumber,
+    ElementLoss,
+    Focal,
+    Loss,
+    build_loss,
+    positive_share,
+)
 from civility.recipe import Recipe
 
 
@@ -29,7 +37,7 @@ def loss_of(recipe: Recipe, targets: Targets) -> Loss:
     )
 
 
-def _elements(recipe: Recipe) -> Elements:
+def _elements(recipe: Recipe) -> ElementLoss:
     settings = recipe.loss
     if recipe.training.loss == "focal":
         return Focal(settings.focal_gamma, None if settings.focal_alpha < 0 else settings.focal_alpha)

@@ -6,9 +6,8 @@ from typing import Any
 import torch
 
 from civility.engine.muon import build_muon
-from civility.engine.optimizer import build_adafactor, build_adamw
+from civility.engine.optimizer import averaged_weights, build_adafactor, build_adamw, build_schedule_free
 from civility.engine.parameter_groups import parameter_groups
-from civility.engine.schedule_free import averaged_weights, build_schedule_free
 from civility.engine.weight_averaging import Average, ComputedWeights
 from civility.errors import UserError
 from civility.recipe import Recipe

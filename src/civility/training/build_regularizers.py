@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from civility.engine.adversarial import Adversary
-from civility.engine.gradual_unfreezing import Thaw, thaw_in_turn
-from civility.engine.regularizers import Regularizers
+from civility.engine.regularizers import GradualUnfreezing, Regularizers
 from civility.engine.weight_averaging import WeightAverage, names_to_average
 from civility.errors import UserError
 from civility.models.dropout import override_dropout
-from civility.models.model_parts import embeddings_of, layers_of
+from civility.models.layers import embeddings_of, layers_of
 from civility.recipe import Recipe
 
 _NUMBER = 4
@@ -84,13 +83,13 @@ def regularizers_of(recipe: Recipe, model: Any) -> Regularizers:
     return Regularizers(recipe.regularization.r_drop, _thaw(recipe, model), _adversary(recipe, model))
 
 
-def _thaw(recipe: Recipe, model: Any) -> Thaw | None:
+def _thaw(recipe: Recipe, model: Any) -> GradualUnfreezing | None:
     fraction = recipe.regularization.unfreeze_fraction
     if not fraction:
         return None
     layers = [list(layer.parameters()) for layer in layers_of(model, "regularization.unfreeze_fraction", fraction)]
     embeddings = [parameter for part in embeddings_of(model) for parameter in part.parameters()]
-    return thaw_in_turn([*reversed(layers), embeddings], fraction)
+    return GradualUnfreezing.of([*reversed(layers), embeddings], fraction)
 
 
 def _adversary(recipe: Recipe, model: Any) -> Adversary | None:

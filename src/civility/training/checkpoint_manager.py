@@ -199,7 +199,7 @@ class Keeper:
             self._unwritten_best.put_best(model)
             return self._unwritten_best.logits
         folder = self.run.checkpoint(self.best_step)
-        verify_checkpoint(folder, to_go_on=False)
+        verify_checkpoint(folder, for_resume=False)
         load_best_weights(folder, model)
         return load_logits(folder)
 

@@ -21,7 +21,7 @@ from civility.engine.memory_fit import (
 )
 from civility.engine.optimizer import state_bytes
 from civility.errors import UserError
-from civility.models.forward import EagerForward
+from civility.models.forward_paths import EagerForward
 from civility.models.model_size import ModelSize
 from civility.recipe import Recipe
 from civility.training.build_regularizers import costs_of

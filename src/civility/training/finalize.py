@@ -15,7 +15,7 @@ from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.labelled_comments import Labelled, fit_on, optimistic
 from civility.evaluation.training_history import training_curves
 from civility.metrics.policy import parse_policies
-from civility.models.encoder import public_name
+from civility.models.model_source import public_name
 from civility.recipe import Recipe
 from civility.run import OWN_REPORT
 from civility.scoring.classifier import Classifier

@@ -15,14 +15,15 @@ from civility.engine.early_stopping import EarlyStopping
 from civility.engine.environment import describe_comments, describe_environment, library_versions
 from civility.engine.loop import Trainer
 from civility.engine.threads import Threads
-from civility.models.encoder import Encoder, public_name, settings_of
-from civility.models.tokens import Tokens
+from civility.models.encoder import Encoder, settings_of
+from civility.models.model_source import public_name
 from civility.models.vocabulary import num_rows
 from civility.plain_text import one_line
 from civility.recipe import Recipe
 from civility.recipe.settings import TrainingSettings
 from civility.render.markdown.model_card import CardFacts
 from civility.run import RunDirectory
+from civility.scoring.tokens import Tokens
 from civility.training.events import RunPlanned, Speed
 from civility.training.preflight import Check
 from civility.training.resume import describe_run

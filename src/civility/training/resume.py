@@ -159,7 +159,7 @@ def _damage_of_best(run: RunDirectory, folder: Path, facts: Mapping[str, Any]) -
     best = run.checkpoint(facts["best_step"])
     try:
         if facts["best_step"] and best != folder:
-            verify_checkpoint(best, to_go_on=False)
+            verify_checkpoint(best, for_resume=False)
     except DamagedCheckpoint as error:
         return error
     return None

@@ -28,13 +28,13 @@ from civility.evaluation import Report
 from civility.evaluation.report_files import write_report
 from civility.models.encoder import Encoder
 from civility.models.encoder_scorer import EncoderScorer
-from civility.models.tokens import Tokens
 from civility.models.vocabulary import give_back_whole
 from civility.recipe import Recipe
 from civility.render.markdown.model_card import model_card
 from civility.render.sentences.report_sentences import other_scores
 from civility.run import Begin, RunDirectory
 from civility.scoring.classifier import Classifier
+from civility.scoring.tokens import Tokens
 from civility.storage.atomic_files import write_folder
 from civility.training import provenance
 from civility.training.build import (
@@ -226,7 +226,7 @@ class Session:
         Raises
         ------
         UserError : the loss or a gradient is not finite: with the comments' ids and the last good checkpoint
-        StopWished : a signal came in the middle of a validation
+        StopRequested : a signal came in the middle of a validation
         """
         batch_size, rate_watch = self.trainer.shape.batch_size, RateWatch()
         try:
@@ -256,7 +256,7 @@ class Session:
 
         Raises
         ------
-        StopWished : a signal came
+        StopRequested : a signal came
         """
         dataset = self.data.validation
         self.tell(ValidationStarted(self.trainer.progress.epoch + 1, len(dataset)))

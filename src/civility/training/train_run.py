@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from civility.data.prepare import PreparedData
+from civility.engine.devices import check_tracker
 from civility.engine.hardware import forget_peak_memory
 from civility.engine.progress import StepDone
-from civility.engine.trackers import check_tracker
-from civility.engine.validation import StopWished
+from civility.engine.validation import StopRequested
 from civility.engine.watch import Warned
 from civility.metrics.policy import parse_policies
 from civility.recipe import Recipe
@@ -143,7 +143,7 @@ def _train_epochs(session: Session) -> None:
                     session.log_step(fact)
                     # Several processes have to stop after the same step, which the fact tells; one alone need not wait.
                     if fact.stop or (session.accelerator.num_processes == 1 and signals.wanted()):
-                        raise StopWished
+                        raise StopRequested
                     session.after_step()
                     continue
                 is_best = session.judge(fact)
@@ -152,5 +152,5 @@ def _train_epochs(session: Session) -> None:
                 session.tell(EpochJudged(fact, is_best))
                 if session.stopping.should_stop:
                     return
-        except StopWished:
+        except StopRequested:
             raise session.stop(signals.number) from None

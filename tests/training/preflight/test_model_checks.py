@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from civility.models.encoder import Encoder, load_config, load_encoder, load_tokenizer
-from civility.models.tokens import Tokens, tokenise
+from civility.models.encoder import Encoder, load_config, load_encoder
+from civility.models.tokenizer import load_tokenizer, tokenise
+from civility.scoring.tokens import Tokens
 from civility.training.preflight.model_checks import (
     check_head,
     check_model_labels,

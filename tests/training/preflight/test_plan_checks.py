@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from civility.engine.order import BatchShape
+from civility.engine.batch_order import BatchShape
 from civility.engine.schedule import Schedule, linear_schedule
-from civility.models.tokens import Tokens
+from civility.scoring.tokens import Tokens
 from civility.training.preflight.plan_checks import (
     check_label_weights,
     check_optimizer,

@@ -19,11 +19,12 @@ from civility.engine.loop import Trainer
 from civility.engine.trial_step import try_padding, try_step
 from civility.models.dropout import has_dropout
 from civility.models.encoder import Encoder, label_names
-from civility.models.forward import EagerForward
+from civility.models.forward_paths import EagerForward
 from civility.models.model_size import ModelSize
-from civility.models.packed import FAMILIES
-from civility.models.tokens import Tokens, tokenise
+from civility.models.packed_forward import FAMILIES
+from civility.models.tokenizer import tokenise
 from civility.recipe import Recipe
+from civility.scoring.tokens import Tokens
 from civility.training.build_regularizers import costs_of
 from civility.training.preflight.check import Check, State, refuse_failed
 from civility.training.preflight.data_checks import (

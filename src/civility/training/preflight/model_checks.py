@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from civility.models.encoder import PROBLEM_TYPE
-from civility.models.tokens import Tokens
 from civility.plain_text import listed
+from civility.scoring.tokens import Tokens
 from civility.training.preflight.check import Check, judge
 
 _ANY_WORD = "a"

@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from civility.arrays import Targets
 from civility.audit.lengths import truncated_share_by_label
-from civility.engine.order import BatchShape, epoch_order, micro_batches
+from civility.engine.batch_order import BatchShape, epoch_order, micro_batches
 from civility.engine.schedule import Schedule
-from civility.models.tokens import Tokens
 from civility.plain_text import count
+from civility.scoring.tokens import Tokens
 from civility.training.preflight.check import Check, judge
 
 _MOST_TRUNCATED = 0.2

@@ -1,6 +1,6 @@
 """DeBERTa's attention in the fused Triton kernels of ``disentangled-flash``, for NVIDIA GPUs. An optional extra.
 
-Its kernels take packed texts, so all but the attention is as in `civility.models.packed`.
+Its kernels take packed texts, so all but the attention is as in `civility.models.packed_forward`.
 """
 
 import functools
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from civility.models.packed import PackedForward
+from civility.models.packed_forward import PackedForward
 
 
 class FlashForward(PackedForward):

@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 import torch
 
 from civility.models.batches import Batch
-from civility.models.flash_attention import FlashForward
-from civility.models.packed import PackedForward, why_not_packed
+from civility.models.flash_forward import FlashForward
+from civility.models.packed_forward import PackedForward, why_not_packed
 
 Attention = Literal["auto", "eager", "packed"]
 Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -78,7 +78,7 @@ class EagerForward:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class ForwardChoice:
     """A way through the model, and why it is not a faster one; nothing if it is the fastest there is."""
 
     forward: Forward
@@ -93,7 +93,7 @@ def choose_forward(
     checkpointing: bool = False,
     gradients: bool = True,
     autocast: Autocast = contextlib.nullcontext,
-) -> Choice:
+) -> ForwardChoice:
     """Return the fastest way through a model that agrees with transformers' own on this model's weights.
 
     Called after the model has moved to its device and before an optimiser takes hold of its parameters: a way may put
@@ -110,29 +110,29 @@ def choose_forward(
     """
     eager = EagerForward(model, checkpointing=checkpointing)
     if wanted == "eager":
-        return Choice(eager)
+        return ForwardChoice(eager)
     reason = why_not_packed(model)
     if reason:
-        return Choice(eager, reason)
+        return ForwardChoice(eager, reason)
     way: type[PackedForward] = PackedForward
     if wanted == "auto" and sample.ids.device.type != "cpu":
         if model.config.model_type != "deberta-v2":
-            return Choice(eager, f"transformers' own ({model.config._attn_implementation}) is meant for GPUs")
+            return ForwardChoice(eager, f"transformers' own ({model.config._attn_implementation}) is meant for GPUs")
         way = FlashForward
     before = _Outcome.of(model, eager, sample, gradients=gradients)
     try:
         forward = way(model, checkpointing=checkpointing)
     except ImportError:
-        return Choice(eager, "disentangled-flash is not installed: pip install 'civility[flash]'")
+        return ForwardChoice(eager, "disentangled-flash is not installed: pip install 'civility[flash]'")
     except Exception as error:  # young code of others, on whatever GPU: it may fail in any way
-        return Choice(eager, f"disentangled-flash: {error}")
+        return ForwardChoice(eager, f"disentangled-flash: {error}")
     reason = _difference(before, model, forward, sample, gradients=gradients)
     if gradients and not reason:
         reason = _failure(model, forward, sample, autocast)
     if reason:
         forward.undo()
-        return Choice(eager, reason)
-    return Choice(forward)
+        return ForwardChoice(eager, reason)
+    return ForwardChoice(forward)
 
 
 def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) -> str:

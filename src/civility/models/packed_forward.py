@@ -5,7 +5,7 @@ works on the tokens that there are, attention on each text by itself, and of the
 computed: the head looks at no other. The logits are those of transformers' own pass, to rounding; what dropout drops is
 drawn anew.
 
-Knows transformers' modules by their attributes; whether they are as expected is tested by `civility.models.forward`.
+Knows the modules of transformers by their attributes; `civility.models.forward_paths` tests the result.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The beginning of a long text: the very tokens of the whole, for every kind of tokenizer and any text."""
+"""The sufficient_prefix of a long text: the very tokens of the whole, for every kind of tokenizer and any text."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from civility.models.encoder import load_tokenizer
-from civility.models.text_beginning import beginning, num_tried_first, reads_left_to_right
-from civility.models.tokens import backend_for, tokenise
+from civility.models.tokenizer import backend_for, load_tokenizer, tokenise
+from civility.scoring.truncation import first_prefix_length, reads_left_to_right, sufficient_prefix
 
 CORPUS = [
     "you damn fool, nice film  and music",
@@ -108,7 +107,7 @@ LONG_TEXTS = st.one_of(
 def test_the_tokens_are_those_of_the_whole(tokenizer: Any, text: str, max_length: int, tried_first: int) -> None:
     backend = backend_for(tokenizer, max_length)
     assert reads_left_to_right(backend)
-    part = beginning(backend, text, tried_first)
+    part = sufficient_prefix(backend, text, tried_first)
     assert text.startswith(part)
     whole, ours = backend.encode(text), backend.encode(part)
     assert ours.ids == whole.ids
@@ -117,8 +116,8 @@ def test_the_tokens_are_those_of_the_whole(tokenizer: Any, text: str, max_length
 
 def test_a_long_text_is_read_as_far_as_it_matters(tokenizer: Any) -> None:
     text = "you damn fool, nice film. " * 200_000
-    part = beginning(backend_for(tokenizer, 32), text, num_tried_first(32))
-    assert len(part) == num_tried_first(32) < 2_000
+    part = sufficient_prefix(backend_for(tokenizer, 32), text, first_prefix_length(32))
+    assert len(part) == first_prefix_length(32) < 2_000
     tokens = tokenise(tokenizer, [text, "nice"], 32)
     assert tokens.lengths[0] == 32
     assert tokens.truncated.tolist() == [True, False]

@@ -9,8 +9,8 @@ import pytest
 
 from civility import Classifier
 from civility.errors import UserError
+from civility.models.config_checks import check_config
 from civility.models.encoder import load_encoder
-from civility.models.plausible_numbers import check_numbers
 
 LABELS = ("toxic", "threat")
 
@@ -64,8 +64,8 @@ def test_a_number_that_no_model_has_is_refused(plain: Path, tmp_path: Path, name
 
 
 def test_what_models_have_passes(plain: Path, tmp_path: Path) -> None:
-    check_numbers("", {"time_step_limit": [0.0, float("inf")], "rope_theta": 5e8, "block_size": 4096, "eps": 0})
-    check_numbers("", {"mask_value": -1e30, "max_position_embeddings": 10_485_760, "use_cache": True, "layer": "all"})
+    check_config("", {"time_step_limit": [0.0, float("inf")], "rope_theta": 5e8, "block_size": 4096, "eps": 0})
+    check_config("", {"mask_value": -1e30, "max_position_embeddings": 10_485_760, "use_cache": True, "layer": "all"})
     assert Classifier.load(changed(plain, tmp_path / "folder", num_hidden_layers=2)).labels == LABELS
 
 
@@ -80,7 +80,7 @@ def test_what_models_have_passes(plain: Path, tmp_path: Path) -> None:
     ids=str,
 )
 def test_words_that_look_like_those_of_a_setting_pass(settings: dict[str, Any]) -> None:
-    check_numbers("", settings)
+    check_config("", settings)
 
 
 @pytest.mark.parametrize("number", [170, 5_000, 2**31 + 5])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from civility.models.token_limits import longest_text
+from civility.models.tokenizer import longest_text
 
 SILENT = SimpleNamespace(model_max_length=int(1e30))
 _SHAPE = {
