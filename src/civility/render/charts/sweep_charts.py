@@ -34,7 +34,7 @@ def history(result: SweepResult) -> Drawing:
     x_ends, y_ends = (0.0, max(len(result.trials) - 1, 1)), with_room([*(score for _, score in scored), *interval])
     axes = _axes(x_ends, y_ends)
     parts = [
-        axes.rows(ticks(*y_ends)),
+        axes.rows(ticks(*y_ends, 6)),
         axes.columns(ticks(*x_ends, 8, least_step=1), grid=False),
         axes.curve(_best_so_far(result), "main orange"),
     ]
@@ -76,7 +76,7 @@ def by_epoch(result: SweepResult) -> Drawing:
     y_ends = with_room([score for one in scored for score in one.scores.values()])
     axes = _axes(x_ends, y_ends)
     best = result.ranked[0].number if result.ranked else -1
-    parts = [axes.rows(ticks(*y_ends)), axes.columns(ticks(*x_ends, 8, least_step=1), grid=False)]
+    parts = [axes.rows(ticks(*y_ends, 6)), axes.columns(ticks(*x_ends, 8, least_step=1), grid=False)]
     for trial in sorted(scored, key=lambda one: one.number == best):
         style = "after" if trial.state == "finished" else "before"
         line, dot = ("main orange", "dot orange") if trial.number == best else (f"thin {style}", f"dot {style}")
@@ -130,7 +130,7 @@ def parallel(result: SweepResult) -> Drawing:
     parts = [path for _, path in sorted(drawn, key=lambda pair: pair[0])]
     for place, key, scale in zip(places, keys, scales, strict=False):
         parts.append(_upright(place, (top, bottom), names[key], _setting_marks(result.space[key], scale)))
-    marks = [(score_scale(value), words) for value, words in ticks(*y_ends)]
+    marks = [(score_scale(value), words) for value, words in ticks(*y_ends, 6)]
     parts.append(_upright(places[-1], (top, bottom), "score", marks))
     description = f"{len(shown)} trials as lines through {', '.join(names.values())} and the score; the best is orange."
     return Drawing("".join(parts), wide, height, description)
