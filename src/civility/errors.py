@@ -12,6 +12,12 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- cli
     #
+    "cli.bad-usage": "The command line has an unknown command, option or value.",
+    "cli.conflicting-options": "Two options exclude each other.",
+    "cli.missing-package": "The command needs an optional package that is not installed.",
+    "cli.no-training-data": "Neither the command line nor the recipe names files to train on.",
+    "cli.out-of-memory": "A library had not enough memory, for itself or for a tensor.",
+    "cli.system-error": "The operating system refused something: a full disk, a name that is too long.",
     #
     # ---------------------------------------------------------------- combine
     #

@@ -10,7 +10,19 @@ from civility.cli import main
 from civility.cli.parser import build_parser
 from civility.errors import UserError
 
-VERBS = ["", "train", "sweep", "evaluate", "thresholds", "compare", "ensemble", "soup", "predict", "audit", "recipes"]
+COMMANDS = [
+    "",
+    "train",
+    "sweep",
+    "evaluate",
+    "thresholds",
+    "compare",
+    "ensemble",
+    "soup",
+    "predict",
+    "audit",
+    "recipes",
+]
 
 
 class _Terminal(io.StringIO):
@@ -18,25 +30,25 @@ class _Terminal(io.StringIO):
         return True
 
 
-def _help(verb: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+def _help(command: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
     monkeypatch.setenv("COLUMNS", str(width))
     with pytest.raises(SystemExit):
-        build_parser("1").parse_args([*filter(None, [verb]), "--help"])
+        build_parser("1").parse_args([*filter(None, [command]), "--help"])
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_as_wide_as_the_terminal_and_its_commands_stay_whole(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    wide = _help(verb, 400, monkeypatch, capsys)
+    wide = _help(command, 400, monkeypatch, capsys)
     for width in (80, 100, 120):
-        narrow = _help(verb, width, monkeypatch, capsys)
+        narrow = _help(command, width, monkeypatch, capsys)
         assert max(map(len, narrow.splitlines())) <= width
         commands = re.findall(r"(?m)^ +((?:[^\n]*\| )?civility (?:[^\n\\]|\\\n)*)", wide)
         joined = re.sub(r" *\\\n +", " ", narrow)
-        for command in commands:
-            assert " ".join(re.sub(r" *\\\n +", " ", command).partition("   ")[0].split()) in re.sub(" +", " ", joined)
+        for example in commands:
+            assert " ".join(re.sub(r" *\\\n +", " ", example).partition("   ")[0].split()) in re.sub(" +", " ", joined)
         assert "".join(narrow.replace("\\\n", "").split()).count("civility") == "".join(wide.split()).count("civility")
 
 
@@ -53,13 +65,13 @@ def test_on_a_terminal_something_is_shown_before_anything_is_imported(monkeypatc
 
 @pytest.mark.parametrize("width", [40, 80])
 def test_an_error_on_a_terminal_is_wrapped(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    from civility.cli.messages import say_error
+    from civility.cli.messages import print_error
 
     monkeypatch.setenv("COLUMNS", str(width))
-    message, remedy = "a mistake that takes a long sentence to be told in " * 3, "give --data FILE\nor --out DIR " * 3
+    message, remedy = "a mistake that takes a long sentence to explain " * 3, "give --data FILE\nor --out DIR " * 3
     for stream in (_Terminal(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", stream)
-        say_error(UserError("cli.test", message.strip(), remedy=remedy.strip()))
+        print_error(UserError("cli.test", message.strip(), remedy=remedy.strip()))
         lines = stream.getvalue().splitlines()
         assert lines[0].startswith("error: a mistake")
         assert " ".join("\n".join(lines).split()) == "error: " + " ".join(f"{message} {remedy}".split())

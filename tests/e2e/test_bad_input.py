@@ -104,7 +104,7 @@ BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
         "needs an NVIDIA GPU of the Ampere generation or later; this run is on cpu",
     ),
     "threads": (["train", "starter", "--set", "training.threads=-1"], "training.threads = -1: expected greater than"),
-    "verb": (["trian"], "unknown verb 'trian' (did you mean train?)"),
+    "command": (["trian"], "unknown command 'trian' (did you mean train?)"),
     "option": (["train", "starter", "--dta", "x"], "unrecognized arguments: --dta"),
     "built-in": (["train", "starter", "--data", "civility:starter/trian"], "(did you mean civility:starter/train?)"),
     "recipes": (["recipes", "startr"], "unknown recipe 'startr' (did you mean starter?)"),
@@ -284,7 +284,7 @@ def test_a_memory_too_small_to_load_torch_is_told(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, preexec_fn=limit)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    assert "error: the memory is too small: " in done.stderr
+    assert "error: not enough memory: " in done.stderr
 
 
 def test_a_name_that_is_too_long_is_told(civility: Run, trained: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_line_of_text_is_scored_from_standard_input(
     header, *rows = csv.reader(io.StringIO(done.out))
     assert header[0] == "id"
     assert [row[0] for row in rows] == ["1", "2", "3"]
-    assert "warning: 1 comment is blank: scored as an empty text" in done.err
+    assert "warning: 1 blank comment, scored as an empty text" in done.err
 
 
 @pytest.mark.parametrize("header", ["\ufeff\ufeffId ,Comment_Text", "TEXT\u200b,\u00a0ID", "comment ,COMMENT_ID\u00ad"])

@@ -27,6 +27,7 @@ def loaded_after(code: str) -> set[str]:
 
 def test_the_command_line_imports_nothing_heavy() -> None:
     assert loaded_after("import civility.cli") == set()
+    assert loaded_after("from civility.cli.parser import build_parser; build_parser('0', ['--help'])") == set()
     assert loaded_after("import civility") == set()
     assert "torch" in loaded_after("import civility.models.encoder_scorer"), "the control: it is found when loaded"
 
@@ -44,9 +45,9 @@ def test_the_nouns_are_importable() -> None:
         _ = civility.Nonsense
 
 
-@pytest.mark.parametrize("verb", ["", "train", "evaluate", "ensemble", "soup", "predict", "audit", "recipes"])
-def test_help_is_there_for_every_verb(civility: Run, verb: str) -> None:
-    done = civility(*([verb] if verb else []), "--help")
+@pytest.mark.parametrize("command", ["", "train", "evaluate", "ensemble", "soup", "predict", "audit", "recipes"])
+def test_help_is_there_for_every_command(civility: Run, command: str) -> None:
+    done = civility(*([command] if command else []), "--help")
     assert done.code == 0
     assert done.out.startswith("usage: civility")
     assert max(map(len, done.out.splitlines())) <= 120
@@ -80,8 +81,13 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_the_documents_parses(page: Path) -> None:
     for command in commands_of(page):
-        options = build_parser("0").parse_args(shlex.split(command)[1:])
-        assert options.verb
+        words = shlex.split(command)[1:]
+        if words[0].startswith("--"):  # prints, and exits
+            with pytest.raises(SystemExit) as stop:
+                build_parser("0").parse_args(words)
+            assert not stop.value.code
+        else:
+            assert build_parser("0").parse_args(words).command
 
 
 def test_the_readme_has_commands_to_parse() -> None:

@@ -274,7 +274,10 @@ def test_a_finished_run_is_left_alone_and_another_one_is_refused(
 ) -> None:
     written = (trained / "classifier" / "civility.json").stat().st_mtime_ns
     done = civility("train", "--resume", "--out", trained)
-    assert (done.code, "this run is finished, with the same settings and comments" in done.words) == (0, True)
+    assert (done.code, "already finished with the same settings and comments; nothing to resume" in done.words) == (
+        0,
+        True,
+    )
     again = ("train", "--resume", "auto", "--out", trained)
     done = civility(*again, "--set", "training.checkpoint_minutes=1", "--set", "training.threads=1")
     assert done.code == 0, "settings that do not matter for the result may differ"

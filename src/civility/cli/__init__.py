@@ -1,4 +1,4 @@
-"""The command line: parse, call one verb, print. No logic, and nothing heavy before a verb needs it."""
+"""The command line: parse the options, run one command, print the result. Heavy imports wait until they are needed."""
 
 import contextlib
 import os
@@ -9,121 +9,121 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from civility import __version__
-from civility.cli.exit_signals import Ended, ends_in_order
-from civility.cli.messages import clear_waiting, is_first_process, say, say_error, show_waiting
+from civility.cli.exit_signals import Ended, raise_on_exit_signals
+from civility.cli.messages import (
+    clear_starting,
+    discard_stdout,
+    is_first_process,
+    print_error,
+    print_message,
+    show_starting,
+)
 from civility.cli.parser import build_parser
 from civility.errors import Interrupted, UserError
 from civility.processes import settle_environment
 
 __all__ = ["main"]
 
-_SHORT_OF_MEMORY = ("failed to map segment", "annot allocate memory", "DefaultCPUAllocator", "CUDA out of memory")
+_OUT_OF_MEMORY = ("failed to map segment", "annot allocate memory", "DefaultCPUAllocator", "CUDA out of memory")
 _MORE_MEMORY = (
-    "raise the limit (ulimit -v), choose a smaller model, or a machine with more memory; a run goes on with --resume"
+    "raise the limit (ulimit -v), choose a smaller model, or use a machine with more memory; --resume continues a run"
 )
 _EXTRA_WITH = {
     **dict.fromkeys(("torch", "transformers", "accelerate", "safetensors", "sentencepiece"), "train"),
     **dict.fromkeys(("sklearn", "scipy"), "linear"),
+    "optuna": "sweep",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one verb and exit.
+    """Run one command and exit.
 
-    0 done, 2 what the user can mend, 3 a requirement failed, 1 a bug, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
+    0 success, 1 a bug, 2 a `UserError`, 3 a failed requirement, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
     """
     try:
         raise SystemExit(_run(list(sys.argv[1:] if arguments is None else arguments)))
     except UserError as error:
-        say_error(error)
+        print_error(error)
         raise SystemExit(2) from None
     except Interrupted as stop:
         if is_first_process():
-            say(stop.message)
+            print_message(stop.message)
         raise SystemExit(128 + stop.signal_number) from None
     except KeyboardInterrupt as end:
         number = end.number if isinstance(end, Ended) else signal.SIGINT
-        say("interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}")
+        print_message("interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}")
         raise SystemExit(128 + number) from None
     except BrokenPipeError:
-        # The reader of our output has had enough, as `head` has: nothing to tell, and nowhere to tell it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()  # the program that reads our output, such as `head`, has closed the pipe
         raise SystemExit(0) from None
-    except OSError as error:
-        # The machine refused: a disk that is full, a name too long. Nothing that a traceback would explain.
-        where = error.filename if error.filename is not None else "the system"
-        say_error(
-            UserError(
-                "cli.todo", f"{error.strerror or error}", where=where, remedy="mend that, and run the command again"
-            )
-        )
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what could not be written stays so
-        raise SystemExit(2) from None
-    except ModuleNotFoundError as error:
-        extra = _EXTRA_WITH.get((error.name or "").split(".")[0])
-        if extra is None:
-            raise
-        say_error(
-            UserError(
-                "cli.todo",
-                f"this needs {error.name}, which is not installed",
-                remedy=f"pip install 'civility[{extra}]'",
-            )
-        )
-        raise SystemExit(2) from None
     except Exception as error:
-        raise SystemExit(_tell_the_unexpected(error)) from None
+        explained = _explained(error)
+        if explained is None:
+            print_message(traceback.format_exc().rstrip())
+            print_message("this is a bug in civility: please report it with the lines above")
+            raise SystemExit(1) from None
+        print_error(explained)
+        if isinstance(error, OSError):
+            with contextlib.suppress(OSError):
+                discard_stdout()  # what could not be written is not tried again
+        raise SystemExit(2) from None
 
 
-def _leave_at_once(code: int) -> NoReturn:
-    """End one of several processes, whose work is done, without the interpreter's own end.
+def _run(arguments: list[str]) -> int:
+    # Threads that wait at a barrier sleep instead of spinning: with one busy neighbour on two cores, training was
+    # twice as fast. OpenMP reads the variable once, when torch is imported; a value that the user has set stays.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if any("\0" in argument for argument in arguments):
+        raise UserError(
+            "cli.bad-usage",
+            "an argument contains a NUL character, which no file name and no setting can",
+            remedy="remove it",
+        )
+    options = build_parser(__version__, arguments).parse_args(arguments)
+    processes = settle_environment(os.environ)
+    show_starting()
+    # A launcher ends its processes with SIGTERM. Several processes keep its default action: while one waits for the
+    # others in a collective operation, it could not raise an exception.
+    watch = raise_on_exit_signals() if processes.num == 1 else contextlib.nullcontext()
+    with watch:
+        code: int | None = options.run(options, ["civility", *arguments])
+    clear_starting()
+    sys.stdout.flush()
+    if processes.num > 1:
+        _exit_at_once(code or 0)
+    return code or 0
 
-    A thread of torch's may be letting go of its last tensor just then, for which it wants an interpreter that is no
-    more: Python 3.11 to 3.13 end such a thread in a way that C++ answers with an abort (python/cpython#87135), and for
-    one that aborts the launcher ends all others, one that is still writing too. Seen under load, about once in 50 runs.
+
+def _exit_at_once(code: int) -> NoReturn:
+    """End one of several processes without shutting down the interpreter.
+
+    A thread of torch may be releasing its last tensor then, which needs the interpreter. Python 3.11 to 3.13 end such
+    a thread in a way that makes C++ abort (python/cpython#87135), and when one process aborts, the launcher ends the
+    others, even one that is still writing. Seen about once in 50 runs under load.
     """
     sys.stderr.flush()
     os._exit(code)
 
 
-def _tell_the_unexpected(error: Exception) -> int:
-    """Print what nobody caught, and return the exit code: a bug, or a library that had no memory."""
-    if _is_short_of_memory(error):
+def _explained(error: Exception) -> UserError | None:
+    """Return what a user can do about an error that is not a bug; None for a bug."""
+    if _is_out_of_memory(error):
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        say_error(UserError("cli.todo", f"the memory is too small: {first}", remedy=_MORE_MEMORY))
-        return 2
-    say(traceback.format_exc().rstrip())
-    say("this is a bug in civility: please report it with the lines above")
-    return 1
+        return UserError("cli.out-of-memory", f"not enough memory: {first}", remedy=_MORE_MEMORY)
+    if isinstance(error, OSError):
+        where = error.filename if error.filename is not None else "the system"
+        remedy = "fix the cause, then run the command again"
+        return UserError("cli.system-error", f"{error.strerror or error}", where=where, remedy=remedy)
+    if isinstance(error, ModuleNotFoundError):
+        extra = _EXTRA_WITH.get((error.name or "").split(".")[0])
+        if extra is not None:
+            found = f"this needs {error.name}, which is not installed"
+            return UserError("cli.missing-package", found, remedy=f"pip install 'civility[{extra}]'")
+    return None
 
 
-def _run(arguments: list[str]) -> int:
-    # Threads that wait at a barrier sleep instead of spinning: with one busy neighbour on two cores training was
-    # twice as fast so. OpenMP reads it once, when torch is imported; what the user has set stands.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if any("\0" in argument for argument in arguments):
-        raise UserError(
-            "cli.todo",
-            "an argument holds a NUL character, which no file name and no setting can",
-            remedy="leave it out",
-        )
-    options = build_parser(__version__).parse_args(arguments)
-    processes = settle_environment(os.environ)
-    show_waiting()
-    # A launcher ends its processes by SIGTERM, even while they wait for each other, where no exception would come.
-    in_order = ends_in_order() if processes.num == 1 else contextlib.nullcontext()
-    with in_order:
-        code: int | None = options.run(options, ["civility", *arguments])
-    clear_waiting()
-    sys.stdout.flush()
-    if processes.num > 1:
-        _leave_at_once(code or 0)
-    return code or 0
-
-
-def _is_short_of_memory(error: Exception) -> bool:
-    """Whether a library had no memory, for itself or for a tensor: torch tells it by a plain RuntimeError."""
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether a library had no memory for itself or for a tensor, which torch reports by a plain RuntimeError."""
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, ImportError | RuntimeError) and any(words in str(error) for words in _SHORT_OF_MEMORY)
+    return isinstance(error, ImportError | RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)

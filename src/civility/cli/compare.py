@@ -1,25 +1,26 @@
-"""``civility compare``: runs on the same comments are held against the first of them."""
+"""``civility compare``: which of several runs is better on the same comments, and whether it is noise."""
 
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import SEED, add_columns, add_many, add_verb, columns_of
+from civility.cli.arguments import SEED, add_columns, add_many, columns_of
+from civility.cli.console import make_console, scoring_bar
+from civility.cli.parser import add_command
 
 
-def add(verbs: Any) -> None:
-    """Add the verb's options and help."""
-    parser = add_verb(
-        verbs,
-        "compare",
+def add(commands: Any) -> None:
+    """Add the command's options and help."""
+    parser = add_command(
+        commands,
         run,
-        "Hold runs, or reports on the same comments, against the first of them: the settings that differ, macro and "
-        "per-label\nmetrics, differences with intervals by a paired bootstrap, and whether they are better, worse, or "
-        "show no difference;\ntime and memory. Runs whose settings differ only in the seed are one row.",
+        "Compare runs, or reports on the same comments, with the first of them. Prints the settings that differ, the "
+        "metrics overall and per label, differences with 95 % intervals from a paired bootstrap, a verdict for each "
+        "(better, worse, no difference shown), time and memory. Runs that differ only in their seed share a row.",
         """\
-A run directory stands for the report that the run wrote of itself, and a folder that holds runs named
-seed-42, seed-43, … stands for these. With a single run of either side a verdict holds for these very
-classifiers; with several, for the settings.
+A run directory stands for the report that the run wrote of itself. A folder with runs named seed-42, seed-43, …
+stands for these runs. With a single run on either side, a verdict holds for these two classifiers; with several on
+both, it holds for the settings.
 
 examples:
   civility compare runs/baseline runs/other
@@ -29,29 +30,27 @@ examples:
   civility compare runs/baseline/reports/test.json runs/other/reports/test.json --out difference.json
 """,
     )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run directories, folders of runs, or reports (.json)")
     parser.add_argument(
-        "runs", nargs="+", metavar="RUN", help="run directories, folders of them, or JSON files of reports"
+        "--baseline", default="", metavar="RUN", help="run to compare the others with; default: the first"
     )
-    parser.add_argument(
-        "--baseline", default="", metavar="RUN", help="what the others are compared with; default: the first"
-    )
-    add_many(parser, "--data", "FILE", "labelled comments to score all on; default: those of their reports")
+    add_many(parser, "--data", "FILE", "labelled comments to score with each; default: those of their reports")
     add_many(
         parser,
         "--metrics",
         "METRIC",
-        "roc_auc (default), average_precision, f1, precision, recall; each more makes every verdict harder to reach",
+        "roc_auc, average_precision, f1, precision, recall; default: roc_auc. The more metrics, the stronger the "
+        "evidence that each verdict needs",
     )
     parser.add_argument(
-        "--out", metavar="DIR", help="folder for JSON, Markdown and picture, or a JSON file: the others go beside it"
+        "--out", metavar="DIR", help="folder for JSON, Markdown and a picture; or a .json file, the others beside it"
     )
-    parser.add_argument("--seed", type=SEED, default=0, metavar="NUMBER", help="of the bootstrap")
+    parser.add_argument("--seed", type=SEED, default=0, metavar="NUMBER", help="of the bootstrap; default: 0")
     add_columns(parser)
 
 
 def run(options: Namespace, command: list[str]) -> None:
-    """Run the verb."""
-    from civility.cli.console import make_console, scoring_bar
+    """Run the command."""
     from civility.evaluation.comparison import METRICS, Question, compare
     from civility.evaluation.comparison.output_files import check_out
     from civility.render.terminal.comparison_tables import print_comparison

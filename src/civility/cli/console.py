@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.segment import Segment
 from rich.text import Text
 
-from civility.cli.messages import clear_waiting
+from civility.cli.messages import clear_starting
 from civility.plain_text import count, printable, shortened
 from civility.render.terminal.layout import fitting, paragraph, width_of
 
@@ -33,7 +33,7 @@ class _Screen(Console):
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console that shows texts as they are: without markup or emoji codes, log lines not wrapped."""
-    clear_waiting()
+    clear_starting()
     console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
     # COLUMNS=0 is how some editors and schedulers say that they do not know; rich would print nothing at all.
     told = os.environ.get("COLUMNS", "")

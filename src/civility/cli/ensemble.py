@@ -1,33 +1,39 @@
-"""``civility ensemble``: several classifiers become one that averages what they say."""
+"""``civility ensemble``: one classifier that averages the scores of several."""
 
+import argparse
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import Number, add_columns, add_verb, columns_of
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from civility.cli.arguments import Number, add_columns, add_many, columns_of
+from civility.cli.console import make_console, print_notes, scoring_bar
+from civility.cli.parser import add_command
+from civility.plain_text import one_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from civility.combine.build_ensemble import Combined
 
 
-def add(verbs: Any) -> None:
-    """Add the verb's options and help."""
-    parser = add_verb(
-        verbs,
-        "ensemble",
+def add(commands: Any) -> None:
+    """Add the command's options and help."""
+    parser = add_command(
+        commands,
         run,
-        "Make one classifier of several, of any kinds, that averages what they say: a linear model makes other "
-        "mistakes than a\ntransformer. Leaves a run directory with classifier and report, which every verb takes.",
+        "Combine several classifiers of any kind into one that averages their scores. A linear model makes other "
+        "mistakes than a transformer, so the average is often better than either. Writes a run directory with "
+        "classifier and report.",
         """\
 what is averaged (--by):
   scores     calibrated scores: for members of any kinds
-  logits     before calibration: for runs of one recipe that differ in their seeds
-  ranks      a score's rank among those of the comments: for members whose scales are not alike
+  logits     logits before calibration: for runs of one recipe with different seeds
+  ranks      the rank of a score among those of the comments: for members whose scales differ
 
-Calibration and thresholds of the whole are chosen on the comments that all runs held out. Where these differ, name
-labelled comments that no member was trained on (--data).
+The calibration and thresholds of the ensemble are chosen on the comments that all runs held out. If they held out
+different comments, name labelled comments that no member was trained on (--data).
 
 examples:
   civility ensemble runs/baseline runs/linear --out runs/both
@@ -37,44 +43,42 @@ examples:
 """,
     )
     parser.add_argument("targets", nargs="+", metavar="CLASSIFIER", help="run directories or classifier folders")
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="the run directory to be")
+    parser.add_argument("--out", required=True, metavar="DIR", help="run directory to write")
     parser.add_argument(
         "--weights",
         nargs="+",
         type=Number(0, 1e9),
         default=[],
         metavar="NUMBER",
-        help="one a classifier; default: all alike",
+        help="weight of each classifier; default: equal weights",
     )
     parser.add_argument(
         "--by",
         default="scores",
         choices=("scores", "ranks", "logits"),
         metavar="WHAT",
-        help="what is averaged: scores, ranks or logits; default: %(default)s",
+        help="scores, ranks or logits; default: %(default)s",
     )
-    parser.add_argument("--link", action="store_true", help="refer to the members where they are, and copy none")
+    parser.add_argument("--link", action="store_true", help="refer to the members where they are, instead of copying")
     add_common_comments(parser)
     add_columns(parser)
 
 
-def add_common_comments(parser: Any) -> None:
-    """Add what says on which comments, and by which policy, the whole is calibrated and cut."""
-    parser.add_argument(
+def add_common_comments(parser: argparse.ArgumentParser) -> None:
+    """Add the options for calibration and thresholds of an ensemble or a soup."""
+    add_many(
+        parser,
         "--data",
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="labelled comments that no member was trained on; default: the comments that all runs held out",
+        "FILE",
+        "labelled comments that no member was trained on; default: those that all runs held out",
     )
     parser.add_argument(
-        "--policy", default="", metavar="TEXT", help="of the thresholds; default: that of the first run, or F1"
+        "--policy", default="", metavar="TEXT", help="policy of the thresholds; default: the first run's, or f1"
     )
 
 
 def run(options: Namespace, command: list[str]) -> None:
-    """Run the verb."""
-    from civility.cli.console import make_console, print_notes, scoring_bar
+    """Run the command."""
     from civility.combine.build_ensemble import Averaging, ensemble
 
     with scoring_bar(make_console(stderr=True)) as bar:
@@ -91,12 +95,8 @@ def run(options: Namespace, command: list[str]) -> None:
     print_combined(make_console(), done)
 
 
-def print_combined(console: "Console", done: "Combined") -> None:
-    """Print what was made of what."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from civility.plain_text import one_line
+def print_combined(console: Console, done: "Combined") -> None:
+    """Print the members of an ensemble or a soup with their scores, and the report."""
     from civility.render.sentences.report_sentences import shown
     from civility.render.terminal.report_tables import print_report
 

@@ -9,35 +9,38 @@ from civility.cli.arguments import (
     TARGET,
     WholeNumber,
     add_columns,
-    add_labelled_data,
+    add_held_out_data,
     add_many,
-    add_verb,
     columns_of,
 )
-from civility.cli.messages import say
+from civility.cli.console import make_console, print_notes, scoring_bar
+from civility.cli.messages import print_message
+from civility.cli.parser import add_command
+from civility.plain_text import count, listed
+from civility.render.terminal.layout import paragraph
 
 if TYPE_CHECKING:
     from civility.evaluation.evaluate_classifier import Question
 
-_FAILED_REQUIREMENT = 3
+_EXIT_CODE_OF_A_FAILED_REQUIREMENT = 3
 
 
-def add(verbs: Any) -> None:
-    """Add the verb's options and help."""
-    parser = add_verb(
-        verbs,
-        "evaluate",
+def add(commands: Any) -> None:
+    """Add the command's options and help."""
+    parser = add_command(
+        commands,
         run,
-        "Score labelled comments with a classifier and report what its scores and decisions are worth: how good each "
-        "label is\nat its threshold and how sure that is, calibration, bias, behaviour, robustness, slices and the "
-        "worst errors, as a\npage, JSON, Markdown and a table. Without --data: the comments that the run held out.",
+        "Score labelled comments with a classifier, and report how good its scores and decisions are: quality per "
+        "label with 95 % intervals, calibration, bias, behaviour, robustness, slices and the worst errors. Writes an "
+        "HTML page, JSON and Markdown, and prints a table.",
         """\
-requirements are paths into the report's JSON; .low and .high are the ends of a number's 95 % interval:
-  civility evaluate runs/baseline --data test.csv --require 'macro.roc_auc >= 0.98' \\
-      --require 'labels.threat.recall >= 0.5' --require 'labels.toxic.precision.low >= 0.8'
-a line for each that fails, and exit code 3.
+a requirement names a number of the report's JSON and what it must be; .low and .high are the ends of its interval. If
+one fails, the exit code is 3:
+  civility evaluate runs/baseline --require 'macro.roc_auc >= 0.98' --require 'labels.threat.recall >= 0.5'
+  civility evaluate runs/baseline --require 'labels.toxic.precision.low >= 0.8'
 
 examples:
+  civility evaluate runs/baseline                          on the comments that the run held out
   civility evaluate runs/baseline --data test.csv test_labels.csv
   civility evaluate runs/baseline --robustness --suite civility:suite hatecheck.csv
   civility evaluate runs/baseline --data civil.csv --groups male female black white --slice lang
@@ -45,49 +48,52 @@ examples:
 """,
     )
     parser.add_argument("target", metavar="TARGET", help=TARGET)
-    add_labelled_data(parser)
-    parser.add_argument("--name", default="", metavar="NAME", help="of the report; default: the first file's")
-    parser.add_argument("--out", metavar="DIR", help="folder of the report; default: the run's reports, or ./reports")
-    add_many(parser, "--require", "REQUIREMENT", "what the report must show, as 'macro.roc_auc >= 0.98'", nargs=1)
-    add_many(parser, "--groups", "COLUMN", "columns of the groups that comments mention, for bias; default: the run's")
-    add_many(parser, "--templates", "FILE", "identity templates, for bias: docs/suites.md tells their columns")
+    add_held_out_data(parser)
+    parser.add_argument("--name", default="", metavar="NAME", help="name of the report; default: the first file's")
     parser.add_argument(
-        "--bias-label", default="", metavar="LABEL", help="whose bias is measured; default: toxic, or the first label"
+        "--out", metavar="DIR", help="folder of the report; default: reports in the run directory, or ./reports"
     )
-    add_many(parser, "--suite", "FILE", "behaviour suites: civility:suite, HateCheck's files, or your own")
-    parser.add_argument(
-        "--suite-label", default="", metavar="LABEL", help="that cases without one are judged by; default: any label"
+    add_many(parser, "--require", "REQUIREMENT", "exit with 3 unless it holds: 'macro.roc_auc >= 0.98'", nargs=1)
+    add_many(parser, "--slice", "COLUMN", "also report by the values of these columns; always: by length and script")
+    bias = parser.add_argument_group("bias")
+    add_many(bias, "--groups", "COLUMN", "columns of the groups that comments mention; default: the run's")
+    add_many(bias, "--templates", "FILE", "identity templates; docs/suites.md describes their columns")
+    bias.add_argument(
+        "--bias-label", default="", metavar="LABEL", help="label to measure; default: toxic, or the first label"
     )
-    parser.add_argument("--robustness", action="store_true", help="perturb a sample of the comments and score it again")
-    parser.add_argument(
+    behaviour = parser.add_argument_group("behaviour and robustness")
+    add_many(behaviour, "--suite", "FILE", "suites of test cases: civility:suite, HateCheck's files, or your own")
+    behaviour.add_argument(
+        "--suite-label", default="", metavar="LABEL", help="label of cases that name none; default: any label"
+    )
+    behaviour.add_argument("--robustness", action="store_true", help="perturb a sample of the comments and rescore it")
+    behaviour.add_argument(
         "--sample",
         type=WholeNumber(1, 1_000_000),
         default=1_000,
         metavar="NUMBER",
-        help="comments that are perturbed; default: %(default)s",
+        help="comments to perturb; default: %(default)s",
     )
-    add_many(parser, "--slice", "COLUMN", "columns of the file to slice by, beside length, script, capitals and links")
     parser.add_argument(
         "--resamples",
         type=WholeNumber(100, 100_000),
         default=2_000,
         metavar="NUMBER",
-        help="of the bootstrap; default: %(default)s",
+        help="bootstrap resamples for the intervals; default: %(default)s",
     )
-    parser.add_argument("--seed", type=SEED, default=0, metavar="NUMBER", help="of the bootstrap and the sample")
-    parser.add_argument("--no-texts", action="store_true", help="show the worst errors by their ids alone")
+    parser.add_argument(
+        "--seed", type=SEED, default=0, metavar="NUMBER", help="of the bootstrap and the sample; default: 0"
+    )
+    parser.add_argument("--no-texts", action="store_true", help="list the worst errors by id, without their texts")
     add_columns(parser)
 
 
 def run(options: Namespace, command: list[str]) -> int:
-    """Run the verb."""
-    from civility.cli.console import make_console, print_notes, scoring_bar
+    """Run the command; return 3 if a requirement failed."""
     from civility.evaluation.evaluate_classifier import evaluate
-    from civility.plain_text import count, listed
-    from civility.render.terminal.layout import paragraph
     from civility.render.terminal.report_tables import print_report
 
-    question = _question(options)  # a mistake in a requirement is told before anything is scored
+    question = _question(options)  # checks the requirements before anything is scored
     console = make_console()
     with scoring_bar(make_console(stderr=True)) as bar:
         done = evaluate(
@@ -105,8 +111,8 @@ def run(options: Namespace, command: list[str]) -> int:
     print_report(console, done.report)
     console.print(f"\n  report   {done.files.html}\n           {done.files.markdown}\n           {done.files.json}")
     for failure in done.failures:
-        say(f"failed: {failure}")
-    return _FAILED_REQUIREMENT if done.failures else 0
+        print_message(f"failed: {failure}")
+    return _EXIT_CODE_OF_A_FAILED_REQUIREMENT if done.failures else 0
 
 
 def _question(options: Namespace) -> "Question":

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP, taken as Ctrl-C is: an exception, so that what is half written is removed on the way out."""
+"""SIGTERM and SIGHUP raise an exception, as Ctrl-C does, so that half-written files are removed on the way out."""
 
 import contextlib
 import os
@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-_SECONDS_OF_ONE_WISH = 1.0
-"""A shell and the kernel may both pass on that a terminal has closed: the second must not cut short the way out."""
+_SECONDS_TO_IGNORE_A_REPEAT = 1.0
+"""When a terminal closes, the shell and the kernel may both send SIGHUP: the second must not stop the cleaning up."""
 
 
 class Ended(KeyboardInterrupt):
-    """Asked by a signal to end at once.
+    """A signal asked the command to end at once.
 
     Parameters
     ----------
@@ -26,25 +26,25 @@ class Ended(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def ends_in_order() -> Iterator[None]:
-    """Raise `Ended` at SIGTERM and SIGHUP, unless they are ignored, as by ``nohup``, or somebody else listens.
+def raise_on_exit_signals() -> Iterator[None]:
+    """Raise `Ended` on SIGTERM and SIGHUP, unless a signal is ignored (as by ``nohup``) or already has a handler.
 
-    Training and sweeps, which save first, listen for both themselves for as long as they run.
+    Training and sweeps save first: they install their own handlers while they run.
     """
-    process, last = os.getpid(), -_SECONDS_OF_ONE_WISH
+    process, last = os.getpid(), -_SECONDS_TO_IGNORE_A_REPEAT
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal last
-        if os.getpid() != process:  # a fork, which has nothing to put in order
+        if os.getpid() != process:  # a forked child has nothing to clean up
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
         before, last = last, time.monotonic()
-        if last - before >= _SECONDS_OF_ONE_WISH:
+        if last - before >= _SECONDS_TO_IGNORE_A_REPEAT:
             raise Ended(number)
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has one
-    is_main = threading.current_thread() is threading.main_thread()  # others may set no handler
+    is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
     ours = [number for number in numbers if is_main and signal.getsignal(number) == signal.SIG_DFL]
     for number in ours:
         signal.signal(number, end)

@@ -1,4 +1,4 @@
-"""What civility says on the standard error: of several processes one speaks for all."""
+"""Messages on standard error. Of several processes, only the first prints."""
 
 import os
 import shutil
@@ -10,61 +10,67 @@ from civility.errors import UserError
 from civility.plain_text import bounded, printable
 from civility.processes import processes_of
 
-_is_waiting = False
-_SECONDS_FOR_THE_FIRST_TO_SPEAK = 10.0
+_STARTING = "starting …"
+_SECONDS_FOR_THE_FIRST = 10.0
+_is_starting = False
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks for all: `torchrun` and `accelerate launch` tell each its rank."""
+    """Whether this process prints: the one of rank 0 under `torchrun` or `accelerate launch`."""
     return processes_of(os.environ).rank == 0
 
 
-def _is_first_here() -> bool:
+def print_message(text: str) -> None:
+    """Print one or more lines on standard error, with control characters replaced: names in them may be anyone's."""
+    clear_starting()
+    sys.stderr.write(printable(text) + "\n")
+
+
+def show_starting() -> None:
+    """Show on a terminal that the command has started: its imports take seconds."""
+    global _is_starting
+    if sys.stderr.isatty() and is_first_process():
+        _is_starting = True
+        sys.stderr.write(f"{_STARTING}\r")
+        sys.stderr.flush()
+
+
+def clear_starting() -> None:
+    """Remove the sign of `show_starting` before anything else is printed."""
+    global _is_starting
+    if _is_starting:
+        _is_starting = False
+        sys.stderr.write(" " * len(_STARTING) + "\r")
+        sys.stderr.flush()
+
+
+def discard_stdout() -> None:
+    """Send the rest of standard output nowhere: it cannot be written any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_error(error: UserError) -> None:
+    """Print an error, and its remedy indented below.
+
+    All processes of a machine find the same error, and the launcher ends all of them as soon as one exits. So every
+    process but the first waits a while: if it is still alive then, its error is another one, and is printed too.
+    """
+    if not _is_first_on_this_machine():
+        time.sleep(_SECONDS_FOR_THE_FIRST)
+    print_message(_indented("error: ", bounded(error.message)))
+    if error.remedy:
+        print_message(_indented("       ", bounded(error.remedy, 800)))
+
+
+def _is_first_on_this_machine() -> bool:
     try:
         return processes_of(os.environ).local_rank == 0
-    except UserError:  # that error is what is said now
+    except UserError:  # this is the error to print
         return True
 
 
-def say(line: str) -> None:
-    """Print a line, or several, on the standard error; names and messages in it may be anybody's."""
-    clear_waiting()
-    sys.stderr.write(printable(line) + "\n")
-
-
-def show_waiting() -> None:
-    """On a terminal, show that the command has begun: importing what it needs takes seconds."""
-    global _is_waiting
-    if sys.stderr.isatty() and is_first_process():
-        _is_waiting = True
-        sys.stderr.write("starting …\r")
-        sys.stderr.flush()
-
-
-def clear_waiting() -> None:
-    """Take that away: something else is about to be shown."""
-    global _is_waiting
-    if _is_waiting:
-        _is_waiting = False
-        sys.stderr.write(" " * len("starting …") + "\r")
-        sys.stderr.flush()
-
-
-def say_error(error: UserError) -> None:
-    """Print an error, its remedy indented below.
-
-    Of the processes of one machine the first speaks for all, who find the same mistake. The launcher ends all when
-    one has ended, so the others wait for it to speak; who is still there then has a mistake of its own to tell.
-    """
-    if not _is_first_here():
-        time.sleep(_SECONDS_FOR_THE_FIRST_TO_SPEAK)
-    say(_hanging("error: ", bounded(error.message)))
-    if error.remedy:
-        say(_hanging("       ", bounded(error.remedy, 800)))
-
-
-def _hanging(head: str, text: str) -> str:
-    """Return the text behind a head, its further lines below; wrapped where it is for a terminal."""
+def _indented(head: str, text: str) -> str:
+    """Return the text after ``head``, its further lines aligned below; wrapped if it is for a terminal."""
     lines = text.split("\n")
     if sys.stderr.isatty():
         width = max(16, shutil.get_terminal_size().columns - len(head))
@@ -73,5 +79,7 @@ def _hanging(head: str, text: str) -> str:
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    space = line[: len(line) - len(line.lstrip(" "))]
-    return textwrap.wrap(line, width, subsequent_indent=space, break_long_words=False, break_on_hyphens=False) or [line]
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [
+        line
+    ]

@@ -6,24 +6,23 @@ import textwrap
 from argparse import Namespace
 from typing import Any
 
-from civility.cli.arguments import add_verb
+from civility.cli.parser import add_command
 
 
-def add(verbs: Any) -> None:
-    """Add the verb's options and help."""
-    parser = add_verb(
-        verbs,
-        "recipes",
+def add(commands: Any) -> None:
+    """Add the command's options and help."""
+    parser = add_command(
+        commands,
         run,
-        "List the shipped recipes, or print one in full: every setting with its help, its range, and the baseline's "
+        "List the shipped recipes, or print one in full: every setting with its meaning, its range, and the baseline's "
         "value where it differs.",
         "examples:\n  civility recipes\n  civility recipes strong\n  civility recipes baseline > mine.toml\n",
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a shipped recipe, or a .toml file")
+    parser.add_argument("name", nargs="?", metavar="RECIPE", help="shipped recipe, or a .toml file")
 
 
 def run(options: Namespace, command: list[str]) -> None:
-    """Run the verb."""
+    """Run the command."""
     from civility.recipe import Recipe, shipped_recipes
     from civility.recipe.listing import WIDTH, listing
 

@@ -1,4 +1,4 @@
-"""``civility sweep``: a recipe and a space become many runs, and the recipe of the best."""
+"""``civility sweep``: train a recipe with many settings, and write the recipe of the best trial."""
 
 import importlib.util
 import os
@@ -7,45 +7,51 @@ from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import WholeNumber, add_recipe_changes, add_verb, print_note_on_validation, recipe_changes
+from civility.cli.arguments import (
+    WholeNumber,
+    add_recipe_changes,
+    print_note_on_validation,
+    recipe_changes,
+)
+from civility.cli.console import make_console
+from civility.cli.parser import add_command
 from civility.errors import UserError
 from civility.processes import processes_of
 
 if TYPE_CHECKING:
-    from civility.documents.sweep_result import SweepResult
-    from civility.search.run_sweep import Task
+    from civility.search.run_sweep import SweepTask
 
 
-def add(verbs: Any) -> None:
-    """Add the verb's options and help."""
-    parser = add_verb(
-        verbs,
-        "sweep",
+def add(commands: Any) -> None:
+    """Add the command's options and help."""
+    parser = add_command(
+        commands,
         run,
-        "Train a recipe many times, with settings drawn from a space, and leave the best recipe: each trial an "
-        "ordinary run\ndirectory, a page that shows what mattered, and best.toml, complete.",
+        "Search for better settings: train a recipe many times with settings drawn from a space. Each trial is an "
+        "ordinary run directory. Writes the complete recipe of the best trial (best.toml) and a page that shows which "
+        "settings matter (sweep.html).",
         """\
 a space file (TOML):
-  [sweep]                        # all of it may be left out
-  sampler = "tpe"                # tpe · random · grid
-  pruner = "median"              # none = every trial is trained to its end
-  warmup_epochs = 1              # epochs that every trial is given
-  warmup_trials = 5              # finished trials before any is stopped
-  random_trials = 10             # that tpe draws at random before it models
+  [sweep]                        # how to search; each line may be left out
+  sampler = "tpe"                # tpe, random or grid
+  pruner = "median"              # stop trials worse than half of the others; or none
+  warmup_epochs = 1              # never stop a trial before this epoch
+  warmup_trials = 5              # nor before this many trials have finished
+  random_trials = 10             # draw this many at random before tpe models the scores
   seed = 0
 
-  [space]
+  [space]                        # what varies
   "training.learning_rate" = {low = 1e-5, high = 3e-4, log = true}
   "training.epochs" = {low = 2, high = 4}
   "regularization.layer_decay" = {low = 0.7, high = 1.0, step = 0.1}
   "training.loss" = ["bce", "weighted_bce", "focal"]
 
-interrupted (killed, Ctrl-C, a time limit), or to be longer: the same command again goes on; finished trials are kept,
-cut ones resume from their last checkpoint, and a larger --trials adds to them.
+Repeat the command to resume an interrupted sweep: finished trials are kept, and interrupted ones resume from their last
+checkpoint. A larger --trials extends a sweep.
 
-several workers: --jobs N on one machine (each gets a GPU of its own, where there are several); or the same command on
-several machines that share the disk of --out; or, with --storage, on machines that share a database and not the disk,
-with the same last part of --out.
+Several workers: --jobs N on one machine, each on a GPU of its own if there are several. On several machines, run the
+same command on each: with a shared disk, with the same --out; without one, with --storage and the same last part of
+--out.
 
 examples:
   civility sweep starter --space space.toml --out sweeps/first
@@ -53,33 +59,38 @@ examples:
   civility train sweeps/first/best.toml
 """,
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe or a TOML file: what all trials share")
-    parser.add_argument("--space", required=True, metavar="FILE", help="what varies, and how it is searched")
+    parser.add_argument("recipe", metavar="RECIPE", help="shipped recipe or TOML file that all trials share")
+    parser.add_argument("--space", required=True, metavar="FILE", help="TOML file: what varies, and how to search")
     parser.add_argument(
         "--trials",
         type=WholeNumber(1, 100_000),
-        metavar="N",
-        help="of the whole study, whoever trains them; default: 20, or all of a grid",
+        metavar="NUMBER",
+        help="trials of the whole sweep, by all workers; default: 20, or every point of a grid",
     )
-    parser.add_argument("--jobs", type=WholeNumber(1, 256), default=1, metavar="N", help="workers here; default: 1")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the sweep's folder, new or to be gone on with")
     parser.add_argument(
-        "--storage", default="", metavar="URL", help="a database for the study; default: SQLite in --out"
+        "--jobs",
+        type=WholeNumber(1, 256),
+        default=1,
+        metavar="NUMBER",
+        help="workers on this machine; default: %(default)s",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the sweep, to write or to resume")
+    parser.add_argument(
+        "--storage", default="", metavar="URL", help="database of the study; default: an SQLite file in --out"
     )
     add_recipe_changes(parser)
-    # Of the processes that --jobs starts; nobody types it.
-    parser.add_argument("--worker", type=WholeNumber(1, 256), default=0, help=SUPPRESS)
+    parser.add_argument("--worker", type=WholeNumber(1, 256), default=0, help=SUPPRESS)  # set by --jobs
 
 
 def run(options: Namespace, command: list[str]) -> None:
-    """Run the verb."""
+    """Run the command."""
     if importlib.util.find_spec("optuna") is None:
-        raise UserError("cli.todo", "this needs optuna, which is not installed", remedy="pip install 'civility[sweep]'")
+        raise ModuleNotFoundError("optuna", name="optuna")
     if processes_of(os.environ).num > 1:
         raise UserError(
-            "cli.todo",
-            "a sweep under a launcher of several processes: each trial is trained by one",
-            remedy="leave the launcher out, and give --jobs N for several workers",
+            "cli.bad-usage",
+            "a sweep under a launcher of several processes, but a trial is trained by one process",
+            remedy="run the command without the launcher, and with --jobs NUMBER for several workers",
         )
     from civility.recipe import Recipe
     from civility.search.space import read_space
@@ -89,58 +100,55 @@ def run(options: Namespace, command: list[str]) -> None:
     recipe = Recipe.load(options.recipe, changes)
     space = read_space(Path(options.space), recipe)
     if not recipe.data.files:
-        raise UserError("cli.todo", "no training data", remedy="give --data FILE, or data.files in the recipe")
-    # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
-    from civility.search.run_sweep import Task, number_of_trials
+        raise UserError("cli.no-training-data", "no training data", remedy="give --data FILE, or set data.files")
+    # Imported last: torch takes seconds, and a mistake in a file is reported before.
+    from civility.search.run_sweep import SweepTask, number_of_trials
 
     num_trials = number_of_trials(options.trials, space)
-    task = Task(recipe, space, SweepDirectory(Path(options.out)), num_trials, options.storage, command)
+    task = SweepTask(recipe, space, SweepDirectory(Path(options.out)), num_trials, options.storage, command)
     if options.worker:
-        _work(task)
+        _run_worker(task)
     else:
-        _lead(task, options.jobs, command, changes)
+        _run_sweep(task, options.jobs, command, changes)
 
 
-def _work(task: "Task") -> None:
-    """Be one of the processes of --jobs: train, and leave the drawing to who has started it."""
-    from civility.search.run_sweep import Comments, sweep
+def _run_worker(task: "SweepTask") -> None:
+    """Train trials as one of the processes of --jobs, which prints nothing."""
+    from civility.search.run_sweep import CommentCache, sweep
 
     parent = os.getppid()
-    sweep(task, Comments(), is_orphan=lambda: os.getppid() != parent)
+    sweep(task, CommentCache(), is_orphan=lambda: os.getppid() != parent)
 
 
-def _lead(task: "Task", num_jobs: int, command: list[str], changes: dict[str, object]) -> None:
-    from civility.cli.console import make_console
+def _run_sweep(task: "SweepTask", num_jobs: int, command: list[str], changes: dict[str, object]) -> None:
+    """Train trials in this process, or in ``num_jobs`` workers, and print their progress and the result."""
     from civility.render.terminal.sweep_tables import SweepDisplay, print_result
-    from civility.search.run_sweep import Comments, sweep, watching
+    from civility.search.run_sweep import CommentCache, sweep, watch_sweep
     from civility.search.workers import run_workers
 
     console = make_console()
     console.print(f"{shlex.join(command[:3])} → {task.directory.path}\n")
     print_note_on_validation(console, task.recipe, changes)
-    comments, display = Comments(), SweepDisplay(console)
-    trouble: UserError | None = None
+    comments, display = CommentCache(), SweepDisplay(console)
+    failure: UserError | None = None
     try:
         if num_jobs == 1:
             result = sweep(task, comments, listen=display.show)
         else:
-            with watching(task, comments.of(task.recipe)) as look:
-                trouble = run_workers(
+            with watch_sweep(task, comments.get(task.recipe)) as current:
+                failure = run_workers(
                     command[1:],
                     num_jobs,
                     task.directory,
-                    how_to_go_on=task.how_to_go_on,
-                    on_look=lambda: display.show(look()),
+                    resume_hint=task.resume_hint,
+                    on_tick=lambda: display.show(current()),
                 )
-                result = look()
+                result = current()
         display.show(result)
     finally:
         display.close()
-    if trouble is not None and _is_open(result):
-        raise trouble
+    is_done = not result.num("unfinished") and len(result.trials) >= result.num_planned
+    if failure is not None and not is_done:
+        raise failure
     directory = task.directory
     print_result(console, result, str(directory.path), recipe=str(directory.best), page=str(directory.html))
-
-
-def _is_open(result: "SweepResult") -> bool:
-    return bool(result.num("unfinished")) or len(result.trials) < result.num_planned

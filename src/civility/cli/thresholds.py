@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import add_columns, add_labelled_data, add_verb, columns_of
+from rich.console import Console
+from rich.table import Table
+
+from civility.cli.arguments import add_columns, add_held_out_data, columns_of
+from civility.cli.console import make_console, print_notes, scoring_bar
+from civility.cli.parser import add_command
+from civility.plain_text import count, one_line
+from civility.render.terminal.layout import first_that_fits, has_intervals, paragraph
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from civility.evaluation.choose_thresholds import ThresholdsSet
     from civility.metrics.threshold_search import ShareEstimate, ThresholdChoice
 
@@ -28,53 +32,52 @@ _LAYOUTS = (
 _LEGEND = "in brackets: 95 % intervals; per 1000: comments flagged, and those for review"
 
 
-def add(verbs: Any) -> None:
-    """Add the verb's options and help."""
-    parser = add_verb(
-        verbs,
-        "thresholds",
+def add(commands: Any) -> None:
+    """Add the command's options and help."""
+    parser = add_command(
+        commands,
         run,
-        "Choose each label's threshold by a policy, on labelled comments that the classifier was not trained on, and "
-        "write them\ninto the classifier folder, where 'predict --decisions' and every later reader find them.",
+        "Choose a threshold for each label by a policy, on labelled comments that the classifier was not trained on. "
+        "The thresholds are written into the classifier, where 'predict --decisions' finds them.",
         """\
-a policy a label, and 'default' for the labels not named; without a default, those keep the threshold they have:
+a policy for each label, and 'default' for the others. Without a default, labels not named keep their thresholds:
   f1                        the highest F1
   precision>=0.8            the highest recall with at least this precision
   recall>=0.9               the highest precision with at least this recall
-  fpr<=1%                   the highest recall with at most this share of the negative comments flagged
-  flagged<=20 per 1000      the highest recall with at most so many of all comments flagged
+  fpr<=1%                   the highest recall with at most this false positive rate
+  flagged<=20 per 1000      the highest recall with at most 20 of 1,000 comments flagged
   bands(precision>=0.95, review<=20 per 1000)
-                            three ways: remove from the first policy's threshold up, let people review so many below
-                            it, allow the rest
-a label's name with a colon, a semicolon or quotes stands in double quotes.
+                            three decisions: remove from the threshold of the first policy up, review up to 20 of
+                            1,000 comments below it, allow the rest
+Quote a label whose name contains a colon, a semicolon or quotes: '"a:b": f1'.
 
 examples:
+  civility thresholds runs/baseline                        on the comments that the run held out
   civility thresholds runs/baseline --data validation.csv
   civility thresholds runs/baseline --data validation.csv --policy 'threat: recall>=0.9; default: precision>=0.8'
   civility thresholds runs/baseline --data validation.csv --policy 'default: bands(f1, review<=20 per 1000)' --check
   civility thresholds runs/baseline --data our-labelled-sample.csv --calibrate
 """,
     )
-    parser.add_argument("target", metavar="TARGET", help="a run directory or a classifier folder")
-    add_labelled_data(parser)
+    parser.add_argument("target", metavar="TARGET", help="run directory or classifier folder")
+    add_held_out_data(parser)
     parser.add_argument(
         "--policy",
         default="",
         metavar="TEXT",
-        help="what the thresholds are to reach; default: the policy stored with each label, f1 where there is none",
+        help="what the thresholds must reach; default: the policy stored with each label, or f1",
     )
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="first calibrate the scores on these comments anew (none, temperature or Platt)",
+        help="first recalibrate the scores on these comments: none, temperature or Platt, whichever fits best",
     )
-    parser.add_argument("--check", action="store_true", help="print the thresholds, and write nothing")
+    parser.add_argument("--check", action="store_true", help="print the thresholds, but write nothing")
     add_columns(parser)
 
 
 def run(options: Namespace, command: list[str]) -> None:
-    """Run the verb."""
-    from civility.cli.console import make_console, print_notes, scoring_bar
+    """Run the command."""
     from civility.evaluation.choose_thresholds import Wish, set_thresholds
 
     with scoring_bar(make_console(stderr=True)) as bar:
@@ -89,11 +92,9 @@ def run(options: Namespace, command: list[str]) -> None:
     print_thresholds(make_console(), done)
 
 
-def print_thresholds(console: "Console", done: "ThresholdsSet") -> None:
+def print_thresholds(console: Console, done: "ThresholdsSet") -> None:
     """Print the thresholds chosen, with what they do to the comments they were chosen on."""
-    from civility.plain_text import count, one_line
     from civility.render.sentences.report_sentences import not_chosen, optimism_of
-    from civility.render.terminal.layout import first_that_fits, has_intervals, paragraph
 
     console.print(f"{count(done.num_comments, 'comment')}\n")
     for label, reason in done.calibrated.items():
@@ -116,9 +117,7 @@ def print_thresholds(console: "Console", done: "ThresholdsSet") -> None:
     console.print(f"\n  thresholds   {one_line(str(done.path)) if done.written else 'nothing was written (--check)'}")
 
 
-def _table(done: "ThresholdsSet", columns: Sequence[str], widest_policy: int) -> "Table":
-    from rich.table import Table
-
+def _table(done: "ThresholdsSet", columns: Sequence[str], widest_policy: int) -> Table:
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
     for name in columns:
         if name in ("label", "policy"):
@@ -141,8 +140,6 @@ def _cell(cells: Mapping[str, str], column: str) -> str:
 
 def _rows(label: str, choice: "ThresholdChoice") -> list[tuple[str, ...]]:
     """Return the row of a label, and one more for its band for review."""
-    from civility.plain_text import one_line
-
     flagged = (
         *(one_line(label), str(replace(choice.policy, review=None)), f"{choice.threshold:.4g}"),
         *(_interval(choice.precision), _interval(choice.recall), f"{choice.flagged_per_1000:.1f}"),

@@ -1,15 +1,21 @@
 """``civility train``: a recipe and labelled comments become a run directory with a classifier in it."""
 
 import contextlib
-import os
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import WholeNumber, add_recipe_changes, add_verb, print_note_on_validation, recipe_changes
-from civility.cli.messages import is_first_process
+from civility.cli.arguments import (
+    WholeNumber,
+    add_recipe_changes,
+    print_note_on_validation,
+    recipe_changes,
+)
+from civility.cli.console import make_console, print_notes
+from civility.cli.messages import discard_stdout, is_first_process
+from civility.cli.parser import add_command
 from civility.errors import UserError
+from civility.render.terminal.layout import paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,26 +30,24 @@ if TYPE_CHECKING:
 _DEFAULT_RECIPE = "baseline"
 
 
-def add(verbs: Any) -> None:
-    """Add the verb's options and help."""
-    parser = add_verb(
-        verbs,
-        "train",
+def add(commands: Any) -> None:
+    """Add the command's options and help."""
+    parser = add_command(
+        commands,
         run,
-        "Fine-tune a transformer on labelled comments, or fit a linear model, and leave a run directory: the best "
-        "epoch's\nclassifier, its report, the recipe, the log and the checkpoints.",
+        "Fine-tune a transformer on labelled comments, or fit a linear model. Writes a run directory: the classifier "
+        "of the best epoch, its report, the recipe, the log and the checkpoints.",
         """\
-data:
-  CSV, TSV, JSONL or Parquet, plain or .gz, .zst, .zip; several files or a glob. The columns of the Jigsaw
-  challenges (2018, 2019, 2020) are recognised; name any others in the recipe (data.text_column, data.labels, …).
+Data is CSV, TSV, JSON lines or Parquet, plain or as .gz, .zst or .zip: several files or a glob. The columns of the
+Jigsaw challenges (2018, 2019, 2020) are detected. Name other columns in the recipe: data.text_column, data.labels, …
 
-a run that was interrupted (killed, Ctrl-C, a full disk, a time limit):
-  civility train --resume --out runs/baseline              by the recipe of that run
-  civility train baseline --data train.csv --out runs/baseline --resume auto     in a job that is started again
+resume an interrupted run (killed, Ctrl-C, full disk, time limit):
+  civility train --resume --out runs/baseline              with the recipe of that run
+  civility train baseline --data train.csv --out runs/baseline --resume auto     in a job that restarts by itself
 
-several runs, one after another in folders of --out; repeated with --resume, the command goes on where it was cut:
-  civility train baseline --data train.csv --seeds 3       one split, three seeds: how much of a result is luck
-  civility train baseline --data train.csv --folds 5       every comment scored by a run that was not trained on it
+several runs, one after another; repeat the command with --resume to continue:
+  civility train baseline --data train.csv --seeds 3       how much of a result is luck
+  civility train baseline --data train.csv --folds 5       scores every comment with a run not trained on it
 
 several devices:
   accelerate launch -m civility train baseline --data train.csv
@@ -51,7 +55,7 @@ several devices:
 
 examples:
   civility train starter
-  civility train fast --data train.csv                     in minutes, on one core: what an encoder has to beat
+  civility train fast --data train.csv                     a linear model, in minutes on one core
   civility train baseline --data train.csv --check
   civility train baseline --data train.csv --fit
   civility train baseline --data train.csv --set training.epochs=3 --set training.precision=bf16
@@ -63,52 +67,56 @@ examples:
         "recipe",
         nargs="?",
         metavar="RECIPE",
-        help="a shipped recipe (baseline, fast, starter, strong) or a TOML file; default: baseline",
+        help="shipped recipe (baseline, fast, starter, strong) or TOML file; default: baseline",
     )
     add_recipe_changes(parser)
-    parser.add_argument("--out", metavar="DIR", help="the run directory; default: runs/RECIPE, numbered if taken")
+    parser.add_argument(
+        "--out", metavar="DIR", help="run directory to write; default: runs/RECIPE, numbered if it exists"
+    )
     parser.add_argument(
         "--fit",
         action="store_true",
-        help="choose micro-batch and gradient accumulation by the memory there is: by trying on a GPU, by an estimate "
-        "on a CPU; the effective batch size is unchanged",
+        help="choose micro-batch and gradient accumulation to fit the memory, by trial on a GPU, by an estimate on a "
+        "CPU; the effective batch size is unchanged",
     )
+    parser.add_argument("--check", action="store_true", help="run the preflight checks only, and write nothing")
     parser.add_argument(
-        "--seeds",
-        type=WholeNumber(1, 1000),
-        default=0,
-        metavar="NUMBER",
-        help="train so many runs, with the recipe's seed and those after it, on one split: OUT/seed-42, …",
+        "--tracker", default="", metavar="NAME", help="also log to tensorboard, wandb, mlflow or trackio"
     )
-    parser.add_argument(
-        "--folds",
-        type=WholeNumber(1, 100),
-        default=0,
-        metavar="NUMBER",
-        help="cut the comments into so many folds, and train a run for each on the others: OUT/fold-1, …; writes the "
-        "scores of all comments, each by the run that was not trained on it",
-    )
-    parser.add_argument("--check", action="store_true", help="stop after the checks, and write nothing")
-    parser.add_argument(
+    resume = parser.add_argument_group("resuming")
+    resume.add_argument(
         "--resume",
         nargs="?",
         const="yes",
         default="no",
         choices=("yes", "auto"),
         metavar="auto",
-        help="go on with the run in --out from its last checkpoint, as if it had never stopped; without RECIPE: by the "
-        "recipe of that run. 'auto': start it if there is none",
+        help="resume the run in --out from its last checkpoint, with the same result as without the interruption; "
+        "RECIPE may be left out. 'auto': start the run if there is none",
     )
-    parser.add_argument(
-        "--restart", action="store_true", help="begin again in --out; what is there is renamed, not deleted"
+    resume.add_argument(
+        "--restart", action="store_true", help="start again in --out; the run there is renamed, not deleted"
     )
-    parser.add_argument(
-        "--tracker", default="", metavar="NAME", help="also log to tensorboard, wandb, mlflow or trackio"
+    several = parser.add_argument_group("several runs")
+    several.add_argument(
+        "--seeds",
+        type=WholeNumber(1, 1000),
+        default=0,
+        metavar="NUMBER",
+        help="train this many runs on one split, with consecutive seeds from the recipe's: OUT/seed-42, …",
+    )
+    several.add_argument(
+        "--folds",
+        type=WholeNumber(1, 100),
+        default=0,
+        metavar="NUMBER",
+        help="cross-validation: split the comments into this many folds, and train a run for each on the others: "
+        "OUT/fold-1, …; also writes the out-of-fold scores of all comments",
     )
 
 
 def run(options: Namespace, command: list[str]) -> None:
-    """Run the verb."""
+    """Run the command."""
     if options.seeds or options.folds:
         _run_several(options, command)
     else:
@@ -116,22 +124,24 @@ def run(options: Namespace, command: list[str]) -> None:
 
 
 def _run_one(options: Namespace, command: list[str]) -> None:
-    from civility.cli.console import make_console, print_notes
     from civility.cli.training_display import TrainingDisplay
     from civility.data.prepare import prepare
-    from civility.render.terminal.layout import paragraph
 
     run = _run_directory(options)
     begin = _beginning(options, run)
     console = make_console()
-    run.check_place(begin)  # told before minutes of reading, not after
+    run.check_place(begin)  # before minutes of reading
     recipe = _recipe(options, None if begin == "new" else run)
     if begin == "resume" and run.is_finished:
         from civility.training.finished_run import check_unchanged
 
         why_not_compared = check_unchanged(run, recipe)
         same = "settings" if why_not_compared else "settings and comments"
-        paragraph(console, f"{run.path}: this run is finished, with the same {same}: nothing to resume", indent=0)
+        paragraph(
+            console,
+            f"{run.path}: already finished with the same {same}; nothing to resume",
+            indent=0,
+        )
         print_notes(console, [why_not_compared] if why_not_compared else [])
         return
     if is_first_process():
@@ -141,7 +151,7 @@ def _run_one(options: Namespace, command: list[str]) -> None:
         console.print(" ".join(word for word in words if word) + "\n")
         print_note_on_validation(console, recipe, _changes(options))
     data = prepare(recipe.wanted)
-    # Last of all, since torch takes seconds to import: a mistake in a file must not wait for it.
+    # Imported last: torch takes seconds, and a mistake in a file is reported before.
     from civility.training.train_run import check, train
 
     display = TrainingDisplay(console)
@@ -149,14 +159,13 @@ def _run_one(options: Namespace, command: list[str]) -> None:
         if options.check:
             check(recipe, data, run.path, begin=begin, tracker=options.tracker, listen=display.listen)
             return
-        listen = _while_somebody_reads(display.listen)
+        listen = _silent_on_broken_pipe(display.listen)
         train(recipe, data, run.path, command=command, tracker=options.tracker, begin=begin, listen=listen)
     finally:
         display.close()
 
 
 def _run_several(options: Namespace, command: list[str]) -> None:
-    from civility.cli.console import make_console
     from civility.cli.training_display import print_out_of_fold, print_summary
     from civility.data.prepare import prepare_all
     from civility.recipe.repeats import refuse_both, repeats_on_folds, repeats_with_seeds
@@ -165,7 +174,9 @@ def _run_several(options: Namespace, command: list[str]) -> None:
     refuse_both(options.seeds, options.folds)
     if options.folds and options.validation:
         raise UserError(
-            "cli.todo", "--validation with --folds: the folds are what is validated on", remedy="leave one of them out"
+            "cli.conflicting-options",
+            "--validation with --folds: each run is validated on a fold",
+            remedy="leave one of them out",
         )
     place = _run_directory(options, "-seeds" if options.seeds else "-folds")
     begin = _beginning(options, place)
@@ -176,7 +187,7 @@ def _run_several(options: Namespace, command: list[str]) -> None:
         print_note_on_validation(console, recipe, _changes(options))
     members = repeats_with_seeds(recipe, options.seeds) if options.seeds else repeats_on_folds(recipe, options.folds)
     data = prepare_all([member.recipe.wanted for member in members])
-    # Last of all, since torch takes seconds to import.
+    # Imported last: torch takes seconds.
     from civility.training.repeats import check_several, train_several
 
     with _listening_to_each(console) as listen_to:
@@ -193,7 +204,7 @@ def _run_several(options: Namespace, command: list[str]) -> None:
 
 @contextlib.contextmanager
 def _listening_to_each(console: "Console") -> "Iterator[ListenTo]":
-    """Give a function that is told whose turn it is, and returns what draws that run in the place of the last one."""
+    """Yield a function that is called before each run, and returns the display of that run."""
     from civility.cli.training_display import TrainingDisplay, print_turn
 
     open_displays = contextlib.ExitStack()
@@ -203,31 +214,33 @@ def _listening_to_each(console: "Console") -> "Iterator[ListenTo]":
         print_turn(console, turn)
         display = TrainingDisplay(console, suggests=False)
         open_displays.callback(display.close)
-        return _while_somebody_reads(display.listen)
+        return _silent_on_broken_pipe(display.listen)
 
     with open_displays:
         yield listen_to
 
 
-def _while_somebody_reads(listen: "Listener") -> "Listener":
-    """Return a listener that falls silent when the screen is gone: a run outlives the `tee` that it is piped into."""
+def _silent_on_broken_pipe(listen: "Listener") -> "Listener":
+    """Return a listener that prints nothing after a broken pipe: a run outlives the `tee` that it is piped into."""
 
     def guarded(fact: "Fact") -> None:
         try:
             listen(fact)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard_stdout()
 
     return guarded
 
 
 def _run_directory(options: Namespace, ending: str = "") -> "RunDirectory":
-    """Return where the run of a `train` command is, or is to be; ``ending`` is of the name, if none is given."""
+    """Return the run directory to write or to resume; without ``--out``, its name is the recipe's and ``ending``."""
     from civility.run import RunDirectory
 
     if options.resume != "no" and options.restart:
         raise UserError(
-            "cli.todo", "--resume and --restart exclude each other", remedy="--resume goes on, --restart begins again"
+            "cli.conflicting-options",
+            "--resume with --restart",
+            remedy="give --resume to continue the run in --out, or --restart to start it again",
         )
     if options.out:
         return RunDirectory(Path(options.out))
@@ -243,7 +256,7 @@ def _beginning(options: Namespace, run: "RunDirectory") -> "Begin":
 
 
 def _recipe(options: Namespace, before: "RunDirectory | None") -> "Recipe":
-    """Return the recipe of a `train` command: that of the run in its place if it names none, else with its data."""
+    """Return the recipe that the command names, by default on the data of the run ``before``; or that run's recipe."""
     from civility.recipe import Recipe
 
     changes = _changes(options)
@@ -264,7 +277,7 @@ def _listed(value: "float | tuple[str, ...]") -> float | list[str]:
 
 
 def _changes(options: Namespace) -> dict[str, object]:
-    """Return what the options of `train` change in the recipe, ``{"section.key": value}``."""
+    """Return what the options change in the recipe, ``{"section.key": value}``."""
     changes = recipe_changes(options)
     if options.fit:
         changes["training.fit"] = True

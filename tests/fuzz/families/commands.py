@@ -1,4 +1,4 @@
-"""Command lines and environments: every verb with options as they come."""
+"""Command lines and environments: every command with options as they come."""
 
 import argparse
 import os
@@ -40,16 +40,16 @@ _WRITES = (
 _NOT_TRIED = ("--help", "--version", "--worker", "--jobs", "--check", "--out", "--fit")
 
 
-def _verbs() -> dict[str, argparse.ArgumentParser]:
+def _commands() -> dict[str, argparse.ArgumentParser]:
     for action in build_parser(__version__)._actions:
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
-    raise LookupError("the parser has no verbs")
+    raise LookupError("the parser has no commands")
 
 
 def arguments(chance: Chance, place: Path, shelf: Shelf) -> Command:
-    """A verb with what it needs, most often, and some of its options, their values from a bag of words."""
-    name, parser = chance.choice(sorted(_verbs().items()))
+    """A command with what it needs, most often, and some of its options, their values from a bag of words."""
+    name, parser = chance.choice(sorted(_commands().items()))
     (place / "comments.csv").write_bytes(shelf.comments.read_bytes())
     (place / "link").symlink_to("nowhere.csv")
     words = [name, *_needed(chance, name, shelf)]
@@ -69,7 +69,7 @@ def arguments(chance: Chance, place: Path, shelf: Shelf) -> Command:
 
 
 def _needed(chance: Chance, name: str, shelf: Shelf) -> list[str]:
-    """Return what the verb cannot do without, which would be right."""
+    """Return arguments that the command needs, and that would be right."""
     linear, other = str(shelf.linear), str(shelf.seeds / "seed-42")
     needed: dict[str, list[str]] = {
         "train": ["fast", "--data", "comments.csv", *settings(*LINEAR)],
