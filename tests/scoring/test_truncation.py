@@ -1,4 +1,4 @@
-"""The sufficient_prefix of a long text: the very tokens of the whole, for every kind of tokenizer and any text."""
+"""The sufficient prefix of a long text has the tokens of the whole, for every kind of tokenizer and any text."""
 
 from collections.abc import Callable
 from pathlib import Path
