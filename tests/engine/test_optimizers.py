@@ -268,7 +268,7 @@ def test_muon_without_a_matrix_to_move_is_refused() -> None:
     model = _model()
     model.encoder.requires_grad_(False)
     with pytest.raises(
-        UserError, match=r'training\.optimizer = "muon" is for the matrices of the layers, of which none'
+        UserError, match=r'training\.optimizer = "muon" is for the matrices of the layers, and none of them'
     ):
         _muon(model)
     linear: Any = torch.nn.Linear(2, 2)

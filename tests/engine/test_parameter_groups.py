@@ -122,7 +122,7 @@ def test_a_checkpoint_restores_groups_in_order_and_refuses_other_ones(tiny_bert:
     for else_how in ({}, {"decay_on": "matrices"}, {"layer_decay": 0.5}):
         unlike = build_adamw(other, weight_decay=0.01, betas=(0.9, 0.99), epsilon=1e-8, **else_how)
         with pytest.raises(
-            UserError, match="its optimiser is of another kind, or has the parameters in other groups"
+            UserError, match="its optimizer is of another kind, or has the parameters in other groups"
         ) as at:
             load_checkpoint(tmp_path / "step", other, unlike, None)
         assert at.value.remedy.startswith("training.optimizer, training.weight_decay_on and regularization.layer_decay")

@@ -87,7 +87,7 @@ def test_a_checkpoint_of_another_optimiser_is_refused(tiny_bert: Path, tmp_path:
     save_checkpoint(tmp_path / "step", take_snapshot(some.model, some.optimizer, None, some.progress))
     for other in ({}, OPTIMIZERS["schedule_free"], OPTIMIZERS["muon"]):
         _, unlike = build(tiny_bert, {}, settings=other)
-        with pytest.raises(UserError, match="its optimiser is of another kind, or has the parameters in other groups"):
+        with pytest.raises(UserError, match="its optimizer is of another kind, or has the parameters in other groups"):
             load_checkpoint(tmp_path / "step", unlike.model, unlike.optimizer, None)
 
 
