@@ -21,7 +21,6 @@ from civility.evaluation.report_files import write_report
 from civility.recipe import Recipe
 from civility.render.markdown.report_markdown import table
 from civility.scoring.classifier import Classifier
-from civility.scoring.linear_scorer import LinearScorer
 
 
 def main() -> None:
@@ -35,7 +34,7 @@ def main() -> None:
     changes = {"seed": options.seed, "data.files": [options.file], "data.validation": options.validation}
     recipe = Recipe.load("fast", changes)
     data = prepare(recipe.wanted)
-    classifier = Classifier(LinearScorer(fit_linear(data.training, LinearPlan(**recipe.linear.model_dump())).model))
+    classifier = Classifier(fit_linear(data.training, LinearPlan(**recipe.linear.model_dump())).model)
     scored = scored_by(classifier, data.validation, classifier.logits(data.validation.texts))
     facts = ClassifierFacts(name="TF-IDF and logistic regression", max_length=0)
     report = report_on(scored, Subject("linear", data.validation_files, facts), Aspects())

@@ -18,10 +18,10 @@ from true_size import write_model  # found beside the script
 
 from civility import Classifier
 from civility.data.starter import LABELS
+from civility.documents.classifier_file import CLASSIFIER_FILE
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
 from civility.models.model_source import STARTER_MODEL
-from civility.scoring.sidecar import SIDECAR
 from civility.storage.digests import digests_of
 
 
@@ -45,14 +45,14 @@ def _measure(model: str, folder: Path, repeat: int) -> dict[str, float]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     Classifier(EncoderScorer(load_encoder(model, LABELS), 128)).save(folder, "# A card\n")
-    with_digests = (folder / SIDECAR).read_text(encoding="utf-8")
+    with_digests = (folder / CLASSIFIER_FILE).read_text(encoding="utf-8")
     content = json.loads(with_digests)
     files = content.pop("files")
     del content["digest"]
     times: dict[str, list[float]] = {"with": [], "without": [], "hash": []}
     for _ in range(repeat):
         for which, text in (("with", with_digests), ("without", json.dumps(content))):
-            (folder / SIDECAR).write_text(text, encoding="utf-8")
+            (folder / CLASSIFIER_FILE).write_text(text, encoding="utf-8")
             started = time.perf_counter()
             Classifier.load(folder)
             times[which].append(time.perf_counter() - started)

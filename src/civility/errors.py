@@ -28,6 +28,7 @@ CODES: dict[str, str] = {
     # ---------------------------------------------------------------- documents
     #
     "documents.damaged": "A document is damaged, or an entry in it has a value that it cannot have.",
+    "documents.edited": "civility.json was edited after it was written: its digest does not match.",
     "documents.newer": "A document was written by a newer version of civility.",
     "documents.not-a-document": "A JSON file has no schema number: it is another kind of file.",
     #
@@ -74,7 +75,12 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- scoring
     #
+    "scoring.changed-member": "A member of an ensemble has changed since the ensemble was made.",
+    "scoring.damaged": "The weights of a linear model, or a member of an ensemble, are missing or damaged.",
+    "scoring.fixed-calibration": "A calibration is part of the weights and cannot be removed.",
+    "scoring.not-a-score": "A number that was passed as a score is not from 0 to 1.",
     "scoring.not-finite-score": "A classifier gives a score that is NaN or infinite.",
+    "scoring.other-labels": "civility.json names other labels than the model.",
     #
     # ---------------------------------------------------------------- search
     #

@@ -18,8 +18,7 @@ from civility.bulk.score_file import predict
 from civility.data.prepare import prepare
 from civility.data.reading.tables import CHUNK_CHARACTERS
 from civility.recipe import Recipe
-from civility.scoring.linear_scorer import LinearScorer
-from civility.scoring.tfidf import LinearModel, Terms
+from civility.scoring.linear import LinearModel, Terms
 
 from .conftest import Run
 
@@ -365,7 +364,7 @@ def test_a_score_that_is_not_finite_ends_it_with_the_id_of_the_comment(civility:
     model = LinearModel(("toxic", "threat"), terms, np.array([[1.0, 1e300]]), np.zeros(2))
     folder = tmp_path / "huge"
     folder.mkdir()
-    Classifier(LinearScorer(model)).save(folder, "")
+    Classifier(model).save(folder, "")
     data = tmp_path / "comments.csv"
     data.write_text("id,comment_text\na,nice\n" + "".join(f"b{i},nice {i}\n" for i in range(5_000)) + "last,film\n")
     done = civility("predict", folder, "--data", data, "--out", tmp_path / "scores.csv")

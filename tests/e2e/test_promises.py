@@ -7,11 +7,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import civility
 from civility.cli.parser import build_parser
 from civility.recipe import Recipe
+from civility.scoring import Classifier, Ensemble
+from civility.scoring.linear import LinearModel, Terms
 
 from .conftest import Run
 
@@ -36,6 +39,21 @@ def test_the_nouns_need_no_torch() -> None:
     nouns = "; ".join(f"civility.{name}" for name in civility.__all__)
     loaded = loaded_after(f"import civility; {nouns}; civility.Recipe.load('baseline')")
     assert not loaded & {"torch", "transformers", "accelerate", "sklearn"}
+
+
+def test_scoring_loads_no_torch_and_no_table_reader(tmp_path: Path) -> None:
+    heavy = {"torch", "transformers", "accelerate", "sklearn", "pyarrow"}
+    assert not loaded_after("import civility.scoring") & {*heavy, "numpy", "pydantic"}
+    terms = (Terms("word", 1, ("fool",), np.ones(1)),)
+    model = LinearModel(("toxic", "threat"), terms, np.array([[2.0, 1.0]]), np.zeros(2))
+    folder = tmp_path / "both"
+    folder.mkdir()
+    Classifier(Ensemble([Classifier(model), Classifier(model)])).save(folder, "")
+    for place in (folder, folder / "members" / "1"):
+        score = f"Classifier.load({str(place)!r}).score(['you fool'])"
+        loaded = loaded_after(f"from civility.scoring import Classifier; assert {score}.shape == (1, 2)")
+        assert "numpy" in loaded, "the control: it did score"
+        assert not loaded & heavy
 
 
 def test_the_nouns_are_importable() -> None:

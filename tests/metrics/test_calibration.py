@@ -1,6 +1,5 @@
 """Calibration: the fits against scikit-learn, the choice against data of known making, and what must hold always."""
 
-import json
 import math
 import re
 from typing import Any
@@ -116,7 +115,6 @@ def test_every_fit_is_monotone_and_within_zero_to_one(rows: list[tuple[int, floa
     assert np.all(np.diff(scores) >= -1e-15)
     assert scores[0] >= 0
     assert scores[-1] <= 1
-    assert LabelCalibration.from_json(json.loads(json.dumps(ours.to_json()))) == ours
 
 
 @FEW
@@ -272,28 +270,22 @@ def test_scores_the_wrong_way_round_are_left_as_they_are() -> None:
         {"method": "platt", "scale": -1, "shift": 0},
         {"method": "platt", "scale": "much", "shift": 0},
         {"method": "platt", "scale": 1, "shift": math.inf},
-        {"method": "platt"},
         {"method": "isotonic", "x": [1, 1], "y": [0.1, 0.2]},
         {"method": "isotonic", "x": [1, 2], "y": [0.3, 0.2]},
         {"method": "isotonic", "x": [1, 2], "y": [0.3, 1.0]},
         {"method": "isotonic", "x": [], "y": []},
         {"method": "isotonic", "x": [1, NAN], "y": [0.1, 0.2]},
-        [],
     ],
 )
-def test_what_is_no_calibration_is_not_read(content: Any) -> None:
+def test_an_invalid_calibration_is_refused(content: Any) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
-        LabelCalibration.from_json(content)
+        LabelCalibration(**content)
 
 
-def test_a_scale_beyond_what_float32_holds_is_neither_fitted_nor_read() -> None:
+def test_a_scale_beyond_float32_is_not_fitted() -> None:
     targets = np.arange(200) % 2.0
     logits = (targets + np.random.default_rng(0).normal(0, 1, 200)) * 1e-29
     assert fit("platt", logits, targets).method == "platt", "the control"
     assert fit("platt", logits * 1e-3, targets) == LabelCalibration()
     with pytest.raises(ValueError, match="expected a positive scale, and neither beyond 1e"):
         LabelCalibration("platt", 1e31)
-    content = LabelCalibration("platt", 1.0).to_json()
-    for change in ({"scale": 1e49}, {"scale": 1e-41}, {"shift": -1e31}, {"scale": "1"}, {"scale": True}):
-        with pytest.raises(ValueError, match=r"calibration (scale|shift): expected a number from"):
-            LabelCalibration.from_json({**content, **change})

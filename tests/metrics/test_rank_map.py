@@ -1,14 +1,12 @@
 """Rank maps: the share of known logits below one; increasing everywhere; a function of one logit."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from civility.metrics.rank_map import RankMap, rank_maps
+from civility.metrics.rank_map import RankMap
 
 LOGITS = hnp.arrays(np.float32, st.integers(1, 40), elements=st.floats(-50, 50, width=32))
 
@@ -42,13 +40,6 @@ def test_beyond_the_sample_logits_keep_their_order() -> None:
     assert ranks[-1] < 1
     assert ranks[2] == pytest.approx(1 / 6)
     assert ranks[3] == pytest.approx(5 / 6)
-
-
-def test_it_goes_there_and_back() -> None:
-    (one,) = rank_maps(np.array([[0.1], [0.7], [0.1]], dtype=np.float32))
-    again = RankMap.from_json(json.loads(json.dumps(one.to_json())))
-    assert np.array_equal(again.logits, one.logits)
-    assert np.array_equal(again.ranks, one.ranks)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ import numpy.typing as npt
 import pytest
 
 from civility import Classifier
+from civility.documents.classifier_file import ChosenOn
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration, fit
 from civility.metrics.policy import Policy
 from civility.metrics.threshold_search import Cuts, choose_threshold
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
-from civility.scoring.sidecar import ChosenOn
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat", "insult")
 TEXTS = ["nice garden", "you stupid clown " * 9, "x", "", "film and music and apple", "call the people now"] * 4
@@ -72,7 +74,7 @@ def test_any_iterable_of_strings_is_scored(classifier: Classifier, make: Callabl
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_a_column_of_a_table_is_scored(classifier: Classifier, library: str) -> None:
+def test_a_series_is_scored(classifier: Classifier, library: str) -> None:
     column = pytest.importorskip(library).Series(TEXTS[:6])
     np.testing.assert_array_equal(classifier.score(column), classifier.score(TEXTS[:6]))
 
@@ -140,7 +142,9 @@ def test_a_logit_that_is_not_finite_is_an_error_that_names_the_row(fresh: Classi
     fresh.name = "runs/broken"
     texts = ["nice garden", "the garden", "film", "nice film"]
     for score in (fresh.score, fresh.logits):
-        with pytest.raises(UserError, match=r"runs/broken: comment 2 .*a logit of nan for toxic \(and so have 1 more"):
+        with refused(
+            "scoring.not-finite-score", r"runs/broken: comment 2 .*a logit of nan for toxic \(and so have 1 more"
+        ):
             score(texts)
     assert fresh.score(texts[:2]).shape == (2, 3), "the control: the other comments have scores"
 
@@ -149,8 +153,9 @@ def test_a_logit_that_is_not_finite_is_an_error_that_names_the_row(fresh: Classi
 def test_what_is_not_finite_is_neither_calibrated_nor_decided(fresh: Classifier, value: float) -> None:
     scores = np.full((3, 3), 0.4, dtype=np.float32)
     scores[1, 2] = value
+    kinds = {"score": "scoring.not-a-score", "logit": "scoring.not-finite-score"}
     for act, what in ((fresh.decide, "score"), (fresh.bands, "score"), (fresh.calibrated, "logit")):
-        with pytest.raises(UserError, match=rf"comment 1 \(counted from 0\) has a {what} of .* for insult"):
+        with refused(kinds[what], rf"comment 1 \(counted from 0\) has a {what} of .* for insult"):
             act(scores)
 
 
@@ -163,7 +168,7 @@ def test_a_calibration_too_large_for_the_head_stays_outside_of_it(fresh: Classif
     before = fresh.score(TEXTS)
     fresh.calibrate({"toxic": LabelCalibration("platt", 1e30, 0.0)}, "sha256:some")
     assert head.weight.isfinite().all()
-    assert fresh.sidecar.in_head == frozenset()
+    assert fresh.document().in_head == frozenset()
     assert np.isfinite(fresh.score(TEXTS)).all()
     np.testing.assert_array_equal(fresh.score(TEXTS)[:, 1:], before[:, 1:])
 
@@ -185,15 +190,15 @@ def test_decisions_follow_the_thresholds(tiny_bert: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -0.5, 9.0])
-def test_scores_that_are_none_are_refused_with_their_comment(classifier: Classifier, wrong: float) -> None:
+def test_numbers_that_are_not_scores_are_refused_with_their_comment(classifier: Classifier, wrong: float) -> None:
     scores = np.full((4, len(classifier.labels)), 0.5, dtype=np.float32)
     scores[2, 1] = wrong
     expected = rf"comment 2 \(counted from 0\) has a score of {wrong} for {classifier.labels[1]}, expected a number"
     for use in (classifier.decide, classifier.bands):
-        with pytest.raises(UserError, match=expected) as error:
+        with refused("scoring.not-a-score", expected) as error:
             use(scores)
         assert error.value.message.startswith(f"{classifier.name}: ")
-    with pytest.raises(ValueError, match="scores are no array of numbers"):
+    with pytest.raises(ValueError, match="scores are not an array of numbers"):
         classifier.decide([["high"]])
 
 
@@ -241,7 +246,7 @@ def test_scores_are_the_calibrated_logits(fresh: Classifier) -> None:
     assert logits.dtype == before.dtype == np.float32
     np.testing.assert_allclose(before, _sigmoid(logits), atol=1e-6)
     fresh.calibrate(CALIBRATIONS, "sha256:some")
-    assert fresh.chosen_on == ChosenOn("", dict.fromkeys(CALIBRATIONS, "sha256:some"))
+    assert fresh.chosen_on == ChosenOn(epoch="", calibration=dict.fromkeys(CALIBRATIONS, "sha256:some"), thresholds={})
     assert fresh.calibration == CALIBRATIONS
     np.testing.assert_allclose(fresh.logits(TEXTS), logits, atol=1e-5)  # the head's own calibration is undone
     expected = np.stack([CALIBRATIONS[label].apply(logits[:, i]) for i, label in enumerate(LABELS)], axis=1)
@@ -266,7 +271,7 @@ def test_a_second_calibration_takes_the_place_of_the_first(fresh: Classifier) ->
     np.testing.assert_allclose(fresh.score(TEXTS), np.stack(expected, axis=1), atol=1e-6)
     fresh.calibrate(dict.fromkeys(LABELS, LabelCalibration()), "sha256:three")
     np.testing.assert_allclose(fresh.score(TEXTS), before, atol=1e-6)
-    assert fresh.sidecar.calibration == {}
+    assert fresh.document().calibration == {}
 
 
 def test_a_calibration_of_an_unknown_label_is_refused(fresh: Classifier) -> None:
@@ -287,13 +292,15 @@ def test_what_is_saved_is_loaded_calibrated_with_its_thresholds(fresh: Classifie
     fresh.set_thresholds(choices, "sha256:two")
     fresh.save(tmp_path, "# A card\n")
     again = Classifier.load(tmp_path)
-    assert again.sidecar == fresh.sidecar
+    assert again.document() == fresh.document()
     assert again.thresholds == {**{label: one.threshold for label, one in choices.items()}, "insult": 0.5}
     assert again.review_thresholds == {"toxic": choices["toxic"].review_threshold}
     assert again.policies == {"toxic": "bands(f1, review<=300 per 1000)", "threat": "recall>=0.5"}
     assert again.calibration == CALIBRATIONS
     assert again.chosen_on == ChosenOn(
-        "", dict.fromkeys(CALIBRATIONS, "sha256:one"), dict.fromkeys(choices, "sha256:two")
+        epoch="",
+        calibration=dict.fromkeys(CALIBRATIONS, "sha256:one"),
+        thresholds=dict.fromkeys(choices, "sha256:two"),
     )
     np.testing.assert_allclose(again.score(TEXTS), scores, atol=1e-6)
     np.testing.assert_allclose(again.logits(TEXTS), logits, atol=1e-5)
@@ -353,7 +360,7 @@ def test_a_head_that_takes_no_calibration_leaves_it_to_the_file(tiny_bert: Path)
     classifier = Classifier(EncoderScorer(encoder, max_length=48))
     logits = classifier.logits(TEXTS)
     classifier.calibrate(CALIBRATIONS, "sha256:one")
-    assert classifier.sidecar.in_head == frozenset()
+    assert classifier.document().in_head == frozenset()
     assert classifier.not_in_weights == LABELS
     np.testing.assert_allclose(classifier.logits(TEXTS), logits, atol=1e-6)
     np.testing.assert_allclose(classifier.score(TEXTS)[:, 0], _sigmoid(1.7 * logits[:, 0] - 2), atol=1e-6)
@@ -375,3 +382,19 @@ def test_bands_follow_both_thresholds(tiny_bert: Path) -> None:
     assert bands.dtype == np.int8
     assert bands.tolist() == [[1, 0, 2], [2, 2, 0], [0, 0, 2]]
     assert np.array_equal(bands == 2, classifier.decide(scores))
+
+
+def test_a_file_of_another_classifier_is_refused(fresh: Classifier, tmp_path: Path) -> None:
+    fresh.save(tmp_path, "# A card\n")
+    file = fresh.document().model_copy(update={"labels": (*LABELS[1:], LABELS[0])})
+    (tmp_path / "civility.json").write_text(file.to_json(), encoding="utf-8")
+    with refused("scoring.other-labels", r"civility.json has the labels .*, config.json has .*\nthe two files belong"):
+        Classifier.load(tmp_path)
+
+
+def test_a_calibration_that_cannot_leave_the_weights_is_refused(fresh: Classifier) -> None:
+    fresh.calibrate(CALIBRATIONS, "sha256:one")
+    fresh.scorer.take_over = lambda scale, shift: False  # type: ignore[method-assign]
+    with refused("scoring.fixed-calibration", "cannot be removed\ntrain the classifier again"):
+        fresh.calibrate({"toxic": LabelCalibration("platt", 2.0, 1.0)}, "sha256:two")
+    assert fresh.calibration == CALIBRATIONS, "unchanged"

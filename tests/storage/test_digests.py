@@ -16,8 +16,7 @@ from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
-from civility.scoring.linear_scorer import LinearScorer
-from civility.scoring.tfidf import LinearModel, Terms
+from civility.scoring.linear import LinearModel, Terms
 from civility.storage import digests
 from civility.storage.digests import digest_of_file, digests_of, verified
 
@@ -69,7 +68,7 @@ def linear(seed: int = 0) -> Classifier:
     rng = np.random.default_rng(seed)
     terms = (Terms("word", 1, names, 1 + rng.random(len(names))),)
     model = LinearModel(LABELS, terms, rng.normal(size=(len(names), 2)) * 3, np.array([-1.0, -2.0]))
-    classifier = Classifier(LinearScorer(model), {"toxic": 0.3})
+    classifier = Classifier(model, {"toxic": 0.3})
     classifier.calibrate({"threat": LabelCalibration("platt", 1.5, 0.5)}, "sha256:some")
     return classifier
 
@@ -109,7 +108,7 @@ def test_no_bit_of_a_folder_changes_unseen(saved: Path) -> None:
         with contextlib.suppress(UserError):
             again = Classifier.load(saved)
             num_without_effect += 1
-            assert again.sidecar == before.sidecar
+            assert again.document() == before.document()
             np.testing.assert_array_equal(again.score(TEXTS), scores)
         path.write_bytes(whole)
     assert num_without_effect < 20, "a space of a document for another, at most"

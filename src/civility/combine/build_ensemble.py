@@ -1,7 +1,7 @@
 """Ensemble: several classifiers become one that averages what they say, calibrated and cut on comments of its own."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from civility.arrays import Logits
@@ -15,6 +15,7 @@ from civility.combine.members import (
     macro_roc_auc,
 )
 from civility.data.dialects import Columns
+from civility.documents.ensemble_file import By
 from civility.errors import UserError
 from civility.evaluation import Report
 from civility.evaluation.labelled_comments import Labelled, fit_on
@@ -24,7 +25,7 @@ from civility.plain_text import one_line
 from civility.render.markdown.combined_card import Makeup
 from civility.run import RunDirectory
 from civility.scoring.classifier import Classifier
-from civility.scoring.ensemble_scorer import By, Ensemble
+from civility.scoring.ensemble import Ensemble
 
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-9, 1e9
 _RECOGNISE = Columns()
@@ -130,7 +131,7 @@ def ensemble(
         labelled.dataset.digest,
     )
     classifier = Classifier(whole)
-    classifier.chosen_on = replace(classifier.chosen_on, epoch=_epoch_digest(members, labelled))
+    classifier.chosen_on = classifier.chosen_on.model_copy(update={"epoch": _epoch_digest(members, labelled)})
     scored = fit_on(classifier, labelled.dataset, combined, policies, recipe.evaluation.calibration)
     return Combined(run, makeup, leave(makeup, labelled, classifier, scored, recipe, run, command))
 

@@ -104,7 +104,7 @@ def soup(
         base_model=public_name(first_recipe.model.name),
     )
     if labelled.is_own or cooking.greedy:
-        classifier.chosen_on = replace(classifier.chosen_on, epoch=labelled.dataset.comments_digest)
+        classifier.chosen_on = classifier.chosen_on.model_copy(update={"epoch": labelled.dataset.comments_digest})
     scored = fit_on(classifier, labelled.dataset, logits, policies, recipe.evaluation.calibration)
     return Combined(run, makeup, leave(makeup, labelled, classifier, scored, recipe, run, command))
 

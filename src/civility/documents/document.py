@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from civility.errors import UserError
-from civility.plain_text import escaped, shortened
+from civility.plain_text import as_json, escaped, shortened
 from civility.storage.parsing import parse_json, read_text
 
 
@@ -120,6 +120,18 @@ class Document(Part):
         """
         text = json.dumps(self.content(), indent=1, ensure_ascii=False, allow_nan=False)
         return escaped(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")) + "\n"
+
+
+class ExactDocument(Document):
+    """A document whose texts are read back exactly, lone surrogates included: folders and labels are found by them."""
+
+    def content(self) -> dict[str, Any]:
+        """Return the document as plain values, by the names that the file has."""
+        return self.model_dump(by_alias=True)
+
+    def to_json(self) -> str:
+        """Return the text of the file: indented JSON and a final line break."""
+        return as_json(self.content(), indent=2) + "\n"
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.data.dataset import Dataset
+from civility.documents.linear_file import TermKind
 from civility.errors import UserError
-from civility.scoring.tfidf import Form, LinearModel, Terms
+from civility.scoring.linear import LinearModel, Terms
 
 _ROUNDS = 1_000
 
@@ -71,7 +72,7 @@ def fit_linear(training: Dataset, plan: LinearPlan) -> Fitted:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     common = {"max_features": plan.max_features, "sublinear_tf": True, "dtype": np.float64}
-    forms: dict[Form, TfidfVectorizer] = {
+    forms: dict[TermKind, TfidfVectorizer] = {
         "word": TfidfVectorizer(ngram_range=(1, plan.word_ngrams), **common),
         "character": TfidfVectorizer(analyzer="char_wb", ngram_range=(2, plan.character_ngrams), **common),
     }

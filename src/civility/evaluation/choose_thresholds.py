@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from civility.data.reading import Columns
+from civility.documents.classifier_file import CLASSIFIER_FILE
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import (
     Labelled,
@@ -22,7 +23,6 @@ from civility.metrics.policy import Policy, parse_policies, parse_policy
 from civility.metrics.threshold_search import ThresholdChoice
 from civility.run import classifier_folder
 from civility.scoring.classifier import Classifier
-from civility.scoring.sidecar import SIDECAR
 from civility.storage.atomic_files import replace_folder, write_file
 from civility.storage.parsing import read_text
 
@@ -132,7 +132,7 @@ def set_thresholds(
     if not wish.check:
         _write(classifier, folder, with_weights=wish.calibrate)
     unchosen = tuple(label for label in classifier.labels if label in classifier.not_chosen_from_data)
-    path = folder / SIDECAR
+    path = folder / CLASSIFIER_FILE
     return ThresholdsSet(choices, kept, total, tuple(notes), unchosen, reasons_of, path, written=not wish.check)
 
 
@@ -144,8 +144,8 @@ def _stored_policies(classifier: Classifier) -> dict[str, Policy]:
 def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:
     """Write ``civility.json``; where the calibration changed, with the weights, which hold a part of it."""
     if not with_weights:
-        with write_file(folder / SIDECAR) as file:
-            file.write(classifier.sidecar.with_files_of(folder).to_json())
+        with write_file(folder / CLASSIFIER_FILE) as file:
+            file.write(classifier.document(folder).to_json())
         return
     card = folder / "README.md"
     text = read_text(card, "save it as UTF-8, or remove it") if card.is_file() else ""

@@ -3,16 +3,15 @@
 Knows neither label names nor files. NaN targets are left out; soft targets count as positive from 0.5 up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from civility.arrays import AnyFloats, Bools, Floats, Ints
 from civility.metrics.ranking import known_classes
 from civility.metrics.reliability import log_losses
-from civility.storage.parsing import entry, number
 
 Method = Literal["none", "temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")
@@ -23,8 +22,6 @@ _FLATTEST = 1e-6
 """Of an affine map: how far apart, after it, the outermost logits are at least."""
 _LARGEST = 1e30
 """Of the numbers of an affine map: what logits are without it is still a number that float32 tells from 0."""
-_SMALLEST = 1e-40
-"""Of a scale in a document: the largest logits of float32 take no smaller one."""
 FEWEST = 10
 """Positives, and negatives, below which nothing is fitted."""
 _ROUNDS = 100
@@ -84,29 +81,6 @@ class LabelCalibration:
             return np.asarray(np.interp(exact, self.x, self.y))
         with np.errstate(over="ignore"):  # to infinity, whose sigmoid is 0 or 1
             return _sigmoid(self.scale * exact + self.shift)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads."""
-        if self.method == "isotonic":
-            return {"method": self.method, "x": list(self.x), "y": list(self.y)}
-        return {"method": self.method, "scale": self.scale, "shift": self.shift}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "LabelCalibration":
-        """Return the calibration that `to_json` wrote.
-
-        Raises
-        ------
-        ValueError : something is missing, or is no monotone map
-        """
-        method: Any = entry(content, "method", str)
-        if method == "isotonic":
-            x, y = (
-                tuple(number(value, name, -np.inf, np.inf) for value in entry(content, name, list)) for name in "xy"
-            )
-            return cls("isotonic", x=x, y=y)
-        scale = number(content.get("scale"), "calibration scale", _SMALLEST, _LARGEST)
-        return cls(method, scale, number(content.get("shift"), "calibration shift", -_LARGEST, _LARGEST))
 
 
 def _is_within(scale: float, shift: float) -> bool:

@@ -4,12 +4,10 @@ Knows neither label names nor files.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from civility.arrays import AnyFloats, Float32s, Floats
-from civility.storage.parsing import entry, number
 
 _KNOTS = 257
 """Enough for a smooth map of any sample: dense at both ends, where the comments of rare labels are."""
@@ -68,18 +66,6 @@ class RankMap:
         inside = np.interp(exact, self.logits, self.ranks)
         below, above = np.minimum(exact - self.logits[0], 0), np.maximum(exact - self.logits[-1], 0)
         return np.asarray(1 - (1 - inside * np.exp(below)) * np.exp(-above))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads."""
-        return {"logits": self.logits.tolist(), "ranks": self.ranks.tolist()}
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "RankMap":
-        """Return the map that `to_json` wrote; ValueError if it is none."""
-        read = (
-            [number(one, name, -np.inf, np.inf) for one in entry(content, name, list)] for name in ("logits", "ranks")
-        )
-        return cls(*(np.array(numbers, dtype=np.float64) for numbers in read))
 
 
 def rank_maps(logits: Float32s) -> tuple[RankMap, ...]:

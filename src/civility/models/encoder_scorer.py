@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from civility.arrays import Floats, Logits
+from civility.documents.classifier_file import CLASSIFIER_FILE, Kind
 from civility.errors import UserError
 from civility.models.batches import batches_by_budget, gather
 from civility.models.encoder import Encoder, load_classifier_folder
@@ -16,8 +17,7 @@ from civility.models.head import fold_into_head
 from civility.models.model_source import quiet_transformers
 from civility.models.tokenizer import tokenise
 from civility.models.weight_files import plain_os_errors
-from civility.scoring.scorer import OnScored
-from civility.scoring.sidecar import SIDECAR, Kind
+from civility.scoring.kinds import OnScored
 
 _LONGEST_DEFAULT = 512
 _SHORTEST = 3
@@ -65,7 +65,7 @@ class EncoderScorer:
             raise UserError(
                 "models.max-length",
                 f"max_length is {max_length}, the model takes {longest} tokens",
-                where=f"{Path(folder) / SIDECAR}",
+                where=f"{Path(folder) / CLASSIFIER_FILE}",
                 remedy=f"correct max_length: from {_SHORTEST} to {longest}",
             )
         return cls(encoder, max_length or min(longest, _LONGEST_DEFAULT))

@@ -1,38 +1,45 @@
-"""Classifier: texts to logits, logits to scores, scores to decisions. The one path of these, for every consumer.
+"""Classifier: texts to logits, logits to scores, scores to decisions. Every consumer scores through it.
 
-Knows neither recipes nor files of comments.
+It knows neither recipes nor files of comments.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Bools, Float32s, Floats
+from civility.arrays import Decisions, Float32s, Floats, Logits, Scores
+from civility.documents.classifier_file import (
+    CLASSIFIER_FILE,
+    DAMAGE_REMEDY,
+    NOT_KNOWN,
+    ClassifierFile,
+    Kind,
+    calibration_entry,
+    sha256_of_folder,
+)
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD, ThresholdChoice
 from civility.run import classifier_folder
-from civility.scoring.kinds import KINDS, load_scorer
-from civility.scoring.scorer import Scorer, texts_of
-from civility.scoring.sidecar import DAMAGE_REMEDY, SIDECAR, ChosenOn, Kind, Sidecar
+from civility.scoring.kinds import KINDS, Scorer, load_scorer
+from civility.scoring.texts import texts_of
 from civility.storage.digests import verified
 
 ALLOW, REVIEW, REMOVE = 0, 1, 2
-"""The bands of a score: below what is to be reviewed, to be reviewed, flagged."""
+"""The bands of a score: below the review threshold, from there up to the threshold, and from the threshold up."""
 
 
 class NotFiniteScore(UserError):
-    """A logit is NaN or infinite, and no score comes of it.
+    """A logit is NaN or infinite, so there is no score.
 
     Parameters
     ----------
     classifier : its name
-    row : of the first such comment among those that were given, from 0
-    found : what it has instead of a score
+    row : of the first such comment among those that were passed, from 0
+    found : the logit, and the label it belongs to
     comment : what to call the comment; default: by its row
     """
 
@@ -47,21 +54,22 @@ class NotFiniteScore(UserError):
 
 
 class Classifier:
-    """A multi-label classifier of comments: `score` gives numbers, `decide` acts on them.
-
-    What gives the logits is of one of several kinds; all else is the same for all of them.
+    """A multi-label classifier of comments: `score` returns numbers, `decide` compares them with thresholds.
 
     Parameters
     ----------
-    scorer : what gives the logits: `EncoderScorer`, `LinearScorer` or `Ensemble`
-    thresholds : by label; 0.5 where none is given
+    scorer : what computes the logits: an `EncoderScorer`, a `LinearModel` or an `Ensemble`
+    thresholds : by label; default: 0.5
 
     Attributes
     ----------
-    name : what errors call it: where it was loaded from
-    review_thresholds : of the labels with three-way bands
-    policies : by label, what the threshold was chosen by; not of thresholds set by hand
-    not_chosen_from_data : labels that had too few comments to choose their threshold by
+    name : what errors call the classifier: the place it was loaded from
+    kind : what computes the logits: encoder, linear or ensemble
+    labels : (L,) in the order of the logits
+    max_length : tokens to which comments are truncated; 0: never
+    review_thresholds : by label, for labels with a review band
+    policies : by label, how its threshold was chosen; none for thresholds set by hand
+    not_chosen_from_data : labels that had too few comments to choose a threshold
     calibration : by label
     chosen_on : the comments on which the epoch, the calibration and the thresholds were chosen
     """
@@ -69,25 +77,17 @@ class Classifier:
     def __init__(self, scorer: Scorer, thresholds: Mapping[str, float] | None = None) -> None:
         self.scorer = scorer
         self.name = "the classifier"
+        self.kind: Kind = scorer.kind
         self.labels: tuple[str, ...] = scorer.labels
+        self.max_length: int = scorer.max_length
         given = thresholds or {}
         self.thresholds = {label: float(given.get(label, DEFAULT_THRESHOLD)) for label in self.labels}
         self.review_thresholds: dict[str, float] = {}
         self.policies: dict[str, str] = {}
         self.not_chosen_from_data: set[str] = set()
         self.calibration = {label: LabelCalibration() for label in self.labels}
-        self.chosen_on = ChosenOn()
+        self.chosen_on = NOT_KNOWN
         self._in_head: frozenset[str] = frozenset()
-
-    @property
-    def kind(self) -> Kind:
-        """Which kind gives the logits: encoder, linear or ensemble."""
-        return self.scorer.kind
-
-    @property
-    def max_length(self) -> int:
-        """Tokens at which a comment is cut; 0 where none is."""
-        return self.scorer.max_length
 
     @classmethod
     def load(cls, target: str | Path) -> "Classifier":
@@ -99,33 +99,26 @@ class Classifier:
 
         Raises
         ------
-        UserError : nothing is there, or it is no multi-label classifier, or it is damaged
+        UserError : there is nothing, it is not a multi-label classifier, or it is damaged
         """
         folder = classifier_folder(str(target))
-        path = Path(folder) / SIDECAR
+        path = Path(folder) / CLASSIFIER_FILE
         if not os.path.lexists(path):
-            plain = cls(load_scorer("encoder", folder, 0))
-            plain.name = str(target)
-            return plain
-        sidecar = Sidecar.read(path)
-        with verified(Path(folder), sidecar.files, DAMAGE_REMEDY):
-            scorer = load_scorer(sidecar.kind, folder, sidecar.max_length)
-        if sidecar.labels != scorer.labels:
-            raise UserError(
-                "scoring.todo",
-                f"{SIDECAR} names the labels {', '.join(sidecar.labels)}, "
-                f"{KINDS[sidecar.kind].labels_in} {', '.join(scorer.labels)}",
-                where=folder,
-                remedy="the two files are of different classifiers: put the right one back",
-            )
-        classifier = cls(scorer, sidecar.thresholds)
+            classifier = cls(load_scorer("encoder", folder, 0))
+            classifier.name = str(target)
+            return classifier
+        file = ClassifierFile.read(path)
+        with verified(Path(folder), file.sha256, DAMAGE_REMEDY):
+            scorer = load_scorer(file.kind, folder, file.max_length)
+        _check_labels(file, scorer, folder)
+        classifier = cls(scorer, file.thresholds)
         classifier.name = str(target)
-        classifier.review_thresholds = dict(sidecar.review_thresholds)
-        classifier.policies = dict(sidecar.policies)
-        classifier.not_chosen_from_data = set(sidecar.not_chosen_from_data)
-        classifier.calibration |= sidecar.calibration
-        classifier.chosen_on = sidecar.chosen_on
-        classifier._in_head = frozenset(sidecar.in_head)
+        classifier.review_thresholds = dict(file.review_thresholds)
+        classifier.policies = dict(file.policies)
+        classifier.not_chosen_from_data = set(file.not_chosen_from_data)
+        classifier.calibration |= file.calibrations
+        classifier.chosen_on = file.chosen_on
+        classifier._in_head = file.in_head
         return classifier
 
     def save(self, folder: Path, card: str) -> None:
@@ -133,48 +126,50 @@ class Classifier:
 
         Parameters
         ----------
-        folder : an existing empty folder; the caller puts it in place when it is whole
+        folder : an existing empty folder; the caller moves it into place when it is complete
         card : the text of README.md
         """
         self.scorer.save(folder)
-        (folder / SIDECAR).write_text(self.sidecar.with_files_of(folder).to_json(), encoding="utf-8")
+        (folder / CLASSIFIER_FILE).write_text(self.document(folder).to_json(), encoding="utf-8")
         (folder / "README.md").write_text(card, encoding="utf-8")
 
-    @property
-    def sidecar(self) -> Sidecar:
-        """What ``civility.json`` says of this classifier, without the digests of its files."""
-        return Sidecar(
-            self.labels,
-            self.thresholds,
-            self.max_length,
-            self.review_thresholds,
-            self.policies,
-            {label: one for label, one in self.calibration.items() if one.method != "none"},
-            self._in_head,
-            self.chosen_on,
-            self.kind,
-            not_chosen_from_data=frozenset(self.not_chosen_from_data),
+    def document(self, folder: Path | None = None) -> ClassifierFile:
+        """Return the content of ``civility.json``, with the digests of the files in ``folder`` if it is given."""
+        digests = sha256_of_folder(folder) if folder else {}
+        return ClassifierFile(
+            kind=self.kind,
+            labels=self.labels,
+            thresholds=self.thresholds,
+            review_thresholds=self.review_thresholds,
+            policies=self.policies,
+            not_chosen_from_data=tuple(label for label in self.labels if label in self.not_chosen_from_data),
+            calibration={
+                label: calibration_entry(one, in_head=label in self._in_head)
+                for label, one in self.calibration.items()
+                if one.method != "none"
+            },
+            max_length=self.max_length,
+            chosen_on=self.chosen_on,
+            files={name: f"sha256:{digest}" for name, digest in digests.items()},
         )
 
     @property
     def not_in_weights(self) -> tuple[str, ...]:
-        """Labels whose calibration is not in the weights: only this package applies it."""
+        """Labels whose calibration is not part of the weights: only civility applies it."""
         return tuple(
             label for label, one in self.calibration.items() if one.method != "none" and label not in self._in_head
         )
 
     def calibrate(self, calibrations: Mapping[str, LabelCalibration], digest: str) -> None:
-        """Set the calibration of the labels given, in place of those they have; for a model not trained any further.
+        """Replace the calibration of some labels. Their thresholds no longer fit: choose them again.
 
-        Their thresholds are of the scores before: choose them again.
-
-        An affine calibration goes into the head, so that `transformers.pipeline` gives the same scores as `score`.
-        One that the head cannot take is applied by `calibrated` alone: `not_in_weights` names its labels.
+        An affine calibration goes into the head of an encoder, so that `transformers.pipeline` gives the same scores
+        as `score`; `not_in_weights` names the labels where it cannot.
 
         Parameters
         ----------
-        calibrations : by label, fitted on `logits`
-        digest : of the comments that they were fitted on, `Dataset.comments_digest`
+        calibrations : by label, fitted to `logits`
+        digest : `Dataset.comments_digest` of the comments that they were fitted to
 
         Raises
         ------
@@ -187,11 +182,11 @@ class Classifier:
         if to_fold or self._in_head:
             self._fold(wanted, to_fold)
         self.calibration = wanted
-        fitted_on = {**self.chosen_on.calibration, **dict.fromkeys(calibrations, digest)}
-        self.chosen_on = replace(self.chosen_on, calibration=fitted_on)
+        fitted_to = {**self.chosen_on.calibration, **dict.fromkeys(calibrations, digest)}
+        self.chosen_on = self.chosen_on.model_copy(update={"calibration": fitted_to})
 
     def _fold(self, wanted: Mapping[str, LabelCalibration], to_fold: frozenset[str]) -> None:
-        """Put the calibrations of some labels in the head, in place of those it holds, if it takes any."""
+        """Replace the calibrations in the head by those of ``to_fold``, if the scorer can."""
         scale, shift = _affine(self.labels, wanted, to_fold)
         scale_now, shift_now = _affine(self.labels, self.calibration, self._in_head)
         ratio = scale / scale_now
@@ -199,19 +194,19 @@ class Classifier:
             self._in_head = to_fold
         elif self._in_head:
             raise UserError(
-                "scoring.todo",
-                "its calibration is in the weights and cannot be taken out of them again",
+                "scoring.fixed-calibration",
+                "its calibration is part of the weights and cannot be removed",
                 where=self.name,
                 remedy="train the classifier again",
             )
 
     def set_thresholds(self, choices: Mapping[str, ThresholdChoice], digest: str) -> None:
-        """Set the thresholds of the labels given, with their bands for review, policies, and whether data chose them.
+        """Set the thresholds, review thresholds and policies of some labels.
 
         Parameters
         ----------
         choices : by label
-        digest : of the comments that they were chosen on, `Dataset.comments_digest`
+        digest : `Dataset.comments_digest` of the comments that they were chosen on
         """
         for label, choice in choices.items():
             self.thresholds[label] = choice.threshold
@@ -221,9 +216,8 @@ class Classifier:
                 self.review_thresholds[label] = choice.review_threshold
         self.not_chosen_from_data -= set(choices)
         self.not_chosen_from_data |= {label for label, choice in choices.items() if not choice.from_data}
-        self.chosen_on = replace(
-            self.chosen_on, thresholds={**self.chosen_on.thresholds, **dict.fromkeys(choices, digest)}
-        )
+        chosen_on = {**self.chosen_on.thresholds, **dict.fromkeys(choices, digest)}
+        self.chosen_on = self.chosen_on.model_copy(update={"thresholds": chosen_on})
 
     def score(
         self,
@@ -231,15 +225,15 @@ class Classifier:
         *,
         tokens_per_batch: int = 8192,
         on_scored: Callable[[int], None] | None = None,
-    ) -> Float32s:
-        """Return the calibrated score of each label for each text, in the order given.
+    ) -> Scores:
+        """Return the calibrated score of each label for each text, in the order of the texts.
 
         The result does not depend on batch size, order or neighbours, to 1e-5.
 
         Parameters
         ----------
-        texts : (N,) any iterable of strings: a list, a generator, a column of a table
-        tokens_per_batch : padded tokens that go through an encoder at once: memory against speed
+        texts : (N,) strings: a list, a generator, a NumPy array, or a pandas or polars Series
+        tokens_per_batch : padded tokens that go through an encoder at once: more are faster, and need more memory
         on_scored : called after each batch with the number of texts in it, for a progress bar
 
         Returns
@@ -249,7 +243,7 @@ class Classifier:
         Raises
         ------
         TypeError : ``texts`` is a single string, or an element is not a string
-        UserError : the model gives a logit that is not finite
+        UserError : the model returns a logit that is not finite
         """
         return self.calibrated(self.logits(texts, tokens_per_batch=tokens_per_batch, on_scored=on_scored))
 
@@ -259,8 +253,8 @@ class Classifier:
         *,
         tokens_per_batch: int = 8192,
         on_scored: Callable[[int], None] | None = None,
-    ) -> Float32s:
-        """Return the logits as they were before any calibration, that in the head undone; float32 (N, L).
+    ) -> Logits:
+        """Return the logits before any calibration, also that in the head; float32 (N, L).
 
         Parameters and errors are those of `score`.
         """
@@ -268,10 +262,10 @@ class Classifier:
         scale, shift = _affine(self.labels, self.calibration, self._in_head)
         with np.errstate(over="ignore"):  # to infinity, which is refused
             plain = ((logits - shift) / scale).astype(np.float32)
-        self._check_finite(plain)
+        _check_finite(plain, self.labels, self.name)
         return plain
 
-    def calibrated(self, logits: Float32s) -> Float32s:
+    def calibrated(self, logits: Logits) -> Scores:
         """Return the scores of `logits`, float32 (N, L) in [0, 1].
 
         Raises
@@ -279,13 +273,13 @@ class Classifier:
         ValueError : ``logits`` does not have one column per label
         UserError : a logit is not finite
         """
-        self._check_columns(logits, "logits")
-        self._check_finite(logits)
+        _check_columns(logits, "logits", self.labels)
+        _check_finite(logits, self.labels, self.name)
         columns = [self.calibration[label].apply(column) for label, column in zip(self.labels, logits.T, strict=True)]
         return np.stack(columns, axis=1).astype(np.float32)
 
-    def decide(self, scores: npt.ArrayLike) -> Bools:
-        """Return whether each score reaches its label's threshold, bool (N, L).
+    def decide(self, scores: npt.ArrayLike) -> Decisions:
+        """Return whether each score reaches the threshold of its label, bool (N, L).
 
         Parameters
         ----------
@@ -293,64 +287,79 @@ class Classifier:
 
         Raises
         ------
-        ValueError : ``scores`` are no numbers, or do not have one column per label
-        UserError : a score is NaN, infinite or beyond [0, 1]
+        ValueError : ``scores`` are not numbers, or do not have one column per label
+        UserError : a score is NaN, infinite or outside [0, 1]
         """
-        return np.asarray(self._scores(scores) >= self._cuts(self.thresholds))
+        return np.asarray(self.bands(scores) == REMOVE)
 
     def bands(self, scores: npt.ArrayLike) -> npt.NDArray[np.int8]:
         """Return the band of each score, int8 (N, L): 0 allow, 1 review, 2 remove, which is where `decide` is true.
 
-        Only labels with a review threshold have scores to review. Parameters and errors are those of `decide`.
+        Only labels with a review threshold have a review band. Parameters and errors are those of `decide`.
         """
-        given = self._scores(scores)
-        flagged = given >= self._cuts(self.thresholds)
-        to_review = given >= self._cuts({**self.thresholds, **self.review_thresholds})
+        given = _checked_scores(scores, self.labels, self.name)
+        flagged = given >= _in_order(self.thresholds, self.labels)
+        to_review = given >= _in_order({**self.thresholds, **self.review_thresholds}, self.labels)
         return np.where(flagged, REMOVE, np.where(to_review, REVIEW, ALLOW)).astype(np.int8)
 
-    def _cuts(self, thresholds: Mapping[str, float]) -> Float32s:
-        return np.array([thresholds[label] for label in self.labels], dtype=np.float32)
 
-    def _scores(self, scores: npt.ArrayLike) -> Float32s:
-        """Return scores from outside as an array, after a look at each of them.
-
-        One that is not in [0, 1] is refused: NaN would compare as "below the threshold", a logit as a sure flag.
-        """
-        try:
-            given = np.asarray(scores, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"scores are no array of numbers: {error}") from error
-        self._check_columns(given, "scores")
-        wrong = ~((given >= 0) & (given <= 1))
-        if wrong.any():
-            row, column = (int(place) for place in np.argwhere(wrong)[0])
-            raise UserError(
-                "scoring.todo",
-                f"comment {row} (counted from 0) has a score of {given[row, column]} for {self.labels[column]}",
-                where=self.name,
-                expected="a number from 0 to 1",
-                remedy="pass the scores that Classifier.score returns",
-            )
-        return given
-
-    def _check_columns(self, values: Float32s, name: str) -> None:
-        if values.ndim != 2 or values.shape[1] != len(self.labels):
-            raise ValueError(f"{name} have shape {values.shape}, expected (N, {len(self.labels)})")
-
-    def _check_finite(self, logits: Float32s) -> None:
-        """Raise a UserError for a logit that is NaN or infinite: what comes of it would be no score."""
-        broken = ~np.isfinite(logits)
-        if not broken.any():
-            return
-        row, column = (int(place) for place in np.argwhere(broken)[0])
-        others = int(broken.any(axis=1).sum()) - 1
-        found = f"a logit of {logits[row, column]} for {self.labels[column]}"
-        raise NotFiniteScore(self.name, row, found + (f" (and so have {others:,} more)" if others else ""))
+def _check_labels(file: ClassifierFile, scorer: Scorer, folder: str) -> None:
+    if file.labels != scorer.labels:
+        raise UserError(
+            "scoring.other-labels",
+            f"{CLASSIFIER_FILE} has the labels {', '.join(file.labels)}, "
+            f"{KINDS[file.kind].labels_in} has {', '.join(scorer.labels)}",
+            where=folder,
+            remedy="the two files belong to different classifiers: put the right one back",
+        )
 
 
 def _affine(
-    labels: Sequence[str], calibrations: Mapping[str, LabelCalibration], of: frozenset[str]
+    labels: Sequence[str], calibrations: Mapping[str, LabelCalibration], chosen: Collection[str]
 ) -> tuple[Floats, Floats]:
-    """Return scale and shift of the logits, each (L,): those of some labels' calibrations, 1 and 0 of the others."""
-    chosen = [calibrations[label] if label in of else LabelCalibration() for label in labels]
-    return np.array([one.scale for one in chosen]), np.array([one.shift for one in chosen])
+    """Return the scale and shift, (L,), of the chosen labels' calibrations; 1 and 0 for the other labels."""
+    found = [calibrations[label] if label in chosen else LabelCalibration() for label in labels]
+    return np.array([one.scale for one in found]), np.array([one.shift for one in found])
+
+
+def _in_order(by_label: Mapping[str, float], labels: Sequence[str]) -> Float32s:
+    return np.array([by_label[label] for label in labels], dtype=np.float32)
+
+
+def _check_finite(logits: Logits, labels: Sequence[str], classifier: str) -> None:
+    """Raise NotFiniteScore for a logit that is NaN or infinite."""
+    broken = ~np.isfinite(logits)
+    if not broken.any():
+        return
+    row, column = (int(position) for position in np.argwhere(broken)[0])
+    others = int(broken.any(axis=1).sum()) - 1
+    found = f"a logit of {logits[row, column]} for {labels[column]}"
+    raise NotFiniteScore(classifier, row, found + (f" (and so have {others:,} more)" if others else ""))
+
+
+def _check_columns(values: Float32s, name: str, labels: Sequence[str]) -> None:
+    if values.ndim != 2 or values.shape[1] != len(labels):
+        raise ValueError(f"{name} have shape {values.shape}, expected (N, {len(labels)})")
+
+
+def _checked_scores(scores: npt.ArrayLike, labels: Sequence[str], classifier: str) -> Scores:
+    """Return scores from outside as an array.
+
+    Those outside [0, 1] are refused: NaN would count as below the threshold, a logit as above it.
+    """
+    try:
+        given = np.asarray(scores, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"scores are not an array of numbers: {error}") from error
+    _check_columns(given, "scores", labels)
+    wrong = ~((given >= 0) & (given <= 1))
+    if wrong.any():
+        row, column = (int(position) for position in np.argwhere(wrong)[0])
+        raise UserError(
+            "scoring.not-a-score",
+            f"comment {row} (counted from 0) has a score of {given[row, column]} for {labels[column]}",
+            where=classifier,
+            expected="a number from 0 to 1",
+            remedy="pass the scores that Classifier.score returns",
+        )
+    return given

@@ -4,7 +4,6 @@ Knows the recipe and the validation comments; writes nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from civility.arrays import Logits
@@ -33,7 +32,7 @@ def fit_to_validation(classifier: Classifier, data: PreparedData, logits: Logits
     """
     dataset = data.validation
     if classifier.kind == "encoder":
-        classifier.chosen_on = replace(classifier.chosen_on, epoch=dataset.comments_digest)
+        classifier.chosen_on = classifier.chosen_on.model_copy(update={"epoch": dataset.comments_digest})
     policies = parse_policies(recipe.evaluation.policy, dataset.labels)
     return fit_on(classifier, dataset, logits, policies, recipe.evaluation.calibration)
 

@@ -23,7 +23,6 @@ from civility.render.markdown.model_card import CardFacts, model_card
 from civility.run import Begin, RunDirectory
 from civility.run.log import LineLog
 from civility.scoring.classifier import Classifier
-from civility.scoring.linear_scorer import LinearScorer
 from civility.storage.atomic_files import write_folder
 from civility.training.events import (
     LinearPlanned,
@@ -162,7 +161,7 @@ def _fit_and_judge(recipe: Recipe, data: PreparedData, run: RunDirectory, listen
     fitted = fit_linear(data.training, plan)
     if fitted.unsettled:
         listen(Warned(0, f"the fit of {', '.join(fitted.unsettled)} has not settled: a smaller linear.c would"))
-    classifier = Classifier(LinearScorer(fitted.model))
+    classifier = Classifier(fitted.model)
     texts = data.validation.texts
     listen(ValidationStarted(1, len(texts)))
     logits = classifier.logits(texts, on_scored=lambda number: listen(ValidationScored(number)))

@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from civility.documents.linear_file import TermKind
 from civility.errors import UserError
-from civility.scoring.tfidf import Form, LinearModel, Terms, characters, words
+from civility.scoring.linear import LinearModel, Terms, characters, words
+
+from ..refusals import refused
 
 TEXTS = [
     "You FOOL, you fool!",
@@ -51,7 +54,7 @@ def test_terms_of_odd_texts_are_those_of_scikit_learn(text: str) -> None:
 def test_terms_are_counted_as_they_come(parts: list[str], data: st.DataObject) -> None:
     """The order too: in another the sum of a share is rounded in another way."""
     text = " ".join(parts)
-    found: dict[Form, list[str]] = {"word": list(words(text, 2)), "character": list(characters(text, 4))}
+    found: dict[TermKind, list[str]] = {"word": list(words(text, 2)), "character": list(characters(text, 4))}
     for form, every in found.items():
         known = data.draw(st.lists(st.sampled_from(every), unique=True)) if every else []
         terms = Terms(form, 2 if form == "word" else 4, tuple(known), np.ones(len(known)))
@@ -69,9 +72,9 @@ def test_a_long_comment_takes_the_time_of_its_different_words() -> None:
     assert seconds[0] < seconds[1] / 3
 
 
-def test_large_comments_are_told_one_by_one() -> None:
+def test_progress_is_reported_after_each_long_comment() -> None:
     seen: list[int] = []
-    model().logits(["you fool " * 120_000, "you"] * 2 + ["fool"], seen.append)
+    model().logits(["you fool " * 120_000, "you"] * 2 + ["fool"], on_scored=seen.append)
     assert seen == [1, 2, 2]
 
 
@@ -99,7 +102,7 @@ def test_a_logit_does_not_depend_on_neighbours_or_batches() -> None:
     np.testing.assert_array_equal(model().logits([""])[0], model().bias.astype(np.float32))
     assert len(np.unique(whole, axis=0)) > 2, "the control: texts do differ"
     seen: list[int] = []
-    model().logits(texts, seen.append)
+    model().logits(texts, on_scored=seen.append)
     assert sum(seen) == len(texts)
     assert len(seen) > 1
     assert model().logits([]).shape == (0, 2)
@@ -133,11 +136,12 @@ def _change(folder: Path, key: str, value: object) -> None:
         lambda folder: _change(folder, "terms", None),
     ],
 )
-def test_damage_is_told(tmp_path: Path, damage: object) -> None:
+def test_damage_is_reported(tmp_path: Path, damage: object) -> None:
     model().save(tmp_path)
     damage(tmp_path)  # type: ignore[operator]
-    with pytest.raises(UserError, match=r"linear\.json: damaged|damaged: (no file )?linear\."):
+    with pytest.raises(UserError, match=r"linear\.(json|safetensors): damaged") as caught:
         LinearModel.load(tmp_path)
+    assert caught.value.code in ("scoring.damaged", "documents.damaged", "storage.todo")
 
 
 @pytest.mark.parametrize("longest", [0, -1, 101, 10**9, "2", 2.0, True, None])
@@ -145,14 +149,14 @@ def test_a_length_out_of_range_is_refused_before_work(tmp_path: Path, longest: o
     model().save(tmp_path)
     terms = json.loads((tmp_path / "linear.json").read_text())["terms"]
     _change(tmp_path, "terms", [{**terms[0], "longest": longest}, terms[1]])
-    with pytest.raises(UserError, match=r"damaged.*longest: expected a whole number from 1 to 100"):
+    with refused("documents.damaged", r"linear\.json: damaged: terms\.0\.longest: Input should be"):
         LinearModel.load(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("bias", lambda values: values.astype(np.int64), "bias has numbers of the type int64"),
+        ("bias", lambda values: values.astype(np.int64), "bias has numbers of type int64"),
         ("bias", lambda values: values * np.nan, "a weight is not finite"),
         ("weights", lambda values: values + np.inf, "a weight is not finite"),
         ("idf.0", lambda values: values * 0, r"an idf of word terms is not in \(0, 100\]"),
@@ -166,7 +170,7 @@ def test_numbers_that_give_no_score_are_refused(tmp_path: Path, name: str, chang
     model().save(tmp_path)
     tensors = load_file(tmp_path / "linear.safetensors")
     save_file({**tensors, name: change(tensors[name])}, tmp_path / "linear.safetensors")
-    with pytest.raises(UserError, match=message):
+    with refused("scoring.damaged", message):
         LinearModel.load(tmp_path)
 
 
@@ -179,17 +183,17 @@ def test_weights_in_half_precision_are_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(LinearModel.load(tmp_path).logits(TEXTS), model().logits(TEXTS), atol=1e-3)
 
 
-def test_a_later_schema_is_refused(tmp_path: Path) -> None:
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     model().save(tmp_path)
     _change(tmp_path, "schema", 2)
-    with pytest.raises(UserError, match=r"linear\.json: schema 2, this version reads 1\nupgrade civility"):
+    with refused("documents.newer", r"linear\.json: written by a newer civility \(schema 2; .*up to 1\)\nupgrade"):
         LinearModel.load(tmp_path)
 
 
 def test_what_is_no_model_is_refused() -> None:
-    with pytest.raises(ValueError, match="a word term stands twice"):
+    with pytest.raises(ValueError, match="a word term occurs twice"):
         Terms("word", 2, ("a", "a"), np.ones(2))
-    with pytest.raises(ValueError, match="2 names"):
+    with pytest.raises(ValueError, match="2 word terms with idf"):
         Terms("word", 2, ("a", "b"), np.ones(3))
     with pytest.raises(ValueError, match="not finite"):
         LinearModel(("toxic",), (Terms("word", 2, ("a",), np.ones(1)),), np.array([[np.nan]]), np.zeros(1))

@@ -12,14 +12,15 @@ import pytest
 import torch
 
 from civility import Classifier, Ensemble
+from civility.documents.ensemble_file import By
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.rank_map import rank_maps
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
-from civility.scoring.ensemble_scorer import By
-from civility.scoring.linear_scorer import LinearScorer
-from civility.scoring.tfidf import LinearModel, Terms
+from civility.scoring.linear import LinearModel, Terms
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat")
 TEXTS = ["nice garden", "you stupid clown", "kill", "", "film and music"]
@@ -29,7 +30,7 @@ def linear(labels: tuple[str, ...] = LABELS, seed: int = 0) -> Classifier:
     names = ("nice", "stupid", "kill", "film")
     weights = np.random.default_rng(seed).normal(size=(4, len(labels))) * 3
     terms = (Terms("word", 1, names, np.ones(4)),)
-    return Classifier(LinearScorer(LinearModel(labels, terms, weights, np.full(len(labels), -1.0))))
+    return Classifier(LinearModel(labels, terms, weights, np.full(len(labels), -1.0)))
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +96,10 @@ def test_it_is_calibrated_and_saved_as_any_classifier(encoder: Classifier, swapp
         Ensemble([encoder, swapped], [1, 2], "ranks", ranks=maps, names=["bert", "words"]), {"toxic": 0.3}
     )
     both.calibrate({"threat": LabelCalibration("platt", 1.5, 0.5)}, "sha256:some")
-    assert both.sidecar.in_head == frozenset()
+    assert both.document().in_head == frozenset()
     both.save(tmp_path, "# A card\n")
     again = Classifier.load(tmp_path)
-    assert again.sidecar == both.sidecar
+    assert again.document() == both.document()
     np.testing.assert_allclose(again.score(TEXTS), both.score(TEXTS), atol=1e-6)
     content = json.loads((tmp_path / "ensemble.json").read_text(encoding="utf-8"))
     assert [entry["name"] for entry in content["members"]] == ["bert", "words"]
@@ -128,16 +129,16 @@ def test_links_refer_and_move_with_what_they_refer_to(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.score(TEXTS), both.score(TEXTS))
     member = Classifier.load(links_to := tmp_path / "there" / "1")
     member.thresholds["toxic"] = 0.9
-    (links_to / "civility.json").write_text(member.sidecar.to_json(), encoding="utf-8")
+    (links_to / "civility.json").write_text(member.document().to_json(), encoding="utf-8")
     Classifier.load(tmp_path / "there" / "both")  # a threshold of a member has no part in it
     member.calibrate({"toxic": LabelCalibration("platt", 2.0, 1.0)}, "sha256:other")
-    (links_to / "civility.json").write_text(member.sidecar.to_json(), encoding="utf-8")
-    with pytest.raises(UserError, match=r"its member member 1 in .* has changed since .*\nmake the ensemble again"):
+    (links_to / "civility.json").write_text(member.document().to_json(), encoding="utf-8")
+    with refused("scoring.changed-member", r"its member member 1 in .* has changed since .*\nmake the ensemble again"):
         Classifier.load(tmp_path / "there" / "both")
     shutil.rmtree(tmp_path / "there" / "2")
     shutil.rmtree(tmp_path / "there" / "1")
     linear(seed=1).save(_made(tmp_path / "there" / "1"), "")
-    with pytest.raises(UserError, match=r"its member member 2 is not in .*\nput it back, or make the ensemble again"):
+    with refused("scoring.damaged", r"its member member 2 in .* is missing\nput it back, or make the ensemble again"):
         Classifier.load(tmp_path / "there" / "both")
 
 
@@ -163,18 +164,21 @@ def test_a_change_in_a_linked_folder_without_digests_is_told(tiny_bert: Path, tm
         torch.save({**weights, "classifier.weight": -30 * weights["classifier.weight"]}, plain / name)
     else:
         (plain / name).write_bytes((plain / name).read_bytes() + b"\n")
-    with pytest.raises(UserError, match=r"its member member 1 in .* has changed since the ensemble was made"):
+    with refused("scoring.changed-member", r"its member member 1 in .* has changed since the ensemble was fitted"):
         Classifier.load(tmp_path / "both")
 
 
 REFUSED: dict[str, tuple[Callable[[], Ensemble], str]] = {
-    "one": (lambda: Ensemble([linear()]), "two members or more"),
-    "labels": (lambda: Ensemble([linear(), linear(("toxic", "rude"))]), "other labels"),
-    "weights": (lambda: Ensemble([linear(), linear()], [1]), "each with its weight"),
-    "no weight": (lambda: Ensemble([linear(), linear()], [1, 0]), "a weight is not above 0"),
-    "nested": (lambda: Ensemble([linear(), Classifier(Ensemble([linear(), linear()]))]), "is an ensemble itself"),
-    "by": (lambda: Ensemble([linear(), linear()], by="magic"), "by 'magic', expected one of"),  # type: ignore[arg-type]
-    "ranks": (lambda: Ensemble([linear(), linear()], by="ranks"), "ranks need a map"),
+    "one": (lambda: Ensemble([linear()]), "at least two members"),
+    "labels": (lambda: Ensemble([linear(), linear(("toxic", "rude"))]), "different labels"),
+    "weights": (lambda: Ensemble([linear(), linear()], [1]), "each with a weight"),
+    "no weight": (lambda: Ensemble([linear(), linear()], [1, 0]), "a weight is outside 1e-30 to 1e"),
+    "nested": (
+        lambda: Ensemble([linear(), Classifier(Ensemble([linear(), linear()]))]),
+        "is an ensemble: pass its members",
+    ),
+    "by": (lambda: Ensemble([linear(), linear()], by="magic"), "by is 'magic', expected one of"),  # type: ignore[arg-type]
+    "ranks": (lambda: Ensemble([linear(), linear()], by="ranks"), "one map for each member and label"),
 }
 
 
@@ -198,22 +202,22 @@ def _change(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("by", "magic", "damaged: by 'magic', expected one of scores"),
-        ("by", None, "damaged: by: expected a text, found None"),
-        ("members", None, "damaged: members: expected a list, found None"),
-        ("members", [], "damaged: members: expected a whole number from 2"),
-        ("members", [[]] * 2, "damaged: expected an object with 'name', found"),
-        ("members", [{}] * 2, "damaged: 'name' is missing"),
-        ("labels", ["toxic"], "damaged: labels: toxic, and its first member has toxic, threat"),
-        ("labels", ["threat", "toxic"], "damaged: labels: threat, toxic, and its first member has toxic, threat"),
-        ("labels", None, "damaged: labels: expected a list, found None"),
-        ("schema", 9, "schema 9, this version reads 1"),
-        ("schema", None, "damaged: schema: expected a whole number"),
-        ("schema", True, "damaged: schema: expected a whole number"),
-        ("schema", 1.0, "damaged: schema: expected a whole number"),
+        ("by", "magic", "damaged: by: Input should be 'scores', 'logits' or 'ranks'"),
+        ("by", None, "damaged: by: Input should be"),
+        ("members", None, "damaged: members: Input should be"),
+        ("members", [], "damaged: members: .* at least 2 items"),
+        ("members", [[]] * 2, "damaged: members.0: Input should be"),
+        ("members", [{}] * 2, "damaged: members.0.name: Field required"),
+        ("labels", ["toxic"], "damaged: the labels are toxic, those of member 1 are toxic, threat"),
+        ("labels", ["threat", "toxic"], "damaged: the labels are threat, toxic, those of member 1 are toxic, threat"),
+        ("labels", None, "damaged: labels: Input should be"),
+        ("schema", 9, "written by a newer civility"),
+        ("schema", None, ".*it has no schema number"),
+        ("schema", True, ".*it has no schema number"),
+        ("schema", 1.0, ".*it has no schema number"),
     ],
 )
-def test_damage_is_told(tmp_path: Path, key: str, value: object, message: str) -> None:
+def test_damage_is_reported(tmp_path: Path, key: str, value: object, message: str) -> None:
     Classifier(Ensemble([linear(), linear(seed=2)])).save(tmp_path, "")
     _change(tmp_path / "ensemble.json", lambda content: content.update({key: value}))
     with pytest.raises(UserError, match=rf"ensemble\.json: {message}"):
@@ -224,14 +228,14 @@ def test_damage_is_told(tmp_path: Path, key: str, value: object, message: str) -
 def test_a_weight_out_of_range_is_refused(tmp_path: Path, weight: object) -> None:
     Classifier(Ensemble([linear(), linear(seed=2)])).save(tmp_path, "")
     _change(tmp_path / "ensemble.json", lambda content: content["members"][1].update(weight=weight))
-    with pytest.raises(UserError, match=r"ensemble\.json: damaged: weight: expected a number"):
+    with refused("documents.damaged", r"ensemble\.json: damaged: members.1.weight: Input should be"):
         Classifier.load(tmp_path)
 
 
 def test_an_ensemble_that_is_its_own_member_is_refused(tmp_path: Path) -> None:
     Classifier(Ensemble([linear(), linear(seed=2)])).save(tmp_path, "")
     _change(tmp_path / "ensemble.json", lambda content: content["members"][0].update(folder=".", digest=""))
-    with pytest.raises(UserError, match=r"its member member 1 in .* is an ensemble itself"):
+    with refused("scoring.damaged", r"its member member 1 in .* is an ensemble itself"):
         Classifier.load(tmp_path)
 
 
@@ -240,14 +244,14 @@ def test_a_member_that_was_replaced_is_refused(tmp_path: Path) -> None:
     both.save(tmp_path, "")
     shutil.rmtree(tmp_path / "members" / "2")
     linear(seed=3).save(_made(tmp_path / "members" / "2"), "")
-    with pytest.raises(UserError, match=r"its member member 2 in .* has changed since the ensemble was made"):
+    with refused("scoring.changed-member", r"its member member 2 in .* has changed since the ensemble was fitted"):
         Classifier.load(tmp_path)
 
 
 def test_a_member_whose_scores_are_not_finite_is_named() -> None:
     broken = linear(seed=2)
-    broken.scorer.model.weights[1] = np.inf  # type: ignore[attr-defined]
+    broken.scorer.weights[1] = np.inf  # type: ignore[attr-defined]
     broken.name = "runs/second"
     for by in ("scores", "logits"):
-        with pytest.raises(UserError, match=r"runs/second: comment 1 .* has a logit of"):
+        with refused("scoring.not-finite-score", r"runs/second: comment 1 .* has a logit of"):
             Classifier(Ensemble([linear(), broken], by=by)).score(TEXTS)
