@@ -80,7 +80,7 @@ def visible(text: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return at most ``longest`` characters, the last one an ellipsis if any were cut off."""
+    """Return at most ``longest`` characters, the last one an ellipsis if the text is longer."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

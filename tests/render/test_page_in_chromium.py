@@ -468,7 +468,7 @@ def test_many_labels(browser: Any, tmp_path: Path) -> None:
 def test_almost_nothing_is_defined(browser: Any, tmp_path: Path) -> None:
     opened = open_page(browser, write(empty_report(), tmp_path))
     assert opened.page.locator("#any").count() == 0
-    assert "does not carry each comment" in opened.text("#explorer")
+    assert "too many comments for this report" in opened.text("#explorer")
     opened.slide(0, 0)
     assert opened.stats(".panel")["recall"] == "\u2013"
     assert opened.stats(".panel")["flagged_per_1000"] == "1,000.0"

@@ -23,7 +23,7 @@ from civility.plain_text import as_script, visible
 from civility.render.charts import label_charts, palette
 from civility.render.charts.svg_files import plots
 from civility.render.html import to_html
-from civility.render.html.page import environment
+from civility.render.html.page import macros
 from civility.render.markdown.report_markdown import to_markdown
 from civility.render.numbers import cut_point, fixed, percent, signed
 from civility.render.sentences.report_sentences import (
@@ -323,8 +323,7 @@ def test_islands_read_back_and_cannot_end_their_element(value: object) -> None:
 
 @given(st.text())
 def test_names_are_safe_in_elements_and_attributes(text: str) -> None:
-    macros: Any = environment().get_template("macros.html").module
-    read = _Reader(macros.name(text))
+    read = _Reader(macros().name(text))
     ((tag, attributes),) = read.elements
     assert tag == "bdi"
     assert set(attributes) == {"class", "title"}

@@ -130,6 +130,12 @@ class Comparison(Part):
     level: float
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        """Return the small table that a notebook shows."""
+        from civility.render.html.notebook import comparison_table
+
+        return comparison_table(self)
+
     def to_json(self) -> str:
         """Return the document; what is undefined is null."""
         content = self.model_dump(mode="json", by_alias=True)

@@ -370,6 +370,12 @@ class Report(Part):
     errors: dict[str, LabelErrorsShown] = {}
     undefined: dict[str, str] = {}
 
+    def _repr_html_(self) -> str:
+        """Return the small table that a notebook shows."""
+        from civility.render.html.notebook import report_table
+
+        return report_table(self)
+
     @property
     def measurable(self) -> Macro | None:
         """The mean over the measurable labels, where it is another than ``macro`` and there is one."""

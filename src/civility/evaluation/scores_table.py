@@ -17,7 +17,7 @@ from civility.plain_text import shortened
 from civility.storage.atomic_files import write_file
 
 _ID, _TARGET, _SCORE, _HONEST = "id", "target:", "score:", "honest-score:"
-_DIGEST, _REPORT, _CONTENT = b"civility.comments", b"civility.report", b"civility.content"
+_DIGEST, _REPORT, _CONTENT = b"civility.comments", b"civility.evaluation", b"civility.content"
 _DIGESTS = (_DIGEST, _REPORT, _CONTENT)
 
 

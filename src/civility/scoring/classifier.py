@@ -160,6 +160,12 @@ class Classifier:
             label for label, one in self.calibration.items() if one.method != "none" and label not in self._in_head
         )
 
+    def _repr_html_(self) -> str:
+        """Return the small table that a notebook shows."""
+        from civility.render.html.notebook import classifier_table
+
+        return classifier_table(self)
+
     def calibrate(self, calibrations: Mapping[str, LabelCalibration], digest: str) -> None:
         """Replace the calibration of some labels. Their thresholds no longer fit: choose them again.
 

@@ -24,7 +24,7 @@ _LETTER = 6.2
 _ROW_HEIGHT = 20.0
 _LONGEST = 28
 MOST_COLUMNS = 16
-"""Beyond so many columns, the cells of a heat map carry no numbers."""
+"""With more columns, the cells of a heat map have no numbers."""
 
 
 def _frame(x: tuple[float, float], y: tuple[float, float]) -> Frame:

@@ -30,7 +30,7 @@ def line(start: Point, end: Point, style: str) -> str:
 
 
 def path(points: Iterable[Point], style: str, key: str = "") -> str:
-    """Return a line through points, without those too close to the one before to be told apart."""
+    """Return a line through points, leaving out points that are less than a pixel from the one before."""
     kept: list[Point] = []
     every = list(points)
     for i, point in enumerate(every):
@@ -67,7 +67,7 @@ def diamond(centre: Point, radius: float, style: str) -> str:
 
 
 def text(words: str, place: Point, style: str = "", longest: int = 60, turned: float = 0) -> str:
-    """Return a line of text; a long one is cut, and shown whole in its title.
+    """Return a line of text; a long one is shortened, and complete in its title.
 
     Parameters
     ----------

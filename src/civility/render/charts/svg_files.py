@@ -11,7 +11,7 @@ from civility.render.charts.svg import Drawing
 
 _TITLE, _CAPTION, _GAP, _EDGE = 48.0, 18.0, 16.0, 14.0
 _FEW = 6
-"""Up to so many labels, charts are in two columns, so that their words stay readable in a column of a paper."""
+"""With at most this many labels, charts are in two columns, so that they stay readable in a column of a paper."""
 
 
 def plots(report: Report) -> dict[str, str]:

@@ -14,7 +14,7 @@ from civility.render.sentences.sweep_sentences import settings_words, short_name
 _WIDTH, _HEIGHT = 470.0, 250.0
 _ROW = 26.0
 _FIRST_STEP = 3
-"""Of the eight steps of blue: the paler ones cannot be told from the ground."""
+"""The first of the eight steps of blue that stands out from the ground."""
 
 
 def _axes(x_ends: tuple[float, float], y_ends: tuple[float, float]) -> Frame:

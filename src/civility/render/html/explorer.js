@@ -1,4 +1,4 @@
-// The threshold explorer: counts at the places of the sliders, all from the numbers in #explorer-data.
+// The threshold explorer: counts at the places of the sliders, from the numbers in #explorer-data.
 (() => {
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
   const labels = data.labels;
@@ -6,7 +6,7 @@
   const sliders = panels.map((panel) => panel.querySelector("input"));
   const places = labels.map((label) => label.start);
 
-  // The same words as civility.report.page.words: a number at a threshold of the report reads as it does there.
+  // As civility.render.numbers writes them: a number at a threshold of the report reads the same in both.
   const DASH = "–";
   function fixed(value, digits) {
     if (value === null) return DASH;
@@ -34,7 +34,7 @@
       review_per_1000: label.review && forReview(label, right + wrong),
     };
   }
-  // The review threshold stays: a threshold below it leaves nothing to review.
+  // The review threshold does not move: a threshold below it leaves nothing to review.
   function forReview(label, flagged) {
     return ratio(1000 * Math.max(0, label.review.reach - flagged), label.positive + label.negative);
   }
@@ -125,7 +125,7 @@
     later();
   }
 
-  // Rounded to the side on which the threshold shown still meets the policy.
+  // Rounded so that the threshold shown still meets the policy.
   const down = (value, digits) => String(Math.floor(value * 10 ** digits + 1e-9) / 10 ** digits);
   const up = (value, digits) => String(Math.ceil(value * 10 ** digits - 1e-9) / 10 ** digits);
   const leastBound = 0.1;
@@ -133,7 +133,7 @@
     const flagged = `flagged<=${up(numbers.flagged_per_1000 ?? 0, 1)} per 1000`;
     if (kind === "fpr" && numbers.false_positive_rate !== null) return `fpr<=${up(numbers.false_positive_rate, 5)}`;
     if (kind !== "precision" && kind !== "recall") return flagged;
-    // A bound of next to nothing holds next to nothing: "precision>=0.008" lets a threshold flood the queue.
+    // A bound near zero does not limit anything: "precision>=0.008" lets a threshold flood the queue.
     const least = down(numbers[kind] ?? 0, 3);
     return Number(least) >= leastBound ? `${kind}>=${least}` : flagged;
   }
@@ -141,7 +141,7 @@
     const first = clause(kind, numbers);
     return label.review ? `bands(${first}, review<=${label.review.budget} per 1000)` : first;
   }
-  // As the policy's grammar has it: other names, and a label named default, stand in double quotes as in JSON.
+  // As in the policy's grammar: other names, and a label named default, are in double quotes as in JSON.
   const plainName = /^[\p{L}\p{N}_][\p{L}\p{N}_ .\-]*(?<! )$/u;
   function writePolicy() {
     const kind = document.getElementById("policy-by").value;

@@ -1,5 +1,5 @@
 "use strict";
-// Veils, the place in the navigation, and copying. The page is whole without it, but for the texts, which stay hidden.
+// Hidden texts, the place in the navigation, and copying. Without it the page is complete, and the texts stay hidden.
 (() => {
   const veils = [...document.querySelectorAll(".unveil")];
   function show(button, shown) {
@@ -26,13 +26,13 @@
   );
   document.querySelectorAll("section[id]").forEach((section) => watcher.observe(section));
 
-  // A box is a stop of the Tab key only while there is something to scroll to in it.
+  // The Tab key stops at a box only while it can scroll.
   const boxes = new ResizeObserver((entries) => {
     for (const { target } of entries) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
   });
   document.querySelectorAll(".scroll").forEach((box) => boxes.observe(box));
 
-  // Paper cannot be unfolded.
+  // Nobody can open a fold on paper.
   let folded = [];
   addEventListener("beforeprint", () => {
     folded = [...document.querySelectorAll("details:not([open])")];
@@ -43,16 +43,16 @@
   for (const button of document.querySelectorAll("[data-copy]"))
     button.addEventListener("click", async () => {
       const source = document.getElementById(button.dataset.copy);
-      const told = document.getElementById("copied");
+      const status = document.getElementById("copied");
       try {
         await navigator.clipboard.writeText(source.textContent);
-        told.textContent = "Copied.";
+        status.textContent = "Copied.";
         button.textContent = "Copied";
         setTimeout(() => (button.textContent = "Copy"), 1500);
       } catch {
-        // Without the right to write the clipboard, the words are marked for the reader's own copying.
+        // Without permission to write to the clipboard, select the words for the reader to copy.
         getSelection().selectAllChildren(source);
-        told.textContent = "Marked: copy with the keyboard.";
+        status.textContent = "Selected: copy with the keyboard.";
       }
     });
 })();

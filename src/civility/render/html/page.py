@@ -88,6 +88,11 @@ def environment() -> Environment:
     return found
 
 
+def macros() -> Any:
+    """Return the macros of all templates as functions."""
+    return environment().get_template("macros.html").module
+
+
 def _resource(name: str) -> str:
     return (files("civility.render.html") / name).read_text(encoding="utf-8")
 

@@ -12,7 +12,7 @@ from civility.plain_text import as_script
 from civility.render.charts import label_charts, overviews
 from civility.render.charts.svg import Drawing
 from civility.render.html.explorer_data import STATS, explorer_data
-from civility.render.html.page import PageSection, environment, put_together
+from civility.render.html.page import PageSection, macros, put_together
 from civility.render.sentences.page_sentences import reason
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
@@ -57,7 +57,6 @@ def _values(report: Report, source: Sequence[str]) -> dict[str, Any]:
     def why(*parts: str | tuple[str, ...]) -> str:
         return reason(report, *(one for part in parts for one in ([part] if isinstance(part, str) else part)))
 
-    name = environment().get_template("macros.html").module.name  # type: ignore[attr-defined]
     calibrated = {label: part for label, numbers in report.labels.items() if (part := numbers.calibration)}
     words = {numbers.verdict.word for numbers in report.labels.values()}
     shown = [one for found in report.errors.values() for one in (*found.false_positives, *found.false_negatives)]
@@ -65,7 +64,7 @@ def _values(report: Report, source: Sequence[str]) -> dict[str, Any]:
         "report": report,
         "why": why,
         "drawings": _drawings(report),
-        "label_heads": [name(label) for label in report.labels],
+        "label_heads": [macros().name(label) for label in report.labels],
         "warnings": _warnings(report),
         "macros": _macros(report),
         "meanings": {word: meaning for word, meaning in MEANS.items() if word in words},

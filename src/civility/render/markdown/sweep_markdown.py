@@ -15,7 +15,7 @@ from civility.render.sentences.sweep_sentences import (
 
 
 def to_markdown(result: SweepResult) -> str:
-    """Return the result: what it is worth, the trials, the importance of settings, what to do next."""
+    """Return the result: how far to trust it, the trials, the importance of settings, what to do next."""
     parts = [
         f"# Sweep {as_markdown(result.name)}",
         f"{counts(result)}. Sampler {result.search['sampler']}, pruner {result.search['pruner']}, seed "
@@ -31,7 +31,7 @@ def to_markdown(result: SweepResult) -> str:
     if commands:
         parts += [
             "## What next",
-            "Hold the top trials against each other on the same comments, and train the best with more seeds, from the "
+            "Compare the top trials on the same comments, and train the best with more seeds, from the "
             f"folder that holds {as_markdown(result.name)}:",
             "```\n" + "\n".join(map(one_line, commands)) + "\n```",
         ]
@@ -61,8 +61,8 @@ def _importance(result: SweepResult) -> str:
     if not result.importance:
         return f"{(result.why_no_importance or 'not measured').capitalize()}."
     rows = [[as_code(key), f"{share:.0%}"] for key, share in result.importance.items()]
-    told = (
-        "How far each setting's values in the best quarter of the finished trials are from its values in all "
-        "(PED-ANOVA, Watanabe and others 2023), as shares. With few trials it says little."
+    meaning = (
+        "How far each setting's values in the best quarter of the finished trials are from its values in all of "
+        "them (PED-ANOVA, Watanabe and others 2023), as shares. With few trials it says little."
     )
-    return f"{told}\n\n{grid(['setting', 'share'], rows)}"
+    return f"{meaning}\n\n{grid(['setting', 'share'], rows)}"
