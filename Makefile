@@ -1,13 +1,14 @@
 # make setup   a virtual environment with everything in it       make check   lint, types, layers, wheel
 # make train   set up, then train the starter                    make test    set up, then run the tests
 # make soak    200 kills of a run, 5,000 hostile inputs, every architecture      (make test: 25, 300, a dozen)
-# make bench   the quick benchmarks                              make clean   remove what was made here
+# make bench   the quick benchmarks                              make docs    build the documentation site, strictly
+# make clean   remove what was made here
 
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*') pyproject.toml README.md
 
-.PHONY: setup check test soak train bench clean
+.PHONY: setup check test soak train bench docs clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/installed
@@ -50,6 +51,10 @@ bench: setup
 	$(BIN)/python benchmarks/train_growth.py --quick
 	$(BIN)/python benchmarks/score_speed.py --quick
 	$(BIN)/python benchmarks/bytes_reduced.py
+
+# Into build/site; dead links, dead anchors and missing references fail.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""One factor at a time around the baseline recipe, on a sample of real comments: what `docs/experiments.md` screens by.
+"""One factor at a time around the baseline recipe, on a sample of real comments: what `docs/explanation/experiments.md` screens by.
 
     CIVILITY_DATA=FOLDER python benchmarks/ablation.py OUT [--only NAME …] [--seeds 42 43 44] [--threads 1]
     CIVILITY_DATA=FOLDER python benchmarks/ablation.py OUT --table

@@ -1,4 +1,4 @@
-"""The starter model on real comments: what `docs/results.md` tells, made again.
+"""The starter model on real comments: what `docs/explanation/results.md` tells, made again.
 
     CIVILITY_DATA=FOLDER python benchmarks/jigsaw.py [--out runs/jigsaw]
 

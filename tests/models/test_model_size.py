@@ -76,7 +76,7 @@ def test_the_estimate_of_activations_is_near_what_autograd_keeps(
 
 
 def test_the_estimates_are_what_whole_runs_took() -> None:
-    """Peaks that were measured on a processor in float32: `docs/results.md`, "Memory, estimated and measured"."""
+    """Peaks that were measured on a processor in float32: `docs/explanation/results.md`, "Memory, estimated and measured"."""
     baseline = ModelSize(278_813_958, 251_000 * 768, 251_000, 768, 3072, 12, 12, 512)
     starter = ModelSize(22_715_526, 30_522 * 384, 30_522, 384, 1536, 6, 12, 0)
     for size, num_texts, measured in ((baseline, 2, 5.59), (baseline, 8, 8.28), (starter, 16, 2.31)):

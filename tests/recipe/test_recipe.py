@@ -225,7 +225,7 @@ def test_a_bad_setting_gives_its_message(key: str, value: object, message: str) 
     assert error.remedy == REMEDY
 
 
-NO_GAIN = "brought no gain in the project's experiments (docs/experiments.md); delete it"
+NO_GAIN = "brought no gain in the project's experiments (docs/explanation/experiments.md); delete it"
 REFUSED = {
     ("regularization.reinit_layers", 1): f"this setting was removed, since re-initialising the top layers {NO_GAIN}",
     (

@@ -1,6 +1,6 @@
 """The settings of a recipe by section: type, default, unit, range and help of each, defined here and nowhere else.
 
-The defaults are the baseline recipe. ``civility recipes NAME`` and docs/settings.md are made from this module. Which
+The defaults are the baseline recipe. ``civility recipes NAME`` and docs/reference/settings.md are made from this module. Which
 settings go together is checked where a run is put together. Imports nothing heavy.
 """
 
@@ -97,7 +97,7 @@ Minutes = Annotated[float, Unit("minutes")]
 Layers = Annotated[int, Unit("layers")]
 
 
-_NO_GAIN = "brought no gain in the project's experiments (docs/experiments.md)"
+_NO_GAIN = "brought no gain in the project's experiments (docs/explanation/experiments.md)"
 REMOVED: dict[str, tuple[int, str]] = {
     "regularization.reinit_layers": (0, f"re-initialising the top layers {_NO_GAIN}"),
     "regularization.multi_sample_dropout": (1, f"several dropout masks before the head {_NO_GAIN}"),

@@ -1,6 +1,6 @@
 """Behaviour suites: short comments, each with the one right decision, by the function that they test.
 
-Reads HateCheck's files, in any of its languages, and the project's own format (docs/suites.md), and counts right
+Reads HateCheck's files, in any of its languages, and the project's own format (docs/reference/probes.md), and counts right
 decisions. Knows no classifier and no threshold.
 
 References
@@ -170,7 +170,7 @@ def _format_of(table: Table) -> _Format:
         f"not a suite; its columns: {listed(headers.names)}; expected function, text, "
         "expected, or HateCheck's functionality, test_case, label_gold",
         where=table.name,
-        remedy="name the columns so; docs/suites.md says what stands in them",
+        remedy="name the columns so; docs/reference/probes.md says what stands in them",
     )
 
 

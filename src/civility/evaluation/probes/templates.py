@@ -129,7 +129,7 @@ def read_templates(file: str | Path) -> Templates:
         f"{', '.join(OWN_COLUMNS)}, or those of a published file: Text, Label or phrase, "
         "toxicity",
         where=table.name,
-        remedy="name the columns so; docs/suites.md says what stands in them",
+        remedy="name the columns so; docs/reference/probes.md says what stands in them",
     )
 
 
@@ -195,7 +195,7 @@ def _find_terms(name: str, texts: list[str]) -> list[tuple[str, ...]]:
             f"too few sentences hold an identity term that is known ({listed})",
             where=name,
             expected="half of them",
-            remedy=f"name the groups: write the columns {', '.join(OWN_COLUMNS)}, as docs/suites.md says",
+            remedy=f"name the groups: write the columns {', '.join(OWN_COLUMNS)}, as docs/reference/probes.md says",
         )
     return found[best]
 

@@ -15,7 +15,7 @@ def check_effect(recipe: Recipe) -> list[Check]:
             "no effect",
             f"changed, and read by nothing that this recipe chooses: {', '.join(unread)}",
             warns=True,
-            remedy="choose what reads them (docs/recipe.md), or leave them out",
+            remedy="choose what reads them (docs/reference/methods.md), or leave them out",
         )
     ]
 

@@ -5,9 +5,9 @@ from civility.plain_text import count
 from civility.training.preflight.check import Check, judge
 
 _MOST_BY_PADDING = 0.02
-"""Of how far logits lie apart: docs/models.md has what was measured."""
+"""Of how far logits lie apart: docs/explanation/models.md has what was measured."""
 
-_OTHER_MODEL = "choose another model, such as BERT, RoBERTa or DeBERTa (docs/models.md)"
+_OTHER_MODEL = "choose another model, such as BERT, RoBERTa or DeBERTa (docs/explanation/models.md)"
 
 
 def check_trial(trial: Trial, precision: str) -> Check:
