@@ -57,7 +57,7 @@ examples:
     add_many(parser, "--slice", "COLUMN", "also report by the values of these columns; always: by length and script")
     bias = parser.add_argument_group("bias")
     add_many(bias, "--groups", "COLUMN", "columns of the groups that comments mention; default: the run's")
-    add_many(bias, "--templates", "FILE", "identity templates; docs/suites.md describes their columns")
+    add_many(bias, "--templates", "FILE", "identity templates; docs/reference/probes.md describes their columns")
     bias.add_argument(
         "--bias-label", default="", metavar="LABEL", help="label to measure; default: toxic, or the first label"
     )
