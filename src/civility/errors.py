@@ -24,6 +24,21 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- data
     #
+    "data.ambiguous-column": "Two columns have one name, or several columns could hold the same thing.",
+    "data.bad-cell": "A cell does not hold what its column needs: text, an id, a number from 0 to 1, a list of labels.",
+    "data.bad-label": "The name of a label cannot be the name of a column.",
+    "data.bad-output": "Scores cannot be written in this format, with these columns, or to this place.",
+    "data.bad-row": "A row has too few or too many fields, an open quote, or invalid JSON.",
+    "data.conflicting-settings": "Settings about labels, folds or the split contradict one another.",
+    "data.damaged": "A data file is damaged, incomplete, encrypted, or cannot be read.",
+    "data.duplicate-id": "Two rows have one id, so comments and labels cannot be joined by it.",
+    "data.empty": "A data file has no bytes, no rows, or no comments with a text.",
+    "data.encoding": "The bytes of a data file do not fit its encoding.",
+    "data.no-column": "A column that is needed is missing.",
+    "data.no-file": "A data file does not exist, is not a file, is named twice, or none is named.",
+    "data.too-few": "There are too few comments to split, to learn a label, or to measure one.",
+    "data.too-large": "A line, cell, header or compressed file is larger than the limit.",
+    "data.unknown-format": "A file is of a kind that cannot be read, or its kind cannot be recognised.",
     #
     # ---------------------------------------------------------------- documents
     #

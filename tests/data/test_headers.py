@@ -3,7 +3,8 @@
 import pytest
 
 from civility.data.headers import Headers, cleaned, folded
-from civility.errors import UserError
+
+from ..refusals import refused
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_name_is_shown_in_its_own_case() -> None:
 @pytest.mark.parametrize(("one", "other"), [("toxic", "Toxic "), ("toxic", "toxic\u200b"), ("TOXIC", "Toxic")])
 def test_two_columns_of_one_name_are_an_error_that_names_both(one: str, other: str) -> None:
     headers = Headers("a.csv", ["text", one, other, "Author", "author"])
-    with pytest.raises(UserError) as caught:
+    with refused("data.ambiguous-column") as caught:
         headers.find("toxic")
     assert ascii(one)[1:-1] in caught.value.message
     assert ascii(other)[1:-1] in caught.value.message, "what cannot be seen is written as an escape"
@@ -59,10 +60,10 @@ def test_two_columns_of_one_name_are_an_error_that_names_both(one: str, other: s
 
 def test_a_column_and_a_part_of_an_object_that_hold_one_label_are_told_as_such() -> None:
     headers = Headers("a.csv", ["text", "rude", "labels.rude"], containers=("labels",))
-    with pytest.raises(UserError) as caught:
+    with refused("data.ambiguous-column") as caught:
         headers.find("rude")
     assert caught.value.message == "a.csv: the columns 'rude' and 'labels.rude' both hold 'rude'"
-    assert caught.value.remedy == "rename or remove all but the one that holds 'rude'"
+    assert caught.value.remedy == "rename or remove the others, and keep the one that holds 'rude'"
 
 
 @pytest.mark.parametrize("written", ["toxc", "toxicc", "Toxi", "t0xic", "toxci", "_toxic", "toxic\u0301"])
@@ -88,5 +89,5 @@ def test_parts_of_containers_are_found_by_their_own_name() -> None:
     headers = Headers("a.csv", ["text", "Labels.Toxic", "scores.threat"], {"labels"})
     assert headers.find("toxic") == headers.find("labels.toxic") == "Labels.Toxic"
     assert headers.find("threat") == ""
-    with pytest.raises(UserError, match=r"'labels\.toxic' and 'toxic'"):
+    with refused("data.ambiguous-column", match=r"'labels\.toxic' and 'toxic'"):
         Headers("a.csv", ["labels.toxic", "toxic"], {"labels"}).find("toxic")

@@ -12,6 +12,8 @@ from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.reading import Columns
 from civility.errors import UserError
 
+from ..refusals import refused
+
 COLUMNS = Columns(labels=("toxic", "threat"))
 Row = tuple[str, object, object]
 
@@ -94,8 +96,8 @@ def test_no_training_data_is_told() -> None:
 def test_a_label_without_a_positive_in_training_cannot_be_learned() -> None:
     rows: list[Row] = [(text, toxic, "" if i < 3 else 0) for i, (text, toxic, _) in enumerate(_rows(40))]
     error = _error([_write("train.csv", rows)], [_write("held.csv", _rows(20, 100))])
-    assert error.message == ("threat has no positive comment in training (0 of 37 known): it cannot be learned")
-    assert error.remedy == "add comments that have it, or leave the label out (data.labels)"
+    assert error.message == ("threat has no positive comment in training (0 of 37 known), so it cannot be learned")
+    assert error.remedy == "add comments that have the label, or leave it out (data.labels)"
 
 
 def test_one_positive_in_training_is_enough_to_start() -> None:
@@ -114,7 +116,7 @@ def test_nothing_that_can_be_measured_is_an_error() -> None:
     held = _write("held.csv", [(text, 0, 1) for text, _, _ in _rows(20, 100)])
     error = _error([_write("train.csv", _rows(40))], [held])
     assert error.message == (
-        "no label has both a positive and a negative comment in validation: nothing can be measured"
+        "no label has both a positive and a negative comment in validation, so nothing can be measured"
     )
     assert error.remedy == "give a larger validation share or another validation file (--validation)"
 
@@ -163,20 +165,25 @@ def test_folds_stand_in_the_place_of_validation_files() -> None:
     name, held = _write("all.csv", _rows(80)), _write("held.csv", _rows(20, 100))
     data = _fold(name, 2, validation=[held])
     assert data.validation.texts == _fold(name, 2).validation.texts
-    assert data.notes == ("data.validation (held.csv) is not used: fold 2 of 4 is the validation",)
+    assert data.notes == ("data.validation (held.csv) is not used: fold 2 of 4 is used for validation",)
 
 
 @pytest.mark.parametrize(
     ("folds", "fold", "message", "remedy"),
     [
-        (4, 5, "data.fold = 5: there are 4 folds (data.folds)", "give a fold from 1 to 4"),
+        (
+            4,
+            5,
+            "data.fold = 5, expected a fold from 1 to 4 (data.folds)",
+            "choose one of these folds, or set data.folds",
+        ),
         (1, 1, "data.folds = 1: one fold would leave nothing to train on", "give 2 or more, or 0 for none"),
-        (0, 2, "data.fold = 2, and there are no folds", "say how many there are: --set data.folds=5"),
+        (0, 2, "data.fold = 2 without data.folds", "set the number of folds: --set data.folds=5"),
     ],
 )
 def test_a_fold_that_is_none_is_told(folds: int, fold: int, message: str, remedy: str) -> None:
     # Before the file is read, which is not there.
-    with pytest.raises(UserError) as caught:
+    with refused("data.conflicting-settings") as caught:
         prepare(Wanted(["none.csv"], 0.1, COLUMNS, 42, folds=folds, fold=fold))
     assert (caught.value.message, caught.value.remedy) == (message, remedy)
 
@@ -228,7 +235,7 @@ def test_files_of_pseudo_labels_have_columns_and_labels_of_their_own() -> None:
 )
 def test_a_file_that_is_no_pseudo_labels_is_told(header: tuple[str, str], message: str) -> None:
     Path("pseudo.csv").write_text(f"{','.join(header)}\nsome,0.5\n")
-    with pytest.raises(UserError) as caught:
+    with refused("data.no-column") as caught:
         prepare(Wanted([_write("all.csv", _rows(40))], 0.1, COLUMNS, 42, pseudo_labels=["pseudo.csv"]))
     assert caught.value.message == f"data.pseudo_labels: pseudo.csv: {message}"
     assert caught.value.remedy.endswith(

@@ -28,6 +28,8 @@ from civility.data.reading import (
 from civility.data.reading.tables import CHUNK_ROWS, MOST_COLUMNS
 from civility.errors import UserError
 
+from ..refusals import refused
+
 NAN = float("nan")
 NAME_THEM = "name the label columns in the recipe (data.labels)"
 
@@ -184,8 +186,8 @@ def test_counts_what_is_in_one_file_only() -> None:
             "test_labels.csv: labels without comments; the file has: "
             "id, toxic, severe_toxic, obscene, threat, insult, identity_hate",
         ),
-        ((*TEST, "b2,again"), TEST_LABELS, "test.csv, row 5 (line 6): the id b2 stands twice"),
-        (TEST, (*TEST_LABELS, "b2,0,0,0,0,0,0"), "test_labels.csv, row 5 (line 6): the id b2 stands twice"),
+        ((*TEST, "b2,again"), TEST_LABELS, "test.csv, row 5 (line 6): the id b2 occurs twice"),
+        (TEST, (*TEST_LABELS, "b2,0,0,0,0,0,0"), "test_labels.csv, row 5 (line 6): the id b2 occurs twice"),
         (
             ("id,comment_text", "c1,first", "c2,second"),
             TEST_LABELS,
@@ -194,7 +196,8 @@ def test_counts_what_is_in_one_file_only() -> None:
         (
             TEST,
             (*TEST_LABELS[:3], "b2,0,0,x,0,0,0"),
-            "test_labels.csv, row 3 (line 4): obscene = 'x': expected a number from 0 to 1, or nothing for unknown",
+            "test_labels.csv, row 3 (line 4): obscene = 'x', expected a number from 0 to 1, "
+            "or an empty cell for unknown",
         ),
     ],
 )
@@ -208,9 +211,9 @@ def test_tells_what_is_wrong_with_a_test(
 
 
 def test_the_halves_of_a_test_name_each_other() -> None:
-    assert "give test_labels.csv with it" in _error(_write("test.csv", *TEST)).remedy
+    assert "give test_labels.csv too" in _error(_write("test.csv", *TEST)).remedy
     assert _error(_write("test_labels.csv", *TEST_LABELS)).remedy == (
-        "give the comments with it: Jigsaw 2018's test_labels.csv goes with test.csv"
+        "give the comments too: Jigsaw 2018's test_labels.csv goes with test.csv"
     )
 
 
@@ -307,7 +310,7 @@ def test_two_columns_of_one_name_are_refused(header: tuple[str, ...], columns: C
     assert "have the same name up to case, white space and invisible characters" in error.message
     named = [name for name in header if ascii(name) in error.message]
     assert len(named) == 2
-    assert error.remedy.startswith("rename or remove all but the one that holds")
+    assert error.remedy.startswith("rename or remove the others, and keep the one that holds")
 
 
 @pytest.mark.parametrize("labels", [(), LABELS])
@@ -361,7 +364,7 @@ _DOUBTFUL = pytest.mark.parametrize(
         ({"id": 1, "text": "a"}, {"Id": 2, "text": "b"}, "the columns 'id' and 'Id' have the same name up to case"),
         ({"id": 1, "comment": "a"}, {"id": 2, "text": "b"}, _TWO_TEXTS),
         ({"id": 1, "text": "a"}, {"id": 2, "text": "b", "comment": "c"}, _TWO_TEXTS),
-        ({"id": 1, "comment_text": "a"}, {"id": 2, "text": "b"}, "no 'comment_text', but 'text' in its place"),
+        ({"id": 1, "comment_text": "a"}, {"id": 2, "text": "b"}, "'text' instead of 'comment_text'"),
         (
             {"id": 1, "text": "a"},
             {"id": 2, "comment_text": "b"},
@@ -372,7 +375,7 @@ _DOUBTFUL = pytest.mark.parametrize(
             {"id": 2, "text": "b"},
             "the key 'id' would hold the ids, but 'comment_id' held",
         ),
-        ({"id": 1, "text": "a"}, {"comment_id": 2, "text": "b"}, "no 'id', but 'comment_id' in its place"),
+        ({"id": 1, "text": "a"}, {"comment_id": 2, "text": "b"}, "'comment_id' instead of 'id'"),
     ],
 )
 
@@ -384,7 +387,7 @@ def test_a_row_of_other_keys_is_refused_on_the_way(
 ) -> None:
     """It was scored as an empty text, or under a made-up id."""
     name = _write("a.jsonl", *map(json.dumps, (*[first] * (1 + num_between), second)))
-    with pytest.raises(UserError) as caught:
+    with refused("data.ambiguous-column") as caught:
         list(stream_comments(io.BytesIO(Path(name).read_bytes()) if is_piped else name))
     source = "standard input" if is_piped else name
     row = 2 + num_between
@@ -398,7 +401,7 @@ def test_so_it_is_among_the_first_of_standard_input(
 ) -> None:
     """Whose keys are known before the first row is scored: the choice may be another, the doubt is the same."""
     data = "".join(f"{json.dumps(row)}\n" for row in (first, second)).encode()
-    with pytest.raises(UserError):
+    with refused("data.ambiguous-column"):
         list(stream_comments(io.BytesIO(data)))
 
 
@@ -424,7 +427,7 @@ def test_a_column_that_is_named_has_no_rivals() -> None:
 
 def test_a_column_of_the_recipe_that_comes_late_is_told() -> None:
     name = _write("a.jsonl", '{"id": 1, "text": "a"}', '{"id": 2, "words": "b"}')
-    with pytest.raises(UserError, match="row 2: the key 'words' would hold the texts, but 'text'"):
+    with refused("data.ambiguous-column", match="row 2: the key 'words' would hold the texts, but 'text'"):
         list(stream_comments(name, usual=Columns(text="words")))
 
 
@@ -439,7 +442,7 @@ def test_rows_of_many_keys_that_lack_the_id_take_no_longer() -> None:
 
 def test_a_stream_of_ever_new_keys_is_refused() -> None:
     lines = (json.dumps({"id": row, "text": "a", f"k{row}": 0}) for row in range(MOST_COLUMNS))
-    with pytest.raises(UserError, match="row 9999: 10,001 different keys"):
+    with refused("data.too-large", match="row 9999: 10,001 different keys"):
         list(stream_comments(_write("a.jsonl", *lines)))
 
 
@@ -465,9 +468,9 @@ def test_an_id_that_is_missing_is_not_that_of_another_row() -> None:
         ),
         (
             Columns(label_list="toxic"),
-            "the labels in column 'toxic' are not named, and may not depend on the data",
+            "the labels in column 'toxic' are not named, and must not depend on the data",
         ),
-        (Columns(labels=("toxic", "toxic")), "the label 'toxic' is asked for twice"),
+        (Columns(labels=("toxic", "toxic")), "the label 'toxic' is named twice"),
         (Columns(labels=("toxic", "rude")), "train.csv: no column 'rude'; the file has: id, text, toxic"),
     ],
 )
@@ -490,7 +493,7 @@ def test_ids_are_strings_and_may_repeat() -> None:
     pq.write_table(pa.table({"id": [7, 7, None], "text": ["a", "b", "c"], "toxic": [0, 1, 0]}), "train.parquet")
     reading = read_dataset(["train.parquet"])
     assert reading.dataset.ids == ("7", "7", "train:3")
-    assert reading.notes == ("2 comments share their id with another",)
+    assert reading.notes == ("2 comments with the id of another comment",)
 
 
 def _ids(name: str) -> tuple[str, ...]:
@@ -518,13 +521,13 @@ def test_ids_stay_as_they_are_written() -> None:
 
 @pytest.mark.parametrize(
     ("id", "why"),
-    [([1], "expected text or a number"), ({"a": 1}, "expected text or a number"), (1e17, "has lost digits")],
+    [([1], "neither text nor a number"), ({"a": 1}, "neither text nor a number"), (1e17, "has lost digits")],
 )
 def test_what_cannot_be_an_id_is_refused(id: object, why: str) -> None:
     lines = [{"id": 5, "text": "a", "toxic": 1}, {"id": id, "text": "b", "toxic": 1}]
     name = _write("a.jsonl", *map(json.dumps, lines))
     for read in (lambda: read_dataset([name]), lambda: list(stream_comments(name))):
-        with pytest.raises(UserError) as caught:
+        with refused("data.bad-cell") as caught:
             read()
         assert caught.value.message.startswith(f"a.jsonl, row 2: id = {id!r}: ")
         assert why in caught.value.message
@@ -595,8 +598,8 @@ def test_tells_a_cell_of_csv_that_is_no_target(cell: str) -> None:
     error = _error(name)
     row = CHUNK_ROWS + 11
     assert error.message == (
-        f"train.csv, row {row} (line {row + 1}): toxic = '{cell}': "
-        "expected a number from 0 to 1, or nothing for unknown"
+        f"train.csv, row {row} (line {row + 1}): toxic = '{cell}', "
+        "expected a number from 0 to 1, or an empty cell for unknown"
     )
 
 
@@ -604,21 +607,21 @@ def test_tells_a_cell_of_csv_that_is_no_target(cell: str) -> None:
 def test_tells_a_cell_of_json_that_is_no_target(cell: object) -> None:
     name = _write("train.jsonl", '{"text": "a", "toxic": 0}', json.dumps({"text": "b", "toxic": cell}))
     assert _error(name).message == (
-        f"train.jsonl, row 2: toxic = {cell!r}: expected a number from 0 to 1, or nothing for unknown"
+        f"train.jsonl, row 2: toxic = {cell!r}, expected a number from 0 to 1, or an empty cell for unknown"
     )
 
 
 def test_minus_one_is_only_for_the_labels_of_a_test() -> None:
     error = _error(_write("train.csv", "text,toxic", "a,0", "b,-1"))
     assert error.message == (
-        "train.csv, row 2 (line 3): toxic = '-1': expected a number from 0 to 1, or nothing for unknown"
+        "train.csv, row 2 (line 3): toxic = '-1', expected a number from 0 to 1, or an empty cell for unknown"
     )
     assert error.remedy == ("leave the cell empty for unknown (only Jigsaw 2018's test_labels.csv uses -1)")
 
 
 def test_a_group_that_is_no_number_is_told() -> None:
     error = _error(_write("a.csv", "text,toxic,male", "a,0,often"), columns=Columns(groups=("male",)))
-    assert error.message.startswith("a.csv, row 1 (line 2): male = 'often': expected a number")
+    assert error.message.startswith("a.csv, row 1 (line 2): male = 'often', expected a number")
 
 
 @pytest.mark.parametrize(
@@ -682,15 +685,15 @@ def test_an_empty_element_of_a_list_of_labels_is_refused(cell: object, multi_hot
     columns = Columns(labels=("toxic", "insult"), label_list="tags", multi_hot=multi_hot)
     error = _error(name, columns=columns)
     assert error.message.endswith(": an element of this list is empty")
-    assert "write the labels that apply; [] where none does" in error.remedy
+    assert "write the labels that apply, [] if none applies" in error.remedy
 
 
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
         ([1, 0, 0], "[1, 0, 0]: 3 numbers, expected 2 (data.multi_hot_labels)"),
-        ([1, 2], "[1, 2]: expected numbers from 0 to 1, or null for unknown"),
-        ([1, "toxic"], "[1, 'toxic']: expected a list of labels"),
+        ([1, 2], "[1, 2]: not numbers from 0 to 1, or null for unknown"),
+        ([1, "toxic"], "[1, 'toxic']: not a list of labels"),
     ],
 )
 def test_a_bad_list_of_numbers_is_refused(cell: object, message: str) -> None:
@@ -702,9 +705,9 @@ def test_a_bad_list_of_numbers_is_refused(cell: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (Columns(labels=("none", "rude"), label_list="tags"), "'none' is a label, and the word for no label"),
-        (Columns(labels=("None", "rude"), label_list="tags"), "'none' is a label, and the word for no label"),
-        (Columns(labels=("rude", "Rude ")), "the label 'rude' is asked for twice"),
+        (Columns(labels=("none", "rude"), label_list="tags"), "'none' is both a label and the word for no label"),
+        (Columns(labels=("None", "rude"), label_list="tags"), "'none' is both a label and the word for no label"),
+        (Columns(labels=("rude", "Rude ")), "the label 'rude' is named twice"),
         (Columns(labels=("rude",), multi_hot=("rude",)), "data.multi_hot_labels: no column of lists is named"),
         (Columns(labels=("rude", "odd"), label_list="tags", multi_hot=("rude",)), "data.multi_hot_labels lacks odd"),
     ],
@@ -744,8 +747,8 @@ def test_objects_of_labels_are_read_by_their_keys(labels: tuple[str, ...]) -> No
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({"labels": {"toxic": "x"}}, "a.jsonl, row 2: labels.toxic = 'x': expected a number from 0 to 1"),
-        ({"labels": ["toxic"]}, "a.jsonl, row 2: labels = ['toxic']: expected an object, as in other rows"),
+        ({"labels": {"toxic": "x"}}, "a.jsonl, row 2: labels.toxic = 'x', expected a number from 0 to 1"),
+        ({"labels": ["toxic"]}, "a.jsonl, row 2: labels = ['toxic'], expected an object, as in other rows"),
         ({"toxic": 1}, "a.jsonl: the columns 'toxic' and 'labels.toxic' both hold 'toxic'"),
     ],
 )
@@ -808,15 +811,15 @@ def test_lists_of_labels_may_have_another_separator() -> None:
             "(did you mean insult?)",
         ),
         ("None", "a.jsonl, row 2: tags = 'None': 'None' may mean no label or unknown"),
-        ("none,toxic", "a.jsonl, row 2: tags = 'none,toxic': 'none' and labels beside it"),
-        (",", "a.jsonl, row 2: tags = ',': expected a list of labels"),
-        (3, "a.jsonl, row 2: tags = 3: expected a list of labels"),
-        ([1, 0], "a.jsonl, row 2: tags = [1, 0]: these numbers do not say which label each belongs to"),
-        ("[1 0]", "a.jsonl, row 2: tags = '[1 0]': these numbers do not say which label each belongs to"),
-        ("1,0", "a.jsonl, row 2: tags = '1,0': these numbers do not say which label each belongs to"),
-        ({"toxic": 1}, "a.jsonl, row 2: tags = {'toxic': 1}: expected a list of labels"),
-        (["toxic", 3], "a.jsonl, row 2: tags = ['toxic', 3]: expected a list of labels"),
-        ("[toxic", "a.jsonl, row 2: tags = '[toxic': expected a list of labels"),
+        ("none,toxic", "a.jsonl, row 2: tags = 'none,toxic': 'none' together with labels"),
+        (",", "a.jsonl, row 2: tags = ',': not a list of labels"),
+        (3, "a.jsonl, row 2: tags = 3: not a list of labels"),
+        ([1, 0], "a.jsonl, row 2: tags = [1, 0]: the order of the labels in lists of numbers is not known"),
+        ("[1 0]", "a.jsonl, row 2: tags = '[1 0]': the order of the labels in lists of numbers is not known"),
+        ("1,0", "a.jsonl, row 2: tags = '1,0': the order of the labels in lists of numbers is not known"),
+        ({"toxic": 1}, "a.jsonl, row 2: tags = {'toxic': 1}: not a list of labels"),
+        (["toxic", 3], "a.jsonl, row 2: tags = ['toxic', 3]: not a list of labels"),
+        ("[toxic", "a.jsonl, row 2: tags = '[toxic': not a list of labels"),
     ],
 )
 def test_tells_a_bad_list_of_labels(tags: object, message: str) -> None:
@@ -837,7 +840,7 @@ def test_leaves_out_comments_without_text_and_counts_them() -> None:
 
 def test_tells_a_file_without_any_text() -> None:
     error = _error(_write("train.csv", "text,toxic", ",1", " ,0"))
-    assert error.message == "train.csv: none of its 2 comments has any text"
+    assert error.message == "train.csv: none of its 2 comments has a text"
 
 
 def test_mends_what_no_tokenizer_takes_and_counts_it() -> None:
@@ -861,7 +864,7 @@ def test_mends_what_no_tokenizer_takes_and_counts_it() -> None:
 def test_tells_a_text_that_is_none(text: object) -> None:
     name = _write("train.jsonl", '{"text": "a", "toxic": 0}', json.dumps({"text": text, "toxic": 1}))
     error = _error(name)
-    assert error.message == f"train.jsonl, row 2: text = {text!r}: expected text"
+    assert error.message == f"train.jsonl, row 2: text = {text!r}, expected text"
     assert error.remedy.startswith("write this cell as text, in quotes")
 
 
@@ -892,7 +895,7 @@ def test_a_file_may_be_named_like_a_glob() -> None:
         ((), "no data files given"),
         (("data/*.csv",), "data/*.csv: no file matches"),
         (("train.csv", "train.csv"), "train.csv: given twice"),
-        (("./train.csv", "tr*.csv"), "train.csv: given twice (the other time as ./train.csv)"),
+        (("./train.csv", "tr*.csv"), "train.csv: given twice (first as ./train.csv)"),
         (("gone.parquet",), "gone.parquet: no such file"),
         (
             ("civility:starter/trian",),
@@ -949,12 +952,12 @@ def test_streams_standard_input(data: bytes, text: str, expected: tuple[list[str
 
 def test_streaming_tells_at_once_that_there_is_no_text_column() -> None:
     name = _write("comments.csv", "a,b", "1,2")
-    with pytest.raises(UserError) as caught:
+    with refused("data.no-column") as caught:
         stream_comments(name)
     assert caught.value.message == "comments.csv: no text column; the file has: a, b"
-    with pytest.raises(UserError, match=r"^standard input: no column 'words'; the file has: text"):
+    with refused("data.no-column", match=r"^standard input: no column 'words'; the file has: text"):
         stream_comments(io.BytesIO(b"a\n"), Columns(text="words"))
-    with pytest.raises(UserError, match=r"^standard input: no column 'words'; the file has: id, comment_text"):
+    with refused("data.no-column", match=r"^standard input: no column 'words'; the file has: id, comment_text"):
         stream_comments(io.BytesIO(b"id,comment_text\n1,a\n"), Columns(text="words"))
 
 
@@ -966,7 +969,7 @@ def test_each_comment_knows_the_row_it_stood_in(tmp_path: Path) -> None:
     assert reading.dataset.texts == ("a", "b", "c ", "d\ufffd")
     assert reading.origin.file.tolist() == [0, 0, 1, 1]
     assert reading.origin.row.tolist() == [1, 4, 1, 2]
-    assert reading.mended == (("missing", 0, 2), ("white", 0, 3), ("nul", 1, 1), ("surrogates", 1, 2))
+    assert reading.repairs == (("missing", 0, 2), ("white", 0, 3), ("nul", 1, 1), ("surrogates", 1, 2))
 
 
 def test_comments_without_labels_are_kept_where_asked(tmp_path: Path) -> None:
@@ -977,9 +980,9 @@ def test_comments_without_labels_are_kept_where_asked(tmp_path: Path) -> None:
     assert reading.dataset.texts == ("c", "a", "b")
     np.testing.assert_array_equal(reading.dataset.targets[:, 0], [np.nan, 0, np.nan])
     assert any("-1 in 1 row of" in note for note in reading.notes)
-    with pytest.raises(UserError, match="no label columns"):
+    with refused("data.no-column", match="no label columns"):
         read_dataset([bare])
-    with pytest.raises(UserError, match="toxic = '-1'"):
+    with refused("data.bad-cell", match="toxic = '-1'"):
         read_dataset([labelled])
     assert read_dataset([bare], keep_unlabelled=True).dataset.targets.shape == (1, 0)
 
@@ -1058,7 +1061,7 @@ def test_a_column_of_json_lines_and_of_parquet_is_text() -> None:
 
 def test_a_column_that_no_file_has_is_told() -> None:
     first = _write("a.csv", "comment_text,toxic,author", "one,1,ann")
-    with pytest.raises(UserError) as caught:
+    with refused("data.no-column") as caught:
         _column(first, column="auhtor")
     assert caught.value.message == "no column 'auhtor' to slice by (did you mean author?)"
     assert caught.value.remedy == "the files have: author, comment_text, toxic"
@@ -1067,7 +1070,7 @@ def test_a_column_that_no_file_has_is_told() -> None:
 def test_comments_of_no_file_have_no_columns() -> None:
     built_in = read_dataset(["civility:starter/held-out"])
     for origin in (None, built_in.origin):
-        with pytest.raises(UserError) as caught:
+        with refused("data.no-column") as caught:
             read_column(built_in.files, origin, "author")
         assert (caught.value.message, caught.value.remedy) == (
             "no column 'author' to slice by",

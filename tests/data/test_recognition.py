@@ -24,6 +24,8 @@ from civility.data.reading.opening import open_table
 from civility.data.reading.tables import Table
 from civility.errors import UserError
 
+from ..refusals import refused
+
 
 @pytest.fixture(autouse=True)
 def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,28 +233,28 @@ JSON_PIECES = [
 def test_pieces_of_json_are_no_comments(data: str) -> None:
     for source in (data.encode(), "a.txt"):
         Path("a.txt").write_text(data, newline="")
-        with pytest.raises(UserError, match="looks like JSON, but is neither") as caught:
+        with refused("data.unknown-format", match="looks like JSON, but is neither") as caught:
             _comments(source)
         assert "--input-format lines" in caught.value.remedy
         assert len(_comments(source, Columns(file=FileFormat("lines")))[1]) == data.count("\n") or "\r" in data
 
 
 def test_json_that_is_too_deep_or_longer_than_the_sample_is_json() -> None:
-    with pytest.raises(UserError, match="line 1: not a JSON object: nested too deeply"):
+    with refused("data.bad-row", match="line 1: not a JSON object: nested too deeply"):
         _comments(b'{"text":"a","x":' + b"[" * 200_000 + b"\n")
     text = "word " * 400_000
     assert _comments(json.dumps({"text": text}).encode())[1] == [text]
-    with pytest.raises(UserError, match="line 1: not a JSON object"):
+    with refused("data.bad-row", match="line 1: not a JSON object"):
         _comments(json.dumps({"text": text}).encode()[:-1])
 
 
 @pytest.mark.parametrize("data", ["id,text\r1,hello\r2,you fool\r", "hello\ryou fool", "a\rb\rc\n", "text\ra\r"])
 def test_carriage_returns_alone_are_no_line_ends(data: str) -> None:
     Path("a.txt").write_text(data, newline="")
-    with pytest.raises(UserError, match=r"^standard input: carriage returns stand where") as caught:
+    with refused("data.unknown-format", match=r"^standard input: lines end with carriage returns") as caught:
         _comments(data.encode())
     assert "… | tr '\\r' '\\n' | civility …" in caught.value.remedy
-    with pytest.raises(UserError, match=r"^a.txt: carriage returns stand where") as caught:
+    with refused("data.unknown-format", match=r"^a.txt: lines end with carriage returns") as caught:
         _comments("a.txt")
     command = caught.value.remedy.removeprefix("convert the line ends: ").partition(";")[0]
     subprocess.run(command, shell=True, check=True)
@@ -267,7 +269,7 @@ def test_a_stray_carriage_return_stays_in_its_comment(data: bytes) -> None:
 
 @pytest.mark.parametrize("data", ['<?xml version="1.0"?>\n<a>\n', "<!DOCTYPE html>\n<p>\n", "{\\rtf1\\ansi\nhello}\n"])
 def test_a_document_is_no_comments(data: str) -> None:
-    with pytest.raises(UserError, match="a document in a markup language") as caught:
+    with refused("data.unknown-format", match="a document in a markup language") as caught:
         _comments(data.encode())
     assert "--input-format lines" in caught.value.remedy
 
@@ -355,7 +357,7 @@ def test_a_named_separator_and_encoding_win() -> None:
     data = "id,text;more:text\n1,a;b:ç\n".encode("cp1252")
     columns = Columns(text="text", file=FileFormat(separator=":", encoding="cp1252"))
     assert _comments(data, columns)[1] == ["ç"]
-    with pytest.raises(UserError, match=r"not UTF-8 \(byte 0xe7 at offset 24") as caught:
+    with refused("data.encoding", match=r"not UTF-8 \(byte 0xe7 at offset 24") as caught:
         _comments(data, Columns(text="text", file=FileFormat(separator=":")))
     assert "--encoding cp1252" in caught.value.remedy
     assert _comments(b"sep=;\nid:text\n1:a\n", Columns(file=FileFormat(separator=":")))[1] == ["a"]
@@ -376,7 +378,7 @@ def test_a_stray_nul_is_not_utf16() -> None:
 
 def test_a_wide_text_that_is_cut_short_is_refused() -> None:
     data = ("id,text\n" + "1,abc\n" * 100_000).encode("utf-16")[:-1]
-    with pytest.raises(UserError, match=r"standard input: not utf-16-le \(near byte"):
+    with refused("data.encoding", match=r"standard input: not utf-16-le \(near byte"):
         _comments(data)
 
 
@@ -393,12 +395,12 @@ def test_a_wide_text_that_is_cut_short_is_refused() -> None:
         (b"ARROW1\0\0" + b"\0" * 30, "an Arrow (Feather) file"),
         (_tar(COMMA), "a tar archive"),
         (gzip.compress(_tar(COMMA)), "a tar archive"),
-        (_zipped("a.csv", COMMA)[:-10], "not a .zip file, or cut short"),
-        (gzip.compress(COMMA)[:-10], "not a .gz file, or cut short"),
-        (PARQUET[:-10], "not a Parquet file, or cut short"),
+        (_zipped("a.csv", COMMA)[:-10], "not a .zip file, or incomplete"),
+        (gzip.compress(COMMA)[:-10], "not a .gz file, or incomplete"),
+        (PARQUET[:-10], "not a Parquet file, or incomplete"),
         (b'[{"text": "a"}', "row 1 (line 1)"),
         (b'[{"text": "a"},\n {"text": b}]', "row 2 (line 2): not valid JSON"),
-        (b'[{"text": "a"},\n 5]', "row 2 (line 2): expected an array of objects"),
+        (b'[{"text": "a"},\n 5]', "row 2 (line 2): not an object, expected an array of objects"),
         (b'[{"text": "a"}] and', "text after the end of the array"),
         (b'[{"text": ' + b"[" * 100_000, "row 1"),
         (b'["hello", "you idiot"]\n', "expected an array of objects"),
@@ -469,7 +471,7 @@ def test_how_to_convert_an_encoding_fits_where_the_bytes_come_from() -> None:
     Path("a.csv.gz").write_bytes(gzip.compress(data))
     remedies: dict[str, str] = {}
     for source in (data, "a b.csv", "a.csv.gz"):
-        with pytest.raises(UserError) as caught:
+        with refused("data.encoding") as caught:
             _comments(source)
         remedies[str(source)] = caught.value.remedy
     piped, plain, packed = remedies.values()
@@ -515,7 +517,7 @@ def test_a_wide_encoding_may_be_named_without_a_mark(named: str, text: str) -> N
 def test_a_text_that_is_not_of_the_wide_encoding_named_is_refused(encoding: str) -> None:
     columns = Columns(file=FileFormat(encoding=encoding))
     for data in (b"id,text\n1,you fool\n", "id,text\n1,é\n".encode()):
-        with pytest.raises(UserError, match=f"not {encoding}: the first bytes are UTF-8") as caught:
+        with refused("data.encoding", match=f"not {encoding}: the first bytes are UTF-8") as caught:
             _comments(data, columns)
         assert "leave out --encoding" in caught.value.remedy
 
@@ -523,13 +525,13 @@ def test_a_text_that_is_not_of_the_wide_encoding_named_is_refused(encoding: str)
 @pytest.mark.parametrize(("encoding", "named"), [("utf-16-le", "utf-16-be"), ("utf-32-be", "utf-16-be")])
 def test_a_text_of_another_wide_encoding_than_named_is_refused(encoding: str, named: str) -> None:
     for text in ("you fool\n", "привет\n", "你好\n"):
-        with pytest.raises(UserError, match=f"not {named}: the first bytes are {encoding}"):
+        with refused("data.encoding", match=f"not {named}: the first bytes are {encoding}"):
             _comments(text.encode(encoding), Columns(file=FileFormat(encoding=named)))
 
 
 def test_a_byte_order_that_cannot_be_told_is_asked_for() -> None:
     data = "привет".encode("utf-16-le")
-    with pytest.raises(UserError, match="tell no byte order") as caught:
+    with refused("data.encoding", match="do not show the byte order") as caught:
         _comments(data, Columns(file=FileFormat(encoding="utf-16")))
     assert "--encoding utf-16-le" in caught.value.remedy
 

@@ -13,6 +13,8 @@ from civility.data.duplicates import text_digests
 from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
 
+from ..refusals import refused
+
 Rows = Sequence[tuple[str, tuple[float, ...]]]
 # A busy machine is no failure.
 untimed = settings(deadline=None)
@@ -197,7 +199,7 @@ def test_a_text_repeated_very_often_goes_to_training(seed: int) -> None:
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
 def test_refuses_a_fraction_that_leaves_a_side_empty(fraction: float) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("data.conflicting-settings") as caught:
         split(_imbalanced(20, 0), fraction, 0)
     assert caught.value.message == f"cannot hold out {fraction:g} of the comments"
     assert caught.value.remedy == "choose a fraction between 0 and 1"
@@ -205,9 +207,9 @@ def test_refuses_a_fraction_that_leaves_a_side_empty(fraction: float) -> None:
 
 @pytest.mark.parametrize(("num", "fraction"), [(9, 0.1), (9, 0.9), (1, 0.5)])
 def test_refuses_too_few_comments(num: int, fraction: float) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("data.too-few") as caught:
         split(_imbalanced(num, 0), fraction, 0)
-    assert caught.value.message == (f"{num} different comments are too few to hold out {fraction:g} of them")
+    assert caught.value.message == (f"{num} distinct comments are too few to hold out {fraction:g} of them")
     assert caught.value.remedy == "give more comments, or choose another fraction"
 
 
@@ -289,8 +291,8 @@ def test_nested_rare_labels_are_not_in_one_fold_alone(seed: int) -> None:
 @pytest.mark.parametrize(
     ("num", "num_folds", "message", "remedy"),
     [
-        (20, 1, "cannot cut the comments into 1 folds", "give 2 folds or more"),
-        (9, 10, "9 different comments are too few for 10 folds", "give more comments, or ask for fewer folds"),
+        (20, 1, "cannot split the comments into 1 folds", "give 2 folds or more"),
+        (9, 10, "9 distinct comments are too few for 10 folds", "give more comments, or ask for fewer folds"),
     ],
 )
 def test_refuses_impossible_folds(num: int, num_folds: int, message: str, remedy: str) -> None:

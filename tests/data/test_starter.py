@@ -17,7 +17,8 @@ from civility.data.starter.corpus import (
     read_material,
     starter_corpus,
 )
-from civility.errors import UserError
+
+from ..refusals import refused
 
 # A change of the corpus changes the numbers that its README line and the docs quote: make it on purpose.
 DIGESTS = {
@@ -100,7 +101,7 @@ def test_a_part_never_changes(part: str, corpus: dict[str, Dataset]) -> None:
 
 
 def test_an_unknown_part_is_a_user_error_that_names_the_parts() -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("data.no-file") as caught:
         starter_corpus("x")
     assert caught.value.message == "unknown part of the starter corpus: 'x'"
     assert all(part in caught.value.remedy for part in STARTER_PARTS)

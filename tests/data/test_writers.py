@@ -18,6 +18,8 @@ from hypothesis.extra import numpy as hnp
 from civility.data.writers import FORMATS, score_format, write_scores
 from civility.errors import UserError
 
+from ..refusals import refused
+
 Scores = npt.NDArray[np.float32]
 LABELS = ("toxic", "severe_toxic")
 ODD_IDS = ["1", "", "a,b", 'say "x"', "two\nlines", "é🙂", " space ", "0012", "cr\rhere", "back\\slash", "null"]
@@ -164,7 +166,7 @@ def test_ids_and_scores_of_different_lengths_are_refused(file_format: str, tmp_p
 
 def test_a_label_with_the_name_of_the_id_column_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
-    with pytest.raises(UserError) as caught, write_scores(str(path), "csv", "toxic", LABELS):
+    with refused("data.bad-output") as caught, write_scores(str(path), "csv", "toxic", LABELS):
         pass
     assert caught.value.message == "the id column and a label are both named 'toxic'"
     assert caught.value.remedy == "rename the id column of the file"
@@ -199,7 +201,7 @@ def test_a_stream_is_csv_unless_asked_otherwise() -> None:
 
 @pytest.mark.parametrize(("out", "suffix"), [("scores.tsv", ".tsv"), ("scores.csv.gz", ".gz"), ("scores", "")])
 def test_an_unknown_suffix_is_told(out: str, suffix: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("data.bad-output") as caught:
         score_format(out)
     assert caught.value.message == f"{out}: unknown suffix {suffix!r} for scores"
     assert caught.value.remedy == "name the file .csv, .jsonl or .parquet, or give --format"
@@ -248,7 +250,7 @@ def test_a_column_of_decisions_with_a_name_in_use_is_refused(
     tmp_path: Path, id_column: str, labels: list[str], message: str
 ) -> None:
     path = tmp_path / "scores.csv"
-    with pytest.raises(UserError, match=message), write_scores(str(path), "csv", id_column, labels, decisions=True):
+    with refused("data.bad-output", match=message), write_scores(str(path), "csv", id_column, labels, decisions=True):
         pass
     assert not path.exists()
     with write_scores(str(path), "csv", id_column, labels):  # the control: without decisions there is no second one
@@ -277,7 +279,7 @@ def test_on_a_terminal_ids_steer_nothing_and_elsewhere_they_are_as_they_were() -
             write([hostile], scores)
         assert file.getvalue().decode() == f"id,toxic\n{shown},0.0\n"
     with (
-        pytest.raises(UserError, match="Parquet is not for a terminal"),
+        refused("data.bad-output", match="Parquet cannot be shown on a terminal"),
         write_scores(_Terminal(), "parquet", "id", ["toxic"]),
     ):
         pass
@@ -286,7 +288,7 @@ def test_on_a_terminal_ids_steer_nothing_and_elsewhere_they_are_as_they_were() -
 def test_labels_that_become_one_column_of_csv_are_refused() -> None:
     labels = ["\x1ba", "\x07a"]
     with (
-        pytest.raises(UserError, match="two columns have one name"),
+        refused("data.bad-output", match="two columns have one name"),
         write_scores(io.BytesIO(), "csv", "id", labels),
     ):
         pass

@@ -131,7 +131,7 @@ def test_a_cell_that_is_no_target_is_shown_without_its_control_characters(
 @pytest.mark.parametrize(
     ("label", "shown"),
     [
-        ("=cmd", "the label '=cmd' begins with '=': a spreadsheet would take the column of its scores for a formula"),
+        ("=cmd", "the label '=cmd' begins with '=': a spreadsheet would take the name of its column for a formula"),
         (" +1", "the label ' +1' begins with '+'"),
         ("-x", "the label '-x' begins with '-'"),
         ("@x", "the label '@x' begins with '@'"),

@@ -154,7 +154,7 @@ def test_options_say_how_comments_are_written(civility: Run, trained: Path, tmp_
     path.write_bytes(b"id:text\n7:" + b"a" * 2000)
     too_large = civility("predict", trained, "--data", path, *options, "--max-cell-bytes", "1024")
     assert too_large.code == 2
-    assert "row 1 (line 2): 2,002 bytes, the most allowed is 1,024" in " ".join(too_large.err.split())
+    assert "row 1 (line 2): 2,002 bytes, expected at most 1,024" in " ".join(too_large.err.split())
 
 
 def test_format_decides_where_no_suffix_does(civility: Run, trained: Path, comments: Path) -> None:

@@ -195,9 +195,9 @@ def on_copies(dataset: Dataset, copies: Copies) -> Iterator[Finding]:
 def on_cells(reading: Reading) -> Iterator[Finding]:
     """Tell of what the reader had to leave out or mend."""
     names = {"missing": "blank", "white": "blank", "nul": "nul_characters", "surrogates": "lone_surrogates"}
-    num_rows = len(reading.dataset) + sum(what in ("missing", "white") for what, _, _ in reading.mended)
+    num_rows = len(reading.dataset) + sum(what in ("missing", "white") for what, _, _ in reading.repairs)
     for name in dict.fromkeys(names.values()):
-        places = [(file, row) for what, file, row in reading.mended if names[what] == name]
+        places = [(file, row) for what, file, row in reading.repairs if names[what] == name]
         if places:
             yield Finding(name, len(places), num_rows, listed=Listed(places=places[:MAX_LISTED]))
 

@@ -1,1 +1,1 @@
-"""Comments with targets: reading, splitting, the built-in corpus. No torch."""
+"""Comments and their labels: datasets, reading, splits, score files, and the built-in starter corpus."""

@@ -1,4 +1,4 @@
-"""Equal comments: the same text up to Unicode form, case and white space. Knows texts and targets, no files."""
+"""Equal comments: the same text up to Unicode form, case and white space."""
 
 import hashlib
 import unicodedata
@@ -12,15 +12,15 @@ from civility.arrays import Bools, Ints, Targets
 from civility.data.dataset import POSITIVE_FROM
 
 _DIGEST_BYTES = 16
-# Longer runs of combining marks stand in no language, and sorting them takes Python's normalize() quadratic time:
-# the limit of the Stream-Safe Text Format, Unicode Standard Annex 15.
+# No language has longer runs of combining marks, and Python's normalize() sorts them in quadratic time. The limit is
+# that of the Stream-Safe Text Format, Unicode Standard Annex 15.
 _LONGEST_RUN_OF_MARKS = 30
 
 
 def normalised(text: str) -> str:
-    """Return the text in NFKC and lower case, each run of white space one space, none at the ends.
+    """Return the text in NFKC, without case, and with single spaces.
 
-    A text with more than 30 combining marks in a row keeps its form: normalising it could take hours.
+    A text with more than 30 combining marks in a row keeps its form, since normalising it could take hours.
     """
     if not text.isascii() and not has_long_run_of_marks(text):
         # Folding can undo NFKC, hence twice (Unicode 3.13, D146).
@@ -29,7 +29,7 @@ def normalised(text: str) -> str:
 
 
 def has_long_run_of_marks(text: str) -> bool:
-    """Return whether more than 30 combining marks stand in a row: such a text is not to be normalised."""
+    """Return whether a text has more than 30 combining marks in a row. Do not normalise such a text."""
     run = 0
     for character in text:
         run = run + 1 if unicodedata.combining(character) else 0
@@ -39,13 +39,7 @@ def has_long_run_of_marks(text: str) -> bool:
 
 
 def text_digests(texts: Sequence[str], key: bytes = b"") -> npt.NDArray[Any]:
-    """Return a digest of each normalised text, (N,) of 16 bytes each: equal where the texts are, and only there.
-
-    Parameters
-    ----------
-    texts : (N,)
-    key : another one gives other digests, in another order
-    """
+    """Return the digest of each normalised text, (N,) of 16 bytes. Another key gives other digests in another order."""
     digests = bytearray()
     for text in texts:
         data = normalised(text).encode("utf-8", "surrogatepass")
@@ -54,12 +48,12 @@ def text_digests(texts: Sequence[str], key: bytes = b"") -> npt.NDArray[Any]:
 
 
 def contradictions(group_of_row: Ints, targets: Targets) -> Bools:
-    """Return where equal comments disagree: (K, L), true where a label is positive for one and not for another.
+    """Return where equal comments disagree, (K, L): true if a label is positive for one and negative for another.
 
     Parameters
     ----------
     group_of_row : (N,) from 0 to K - 1, the same for equal texts
-    targets : (N, L); unknown ones contradict nothing
+    targets : (N, L) in [0, 1]; NaN contradicts nothing
     """
     num_groups = int(group_of_row.max()) + 1 if len(group_of_row) else 0
     positive = np.zeros((num_groups, targets.shape[1]), dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""How data files are written, where it is named rather than recognised. Imports nothing heavy: options use it."""
+"""How a data file is written: its format, separator and encoding. Imports nothing heavy, since options use it."""
 
 import codecs
 from dataclasses import dataclass, replace
@@ -10,20 +10,20 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 MAX_CELL_BYTES = 16_000_000
 FEWEST_CELL_BYTES, MOST_CELL_BYTES = 1024, 2**30
 WIDE_ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
-# What a codec that is made for other things than text would change: escapes of Python, a name in the form of IDNA.
+# A codec that is not made for text changes part of this: escapes of Python, a name in IDNA form.
 _PROBE = rb"a\u0041\n,.xn--mnchen-3ya.de" + b"\n"
 
 
 @dataclass(frozen=True)
 class FileFormat:
-    """How files are written, where it is not to be recognised from their content.
+    """What the user says about how files are written. The rest is recognised from their content.
 
     Parameters
     ----------
-    format : one of ``FORMAT_NAMES``; auto = recognised
-    separator : between the cells of a row; empty = recognised
-    encoding : as Python or iconv call it; empty = UTF-8, UTF-16 and UTF-32 are recognised
-    max_cell_bytes : the most that a line, a cell or a JSON object may have
+    format : one of `FORMAT_NAMES`; auto: recognised
+    separator : between the cells of a row; empty: recognised
+    encoding : a name that Python or iconv knows; empty: UTF-8, or UTF-16 and UTF-32 if recognised
+    max_cell_bytes : the largest line, cell or JSON object
     """
 
     format: Format = "auto"
@@ -32,20 +32,20 @@ class FileFormat:
     max_cell_bytes: int = MAX_CELL_BYTES
 
     def or_limit_of(self, usual: "FileFormat") -> "FileFormat":
-        """Return this, with the limit of another where it has the default."""
+        """Return this format, with the size limit of another one if it has the default limit."""
         return self if self.max_cell_bytes != MAX_CELL_BYTES else replace(self, max_cell_bytes=usual.max_cell_bytes)
 
 
 RECOGNISED = FileFormat()
-"""Everything by suffix and content."""
+"""Everything is recognised from suffix and content."""
 
 
 def separator_of(text: str) -> str:
-    r"""Return a separator as a person writes it, also ``tab`` and ``\t``; empty for empty.
+    r"""Return a separator as a single character: ``tab`` and ``\t`` become a tab. Empty stays empty.
 
     Raises
     ------
-    ValueError : it is not a single character, or one that stands in names or numbers; says what is expected
+    ValueError : not a single character, or one that occurs in names or numbers; the message is what is expected
     """
     separator = {"\\t": "\t", **{name: sign for sign, name in SEPARATORS.items()}}.get(text.lower(), text)
     if text and (len(separator) != 1 or separator.isalnum() or separator in "\"'_\r\n\0"):
@@ -54,15 +54,15 @@ def separator_of(text: str) -> str:
 
 
 def encoding_of(text: str) -> str:
-    """Return the name that Python has for an encoding of text; empty for empty.
+    """Return Python's name for a text encoding. Empty stays empty.
 
     Raises
     ------
-    ValueError : there is none of this name; says what is expected
+    ValueError : not the name of a text encoding; the message is what is expected
     """
     try:
         name = codecs.lookup(text).name if text else ""
-        # In some encodings of Asia a byte of ASCII is another sign, as ¥ for the backslash, but still one sign.
+        # Some Asian encodings have another sign for an ASCII byte, such as ¥ for the backslash, but still one sign.
         if name in ("", *WIDE_ENCODINGS) or (
             b"a,\n".decode(name) == "a,\n" and len(_PROBE.decode(name)) == len(_PROBE)
         ):

@@ -1,7 +1,4 @@
-"""Names of columns as people write them: compared without case, white space around them and invisible characters.
-
-Knows nothing of what a column holds.
-"""
+"""Column names, compared without case, surrounding white space and invisible characters."""
 
 import unicodedata
 from collections.abc import Collection, Iterable
@@ -9,15 +6,15 @@ from collections.abc import Collection, Iterable
 from civility.errors import UserError
 from civility.plain_text import shown
 
-# Invisible, though Unicode counts them among letters, marks and symbols: fillers, joiners, a blank.
+# Invisible, although Unicode classes them as letters, marks and symbols: fillers, joiners, a blank.
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _VARIATION_SELECTORS = (("\u180b", "\u180f"), ("\ufe00", "\ufe0f"), ("\U000e0100", "\U000e01ef"))
-_SHORTEST_SLIP, _TWO_SLIPS = 4, 8
-"""Letters of a name from which one slip, and two slips, leave it recognisable."""
+_SHORTEST_TYPO, _TWO_TYPOS = 4, 8
+"""Length in characters from which a name is still recognisable with one typo, and with two."""
 
 
 def cleaned(name: str) -> str:
-    """Return the name as a person sees it: no invisible characters, no white space around it, single spaces in it."""
+    """Return a name as a person sees it: without invisible characters, and with single spaces."""
     if name.isascii() and name.isprintable():
         return " ".join(name.split())
     return " ".join("".join(character for character in name if not _is_invisible(character)).split())
@@ -26,7 +23,7 @@ def cleaned(name: str) -> str:
 def folded(name: str) -> str:
     r"""Return the form in which names are compared: cleaned, in Unicode form NFKC, without case.
 
-    ``"\ufeffId "``, ``"ID"`` and ``"\u200bid\u00a0"`` are all ``"id"``.
+    ``"\ufeffId "``, ``"ID"`` and ``"\u200bid\u00a0"`` all become ``"id"``.
     """
     compatible = unicodedata.normalize("NFKC", cleaned(name))
     return cleaned(unicodedata.normalize("NFKC", compatible.casefold()))
@@ -35,19 +32,19 @@ def folded(name: str) -> str:
 def _is_invisible(character: str) -> bool:
     if character in _BLANKS or any(low <= character <= high for low, high in _VARIATION_SELECTORS):
         return True
-    # Formats (byte order marks, zero-width and direction marks, soft hyphens) and controls that are no white space.
+    # Format characters (byte order marks, zero-width and direction marks, soft hyphens), and controls except spaces.
     return unicodedata.category(character) in ("Cf", "Cc") and not character.isspace()
 
 
 class Headers:
-    """The columns of a file, found by names that are equal up to case, white space and invisible characters.
+    """The columns of a file, found by name as `folded` compares names.
 
     Parameters
     ----------
     file : its name, for messages
-    names : of the columns, as the file writes them
-    containers : names, folded, whose parts count as columns too: with ``labels``, the column ``labels.toxic`` is
-        found as ``toxic``
+    names : the columns as the file writes them
+    containers : folded names of columns whose parts are columns too: with ``labels``, the column ``labels.toxic`` is
+        also found as ``toxic``
     """
 
     def __init__(self, file: str, names: Iterable[str], containers: Collection[str] = ()) -> None:
@@ -61,34 +58,34 @@ class Headers:
                 self._columns.setdefault(key, []).append(name)
 
     def find(self, wanted: str) -> str:
-        """Return the column of this name as the file writes it; empty if there is none.
+        """Return the column of this name as the file writes it, or an empty string.
 
         Raises
         ------
-        UserError : several columns have the name. That one is written exactly as asked is no excuse: the other is
-            as likely to be the one that is meant.
+        UserError : several columns have this name, even if one of them is written exactly so: the user may mean
+            either
         """
         found = self._columns.get(folded(wanted), [])
         if len(found) > 1:
-            columns = f"{self.file}: the columns {' and '.join(map(shown, found))}"
             same = "have the same name up to case, white space and invisible characters"
             hold = f"{'both' if len(found) == 2 else 'all'} hold {shown(cleaned(wanted))}"
             raise UserError(
-                "data.todo",
-                f"{columns} {same if len(set(map(folded, found))) == 1 else hold}",
-                remedy=f"rename or remove all but the one that holds '{cleaned(wanted)}'",
+                "data.ambiguous-column",
+                f"the columns {' and '.join(map(shown, found))} {same if len(set(map(folded, found))) == 1 else hold}",
+                where=self.file,
+                remedy=f"rename or remove the others, and keep the one that holds '{cleaned(wanted)}'",
             )
         return found[0] if found else ""
 
     def near(self, wanted: str, taken: Collection[str] = ()) -> str:
-        """Return the column whose name differs from this one by a slip; empty if there is none.
+        """Return the column whose name differs from ``wanted`` by a typo, or an empty string.
 
         Parameters
         ----------
         taken : columns that hold something else
         """
         form = folded(wanted)
-        allowed = 0 if len(form) < _SHORTEST_SLIP else 1 if len(form) < _TWO_SLIPS else 2
+        allowed = 0 if len(form) < _SHORTEST_TYPO else 1 if len(form) < _TWO_TYPOS else 2
         others = [other for other, names in self._columns.items() if other != form and not set(names) <= set(taken)]
         distances = {other: _distance(form, other) for other in others if abs(len(other) - len(form)) <= allowed}
         nearest = min(distances, key=distances.__getitem__, default="")
@@ -96,7 +93,7 @@ class Headers:
 
 
 def _distance(one: str, other: str) -> int:
-    """Return how many slips apart two names are: a letter too many, too few, another, or two that are swapped."""
+    """Return the number of typos between two names: letters added, missing, replaced, or swapped with the next."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

@@ -1,4 +1,4 @@
-"""The comments of a run: read, split or given apart, and checked for what would make training pointless."""
+"""The comments of a run: read, split into training and validation, and checked for labels that cannot be learned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,22 +16,22 @@ from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
 from civility.plain_text import count, is_formula, printable
 
-_HOW_TO_WRITE_THEM = "'civility predict RUN --data FILE --out SCORES --keep-text' writes a file with both"
+_HOW_TO_WRITE = "'civility predict RUN --data FILE --out SCORES --keep-text' writes a file with both"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which comments a run wants, and how they are parted into training and validation.
+    """Which comments a run needs, and how they are split into training and validation.
 
     Parameters
     ----------
     files : training files
-    validation : share of the comments to keep for validation, or the files that are it; not used where there are folds
+    validation : share of the comments for validation, in (0, 1), or the validation files; not used with folds
     columns : which columns hold what
     seed : of the split
-    folds : parts that the comments are cut into; 0: none
-    fold : the part that is validated on, from 1
-    pseudo_labels : files of comments with scores as targets, for training alone
+    folds : number of cross-validation folds; 0: none
+    fold : the validation fold, from 1
+    pseudo_labels : files of comments with scores as targets, for training only
     """
 
     files: Sequence[str]
@@ -45,16 +45,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Training and validation comments on one label axis, and what a person should know of them.
+    """Training and validation comments on one label axis, with notes on them.
 
     Parameters
     ----------
-    training, validation : disjoint; every label has a positive in training
-    files, validation_files : as read; ``validation_files`` equals ``files`` for a split
+    training, validation : disjoint; every label has a positive comment in training
+    files, validation_files : those read; both are the same for a split
     notes : warnings, a sentence each
-    added : what training has beside the comments of its files, as ``1,000 with pseudo-labels``
-    original : the training comments before augmentation; None where there was none
-    held_out : (M,) rows of the validation comments among those read; None where files of their own hold them
+    added : what training has in addition to the comments of its files, such as ``1,000 with pseudo-labels``
+    original : the training comments before augmentation; None without augmentation
+    held_out : (M,) rows of the validation comments among those read; None if they have files of their own
     """
 
     training: Dataset
@@ -68,11 +68,11 @@ class PreparedData:
 
 
 def prepare_all(wanted: Sequence[Wanted]) -> tuple[PreparedData, ...]:
-    """Read the comments of several runs, those with the same files once; the same ones are the same object.
+    """Read the comments of several runs. Files are read once, and equal results are one object.
 
     Raises
     ------
-    UserError : as `prepare`
+    UserError : see `prepare`
     """
     readings: dict[tuple[tuple[str, ...], Columns], Reading] = {}
     done: list[tuple[Wanted, PreparedData]] = []
@@ -83,7 +83,7 @@ def prepare_all(wanted: Sequence[Wanted]) -> tuple[PreparedData, ...]:
             key = (tuple(one.files), one.columns)
             if key not in readings:
                 readings[key] = read_dataset(one.files, one.columns)
-            before = _parted(one, readings[key])
+            before = _split_up(one, readings[key])
         done.append((one, before))
     return tuple(data for _, data in done)
 
@@ -93,29 +93,30 @@ def prepare(wanted: Wanted) -> PreparedData:
 
     Raises
     ------
-    UserError : anything wrong with a file; a label that training could not learn; nothing to measure; no such fold
+    UserError : a file cannot be read, a label has no positive comment in training, validation cannot measure any label,
+        or there is no such fold
     """
     _check(wanted)
-    return _parted(wanted, read_dataset(wanted.files, wanted.columns))
+    return _split_up(wanted, read_dataset(wanted.files, wanted.columns))
 
 
 def _check_labels(labels: Sequence[str]) -> None:
-    """Refuse labels that could not stand in the header of a file of scores as they are."""
+    """Raise a UserError for a label that cannot be a column name of a score file."""
     for label in labels:
         if printable(label) != label:
             raise UserError(
-                "data.todo", f"the label '{printable(label)}' has a control character", remedy="rename the label"
+                "data.bad-label", f"the label '{printable(label)}' has a control character", remedy="rename the label"
             )
         if is_formula(label):
             raise UserError(
-                "data.todo",
+                "data.bad-label",
                 f"the label {label!r} begins with {label.lstrip()[0]!r}: a spreadsheet would take "
-                "the column of its scores for a formula",
+                "the name of its column for a formula",
                 remedy="rename the label",
             )
 
 
-def _parted(wanted: Wanted, reading: Reading) -> PreparedData:
+def _split_up(wanted: Wanted, reading: Reading) -> PreparedData:
     _check_labels(reading.dataset.labels)
     notes, held_out = list(reading.notes), None
     added: tuple[str, ...] = ()
@@ -143,26 +144,27 @@ def _parted(wanted: Wanted, reading: Reading) -> PreparedData:
 
 
 def _check(wanted: Wanted) -> None:
-    """Raise a UserError for what is wrong before a file is read."""
+    """Raise a UserError for errors that can be found before a file is read."""
     if not wanted.files:
-        raise UserError("data.todo", "no training data", remedy="give --data FILE, or data.files in the recipe")
+        raise UserError("data.no-file", "no training data", remedy="give --data FILE, or data.files in the recipe")
     if wanted.folds == 1:
         raise UserError(
-            "data.todo",
+            "data.conflicting-settings",
             "data.folds = 1: one fold would leave nothing to train on",
             remedy="give 2 or more, or 0 for none",
         )
     if wanted.folds and not 1 <= wanted.fold <= wanted.folds:
         raise UserError(
-            "data.todo",
-            f"data.fold = {wanted.fold}: there are {wanted.folds} folds (data.folds)",
-            remedy=f"give a fold from 1 to {wanted.folds}",
+            "data.conflicting-settings",
+            f"data.fold = {wanted.fold}",
+            expected=f"a fold from 1 to {wanted.folds} (data.folds)",
+            remedy="choose one of these folds, or set data.folds",
         )
     if not wanted.folds and wanted.fold != 1:
         raise UserError(
-            "data.todo",
-            f"data.fold = {wanted.fold}, and there are no folds",
-            remedy="say how many there are: --set data.folds=5",
+            "data.conflicting-settings",
+            f"data.fold = {wanted.fold} without data.folds",
+            remedy="set the number of folds: --set data.folds=5",
         )
 
 
@@ -179,11 +181,11 @@ def _notes_on_folds(wanted: Wanted) -> list[str]:
     if not wanted.folds or isinstance(wanted.validation, int | float):
         return []
     files = ", ".join(wanted.validation)
-    return [f"data.validation ({files}) is not used: fold {wanted.fold} of {wanted.folds} is the validation"]
+    return [f"data.validation ({files}) is not used: fold {wanted.fold} of {wanted.folds} is used for validation"]
 
 
 def _with_pseudo_labels(training: Dataset, validation: Dataset, wanted: Wanted) -> tuple[Dataset, list[str]]:
-    """Return the training comments and, after them, those with pseudo-labels that validation has no equal of."""
+    """Return the training comments followed by those with pseudo-labels that do not equal a validation comment."""
     pseudo, notes = read_pseudo_labels(wanted.pseudo_labels, wanted.columns, training)
     kept = np.flatnonzero(~np.isin(text_digests(pseudo.texts), text_digests(validation.texts)))
     if len(kept) < len(pseudo):
@@ -199,9 +201,9 @@ def _check_training(training: Dataset) -> None:
     for label, positive, known in zip(training.labels, num_positive, num_known, strict=True):
         if not positive:
             raise UserError(
-                "data.todo",
-                f"{label} has no positive comment in training (0 of {known:,} known): it cannot be learned",
-                remedy="add comments that have it, or leave the label out (data.labels)",
+                "data.too-few",
+                f"{label} has no positive comment in training (0 of {known:,} known), so it cannot be learned",
+                remedy="add comments that have the label, or leave it out (data.labels)",
             )
 
 
@@ -209,26 +211,26 @@ def _check_validation(validation: Dataset) -> None:
     num_positive, num_known = count_targets(validation.targets)
     if not np.any((num_positive > 0) & (num_positive < num_known)):
         raise UserError(
-            "data.todo",
-            "no label has both a positive and a negative comment in validation: nothing can be measured",
+            "data.too-few",
+            "no label has both a positive and a negative comment in validation, so nothing can be measured",
             remedy="give a larger validation share or another validation file (--validation)",
         )
 
 
 def read_pseudo_labels(files: Sequence[str], columns: Columns, like: Dataset) -> tuple[Dataset, list[str]]:
-    """Return the comments of files of scores on the axes of a dataset, with notes for a person.
+    """Return the comments of score files on the axes of a dataset, with notes for the user.
 
-    Scores are kept as they are, as soft targets; groups are unknown.
+    `civility predict --keep-text` writes such files. The scores become soft targets; groups are unknown.
 
     Parameters
     ----------
-    files : paths or globs
-    columns : of the run's own files, for the names that these files have too; the others are recognised
-    like : whose labels and groups the comments get
+    files : paths or glob patterns
+    columns : of the run's own files, for names that these files have too; the others are recognised
+    like : has the labels and groups
 
     Raises
     ------
-    UserError : a file cannot be read, has no text, or no column of any label
+    UserError : a file cannot be read, has no text column, or none of the labels
     """
     read: list[Dataset] = []
     notes: list[str] = []
@@ -241,7 +243,7 @@ def read_pseudo_labels(files: Sequence[str], columns: Columns, like: Dataset) ->
             notes += reading.notes
     except UserError as error:
         raise UserError(
-            "data.todo", f"data.pseudo_labels: {error.message}", remedy=f"{error.remedy}\n{_HOW_TO_WRITE_THEM}".strip()
+            error.code, f"data.pseudo_labels: {error.message}", remedy=f"{error.remedy}\n{_HOW_TO_WRITE}".strip()
         ) from error
     first, *others = read
     for other in others:

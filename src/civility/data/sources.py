@@ -1,7 +1,4 @@
-"""What the user names as data: paths, globs, and the corpora built into the package.
-
-Knows names; reads no rows.
-"""
+"""What the user names as data: paths, glob patterns, and built-in corpora. Reads no rows."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -22,38 +19,38 @@ def is_built_in(name: object) -> bool:
 
 
 def built_in(name: str) -> Dataset:
-    """Return a corpus of the package; a UserError if there is none of this name."""
+    """Return a corpus of the package; a UserError if none has this name."""
     if name not in _BUILT_IN:
         raise UserError(
-            "data.todo",
+            "data.no-file",
             f"no built-in data '{name}'{did_you_mean(name, _BUILT_IN)}",
-            remedy=f"there is: {', '.join(_BUILT_IN)}",
+            remedy=f"built-in data: {', '.join(_BUILT_IN)}",
         )
-    from civility.data.starter import starter_corpus  # only who asks for it waits for it
+    from civility.data.starter import starter_corpus  # composing it takes time
 
     return starter_corpus(_BUILT_IN[name])
 
 
 def expand(files: Sequence[str | Path]) -> tuple[str, ...]:
-    """Return the files named, globs expanded in sorted order.
+    """Return the files named, with glob patterns expanded in sorted order.
 
     Raises
     ------
-    UserError : nothing is named, a glob matches nothing, or a file is named twice
+    UserError : no file is named, a pattern matches none, or a file is named twice
     """
     names = [name for given in files for name in _matches(given)]
     if not names:
-        raise UserError("data.todo", "no data files given", remedy="name at least one file")
+        raise UserError("data.no-file", "no data files given", remedy="name at least one file")
     seen: dict[str, str] = {}
     for name in names:
         place = name if is_built_in(name) else str(real_path(name))
         if place in seen:
-            also = f" (the other time as {seen[place]})" if seen[place] != name else ""
+            also = f" (first as {seen[place]})" if seen[place] != name else ""
             raise UserError(
-                "data.todo",
+                "data.no-file",
                 f"given twice{also}",
                 where=name,
-                remedy="name each file once, and mind what the globs match",
+                remedy="name each file once, and check what the patterns match",
             )
         seen[place] = name
     return tuple(names)
@@ -64,9 +61,9 @@ def _matches(given: str | Path) -> Iterator[str]:
     if is_built_in(name) or Path(name).exists() or not glob.has_magic(name):
         yield name
         return
-    # Path.glob takes no absolute pattern.
+    # Path.glob does not accept absolute patterns.
     matches = glob.glob(name, recursive=True)  # noqa: PTH207
     found = sorted(match for match in matches if Path(match).is_file())
     if not found:
-        raise UserError("data.todo", "no file matches", where=name, remedy="check the pattern and the folder")
+        raise UserError("data.no-file", "no file matches", where=name, remedy="check the pattern and the folder")
     yield from found

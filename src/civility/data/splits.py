@@ -1,7 +1,4 @@
-"""Splitting a dataset: stratified on label combinations, equal texts on one side, blind to the order of rows.
-
-Knows datasets; knows nothing of files or recipes.
-"""
+"""Splits a dataset: stratified by label combination, equal texts on one side, whatever the order of the rows."""
 
 import hashlib
 import itertools
@@ -18,14 +15,14 @@ from civility.errors import UserError
 
 @dataclass(frozen=True)
 class _TextGroups:
-    """The different texts of a dataset, in an order that depends on the seed and the texts alone.
+    """The distinct texts of a dataset, in an order that depends only on the seed and the texts.
 
     Parameters
     ----------
     of_row : (N,) the text group of each comment
-    sizes : (K,) comments in each
+    sizes : (K,) number of comments of each group
     positive : (K, L) whether one of them is positive
-    lots : (K,) random numbers, for drawing among groups
+    lots : (K,) random numbers, for drawing groups
     """
 
     of_row: Ints
@@ -37,62 +34,75 @@ class _TextGroups:
 def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Ints, Ints]:
     """Return the rows for training and the rows for validation, both ascending.
 
-    The split is a function of the seed and the set of comments: shuffling the rows, or giving them other
-    ids, puts the same comments on the same sides. Comments of equal normalised text stay together; each
-    combination of labels gives its share of them. A label with two positive texts or more has one on each
-    side, rare labels first (where labels overlap so that not all can, the rarest have it).
+    The split is a function of the seed and the set of comments: neither the order of the rows nor their ids change it.
+    Comments with equal normalised text stay together, and each combination of labels contributes its share. A label
+    with two or more positive texts has one on each side. If overlapping labels make that impossible, rare labels win.
 
     Parameters
     ----------
-    fraction : share of the different texts that goes to validation, in (0, 1). A text that alone would
-        fill more than half of the validation rows goes to training.
+    dataset : N comments
+    fraction : share of the distinct texts for validation, in (0, 1). A text that alone would fill more than half of the
+        validation rows goes to training.
+    seed : another one gives another split
 
     Raises
     ------
-    UserError : the fraction is not in (0, 1), or the texts are too few for it
+    UserError : the fraction is not in (0, 1), or there are too few texts for it
     """
     if not 0 < fraction < 1:
         raise UserError(
-            "data.todo", f"cannot hold out {fraction:g} of the comments", remedy="choose a fraction between 0 and 1"
+            "data.conflicting-settings",
+            f"cannot hold out {fraction:g} of the comments",
+            remedy="choose a fraction between 0 and 1",
         )
     groups = _text_groups(dataset, seed)
     num_groups = len(groups.sizes)
     least = min(fraction, 1 - fraction) * num_groups
     if num_groups < 2 or least < 1 - 1e-9:
         raise UserError(
-            "data.todo",
-            f"{num_groups:,} different comments are too few to hold out {fraction:g} of them",
+            "data.too-few",
+            f"{num_groups:,} distinct comments are too few to hold out {fraction:g} of them",
             remedy="give more comments, or choose another fraction",
         )
     held_out = _hold_out(groups, fraction)
-    _mend_rare_labels(groups, held_out)
+    _repair_rare_labels(groups, held_out)
     in_validation = held_out[groups.of_row]
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
 
 
 def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Ints:
-    """Return the fold of each comment, (N,) from 1 to ``num_folds``: each is in exactly one.
+    """Return the fold of each comment, (N,) from 1 to ``num_folds``.
 
-    As `split`: a function of the seed and the set of comments, with equal normalised texts together and each
-    combination of labels shared out evenly. The folds have as many different texts as each other, to one. A label with
-    two positive texts or more has them in two folds or more (where labels overlap so that not all can, the rarest
-    has), so that training without any one fold still sees it.
+    Like `split`, it is a function of the seed and the set of comments, keeps equal normalised texts together, and
+    spreads each combination of labels evenly. The numbers of distinct texts in two folds differ by at most one. If a
+    label has two or more positive texts, at least two folds have one, so that training without a fold still sees the
+    label. If overlapping labels make that impossible, rare labels win.
+
+    Parameters
+    ----------
+    dataset : N comments
+    num_folds : 2 or more
+    seed : another one gives other folds
 
     Raises
     ------
-    UserError : fewer than two folds, or fewer different texts than folds
+    UserError : fewer than two folds, or fewer distinct texts than folds
     """
     if num_folds < 2:
-        raise UserError("data.todo", f"cannot cut the comments into {num_folds} folds", remedy="give 2 folds or more")
+        raise UserError(
+            "data.conflicting-settings",
+            f"cannot split the comments into {num_folds} folds",
+            remedy="give 2 folds or more",
+        )
     groups = _text_groups(dataset, seed)
     if len(groups.sizes) < num_folds:
         raise UserError(
-            "data.todo",
-            f"{len(groups.sizes):,} different comments are too few for {num_folds} folds",
+            "data.too-few",
+            f"{len(groups.sizes):,} distinct comments are too few for {num_folds} folds",
             remedy="give more comments, or ask for fewer folds",
         )
     line = _like_beside_like(groups)
-    # Of each run of neighbours every fold gets one, which one is random.
+    # Every fold gets one of each run of neighbours, at random.
     run = np.arange(len(line)) // num_folds
     by_run = np.lexsort([groups.lots[line], run])
     fold = np.empty(len(line), dtype=np.int64)
@@ -102,7 +112,7 @@ def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Ints:
 
 
 def _spread_rare_labels(groups: _TextGroups, fold: Ints) -> None:
-    """Exchange groups between folds, in place, so that a label with two positive groups or more is not in one alone."""
+    """Swap groups between folds, in place, until a label with two or more positive groups is in two folds."""
     fewest_labels = np.lexsort([groups.lots, groups.sizes, groups.positive.sum(axis=1)])
     for label in np.argsort(groups.positive.sum(axis=0), kind="stable"):
         alone = _in_one_fold(groups, fold)
@@ -119,20 +129,20 @@ def _spread_rare_labels(groups: _TextGroups, fold: Ints) -> None:
 
 
 def _in_one_fold(groups: _TextGroups, fold: Ints) -> Bools:
-    """Return, (L,), whether a label has two positive groups or more, and all in the same fold."""
+    """Return, (L,), whether a label has two or more positive groups, all in one fold."""
     of_members = (fold[groups.positive[:, label]] for label in range(groups.positive.shape[1]))
     return np.array([len(own) > 1 and own.min() == own.max() for own in of_members], dtype=np.bool_)
 
 
 def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
     key = hashlib.sha256(f"split {seed}".encode()).digest()
-    # Sorted by keyed digest: a random order that the order of the rows has no part in.
+    # Sorted by keyed digest: a random order that does not depend on the order of the rows.
     unique, of_row = np.unique(text_digests(dataset.texts, key), return_inverse=True)
     sizes = np.bincount(of_row)
     positive = np.zeros((len(sizes), len(dataset.labels)), dtype=np.bool_)
     for label in range(len(dataset.labels)):
         positive[of_row[dataset.targets[:, label] >= POSITIVE_FROM], label] = True  # NaN is not positive
-    # The order is by the first half of a digest, so the second is still to be drawn from.
+    # The first half of a digest gives the order, so the second half is still random.
     lots = np.frombuffer(unique.tobytes(), dtype=">u8")[1::2].astype(np.uint64)
     return _TextGroups(of_row.astype(np.int64), sizes.astype(np.int64), positive, lots)
 
@@ -140,8 +150,8 @@ def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
 def _like_beside_like(groups: _TextGroups) -> Ints:
     """Return the text groups, (K,), in the order of their labels, rarest label first.
 
-    So what one combination is too small to give is made up for by the most similar ones. Within a combination they
-    stand by size, then at random.
+    If a combination is too small for its share, the most similar ones next to it make up for it. Within a combination,
+    groups are in the order of their size, then at random.
     """
     rarest_first = np.argsort(groups.positive.sum(axis=0), kind="stable")
     combination = [~groups.positive[:, label] for label in rarest_first[::-1]]
@@ -149,16 +159,16 @@ def _like_beside_like(groups: _TextGroups) -> Ints:
 
 
 def _hold_out(groups: _TextGroups, fraction: float) -> Bools:
-    """Return which text groups to hold out: one of each run of neighbours on a line of like beside like.
+    """Return which text groups to hold out, (K,): one of each run of neighbours in the order of `_like_beside_like`.
 
-    A run is 1 / fraction long, and which of it is taken is random: taking every so-many-th would fall
-    into step with patterns in the order of the combinations.
+    A run is 1 / fraction long, and one of it is drawn at random. Always taking the n-th would repeat patterns in the
+    order of the combinations.
     """
     line = _like_beside_like(groups)
     small = groups.sizes[line] <= max(1.0, fraction * groups.sizes.sum() / 2)
     if fraction * np.sum(small) >= 1:
         line = line[small]
-    # The smaller side is drawn, so that a run has two groups or more.
+    # The smaller side is drawn, so that a run has two or more groups.
     share = min(fraction, 1 - fraction)
     num_drawn = round(share * len(line))
     run = np.arange(len(line)) * num_drawn // len(line)
@@ -170,8 +180,8 @@ def _hold_out(groups: _TextGroups, fraction: float) -> Bools:
     return held_out
 
 
-def _mend_rare_labels(groups: _TextGroups, held_out: Bools) -> None:
-    """Move groups, in place, so that a label with two positive groups or more has one on each side."""
+def _repair_rare_labels(groups: _TextGroups, held_out: Bools) -> None:
+    """Move groups, in place, so that a label with two or more positive groups has one on each side."""
     totals = groups.positive.sum(axis=0)
     for label in np.argsort(totals, kind="stable"):
         if totals[label] < 2:
@@ -180,7 +190,7 @@ def _mend_rare_labels(groups: _TextGroups, held_out: Bools) -> None:
         for side in (True, False):
             if np.any(held_out[members] == side):
                 continue
-            # All stand on the other side: move the one that no other label needs there, a small one.
+            # All are on the other side: move a small one that no other label needs there.
             there = groups.positive[held_out != side].sum(axis=0)
             last = (there == 1) & (totals >= 2)
             needed = (groups.positive[members] & last).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Files of scores, and of decisions beside them, written row by row: CSV, JSONL or Parquet. Knows no classifier."""
+"""Score files, with decisions if wanted, written row by row: CSV, JSONL or Parquet."""
 
 import csv
 import json
@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from civility.arrays import Words
+from civility.arrays import Scores, Words
 from civility.errors import UserError
 from civility.plain_text import as_cell, as_json, printable
 from civility.storage.atomic_files import is_stream, write_file
 
 FORMATS = ("csv", "jsonl", "parquet")
-# The csv module quotes a cell with a carriage return only where the row ends in one: a reader would end the row.
+# The csv module quotes a cell with a carriage return only if rows end in one. Without quotes, a reader ends the row.
 _ROW_END = "\r\n"
 DECISION = ":decision"
-"""What follows a label's name in the name of the column of its decisions."""
+"""Suffix of a label in the name of its column of decisions."""
 Names = Sequence[tuple[str, ...]]
-"""What stands before the scores of each row, (N,): its id, and its text if the file has them."""
-_WriteWhole = Callable[[Names, npt.NDArray[np.float32], Words], None]
+"""The cells before the scores of each row, (N,): its id, and its text if the file has texts."""
+_WriteWhole = Callable[[Names, Scores, Words], None]
 
 
 class WriteRows(Protocol):
@@ -34,16 +31,24 @@ class WriteRows(Protocol):
     def __call__(
         self,
         ids: Sequence[str],
-        scores: npt.NDArray[np.float32],
+        scores: Scores,
         decisions: Words | None = None,
         texts: Sequence[str] = (),
     ) -> None:
-        """Write ids (N,), scores (N, L), and decisions (N, L) and texts (N,) if the file has them."""
+        """Write ids (N,), scores (N, L), and decisions (N, L) and texts (N,) if the file has them.
+
+        Parameters
+        ----------
+        ids : (N,)
+        scores : (N, L) in [0, 1]
+        decisions : (N, L) words such as ``remove``
+        texts : (N,)
+        """
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns of a file of scores, by name; ``decisions`` has one a label, or none, ``texts`` one or none."""
+    """The column names of a score file; ``decisions`` has one per label or none, ``texts`` one or none."""
 
     id: str
     texts: Sequence[str]
@@ -57,28 +62,25 @@ class _Columns:
         return [self.id, *self.texts, *self.labels, *self.decisions]
 
     def words(self, num: int, decisions: Words | None) -> Words:
-        """Return the decisions to write for so many rows, (N, L) or (N, 0); a ValueError if they are others."""
+        """Return the decisions for ``num`` rows, (N, L) or (N, 0); a ValueError for another shape."""
         found = np.empty((num, 0), dtype=np.str_) if decisions is None else decisions
         if found.shape != (num, len(self.decisions)):
             raise ValueError(f"decisions have shape {found.shape}, expected ({num}, {len(self.decisions)})")
         return found
 
     def names(self, ids: Sequence[str], texts: Sequence[str]) -> Names:
-        """Return what stands before the scores of each row.
-
-        A ValueError if there are texts and no column for them, or the other way round.
-        """
+        """Return the cells before the scores of each row; a ValueError for texts without a column or the reverse."""
         if len(texts) != (len(ids) if self.texts else 0):
             raise ValueError(f"{len(texts)} texts for {len(ids)} rows and {len(self.texts)} columns of texts")
         return list(zip(ids, texts, strict=True)) if self.texts else [(name,) for name in ids]
 
 
 def score_format(out: str | IO[bytes], wanted: str = "") -> str:
-    """Return the format of scores: the one wanted, or that of the file's suffix; CSV into a stream, a device or a pipe.
+    """Return the format of a score file: the one wanted, or that of its suffix; CSV for a stream, a device or a pipe.
 
     Raises
     ------
-    UserError : the suffix is unknown and no format is wanted
+    UserError : the suffix is unknown and no format is named
     """
     if wanted:
         return wanted
@@ -87,7 +89,7 @@ def score_format(out: str | IO[bytes], wanted: str = "") -> str:
     suffix = Path(out).suffix.removeprefix(".").lower()
     if suffix not in FORMATS:
         raise UserError(
-            "data.todo",
+            "data.bad-output",
             f"unknown suffix {Path(out).suffix!r} for scores",
             where=out,
             remedy="name the file .csv, .jsonl or .parquet, or give --format",
@@ -106,26 +108,26 @@ def write_scores(
     text_column: str = "",
     for_spreadsheet: bool = False,
 ) -> Iterator[WriteRows]:
-    """Give a function that writes rows of ids and scores, in the order of the calls.
+    """Yield a function that writes rows of ids and scores, in the order of the calls.
 
     Parameters
     ----------
-    out : path of a file that appears when it is complete, or a stream of bytes
+    out : path of a file, which appears when it is complete, or a stream of bytes
     file_format : "csv", "jsonl" or "parquet"
     id_column : name of the first column
     labels : (L,) names of the columns of scores
-    decisions : whether there is a column ``LABEL:decision`` for each label after these
-    text_column : name of a column of texts, after the ids; empty: none
-    for_spreadsheet : of CSV, whether an apostrophe goes before ids and texts that a spreadsheet takes for formulas;
-        the names of the columns get one in any case, see `as_cell`
+    decisions : whether a column ``LABEL:decision`` for each label follows
+    text_column : name of a column of texts after the ids; empty: none
+    for_spreadsheet : whether CSV gets an apostrophe before ids and texts that a spreadsheet would take for formulas;
+        column names get it anyway, see `as_cell`
 
     Raises
     ------
-    UserError : two columns have one name; Parquet for a terminal; no permission, no space
+    UserError : two columns have one name, Parquet would go to a terminal, or the file cannot be written
     """
     if id_column in labels:
         raise UserError(
-            "data.todo",
+            "data.bad-output",
             f"the id column and a label are both named {id_column!r}",
             remedy="rename the id column of the file",
         )
@@ -136,7 +138,9 @@ def write_scores(
         if name in (id_column, *labels):
             what = "the id column" if name == id_column else "a label"
             raise UserError(
-                "data.todo", f"{what} and a column of decisions are both named {name!r}", remedy="leave out --decisions"
+                "data.bad-output",
+                f"{what} and a column of decisions are both named {name!r}",
+                remedy="leave out --decisions",
             )
     writer = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}[file_format]
     if not isinstance(out, str):
@@ -145,10 +149,13 @@ def write_scores(
                 yield _checked(write, columns)
             out.flush()
         except BrokenPipeError:
-            raise  # a reader that has had enough is no failure
+            raise  # the reader of a pipe has stopped, which is not an error
         except OSError as error:
             raise UserError(
-                "data.todo", f"standard output: cannot write: {error.strerror}", remedy="write elsewhere (--out FILE)"
+                "data.bad-output",
+                f"cannot write: {error.strerror}",
+                where="standard output",
+                remedy="write elsewhere (--out FILE)",
             ) from error
         return
     with write_file(Path(out), "wb") as file, writer(file, columns) as write:
@@ -156,11 +163,11 @@ def write_scores(
 
 
 def _checked(write_whole: _WriteWhole, columns: _Columns) -> WriteRows:
-    """Return what writes rows once they are found to have the columns of the file."""
+    """Return a function that writes rows after checking their columns."""
 
     def write(
         ids: Sequence[str],
-        scores: npt.NDArray[np.float32],
+        scores: Scores,
         decisions: Words | None = None,
         texts: Sequence[str] = (),
     ) -> None:
@@ -170,9 +177,9 @@ def _checked(write_whole: _WriteWhole, columns: _Columns) -> WriteRows:
 
 
 class _Lines:
-    """Encode rows of text into a stream of bytes, with plain line ends: what `csv.writer` writes to.
+    """Encodes rows of text into a stream of bytes, with plain line ends, for `csv.writer`.
 
-    On a terminal control characters are replaced; elsewhere cells are written as they are, to be read again.
+    On a terminal, control characters are replaced. Elsewhere cells are written as they are, to be read again.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -194,14 +201,14 @@ def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     header = list(map(as_cell, columns.all))
     if len(set(header)) < len(header):
         raise UserError(
-            "data.todo",
-            f"two columns have one name once control characters are replaced: {', '.join(header)}",
+            "data.bad-output",
+            f"two columns have one name after control characters are replaced: {', '.join(header)}",
             remedy="write --format jsonl or parquet",
         )
     lines.writerow(header)
     cell = as_cell if columns.for_spreadsheet else str
 
-    def write(names: Names, scores: npt.NDArray[np.float32], words: Words) -> None:
+    def write(names: Names, scores: Scores, words: Words) -> None:
         for said, row, decided in zip(names, scores, words.tolist(), strict=True):
             lines.writerow([*map(cell, said), *map(_shortest, row), *decided])
 
@@ -212,7 +219,7 @@ def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
 def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     keys = list(map(as_json, columns.all))
 
-    def write(names: Names, scores: npt.NDArray[np.float32], words: Words) -> None:
+    def write(names: Names, scores: Scores, words: Words) -> None:
         for said, row, decided in zip(names, scores, words.tolist(), strict=True):
             values = [*map(as_json, said), *map(_shortest, row), *map(json.dumps, decided)]
             pairs = ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
@@ -223,15 +230,20 @@ def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
 
 @contextmanager
 def _parquet_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
+    import pyarrow as pa  # loads slowly
+    import pyarrow.parquet as pq
+
     if file.isatty():
-        raise UserError("data.todo", "Parquet is not for a terminal", remedy="write it to a file (--out FILE)")
+        raise UserError(
+            "data.bad-output", "Parquet cannot be shown on a terminal", remedy="write it to a file (--out FILE)"
+        )
     fields: list[tuple[str, Any]] = [(name, pa.string()) for name in (columns.id, *columns.texts)]
     fields += [(label, pa.float32()) for label in columns.labels]
     fields += [(name, pa.string()) for name in columns.decisions]
     schema = pa.schema(fields)
     with pq.ParquetWriter(file, schema) as rows:
 
-        def write(names: Names, scores: npt.NDArray[np.float32], words: Words) -> None:
+        def write(names: Names, scores: Scores, words: Words) -> None:
             arrays = [pa.array([row[place] for row in names], pa.string()) for place in range(1 + len(columns.texts))]
             arrays += [pa.array(column) for column in scores.T]
             arrays += [pa.array(column.tolist(), pa.string()) for column in words.T]

@@ -137,7 +137,7 @@ def test_names_with_lone_surrogates_can_be_written(tmp_path: Path) -> None:
         ("text,label\na,1\n", "row 1 (line 2): label = '1': expected BAD or NOT_BAD\nor rename the columns to text"),
         ("phrase,toxicity\nmögen alte,1\n", "row 1 (line 2): toxicity = '1': expected toxic or nontoxic"),
         ("Text,Label\nhug gay,BAD\n ,BAD\n", "row 2 (line 3): Text is empty"),
-        ("text,target,group\na,2,g\n", "row 1 (line 2): target = '2': expected a number from 0 to 1"),
+        ("text,target,group\na,2,g\n", "row 1 (line 2): target = '2', expected a number from 0 to 1"),
         ("text,target,group\na,1,;\n", "no sentence names a group"),
         (
             "phrase,toxicity\nik ben doof,toxic\nik ben trans,toxic\nik ben oud,toxic\n",

@@ -1,7 +1,4 @@
-"""Bytes to text: which encoding a file has, and its lines and blocks, each within a bound.
-
-Knows nothing of rows or columns.
-"""
+"""Bytes to text: the encoding of a file, and its lines and blocks of bounded size."""
 
 import codecs
 import contextlib
@@ -16,7 +13,7 @@ from civility.data.file_format import WIDE_ENCODINGS
 from civility.data.reading.files import Beginning, DataFile
 from civility.errors import UserError
 
-# UTF-32 stands first: its mark begins with that of UTF-16.
+# UTF-32 comes first, since its mark begins with that of UTF-16.
 _MARKS = (
     (b"\xff\xfe\0\0", "utf-32-le"),
     (b"\0\0\xfe\xff", "utf-32-be"),
@@ -32,7 +29,7 @@ _MOST_SKIPPED = 128_000_000
 
 
 def detect(head: bytes) -> tuple[str, int]:
-    """Return the encoding that first bytes tell, ``utf-8`` if nothing speaks against it, and the length of its mark."""
+    """Return the encoding by the first bytes, ``utf-8`` if in doubt, and the length of the byte order mark."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding, len(mark)
@@ -40,8 +37,8 @@ def detect(head: bytes) -> tuple[str, int]:
 
 
 def _wide_without_mark(head: bytes) -> str:
-    """Return UTF-16 or UTF-32 where these bytes can hardly be anything else; an empty string otherwise."""
-    # A comment in UTF-8 may hold a stray NUL; Latin text in UTF-16 is half NULs.
+    """Return UTF-16 or UTF-32 if these bytes can hardly be anything else, or an empty string."""
+    # A comment in UTF-8 may hold a stray NUL; in UTF-16, half of the bytes of Latin text are NUL.
     if b"\0" not in head or _may_be_utf8(head):
         return ""
     return _best_of(_WIDE, head)
@@ -49,62 +46,57 @@ def _wide_without_mark(head: bytes) -> str:
 
 def _may_be_utf8(head: bytes) -> bool:
     num_controls = sum(byte < 32 and byte not in b"\t\r\n" for byte in head)
-    return num_controls * 3 <= len(head) and _decodes(head, "utf-8")
+    return num_controls * 3 <= len(head) and (not head or bool(_decoded(head, "utf-8")))
 
 
 def _best_of(encodings: Sequence[str], head: bytes) -> str:
-    """Return the encoding in which these bytes are plain text, with the most ASCII; empty if there is none."""
+    """Return the encoding in which these bytes are plain text with the most ASCII, or an empty string."""
     fitting = [(_num_ascii(text), encoding) for encoding in encodings if _is_plain(text := _decoded(head, encoding))]
     return max(fitting, default=(0, ""))[1]
 
 
 def _named(name: str, encoding: str, head: bytes) -> str:
-    """Return the codec for an encoding that the user names, for a text without a byte order mark.
+    """Return the codec for the encoding that the user names, for text without a byte order mark.
 
     Raises
     ------
-    UserError : UTF-16 or UTF-32 is named, and the bytes are of another of these encodings or UTF-8, or do not tell
-        their order
+    UserError : UTF-16 or UTF-32 is named, but the bytes are UTF-8 or another of these, or do not show their order
     """
     if encoding not in WIDE_ENCODINGS:
         return encoding
     head = head[:4096]
     if b"\0" not in head and _may_be_utf8(head):  # a line end in UTF-16 has a NUL
-        raise UserError(
-            "data.todo", f"not {encoding}: the first bytes are UTF-8", where=name, remedy=f"leave out {_OPTION}"
-        )
+        raise _not_named(name, encoding, "the first bytes are UTF-8")
     if encoding in _WIDE:
         other = _best_of(_WIDE, head)
         if other and "\n" in _decoded(head, other) and not _is_plain(_decoded(head, encoding)):
-            raise UserError(
-                "data.todo", f"not {encoding}: the first bytes are {other}", where=name, remedy=f"leave out {_OPTION}"
-            )
+            raise _not_named(name, encoding, f"the first bytes are {other}")
         return encoding
     found = _best_of([wide for wide in _WIDE if wide.startswith(encoding)], head)
     if not found:
         raise UserError(
-            "data.todo",
-            f"not {encoding}: no byte order mark, and the first bytes tell no byte order",
+            "data.encoding",
+            f"not {encoding}: no byte order mark, and the first bytes do not show the byte order",
             where=name,
             remedy=f"name it, as in --encoding {encoding}-le or {encoding}-be (train, sweep: --set data.encoding=…)",
         )
     return found
 
 
+def _not_named(name: str, encoding: str, reason: str) -> UserError:
+    return UserError("data.encoding", f"not {encoding}: {reason}", where=name, remedy=f"leave out {_OPTION}")
+
+
 def _decoded(head: bytes, encoding: str) -> str:
-    """Return the text of bytes that may end within a character; empty where they are of another encoding."""
+    """Return the text of bytes that may end within a character; empty if they have another encoding."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError:
         return ""
 
 
-def _decodes(head: bytes, encoding: str) -> bool:
-    return not head or bool(_decoded(head, encoding))
-
-
 def _is_plain(text: str) -> bool:
-    """Whether a text holds letters and the like alone, at least one of them ASCII."""
+    """Whether a text holds only letters and the like, at least one of them ASCII."""
     return _num_ascii(text) > 0 and all(
         character in "\t\r\n" or unicodedata.category(character) not in ("Cc", "Cn", "Co", "Cs") for character in text
     )
@@ -141,28 +133,28 @@ class _Recoded(io.RawIOBase):
     def _recode(self, data: bytes) -> bytes:
         try:
             return self._decoder.decode(data, final=not data).encode()
-        except UnicodeError as error:  # some codecs raise it without a place
+        except UnicodeError as error:  # some codecs do not give a place
             place = f"near byte {self._num_read + getattr(error, 'start', 0)} of the file"
             raise UserError(
-                "data.todo",
+                "data.encoding",
                 f"not {self._encoding} ({place})",
                 where=self._name,
-                remedy="check the encoding, or whether the file is cut short",
+                remedy="check the encoding, and whether the file is complete",
             ) from error
 
 
 @dataclass(frozen=True)
 class Text:
-    """The text of a data file, from its beginning as often as wanted, of standard input once.
+    """The text of a data file. Unlike a file, standard input can be read once.
 
     Parameters
     ----------
-    beginning : where it comes from
+    beginning : of the file
     encoding : a codec of Python
     mark : bytes of a byte order mark before the text
-    sample : the first lines, whole ones unless `is_whole` or the first is longer than 1 MiB
+    sample : the first lines, complete unless `is_whole` or the first is longer than 1 MiB
     is_whole : whether the sample is the whole text
-    longest : bytes that a line may have
+    longest : the largest line, in bytes
     """
 
     beginning: Beginning
@@ -174,7 +166,7 @@ class Text:
 
     @property
     def file(self) -> DataFile:
-        """Where it comes from."""
+        """The file, or standard input."""
         return self.beginning.file
 
     @property
@@ -184,7 +176,7 @@ class Text:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[IO[bytes]]:
-        """Open as UTF-8, after the mark."""
+        """Open the text after the mark, as UTF-8."""
         with self.beginning.open() as stream:
             stream.read(self.mark)
             if self.encoding in ("utf-8", "ascii"):
@@ -193,15 +185,15 @@ class Text:
                 yield cast(IO[bytes], io.BufferedReader(_Recoded(self.name, stream, self.encoding), 1 << 18))
 
     def lines(self, place: Callable[[int], str] = "line {}".format) -> Iterator[str]:
-        """Yield the lines, each with its line end.
+        """Yield the lines with their line ends.
 
         Parameters
         ----------
-        place : number of a line, from 1 -> where it stands, for messages
+        place : number of a line, from 1 -> its place in the file, for messages
 
         Raises
         ------
-        UserError : not of the encoding, with the line and the byte where it goes wrong; a line that is too long
+        UserError : a byte does not fit the encoding, or a line is too long
         """
         with self._open() as stream:
             offset, longest = self.mark, self.longest
@@ -215,7 +207,7 @@ class Text:
                 offset += len(line)
 
     def blocks(self) -> Iterator[str]:
-        """Yield the text in blocks of some 64 KiB; a UserError as `lines`."""
+        """Yield the text in blocks of about 64 KiB; a UserError if a byte does not fit the encoding."""
         with self._open() as stream:
             decoder = codecs.getincrementaldecoder("utf-8")()
             offset, num_lines = self.mark, 1
@@ -235,49 +227,58 @@ class Text:
             f"… | {iconv} | civility …" if self.file.is_piped else f"{self.file.command} | {iconv} > utf-8{suffix}"
         )
         return UserError(
-            "data.todo",
-            f"{self.name}, line {line}: not UTF-8 (byte 0x{byte:02x} at offset {offset} of the file)",
+            "data.encoding",
+            f"not UTF-8 (byte 0x{byte:02x} at offset {offset} of the file)",
+            where=f"{self.name}, line {line}",
             remedy="name its encoding, as in --encoding cp1252 (train, sweep: --set data.encoding=cp1252); "
             f"or convert it: {command}",
         )
 
 
 def _length_of_line(stream: IO[bytes], begun: bytes) -> int:
-    """Return the bytes of a line that goes on, or about the most that is worth reading to know."""
+    """Return the bytes of a line of which the beginning was read; of an endless one, about 128 MB."""
     length = len(begun)
     while not begun.endswith(b"\n") and length < _MOST_SKIPPED and (begun := stream.readline(1 << 20)):
         length += len(begun)
     return length
 
 
-def too_large(place: str, size: int, longest: int, reason: str = "") -> UserError:
+def too_large(place: str, size: int, longest: int, check: str = "check the file there") -> UserError:
     """Return the error for a line or a cell that is larger than the setting allows.
 
     Parameters
     ----------
-    place : the file, and where in it
+    place : the file, and the place in it
     size, longest : bytes
-    reason : what it probably is, if that is known
+    check : what to look for
     """
-    size_words = f"{size:,} bytes" if size < _MOST_SKIPPED else f"more than {_MOST_SKIPPED:,} bytes"
+    num_bytes = f"{size:,} bytes" if size < _MOST_SKIPPED else f"more than {_MOST_SKIPPED:,} bytes"
     return UserError(
-        "data.todo",
-        f"{size_words}, the most allowed is {longest:,}{reason}",
+        "data.too-large",
+        num_bytes,
         where=place,
-        remedy="check what stands there; if it is right, raise the limit: --max-cell-bytes "
+        expected=f"at most {longest:,}",
+        remedy=f"{check}; if it is right, raise the limit: --max-cell-bytes "
         "(train, sweep: --set data.max_cell_bytes=…)",
     )
 
 
 def too_blank(place: str) -> UserError:
-    """Return the error for a million empty lines on end, which are no table."""
+    """Return the error for a million consecutive empty lines."""
     return UserError(
-        "data.todo", f"{MOST_BLANK_LINES:,} empty lines in a row", where=place, remedy="check how the file was made"
+        "data.bad-row", f"{MOST_BLANK_LINES:,} empty lines in a row", where=place, remedy="check how the file was made"
     )
 
 
 def text_of(beginning: Beginning, encoding: str, longest: int) -> Text:
-    """Return the text of a file, its encoding told by its first bytes where none is named; a mark tells it anyway."""
+    """Return the text of a file.
+
+    Parameters
+    ----------
+    beginning : of the file; a byte order mark in it gives the encoding
+    encoding : the one that the user names, for files without a mark; empty: by the first bytes
+    longest : the largest line, in bytes
+    """
     head, is_whole = beginning.head, beginning.is_whole
     found, mark = detect(head)
     if encoding and not mark:

@@ -1,4 +1,4 @@
-"""Objects of JSON lines and of JSON arrays, one at a time, in bounded memory."""
+"""The objects of JSON lines and of JSON arrays, one at a time, in bounded memory."""
 
 import json
 import re
@@ -8,18 +8,18 @@ from typing import Any
 from civility.data.reading.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
 from civility.errors import UserError
 
-# The line where a row begins, its size in characters, its cells.
-Row = tuple[int, int, Any]
+# The line at which a row begins, its size in characters, its cells.
+TextRow = tuple[int, int, Any]
 
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
-_EXPECT_ARRAY = "expected an array of objects, [{...}, {...}]; JSON lines are one object a line"
+_ARRAY = "an array of objects, [{...}, {...}]; JSON lines have one object per line"
 _DECODER = json.JSONDecoder()
-# What is wrong this near to the end of what was read may be right when more is.
+# An error this close to the end of the window may vanish when more is read.
 _NEAR_END = 16
 
 
-def rows_of_lines(text: Text) -> Iterator[Row]:
-    """Yield the objects of JSON lines; empty lines are skipped.
+def rows_of_lines(text: Text) -> Iterator[TextRow]:
+    """Yield the objects of JSON lines, without empty lines.
 
     Raises
     ------
@@ -42,15 +42,16 @@ def rows_of_lines(text: Text) -> Iterator[Row]:
             row, reason = None, ": nested too deeply"
         if not isinstance(row, dict):
             raise UserError(
-                "data.todo",
-                f"{text.name}, line {number}: not a JSON object{reason}",
-                remedy="write one object a line, {...}; or name the format: --input-format (train, sweep: "
+                "data.bad-row",
+                f"not a JSON object{reason}",
+                where=f"{text.name}, line {number}",
+                remedy="write one object per line, {...}; or name the format: --input-format (train, sweep: "
                 "--set data.format=…)",
             )
         yield number, len(line), row
 
 
-def rows_of_array(text: Text) -> Iterator[Row]:
+def rows_of_array(text: Text) -> Iterator[TextRow]:
     """Yield the objects of a JSON array.
 
     Raises
@@ -70,9 +71,9 @@ class _ArrayReader:
         self._line, self._row = 1, 0
         self._is_at_end = False
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TextRow]:
         if self._next_sign() != "[":
-            raise self._wrong(_EXPECT_ARRAY)
+            raise self._wrong("not a JSON array", _ARRAY)
         self._skip(1)
         if self._next_sign() == "]":
             return
@@ -81,7 +82,9 @@ class _ArrayReader:
             yield self._object()
             sign = self._next_sign()
             if sign not in (",", "]"):
-                raise self._wrong("expected ',' or ']' after an object")
+                raise self._wrong(
+                    f"{sign!r} after an object" if sign else "the file ends after an object", "',' or ']'"
+                )
             self._skip(1)
             if sign == "]":
                 break
@@ -89,7 +92,7 @@ class _ArrayReader:
             raise self._wrong("text after the end of the array")
 
     def _next_sign(self) -> str:
-        """Move to the next character that is not white space, and return it; empty at the end."""
+        """Move to the next character that is not white space, and return it. Empty at the end."""
         while not (found := _NOT_SPACE.search(self._window, self._place)):
             self._skip(len(self._window) - self._place)
             if not self._read_more(1):
@@ -97,9 +100,9 @@ class _ArrayReader:
         self._skip(found.start() - self._place)
         return found.group()
 
-    def _object(self) -> Row:
+    def _object(self) -> TextRow:
         if self._next_sign() != "{":
-            raise self._wrong(_EXPECT_ARRAY)
+            raise self._wrong("not an object", _ARRAY)
         wanted = 1 << 16
         while True:
             try:
@@ -107,14 +110,14 @@ class _ArrayReader:
             except RecursionError as error:
                 raise self._wrong("nested too deeply") from error
             except json.JSONDecodeError as error:
-                is_cut = error.msg.startswith("Unterminated") or error.pos >= len(self._window) - _NEAR_END
+                is_incomplete = error.msg.startswith("Unterminated") or error.pos >= len(self._window) - _NEAR_END
                 size = len(self._window) - self._place
-                if is_cut and size > self._text.longest:
+                if is_incomplete and size > self._text.longest:
                     raise too_large(self._where(), size, self._text.longest) from error
-                if not is_cut or not self._read_more(wanted):
+                if not is_incomplete or not self._read_more(wanted):
                     raise self._wrong(f"not valid JSON: {error.msg}") from error
                 wanted *= 2
-            except ValueError as error:  # a whole number of thousands of digits
+            except ValueError as error:  # an integer of thousands of digits
                 raise self._wrong(f"not valid JSON: {error}") from error
             else:
                 break
@@ -129,7 +132,7 @@ class _ArrayReader:
         self._place += num
 
     def _read_more(self, num_characters: int) -> bool:
-        """Read at least as many characters, fewer at the end of the text; return whether there were any."""
+        """Read at least this many characters, fewer at the end of the text; return whether there were any."""
         more, num = [], 0
         while num < num_characters and (block := next(self._blocks, "")):
             more.append(block)
@@ -140,8 +143,12 @@ class _ArrayReader:
     def _where(self) -> str:
         return f"{self._text.name}, row {self._row} (line {self._line})"
 
-    def _wrong(self, what: str) -> UserError:
+    def _wrong(self, found: str, expected: str = "") -> UserError:
         where = self._where() if self._row else self._text.name
         return UserError(
-            "data.todo", f"{what}", where=where, remedy="check the file with a JSON tool, as in: python -m json.tool"
+            "data.bad-row",
+            found,
+            where=where,
+            expected=expected,
+            remedy="check the file with a JSON tool, as in: python -m json.tool",
         )

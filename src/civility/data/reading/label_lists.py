@@ -1,4 +1,4 @@
-"""Cells that hold several labels, as lists of names or of numbers, to targets. Knows nothing of files."""
+"""Cells that list labels, by name or as numbers, to targets."""
 
 import json
 import re
@@ -9,13 +9,13 @@ import numpy as np
 from civility.arrays import Float32s
 from civility.data.dialects import Columns
 from civility.data.headers import folded
-from civility.data.reading.cells import NO_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for
+from civility.data.reading.cells import NOT_A_TARGET, UNKNOWN_WORDS, TargetCells, is_missing, remedy_for
 from civility.data.reading.tables import Chunk
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import listed, shown
 
 _CLOSING = {"[": "]", "(": ")"}
-# One item of a list as Python or numpy write it, and what follows it: a comma, white space, or the end.
+# An item of a list as Python or numpy write it, with the comma, white space or end after it.
 _ITEM = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,'"\[\]()]+))(?:\s*,|\s+|$)""")
 _CONSTANTS = {"True": 1.0, "False": 0.0, "None": None}
 _ESCAPED = re.compile(r"\\(.)")
@@ -24,12 +24,12 @@ _ESCAPED = re.compile(r"\\(.)")
 class LabelLists:
     """Lists of labels to targets: 1 for each label in the list, 0 for the others, NaN for an empty cell.
 
-    ``[]`` and the word for none give 0 for every label: an empty cell says nothing, it does not say "none".
+    ``[]`` and the word for none give 0 for every label. An empty cell does not mean "none": it means unknown.
 
     Parameters
     ----------
     labels : (L,) the axis
-    columns : how lists are written: separator, word for none, and the labels of lists of numbers
+    columns : with the separator, the word for none, and the labels of lists of numbers
     """
 
     def __init__(self, labels: Sequence[str], columns: Columns) -> None:
@@ -42,15 +42,27 @@ class LabelLists:
         self._places = {folded(label): index for index, label in enumerate(labels)}
 
     def convert(self, name: str, chunk: Chunk, column: str) -> Float32s:
-        """Return a column as (rows, L) float32; a UserError for a label that is not on the axis."""
+        """Return a column as (rows, L) float32; a UserError for a label that is not on the axis.
+
+        Parameters
+        ----------
+        name : the file, for messages
+        chunk : rows of it
+        column : the one that lists the labels
+        """
         cells = chunk.columns[column]
         targets = np.zeros((len(cells), len(self.labels)), dtype=np.float32)
         for row, cell in enumerate(cells):
             try:
                 self._fill(targets[row], cell)
             except _BadListError as error:
-                place = f"{name}, {chunk.place(row)}: {column} = {shown(cell)}"
-                raise UserError("data.todo", f"{error}", where=place, remedy=error.remedy) from None
+                where = f"{name}, {chunk.place(row)}"
+                raise UserError(
+                    "data.bad-cell",
+                    f"{column} = {shown(cell)}: {error}",
+                    where=where,
+                    remedy=error.remedy,
+                ) from None
         return targets
 
     def _fill(self, row: Float32s, cell: object) -> None:
@@ -68,28 +80,27 @@ class LabelLists:
         if any(is_missing(name) or (isinstance(name, str) and not name.strip()) for name in names):
             raise _BadListError(
                 "an element of this list is empty",
-                "write the labels that apply; [] where none does, and nothing in the place of the list for unknown",
+                "write the labels that apply, [] if none applies, or leave the whole cell empty for unknown",
             )
         if not all(isinstance(name, str) for name in names):
             raise self._not_a_list()
         says_none = [name for name in names if self._is_none_word(str(name))]
         if says_none and len(names) > 1:
-            raise _BadListError(f"'{says_none[0]}' and labels beside it", "write one or the other")
+            raise _BadListError(f"'{says_none[0]}' together with labels", "write one or the other")
         for name in () if says_none else map(str, names):
             place = self._places.get(folded(name))
             if place is None:
                 raise _BadListError(
                     f"the label '{name}' is not one of those asked for{did_you_mean(name, self.labels)}",
-                    f"the labels asked for: {listed(self.labels)}; between labels stands '{self.separator}' "
-                    "(data.label_separator)",
+                    f"the labels: {listed(self.labels)}; the separator is '{self.separator}' (data.label_separator)",
                 )
             row[place] = 1
 
     def _fill_numbers(self, row: Float32s, numbers: list[object]) -> None:
         if not self.multi_hot:
             raise _BadListError(
-                "these numbers do not say which label each belongs to",
-                "write names instead, or say in which order the numbers hold the labels: "
+                "the order of the labels in lists of numbers is not known",
+                "write names instead, or give the order of the labels: "
                 '--set \'data.multi_hot_labels=["first", "second", …]\'',
             )
         if len(numbers) != len(self.multi_hot):
@@ -101,13 +112,13 @@ class LabelLists:
         for label, cell in zip(self.multi_hot, numbers, strict=True):
             try:
                 number = self._numbers[cell]
-            except NO_TARGET:
-                raise _BadListError("expected numbers from 0 to 1, or null for unknown", remedy_for(cell)) from None
+            except NOT_A_TARGET:
+                raise _BadListError("not numbers from 0 to 1, or null for unknown", remedy_for(cell)) from None
             if label in self._places:
                 row[self._places[label]] = number
 
     def _items(self, cell: object) -> list[object] | None:
-        """Return what a list holds; None where the cell is empty or says that nothing is known."""
+        """Return the items of a list; None if the cell is empty or holds a word for missing."""
         if is_missing(cell):
             return None
         if isinstance(cell, str):
@@ -140,25 +151,25 @@ class LabelLists:
         return items
 
     def _is_none_word(self, text: str) -> bool:
-        """Return whether this is the word for none; a _BadListError for another case of it, as Python's ``None``."""
+        """Return whether this is the word for none; a _BadListError if only the case differs, as ``None``."""
         if not self.none_word or text.casefold() != self.none_word.casefold() or folded(text) in self._places:
             return False
         if text == self.none_word:
             return True
         raise _BadListError(
             f"'{text}' may mean no label or unknown",
-            f"write [] or '{self.none_word}' for no label, and nothing for unknown; or say what means no label: "
+            f"write [] or '{self.none_word}' for no label, and nothing for unknown; or set the word for no label: "
             f"--set data.none_word={text}",
         )
 
     def _not_a_list(self) -> "_BadListError":
         return _BadListError(
-            "expected a list of labels", f"write the labels with '{self.separator}' between them, or a JSON list"
+            "not a list of labels", f"write the labels with '{self.separator}' between them, or a JSON list"
         )
 
 
 class _BadListError(Exception):
-    """What is wrong with a list, and what to do about it."""
+    """The error of a list, with its remedy."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
@@ -166,12 +177,12 @@ class _BadListError(Exception):
 
 
 def _is_number(item: object) -> bool:
-    """Return whether an item of a list is a number, or stands for one that is unknown."""
+    """Return whether an item of a list is a number, or null for an unknown one."""
     return item is None or isinstance(item, int | float)
 
 
 def _python_items(text: str) -> list[object] | None:
-    """Return the items of a list that Python or numpy wrote, as ``['toxic', 'insult']``; None if it is none."""
+    """Return the items of a list as Python or numpy write it, such as ``['toxic', 'insult']``, or None."""
     if text[-1] != _CLOSING[text[0]]:
         return None
     body, place = text[1:-1].rstrip().removesuffix(","), 0
@@ -188,7 +199,7 @@ def _python_items(text: str) -> list[object] | None:
 
 
 def _bare(word: str) -> object:
-    """Return a word without quotes as the number that it is; else as it is: ``[toxic, insult]`` has names."""
+    """Return a word without quotes as a number or constant if possible: ``[toxic, insult]`` holds names."""
     if word in _CONSTANTS:
         return _CONSTANTS[word]
     try:

@@ -1,7 +1,4 @@
-"""Reading labelled comments into a Dataset on one label axis, and streaming comments to score.
-
-Knows the order of the work; formats, cells and the Jigsaw dialects are the business of the modules beside it.
-"""
+"""Labelled comments of one or several files, as a Dataset on one label axis."""
 
 from codecs import BOM_UTF8
 from collections import Counter
@@ -17,7 +14,7 @@ from civility.data.dialects import LABELS, Columns, lacks_ids, note_on_ids
 from civility.data.file_format import RECOGNISED, FileFormat
 from civility.data.headers import Headers
 from civility.data.reading.cells import as_text
-from civility.data.reading.files import find_file
+from civility.data.reading.finding import find_file
 from civility.data.reading.opening import open_table
 from civility.data.reading.planning import ReadingPlan, plan
 from civility.data.reading.source_rows import SourceRows, read_joined, read_part
@@ -31,34 +28,34 @@ _RECOGNISE = Columns()
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read.
+    """Labelled comments, and how they were read.
 
     Parameters
     ----------
     dataset : the comments that have a text, in the order of the files and their rows
-    files : as read, globs expanded
-    notes : what a person should know, each one sentence with counts
-    origin : where each comment stood
-    mended : (what, index in ``files``, number of the row) for each text that was missing, only white space
-        ("white"), or held NUL ("nul") or lone surrogates ("surrogates")
+    files : those read, with glob patterns expanded
+    notes : remarks for the user, each a sentence with counts
+    origin : the place of each comment
+    repairs : (what, index in ``files``, row number) of each text that was missing, only white space ("white"), or held
+        NUL ("nul") or lone surrogates ("surrogates")
     """
 
     dataset: Dataset
     files: tuple[str, ...]
     notes: tuple[str, ...]
     origin: "Origin"
-    mended: tuple[tuple[str, int, int], ...] = ()
+    repairs: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Where comments stood.
+    """The place of each comment.
 
     Parameters
     ----------
     file : (N,) index among the files read
     row : (N,) number of the row of data in that file, from 1
-    form : how the files are written, as far as it was named
+    form : what the user says about how the files are written
     """
 
     file: npt.NDArray[np.int64]
@@ -73,27 +70,27 @@ def read_dataset(
     require_all_labels: bool = True,
     keep_unlabelled: bool = False,
 ) -> Reading:
-    """Read labelled comments onto one label axis, by name, whatever the order of files and columns.
+    """Read labelled comments onto one label axis, by name, whatever the order of the columns.
 
     Parameters
     ----------
-    files : paths, globs, or ``civility:starter/train`` and ``civility:starter/held-out``
+    files : paths, glob patterns, ``civility:starter/train`` or ``civility:starter/held-out``
     columns : which columns hold what
-    require_all_labels : whether each label asked for must be in at least one file, as for training.
-        A file needs one of them in any case; those it lacks are NaN for its comments.
-    keep_unlabelled : whether files without any label, comments that were never scored, and -1 for unknown
-        in any file are read too, as for an audit
+    require_all_labels : whether each label asked for must be in at least one file, as training needs. Every file needs
+        one of them; the others are NaN for its comments.
+    keep_unlabelled : whether to read files without any label, comments that were never scored, and -1 as unknown in
+        any file, as an audit needs
 
     Raises
     ------
-    UserError : a file cannot be read, a column that is needed is not there, or a cell holds nonsense
+    UserError : a file cannot be read, a column is missing, or a cell is not valid
     """
     names = expand(files)
     todo = plan(names, columns, require_all_labels=require_all_labels, keep_unlabelled=keep_unlabelled)
     parts = {source.name: read_part(source, todo) for source in todo.whole}
     if todo.apart:
         parts[todo.apart[0].name] = read_joined(*todo.apart, todo)
-    # A pair stands where its comments stand, whichever of its files comes first.
+    # A pair has the place of its comments, whichever of its files comes first.
     placed = [(index, parts[name]) for index, name in enumerate(names) if name in parts]
     ordered = [part for _, part in placed]
     dataset = _assemble(ordered, todo)
@@ -103,8 +100,8 @@ def read_dataset(
         row=np.array([row for part in ordered for row in part.rows], dtype=np.int64),
         form=columns.file,
     )
-    mended = tuple((what, index, row) for index, part in placed for what, row in part.mended)
-    return Reading(dataset, names, (*notes, *_notes_on_columns(todo), *_notes_on(dataset)), origin, mended)
+    repairs = tuple((what, index, row) for index, part in placed for what, row in part.repairs)
+    return Reading(dataset, names, (*notes, *_notes_on_columns(todo), *_notes_on(dataset)), origin, repairs)
 
 
 def _assemble(parts: Sequence[SourceRows], todo: ReadingPlan) -> Dataset:
@@ -128,7 +125,7 @@ def _notes_on_columns(todo: ReadingPlan) -> Iterator[str]:
 
 
 def _notes_on_files(todo: ReadingPlan) -> Iterator[str]:
-    """Tell what the files were read as, where that is not what their suffixes say."""
+    """Yield a note on each file that was read as something other than its suffix says."""
     for source in (*todo.whole, *(todo.apart or ())):
         table = source.content
         if isinstance(table, Table) and not table.is_as_named:
@@ -138,20 +135,22 @@ def _notes_on_files(todo: ReadingPlan) -> Iterator[str]:
 def _notes_on(dataset: Dataset) -> Iterator[str]:
     num_shared = sum(times for times in Counter(dataset.ids).values() if times > 1)
     if num_shared:
-        yield f"{count(num_shared, 'comment')} share their id with another"
+        yield f"{count(num_shared, 'comment')} with the id of another comment"
     num_unknown = int(np.sum(np.all(np.isnan(dataset.targets), axis=1)))
     if num_unknown and dataset.labels:
         yield f"every label is unknown for {count(num_unknown, 'comment')}"
 
 
 def columns_present(file: str, columns: Columns, form: FileFormat = RECOGNISED) -> Columns:
-    """Return the columns without the names that the file does not have, which are recognised then.
+    """Return the columns without the names that the file does not have, so that these are recognised.
 
-    For names that come from somewhere else than the user, as from the recipe of an earlier run.
+    For names that the user did not give for this file, such as those in the recipe of an earlier run.
 
     Parameters
     ----------
-    form : how the file is written; that of ``columns`` is of other files, and only its limit is taken over
+    file : a path or a built-in corpus
+    columns : names that it may have
+    form : how it is written; of the format in ``columns``, which is that of other files, only the size limit is used
     """
     form = form.or_limit_of(columns.file)
     if is_built_in(file):
@@ -164,7 +163,7 @@ def columns_present(file: str, columns: Columns, form: FileFormat = RECOGNISED) 
 
 
 def begins_with_mark(file: str) -> bool:
-    """Return whether a file of text begins with a byte order mark, which the readers pass over."""
+    """Return whether a file begins with the byte order mark of UTF-8, which the readers skip."""
     if is_built_in(file):
         return False
     with find_file(file, any_suffix=True).open() as stream:
@@ -172,7 +171,7 @@ def begins_with_mark(file: str) -> bool:
 
 
 def count_cells(file: str, column: str, form: FileFormat = RECOGNISED) -> dict[str, int] | None:
-    """Return how often each value stands in a column, the most frequent first; None if there is no such column."""
+    """Return the number of rows of each value in a column, most frequent first; None if there is no such column."""
     if is_built_in(file):
         return None
     table = open_table(file, form)
@@ -184,17 +183,17 @@ def count_cells(file: str, column: str, form: FileFormat = RECOGNISED) -> dict[s
 
 
 def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tuple[str, ...]:
-    """Return the cells of a column for comments that were read, as text; empty where there is none.
+    """Return the cells of a column, as text, for comments that were read, (N,). Empty if a file lacks the column.
 
     Parameters
     ----------
-    files : as read
-    origin : where each comment stood, (N,); None, of comments that no file holds as they are: a UserError
+    files : those read
+    origin : the place of each comment; None if the comments are not in a file, which is a UserError
     column : its name
 
     Raises
     ------
-    UserError : no file has the column
+    UserError : none of the files has the column
     """
     names: set[str] = set()
     cells_of: dict[int, list[str]] = {}
@@ -208,8 +207,10 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
             chunks = table.chunks([own])
             cells_of[index] = [_group_name(cell) for chunk in chunks for cell in chunk.columns[own]]
     if origin is None or not cells_of:
-        where = f"the files have: {listed(sorted(names))}" if names else "give the file with --data"
-        raise UserError("data.todo", f"no column '{column}' to slice by{did_you_mean(column, names)}", remedy=where)
+        remedy = f"the files have: {listed(sorted(names))}" if names else "give the file with --data"
+        raise UserError(
+            "data.no-column", f"no column '{column}' to slice by{did_you_mean(column, names)}", remedy=remedy
+        )
     return tuple(
         cells_of[file][row - 1] if file in cells_of else ""
         for file, row in zip(origin.file.tolist(), origin.row.tolist(), strict=True)
@@ -217,7 +218,7 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
 
 
 def _group_name(cell: object) -> str:
-    """Return a cell as the name of the group that its row belongs to; empty for null."""
+    """Return a cell as the name of a slice; empty for null."""
     try:
         return as_text(cell)
     except ValueError:

@@ -1,7 +1,8 @@
-"""The pages of a Parquet column, as the footer and their headers tell: what each would unpack to, without decoding it.
+"""The sizes of the pages of a Parquet file before and after decompression, from its footer and the page headers.
 
-The footer is read here and not by pyarrow: its view of a column chunk ends the process where statistics contradict the
-column's type, as a changed byte may make them.
+pyarrow gives only the sum over a column chunk, not the size of a page or a dictionary, which it decodes at once.
+And its view of a column chunk ends the process if statistics contradict the column's type, as a flipped byte can make
+them. So the footer and the headers are read here, in the compact protocol of Apache Thrift.
 """
 
 import io
@@ -28,9 +29,9 @@ class ColumnChunk:
 
     Parameters
     ----------
-    num_values : with those that are missing; of lists, elements
-    codec : of ``pyarrow.Codec``, or ``uncompressed``
-    start, end : where its pages are in the file
+    num_values : including missing ones; for lists, elements
+    codec : a name for ``pyarrow.Codec``, or ``uncompressed``
+    start, end : the place of its pages in the file
     """
 
     num_values: int
@@ -45,10 +46,10 @@ class Page:
 
     Parameters
     ----------
-    size, packed_size : bytes, unpacked and in the file
-    is_dictionary : whether its values are referred to by those of other pages
-    repeats : whether one of its bytes may stand for bytes of many values
-    place : where its bytes begin in the file
+    size, packed_size : bytes, decompressed and in the file
+    is_dictionary : whether the values of other pages refer to its values
+    repeats : whether many values may share one of its bytes
+    place : offset of its bytes in the file
     """
 
     size: int
@@ -59,11 +60,12 @@ class Page:
 
 
 def column_chunks(stream: IO[bytes], types: Sequence[str]) -> list[list[ColumnChunk]]:
-    """Return the column chunks of each row group of a Parquet file, as its footer has them.
+    """Return the column chunks of each row group of a Parquet file, from its footer.
 
     Parameters
     ----------
-    types : the physical types of its columns, as pyarrow names them
+    stream : the file
+    types : the physical types of its columns, by pyarrow's names
 
     Raises
     ------
@@ -79,9 +81,9 @@ def column_chunks(stream: IO[bytes], types: Sequence[str]) -> list[list[ColumnCh
         groups = ThriftReader(stream.read(_LENGTH(tail)[0])).struct()[4]
         chunks = [[chunk[3] for chunk in group[1]] for group in groups]
         if any([_TYPES[chunk[1]] for chunk in group] != list(types) for group in chunks):
-            raise EOFError("a row group of other columns than the file")
+            raise EOFError("a row group whose columns are not those of the file")
         return [[_column_chunk(chunk) for chunk in group] for group in chunks]
-    except (LookupError, TypeError) as error:  # what is looked for is not there, or is something else
+    except (LookupError, TypeError) as error:  # a field is missing or has another type
         raise EOFError("the footer is damaged") from error
 
 
@@ -99,7 +101,7 @@ def pages_of(stream: IO[bytes], chunk: ColumnChunk) -> Iterator[Page]:
 
     Raises
     ------
-    EOFError : the file is cut short, or holds something else there
+    EOFError : the file ends too early, or has something else there
     """
     place = chunk.start
     while place < chunk.end:
@@ -114,11 +116,12 @@ def pages_of(stream: IO[bytes], chunk: ColumnChunk) -> Iterator[Page]:
 
 
 def largest_entry(stream: IO[bytes], page: Page, codec: str) -> int:
-    """Return the most bytes that a value of a page may have, at worst the page's.
+    """Return an upper bound of the bytes of a value in a page, at most the size of the page.
 
     Parameters
     ----------
-    page : of texts, small enough to be unpacked
+    stream : the file
+    page : of texts, small enough to decompress
     codec : of the column chunk
     """
     stream.seek(page.place)
@@ -128,10 +131,10 @@ def largest_entry(stream: IO[bytes], page: Page, codec: str) -> int:
     try:
         is_packed = codec != "uncompressed"
         data = pa.Codec(codec).decompress(packed, page.size, asbytes=True) if is_packed else packed
-    except (ValueError, OSError, pa.ArrowException):  # lz4 stands for two formats
+    except (ValueError, OSError, pa.ArrowException):  # lz4 may mean either of two formats
         return page.size
     place, largest, end = 0, 0, len(data) - 4
-    while place <= end:  # some 50,000 times: written to be fast
+    while place <= end:  # about 50,000 times, so written to be fast
         (length,) = _LENGTH(data, place)
         if length > largest:
             largest = length
@@ -140,7 +143,7 @@ def largest_entry(stream: IO[bytes], page: Page, codec: str) -> int:
 
 
 def _encoding(fields: dict[int, Any]) -> int:
-    """Return how the values of a data page are encoded, -1 where its header does not say it."""
+    """Return the encoding of a data page, -1 if its header does not have it."""
     for version, place in ((5, 2), (8, 4)):
         header = fields.get(version)
         encoding = header.get(place) if isinstance(header, dict) else None
@@ -160,16 +163,16 @@ def _header_at(stream: IO[bytes], place: int) -> tuple[dict[int, Any], int]:
             return reader.struct(), reader.place
         except IndexError:
             if len(data) < num_bytes or num_bytes >= _LARGEST_HEADER:
-                raise EOFError("a page header is cut short") from None
+                raise EOFError("a page header is incomplete") from None
             num_bytes *= 16
 
 
 class ThriftReader:
-    """Reads structures from bytes: numbers and truth values as such; None for texts, bytes and floats.
+    """Reads Thrift structures from bytes: integers and booleans as such, None for texts, bytes and floats.
 
     Parameters
     ----------
-    data : what begins with a structure
+    data : bytes that begin with a structure
     """
 
     def __init__(self, data: bytes) -> None:
@@ -177,19 +180,19 @@ class ThriftReader:
         self.place = 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Return the fields of the next structure by their numbers.
+        """Return the fields of the next structure by number.
 
         Raises
         ------
-        IndexError : the bytes end before it does
-        EOFError : the bytes are something else
+        IndexError : the bytes end within the structure
+        EOFError : the bytes are not a structure
         """
         fields: dict[int, Any] = {}
         number = 0
         while head := self._byte():
             kind = head & 15
             number = number + (head >> 4) if head >> 4 else self._signed()
-            # A bool has its value in its type.
+            # The type of a boolean is its value.
             fields[number] = kind == 1 if kind in (1, 2) else self._value(kind, depth)
         return fields
 

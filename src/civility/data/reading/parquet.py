@@ -1,4 +1,4 @@
-"""Parquet files as tables. What a page or a dictionary unpacks to is looked up before it is decoded."""
+"""Parquet files as tables. The size of pages and dictionaries is checked before pyarrow decodes them."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -17,18 +17,18 @@ from civility.data.reading.tables import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, Ta
 from civility.errors import UserError
 from civility.plain_text import shortened
 
-# A page may hold a whole row group, as some writers have it, but not any amount.
+# Some writers put a whole row group into one page.
 _LARGEST_PAGE = 1_000_000_000
-# Bytes that a batch may have where each row repeats the largest entry of a dictionary.
+# Bytes of a batch in which each row repeats the largest entry of a dictionary.
 _LARGEST_BATCH = 256_000_000
-# Larger dictionaries count as one entry: they are rare, and looking at each entry takes long.
+# Larger dictionaries, which are rare, count as one entry, since looking at each entry takes long.
 _LARGEST_LOOKED_INTO = 16_000_000
 _OF_BYTES = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
 _MOST_LIST_ELEMENTS = 64_000_000
-# Texts that are not UTF-8, times beyond the year 9999, time zones that nobody knows.
+# Raised for texts that are not UTF-8, times after the year 9999, and unknown time zones.
 _NO_VALUE = (ValueError, OverflowError, KeyError)
 _REWRITE = "write the file again with pyarrow, pandas or DuckDB, in smaller row groups"
-_REPAIR = "copy or download the file again; if it was written so, repair that row"
+_REPAIR = "copy or download the file again; if it was written like this, repair the row"
 
 
 def parquet_table(beginning: Beginning, longest: int) -> Table:
@@ -37,12 +37,12 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
     Parameters
     ----------
     beginning : of the file
-    longest : bytes that a cell may have
+    longest : the largest cell, in bytes
 
     Raises
     ------
-    UserError : the file is damaged, has no rows, two columns of one name, or is larger than memory when it is
-        decoded; on reading, a cell that is too large
+    UserError : the file is damaged, has no rows or two columns of one name; on reading, pages or cells that are too
+        large
     """
     file = beginning.file
     with explain_damage(file):
@@ -59,10 +59,10 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
         with explain_damage(file), reopen() as stream:
             num_bytes = stream.seek(0, io.SEEK_END)
             lists, rows_at_once = _look_ahead(file.name, stream, wanted, longest)
-            # Without pre_buffer, and with a buffer: pages are read as they are needed, not whole row groups.
+            # Without pre_buffer and with a buffer, pages are read one by one instead of whole row groups.
             with pq.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20, read_dictionary=lists) as parquet:
                 groups = list(range(parquet.num_row_groups))
-                # pyarrow has no batch of lists by a dictionary that is of two row groups.
+                # pyarrow cannot put lists of dictionary entries from two row groups into one batch.
                 of_batches = [[group] for group in groups] if lists else [groups]
                 for batch in chain.from_iterable(
                     parquet.iter_batches(rows_at_once, own, list(wanted)) for own in of_batches
@@ -80,10 +80,10 @@ def parquet_table(beginning: Beginning, longest: int) -> Table:
 
 
 def _refuse_bomb(name: str, num_characters: int, num_bytes: int) -> None:
-    """Raise a UserError where the texts, repeated by a dictionary, are out of proportion to the file."""
+    """Raise a UserError if the texts, repeated by a dictionary, are out of proportion to the file."""
     if num_characters > max(BOMB_BYTES, BOMB_RATIO * num_bytes):
         raise UserError(
-            "data.todo",
+            "data.too-large",
             f"looks like a decompression bomb: {num_bytes:,} bytes unpack to more than {num_characters:,} characters",
             where=name,
             remedy="check where the file comes from; if it is right, write it as CSV",
@@ -91,11 +91,11 @@ def _refuse_bomb(name: str, num_characters: int, num_bytes: int) -> None:
 
 
 def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: int) -> tuple[list[str], int]:
-    """Return the columns of lists, and how many rows may be decoded at once.
+    """Return the columns that hold lists, and the number of rows to decode at once.
 
     Raises
     ------
-    UserError : a page or a dictionary of a column wanted unpacks to more than memory should hold
+    UserError : a page or a dictionary of a wanted column unpacks to too many bytes
     """
     with pq.ParquetFile(stream) as parquet:
         leaves = [parquet.schema.column(index) for index in range(len(parquet.schema))]
@@ -110,7 +110,7 @@ def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: in
             place = f"{name}, column {leaf.path}, row group {number}"
             if leaf.max_repetition_level and chunk.num_values > _MOST_LIST_ELEMENTS:
                 raise UserError(
-                    "data.todo", f"lists of {chunk.num_values:,} elements in all", where=place, remedy=_REWRITE
+                    "data.too-large", f"lists of {chunk.num_values:,} elements in all", where=place, remedy=_REWRITE
                 )
             repeated = _largest_repeated(place, stream, chunk)
             largest = max(largest, repeated if leaf.physical_type in _OF_BYTES else 1)
@@ -119,14 +119,14 @@ def _look_ahead(name: str, stream: IO[bytes], wanted: Sequence[str], longest: in
 
 
 def _largest_repeated(place: str, stream: IO[bytes], chunk: ColumnChunk) -> int:
-    """Return about the bytes of the largest value that many rows may repeat; a UserError for a bomb."""
+    """Return about the size in bytes of the largest value that many rows may repeat; a UserError for a bomb."""
     largest = 1
     for page in pages_of(stream, chunk):
         is_bomb = page.size > BOMB_BYTES and page.size > BOMB_RATIO * page.packed_size
         if page.size > _LARGEST_PAGE or is_bomb:
             what = "dictionary" if page.is_dictionary else "page"
             raise UserError(
-                "data.todo",
+                "data.too-large",
                 f"a {what} of {page.packed_size:,} bytes unpacks to {page.size:,} bytes",
                 where=place,
                 remedy=_REWRITE,
@@ -139,13 +139,13 @@ def _largest_repeated(place: str, stream: IO[bytes], chunk: ColumnChunk) -> int:
 
 
 def _bounded(batch: pa.RecordBatch, name: str, first_row: int, longest: int) -> Iterator[pa.RecordBatch]:
-    """Yield a batch in parts of bounded size; a UserError for a cell that is too large, ArrowInvalid for damage."""
+    """Yield a batch in parts of bounded size; a UserError for a large cell, ArrowInvalid for damage."""
     if batch.nbytes <= min(longest, CHUNK_CHARACTERS) and not any(_may_repeat(field.type) for field in batch.schema):
         yield batch
         return
     for column in batch.columns:
         if _may_repeat(column.type):
-            column.validate(full=True)  # pyarrow trusts the places in a dictionary that it reads
+            column.validate(full=True)  # pyarrow does not check indices into a dictionary that it reads
     start = size = 0
     sizes = {column: _sizes(batch.column(column)) for column in batch.schema.names}
     for row in range(batch.num_rows):
@@ -161,7 +161,7 @@ def _bounded(batch: pa.RecordBatch, name: str, first_row: int, longest: int) -> 
 
 
 def _cells(column: pa.Array, name: str, header: str, first_row: int) -> list[Any]:
-    """Return the cells of a column; a UserError that names the row of one that Python has no value for."""
+    """Return the cells of a column; a UserError for the first that has no value in Python."""
     try:
         return list(column.to_pylist())
     except _NO_VALUE:
@@ -170,8 +170,13 @@ def _cells(column: pa.Array, name: str, header: str, first_row: int) -> list[Any
                 cell.as_py()
             except _NO_VALUE as error:
                 reason = shortened(str(error), 100)
-                what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"no {column.type} ({reason})"
-                raise UserError("data.todo", f"{name}, row {row}, column {header}: {what}", remedy=_REPAIR) from error
+                is_text = isinstance(error, UnicodeDecodeError)
+                raise UserError(
+                    "data.encoding" if is_text else "data.bad-cell",
+                    "not UTF-8" if is_text else f"not a {column.type} ({reason})",
+                    where=f"{name}, row {row}, column {header}",
+                    remedy=_REPAIR,
+                ) from error
         raise
 
 
@@ -180,12 +185,12 @@ def _length(cell: object) -> int:
 
 
 def _may_repeat(kind: pa.DataType) -> bool:
-    """Whether cells may share their bytes, so that they are larger together than in memory."""
+    """Whether cells may share their bytes, so that together they are larger than in memory."""
     return bool(pa.types.is_dictionary(kind) or pa.types.is_nested(kind))
 
 
 def _sizes(cells: pa.Array) -> list[int]:
-    """Return about how many bytes each cell takes, never less than its text."""
+    """Return about the size of each cell in bytes, at least that of its text."""
     kind = cells.type
     if pa.types.is_dictionary(kind):
         of_entries = _sizes(cells.dictionary)

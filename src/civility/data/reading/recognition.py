@@ -1,7 +1,7 @@
-"""What a text is: comments line by line, a table with a header, JSON lines or a JSON array.
+"""Recognises what a text is: one comment per line, a table with a header, JSON lines or a JSON array.
 
-One rule for files and for standard input; docs/how-to.md, "Files and standard input", states it. Reads nothing.
-What is neither lines nor a table nor JSON that can be read is refused: its pieces are no comments.
+The same rules hold for files and for standard input; docs/how-to.md, "Files and standard input", states them. A text
+that is none of these is refused, since its lines are not comments.
 """
 
 import csv
@@ -18,12 +18,12 @@ from civility.data.reading.encodings import Text
 from civility.errors import UserError
 
 _TEXT = frozenset(TEXT_COLUMNS)
-# With one of these beside it, a name of a text column is a header even with spaces after the separators.
+# Next to one of these, the name of a text column is a header even with spaces after the separators.
 _COMPANIONS = frozenset({*ID_COLUMNS, *LABELS, "label", "labels", "target", "toxicity"})
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[^\w"\r\n])"?[\r\n]*', re.IGNORECASE)
-# An array of texts is one too: it is refused as such, and not scored as a single line.
+# Also an array of texts, which is then refused instead of scored as a single line.
 _ARRAY = re.compile(r"""\s*\[\s*(\{|\]\s*$|"(?:[^"\\]|\\.)*"\s*(?:,|\]\s*$))""")
-# What no comment begins with, or hardly any: an object or a list as JSON or Python write them, XML, HTML, RTF.
+# Hardly any comment begins like this: an object or a list of JSON or Python, XML, HTML, RTF.
 _IN_QUOTES = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
 _OBJECT = re.compile(rf"\s*\{{\s*{_IN_QUOTES}\s*:")
 _LIST = re.compile(rf"\s*\[\s*(?:{_IN_QUOTES}\s*(?:,|\]\s*$)|\[\s*{_IN_QUOTES}\s*[,\]])")
@@ -35,14 +35,13 @@ _LONGEST_NAME, _MOST_WORDS = 64, 8
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a text is.
+    """The kind of a text.
 
     Parameters
     ----------
-    format : ``lines``, ``csv``, ``jsonl`` or ``json``
     separator : of a table
-    num_skipped : lines before the header, which only name the separator
-    doubt : why it could be something else, and what says so; empty where it can hardly be
+    num_skipped : lines before the header that name the separator
+    doubt : why the text could be something else, and what to do then; empty if it hardly can
     """
 
     format: Literal["lines", "csv", "jsonl", "json"]
@@ -53,7 +52,7 @@ class Recognised:
 
 @dataclass(frozen=True)
 class _Head:
-    """The first rows of a text, parted by one separator; the header is the first."""
+    """The first rows of a text, split at one separator. The first is the header."""
 
     separator: str
     rows: list[list[str]]
@@ -69,46 +68,46 @@ class _Head:
 
     @property
     def is_even(self) -> bool:
-        """Whether there are rows below the header, all of its length."""
+        """Whether there are rows below the header, all with as many cells."""
         return len(self.rows) > 1 and not self.is_broken and all(len(row) == len(self.header) for row in self.rows)
 
 
 def recognise(text: Text, form: FileFormat, named: str = "") -> Recognised:
-    """Return what a text is.
+    """Return the kind of a text, by its first lines.
 
     Parameters
     ----------
-    text : of which the sample counts
-    form : what is known of it
-    named : the text column, where the user or a recipe names one
+    text : the text
+    form : what is known about it
+    named : the text column, if the user or a recipe names one
 
     Raises
     ------
-    UserError : nothing names the format, and the lines are those of something else than comments
+    UserError : the format is not named, and the lines do not look like comments
     """
     if form.format == "lines":
         return Recognised("lines")
     if form.format in ("json", "jsonl"):
         return Recognised("json" if form.format == "json" else "jsonl")
-    told, sample = text.file.format, text.sample
+    by_suffix, sample = text.file.format, text.sample
     json_in = _json_in(sample, is_whole=text.is_whole)
-    if form.format == "auto" and (told in ("json", "jsonl") or json_in):
-        return Recognised("json" if (json_in or told) == "json" else "jsonl")
+    if form.format == "auto" and (by_suffix in ("json", "jsonl") or json_in):
+        return Recognised("json" if (json_in or by_suffix) == "json" else "jsonl")
     skipped = _SEPARATOR_LINE.match(sample)
     rest = _Sample(sample[skipped.end() :] if skipped else sample, text.is_whole, named)
-    if form.format == "auto" and told == "auto" and not (form.separator or skipped):
+    if form.format == "auto" and by_suffix == "auto" and not (form.separator or skipped):
         found = _lines_or_table(rest)
         if found.format == "lines":
             _refuse_pieces(text)
         return found
     separator = form.separator or (skipped["separator"] if skipped else "") or ("\t" if form.format == "tsv" else "")
-    default = "\t" if told == "tsv" else ","
+    default = "\t" if by_suffix == "tsv" else ","
     return Recognised("csv", separator or _separator(rest, default), 1 if skipped else 0)
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """The beginning of a text, whether it is the whole, and the name of the text column where one is named."""
+    """The beginning of a text, whether that is the whole, and the text column if one is named."""
 
     text: str
     is_whole: bool
@@ -119,42 +118,42 @@ class _Sample:
         try:
             rows.extend(filter(None, csv.reader(io.StringIO(self.text, "\n"), delimiter=separator, strict=True)))
         except csv.Error as error:
-            is_cut = not self.is_whole and "unexpected end of data" in str(error)
-            return _Head(separator, rows, is_broken=not is_cut)
+            is_incomplete = not self.is_whole and "unexpected end of data" in str(error)
+            return _Head(separator, rows, is_broken=not is_incomplete)
         return _Head(separator, rows, is_broken=False)
 
 
 def _json_in(sample: str, *, is_whole: bool) -> Literal["", "json", "jsonl"]:
-    """Return which JSON a text begins with: an array of objects, an object on its first line, or none."""
+    """Return the kind of JSON that a text begins with: an array of objects, an object on its first line, or none."""
     if _ARRAY.match(sample):
         return "json"
     first, *others = sample.lstrip().split("\n", 1)
     if not first.startswith("{"):
         return ""
-    if not (others or is_whole):  # an object so long that its end was not read
+    if not (others or is_whole):  # the object is longer than the sample
         return "jsonl" if _OBJECT.match(first) else ""
     try:
         return "jsonl" if isinstance(json.loads(first), dict) else ""
-    except RecursionError:  # reading it will say so
+    except RecursionError:  # reading the file reports it
         return "jsonl" if _OBJECT.match(first) else ""
     except ValueError:
         return ""
 
 
 def _refuse_pieces(text: Text) -> None:
-    """Raise a UserError where the lines of a text are pieces of something else than comments."""
+    """Raise a UserError if the lines of a text are parts of something other than comments."""
     sample = text.sample
     lines = "if each line is a comment: --input-format lines"
     if _OBJECT.match(sample) or _LIST.match(sample) or _is_brace(sample):
         raise UserError(
-            "data.todo",
+            "data.unknown-format",
             "looks like JSON, but is neither an object on each line nor an array of objects",
             where=text.name,
-            remedy=f'write one object a line, {{"text": "..."}}, or an array, [{{"text": "..."}}, ...]; {lines}',
+            remedy=f'write one object per line, {{"text": "..."}}, or an array, [{{"text": "..."}}, ...]; {lines}',
         )
     if _MARKUP.match(sample):
         raise UserError(
-            "data.todo",
+            "data.unknown-format",
             "a document in a markup language, which cannot be read",
             where=text.name,
             remedy=f"save it as CSV; {lines}",
@@ -163,31 +162,31 @@ def _refuse_pieces(text: Text) -> None:
         how = "… | tr '\\r' '\\n' | civility …"
         how = how if text.file.is_piped else f"{text.file.command} | tr '\\r' '\\n' > lines.txt"
         raise UserError(
-            "data.todo",
-            "carriage returns stand where lines should end with line feeds",
+            "data.unknown-format",
+            "lines end with carriage returns instead of line feeds",
             where=text.name,
             remedy=f"convert the line ends: {how}; {lines}",
         )
 
 
 def _is_brace(sample: str) -> bool:
-    """Whether the first line is a lone brace or bracket, and something indented or opened follows."""
+    """Whether the first line is a lone brace or bracket, followed by something indented or opened."""
     first, _, rest = sample.lstrip().partition("\n")
     return first.strip() in ("{", "[", "[{") and rest[:1] in tuple(" \t\r\n{[\"'}]")
 
 
 def _separator(sample: _Sample, default: str) -> str:
-    """Return the separator of a table: one that parts its header, best into names that are known."""
+    """Return the separator that splits the header of a table, if possible into names that are known."""
     order = (default, *(other for other in SEPARATORS if other != default))
     heads = [head for head in map(sample.head, order) if len(head.header) > 1]
     known = _TEXT | _COMPANIONS | {folded(sample.named)}
-    # max takes the first of equals.
+    # Of equals, max returns the first.
     best = max(heads, key=lambda head: (not known.isdisjoint(head.names), head.is_even), default=None)
     return best.separator if best else default
 
 
 def _lines_or_table(sample: _Sample) -> Recognised:
-    """Return which of the two a text is that nothing else tells."""
+    """Return whether a text of unknown format is a table or one comment per line."""
     heads = [sample.head(separator) for separator in SEPARATORS]
     best = max(heads, key=lambda head: (_is_header(head, sample.named), head.is_even, len(head.header)))
     if _is_header(best, sample.named):
@@ -198,7 +197,7 @@ def _lines_or_table(sample: _Sample) -> Recognised:
 
 
 def _doubt(head: _Head, named: str) -> str:
-    """Return why lines could be a table; empty where they can hardly be."""
+    """Return why lines could be a table; empty if they hardly can."""
     kind = "tsv" if head.separator == "\t" else "csv"
     if _has_text(head, named) and (head.is_even or _is_tight(head) or not _COMPANIONS.isdisjoint(head.names)):
         return f"the first line names a column of comments; if this is a table: --input-format {kind}"
@@ -219,7 +218,7 @@ def _is_header(head: _Head, named: str) -> bool:
         )
     has_text = _has_text(head, named)
     if _is_tight(head):
-        # Rows of one length tell a table whatever the other columns are called.
+        # Rows of equal length make a table, whatever the other columns are called.
         return (has_text and (head.is_even or _are_names(head.header))) or (head.is_even and _is_all_names(head.header))
     # "id, comment_text": spaces after separators are rare in headers and usual in prose.
     if has_text and head.is_even and not _COMPANIONS.isdisjoint(names):
@@ -232,19 +231,19 @@ def _has_text(head: _Head, named: str) -> bool:
 
 
 def _is_tight(head: _Head) -> bool:
-    """Whether cells stand next to their separators, as words of prose do not: there a space follows a comma."""
+    """Whether no space follows the separators. In prose, a space follows a comma."""
     if head.separator == "\t":
         return True
     return not any(cell[:1].isspace() or (head.separator == "|" and cell[-1:].isspace()) for cell in head.header)
 
 
 def _are_names(header: list[str]) -> bool:
-    """Whether cells may be names; an empty one may: of an index, or after a separator too many."""
+    """Whether all cells may be names. An empty one may: it heads an index, or follows a trailing separator."""
     return all(not cell.strip() or _may_be_name(cell) for cell in header)
 
 
 def _is_all_names(header: list[str]) -> bool:
-    """Whether a header without a known name is one: at least two cells, or the one after an index, look like names."""
+    """Whether a row without a known name is a header: two cells, or the one after an index, look like names."""
     filled = [cell for cell in header if cell]
     is_enough = len(filled) > 1 or header[:1] == [""]
     return is_enough and _are_names(filled) and all(_NAME.fullmatch(cell) for cell in filled)
@@ -257,7 +256,7 @@ def _may_be_name(cell: str) -> bool:
 
 
 def describe(recognised: Recognised, text: Text) -> str:
-    """Return what a text was read as, as ``semicolon-separated table with a header, UTF-16-LE, .gz``."""
+    """Return how a text was read, such as ``semicolon-separated table with a header, UTF-16-LE, .gz``."""
     separator = SEPARATORS.get(recognised.separator, repr(recognised.separator))
     names = {
         "lines": "one comment per line",
@@ -269,10 +268,10 @@ def describe(recognised: Recognised, text: Text) -> str:
 
 
 def is_as_named(recognised: Recognised, text: Text, form: FileFormat) -> bool:
-    """Whether a file is what its suffix or the user says, so that nobody need be told."""
-    told = form.format if form.format != "auto" else text.file.format
+    """Whether a file is what its suffix or the user says, so that a note on it is not needed."""
+    named = form.format if form.format != "auto" else text.file.format
     kinds = {"auto": "lines", "tsv": "csv"}
-    is_usual_separator = recognised.separator in ("", form.separator or ("\t" if told == "tsv" else ","))
+    is_usual_separator = recognised.separator in ("", form.separator or ("\t" if named == "tsv" else ","))
     is_usual_encoding = text.encoding in ("utf-8", "ascii") or bool(form.encoding)
     is_usual = is_usual_separator and is_usual_encoding and text.file.is_packed_as_named
-    return recognised.format == kinds.get(told, told) and is_usual
+    return recognised.format == kinds.get(named, named) and is_usual

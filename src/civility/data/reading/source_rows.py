@@ -1,7 +1,4 @@
-"""Rows of one source as comments, ids and blocks of targets, with notes on what was left out or mended.
-
-Knows cells and axes; the decision what to read from where comes from the plan.
-"""
+"""The rows of a source as comments, ids and blocks of targets, with notes on what was left out or repaired."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -26,18 +23,18 @@ _NOT_SCORED = -1
 
 @dataclass
 class SourceRows:
-    """What one source gives: rows in its order, values as blocks to be joined.
+    """The comments of a source in the order of its rows, with their targets in blocks.
 
     Parameters
     ----------
-    rows : the number of each comment's row in the file, from 1
-    mended : what was done to the text of which row, as in `TextCells`
+    rows : row number of each comment in the file, from 1
+    repairs : as of `TextCells`
     """
 
     texts: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
-    mended: list[tuple[str, int]] = field(default_factory=list)
+    repairs: list[tuple[str, int]] = field(default_factory=list)
     targets: list[Targets] = field(default_factory=list)
     groups: list[Float32s] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -70,28 +67,28 @@ def read_part(source: PlannedSource, plan: ReadingPlan) -> SourceRows:
             block.append(values[keep])
     if not part.texts:
         raise UserError(
-            "data.todo",
-            f"none of its {count(num_rows, 'comment')} has any text",
+            "data.empty",
+            f"none of its {count(num_rows, 'comment')} has a text",
             where=name,
             remedy="check the text column",
         )
     if num_minus_one:
         part.notes.append(
-            f"-1 in {count(num_minus_one, 'row')} of {name} counts as unknown: training takes an empty cell"
+            f"-1 in {count(num_minus_one, 'row')} of {name} counts as unknown: training needs an empty cell instead"
         )
     part.notes += [
         *_notes_on_text(name, cells),
-        *_notes_on_lacks(source, plan, len(part.texts)),
+        *_notes_on_missing(source, plan, len(part.texts)),
         *_notes_on_lists(source, plan, lists.num_unknown),
     ]
-    part.mended = cells.mended
+    part.repairs = cells.repairs
     return part
 
 
 def _targets(
     axis: Sequence[str], columns: Mapping[str, str], numbers: TargetCells, name: str, chunk: Chunk
 ) -> Float32s:
-    """Return the targets of a chunk, (rows, len(axis)), NaN where a name of the axis has no column."""
+    """Return the targets of a chunk, (rows, len(axis)); NaN if a name of the axis has no column."""
     known = {wanted: numbers.convert(name, chunk, column) for wanted, column in columns.items()}
     return _block(axis, known, len(chunk))
 
@@ -106,16 +103,18 @@ def _read_corpus(source: PlannedSource, corpus: Dataset, plan: ReadingPlan) -> S
         [],
         [_block(plan.labels, targets, len(corpus))],
         [_block(plan.groups, groups, len(corpus))],
-        list(_notes_on_lacks(source, plan, len(corpus))),
+        list(_notes_on_missing(source, plan, len(corpus))),
     )
 
 
 def read_joined(comments: PlannedSource, labels: PlannedSource, plan: ReadingPlan) -> SourceRows:
-    """Read comments whose labels stand in another file, joined by id, without those that have none.
+    """Read comments from one file and their labels from another, joined by id.
+
+    Comments without a scored row of labels are left out unless the plan keeps them.
 
     Raises
     ------
-    UserError : an id stands twice in a file, or no comment has a scored row
+    UserError : an id occurs twice in a file, or no comment has a scored row
     """
     part, cells, seen = SourceRows(), TextCells(), set[str]()
     row_of, scores = _read_scores(labels)
@@ -124,7 +123,7 @@ def read_joined(comments: PlannedSource, labels: PlannedSource, plan: ReadingPla
     num_joined = num_unscored = 0
     for chunk in _chunks(comments, (comments.layout.text, comments.layout.id)):
         ids = ids_of(comments.name, chunk, comments.layout.id, _prefix(comments.name))
-        _refuse_twins(comments.name, chunk, ids, seen)
+        _refuse_repeated(comments.name, chunk, ids, seen)
         seen.update(ids)
         texts = cells.convert(comments.name, chunk, comments.layout.text)
         rows = np.array([row_of.get(id, -1) for id in ids], dtype=np.int64)
@@ -135,32 +134,32 @@ def read_joined(comments: PlannedSource, labels: PlannedSource, plan: ReadingPla
         texts = [text if use else "" for text, use in zip(texts, wanted, strict=True)]
         keep = _add_comments(part, texts, ids, chunk.first_row)
         values = np.where(rows[:, np.newaxis] >= 0, scores[rows], np.float32(np.nan))[keep]
-        # The labels wanted come first among the scores.
+        # Among the scores, the labels of the plan come first.
         known = dict(zip(labels.layout.labels, values.T, strict=False))
         part.targets.append(_block(plan.labels, known, int(np.sum(keep))))
     part.groups.append(_block(plan.groups, {}, len(part.texts)))
     names = f"{comments.name} and {labels.name}"
     if not part.texts:
         raise UserError(
-            "data.todo",
+            "data.empty",
             f"none of {count(len(seen), 'comment')} has a scored row of labels with its id",
             where=names,
             remedy="check that the two files belong together",
         )
     fate = "unknown" if plan.keep_unlabelled else "left out"
-    part.mended = cells.mended
+    part.repairs = cells.repairs
     part.notes += [
         *_notes_on_join(names, len(seen) - num_joined, len(row_of) - num_joined, num_unscored, fate),
         *_notes_on_text(comments.name, cells),
-        *_notes_on_lacks(labels, plan, len(part.texts)),
+        *_notes_on_missing(labels, plan, len(part.texts)),
     ]
     return part
 
 
 def _read_scores(labels: PlannedSource) -> tuple[dict[str, int], Float32s]:
-    """Return id -> row, and targets in which -1 stands for not scored.
+    """Return id -> row, and targets in which -1 means not scored.
 
-    The columns are the labels wanted, then Jigsaw's others: a row counts as not scored by all of them.
+    The columns are the labels of the plan, then the others of Jigsaw, since a row is not scored if all of them are -1.
     """
     numbers = TargetCells(not_scored=True)
     headers = Headers(labels.name, labels.found)
@@ -170,23 +169,24 @@ def _read_scores(labels: PlannedSource) -> tuple[dict[str, int], Float32s]:
     blocks = []
     for chunk in _chunks(labels, (labels.layout.id, *columns)):
         ids = ids_of(labels.name, chunk, labels.layout.id, _prefix(labels.name))
-        _refuse_twins(labels.name, chunk, ids, row_of.keys())
+        _refuse_repeated(labels.name, chunk, ids, row_of.keys())
         row_of.update(zip(ids, range(len(row_of), len(row_of) + len(ids)), strict=True))
         blocks.append(np.stack([numbers.convert(labels.name, chunk, column) for column in columns], axis=1))
     return row_of, np.concatenate(blocks)
 
 
-def _refuse_twins(name: str, chunk: Chunk, ids: Sequence[str], before: Set[str]) -> None:
-    """Raise a UserError for an id that stood before, in this chunk or an earlier one."""
+def _refuse_repeated(name: str, chunk: Chunk, ids: Sequence[str], before: Set[str]) -> None:
+    """Raise a UserError for an id that occurs again, in this chunk or after an earlier one."""
     if len(set(ids)) == len(ids) and before.isdisjoint(ids):
         return
     seen = set(before)
     for index, id in enumerate(ids):
         if id in seen:
             raise UserError(
-                "data.todo",
-                f"{name}, {chunk.place(index)}: the id {id} stands twice",
-                remedy="ids must tell comments apart",
+                "data.duplicate-id",
+                f"the id {id} occurs twice",
+                where=f"{name}, {chunk.place(index)}",
+                remedy="give each comment an id of its own",
             )
         seen.add(id)
 
@@ -197,12 +197,12 @@ def _chunks(source: PlannedSource, columns: Sequence[str]) -> Iterator[Chunk]:
 
 
 def _prefix(name: str) -> str:
-    """Return what made-up ids begin with: the name of the file up to its first dot."""
+    """Return the prefix of generated ids: the name of the file up to its first dot."""
     return f"{Path(name).name.split('.')[0]}:"
 
 
 def _add_comments(part: SourceRows, texts: Sequence[str], ids: Sequence[str], first_row: int) -> npt.NDArray[np.bool_]:
-    """Add the comments that have a text, and return which these are."""
+    """Add the comments that have a text, and return a mask of them, (rows,)."""
     part.texts.extend(text for text in texts if text)
     part.ids.extend(id for id, text in zip(ids, texts, strict=True) if text)
     part.rows.extend(row for row, text in enumerate(texts, first_row) if text)
@@ -210,7 +210,7 @@ def _add_comments(part: SourceRows, texts: Sequence[str], ids: Sequence[str], fi
 
 
 def _block(axis: Sequence[str], known: Mapping[str, Float32s], num_rows: int) -> Float32s:
-    """Return (num_rows, len(axis)), NaN where a name of the axis is not known."""
+    """Return targets, (num_rows, len(axis)); NaN if a name of the axis is not known."""
     block = np.full((num_rows, len(axis)), np.nan, dtype=np.float32)
     for column, name in enumerate(axis):
         if name in known:
@@ -233,7 +233,7 @@ def _notes_on_text(name: str, cells: TextCells) -> Iterator[str]:
         yield f"lone surrogates became U+FFFD in {count(cells.num_surrogates, 'comment')} of {name}"
 
 
-def _notes_on_lacks(source: PlannedSource, plan: ReadingPlan, num_comments: int) -> Iterator[str]:
+def _notes_on_missing(source: PlannedSource, plan: ReadingPlan, num_comments: int) -> Iterator[str]:
     labels = () if source.layout.label_list or not source.has_labels else plan.labels
     for what, axis, found in (
         ("label", labels, source.layout.labels),

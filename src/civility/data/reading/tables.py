@@ -1,7 +1,4 @@
-"""Tables: rows of text, with columns or JSON or one comment a line, a chunk at a time, in bounded memory.
-
-Knows rows and cells; knows nothing of labels, comments or Jigsaw.
-"""
+"""Tables: the rows of CSV, JSON or plain lines, a chunk at a time, in bounded memory."""
 
 import csv
 import itertools
@@ -11,15 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from civility.data.reading.encodings import MOST_BLANK_LINES, Text, too_blank, too_large
-from civility.data.reading.json_rows import Row, rows_of_array, rows_of_lines
+from civility.data.reading.json_rows import TextRow, rows_of_array, rows_of_lines
 from civility.data.reading.recognition import Recognised
 from civility.errors import UserError
+from civility.plain_text import count
 
 CHUNK_ROWS = 1024
 CHUNK_CHARACTERS = 16_000_000
-"""A chunk ends early at this many characters, so that huge comments do not add up."""
+"""A chunk ends early at this size, so that huge comments do not fill the memory."""
 MOST_COLUMNS = 10_000
-"""Far more than files of comments have; what grows with the number of columns stays within a second."""
+"""Far more than files of comments have. Work per column stays within a second."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,10 @@ class Chunk:
 
     Parameters
     ----------
-    first_row : number of the first row, counting rows of data from 1
-    columns : name to cells, all of one length; None where a cell is null or its key missing
-    lines : the line of the file where each row begins; empty for formats without lines
-    objects : of JSON the rows with all their keys; empty for other formats
+    first_row : number of the first row; rows of data count from 1
+    columns : name -> cells, all of one length; None if a cell is null or its key is missing
+    lines : the line of the file at which each row begins; empty for formats without lines
+    objects : the rows of JSON with all their keys; empty for other formats
     """
 
     first_row: int
@@ -43,7 +41,7 @@ class Chunk:
         return len(next(iter(self.columns.values()), ()))
 
     def place(self, index: int) -> str:
-        """Return where a row stands in the file, as ``row 7 (line 12)``."""
+        """Return the place of a row in the file, such as ``row 7 (line 12)``."""
         row = self.first_row + index
         line = self.lines[index] if self.lines else row
         return f"row {row}" if line == row else f"row {row} (line {line})"
@@ -51,19 +49,19 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Table:
-    """A file with columns, nothing of it in memory.
+    """A file with columns, which is not held in memory.
 
     Parameters
     ----------
     name : as the user gave it
-    columns : the names, in the order of the file; of JSON, those of the first object, piped of the first
-        1,024
-    chunks : columns wanted -> the rows, in order; a column that is not there is a KeyError, except in
-        JSON, where every key may be missing and is then null. Of standard input they can be read once.
-    all_columns : like ``columns``, but for JSON every key that occurs in the file, at the price of reading it
-    description : what the file was read as
+    columns : the names, in the order of the file; of JSON, the keys of the first object, or of the first 1,024 objects
+        of standard input
+    chunks : columns wanted -> the rows, in order. An unknown column is a KeyError, except in JSON, where a missing key
+        is null. Standard input can be read once.
+    all_columns : like ``columns``, but every key of JSON, for which the file is read
+    description : how the file was read
     is_as_named : whether that is what its suffix or the user says
-    doubt : why it could be something else; empty where it can hardly be
+    doubt : why it could be something else; empty if it hardly can
     """
 
     name: str
@@ -76,7 +74,7 @@ class Table:
 
 
 def table_of(text: Text, found: Recognised) -> Table:
-    """Return the rows of a text that is what was recognised; a UserError where there are none."""
+    """Return the rows of a text of the kind that was recognised; a UserError if it has no rows."""
     if found.format == "lines":
         return _plain_table(text)
     if found.format == "csv":
@@ -86,32 +84,36 @@ def table_of(text: Text, found: Recognised) -> Table:
 
 def no_rows(name: str, found: str = "no rows") -> UserError:
     """Return the error for a file without rows."""
-    return UserError("data.todo", f"{found}", where=name, remedy="check how the file was made")
+    return UserError("data.empty", found, where=name, remedy="check how the file was made")
 
 
 def refuse_header(name: str, columns: Sequence[str]) -> None:
-    """Raise a UserError for more columns than any file needs, or a name that two of them have."""
+    """Raise a UserError for too many columns, or two of one name."""
     refuse_many(name, len(columns))
     twice = next((column for column, times in Counter(columns).items() if column and times > 1), "")
     if twice:
         raise UserError(
-            "data.todo", f"column '{twice}' stands twice in the header", where=name, remedy="rename one of the two"
+            "data.ambiguous-column",
+            f"column '{twice}' occurs twice in the header",
+            where=name,
+            remedy="rename one of them",
         )
 
 
 def refuse_many(name: str, num_columns: int, what: str = "columns") -> None:
-    """Raise a UserError for more columns, or keys of objects, than any file needs."""
+    """Raise a UserError for more columns, or keys of objects, than a file of comments needs."""
     if num_columns > MOST_COLUMNS:
         raise UserError(
-            "data.todo",
-            f"{num_columns:,} {what}, the most allowed is {MOST_COLUMNS:,}",
+            "data.too-large",
+            f"{num_columns:,} {what}",
             where=name,
-            remedy="keep the columns that are needed: text, id, labels and groups",
+            expected=f"at most {MOST_COLUMNS:,}",
+            remedy="keep only the columns of text, id, labels and groups",
         )
 
 
 def all_keys(name: str, objects: Iterable[dict[str, Any]]) -> tuple[str, ...]:
-    """Return every key that objects have, in the order in which they first occur; a UserError for too many."""
+    """Return the keys of all objects, in the order of their first occurrence; a UserError for too many."""
     keys: dict[str, None] = {}
     for one in objects:
         keys.update(dict.fromkeys(one))
@@ -121,11 +123,11 @@ def all_keys(name: str, objects: Iterable[dict[str, Any]]) -> tuple[str, ...]:
 
 def _chunks(
     name: str,
-    rows: Iterable[Row],
+    rows: Iterable[TextRow],
     pick: Callable[[list[Any]], dict[str, list[Any]]],
     nothing: str = "no rows",
 ) -> Iterator[Chunk]:
-    """Gather rows into chunks of bounded size; a UserError if there are none."""
+    """Gather rows into chunks of bounded size; a UserError if there are no rows."""
     first_row, size = 1, 0
     lines: list[int] = []
     cells: list[Any] = []
@@ -144,11 +146,11 @@ def _chunks(
 
 
 def _begun(
-    text: Text, rows: Callable[[], Iterator[Row]], num: int = 1
-) -> tuple[list[Any], Callable[[], Iterator[Row]]]:
-    """Return the first rows, fewer if they are large, and what yields all of them: of standard input once."""
+    text: Text, rows: Callable[[], Iterator[TextRow]], num: int = 1
+) -> tuple[list[Any], Callable[[], Iterator[TextRow]]]:
+    """Return the first rows, fewer if they are large, and a function that yields all rows: once, of standard input."""
     begun = rows()
-    first: list[Row] = []
+    first: list[TextRow] = []
     size = 0
     while len(first) < num and size < CHUNK_CHARACTERS and (row := next(begun, None)):
         first.append(row)
@@ -179,16 +181,16 @@ def _csv_table(text: Text, found: Recognised) -> Table:
 
 
 class _CsvReader:
-    """Yields the header, then the rows, each of the header's length; empty lines are skipped."""
+    """Yields the header, then the rows, all of the header's length, without empty lines."""
 
     def __init__(self, text: Text, found: Recognised) -> None:
         self._text, self._found = text, found
         self._num_rows, self._line = 0, 1 + found.num_skipped
         self._num_read = 0
-        """Characters of the row at hand."""
+        """Characters of the current row."""
 
-    def rows(self) -> Iterator[Row]:
-        # The limit of Python's reader is for the whole process; rows are counted here.
+    def rows(self) -> Iterator[TextRow]:
+        # The limit of Python's reader holds for the whole process, so the size of a row is bounded here.
         csv.field_size_limit(2**31 - 1)
         reader = csv.reader(self._lines(), delimiter=self._found.separator, strict=True)
         width, num_blank, skipped = 0, 0, self._found.num_skipped
@@ -211,15 +213,17 @@ class _CsvReader:
             self._num_read, self._line = 0, reader.line_num + skipped + 1
 
     def _size(self, row: list[str], width: int) -> int:
-        """Return the characters of a row; a UserError if it has too few or too many cells, or one that is too large."""
+        """Return the characters of a row; a UserError for too few or too many cells, or one that is too large."""
         if len(row) != width:
             raise UserError(
-                "data.todo",
-                f"{self._text.name}, {self._place()}: {len(row)} fields, the header has {width}",
+                "data.bad-row",
+                count(len(row), "field"),
+                where=f"{self._text.name}, {self._place()}",
+                expected=f"{width} as in the header",
                 remedy="put quotes around a field that holds a separator or a line break",
             )
         size = sum(map(len, row))
-        if size * 4 > self._text.longest:  # else no encoding makes it too large
+        if size * 4 > self._text.longest:  # otherwise it is small enough in every encoding
             largest = max(len(cell.encode(errors="surrogatepass")) for cell in row)
             if largest > self._text.longest:
                 raise too_large(f"{self._text.name}, {self._place()}", largest, self._text.longest)
@@ -231,8 +235,8 @@ class _CsvReader:
         for line in itertools.islice(lines, self._found.num_skipped, None):
             self._num_read += len(line)
             if self._num_read > longest:
-                reason = "; probably a quote opens in this row and is never closed"
-                raise too_large(f"{self._text.name}, {self._place()}", self._num_read, longest, reason)
+                check = "check whether a quote opens in this row and is never closed"
+                raise too_large(f"{self._text.name}, {self._place()}", self._num_read, longest, check)
             yield line
 
     def _place(self) -> str:
@@ -246,13 +250,14 @@ class _CsvReader:
         elif "new-line character" in reason:
             reason = "a carriage return without a line feed outside quotes"
         return UserError(
-            "data.todo",
-            f"{self._text.name}, {self._place()}: {reason}",
+            "data.bad-row",
+            reason,
+            where=f"{self._text.name}, {self._place()}",
             remedy='a quote inside a quoted field is written twice, as in "she said ""no"""',
         )
 
 
-def _json_table(text: Text, rows_of: Callable[[Text], Iterator[Row]]) -> Table:
+def _json_table(text: Text, rows_of: Callable[[Text], Iterator[TextRow]]) -> Table:
     first, all_rows = _begun(text, lambda: rows_of(text), CHUNK_ROWS if text.file.is_piped else 1)
     columns = all_keys(text.name, first)
 

@@ -1,9 +1,8 @@
-"""The starter corpus: a few thousand short comments, so that a first run needs no data of the user's own.
+"""The starter corpus: a few thousand short comments, so that a first run does not need the user's own data.
 
-It is a way to see the system work, not a benchmark: the comments are composed from the hand-written templates in the
-TOML files of this folder, and a model that does well on them has learned how these templates are worded, not how people
+It shows the system at work and is not a benchmark. The comments are composed from the hand-written templates in the
+TOML files of this folder, so a model that does well on them has learned the wording of these templates, not how people
 insult one another. The targets of hate are invented groups, and the words are the mildest that still teach a label.
-This module composes; it does not know what the templates say.
 """
 
 import re
@@ -32,7 +31,7 @@ _STRETCHED = {"so": "sooo", "no": "nooo", "really": "reallyyy", "what": "whaaat"
 _CHATTY = {"you": "u", "your": "ur", "are": "r", "please": "pls", "thanks": "thx", "and": "&", "why": "y"}
 
 
-# A topic, or an invented group: words for the slots that must agree with one another.
+# A topic, or an invented group: fillers of slots that must agree with one another.
 Record = dict[str, tuple[str, ...]]
 
 _SEEDS = {"train": 6001, "held-out": 6002}
@@ -50,10 +49,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that one part is composed from.
-
-    The parts share no template: neither a core, nor a remark or question of a topic, nor an opening or closing.
-    """
+    """The templates and fillers of one part. The parts do not share a template."""
 
     seed: int
     kinds: tuple[Kind, ...]
@@ -68,7 +64,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Comment:
-    """A composed comment, its labels, and the templates it was made from: the core first, then its frame."""
+    """A composed comment, its labels, and its templates: the core first, then its frame."""
 
     text: str
     labels: frozenset[str]
@@ -96,23 +92,23 @@ def compose(part: str) -> list[Comment]:
     """Compose the comments of a part, in a mixed order that never changes."""
     if part not in STARTER_PARTS:
         remedy = f"The parts are {' and '.join(STARTER_PARTS)}."
-        raise UserError("data.todo", f"unknown part of the starter corpus: {part!r}", remedy=remedy)
+        raise UserError("data.no-file", f"unknown part of the starter corpus: {part!r}", remedy=remedy)
     material = read_material(part)
     rng = Random(material.seed)
     seen: set[str] = set()
     comments = [comment for kind in material.kinds for comment in _of_kind(kind, material, rng, seen)]
-    # Of Random, only random() promises its sequence to later Pythons: hence no shuffle() and no choice().
+    # Only random() has the same sequence in all versions of Python, so shuffle() and choice() are not used.
     keys = [rng.random() for _ in comments]
     return [comments[i] for i in sorted(range(len(comments)), key=keys.__getitem__)]
 
 
 def normalise(text: str) -> str:
-    """Return what two comments share if they are the same but for case, spacing and compatibility forms."""
+    """Return the text without differences of case, spacing and compatibility forms."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _of_kind(kind: Kind, material: Material, rng: Random, seen: set[str]) -> list[Comment]:
-    """Go round the templates until there are enough comments; no filled core is used twice."""
+    """Compose comments from the templates in turn, using no filled core twice, until there are enough."""
     comments: list[Comment] = []
     for _ in range(50):
         for template in kind.templates:
@@ -130,10 +126,10 @@ def _of_kind(kind: Kind, material: Material, rng: Random, seen: set[str]) -> lis
 
 
 class _Slots:
-    """What the slots of one comment hold: ``{thing}`` is the same wherever it stands in the comment.
+    """The fillers of one comment: ``{thing}`` has the same filler wherever it occurs in the comment.
 
-    All topical slots come from one topic, and all forms of a group's name from one group. A digit, as in
-    ``{nasty2}``, asks for another filler than that of ``{nasty}``.
+    All topical slots come from one topic, and all forms of a group's name from one group. ``{nasty2}``, with a digit,
+    has another filler than ``{nasty}``.
     """
 
     def __init__(self, template: str, material: Material, rng: Random) -> None:
@@ -144,7 +140,7 @@ class _Slots:
         self._held: dict[str, str] = {}
 
     def fill(self, template: str) -> str:
-        # Fillers may hold slots themselves ("on platform {n}").
+        # Fillers may have slots themselves ("on platform {n}").
         while _SLOT.search(template):
             template = _SLOT.sub(lambda match: self._value(match[1], match[2]), template)
         return template
@@ -160,7 +156,7 @@ class _Slots:
 def _framed(core: str, kind: Kind, slots: _Slots, material: Material, rng: Random) -> list[str]:
     """Return the core with at most one template before and one after it.
 
-    Remarks and general lines frame all kinds alike, lest the frame give the labels away.
+    Remarks and general lines frame all kinds alike, so that the frame does not give the labels away.
     """
     none, remarks, questions = ("",), slots.topic["remark"], slots.topic["question"]
     own = material.hostile_closings if kind.labels else material.friendly_closings
@@ -182,7 +178,7 @@ def _echoes(line: str, core: str) -> bool:
 
 
 def _breaks(opening: str, core: str) -> bool:
-    """Tell whether an opening that ends in mid-sentence meets a core that starts with a capital."""
+    """Whether an opening that ends in mid-sentence meets a core that starts with a capital."""
     return not opening.endswith((".", "!", "?")) and core[0].isupper() and not re.match(r"I\b", core)
 
 
@@ -193,7 +189,7 @@ def _sentences(text: str) -> str:
 
 
 def _styled(text: str, rng: Random) -> str:
-    """Return the text as someone might type it: in two of five cases not as a printer would set it."""
+    """Return the text as someone might type it: two of five texts without proper case or punctuation."""
     style = int(rng.random() * 18)
     if style == 0:
         return text.upper()

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from civility.data.dialects import slip
+from civility.data.dialects import typo
 from civility.data.headers import Headers
 from civility.data.reading.cells import TextCells
 from civility.data.reading.opening import open_table
@@ -163,7 +163,7 @@ def _format_of(table: Table) -> _Format:
         optional = {column: headers.find(column) for column in ("id", "label", "group")}
         for column, there in optional.items():
             if not there and (near := headers.near(column)):
-                raise slip(table.name, column, near, headers.names)
+                raise typo(table.name, column, near, headers.names)
         return _Format(function, text, expected, _EXPECTED, **optional)
     raise UserError(
         "evaluation.todo",
