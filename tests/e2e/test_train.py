@@ -160,7 +160,7 @@ def test_two_precisions_train_in_one_process(civility: Run, tiny_bert: Path, tmp
         arguments = ("--data", "civility:starter/held-out", "--model", tiny_bert, "--out", out)
         done = civility("train", "starter", *arguments, *settings)
         assert done.code == 0, done.err
-        assert f"CPU, 1 thread · {precision} · threads as OMP_NUM_THREADS says" in done.out
+        assert f"CPU, 1 thread · {precision} · threads set by OMP_NUM_THREADS" in done.out
         losses[precision] = metrics_of(out, "epoch")[-1]["training_loss"]
         kept = load_file(out / "classifier" / "model.safetensors")
         assert {array.dtype for array in kept.values()} == {np.dtype("float32")}
@@ -247,7 +247,7 @@ def test_sixteen_comments_can_be_learned_by_heart(
     assert report["macro"]["roc_auc"]["value"] == 1.0
 
 
-def test_a_mistake_in_the_policy_is_told_before_training(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
+def test_a_mistake_in_the_policy_is_fixed_before_training(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:
     for more in (["--check"], []):
         arguments = ("train", "starter", "--data", "civility:starter/held-out", "--model", tiny_bert, *more)
         settings = quick("training.epochs=1", "evaluation.policy=thret: recall>=0.9")

@@ -1,4 +1,4 @@
-"""How many threads: decided from made-up timings, and told by recipe, environment and former run in that order."""
+"""How many threads: decided from made-up timings, and set by recipe, environment and the resumed run in that order."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from civility.engine.threads import (
     decide,
     probe,
     settle_threads,
-    told_by_environment,
+    threads_of_environment,
     use_threads,
 )
 
@@ -18,7 +18,7 @@ from civility.engine.threads import (
     ("seconds", "load", "num", "why", "is_busy"),
     [
         # A quiet machine: two threads take half the time.
-        ({2: [0.5, 0.5, 0.6], 1: [1.0, 1.0, 1.1]}, 0.1, 2, "a thread a core", False),
+        ({2: [0.5, 0.5, 0.6], 1: [1.0, 1.0, 1.1]}, 0.1, 2, "one thread per core", False),
         # A neighbour on one of the cores: two threads wait for each other.
         (
             {2: [4.0, 0.5, 5.0], 1: [1.0, 1.0, 1.1]},
@@ -27,7 +27,7 @@ from civility.engine.threads import (
             "1 of 2 threads: another process keeps this machine busy (2 are 4.0 times slower)",
             True,
         ),
-        # The same without a load that anybody tells of: the timings are enough.
+        # The same without a reported load: the timings are enough.
         (
             {2: [4.0, 4.0, 4.0], 1: [1.0, 1.0, 1.0]},
             0.0,
@@ -36,12 +36,12 @@ from civility.engine.threads import (
             True,
         ),
         # One slow round does not decide.
-        ({2: [0.5, 9.0, 0.5], 1: [1.0, 1.0, 1.0]}, 0.0, 2, "a thread a core", False),
+        ({2: [0.5, 9.0, 0.5], 1: [1.0, 1.0, 1.0]}, 0.0, 2, "one thread per core", False),
         # About equal: more threads help where the product is not all there is.
-        ({2: [1.04], 1: [1.0]}, 0.0, 2, "a thread a core", False),
-        ({2: [1.04], 1: [1.0]}, 3.0, 2, "a thread a core, though another process keeps this machine busy", True),
+        ({2: [1.04], 1: [1.0]}, 0.0, 2, "one thread per core", False),
+        ({2: [1.04], 1: [1.0]}, 3.0, 2, "one thread per core, though another process keeps this machine busy", True),
         # A little slower: on a quiet machine the hardware's doing, on a loaded one the neighbour's.
-        ({2: [1.1], 1: [1.0]}, 0.2, 1, "1 of 2 threads: more are no faster here", False),
+        ({2: [1.1], 1: [1.0]}, 0.2, 1, "1 of 2 threads: more would not be faster", False),
         (
             {2: [1.1], 1: [1.0]},
             3.0,
@@ -58,7 +58,7 @@ from civility.engine.threads import (
             True,
         ),
         # Far from sixteen times as fast, and nobody else there: no neighbour is made up.
-        ({16: [0.2], 15: [0.21], 8: [0.25], 1: [1.0]}, 1.0, 16, "a thread a core", False),
+        ({16: [0.2], 15: [0.21], 8: [0.25], 1: [1.0]}, 1.0, 16, "one thread per core", False),
     ],
 )
 def test_the_most_threads_that_are_about_as_fast_as_the_fastest(
@@ -90,22 +90,22 @@ def test_a_probe_times_every_count_and_leaves_no_trace() -> None:
     ("environment", "num_processes", "num", "why"),
     [
         ({}, 1, None, ""),
-        ({"OMP_NUM_THREADS": "3"}, 1, 3, "threads as OMP_NUM_THREADS says"),
-        ({"OMP_NUM_THREADS": "3,2"}, 1, 3, "threads as OMP_NUM_THREADS says"),
-        ({"MKL_NUM_THREADS": "4"}, 1, 4, "threads as MKL_NUM_THREADS says"),
-        ({"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "4"}, 1, 2, "threads as OMP_NUM_THREADS says"),
+        ({"OMP_NUM_THREADS": "3"}, 1, 3, "threads set by OMP_NUM_THREADS"),
+        ({"OMP_NUM_THREADS": "3,2"}, 1, 3, "threads set by OMP_NUM_THREADS"),
+        ({"MKL_NUM_THREADS": "4"}, 1, 4, "threads set by MKL_NUM_THREADS"),
+        ({"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "4"}, 1, 2, "threads set by OMP_NUM_THREADS"),
         ({"OMP_NUM_THREADS": "many"}, 1, None, ""),
         ({"OMP_NUM_THREADS": "0"}, 1, None, ""),
-        ({"OMP_NUM_THREADS": "1"}, 1, 1, "threads as OMP_NUM_THREADS says"),
+        ({"OMP_NUM_THREADS": "1"}, 1, 1, "threads set by OMP_NUM_THREADS"),
         # torchrun's own 1 beside other processes, and accelerate's.
         ({"OMP_NUM_THREADS": "1"}, 2, None, ""),
         ({"OMP_NUM_THREADS": "1", "ACCELERATE_MIXED_PRECISION": "no"}, 1, None, ""),
-        ({"OMP_NUM_THREADS": "2"}, 2, 2, "threads as OMP_NUM_THREADS says"),
+        ({"OMP_NUM_THREADS": "2"}, 2, 2, "threads set by OMP_NUM_THREADS"),
     ],
 )
 def test_what_the_environment_says(environment: dict[str, str], num_processes: int, num: int | None, why: str) -> None:
-    told = told_by_environment(environment, num_processes)
-    assert told == (None if num is None else Threads(num, why, is_told=True))
+    found = threads_of_environment(environment, num_processes)
+    assert found == (None if num is None else Threads(num, why, is_fixed=True))
 
 
 def test_the_recipe_then_the_environment_then_the_former_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,22 +114,22 @@ def test_the_recipe_then_the_environment_then_the_former_run(monkeypatch: pytest
     assert settle_threads(0, 4, 2, probes=True).num == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    assert settle_threads(0, 4, 2, probes=True) == Threads(2, "threads as the run had before")
-    assert settle_threads(0, 4, 8, probes=False) == Threads(4, "a thread a core"), "so many are not there any more"
-    assert settle_threads(0, 4, 0, probes=False) == Threads(4, "a thread a core")
-    assert settle_threads(0, 1, 0, probes=True) == Threads(1, "a thread a core")
+    assert settle_threads(0, 4, 2, probes=True) == Threads(2, "threads as before the interruption")
+    assert settle_threads(0, 4, 8, probes=False) == Threads(4, "one thread per core"), "there are fewer cores now"
+    assert settle_threads(0, 4, 0, probes=False) == Threads(4, "one thread per core")
+    assert settle_threads(0, 1, 0, probes=True) == Threads(1, "one thread per core")
     assert settle_threads(0, 2, 0, probes=True).num in (1, 2)
 
 
 def test_no_process_has_more_threads_than_the_one_with_the_fewest() -> None:
     before = torch.get_num_threads()
     try:
-        chosen, told = Threads(2, "a thread a core"), Threads(2, "threads as training.threads says", is_told=True)
+        chosen, fixed = Threads(2, "one thread per core"), Threads(2, "threads set by training.threads", is_fixed=True)
         assert use_threads(chosen, 2) == chosen
         assert torch.get_num_threads() == 2
-        assert use_threads(chosen, 1) == Threads(1, "threads as the process with the fewest")
+        assert use_threads(chosen, 1) == Threads(1, "threads as on the process with the fewest")
         assert torch.get_num_threads() == 1
-        assert use_threads(told, 1) == told
+        assert use_threads(fixed, 1) == fixed
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

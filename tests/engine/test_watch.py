@@ -27,7 +27,7 @@ def test_a_loss_that_stays_is_told_once_after_the_warm_up() -> None:
     # Windows are of 50 steps; the second that ends 4 windows after the warm-up, or a later one.
     assert warning.step >= 350
     assert warning.step % 50 == 0
-    assert warning.text.startswith(f"step {warning.step}: the loss has not left its start: 0.")
+    assert warning.text.startswith(f"step {warning.step}: the loss has not fallen: 0.")
     assert "in the last 50 steps" in warning.text
     assert "learning_rate" in warning.remedy
 
@@ -77,13 +77,13 @@ def test_scores_that_tie_are_told_by_label() -> None:
     logits[:, 1] = -5.0 + rng.normal(0, 1e-4, 100)
     warning = watch_scores(7, logits, LABELS, "bf16")
     assert warning is not None
-    assert warning.text == "step 7: every validation comment gets the same score for threat"
-    assert warning.remedy == "a lower training.learning_rate", "another precision than fp16 has no part in it"
+    assert warning.text == "step 7: all validation comments have the same score for threat"
+    assert warning.remedy == "lower training.learning_rate", "another precision than fp16 has no part in it"
     logits[:, 0] = 3
     both = watch_scores(7, logits, LABELS, "fp16")
     assert both is not None
     assert both.text.endswith("for toxic, threat")
-    assert both.remedy == "a lower training.learning_rate, or bf16 or fp32 for training.precision"
+    assert both.remedy == "lower training.learning_rate, or set training.precision to bf16 or fp32"
     assert watch_scores(7, logits[:1], LABELS, "bf16") is None, "one comment has one score"
 
 

@@ -68,7 +68,7 @@ def test_the_micro_batch_shrinks_with_the_memory_and_the_step_stays(session: Ses
     assert shared == {1: 16, 2: 8, 4: 4, 8: 2, 16: 1}
 
 
-def test_no_room_for_a_single_comment_is_told_with_what_to_do(session: Session) -> None:
+def test_no_room_for_a_single_comment_is_fixed_with_what_to_do(session: Session) -> None:
     for size, message in (
         (reserved(session) / 0.9 + 1000, "the memory is too small to train on a single comment: of up to 24 tokens it"),
         (reserved(session) / 2, "the memory is too small for weights and optimiser: "),
@@ -169,12 +169,12 @@ def test_a_run_that_is_gone_on_with_keeps_its_threads(
     small.train(out, begin="resume", listen=told.append)
     assert torch.get_num_threads() == 1
     first, second = threads_of(out)
-    assert (first["num"], first["why"]) == (1, "threads as training.threads says")
-    assert (second["num"], second["why"]) == (1, "threads as the run had before")
+    assert (first["num"], first["why"]) == (1, "threads set by training.threads")
+    assert (second["num"], second["why"]) == (1, "threads as before the interruption")
     assert not [fact for fact in told if isinstance(fact, Warned)]
     assert [name for name in differing(whole, out) if name.endswith(("model.safetensors", "metrics.jsonl"))] == []
 
 
 def test_the_tests_number_of_threads_is_obeyed_and_told(whole: Path) -> None:
     (threads,) = threads_of(whole)
-    assert threads == {"num": 1, "why": "threads as OMP_NUM_THREADS says", "is_busy": False, "is_told": True}
+    assert threads == {"num": 1, "why": "threads set by OMP_NUM_THREADS", "is_busy": False, "is_fixed": True}

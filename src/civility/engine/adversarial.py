@@ -1,11 +1,12 @@
-"""Adversarial training: a step's gradient is computed a second time where moved token embeddings make its loss worse.
+"""Adversarial training: a second gradient for each step, with token embeddings moved to where the loss is higher.
 
 The fast gradient method, FGM (Miyato, Dai & Goodfellow 2017, "Adversarial Training Methods for Semi-Supervised Text
-Classification", equations 5 and 6). The paper moves what each comment reads; here the rows of the embedding table move,
-by the gradient of the whole step, so that micro-batches and processes change nothing, and the table is not normalised.
+Classification", equations 5 and 6). The paper moves the embeddings of each comment; here the rows of the embedding
+table move along the gradient of the whole step, so that micro-batches and processes change nothing. The table is not
+normalised.
 
-After the clean gradients have been added up, the table moves a little along its own, the same comments pass once more
-under the same dropout, and the optimiser gets the mean of both gradients. The table comes back from a copy, to the bit.
+After the gradients of the step are summed, the table moves a little along its own, the same comments pass again with
+the same dropout, and the optimizer gets the mean of both gradients. The table is restored from a copy, to the bit.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from civility.engine.devices import is_out_of_memory
 
 @dataclass(frozen=True, eq=False)
 class Adversary:
-    """Moves the token embedding to where the loss is worse, by ``size * g / ||g||`` along its gradient g.
+    """Moves the token embedding to where the loss is higher, by ``size * g / ||g||`` along its gradient g.
 
     Parameters
     ----------
@@ -33,11 +34,11 @@ class Adversary:
     start: float = 0.0
 
     def acts(self, step: int, num_steps: int) -> bool:
-        """Whether the step with this 0-based number, of ``num_steps``, has a second pass."""
+        """Whether the 0-based ``step`` of ``num_steps`` has a second pass."""
         return step >= int(self.start * num_steps)
 
     def has_direction(self) -> bool:
-        """Whether the gradient has a direction: not where it is missing or zero, or has overflowed."""
+        """Whether the gradient has a direction: it is there, not zero, and has not overflowed."""
         if self.table.grad is None:
             return False
         norm = self.table.grad.norm()
@@ -45,9 +46,9 @@ class Adversary:
 
     @contextlib.contextmanager
     def moved(self) -> Iterator[bool]:
-        """Move the table along its gradient while the block runs; yield whether the memory was large enough.
+        """Move the table along its gradient inside the block; yield False, without a move, if memory ran out.
 
-        The gradient needs a direction. A factor of it, such as the scale of fp16, changes nothing.
+        The gradient needs a direction. A constant factor, such as the scale of fp16, changes nothing.
         """
         before = None
         fits = True
@@ -74,10 +75,7 @@ class Adversary:
 
 @contextlib.contextmanager
 def gradients_set_aside(parameters: Sequence[torch.nn.Parameter]) -> Iterator[None]:
-    """Take the gradients away while the block runs, which makes others.
-
-    Afterwards each parameter has the mean of both: of the gradient before and the one that the block has made.
-    """
+    """Set the gradients aside inside the block, which computes others; leave the mean of both afterwards."""
     clean = [parameter.grad for parameter in parameters]
     for parameter in parameters:
         parameter.grad = None

@@ -1,6 +1,6 @@
-"""Which comments each optimiser step, process and micro-batch takes: a pure function of the place.
+"""The order of comments: which ones each optimizer step, process and micro-batch takes.
 
-Nothing here has state, so a run can be entered at any step, on any number of processes.
+A pure function of the place in the run, so that a run can resume at any step, on any number of processes.
 """
 
 import hashlib
@@ -14,17 +14,17 @@ from civility.arrays import Floats, Rows, Targets
 from civility.data.dataset import POSITIVE_FROM
 
 _BATCHES_PER_CHUNK = 50
-"""Batches sorted by length together: enough for a few per cent of padding, few enough to stay random."""
+"""Batches sorted by length together: enough for only a few per cent of padding, few enough to stay random."""
 
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How a global batch is made up. What is trained depends on its size alone; the rest says who computes it.
+    """How a global batch is divided. Only its size changes what is trained.
 
     Parameters
     ----------
-    batch_size : comments a process takes at once at most (a micro-batch, B)
-    global_size : comments a full optimiser step takes, over all processes
+    batch_size : most comments that a process takes at once (a micro-batch, B)
+    global_size : comments of a full optimizer step, over all processes
     num_processes : processes that share the step
     """
 
@@ -34,16 +34,16 @@ class BatchShape:
 
     @classmethod
     def of(cls, batch_size: int, accumulation: int = 1, num_processes: int = 1) -> "BatchShape":
-        """Return the shape in which each process takes ``accumulation`` full micro-batches a step."""
+        """Return the shape with ``accumulation`` full micro-batches per process and step."""
         return cls(batch_size, batch_size * accumulation * num_processes, num_processes)
 
     def num_steps(self, num_comments: int) -> int:
-        """Return the optimiser steps that so many comments of an epoch take; one of them may be smaller."""
+        """Return the optimizer steps for a number of comments; one of the steps may be smaller."""
         return -(-num_comments // self.global_size)
 
 
 def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
-    """Fold a place in the run into a 63-bit seed for dropout, independent for every place."""
+    """Return a 63-bit seed for dropout that is independent for every place in the run."""
     folded = hashlib.blake2b(f"{seed}/{epoch}/{step}/{rank}".encode(), digest_size=8).digest()
     return int.from_bytes(folded, "little") >> 1
 

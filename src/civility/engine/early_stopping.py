@@ -1,4 +1,4 @@
-"""Early stopping: which epoch is the best so far, and whether to go on. Pure bookkeeping."""
+"""Early stopping: which epoch is the best so far, and whether to stop."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ MetricName = Literal["macro_roc_auc", "macro_average_precision", "loss"]
 
 
 def score_of(validation: Validation, metric: MetricName) -> float:
-    """Return the number by which epochs are compared, higher is better: of the loss its negative."""
+    """Return the number by which epochs are compared; higher is better, so the loss is negated."""
     if metric == "loss":
         return -validation.loss
     return validation.macro_average_precision if metric == "macro_average_precision" else validation.macro_roc_auc
@@ -18,14 +18,14 @@ def score_of(validation: Validation, metric: MetricName) -> float:
 
 @dataclass
 class EarlyStopping:
-    """Follow a score that should rise, by epoch.
+    """The best epoch by a score, and how long ago it was.
 
     Parameters
     ----------
-    patience : epochs without a new best score before stopping
+    patience : epochs without a new best score after which training stops
     best_score, best_epoch : so far; epoch 0 is before the first
-    last_epoch : the newest that was seen
-    min_gain : by which a score must be above the best so far; smaller gains add up until they are
+    last_epoch : the last that was seen
+    min_gain : how far a new best score must be above the old one; smaller gains add up
     """
 
     patience: int
@@ -35,7 +35,7 @@ class EarlyStopping:
     min_gain: float = 0.0
 
     def see(self, epoch: int, score: float) -> bool:
-        """Take the score of an epoch, never NaN; return whether it is the best so far."""
+        """Take the score of an epoch, not NaN; return whether it is the best so far."""
         self.last_epoch = epoch
         if score > self.best_score + self.min_gain:
             self.best_score, self.best_epoch = score, epoch
@@ -43,7 +43,7 @@ class EarlyStopping:
         return False
 
     def state(self) -> dict[str, Any]:
-        """Return the state for a checkpoint, as JSON: None where there is no score yet."""
+        """Return the state for a checkpoint, ready for JSON; the score is None before the first epoch."""
         return {**asdict(self), "best_score": self.best_score if self.best_epoch else None}
 
     @property

@@ -1,4 +1,4 @@
-"""Where and on what a run ran: versions, commit, hardware, comments. For a person who wants the same numbers again."""
+"""The environment of a run, for reproducing it: versions, commit, platform, comments."""
 
 import datetime as dt
 import importlib.metadata
@@ -23,7 +23,7 @@ _LIBRARIES = (
 
 
 def library_versions(libraries: Sequence[str] = ()) -> dict[str, str]:
-    """Return the versions of the libraries that can change a result; others than an encoder's are to be named."""
+    """Return versions by library: of Python, civility, numpy and ``libraries``; empty: of all that an encoder needs."""
     versions = {"python": platform.python_version()}
     for name in ("civility", "numpy", *libraries) if libraries else _LIBRARIES:
         try:
@@ -46,7 +46,7 @@ def _commit() -> str | None:
 
 
 def describe_environment(command: Sequence[str], libraries: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the command, versions as `library_versions`, commit, platform and processor, ready for JSON."""
+    """Return the command, versions as `library_versions`, commit, platform and number of CPUs, ready for JSON."""
     return {
         "command": list(command),
         "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -59,7 +59,7 @@ def describe_environment(command: Sequence[str], libraries: Sequence[str] = ()) 
 
 
 def describe_comments(dataset: Dataset, files: Sequence[str]) -> dict[str, Any]:
-    """Return what a run records of its training or validation comments, ready for JSON."""
+    """Return what a run records about its training or validation comments, ready for JSON."""
     return {
         "files": list(files),
         "num_comments": len(dataset),

@@ -1,4 +1,4 @@
-"""What the machine has to give: memory, disk and processor cores. Asks the system; judges nothing."""
+"""Memory, disk and CPU cores of the machine, within the limits of this process's control groups."""
 
 import contextlib
 import os
@@ -17,19 +17,19 @@ except ImportError:  # Windows has none
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _UNLIMITED = 1 << 60
-"""Version 1 of control groups has no word for 'no limit', but a number near 2 ** 63."""
+"""Version 1 of control groups writes a number near 2 ** 63 for 'no limit'."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Memory of a device in bytes: all that a run could ever have, and what is free now."""
+    """Memory of a device in bytes: in total, and free now."""
 
     total: int
     available: int
 
 
 def device_memory(device: str) -> Memory | None:
-    """Return the memory that training on a device has: the GPU's own, or main memory; None where nobody tells."""
+    """Return the memory for training on a device, the GPU's or main memory; None if the system does not report it."""
     if device == "cuda":
         available, total = torch.cuda.mem_get_info()
         return Memory(total, available)
@@ -37,21 +37,20 @@ def device_memory(device: str) -> Memory | None:
 
 
 def forget_peak_memory() -> None:
-    """Let `peak_memory` count from now on, so that one run of a process does not inherit the peak of another.
+    """Reset `peak_memory`, so that one run of a process does not inherit the peak of another.
 
-    A GPU and Linux can do so (proc_pid_clear_refs(5): a 5 resets it); elsewhere it counts from the start of the
-    process.
+    Works on a GPU and on Linux (proc_pid_clear_refs(5): a 5 resets it); elsewhere the peak is that of the process.
     """
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # else there is nothing to forget
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # otherwise there is no peak
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError):
         _CLEAR_REFS.write_text("5", encoding="ascii")
 
 
 def peak_memory(device: str) -> int | None:
-    """Return the most bytes that this process has had at once: of a GPU what was allocated there, else all it had.
+    """Return the peak of this process since `forget_peak_memory`, in bytes; None if the system does not report it.
 
-    Counts from the last `forget_peak_memory`. None where the system does not tell.
+    On a GPU the memory allocated there, otherwise the process's main memory.
     """
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
@@ -62,11 +61,11 @@ def peak_memory(device: str) -> int | None:
 
 
 def main_memory(root: Path = Path("/")) -> Memory | None:
-    """Return main memory, cut down to what the control group of this process may have; None where nobody tells.
+    """Return main memory within the limits of this process's control groups; None if the system does not report it.
 
     Parameters
     ----------
-    root : where the system's ``proc`` and ``sys`` are
+    root : folder of the system's ``proc`` and ``sys``
     """
     try:
         lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -80,7 +79,7 @@ def main_memory(root: Path = Path("/")) -> Memory | None:
 
 
 def _memory_by_pages() -> Memory | None:
-    """Return what systems without ``/proc`` tell: how much there is, not how much is free."""
+    """Return the total on systems without ``/proc``, which do not report how much of it is free."""
     try:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
@@ -89,9 +88,9 @@ def _memory_by_pages() -> Memory | None:
 
 
 def _group_limits(root: Path) -> list[tuple[int, int]]:
-    """Return limit and use of the control groups of this process that have a limit, up to the outermost.
+    """Return limit and use of each control group of this process that has a limit.
 
-    What the kernel would give back (its cache of files) does not count as used.
+    The kernel's cache of files does not count as used, since the kernel frees it on demand.
     """
     names = {
         1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -102,7 +101,7 @@ def _group_limits(root: Path) -> list[tuple[int, int]]:
 
 
 def _groups(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
-    """Yield version and folder of the control groups of this process, for one controller, up to the outermost."""
+    """Yield version and folder of this process's control groups for a controller, from the innermost out."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -130,37 +129,36 @@ def _limit_and_use(folder: Path, limit_file: str, use_file: str, cache_name: str
 
 
 def num_cores(root: Path = Path("/"), allowed: Collection[int] | None = None) -> int:
-    """Return how many physical cores this process may keep busy: by its affinity and by the quota of its groups.
+    """Return how many physical cores this process may keep busy, by its affinity and the quota of its control groups.
 
-    Two hardware threads of one core share its units for multiplication: they count as one where the system tells. Of
-    a quota with a fraction the whole cores count: a thread more would be halted in the middle of a step, and all
-    others wait for it.
+    Two hardware threads of a core share its multipliers, so they count as one if the system reports them. Quotas are
+    rounded down: one more thread would be suspended in the middle of a step, and all others would wait for it.
 
     Parameters
     ----------
-    root : where the system's ``proc`` and ``sys`` are
-    allowed : numbers of the processors that this process may use; asked of the system if None
+    root : folder of the system's ``proc`` and ``sys``
+    allowed : numbers of the logical CPUs that this process may use; None: as the system reports them
     """
     if allowed is None:
-        # Not on every system: elsewhere a process cannot be kept from a processor.
+        # Only some systems can restrict a process to some CPUs.
         ask = getattr(os, "sched_getaffinity", None)
         allowed = ask(0) if ask else range(os.cpu_count() or 1)
-    cores = len({_core_of(root, processor) for processor in allowed})
+    cores = len({_core_of(root, number) for number in allowed})
     quotas = [_quota(folder, version) for version, folder in _groups(root, "cpu")]
     return max(1, min([cores, *(int(quota) for quota in quotas if quota is not None)]))
 
 
-def _core_of(root: Path, processor: int) -> str:
-    """Return a name that the hardware threads of one core have in common."""
+def _core_of(root: Path, number: int) -> str:
+    """Return a name that is the same for all hardware threads of a core."""
     try:
-        topology = root / f"sys/devices/system/cpu/cpu{processor}/topology"
+        topology = root / f"sys/devices/system/cpu/cpu{number}/topology"
         return (topology / "thread_siblings_list").read_text(encoding="ascii").strip()
     except OSError:
-        return str(processor)
+        return str(number)
 
 
 def _quota(folder: Path, version: int) -> float | None:
-    """Return how many processors' time a control group may use; None where it has no limit."""
+    """Return how many CPUs' time a control group may use; None if it has no limit."""
     names = ("cpu.max",) if version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
     try:
         limit, period = " ".join((folder / name).read_text(encoding="ascii") for name in names).split()
@@ -170,7 +168,7 @@ def _quota(folder: Path, version: int) -> float | None:
 
 
 def free_disk(path: Path) -> int:
-    """Return the free bytes where a path is, or would be made."""
+    """Return the free bytes on the disk of a path, which need not exist."""
     path = path.absolute()
     while not path.exists():
         path = path.parent

@@ -1,7 +1,4 @@
-"""The largest micro-batch that fits into a memory, and what one takes on a GPU: tried forward and backward.
-
-Knows neither the recipe nor the order of comments.
-"""
+"""The largest micro-batch that fits into memory, and the memory that one takes on a GPU, measured."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -13,22 +10,22 @@ import torch
 from civility.engine.devices import give_back_memory, is_out_of_memory
 
 Peaks = Callable[[int], float]
-"""Bytes that a micro-batch of so many comments takes at its highest point; infinite where it was refused."""
+"""Peak bytes of a micro-batch with this number of comments; infinite if memory ran out."""
 
 _MARGIN = 0.1
-"""Of the memory, for what is not seen: workspaces inside kernels, other programs that grow."""
+"""Share of the memory kept free for workspaces inside kernels and for other programs."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What fits into a memory.
+    """The largest micro-batch that fits.
 
     Parameters
     ----------
-    batch_size : comments of the largest micro-batch that fits; 0 if not even one does
-    peak : bytes that it takes beside weights, gradients and moments; of one comment if none fits
-    room : bytes that there are for it
-    next_size, next_peak : the next larger one that was considered and does not fit; 0 if there is none
+    batch_size : its comments; 0 if not even one fits
+    peak : bytes that it takes besides weights, gradients and moments; of one comment if none fits
+    room : bytes available for it
+    next_size, next_peak : the next larger size that was considered, which does not fit; 0 if there is none
     """
 
     batch_size: int
@@ -39,19 +36,19 @@ class Fit:
 
 
 def sizes_that_share(num_comments: int) -> list[int]:
-    """Return the micro-batches into which so many comments can be shared evenly, the smallest first."""
+    """Return the divisors of a number of comments, ascending: the sizes of equal micro-batches."""
     small = [size for size in range(1, math.isqrt(num_comments) + 1) if num_comments % size == 0]
     return sorted({*small, *(num_comments // size for size in small)})
 
 
 def largest_that_fits(sizes: Sequence[int], peak_of: Peaks, room: float) -> Fit:
-    """Return the largest size whose peak the room takes. Sizes are tried from the smallest up, and none beyond need.
+    """Return the largest size that fits. Sizes are tried in order, up to the first that does not fit.
 
     Parameters
     ----------
     sizes : ascending
-    peak_of : bytes that a size takes; does not fall with the size
-    room : bytes
+    peak_of : bytes that a size takes, ascending
+    room : bytes available
     """
     fit = Fit(0, 0.0, room)
     for size in sizes:
@@ -63,25 +60,23 @@ def largest_that_fits(sizes: Sequence[int], peak_of: Peaks, room: float) -> Fit:
 
 
 def room_for_activations(available: float, reserved: float) -> float:
-    """Return the bytes that a micro-batch may take, beside a margin and what training takes whatever the batch.
-
-    Negative where these alone are too much.
+    """Return the bytes that a micro-batch may take; negative if the rest does not fit.
 
     Parameters
     ----------
-    available : bytes free now, with the weights loaded, for this process
-    reserved : bytes that training takes whatever the batch, and has not taken yet
+    available : bytes free for this process now, with the weights loaded
+    reserved : bytes that training will take with any batch
     """
     return (1 - _MARGIN) * available - reserved
 
 
 def measured_peaks(try_out: Callable[[int], None], parameters: Sequence[torch.nn.Parameter]) -> Peaks:
-    """Return the peaks as a GPU's allocator tells them: each is tried when it is asked for.
+    """Return a function that measures peaks with the GPU's allocator.
 
     Parameters
     ----------
-    try_out : runs a micro-batch of so many comments forwards and backwards
-    parameters : that are trained
+    try_out : runs a micro-batch of the given number of comments forwards and backwards
+    parameters : all that are trained
     """
 
     def peak_of(size: int) -> float:
@@ -101,10 +96,10 @@ def measured_peaks(try_out: Callable[[int], None], parameters: Sequence[torch.nn
 
 @contextmanager
 def _untouched(parameters: Sequence[torch.nn.Parameter]) -> Iterator[None]:
-    """Run a block with gradients in place, as in the middle of a step, and leave neither them nor random draws behind.
+    """Run a block with gradients allocated, as in the middle of a step; remove them and restore random numbers.
 
-    A second micro-batch adds to the gradients of the first, so each new one is for a moment there twice: with the table
-    of token embeddings that can be the highest point of all.
+    The second micro-batch of a step adds to the gradients of the first, so that each exists twice for a moment. For the
+    token embedding this can be the peak of the whole step.
     """
     for parameter in parameters:
         parameter.grad = torch.zeros_like(parameter)

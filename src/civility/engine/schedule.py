@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step, with no state to save or to drift."""
+"""The learning rate as a function of the step, without a state."""
 
 import math
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ ScheduleName = Literal["linear", "cosine", "constant", "polynomial", "one_cycle"
 class Schedule:
     """A warm-up to the peak, then a decay that ends at ``num_steps``.
 
-    The factors are those of transformers' ``get_linear_schedule_with_warmup`` and its kind: with a warm-up the very
-    first step has learning rate 0. Ours is a function of our own step counter, since accelerate's prepared
-    schedulers step once a *process* and only when gradients sync (huggingface/accelerate#963).
+    The factors are those of transformers' ``get_linear_schedule_with_warmup`` and its relatives: with a warm-up, the
+    first step has learning rate 0. A function of our own step counter, since accelerate's schedulers step once per
+    *process* and only when gradients are synchronised (huggingface/accelerate#963).
 
     - "linear": to 0.
     - "cosine": half a wave (Loshchilov & Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
@@ -26,8 +26,8 @@ class Schedule:
     Parameters
     ----------
     peak : highest learning rate
-    num_warmup_steps : optimiser steps of warm-up; may be 0
-    num_steps : optimiser steps in all planned epochs
+    num_warmup_steps : optimizer steps of warm-up; may be 0
+    num_steps : optimizer steps in all planned epochs
     name : of the decay
     power : of "polynomial"
     final_share : of the peak, at the end of "cosine", "polynomial" and "one_cycle"
@@ -44,12 +44,12 @@ class Schedule:
 
     @property
     def final(self) -> float:
-        """The learning rate that stands at the end of all steps."""
+        """The learning rate at the end of all steps."""
         share = {"linear": 0.0, "constant": 1.0}.get(self.name, self.final_share)
         return self.peak * share
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of the optimiser step with this 0-based number."""
+        """Return the learning rate of the optimizer step with this 0-based number."""
         if step < self.num_warmup_steps:
             done = step / self.num_warmup_steps
             if self.name == "one_cycle":
@@ -59,7 +59,7 @@ class Schedule:
         return self.peak * self._factor(remaining / max(1, self.num_steps - self.num_warmup_steps))
 
     def _factor(self, remaining: float) -> float:
-        """Return the share of the peak where so large a share of the decay is still to come."""
+        """Return the share of the peak if this share of the decay remains."""
         if self.name == "linear":
             return remaining
         if self.name == "constant":
@@ -69,10 +69,10 @@ class Schedule:
 
 
 def _half_wave(done: float) -> float:
-    """Return what falls from 1 to 0 along half a cosine."""
+    """Return the value of half a cosine wave that falls from 1 to 0."""
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def linear_schedule(peak: float, warmup_fraction: float, num_steps: int) -> Schedule:
-    """Plan a schedule whose warm-up takes ``int(warmup_fraction * num_steps)`` optimiser steps."""
+    """Return a linear schedule with ``int(warmup_fraction * num_steps)`` warm-up steps."""
     return Schedule(peak, int(warmup_fraction * num_steps), num_steps)

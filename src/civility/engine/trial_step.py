@@ -1,6 +1,6 @@
-"""One micro-batch tried before a run, and no trace of it: what would end the run in its first step is known before.
+"""A trial of the first step, so that what would end the run there is reported before it starts; leaves no trace.
 
-A run's longest comments go forwards and backwards in its precision; a text of hardly any tokens is scored beside them.
+The longest comments go forwards and backwards in the run's precision, and very short texts are scored next to them.
 """
 
 from collections.abc import Iterator
@@ -19,20 +19,20 @@ from civility.scoring.tokens import Tokens
 
 _MOST_COMMENTS = 4
 _ROUNDING = 1e-4
-"""Of the largest logit: texts whose logits are nearer than this are not told apart."""
+"""Relative to the largest logit: smaller differences between texts are rounding."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What the trial of a step found.
+    """The result of a trial step.
 
     Parameters
     ----------
-    num_comments : tried at once
+    num_comments : in the micro-batch
     num_tokens : of the longest of them
-    trouble : what went wrong, as in "the loss is nan"; empty if nothing did
-    short_of_memory : whether the trouble is only that the device had no memory for them at once
-    remedy_precision : a precision in which nothing goes wrong; empty if there is none, or no trouble
+    trouble : what went wrong, such as "the loss is nan"; empty if nothing did
+    short_of_memory : whether the only trouble is that memory ran out
+    remedy_precision : a precision without the trouble; empty if there is none, or no trouble
     """
 
     num_comments: int
@@ -44,14 +44,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class PaddingTrial:
-    """What padding does to logits: how much they differ for a text alone and beside a longer one.
+    """The effect of padding on logits: how much they differ for a text alone and next to a longer one.
 
-    Both differences are the largest over the labels, as a share of how far the logits of these texts lie apart.
+    Differences are the largest over the labels, relative to the range of the logits of these texts.
 
     Parameters
     ----------
     difference : of a comment of median length
-    short_difference : of the shortest comment and an empty text
+    short_difference : of the shortest comment and an empty text, whichever is larger
     trouble : how the model fails on short texts; empty if it does not
     """
 
@@ -61,7 +61,7 @@ class PaddingTrial:
 
 
 def try_step(trainer: Trainer) -> Trial:
-    """Run the longest comments forwards and backwards as the run's first step would; change nothing."""
+    """Run the longest comments forwards and backwards as the run's first step would, without changing anything."""
     rows = _longest(trainer)
     if not len(rows):
         return Trial(0, 0)
@@ -78,10 +78,13 @@ def try_step(trainer: Trainer) -> Trial:
 
 
 def try_padding(trainer: Trainer, empty: Tokens) -> PaddingTrial:
-    """Score a comment of median length, the shortest, and an empty text, alone and beside the longest; change nothing.
+    """Score short texts alone and next to the longest comment, without changing anything.
+
+    The texts are a comment of median length, the shortest comment, and an empty text.
 
     Parameters
     ----------
+    trainer : of the run
     empty : the tokens of an empty text
     """
     tokens, device = trainer.data.tokens, trainer.accelerator.device
@@ -93,7 +96,7 @@ def try_padding(trainer: Trainer, empty: Tokens) -> PaddingTrial:
         try:
             together = trainer.forward(batch.to(device)).float()
             alone = torch.cat([trainer.forward(one.to(device)).float() for one in short])
-        except Exception as error:  # transformers' models raise what they meet
+        except Exception as error:  # a model may raise anything
             if isinstance(error, RuntimeError) and is_out_of_memory(error):
                 return PaddingTrial()
             return PaddingTrial(trouble=_in_words(error))
@@ -117,19 +120,19 @@ def _joined(batches: list[Batch]) -> Batch:
 
 
 def _trouble_of(trainer: Trainer, rows: Rows) -> str:
-    """Return what goes wrong with these comments; nothing if all is well. Raises torch's error for want of memory."""
+    """Return what goes wrong with these comments; empty if nothing does. Raises torch's error if memory runs out."""
     trainer.model.train()
     try:
         with trainer.precision.training():
             loss = trainer.try_out(rows)
-    except Exception as error:  # transformers' models raise what they meet
+    except Exception as error:  # a model may raise anything
         if isinstance(error, RuntimeError) and is_out_of_memory(error):
             raise
         return _in_words(error)
     if not np.isfinite(loss):
         return f"the loss is {loss}"
     gradients = [parameter.grad for parameter in trainer.model.parameters() if parameter.grad is not None]
-    # In fp16 a gradient that overflows is no fault: the scaler halves its scale, and the step is tried again.
+    # In fp16 a gradient may overflow: the scaler halves its scale, and training continues.
     if trainer.precision.scaler is None and not all(bool(gradient.isfinite().all()) for gradient in gradients):
         return "a gradient is not finite"
     return ""
@@ -141,7 +144,7 @@ def _works_in_fp32(trainer: Trainer, rows: Rows) -> bool:
     trainer.model.zero_grad(set_to_none=True)
     try:
         return not _trouble_of(trainer, rows)
-    except RuntimeError:  # no memory for float32
+    except RuntimeError:  # not enough memory for float32
         return False
     finally:
         trainer.precision = chosen
@@ -153,10 +156,10 @@ def _in_words(error: Exception) -> str:
 
 @contextmanager
 def _untouched(trainer: Trainer) -> Iterator[None]:
-    """Leave weights, buffers, gradients, mode and random numbers as they were before the block."""
+    """Restore buffers, gradients, mode and random numbers after the block; weights do not change in it."""
     model, device = trainer.model, trainer.accelerator.device
     was_training = model.training
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]  # a norm's running mean changes in a pass
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]  # such as a norm's running mean
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             yield

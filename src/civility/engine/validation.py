@@ -1,4 +1,4 @@
-"""Scoring the validation comments between epochs, on one process or several, each comment exactly once."""
+"""Scoring and measuring the validation comments after an epoch, on one process or several."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ from civility.scoring.tokens import Tokens
 
 
 class StopRequested(Exception):
-    """A signal asked to stop: raised on all processes at the same place."""
+    """A signal asked to stop: raised on all processes together."""
 
 
 def score_everywhere(
@@ -30,19 +30,24 @@ def score_everywhere(
     on_scored: Callable[[int], None] = lambda num_comments: None,
     wants_stop: Callable[[], bool] = lambda: False,
 ) -> npt.NDArray[np.float32]:
-    """Return the logits of all comments on every process, (N, L) float32, computed in float32.
+    """Return the logits of all comments on every process, (N, L) float32.
 
-    ``forward`` takes a batch on its device to its logits.
+    Computed in float32 whatever the precision of training, as in the saved classifier: bf16 logits have so few digits
+    that many comments tie, and rounding would choose the best epoch.
 
-    A process that wants to stop scores no more, and meets the others all the same: they would wait for ever for one
-    that has gone.
+    Each process fills in the rows of its own comments, and the sum over processes is returned: no comment is repeated
+    or dropped, whatever N and the number of processes (huggingface/accelerate#226 and #1674 show how the usual
+    gathering fails).
 
-    In float32 whatever the precision of training: bf16 logits have so few digits that many comments tie, and the
-    best epoch would be chosen by rounding. It is also what the saved classifier does.
-
-    Scores are placed by row number and summed over the processes, each of which fills only its own rows: no
-    comment is padded in, repeated or dropped, whatever N and the number of processes
-    (huggingface/accelerate#226 and #1674 tell how the usual gathering fails).
+    Parameters
+    ----------
+    accelerator : of accelerate
+    forward : takes a batch on its device to its logits, (B, L)
+    tokens : of all N comments, on every process
+    num_labels : L
+    tokens_per_batch : padded tokens of a batch
+    on_scored : called after each batch with the number of comments scored on all processes
+    wants_stop : whether this process was asked to stop; it then scores no more, but still meets the others
 
     Raises
     ------
@@ -53,7 +58,7 @@ def score_everywhere(
     with torch.inference_mode():
         for rows in batches[accelerator.process_index :: accelerator.num_processes]:
             _score_rows(forward, tokens, rows, logits)
-            on_scored(len(rows) * accelerator.num_processes)  # the others are about as far
+            on_scored(len(rows) * accelerator.num_processes)  # the others have scored about as many
             if wants_stop():
                 break
     stops = accelerator.reduce(torch.tensor(float(wants_stop()), device=accelerator.device), reduction="sum")
@@ -63,15 +68,14 @@ def score_everywhere(
 
 
 def _score_rows(forward: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: Rows, logits: torch.Tensor) -> None:
-    """Fill in the logits of some rows, in two halves where the memory is too small for all at once."""
+    """Fill in the logits of some rows; if memory runs out, in two halves."""
     try:
-        where = torch.from_numpy(rows).to(logits.device)
-        logits[where] = forward(gather(tokens, rows).to(logits.device)).float()
+        logits[torch.from_numpy(rows).to(logits.device)] = forward(gather(tokens, rows).to(logits.device)).float()
         return
     except RuntimeError as error:
         if not is_out_of_memory(error) or len(rows) == 1:
             raise
-    # Outside the handler, which would keep the tensors of the failed pass alive.
+    # Outside the handler, which keeps the tensors of the failed pass alive.
     give_back_memory()
     for half in np.array_split(rows, 2):
         _score_rows(forward, tokens, half, logits)

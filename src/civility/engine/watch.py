@@ -1,4 +1,7 @@
-"""Watching a run for learning that does not happen, or slowly: bookkeeping over facts. Stops and writes nothing."""
+"""Warnings during training: a loss that does not fall, a training rate that drops, scores that are all the same.
+
+Bookkeeping only: nothing here stops a run or writes a file.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,35 +9,36 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from civility.arrays import Logits
 
 _WINDOWS_PER_RUN, _FEWEST_IN_WINDOW, _MOST_IN_WINDOW = 20, 20, 100
 """A window is a twentieth of the planned steps, within these bounds."""
 
 _WINDOWS_AFTER_WARMUP = 4
-"""How long training may take to show in the loss, once the learning rate has reached its peak."""
+"""How long the loss may take to fall after the learning rate has reached its peak."""
 
 _FLAT_IN_A_ROW = 2
-"""One window may be high by chance."""
+"""A single window may be high by chance."""
 
 _SECONDS_OF_RATE, _STEPS_OF_RATE = 60.0, 10
-"""A window of the rate: so long, and of so many steps, that long comments in one and short ones in another even out."""
+"""Shortest window of the rate: long enough for long and short comments to even out."""
 
-_SLOW, _WELL_AGAIN = 3.0, 2.0
-"""Times slower than the best window: from where on it is told, and below which it is over."""
+_SLOW, _FAST_AGAIN = 3.0, 2.0
+"""How many times slower than the best window the rate is when the warning comes, and when it is over."""
 
 _COLLAPSED = 1e-3
-"""Standard deviation of logits: a model of any use has 1 and more, one that gives a single score 0."""
+"""Standard deviation of logits: 1 or more for a useful model, 0 for one with a single score."""
 
 
 @dataclass(frozen=True)
 class Warned:
-    """Told when a person should know something of a run that goes on.
+    """A warning about a run that continues.
 
     Parameters
     ----------
-    step : optimiser steps done
-    text : what was seen
+    step : optimizer steps done
+    text : what was found
     remedy : what to try; may be empty
     """
 
@@ -45,7 +49,7 @@ class Warned:
 
 @dataclass
 class _Window:
-    """Sums over a window of losses: all that its mean and its spread need."""
+    """Sums over a window of losses, for its mean and standard error."""
 
     num: int = 0
     total: float = 0.0
@@ -67,16 +71,16 @@ class _Window:
 
 
 class LossWatch:
-    """Tells, once, when the loss is where it began: long after the warm-up, and at any later time.
+    """Warns once if, some time after the warm-up or at any later time, the loss is no lower than at the beginning.
 
-    The mean of each window of steps is compared with that of the first: it should be lower by more than the standard
-    error of the difference. Two windows in a row that are not are told. A function of the losses seen so far; `state`
-    and `restore` carry it over an interruption.
+    Compares the mean of each window of steps with that of the first, which should be higher by more than the standard
+    error of the difference; warns after two windows in a row that are not lower. A function of the losses seen so far;
+    `state` and `restore` carry it over an interruption.
 
     Parameters
     ----------
-    num_steps : planned in all
-    num_warmup_steps : of them, in which little is to be expected
+    num_steps : all planned steps
+    num_warmup_steps : how many of them are warm-up, during which the loss may stay
     """
 
     def __init__(self, num_steps: int, num_warmup_steps: int) -> None:
@@ -87,7 +91,7 @@ class LossWatch:
         self._has_warned = False
 
     def see(self, step: int, loss: float) -> Warned | None:
-        """Take the loss of a step, 1-based; NaN (no known target) is passed over. Return a warning if it is time."""
+        """Take the loss of a 1-based step, ignoring NaN (no known target); return a warning if it is time for one."""
         if math.isnan(loss):
             return None
         if self._first.num < self.size:
@@ -105,13 +109,13 @@ class LossWatch:
         self._has_warned = True
         return Warned(
             step,
-            f"step {step:,}: the loss has not left its start: {window.mean:.4f} in the last {self.size} steps, "
+            f"step {step:,}: the loss has not fallen: {window.mean:.4f} in the last {self.size} steps, "
             f"{self._first.mean:.4f} in the first",
-            "another training.learning_rate (ten times lower, or higher if it is below 1e-5); and look at the labels",
+            "try another training.learning_rate (ten times lower, or higher if it is below 1e-5), and check the labels",
         )
 
     def state(self) -> dict[str, Any]:
-        """Return all that the watch remembers, as plain numbers ready for JSON."""
+        """Return everything that the watch remembers, ready for JSON."""
         return {
             "first": asdict(self._first),
             "current": asdict(self._current),
@@ -120,15 +124,15 @@ class LossWatch:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what `state` returned."""
+        """Restore what `state` returned."""
         self._first, self._current = _Window(**state["first"]), _Window(**state["current"])
         self._num_flat, self._has_warned = state["num_flat"], state["has_warned"]
 
 
 class RateWatch:
-    """Tells when training has become far slower than it was: once, until it has been well again.
+    """Reports that training has become far slower; again only after it has recovered.
 
-    Knows no clock: the facts say how long a step took. For this life of a run only, since the next may be elsewhere.
+    Covers a run until it is interrupted, since it may resume on another machine.
     """
 
     def __init__(self) -> None:
@@ -137,7 +141,10 @@ class RateWatch:
         self._is_slow = False
 
     def see(self, num_tokens: int, seconds: float) -> float | None:
-        """Take a step: tokens, with the padding, and wall time. Return how many times slower it is, if it is time."""
+        """Take the tokens of a step, padding included, and its wall time.
+
+        Return how many times slower training is than in its best window, when that begins; otherwise None.
+        """
         self._tokens, self._seconds, self._steps = self._tokens + num_tokens, self._seconds + seconds, self._steps + 1
         if self._seconds < _SECONDS_OF_RATE or self._steps < _STEPS_OF_RATE:
             return None
@@ -146,19 +153,19 @@ class RateWatch:
         self._best = max(self._best, rate)
         times_slower = self._best / max(rate, 1e-9)
         has_begun = times_slower > _SLOW and not self._is_slow
-        self._is_slow = times_slower > (_WELL_AGAIN if self._is_slow else _SLOW)
+        self._is_slow = times_slower > (_FAST_AGAIN if self._is_slow else _SLOW)
         return times_slower if has_begun else None
 
 
-def watch_scores(step: int, logits: npt.NDArray[np.float32], labels: Sequence[str], precision: str) -> Warned | None:
-    """Return a warning if validation comments get one and the same score for a label, else None.
+def watch_scores(step: int, logits: Logits, labels: Sequence[str], precision: str) -> Warned | None:
+    """Return a warning if all validation comments have the same score for a label, otherwise None.
 
     Parameters
     ----------
-    step : optimiser steps done
+    step : optimizer steps done
     logits : (N, L) of the validation comments
     labels : (L,)
-    precision : that the run trains in; only fp16 has a better one against this
+    precision : of training; fp16 can be replaced by one that avoids this
     """
     spread = logits.astype(np.float64).std(axis=0)
     flat = [label for label, deviation in zip(labels, spread, strict=True) if deviation < _COLLAPSED]
@@ -166,6 +173,6 @@ def watch_scores(step: int, logits: npt.NDArray[np.float32], labels: Sequence[st
         return None
     return Warned(
         step,
-        f"step {step:,}: every validation comment gets the same score for {', '.join(flat)}",
-        "a lower training.learning_rate" + (", or bf16 or fp32 for training.precision" if precision == "fp16" else ""),
+        f"step {step:,}: all validation comments have the same score for {', '.join(flat)}",
+        "lower training.learning_rate" + (", or set training.precision to bf16 or fp32" if precision == "fp16" else ""),
     )
