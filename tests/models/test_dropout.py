@@ -57,7 +57,9 @@ def test_places_that_are_not_known_are_refused() -> None:
     model = DistilBertForSequenceClassification(
         DistilBertConfig(vocab_size=20, dim=8, n_layers=1, n_heads=2, hidden_dim=8, max_position_embeddings=12)
     )
-    with pytest.raises(UserError, match=r"regularization\.attention_dropout = 0\.1: the places where a DistilBert"):
+    with pytest.raises(
+        UserError, match=r"regularization\.attention_dropout = 0\.1: civility does not know where a DistilBert"
+    ):
         override_dropout(model, hidden=-1.0, attention=0.1, head=-1.0)
 
 

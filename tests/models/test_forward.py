@@ -276,7 +276,7 @@ def test_a_way_with_wrong_gradients_is_not_taken(tiny_bert: Path) -> None:
 
     model = encoder.model
     said = disagreement(model, EagerForward(model), Detached(model), batch, gradients=True)
-    assert said == "the self-test failed: it gives other parameters gradients than transformers' own"
+    assert said == "the self-test failed: other parameters have gradients than with transformers' own"
     assert not disagreement(model, EagerForward(model), Detached(model), batch, gradients=False)
 
 

@@ -239,7 +239,7 @@ def test_tokens_larger_than_the_cache_are_not_kept(tokenizer: Any, cache: Path) 
     cached_tokens(tokenizer, TEXTS, 8, cache)
     before = entries(cache)
     tokens, use = cached_tokens(tokenizer, TEXTS, 16, cache, largest=10_000)
-    assert (use.outcome, use.reason) == ("unused", "0.0 GB are more than the cache may take")
+    assert (use.outcome, use.reason) == ("unused", "0.0 GB are more than the cache may hold")
     assert len(tokens) == len(TEXTS)
     assert entries(cache) == before
 

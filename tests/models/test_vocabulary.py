@@ -155,5 +155,5 @@ def test_what_cannot_be_cut_down_is_told(tiny_bert: Path) -> None:
 
     assert reason("frozen") == "the token embedding is frozen"
     assert reason("tied") == "the token embedding is tied to another layer"
-    assert reason("norm") == "the token embedding changes its rows in a way of its own"
+    assert reason("norm") == "the token embedding updates its rows in a way of its own"
     assert reason("kind") == "the token embedding is a EmbeddingBag"

@@ -24,7 +24,7 @@ class Adversary:
 
     Parameters
     ----------
-    table : the token embedding, as it is trained
+    table : the token embedding that is trained
     size : L2 norm of the move
     start : share of all steps before the first move, in [0, 1)
     """

@@ -49,17 +49,17 @@ def step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
 
 
 def class_aware_weights(targets: Targets, power: float) -> Floats:
-    """Return how likely each comment is drawn, (N,), of sum 1: the more, the rarer its rarest positive label.
+    """Return the probability with which each comment is drawn, (N,); higher for rarer labels.
 
-    A comment weighs ``(1 / frequency) ** power``, with the frequency of its rarest positive label among the comments,
-    or that of comments without a positive label where it has none: 0 draws all alike, 1 about as many of each label.
-    The largest factor of a comment's labels is that of repeat factor sampling (Gupta, Dollár and Girshick, LVIS, 2019,
-    where the power is 0.5); class-aware sampling is of Shen, Lin and Huang, Relay Backpropagation, 2016.
+    A comment's probability is proportional to ``(1 / frequency) ** power``, with the frequency of its rarest positive
+    label, or of comments without a positive label if it has none. The largest factor of a comment's labels is that of
+    repeat factor sampling (Gupta, Dollár and Girshick, LVIS, 2019, with power 0.5); class-aware sampling is by Shen,
+    Lin and Huang, Relay Backpropagation, 2016.
 
     Parameters
     ----------
     targets : (N, L); unknown ones are not positive
-    power : in [0, 1]
+    power : in [0, 1]; 0 draws all comments alike, 1 about equally many of each label
     """
     positive = targets >= POSITIVE_FROM
     kinds = np.concatenate([positive, ~positive.any(axis=1, keepdims=True)], axis=1)
@@ -77,16 +77,16 @@ def epoch_order(
     group_by_length: bool,
     weights: Floats | None = None,
 ) -> list[Rows]:
-    """Return the rows of every optimiser step of an epoch: each row exactly once, or as many drawn by weight.
+    """Return the rows of every optimizer step of an epoch: each row exactly once, or N rows drawn by weight.
 
     Parameters
     ----------
     lengths : (N,) tokens of each comment
-    global_size : comments of an optimiser step; one of them is smaller where they do not divide evenly
-    seed, epoch : the order is a function of these two
-    group_by_length : sort large shuffled chunks by length and shuffle the batches cut from them, so that
-        comments of one step are about equally long and padding is small
-    weights : (N,) of sum 1, by which N rows are drawn with replacement; None: each row once
+    global_size : comments of an optimizer step; one step is smaller if N is not a multiple of it
+    seed, epoch : determine the order
+    group_by_length : sort large shuffled chunks by length, divide them into batches and shuffle these, so that the
+        comments of a step are about equally long and padding is small
+    weights : (N,) probabilities by which N rows are drawn with replacement; None: each row once
 
     Returns
     -------
@@ -104,22 +104,26 @@ def epoch_order(
 
 
 def _drawn(rng: np.random.Generator, num: int, weights: Floats | None) -> Rows:
-    """Return so many rows in a random order: each once, or drawn with replacement by weight."""
+    """Return ``num`` rows in a random order: each once, or drawn with replacement by weight."""
     if weights is None:
         return rng.permutation(num)
     reached = np.cumsum(weights)
-    # By its own total, so that rounding leaves no gap at the end.
+    # Scale by the sum itself, so that rounding leaves no gap at the end.
     return np.asarray(np.searchsorted(reached, rng.random(num) * reached[-1], side="right"), dtype=np.int64)
 
 
 def micro_batches(rows: Rows, shape: BatchShape, rank: int) -> Sequence[Rows]:
-    """Return the micro-batches that one process takes of a step.
+    """Return the micro-batches of one process in a step.
 
-    Every process gets the same number of them. Where a step cannot be shared evenly, some are smaller by one
-    comment; in a short step they may be empty.
+    Every process gets the same number of micro-batches. If a step cannot be divided evenly, some are smaller by one
+    comment; in a short step they may be empty. Rows sorted by length are dealt out back and forth, so that all
+    processes get about as many tokens and none waits for another.
 
-    Rows that come sorted by length are dealt out there and back again, so that all processes get about as many
-    tokens and none waits for another.
+    Parameters
+    ----------
+    rows : of the step, by ascending length
+    shape : how the step is divided
+    rank : index of the process
     """
     num_rounds = -(-len(rows) // (shape.batch_size * shape.num_processes))
     turn, place = np.divmod(np.arange(len(rows)), shape.num_processes)

@@ -190,7 +190,7 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
 def _forget_accelerator() -> None:
     """Let a process start accelerate again: it keeps its first configuration and refuses another.
 
-    There is no public way; accelerate's own tests do the same (accelerate 1.15).
+    accelerate has no public function for this; its own tests do the same (accelerate 1.15).
     """
     from accelerate.state import AcceleratorState
 
@@ -280,5 +280,5 @@ def describe_device(device: str, num_processes: int) -> str:
     elif device == "cpu":
         name = f"CPU, {count(torch.get_num_threads(), 'thread')}"
     else:
-        name = platform.processor() or device
+        name = platform.machine() or device
     return name if num_processes == 1 else f"{num_processes} x {name}"

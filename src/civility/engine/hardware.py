@@ -41,7 +41,7 @@ def forget_peak_memory() -> None:
 
     Works on a GPU and on Linux (proc_pid_clear_refs(5): a 5 resets it); elsewhere the peak is that of the process.
     """
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # otherwise there is no peak
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # otherwise nothing was allocated
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError):
         _CLEAR_REFS.write_text("5", encoding="ascii")

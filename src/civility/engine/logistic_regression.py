@@ -1,4 +1,4 @@
-"""Fitting a linear model over TF-IDF, with scikit-learn. Knows neither recipe nor files."""
+"""Fitting a linear model: a logistic regression for each label on TF-IDF of words and characters, with scikit-learn."""
 
 import warnings
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _ROUNDS = 1_000
 
 @dataclass(frozen=True)
 class LinearPlan:
-    """How to fit.
+    """The settings of a fit.
 
     Parameters
     ----------
-    word_ngrams, character_ngrams : in a row at most
-    max_features : most frequent terms kept, of words and of characters each
+    word_ngrams, character_ngrams : most words, and characters, of a term
+    max_features : most frequent terms that are kept, of words and of characters each
     c : inverse strength of the L2 penalty
     """
 
@@ -33,14 +33,14 @@ class LinearPlan:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model, and the labels whose fit had not settled when the rounds were up."""
+    """A model, and the labels whose fit did not converge."""
 
     model: LinearModel
     unsettled: tuple[str, ...]
 
 
 def check_both_classes(training: Dataset) -> None:
-    """Raise a UserError for a label without a negative comment: a line cannot part one class from nothing."""
+    """Raise a UserError for a label without a negative comment: a logistic regression needs both classes."""
     for label, targets in zip(training.labels, training.targets.T, strict=True):
         known = targets[~np.isnan(targets)]
         if not (known < 1).any():
@@ -53,15 +53,15 @@ def check_both_classes(training: Dataset) -> None:
 
 
 def fit_linear(training: Dataset, plan: LinearPlan) -> Fitted:
-    """Fit a logistic regression a label on TF-IDF of words and of characters.
+    """Fit a logistic regression for each label on TF-IDF of words and of characters.
 
-    Comments whose target of a label is unknown are left out for this label. A soft target t counts as a positive
-    comment of weight t and a negative one of weight 1 - t, whose loss is the cross-entropy with t.
+    Comments with an unknown target are left out for that label. A soft target t counts as a positive comment of weight
+    t and a negative one of weight 1 - t, which gives the cross-entropy with t.
 
     Parameters
     ----------
-    training : every label with a positive and a negative comment
-    plan : how
+    training : comments, with at least one positive and one negative for every label
+    plan : the settings
 
     References
     ----------
@@ -102,7 +102,7 @@ def fit_linear(training: Dataset, plan: LinearPlan) -> Fitted:
 def _fit_label(
     features: "object", targets: npt.NDArray[np.float32], c: float
 ) -> tuple[npt.NDArray[np.float64], float, bool]:
-    """Return weights (F,), bias, and whether the fit has settled."""
+    """Return weights (F,), bias, and whether the fit has converged."""
     from scipy.sparse import vstack
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -113,6 +113,6 @@ def _fit_label(
     shares = np.concatenate([targets[rows[0]], 1 - targets[rows[1]]]).astype(np.float64)
     model = LogisticRegression(C=c, solver="liblinear", max_iter=_ROUNDS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # told by the caller, with the label's name
+        warnings.simplefilter("ignore", ConvergenceWarning)  # reported by the caller, with the label's name
         model.fit(matrix, classes, sample_weight=shares)
     return model.coef_[0], float(model.intercept_[0]), int(model.n_iter_.max()) < _ROUNDS

@@ -11,7 +11,7 @@ from civility.errors import UserError
 
 @dataclass(frozen=True)
 class StepDone:
-    """What one optimiser step did, over all processes.
+    """What one optimizer step did, over all processes.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class _Window:
 
 
 class LossWatch:
-    """Warns once if, some time after the warm-up or at any later time, the loss is no lower than at the beginning.
+    """Warns once if, some time after the warm-up or at any later time, the loss has not fallen.
 
     Compares the mean of each window of steps with that of the first, which should be higher by more than the standard
     error of the difference; warns after two windows in a row that are not lower. A function of the losses seen so far;

@@ -1,16 +1,16 @@
-"""Attention over texts that lie one after the other, without padding: exact, and as small as the texts are.
+"""Exact attention without padding, over the texts of a batch one after the other.
 
-Two kinds: the plain one of BERT, and DeBERTa's disentangled one (He et al. 2021, section 3), where the score of two
-tokens i and j adds to ``Q_i . K_j`` what the query says to their distance and the key to it::
+Two kinds: BERT's, and DeBERTa's disentangled attention (He et al. 2021, section 3), where the score of two tokens i and
+j has two more terms, of the query with their distance and of the key with it::
 
     (Q_i . K_j  +  Q_i . P_k(j - i)  +  K_j . P_q(j - i)) * scale
 
-transformers takes those products with all 512 distances and picks from them with two gathers, whose backward passes
-scatter; that is most of the time of its attention. Here only distances that occur are multiplied, and row i of such a
-product, read one column further for each row, *is* the row of scores: a view, no gather.
+transformers computes these terms for all 512 distances and selects from them with two gathers, whose backward passes
+scatter; that takes most of the time of its attention. Here only distances that occur are multiplied, and row i of such
+a product, shifted by one column for each row, *is* the row of scores: a view instead of a gather.
 
-Knows tensors only: no model, no recipe. Legend: S tokens of all texts, B texts, T tokens of one, H heads, D width of a
-head, R = 2 T - 1 distances of the longest text.
+Axes: S tokens of all texts, B texts, T tokens of one, H heads, D width of a head, R = 2 T - 1 distances of the longest
+text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ import torch
 from torch.nn import functional
 
 _SCORES_AT_ONCE = 1 << 20
-"""Elements of a matrix of scores: 4 MB in float32, which a processor's caches hold, and malloc takes from its heap."""
+"""Elements of a matrix of scores: 4 MB in float32, which fit into CPU caches and come from malloc's heap."""
 
 _WORD = 1 << 16
 
@@ -36,16 +36,16 @@ def attend(
     scale: float,
     dropout: float,
 ) -> torch.Tensor:
-    """Let every token look at all tokens of its own text.
+    """Let every token attend to all tokens of its own text.
 
     Parameters
     ----------
-    query, key, value : (S, H, D); texts of equal length side by side are computed together
-    positions : what queries, and keys, are multiplied with for each distance ``j - i`` from ``-(T - 1)`` up, T of the
-        longest text: (H, R, D) each, or None
+    query, key, value : (S, H, D); adjacent texts of equal length are computed together
+    positions : what queries, and keys, are multiplied with for each distance ``j - i``, ascending from ``-(T - 1)``
+        with T of the longest text: (H, R, D) each, or None
     lengths : (B,) tokens of each text; they sum to S
     scale : of the scores, before the softmax
-    dropout : share of the probabilities that is dropped, in [0, 1)
+    dropout : probability with which an attention probability is dropped, in [0, 1)
 
     Returns
     -------
@@ -67,7 +67,7 @@ def attend_first(
     scale: float,
     dropout: float,
 ) -> torch.Tensor:
-    """As `attend`, for the first token of each text only: ``query`` and what is returned are (B, H, D)."""
+    """As `attend`, for the first token of each text only: ``query`` and the result are (B, H, D)."""
     position_key, position_query = positions
     longest = max(lengths)
     outputs = []
@@ -88,11 +88,10 @@ def attend_first(
 
 
 def drop(tensor: torch.Tensor, share: float) -> torch.Tensor:
-    """Return the tensor with a share of its elements zero and the others scaled up to the same expectation.
+    """Return the tensor with a share of its elements dropped, as ``torch.nn.functional.dropout``.
 
-    As ``torch.nn.functional.dropout``. On a processor that one draws a random number of 32 bits or more for each
-    element, one after the other, and takes longer than the matrix products of a short text; 16 bits will do: the share
-    is rounded to 1 / 65,536, and the others are scaled by what it was rounded to.
+    On a CPU torch draws at least 32 random bits for each element, one after the other, which takes longer than the
+    matrix products of a short text. Here 16 bits do: the share is rounded to 1 / 65,536, and the scaling with it.
     """
     if not share:
         return tensor
@@ -102,12 +101,12 @@ def drop(tensor: torch.Tensor, share: float) -> torch.Tensor:
 
 
 def _scale_up(share: float) -> float:
-    """Return what the elements that are not dropped are multiplied with."""
+    """Return the factor of the elements that are not dropped."""
     return _WORD / (_WORD - round(share * _WORD))
 
 
 def _dropped(shape: torch.Size, share: float, device: torch.device) -> torch.Tensor:
-    """Draw which elements are dropped, bool."""
+    """Draw which elements are dropped: bool."""
     num_words = -(-shape.numel() // 4)
     words = torch.empty(num_words, dtype=torch.int64, device=device).random_(-(2**63), None).view(torch.int16)
     return (words[: shape.numel()] < round(share * _WORD) - _WORD // 2).view(shape)
@@ -134,7 +133,7 @@ def _heads(tensor: torch.Tensor, start: int, num: int, length: int) -> torch.Ten
 def _by_token(products: torch.Tensor) -> torch.Tensor:
     """Return products with distances, (…, T, R) by ``j - i``, as (…, T, T) by ``i, j``: a view of them.
 
-    ``j - i + T - 1`` is the column; so one row further the same j is one column to the left.
+    The column is ``j - i + T - 1``, so in the next row the same j is one column to the left.
     """
     length, num_distances = products.shape[-2:]
     *outer, _, _ = products.stride()
@@ -146,7 +145,7 @@ def _by_token(products: torch.Tensor) -> torch.Tensor:
 
 
 def _by_distance(scores: torch.Tensor) -> torch.Tensor:
-    """Return (…, T, T) as (…, T, R), zero where no token is: what `_by_token` undoes."""
+    """Return (…, T, T) as (…, T, R) with zeros elsewhere: the inverse of `_by_token`."""
     length = scores.shape[-1]
     products = scores.new_zeros(*scores.shape[:-1], 2 * length - 1)
     _by_token(products).copy_(scores)
@@ -154,10 +153,10 @@ def _by_distance(scores: torch.Tensor) -> torch.Tensor:
 
 
 class _Attention(torch.autograd.Function):
-    """`attend`, with a backward pass of its own: it keeps the probabilities and no other matrix of scores."""
+    """`attend`, with a backward pass of its own that keeps only the probabilities of all matrices of scores."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913 (autograd hands over what `apply` was given)
+    def forward(  # noqa: PLR0913 (autograd passes on the arguments of `apply`)
         ctx: Any,
         query: torch.Tensor,
         key: torch.Tensor,
@@ -173,7 +172,7 @@ class _Attention(torch.autograd.Function):
         with torch.autocast(query.device.type, enabled=False):
             for start, num, length in _runs(lengths, query.shape[1]):
                 queries, keys, values = (_heads(tensor, start, num, length) for tensor in (query, key, value))
-                queries = queries * scale  # before the products, which overflow in fp16 else
+                queries = queries * scale  # before the products, which would overflow in fp16
                 scores = queries @ keys.transpose(-1, -2)
                 near = slice(max(lengths) - length, max(lengths) + length - 1)
                 if position_key is not None:
@@ -229,7 +228,7 @@ class _Attention(torch.autograd.Function):
 
 
 def _zeros_for(positions: torch.Tensor | None) -> torch.Tensor | None:
-    """Return zeros to sum a gradient in: in float32, since every text adds to it."""
+    """Return zeros to sum a gradient in, in float32, since every text adds to it."""
     return None if positions is None else torch.zeros_like(positions, dtype=torch.float32)
 
 

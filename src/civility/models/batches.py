@@ -1,4 +1,4 @@
-"""Batches of tokens: gathered side by side without padding, and planned by a budget of tokens for scoring."""
+"""Batches of tokens without padding, and their planning by a budget of tokens for scoring."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Batch:
     ----------
     ids : int64 (S,), S tokens of all texts
     lengths : (B,) tokens of each; they sum to S
-    pad_id : the id that fills a rectangle up
+    pad_id : the id of padding
     """
 
     ids: torch.Tensor
@@ -33,7 +33,7 @@ class Batch:
         return Batch(self.ids.to(device, non_blocking=True), self.lengths, self.pad_id)
 
     def padded(self, *, left: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return input ids and attention mask, int64 (B, T), padded to the longest text on the right, or ``left``."""
+        """Return input ids and attention mask, int64 (B, T), padded on the right, or ``left``, to the longest text."""
         device = self.ids.device
         lengths = torch.tensor(self.lengths, device=device)
         in_text = torch.arange(max(self.lengths), device=device) < lengths[:, None]
@@ -52,7 +52,7 @@ def gather(tokens: Tokens, rows: Rows) -> Batch:
     rows : (B,) at least one
     """
     lengths = tokens.offsets[rows + 1] - tokens.offsets[rows]
-    # One gather for the whole batch: each row's tokens lie side by side from its offset on.
+    # One gather for the whole batch: the tokens of a row are adjacent, from its offset on.
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     ids = tokens.ids[np.repeat(tokens.offsets[rows], lengths) + within]
     return Batch(torch.from_numpy(ids.astype(np.int64)), tuple(lengths.tolist()), tokens.pad_id)
@@ -61,12 +61,12 @@ def gather(tokens: Tokens, rows: Rows) -> Batch:
 def batches_by_budget(lengths: npt.NDArray[np.int64], tokens_per_batch: int) -> list[Rows]:
     """Plan batches for scoring: texts of similar length together, each row exactly once, longest first.
 
-    The longest come first so that a batch too large for the memory is found out at once.
+    The longest come first, so that memory runs out at once or not at all.
 
     Parameters
     ----------
     lengths : (N,) tokens of each text
-    tokens_per_batch : padded tokens that a batch may hold; a single longer text is a batch of its own
+    tokens_per_batch : most tokens of a batch, padding included; a single longer text is a batch of its own
     """
     order = np.argsort(-lengths, kind="stable")
     batches = []

@@ -1,7 +1,7 @@
-"""Dropout of a loaded model: other probabilities than it was published with.
+"""Dropout of a loaded model: other probabilities than those of its configuration.
 
-Set on the modules, which both ways through the model read, and not in the configuration: what a classifier says of its
-model stays true, and a run that goes on with it begins with the model's own shares.
+They are set on the modules, which all forward passes read, and not in the configuration: the configuration of a saved
+classifier stays that of its model, and a run that starts from it starts with the model's own probabilities.
 """
 
 from typing import Any
@@ -16,21 +16,21 @@ _ATTENTION = ".attention.self.dropout"
 
 
 def override_dropout(model: Any, *, hidden: float, attention: float, head: float) -> None:
-    """Change the shares that a model drops in training.
+    """Change the dropout probabilities of a model. Each is in [0, 1), or -1 to keep the model's own.
 
-    DeBERTa has two more places. Its dropout of the embeddings of distances, inside attention, goes with ``hidden``: its
-    configuration knows one number for both. That of its pooler stays as it is: 0 as published.
+    DeBERTa's dropout of the embeddings of distances, inside attention, follows ``hidden``, since its configuration has
+    one number for both. The dropout of its pooler, 0 as published, stays.
 
     Parameters
     ----------
     model : a sequence classifier of transformers
-    hidden : of hidden states, inside the encoder, in [0, 1); -1 as the model has it, which holds for all of them
-    attention : of attention's probabilities
-    head : before the linear layers of the head, where the model drops something
+    hidden : of hidden states, inside the encoder
+    attention : of attention probabilities
+    head : before the linear layers of the head
 
     Raises
     ------
-    UserError : the model has no such dropout
+    UserError : the model has no dropout in such a place
     """
     prefix, pooler = f"{model.base_model_prefix}.", "pooler.dropout"
     places: dict[str, list[nn.Dropout]] = {"dropout": [], "attention_dropout": [], "head_dropout": []}
@@ -47,7 +47,7 @@ def override_dropout(model: Any, *, hidden: float, attention: float, head: float
         if not places[setting]:
             raise UserError(
                 "models.unknown-part",
-                f"regularization.{setting} = {share}: the places where a {type(model).__name__} drops are not known",
+                f"regularization.{setting} = {share}: civility does not know where a {type(model).__name__} has it",
                 remedy="set it to -1, or choose a BERT, RoBERTa or DeBERTa",
             )
         for module in places[setting]:
@@ -55,5 +55,5 @@ def override_dropout(model: Any, *, hidden: float, attention: float, head: float
 
 
 def has_dropout(model: torch.nn.Module) -> bool:
-    """Whether a model drops anything in training: two passes over the same texts differ."""
+    """Whether a model has dropout, so that two passes over the same texts differ in training."""
     return any(module.p > 0 for module in model.modules() if isinstance(module, nn.Dropout))

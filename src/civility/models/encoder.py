@@ -120,7 +120,7 @@ def load_classifier_folder(name: str) -> Encoder:
 
 
 def _encoder(name: str, model: Any, tokenizer: Any, labels: tuple[str, ...], *, head_is_new: bool) -> Encoder:
-    """Combine a model and its tokenizer, and tell the model the padding token if only the tokenizer knows it.
+    """Combine a model and its tokenizer; give the model the padding token if only the tokenizer has it.
 
     GPT-2 and its relatives read the last token that is not padding, and refuse batches if no padding token is set.
     """

@@ -1,4 +1,4 @@
-"""The encoder kind: a transformer with a head, as a plain Hugging Face folder. Brings torch."""
+"""EncoderScorer: the scorer of classifiers that are a transformer with a head, in a plain Hugging Face folder."""
 
 import functools
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ from civility.scoring.kinds import OnScored
 
 _LONGEST_DEFAULT = 512
 _SHORTEST = 3
-"""Tokens: one of the text between two special ones."""
+"""Tokens: one of the text between two special tokens."""
 _SAMPLE = ("a word or two " * 40, "a word or two", "one")
-"""Texts of several lengths, some of them past the distances that DeBERTa tells apart one by one."""
+"""Texts of several lengths; the first is longer than the distances to which DeBERTa gives embeddings of their own."""
 
 
 class EncoderScorer:
-    """A transformer that scores.
+    """Computes logits with a transformer.
 
     Parameters
     ----------
-    encoder : model and tokenizer, labels in the order of the logits
-    max_length : tokens; longer comments are cut
+    encoder : model and tokenizer
+    max_length : tokens to which longer comments are truncated
     """
 
     kind: Kind = "encoder"
@@ -45,11 +45,16 @@ class EncoderScorer:
 
     @classmethod
     def load(cls, folder: str, max_length: int = 0) -> "EncoderScorer":
-        """Load a folder, or a hub repository; ``max_length`` 0: what the model takes, 512 at most.
+        """Load a scorer.
+
+        Parameters
+        ----------
+        folder : a folder, or the name of a hub repository
+        max_length : tokens to which longer comments are truncated; 0: what the model takes, at most 512
 
         Raises
         ------
-        UserError : it is no multi-label classifier, or takes fewer tokens than ``max_length``
+        UserError : it is not a multi-label classifier, or takes fewer than ``max_length`` tokens
         """
         encoder = load_classifier_folder(folder)
         longest = encoder.longest_text
@@ -70,7 +75,7 @@ class EncoderScorer:
             )
         return cls(encoder, max_length or min(longest, _LONGEST_DEFAULT))
 
-    @functools.cached_property  # a classifier that is only saved need not be tried
+    @functools.cached_property  # not needed for a classifier that is only saved
     def _forward(self) -> Forward:
         model = self.encoder.model.to(self._device).eval()
         sample = tokenise(self.encoder.tokenizer, _SAMPLE, self.max_length)
@@ -78,7 +83,7 @@ class EncoderScorer:
         return choose_forward(model, "auto", batch, gradients=False).forward
 
     def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Logits:
-        """Return the logits as the model gives them, (N, L)."""
+        """Return the logits of the model, (N, L); as `Scorer.logits`."""
         logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
         tokens = tokenise(self.encoder.tokenizer, texts, self.max_length)
         with torch.inference_mode():
@@ -96,7 +101,7 @@ class EncoderScorer:
     def save(self, folder: Path) -> None:
         """Write model and tokenizer as a plain Hugging Face folder."""
         model, tokenizer = self.encoder.model, self.encoder.tokenizer
-        # With these, `pipeline(..., truncation=True)` and plain `tokenizer(...)` cut where we do.
+        # With this, `pipeline(..., truncation=True)` and plain `tokenizer(...)` truncate where we do.
         tokenizer.model_max_length = self.max_length
         with plain_os_errors(), quiet_transformers():
             model.save_pretrained(folder)

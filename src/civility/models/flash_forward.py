@@ -1,6 +1,6 @@
-"""DeBERTa's attention in the fused Triton kernels of ``disentangled-flash``, for NVIDIA GPUs. An optional extra.
+"""DeBERTa's attention in the fused Triton kernels of ``disentangled-flash``, an optional extra for NVIDIA GPUs.
 
-Its kernels take packed texts, so all but the attention is as in `civility.models.packed_forward`.
+The kernels take packed texts, so everything except attention is as in `civility.models.packed_forward`.
 """
 
 import functools
@@ -12,15 +12,15 @@ from civility.models.packed_forward import PackedForward
 
 
 class FlashForward(PackedForward):
-    """Callable: a batch to its logits, (B, L).
+    """Computes the logits of a batch with fused attention.
 
-    Making one puts the package's attention in place of transformers', with parameters of the same names and values:
-    before an optimiser takes hold of them.
+    The constructor replaces transformers' attention by that of the package, with parameters of the same names and
+    values: call it before the optimizer is built.
 
     Parameters
     ----------
     model : a DeBERTa-v2 or -v3 sequence classifier of transformers, on its device
-    checkpointing : compute the layers again in the backward pass instead of keeping what they computed
+    checkpointing : compute the layers again in the backward pass instead of keeping their activations
     backend : "triton", or "torch", which is slower and runs anywhere
 
     Raises
@@ -47,11 +47,11 @@ class FlashForward(PackedForward):
             raise
         for layer, former in zip(self._body.encoder.layer, self._attentions, strict=True):
             _keep_dropout(layer.attention.self, former)
-        for name, parameter in model.named_parameters():  # the new ones among them would all be trained
+        for name, parameter in model.named_parameters():  # the new parameters would all be trained
             parameter.requires_grad_(name not in frozen)
 
     def undo(self) -> None:
-        """Put transformers' modules back, with the weights that they had."""
+        """Restore the modules of transformers, with their weights."""
         self._body.encoder = self._encoder
         for layer, attention in zip(self._encoder.layer, self._attentions, strict=True):
             layer.attention.self = attention
@@ -72,20 +72,20 @@ class FlashForward(PackedForward):
 
 
 def _keep_dropout(attention: Any, former: Any) -> None:
-    """Let an attention drop what the one before it did: it is made from the configuration, not from that one."""
+    """Give a new attention the dropout of the old one, since it is made from the configuration alone."""
     for name in ("dropout", "pos_dropout"):
         if hasattr(attention, name) and hasattr(former, name):
             getattr(attention, name).p = getattr(former, name).p
-    if hasattr(attention, "attention_probability_dropout"):  # what its kernels read
+    if hasattr(attention, "attention_probability_dropout"):  # the kernels read this one
         attention.attention_probability_dropout = former.dropout.p
 
 
 @functools.lru_cache(maxsize=2)  # the same for all layers of a pass
 def _boundaries(lengths: tuple[int, ...], device: torch.device) -> tuple[torch.Tensor, Any]:
-    """Return where texts begin and end, (B + 1,) int32, and the same for the host."""
+    """Return where texts begin and end, (B + 1,) int32, and the same on the host."""
     from disentangled_flash import PackedSequenceInfo
 
-    # First asked for while scoring, perhaps: a tensor of inference mode could not be kept for a backward pass later.
+    # The first call may be in inference mode, whose tensors cannot be kept for a later backward pass.
     with torch.inference_mode(False):
         boundaries = torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
         info = PackedSequenceInfo(tuple(boundaries.tolist()), lengths, max(lengths))

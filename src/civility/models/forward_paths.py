@@ -1,7 +1,4 @@
-"""Which way a batch takes through a model: transformers' own, or a faster one that has shown that it agrees with it.
-
-Knows models and batches; no recipe, no training loop.
-"""
+"""The forward pass of a model: transformers' own, or a faster one that agrees with it in a self-test."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -18,17 +15,17 @@ Attention = Literal["auto", "eager", "packed"]
 Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
 
 _TOLERANCE = 1e-3
-"""Relative difference that rounding may make in float32, of logits and of gradients; seen: below 1e-5."""
+"""Relative difference of logits and gradients that counts as rounding in float32; observed: below 1e-5."""
 _SMALL = 1e-3
-"""Share of the whole gradient's norm below which a parameter's own is rounding: that of BERT's key biases is zero."""
+"""Share of the whole gradient's norm below which a parameter's gradient is rounding; BERT's key biases have none."""
 
 
 _READS_THE_LAST_TOKEN = ("xlnet",)
-"""Whose head reads the last token of the batch, which has to be one of the text."""
+"""Types of models whose head reads the last token of a row, so that padding has to be on the left."""
 
 
 class Forward(Protocol):
-    """Callable: a batch to its logits, (B, L), with gradients where they are enabled."""
+    """Computes the logits of a batch, with gradients if they are enabled."""
 
     name: str
 
@@ -37,21 +34,21 @@ class Forward(Protocol):
         ...
 
     def num_computed(self, batch: Batch) -> int:
-        """Return the tokens that a pass computes, padding counted in."""
+        """Return the number of tokens that a pass computes, padding included."""
         ...
 
     def undo(self) -> None:
-        """Leave the model as it was before this way was made; before it is trained."""
+        """Restore the model as it was before this forward pass was made; call it before training."""
         ...
 
 
 class EagerForward:
-    """The pass of transformers itself, over a batch that is padded to its longest text.
+    """The forward pass of transformers, over a batch padded to its longest text.
 
     Parameters
     ----------
     model : a sequence classifier of transformers
-    checkpointing : compute the layers again in the backward pass instead of keeping what they computed
+    checkpointing : compute the layers again in the backward pass instead of keeping their activations
     """
 
     name = "eager"
@@ -59,7 +56,7 @@ class EagerForward:
     def __init__(self, model: Any, *, checkpointing: bool = False) -> None:
         self._model = model
         if checkpointing:
-            # Its name until transformers 5.2x, which warns of it.
+            # transformers renamed it, and warns about the old name.
             old, new = "gradient_checkpointing_enable", "activation_checkpointing_enable"
             getattr(model, new if hasattr(model, new) else old)({"use_reentrant": False})
 
@@ -70,16 +67,16 @@ class EagerForward:
         return logits
 
     def num_computed(self, batch: Batch) -> int:
-        """Return the tokens that a pass computes, padding counted in."""
+        """Return the number of tokens that a pass computes, padding included."""
         return len(batch) * max(batch.lengths)
 
     def undo(self) -> None:
-        """Leave the model as it is: nothing of it was changed."""
+        """Do nothing: the model was not changed."""
 
 
 @dataclass(frozen=True, eq=False)
 class ForwardChoice:
-    """A way through the model, and why it is not a faster one; nothing if it is the fastest there is."""
+    """A forward pass, and why it is not a faster one; empty if it is the fastest."""
 
     forward: Forward
     reason: str = ""
@@ -94,19 +91,19 @@ def choose_forward(
     gradients: bool = True,
     autocast: Autocast = contextlib.nullcontext,
 ) -> ForwardChoice:
-    """Return the fastest way through a model that agrees with transformers' own on this model's weights.
+    """Return the fastest forward pass that agrees with transformers' own on this model's weights.
 
-    Called after the model has moved to its device and before an optimiser takes hold of its parameters: a way may put
-    modules of its own in the place of others, with parameters of the same names.
+    Call it after the model has moved to its device and before the optimizer is built: a forward pass may replace
+    modules by its own, with parameters of the same names.
 
     Parameters
     ----------
     model : a sequence classifier of transformers
-    wanted : "auto", what is fastest on the device; "eager", transformers' own; "packed", ours on any device
-    sample : a few texts to try it with
-    checkpointing : compute layers again in the backward pass
-    gradients : whether they have to agree too, or just the logits
-    autocast : makes the context in which training computes, which the way has to survive too
+    wanted : "auto", the fastest on the device; "eager", transformers' own; "packed", ours on any device
+    sample : a few texts for the self-test
+    checkpointing : compute layers again in the backward pass instead of keeping their activations
+    gradients : whether gradients have to agree too, or only the logits
+    autocast : makes the context of training, in which the forward pass has to work too
     """
     eager = EagerForward(model, checkpointing=checkpointing)
     if wanted == "eager":
@@ -114,17 +111,17 @@ def choose_forward(
     reason = why_not_packed(model)
     if reason:
         return ForwardChoice(eager, reason)
-    way: type[PackedForward] = PackedForward
+    kind: type[PackedForward] = PackedForward
     if wanted == "auto" and sample.ids.device.type != "cpu":
         if model.config.model_type != "deberta-v2":
-            return ForwardChoice(eager, f"transformers' own ({model.config._attn_implementation}) is meant for GPUs")
-        way = FlashForward
+            return ForwardChoice(eager, "transformers' own attention is made for GPUs")
+        kind = FlashForward
     before = _Outcome.of(model, eager, sample, gradients=gradients)
     try:
-        forward = way(model, checkpointing=checkpointing)
+        forward = kind(model, checkpointing=checkpointing)
     except ImportError:
         return ForwardChoice(eager, "disentangled-flash is not installed: pip install 'civility[flash]'")
-    except Exception as error:  # young code of others, on whatever GPU: it may fail in any way
+    except Exception as error:  # kernels of another package, on any GPU: they may fail in any way
         return ForwardChoice(eager, f"disentangled-flash: {error}")
     reason = _difference(before, model, forward, sample, gradients=gradients)
     if gradients and not reason:
@@ -136,9 +133,9 @@ def choose_forward(
 
 
 def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) -> str:
-    """Return how a way fails as training will use it, with dropout and in its precision; nothing if it does not.
+    """Return how a forward pass fails in training, with dropout and in its precision; empty if it does not.
 
-    Kernels that are compiled for each type, and for dropout, would fail at the first step otherwise.
+    Kernels are compiled for each type, and for dropout: otherwise they would fail at the first step.
     """
     device = sample.ids.device
     with _undisturbed(model), torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -147,7 +144,7 @@ def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) ->
             with autocast():
                 logits = forward(sample).float()
             logits.sum().backward()  # type: ignore[no-untyped-call]
-        except Exception as error:  # whatever it is, transformers' own way is still there
+        except Exception as error:  # transformers' own pass still works
             return f"the self-test failed: {type(error).__name__}: {error}"
         return "" if bool(logits.isfinite().all()) else "the self-test failed: logits are not finite"
 
@@ -172,7 +169,7 @@ class _Outcome:
 
 @contextlib.contextmanager
 def _undisturbed(model: Any) -> Iterator[None]:
-    """Put the model in evaluation mode while the block runs, and leave no gradient behind."""
+    """Put the model in evaluation mode inside the block, and remove the gradients afterwards."""
     was_training = model.training
     model.eval()
     try:
@@ -183,15 +180,16 @@ def _undisturbed(model: Any) -> Iterator[None]:
 
 
 def _difference(before: _Outcome, model: Any, forward: Forward, sample: Batch, *, gradients: bool) -> str:
+    """Return how the outcome of a forward pass differs from that of transformers' own; empty if it agrees."""
     try:
         after = _Outcome.of(model, forward, sample, gradients=gradients)
-    except Exception as error:  # whatever it is, transformers' own way is still there
+    except Exception as error:  # transformers' own pass still works
         return f"the self-test failed: {type(error).__name__}: {error}"
     off = _relative(after.logits, before.logits, before.logits.norm().item())
     if not off <= _TOLERANCE:
         return f"the self-test failed: logits differ by {off:.1e} from transformers' own"
     if set(after.gradients) != set(before.gradients):
-        return "the self-test failed: it gives other parameters gradients than transformers' own"
+        return "the self-test failed: other parameters have gradients than with transformers' own"
     whole = sum(float(gradient.norm()) ** 2 for gradient in before.gradients.values()) ** 0.5
     for name, expected in before.gradients.items():
         off = _relative(after.gradients[name], expected, max(expected.norm().item(), _SMALL * whole))

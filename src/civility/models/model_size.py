@@ -1,4 +1,4 @@
-"""How large a model is, and what training it takes of memory: arithmetic on its configuration, no weights loaded."""
+"""The size of a model and the memory for training it, estimated from its configuration without loading weights."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -10,28 +10,28 @@ from civility.errors import UserError
 from civility.plain_text import shortened
 
 _BYTES = 4
-"""Of a float32, in which weights are kept. Autocast saves less than it promises: an upper bound for all precisions."""
+"""Of a float32, the type of the weights. Autocast saves little, so this is an upper bound for all precisions."""
 
 _MOMENTS = 2
-"""Numbers that AdamW keeps of a parameter, beside its weight and its gradient; schedule-free AdamW as many."""
+"""Numbers that AdamW and schedule-free AdamW keep for a parameter, besides its weight and gradient."""
 
 _LIBRARIES = 540_000_000
-"""The interpreter, torch and transformers, the comments: measured, less than half of it varies."""
+"""Measured bytes of Python, torch, transformers and the comments; less than half of it varies."""
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """What of a model's shape decides how much memory it takes.
+    """The shape of a model, as far as it determines the memory that it takes.
 
     Parameters
     ----------
-    num_parameters : all, token embeddings included
-    num_embedding : of them in the token embedding
+    num_parameters : of the whole model
+    num_embedding : of the token embedding
     vocabulary : rows of the token embedding
     hidden, intermediate : width of a token between layers, and inside the feed-forward part
-    layers, heads : how many of each
-    num_distances : relative positions that attention tells apart, twice DeBERTa's span; 0 for models without
-    num_idle : parameters that are not trained: token embeddings out of use, frozen ones
+    layers, heads : number of each
+    num_distances : relative positions with embeddings of their own, twice DeBERTa's span; 0 for other models
+    num_idle : parameters that are not trained: frozen ones, and unused rows of the token embedding
     num_frozen_layers : layers that are not trained
     optimizer : as the recipe names it
     """
@@ -54,7 +54,7 @@ class ModelSize:
 
         Raises
         ------
-        UserError : transformers cannot build it, or it does not look its tokens up in a table as encoders do
+        UserError : transformers cannot build it, or it has no table of token embeddings
         """
         from transformers import AutoModelForSequenceClassification
 
@@ -64,12 +64,12 @@ class ModelSize:
             with torch.device("meta"):  # shapes only: nothing is allocated
                 model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
             embedding = model.get_input_embeddings().weight
-        except Exception as error:  # transformers' models raise what they meet
+        except Exception as error:  # a model may raise anything
             raise UserError(
                 "models.unsupported",
                 f"a {config.model_type} model cannot be trained here: {type(error).__name__}: "
                 f"{shortened(str(error), 200)}",
-                remedy="choose an encoder whose tokens are looked up in a table, as BERT, RoBERTa or DeBERTa",
+                remedy="choose an encoder with a table of token embeddings, such as BERT, RoBERTa or DeBERTa",
             ) from error
         config = config.get_text_config()
         heads = getattr(config, "num_attention_heads", None) or 1  # FNet has none
@@ -97,13 +97,13 @@ class ModelSize:
         num_frozen_layers: int,
         optimizer: str = "adamw",
     ) -> "ModelSize":
-        """Return the same model with fewer parameters trained, and by a certain optimiser.
+        """Return the size with only some parameters trained, by a certain optimizer.
 
         Parameters
         ----------
-        rows_in_use : of the token embedding, trained alone; None where all are
-        freezes_embeddings : whether the token embedding is not trained at all
-        num_frozen_layers : layers that are not trained, and with any of them the token embedding
+        rows_in_use : trained rows of the token embedding; None: all of them
+        freezes_embeddings : whether the token embedding is frozen
+        num_frozen_layers : frozen layers; if there are any, the token embedding is frozen too
         optimizer : "adamw", "adafactor", "muon" or "schedule_free"
         """
         num_frozen_layers = min(num_frozen_layers, self.layers)
@@ -126,7 +126,7 @@ class ModelSize:
 
     @property
     def moment_bytes(self) -> int:
-        """Bytes that the optimiser keeps beside weights and gradients."""
+        """Bytes of the optimizer besides weights and gradients."""
         num_layers = self.layers - self.num_frozen_layers
         if self.optimizer == "adafactor":  # means of rows and columns of matrices; of biases and norms all
             return _BYTES * (self.vocabulary + num_layers * (19 * self.hidden + 3 * self.intermediate))
@@ -137,29 +137,29 @@ class ModelSize:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes that training takes whatever the batch: float32 weights, and of trained ones gradient and moments."""
+        """Bytes for any batch: float32 weights, and gradients and moments of the trained ones."""
         return 2 * _BYTES * self.num_trained + self.moment_bytes + _BYTES * self.num_idle
 
     @property
     def checkpoint_bytes(self) -> int:
-        """Bytes of a checkpoint, and of the copy that is written beside training: trained weights and moments."""
+        """Bytes of a checkpoint, and of the copy from which it is written: trained weights and moments."""
         return _BYTES * self.num_trained + self.moment_bytes
 
     def activation_bytes(self, num_texts: int, length: int, *, packed: bool = False, checkpointed: bool = False) -> int:
-        """Return about how many bytes a forward pass keeps for the backward pass.
+        """Estimate the bytes that a forward pass keeps for the backward pass.
 
-        A layer keeps of each token ten vectors of the hidden width and two of the intermediate one, and of each
-        pair of tokens and head three numbers (probabilities, before and after dropout, and what they came from).
-        DeBERTa keeps four numbers more for each token, head and distance, however short the text, and of pairs
-        about one only. (The counting of Korthikanti et al. 2022, "Reducing Activation Recomputation in Large
-        Transformer Models", section 4.1, in float32; its terms checked against the tensors that autograd saved.)
+        A layer keeps ten vectors of the hidden width and two of the intermediate width for each token, and three
+        numbers for each pair of tokens and head (probabilities before and after dropout, and the scores). DeBERTa keeps
+        four more numbers for each token, head and distance, however short the text, and about one for each pair.
+        (Counted as in Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", section
+        4.1, in float32, and checked against the tensors that autograd saved.)
 
         Parameters
         ----------
         num_texts : in the batch
-        length : tokens of each
-        packed : by our own attention, which keeps of a pair its probability and a byte on whether it was dropped
-        checkpointed : layers are computed again, and keep what comes into them; one at a time keeps all
+        length : tokens of each text
+        packed : with our own attention, which keeps a probability and a byte for dropout of each pair
+        checkpointed : with layers computed again: they keep only their inputs, except one at a time
         """
         token = 10 * self.hidden + 2 * self.intermediate
         per_head = 4 * self.num_distances + 1.25 * length if self.num_distances else 3 * length
@@ -181,15 +181,12 @@ class ModelSize:
         checkpointed: bool = False,
         passes: int = 1,
     ) -> int:
-        """Return about how many bytes a process takes that trains the model.
+        """Estimate the bytes of a process that trains the model.
 
         Parameters
         ----------
-        num_texts, length : of the largest micro-batch
-        half : autocast to 16 bits, which keeps a copy of the weights that are multiplied
-        shared : several processes, which exchange gradients in buffers of their own
-        packed, checkpointed : see `activation_bytes`
-        passes : of a micro-batch that are kept at once
+        shared : whether there are several processes, which exchange gradients in buffers
+        num_texts, length, half, packed, checkpointed, passes : as of `micro_batch_bytes`
         """
         buffers = _BYTES * self.num_trained if shared else 0
         micro_batch = self.micro_batch_bytes(
@@ -207,9 +204,14 @@ class ModelSize:
         checkpointed: bool = False,
         passes: int = 1,
     ) -> int:
-        """Return about how many bytes a micro-batch takes beside weights, gradients and moments.
+        """Estimate the bytes of a micro-batch besides weights, gradients and moments.
 
-        Parameters as of `training_bytes`.
+        Parameters
+        ----------
+        num_texts, length : of the largest micro-batch
+        half : with autocast to 16 bits, which keeps a copy of the weights that are multiplied
+        packed, checkpointed : as of `activation_bytes`
+        passes : forward passes of the micro-batch that are kept at once
         """
         casts = 2 * (self.num_parameters - self.num_embedding) if half else 0
         kept = passes * self.activation_bytes(num_texts, length, packed=packed, checkpointed=checkpointed)

@@ -1,9 +1,8 @@
-"""The forward pass of a classifier without padding: the texts of a batch lie one after the other.
+"""The forward pass of a classifier without padding, over the texts of a batch one after the other.
 
-The modules, their weights and their names stay those of transformers; only who calls them differs. Every linear layer
-works on the tokens that there are, attention on each text by itself, and of the last layer only the first token is
-computed: the head looks at no other. The logits are those of transformers' own pass, to rounding; what dropout drops is
-drawn anew.
+The modules, their weights and their names are those of transformers; only the code that calls them differs. Linear
+layers work on all tokens at once, attention on each text by itself, and the last layer only on the first token of each
+text, since the head reads no other. Up to rounding, the logits are those of transformers; dropout draws other numbers.
 
 Knows the modules of transformers by their attributes; `civility.models.forward_paths` tests the result.
 """
@@ -20,18 +19,18 @@ from civility.models.attention import attend, attend_first, drop
 from civility.models.batches import Batch
 
 Positions = tuple[torch.Tensor | None, torch.Tensor | None]
-"""What queries and keys are multiplied with for each distance, (H, R, D) each: see `attend`."""
+"""What queries and keys are multiplied with for each distance, (H, R, D) each; see `attend`."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """How a family of models names its parts.
+    """The names of the parts of a family of models.
 
     Parameters
     ----------
     body : attribute of the encoder
-    projections : of query, key and value
-    head : from the classifier and the first tokens, (B, 1, hidden), to logits (B, L)
+    projections : attributes of the projections to query, key and value
+    head : takes the classifier and the first tokens, (B, 1, hidden), to logits (B, L)
     """
 
     body: str
@@ -54,7 +53,7 @@ FAMILIES = {
 
 
 def why_not_packed(model: Any) -> str:
-    """Return why a model has no packed pass here; nothing if it has one."""
+    """Return why a model cannot have a packed forward pass; empty if it can."""
     config = model.config
     if config.model_type not in FAMILIES:
         return f"the packed pass does not know models of type {config.model_type}"
@@ -71,12 +70,12 @@ def why_not_packed(model: Any) -> str:
 
 
 class PackedForward:
-    """Callable: a batch to its logits, (B, L).
+    """Computes the logits of a batch without padding.
 
     Parameters
     ----------
     model : a sequence classifier of transformers, of a type in `FAMILIES`
-    checkpointing : compute the layers again in the backward pass instead of keeping what they computed
+    checkpointing : compute the layers again in the backward pass instead of keeping their activations
     """
 
     name = "packed"
@@ -92,7 +91,7 @@ class PackedForward:
         layers = self._body.encoder.layer
         first = torch.tensor((0, *batch.lengths[:-1])).cumsum(0).to(batch.ids.device)
         hidden = self._embed(batch, first)
-        # Of relative positions the norm is taken once, whatever the number of layers.
+        # Normalise the relative positions once, for all layers.
         relative = self._body.encoder.get_rel_embedding() if self._family.body == "deberta" else None
         for number, layer in enumerate(layers, start=1):
             arguments = (layer, hidden, batch.lengths, relative, first if number == len(layers) else None)
@@ -103,10 +102,10 @@ class PackedForward:
         return self._family.head(self._model, hidden[:, None])
 
     def undo(self) -> None:
-        """Leave the model as transformers made it: nothing of it was changed."""
+        """Do nothing: the model was not changed."""
 
     def num_computed(self, batch: Batch) -> int:
-        """Return the tokens that a pass computes, padding counted in: here there is none."""
+        """Return the number of tokens that a pass computes."""
         return sum(batch.lengths)
 
     def _embed(self, batch: Batch, first: torch.Tensor) -> torch.Tensor:
@@ -118,11 +117,11 @@ class PackedForward:
         return hidden
 
     def _places(self, batch: Batch, first: torch.Tensor) -> torch.Tensor:
-        """Return the place of each token in its text as the model counts it, (S,)."""
+        """Return the position id of each token in its text, (S,)."""
         counted = torch.ones_like(batch.ids)
         padding = -1
         if self._family.body == "roberta":
-            # It leaves out padding tokens, which a comment may spell, and begins behind the place that these have.
+            # It skips padding tokens, which a comment may spell out, and begins after their position.
             padding = self._body.embeddings.padding_idx
             counted = (batch.ids != padding).long()
         numbers = counted.cumsum(0)
@@ -138,7 +137,7 @@ class PackedForward:
         relative: torch.Tensor | None,
         first: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Return the output of a layer, (S, hidden); with ``first``, (B,), of these tokens only."""
+        """Return the output of a layer, (S, hidden); with ``first``, (B,), only of these tokens."""
         after_attention, after_inner = layer.attention.output, layer.output
         context = self._attend(layer.attention.self, hidden, lengths, relative, first)
         if first is not None:
@@ -156,7 +155,7 @@ class PackedForward:
         relative: torch.Tensor | None,
         first: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Return what the tokens take from each other, (S, hidden), or (B, hidden) of the first ones."""
+        """Return the output of attention, (S, hidden), or (B, hidden) of the first tokens."""
         size = attention.attention_head_size
         projections = [getattr(attention, name) for name in self._family.projections]
         sources = (hidden if first is None else hidden[first], hidden, hidden)
@@ -189,12 +188,12 @@ def _drop(tensor: torch.Tensor, dropout: Any) -> torch.Tensor:
 
 
 def _positions(attention: Any, relative: torch.Tensor, longest: int) -> Positions:
-    """Return what a DeBERTa layer multiplies queries and keys with for each distance from ``-(longest - 1)`` up.
+    """Return what a DeBERTa layer multiplies queries and keys with for each distance, ascending from ``1 - longest``.
 
     Parameters
     ----------
     attention : a ``DisentangledSelfAttention``
-    relative : (2 span, hidden) embeddings of the distances, near ones their own, far ones shared by many
+    relative : (2 span, hidden) embeddings of the distances; far distances share one
     longest : tokens of the longest text
     """
     from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position

@@ -1,8 +1,7 @@
-"""Tokens kept on disk between runs: looked up by tokenizer, maximum length and texts, mapped into memory when read.
+"""A cache of tokens on disk, by tokenizer, maximum length and texts; mapped into memory when read.
 
-An entry is a folder that appears complete or not at all. It is believed only if it says that it is what was asked for
-and its content has the sha256 that it claims; any other is made again. A cache that cannot be used costs time, never a
-run. Knows neither runs nor recipes.
+An entry is a folder that appears once it is complete. It is used only if its key matches and its content has the
+recorded sha256; otherwise it is made again. A cache that cannot be used costs time, but never fails a run.
 """
 
 import contextlib
@@ -28,10 +27,10 @@ from civility.storage.atomic_files import PARTIAL, remove_folder, write_folder
 from civility.storage.parsing import read_json
 
 FEWEST_TEXTS = 2_000
-"""Fewer texts are tokenised sooner than a disk has flushed their tokens."""
+"""Fewer texts are tokenised faster than a disk writes their tokens."""
 
 LARGEST_CACHE = 4 * 10**9
-"""Bytes that all entries may take together; those that were used longest ago give way."""
+"""Bytes of all entries together; the least recently used ones are removed."""
 
 _SCHEMA = 1
 _SPARE_BYTES = 10**9
@@ -43,12 +42,12 @@ _LEFT_BEHIND = re.compile(rf"\.[0-9a-f]{{64}}\.[0-9a-f]+{re.escape(PARTIAL)}")
 
 @dataclass(frozen=True)
 class CacheUse:
-    """How a cache took part: tokens were read from it, written to it, or neither, for a reason.
+    """How the cache was used.
 
     Parameters
     ----------
-    outcome : what became of the tokens
-    reason : of "unused", where something went wrong; empty where no cache was wanted or the texts are few
+    outcome : whether the tokens were read from the cache, written to it, or neither
+    reason : what went wrong if it is "unused"; empty if no cache was wanted or the texts are few
     """
 
     outcome: Literal["read", "written", "unused"]
@@ -56,7 +55,7 @@ class CacheUse:
 
 
 def default_cache_folder(environ: Mapping[str, str]) -> Path | None:
-    """Return the folder of the token cache, or None where it is switched off or there is no place for it.
+    """Return the folder of the token cache, or None if it is switched off or the user has no home folder.
 
     In ``CIVILITY_CACHE`` ("" or "off": no cache), else in ``civility`` under ``XDG_CACHE_HOME`` or ``~/.cache``.
 
@@ -71,7 +70,7 @@ def default_cache_folder(environ: Mapping[str, str]) -> Path | None:
         if wanted is not None:
             return Path(wanted).expanduser() / "tokens"
         base = Path(environ.get("XDG_CACHE_HOME", ""))
-        if not base.is_absolute():  # to be ignored then, says the specification
+        if not base.is_absolute():  # ignored according to the specification
             base = Path.home() / ".cache"
     except RuntimeError:  # a user without a home
         return None
@@ -81,39 +80,41 @@ def default_cache_folder(environ: Mapping[str, str]) -> Path | None:
 def cached_tokens(
     tokenizer: Any, texts: Sequence[str], max_length: int, cache: Path | None, largest: int = LARGEST_CACHE
 ) -> tuple[Tokens, CacheUse]:
-    """Return what `tokenise` returns, from the cache if it is there, and put it there if it is not.
+    """Return the tokens of `tokenise` from the cache, or compute them and write them to it.
 
-    Tokens that were read are mapped from the disk and cannot be written to.
+    Tokens that were read are mapped from the disk and read-only.
 
     Parameters
     ----------
-    tokenizer, texts, max_length : as in `tokenise`
-    cache : its folder, made where it is missing; None for no cache
-    largest : bytes that all entries may take together
+    tokenizer, texts, max_length : as of `tokenise`
+    cache : its folder, made if it is missing; None for no cache
+    largest : bytes of all entries together
     """
     if cache is None or len(texts) < FEWEST_TEXTS:
         return tokenise(tokenizer, texts, max_length), CacheUse("unused")
     try:
         key = _key(tokenizer, texts, max_length)
-    except Exception as error:  # a tokenizer with parts in Python cannot be written down
-        return tokenise(tokenizer, texts, max_length), CacheUse("unused", f"the tokenizer has no written form: {error}")
+    except Exception as error:  # a tokenizer with parts in Python cannot be serialised
+        return tokenise(tokenizer, texts, max_length), CacheUse(
+            "unused", f"the tokenizer cannot be serialised: {error}"
+        )
     place = cache / _digest(json.dumps(key, sort_keys=True).encode())
     found = _read(place, key)
     if found is not None:
-        with contextlib.suppress(OSError):  # another's cache can be read, and its clock left alone
+        with contextlib.suppress(OSError):  # the cache may belong to another user
             os.utime(place)
         return found, CacheUse("read")
     tokens = tokenise(tokenizer, texts, max_length)
     try:
         reason = _write(place, key, tokens, largest)
     except (OSError, UserError) as error:
-        # Another process may have put the same there at the same time; what was made here is as good.
+        # Another process may have written the same entry at the same time.
         reason = "" if _is_taken(error) or _read(place, key) is not None else _in_short(error)
     return tokens, CacheUse("unused", reason) if reason else CacheUse("written")
 
 
 def _key(tokenizer: Any, texts: Sequence[str], max_length: int) -> dict[str, Any]:
-    """Return all that token ids depend on: another version of tokenizers may treat the same settings otherwise."""
+    """Return everything that token ids depend on; another version of tokenizers may interpret settings differently."""
     backend = backend_for(tokenizer, max_length)
     state = hashlib.sha256()
     for text in texts:
@@ -136,12 +137,12 @@ def _digest(data: bytes | memoryview) -> str:
 
 
 def _read(place: Path, key: Mapping[str, Any]) -> Tokens | None:
-    """Return the tokens of an entry, or None where there is none that is whole and is what the key asks for."""
+    """Return the tokens of an entry, or None if no intact entry has this key."""
     try:
         facts = read_json(place / "meta.json")
         if facts["schema"] != _SCHEMA or facts["key"] != key:
             return None
-        # As plain arrays: a memmap makes every small slice a memmap again, which takes longer than the slicing.
+        # As plain arrays: each slice of a memmap is a memmap again, which takes longer than the slicing.
         ids, offsets, truncated = (
             np.asarray(np.lib.format.open_memmap(place / f"{name}.npy", mode="r"))
             for name in ("ids", "offsets", "truncated")
@@ -149,7 +150,7 @@ def _read(place: Path, key: Mapping[str, Any]) -> Tokens | None:
         tokens = Tokens(ids, offsets, key["pad_id"], truncated)
         is_whole = _has_shape(tokens, key["num_texts"]) and tokens.digest == facts["digest"]
         return tokens if is_whole and _digest(truncated.data) == facts["truncated_digest"] else None
-    except Exception:  # a damaged file may be broken in any way, and none shall stop a run
+    except Exception:  # a damaged file may raise anything, and must not stop a run
         return None
 
 
@@ -165,7 +166,7 @@ def _has_shape(tokens: Tokens, num_texts: int) -> bool:
 
 
 def _write(place: Path, key: Mapping[str, Any], tokens: Tokens, largest: int) -> str:
-    """Put tokens in place of whatever stands there; return why not, or nothing if they are there.
+    """Write an entry, replacing a damaged one; return why that was not possible, empty if it was.
 
     Raises
     ------
@@ -173,16 +174,16 @@ def _write(place: Path, key: Mapping[str, Any], tokens: Tokens, largest: int) ->
     """
     size = tokens.ids.nbytes + tokens.offsets.nbytes + tokens.truncated.nbytes
     if size > largest:
-        return f"{size / 1e9:.1f} GB are more than the cache may take"
-    # Tokens can be turned back into the comments, which are nobody else's affair.
+        return f"{size / 1e9:.1f} GB are more than the cache may hold"
+    # The comments can be recovered from tokens, so other users must not read them.
     for folder in (place.parent.parent, place.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if _read(place, key) is not None:
-        return ""  # by another process, since this one looked
-    _remove(place)  # what stands there is damaged
+        return ""  # written by another process in the meantime
+    _remove(place)  # it is damaged
     _make_room(place.parent, largest - size)
     if shutil.disk_usage(place.parent).free < size + _SPARE_BYTES:
-        return "the disk is nearly full"  # a checkpoint will need the rest
+        return "the disk is nearly full"  # leave room for a checkpoint
     facts = {
         "schema": _SCHEMA,
         "key": dict(key),
@@ -198,7 +199,7 @@ def _write(place: Path, key: Mapping[str, Any], tokens: Tokens, largest: int) ->
 
 
 def _is_taken(error: OSError | UserError) -> bool:
-    """Whether an entry could not be put in place because one stood there at that moment."""
+    """Whether an entry could not be written because there was one at that moment."""
     cause = error.__cause__ if isinstance(error, UserError) else error
     return isinstance(cause, OSError) and cause.errno in (errno.ENOTEMPTY, errno.EEXIST) and cause.filename2 is not None
 
@@ -208,17 +209,17 @@ def _remove(entry: Path) -> None:
         if entry.exists():
             remove_folder(entry)
     except UserError:
-        if entry.exists():  # else another process was faster
+        if entry.exists():  # otherwise another process has removed it
             raise
 
 
 def _make_room(cache: Path, allowed: int) -> None:
-    """Remove what killed writers left, and the entries used longest ago until the others take no more than allowed."""
+    """Remove what killed processes left, and the least recently used entries until the rest is within ``allowed``."""
     entries = []
     for folder in cache.iterdir():
-        with contextlib.suppress(OSError):  # another process removes it at this moment
+        with contextlib.suppress(OSError):  # another process may be removing it
             used = folder.stat().st_mtime
-            # By their names, since a folder that a person chose may hold other things.
+            # Only by their names: a folder that the user chose may hold other things.
             if _ENTRY.fullmatch(folder.name):
                 entries.append((used, sum(file.stat().st_size for file in folder.iterdir()), folder))
             elif _LEFT_BEHIND.fullmatch(folder.name) and time.time() - used > _SECONDS_OF_A_WRITER:
@@ -233,7 +234,7 @@ def _make_room(cache: Path, allowed: int) -> None:
 
 
 def _in_short(error: OSError | UserError) -> str:
-    """Return why the cache could not be written, without the path, which has eighty characters of digest."""
+    """Return why the cache could not be written, without the path and its 64 digits of digest."""
     if isinstance(error, UserError):
         return error.message.rpartition(": ")[2]
-    return error.strerror or "it could not be written whole"  # numpy gives no reason where a disk is full
+    return error.strerror or "it could not be written whole"  # numpy gives no reason if the disk is full

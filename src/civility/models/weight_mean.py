@@ -1,4 +1,4 @@
-"""The average of several models' weights, tensor by tensor. Knows no files and no scores.
+"""The mean of several models' weights, tensor by tensor: a model soup.
 
 Wortsman et al. 2022, Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
 inference time.
@@ -12,9 +12,9 @@ Weights = Mapping[str, torch.Tensor]
 
 
 class Soup:
-    """A sum of weights in float64, and how many are in it.
+    """The sum of the weights of ``num`` models, in float64.
 
-    Whole numbers and booleans (places, masks) are not averaged: they have to be the same everywhere.
+    Integers and booleans (positions, masks) are not averaged; they must be equal in all models.
     """
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class Soup:
         self.num = 0
 
     def add(self, weights: Weights) -> None:
-        """Add the weights of one model, which are copied.
+        """Add a copy of the weights of one model.
 
         Raises
         ------
-        ValueError : it has other tensors than those before, of other shapes, or other whole numbers
+        ValueError : its tensors have other names or shapes than those before, or its integers differ
         """
         if self.num and set(weights) != set(self._sums):
             odd = sorted(set(weights) ^ set(self._sums))
@@ -49,11 +49,11 @@ class Soup:
         self.num += 1
 
     def weights(self, more: Weights | None = None) -> dict[str, torch.Tensor]:
-        """Return the mean, each tensor in the type it came in; with ``more`` as one model more, which is not kept.
+        """Return the mean, each tensor in its original type; ``more`` counts as one more model without being added.
 
         Raises
         ------
-        ValueError : nothing was added
+        ValueError : no weights were added
         """
         if not self.num:
             raise ValueError("a soup of nothing")
