@@ -1,6 +1,9 @@
-"""The card of a combination: what it is made of, and no word of transformers where that cannot load it."""
+"""The card of a combination: its members, and no mention of transformers if that cannot load it."""
 
+import math
 from dataclasses import replace
+
+import pytest
 
 from civility.render.markdown.combined_card import Makeup, combined_card
 
@@ -23,7 +26,7 @@ def test_an_ensemble_is_for_civility_alone() -> None:
     assert "base_model" not in card
     assert "transformers" not in card
     assert "an ensemble of 2 classifiers, made with civility" in card
-    assert "Comments are cut" not in card
+    assert "Comments are truncated" not in card
     assert "**a linear member (`linear.json`) has words of its training comments in clear text**" in card
     assert "| `runs/a` | 0.75 | 0.9000 |" in card
     assert "| `runs/'b'\\|` | 0.25 | 0.8000 |" in card
@@ -36,6 +39,15 @@ def test_a_soup_is_for_transformers_too_and_tells_its_warnings() -> None:
     assert 'base_model: "org/model"' in card
     assert "from transformers import pipeline" in card
     assert "a soup of 2 classifiers" in card
-    assert "Comments are cut after 64 tokens." in card
-    assert "holds no word of the training comments" in card
-    assert "**the soup is worse than its best member: macro ROC AUC 0.8500, and runs/a alone 0.9000: use" in card
+    assert "Comments are truncated to 64 tokens." in card
+    assert "has no words from the training comments" in card
+    assert "**the soup is worse than its best member: macro ROC AUC 0.8500, against 0.9000 for runs/a" in card
+
+
+@pytest.mark.parametrize(("score", "warns"), [(0.9, True), (0.95, False), (0.96, False), (math.nan, False)])
+def test_a_combination_worse_than_its_best_member_has_a_warning(score: float, warns: bool) -> None:
+    makeup = Makeup("soup", "How.", ("runs/0", "runs/1"), (0.5, 0.5), (0.8, 0.95), score, "sha256:1")
+    expected = (
+        "the soup is worse than its best member: macro ROC AUC 0.9000, against 0.9500 for runs/1 alone: use that one"
+    )
+    assert makeup.warnings == ((expected,) if warns else ())

@@ -191,7 +191,7 @@ def test_the_card_tells_what_a_user_has_to_know() -> None:
     card = model_card(FACTS, report)
     assert "fine-tuned from `microsoft/mdeberta-v3-base` with civility" in card
     assert "Known limits" in card
-    assert "Comments are cut after 256 tokens." in card
+    assert "Comments are truncated to 256 tokens." in card
     assert "; epoch 3 of 5. civility 0.1.0, torch 2.13.0." in card
     assert f"1,000 comments from `train.csv` (`{FACTS.training_digest}`)" in card
     assert "| `toxic` | 96 | 1,000 | 9.60% |\n| `threat` | 3 | 990 | 0.30% |\n| `insult` | 50 | 1,000 | 5.00% |" in card
@@ -210,12 +210,12 @@ def test_the_card_names_thresholds_that_no_data_chose() -> None:
 
 def test_the_card_tells_what_the_folder_reveals() -> None:
     encoder, linear = (model_card(replace(FACTS, kind=kind), _report()) for kind in ("encoder", "linear"))
-    assert "holds no word of the training comments" in encoder
+    assert "has no words from the training comments" in encoder
     assert "**`linear.json` has words and character sequences of the training comments in clear text**" in linear
     assert "`linear.json`" not in encoder
     for card in (encoder, linear):
         assert card.count("## What this folder reveals") == 1
-        assert "the names of the training files and the whole recipe" in card
+        assert "the names of the training files and the complete recipe" in card
 
 
 def test_the_card_shows_how_to_load_the_classifier_with_and_without_civility() -> None:

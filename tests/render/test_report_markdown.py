@@ -189,7 +189,7 @@ def test_groups_that_are_not_shown_are_counted() -> None:
     one = report.bias.groups["toxic"]
     many = report.bias.model_copy(update={"groups": {f"group {i}": one for i in range(75)}})
     page = to_markdown(report.model_copy(update={"bias": many}))
-    assert "15 groups with a higher subgroup AUC are in the JSON alone." in page
+    assert "15 groups with a higher subgroup AUC are only in the JSON." in page
     assert "in the JSON alone" not in to_markdown(report), "the control"
 
 

@@ -1,1 +1,1 @@
-"""Documents become pages, charts, Markdown and tables: everything a person looks at."""
+"""Documents as pages, charts, Markdown and tables: everything a person reads."""

@@ -1,1 +1,1 @@
-"""Documents as Markdown: the report, the model card, a comparison, a sweep."""
+"""Documents as Markdown: reports, model cards, comparisons and sweeps."""

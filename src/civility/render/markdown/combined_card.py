@@ -1,4 +1,4 @@
-"""The model card of classifiers that were combined: as that of a run, with what they were made of."""
+"""The model card of an ensemble or a soup: like that of a run, with its members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from civility.render.sentences.report_sentences import shown
 
 @dataclass(frozen=True)
 class Makeup:
-    """What classifiers were combined into, and how.
+    """Which classifiers were combined, and how.
 
     Parameters
     ----------
     kind : ensemble or soup
-    how : in a sentence
-    members : (M,) as they were named
-    weights : (M,) shares; 0 of one that was left out
-    scores : (M,) macro ROC AUC of each on the comments that all was chosen on
-    score : of the whole
+    how : a sentence about the method
+    members : (M,) names, as given
+    weights : (M,) shares in [0, 1]; 0 for a member that was left out
+    scores : (M,) macro ROC AUC of each member on the comments used for the choice
+    score : macro ROC AUC of the combination on the same comments
     digest : of these comments
-    base_model : what all were fine-tuned from, where transformers loads the whole too; else None
+    base_model : the model all members were fine-tuned from; None if transformers cannot load the combination
     """
 
     kind: str
@@ -36,31 +36,31 @@ class Makeup:
 
     @property
     def best(self) -> int:
-        """Place of the best member."""
+        """The place of the best member."""
         return max(range(len(self.members)), key=lambda place: self.scores[place])
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person has to know before using it: that its best member alone is better."""
+        """What to know before using it: whether its best member alone is better."""
         if not self.score < self.scores[self.best]:
             return ()
         return (
-            f"the {self.kind} is worse than its best member: macro ROC AUC {self.score:.4f}, and "
-            f"{self.members[self.best]} alone {self.scores[self.best]:.4f}: use that one",
+            f"the {self.kind} is worse than its best member: macro ROC AUC {self.score:.4f}, against "
+            f"{self.scores[self.best]:.4f} for {self.members[self.best]} alone: use that one",
         )
 
 
 def combined_card(
     name: str, makeup: Makeup, max_length: int, report: Report, not_in_weights: Sequence[str] = ()
 ) -> str:
-    """Return the card: YAML metadata with ``model-index``, then what a user has to know.
+    """Return the card: YAML metadata with ``model-index``, then what a user should know.
 
     Parameters
     ----------
     name : of the combination
-    makeup : what it is made of
-    max_length : tokens, 0 where nothing is cut
-    report : of the comments that it was chosen on
+    makeup : its members
+    max_length : tokens at which comments are truncated; 0: they are not truncated
+    report : on the comments used for the choice
     not_in_weights : labels whose calibration transformers does not apply
     """
     article = "an" if makeup.kind[:1] in "aeiou" else "a"
@@ -70,7 +70,7 @@ def combined_card(
         introduction(name, report, made, max_length),
         *(f"**{as_markdown(warning)}**" for warning in makeup.warnings),
         usage(max_length, not_in_weights, for_transformers=makeup.base_model is not None),
-        results(report, "comments that it was chosen on", "with which it was made"),
+        results(report, "comments used to choose it", "chosen when it was made"),
         reveals("ensemble" if makeup.kind == "ensemble" else "encoder"),
         _made_of(makeup),
     ]
@@ -83,7 +83,7 @@ def _made_of(makeup: Makeup) -> str:
         for member, weight, score in zip(makeup.members, makeup.weights, makeup.scores, strict=True)
     )
     return (
-        f"## Made of\n\n{as_markdown(makeup.how)} Chosen on {as_code(makeup.digest)}.\n\n"
+        f"## Members\n\n{as_markdown(makeup.how)} Chosen on {as_code(makeup.digest)}.\n\n"
         f"| member | weight | macro ROC AUC |\n|---|---:|---:|\n{rows}\n"
         f"| **{makeup.kind}** | | {shown(makeup.score)} |\n"
     )

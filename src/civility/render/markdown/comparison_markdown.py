@@ -1,4 +1,4 @@
-"""A comparison as Markdown: for a terminal, a review or a log of experiments. Drawn from the document alone."""
+"""A comparison as Markdown, for a review or a log of experiments."""
 
 from civility.documents.comparison_result import Comparison, Numbers
 from civility.plain_text import as_code, as_markdown
@@ -12,8 +12,8 @@ def to_markdown(comparison: Comparison, picture: str = "") -> str:
 
     Parameters
     ----------
-    comparison : what to tell
-    picture : the name of the file beside it; empty: none
+    comparison : the document
+    picture : the name of the picture in the same folder; empty for none
     """
     parts = [
         f"# Comparison with {as_markdown(comparison.rows[0].name)}",
@@ -31,7 +31,7 @@ def to_markdown(comparison: Comparison, picture: str = "") -> str:
 
 
 def overview(comparison: Comparison) -> str:
-    """Return a row for each setting: what differs, the macro averages, time and memory."""
+    """Return a row for each setting: its differing settings, macro averages, time and memory."""
     keys = list(dict.fromkeys(key for row in comparison.rows for key in row.settings))
     header = ["", "seeds", *map(as_code, keys)]
     left = len(header)
@@ -51,7 +51,7 @@ def overview(comparison: Comparison) -> str:
 
 
 def of_labels(comparison: Comparison, metric: str) -> str:
-    """Return a row for each setting: what it reaches on each label, and its difference from the first."""
+    """Return a row for each setting: its value on each label, and its difference from the first row."""
     labels = list(comparison.num_positive)
     header = ["", *(f"{as_code(label)} ({comparison.num_positive[label]:,})" for label in labels)]
     lines = [

@@ -1,4 +1,4 @@
-"""The model card of a classifier: a README.md with the metadata that model hubs read. Written from a run."""
+"""The model card of a classifier: a README.md with the metadata that model hubs read."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,22 +13,22 @@ from civility.render.sentences.report_sentences import METRIC_NAMES, not_chosen,
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a model card tells of a run, in plain values.
+    """The facts about a run that its model card holds.
 
     Parameters
     ----------
     name : of the run
-    base_model : what was fine-tuned
+    base_model : the pretrained model
     recipe : the complete recipe, TOML
     num_training : training comments
-    counts : training comments by label, positive ones and those whose target is known
+    counts : by label, positive training comments and those with a known target
     training_digest : of the training data
-    training_files : as they were given
-    max_length : tokens
-    best_epoch, epochs_run : 1-based; 0 of a model that has no epochs
-    versions : of the libraries
-    kind : what was trained: an "encoder", which transformers loads too, or a "linear" model
-    not_in_weights : labels whose calibration transformers does not apply; of an encoder
+    training_files : as given
+    max_length : tokens at which comments are truncated; 0: they are not truncated
+    best_epoch, epochs_run : from 1; 0 for a model without epochs
+    versions : of the libraries, by name
+    kind : an "encoder", which transformers can load too, or a "linear" model
+    not_in_weights : labels of an encoder whose calibration transformers does not apply
     """
 
     name: str
@@ -47,13 +47,13 @@ class CardFacts:
 
 
 def model_card(facts: CardFacts, report: Report) -> str:
-    """Return the card: YAML metadata with ``model-index``, then what a user has to know."""
+    """Return the card: YAML metadata with ``model-index``, then what a user should know."""
     return "\n\n".join(
         [
             metadata(facts.name, report, facts.base_model if facts.kind == "encoder" else None),
             introduction(facts.name, report, _made_how(facts), facts.max_length),
             usage(facts.max_length, facts.not_in_weights, for_transformers=facts.kind == "encoder"),
-            results(report, "validation comments of the run", "with which training ended"),
+            results(report, "validation comments of the run", "chosen at the end of training"),
             reveals(facts.kind),
             _training(facts),
         ]
@@ -67,7 +67,7 @@ def _made_how(facts: CardFacts) -> str:
 
 
 def metadata(name: str, report: Report, base_model: str | None) -> str:
-    """Return the YAML of a card; without ``base_model``: a classifier that transformers does not load."""
+    """Return the YAML of a card; without ``base_model`` for a classifier that transformers cannot load."""
     metrics: list[dict[str, Any]] = []
     for metric in METRIC_NAMES:
         # Pairs and not a dict: a label may be named "macro".
@@ -103,21 +103,21 @@ def metadata(name: str, report: Report, base_model: str | None) -> str:
 
 
 def _rounded(value: float) -> float:
-    """Round to six digits, or to four where six would be written as 1e-05, which YAML 1.1 takes for a string."""
+    """Round to six digits, or to four if six would be written as 1e-05, which YAML 1.1 reads as a string."""
     return round(value, 6 if value >= 1e-4 else 4)
 
 
 def introduction(name: str, report: Report, made_how: str, max_length: int) -> str:
-    """Return what the classifier is, and its limits; ``max_length`` 0: nothing is cut."""
-    cut = f" Comments are cut after {max_length} tokens." if max_length else ""
+    """Return a description of the classifier and its limits; with a ``max_length`` of 0, comments are not truncated."""
+    cut = f" Comments are truncated to {max_length} tokens." if max_length else ""
     return (
         f"# {as_markdown(name)}\n\n"
-        f"A multi-label classifier of comments, {made_how}. Every label "
-        f"has a score of its own in [0, 1]: {', '.join(as_code(label) for label in report.labels)}.\n\n"
-        "**Known limits.** It has learned what the annotators of its training data marked, with their biases: "
-        "words that name groups of people may raise scores without cause, and irony, quotation, new slang and other "
-        "languages than those of the training data are weak points. Choose a threshold for each label on your own "
-        "data, and keep people in the decision." + cut
+        f"A multi-label classifier of comments, {made_how}. Each label "
+        f"has its own score in [0, 1]: {', '.join(as_code(label) for label in report.labels)}.\n\n"
+        "**Known limits.** The classifier has learned the judgements of its annotators, with their biases: words that "
+        "name groups of people may raise scores for no good reason, and it is weak on irony, quotations, new slang and "
+        "languages that the training data does not cover. Choose a threshold for each label on your own data, and keep "
+        "people in the decision." + cut
     )
 
 
@@ -126,9 +126,9 @@ def usage(max_length: int, not_in_weights: Sequence[str], *, for_transformers: b
 
     Parameters
     ----------
-    max_length : tokens after which comments are truncated
+    max_length : tokens at which comments are truncated
     not_in_weights : labels whose calibration transformers does not apply
-    for_transformers : whether transformers loads the classifier too
+    for_transformers : whether transformers can load the classifier too
     """
     caveat = ""
     if not_in_weights:
@@ -139,7 +139,7 @@ def usage(max_length: int, not_in_weights: Sequence[str], *, for_transformers: b
         "```python\n"
         "from civility import Classifier\n\n"
         'classifier = Classifier.load("FOLDER")\n'
-        'classifier.score(["have a nice day"])   # (1, L), one score a label\n'
+        'classifier.score(["have a nice day"])   # (1, L), one score for each label\n'
         "```"
     )
     if not for_transformers:
@@ -156,44 +156,51 @@ def usage(max_length: int, not_in_weights: Sequence[str], *, for_transformers: b
 
 
 _PUBLIC = (
-    "This card has the names of the training files and the whole recipe, with the paths in it. `civility.json` has "
-    "digests of the comments that epoch, calibration and thresholds were chosen on: whoever has these very comments "
-    "can tell that they were used."
+    "This card has the names of the training files and the complete recipe, with its paths. `civility.json` has "
+    "digests of the comments used to choose epoch, calibration and thresholds: anyone who has the same comments can "
+    "find out that they were used."
 )
 _REVEALS = {
     "linear": (
         "**`linear.json` has words and character sequences of the training comments in clear text**, with the weight "
-        "of each and the number of comments that it occurs in: the most frequent ones (`linear.max_features`), which "
-        "for few comments is every word of every comment, names and addresses too. Do not give the folder to anyone "
-        "who may not see such words."
+        "of each and the number of comments it occurs in. It keeps the most frequent ones (`linear.max_features`); "
+        "with few comments that is every word of every comment, including names and addresses. Do not give the folder "
+        "to anyone who may not see such words."
     ),
     "encoder": (
-        "The vocabulary is that of the pretrained model and holds no word of the training comments. The weights were "
+        "The vocabulary is that of the pretrained model and has no words from the training comments. The weights were "
         "fitted to these comments: by scoring a comment, others may be able to guess whether it was among them."
     ),
     "ensemble": (
-        "Each member reveals what it does alone; **a linear member (`linear.json`) has words of its training comments "
-        "in clear text**. `ensemble.json` has the names of the members and, if they are linked, their paths; averaged "
-        "by ranks, also logits of the comments that it was chosen on, without their texts."
+        "Each member reveals what it reveals by itself; **a linear member (`linear.json`) has words of its training "
+        "comments in clear text**. `ensemble.json` has the names of the members and, if they are linked, their paths; "
+        "an ensemble of ranks also has logits of the comments used to choose it, without their texts."
     ),
 }
 
 
 def reveals(kind: str) -> str:
-    """Return what a classifier folder says of the comments it was made from: what to know before it is given away."""
+    """Return what a classifier folder reveals about its training comments: what to know before sharing it."""
     return f"## What this folder reveals\n\n{_REVEALS[kind]}\n\n{_PUBLIC}"
 
 
 def results(report: Report, comments: str, thresholds: str) -> str:
-    """Return the numbers; ``comments`` says which they are on, ``thresholds`` which they are at."""
+    """Return the numbers.
+
+    Parameters
+    ----------
+    report : the numbers
+    comments : which comments they were measured on
+    thresholds : when the thresholds were chosen
+    """
     parts = [
         "## Results",
         f"On the {report.data.num_comments:,} {comments}. {optimism(report)}",
         as_markdown(too_few(report)),
-        f"**{as_markdown(told)}**" if (told := not_chosen(report.not_chosen_from_data)) else "",
+        f"**{as_markdown(warning)}**" if (warning := not_chosen(report.not_chosen_from_data)) else "",
         table(report),
         f"In brackets: 95 % intervals; precision, recall and F1 are at the thresholds {thresholds}. "
-        "`civility.json` has those in use now.",
+        "`civility.json` has the thresholds in use now.",
         undefined_notes(report),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -206,7 +213,7 @@ def _training(facts: CardFacts) -> str:
     )
     files = ", ".join(as_code(file) for file in facts.training_files)
     versions = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
-    # A fence longer than any in the recipe, whose names of files are the user's.
+    # The names of files in the recipe are the user's: the fence is longer than any in them.
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", facts.recipe)), default=0))
     epochs = f"; epoch {facts.best_epoch} of {facts.epochs_run}" if facts.epochs_run else ""
     return (

@@ -1,7 +1,4 @@
-"""A report as Markdown: for a terminal, a review or a model card.
-
-Drawn from the report alone; shows no comment's text.
-"""
+"""A report as Markdown, for a review or a model card. Never shows the text of a comment."""
 
 from collections.abc import Iterable, Sequence
 
@@ -25,13 +22,13 @@ _GROUPS_SHOWN = 60
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """Return a table whose first ``left`` columns hold words, the others numbers."""
+    """Return a table; the first ``left`` columns are aligned left, the others right."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * left + "---:|" * (len(header) - left)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def table(report: Report) -> str:
-    """Return the table of a report: a row a label, any label, and the macro averages below."""
+    """Return the table of a report: a row for each label, then any label and the macro averages."""
     header = ["label", *(METRIC_NAMES[metric] for metric in _COLUMNS), "threshold", "positive", "negative", "unknown"]
     rows = []
     for label, numbers in report.labels.items():
@@ -53,7 +50,7 @@ def _counts(numbers: LabelReport) -> list[str]:
 
 
 def undefined_notes(report: Report) -> str:
-    """Return a line for each number that is undefined, or an empty string."""
+    """Return a line for each undefined number; empty if there are none."""
     if not report.undefined:
         return ""
     lines = [f"- {as_code(name)}: {reason}" for name, reason in report.undefined.items()]
@@ -122,7 +119,11 @@ def _calibration(report: Report) -> str:
     if not rows:
         return ""
     fitted = any(one.calibration and one.calibration.cross_fitted for one in report.labels.values())
-    how = "\n\nAfter calibration: by cross-fitting, since it was fitted on these comments." if fitted else ""
+    how = (
+        "\n\nThe calibration was fitted on these comments, so the numbers after it are by cross-fitting."
+        if fitted
+        else ""
+    )
     header = ["label", "calibration", "calibration error", "Brier", "log loss"]
     return "## Calibration, before → after\n\n" + grid(header, rows, left=2) + how
 
@@ -140,7 +141,7 @@ def _bias(title: str, bias: BiasReport, caution: str) -> str:
         f"(overall {with_interval(bias.overall_auc)}; generalised means, power {bias.power:g}: subgroup "
         f"{shown(bias.subgroup_auc, 3)}, BPSN {shown(bias.bpsn_auc, 3)}, BNSP {shown(bias.bnsp_auc, 3)}). {caution}\n\n"
         + grid(header, rows)
-        + (f"\n\n{left:,} groups with a higher subgroup AUC are in the JSON alone." if left > 0 else "")
+        + (f"\n\n{left:,} groups with a higher subgroup AUC are only in the JSON." if left > 0 else "")
     )
 
 
@@ -153,7 +154,7 @@ def _suite(name: str, suite: SuiteReport) -> str:
         [as_code(one.function), one.expected, with_interval(one.share_right), f"{one.num_right:,} / {one.num_cases:,}"]
         for one in suite.functions
     ]
-    left = f", {suite.num_left_out:,} left out for want of their label" if suite.num_left_out else ""
+    left = f", {suite.num_left_out:,} left out because the classifier lacks their label" if suite.num_left_out else ""
     return (
         f"## Behaviour: {as_markdown(name)}\n\n"
         f"{suite.num_cases:,} cases{left}; as expected: {with_interval(suite.share_right)}.\n\n"
@@ -174,7 +175,7 @@ def _robustness(robustness: RobustnessReport) -> str:
     header = ["perturbation", "strength", "texts changed", "change of recall, mean over labels"]
     return (
         f"## Robustness, on {count(robustness.num_comments, 'comment')}\n\n{OF_THE_SAMPLE}\n\n{grid(header, rows)}\n\n"
-        "What must not matter, on the texts that it changes:\n\n"
+        "Changes that should not matter, measured on the texts that they change:\n\n"
         + grid(["change", "texts changed", "largest difference of a score", "decisions changed"], unmoved)
     )
 

@@ -1,4 +1,4 @@
-"""The result of a sweep as Markdown: for a terminal or a review. Drawn from the document alone."""
+"""The result of a sweep as Markdown, for a review."""
 
 from civility.documents.sweep_result import METRIC_WORDS, SweepResult, TrialLine
 from civility.plain_text import as_code, as_markdown, one_line

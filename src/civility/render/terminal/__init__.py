@@ -1,1 +1,1 @@
-"""Documents as tables in the terminal."""
+"""Documents as tables in a terminal."""

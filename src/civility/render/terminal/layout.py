@@ -1,4 +1,4 @@
-"""What fits into a terminal: widths, paragraphs, and the richest of several tables that is not cut off."""
+"""Layout in a terminal: widths, paragraphs, and the richest of several tables that fits."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -19,12 +19,21 @@ def width_of(console: Console) -> int:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return the text as lines of at most so many columns; a word that is longer, as a path, stays whole."""
+    """Return the text as lines of at most ``width`` columns; a longer word, such as a path, is not broken."""
     return textwrap.wrap(text, max(width, 16), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def paragraph(console: Console, text: str, head: str = "", style: str = "", indent: int = 2) -> None:
-    """Print text wrapped, its first line behind ``head`` and the others below it; names in it are the user's."""
+    """Print wrapped text without control characters.
+
+    Parameters
+    ----------
+    console : where to print
+    text : may hold names of the user
+    head : before the first line; the other lines are indented to match
+    style : of rich
+    indent : spaces before every line
+    """
     lines = wrapped(one_line(text), width_of(console) - indent - len(head))
     space = " " * indent
     written = "\n".join(f"{space}{head if not place else ' ' * len(head)}{line}" for place, line in enumerate(lines))
@@ -32,7 +41,7 @@ def paragraph(console: Console, text: str, head: str = "", style: str = "", inde
 
 
 def fitting(parts: Sequence[str], room: int, between: str = "   ") -> str:
-    """Return the first of the parts, as many as fit into so many columns."""
+    """Return as many of the first parts as fit into ``room`` columns."""
     num = len(parts)
     while num and len(between.join(parts[:num])) > room:
         num -= 1
@@ -40,7 +49,7 @@ def fitting(parts: Sequence[str], room: int, between: str = "   ") -> str:
 
 
 def first_that_fits(console: Console, tables: Iterable[Table]) -> Table:
-    """Return the first table that is not wider than the console, or the last."""
+    """Return the first table that fits the console, or the last one."""
     options = console.options.update(max_width=10_000)
     for table in tables:
         if Measurement.get(console, options, table).maximum <= width_of(console):

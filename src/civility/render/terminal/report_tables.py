@@ -1,4 +1,4 @@
-"""What a person sees of a report in a terminal. Drawn from the report alone; shows no comment's text."""
+"""A report in a terminal. Never shows the text of a comment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -38,18 +38,18 @@ _LAYOUTS = (
     ("roc_auc*", "precision*", "recall*"),
     ("roc_auc*",),
 )
-"""Columns, the richest first: the first that fits into the terminal is shown."""
+"""Columns, the richest first: the first layout that fits the terminal is used; ``*`` leaves the intervals out."""
 _STYLES = {"good": "green", "review": "yellow", "weak": "red", "unsure": "magenta", "undefined": "dim"}
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print the verdict, a table of the labels, and a line of each thing else that was measured."""
+    """Print the verdict, a table of the labels, and a line for each other measurement."""
     paragraph(console, report.verdict.why)
     console.print()
     table = first_that_fits(console, (_table(report, columns) for columns in _LAYOUTS))
     console.print(table)
-    told = "precision and recall at the threshold"
-    paragraph(console, f"in brackets: 95 % intervals; {told}" if has_intervals(table) else told, style="dim")
+    legend = "precision and recall at the threshold"
+    paragraph(console, f"in brackets: 95 % intervals; {legend}" if has_intervals(table) else legend, style="dim")
     if any(getattr(numbers, name).value is None for numbers in report.labels.values() for name in _SHOWN):
         paragraph(console, "macro: over the labels where the number is defined", style="dim")
     if report.not_chosen_from_data:
@@ -70,7 +70,7 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def _undefined(label: str, undefined: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each reason for which numbers of a label in the table are undefined."""
+    """Yield a line for each reason why numbers of a label are undefined."""
     numbers_of: dict[str, list[str]] = {}
     for number in _SHOWN:
         why = undefined.get(f"labels.{label}.{number}")
@@ -81,7 +81,7 @@ def _undefined(label: str, undefined: Mapping[str, str]) -> Iterator[str]:
 
 
 def _table(report: Report, columns: Sequence[str]) -> Table:
-    """Return the table with these columns; a ``*`` behind the name of one leaves its intervals out."""
+    """Return the table with the columns of a layout."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("  label", max_width=_LONGEST_NAME + 2, no_wrap=True, overflow="ellipsis")
     table.add_column("verdict", no_wrap=True, min_width=9)
@@ -109,7 +109,7 @@ def _cells(numbers: LabelReport | AnyLabel | Macro, columns: Sequence[str]) -> I
 
 
 def _short_interval(estimate: Estimate, digits: int) -> str:
-    """Return a share with its interval without the zeros before the point, as ``0.91 [.88, .94]``."""
+    """Return a share with its interval, as ``0.91 [.88, .94]``."""
     return with_interval(estimate, digits).replace("[0.", "[.").replace(", 0.", ", .")
 
 
@@ -118,11 +118,11 @@ def _lines(report: Report) -> list[tuple[str, str]]:
     for name, suite in report.suites.items():
         worst = sorted(suite.functions, key=lambda one: one.share_right.value or 0.0)[:3]
         named = ", ".join(f"{one.function} {one.num_right:,}/{one.num_cases:,}" for one in worst)
-        lines.append(("suite", f"{name}: {with_interval(suite.share_right)} as expected; least: {named}"))
+        lines.append(("suite", f"{name}: {with_interval(suite.share_right)} as expected; lowest: {named}"))
     if report.robustness and report.robustness.perturbations:
         worst_first = sorted(report.robustness.perturbations, key=lambda one: one.macro_recall_change.value or 0.0)
         named = ", ".join(f"{one.name} {one.strength:g} {_signed(one.macro_recall_change)}" for one in worst_first[:3])
-        lines.append(("robustness", f"change of recall, mean over labels, at worst: {named}"))
+        lines.append(("robustness", f"worst changes of macro recall: {named}"))
     return lines
 
 
