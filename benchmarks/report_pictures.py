@@ -1,8 +1,8 @@
-"""Pictures of a report's page, as the README shows them: made in a real Chromium from the JSON of a report.
+"""Take the pictures of a report in README and docs, in a real Chromium, from the JSON of a report.
 
     python benchmarks/report_pictures.py runs/jigsaw/reports/validation.json [--out docs/pictures]
 
-Writes ``report.png``, the head of the page, and ``explorer.png``, the threshold explorer. Texts stay veiled.
+Writes ``report.png``, the top of the page, and ``explorer.png``, the threshold explorer. Texts stay hidden.
 Needs playwright (in the extra ``dev``) and a Chromium on the path.
 """
 
@@ -19,13 +19,13 @@ from civility.render.html import to_html
 
 WIDTH, HEIGHT = 1180, 860
 _SHARPNESS = 1.5
-"""Pixels of the picture for one of the page."""
+"""Pixels of the picture for each pixel of the page."""
 _STEPS = 12
-"""By which the first threshold is moved."""
+"""By how many places the first threshold is moved."""
 
 
 def _without_folders(report: Report) -> Report:
-    """Return the report with names of files in place of their paths, which are of one machine."""
+    """Return the report with names of files in place of their paths, which belong to one machine."""
     data = report.data.model_copy(update={"files": tuple(Path(file).name for file in report.data.files)})
     classifier = report.classifier.model_copy(update={"name": Path(report.classifier.name).name})
     return report.model_copy(update={"data": data, "classifier": classifier})
@@ -49,7 +49,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=_SHARPNESS)
         page.goto(path.as_uri())
         page.screenshot(path=options.out / "report.png")
-        # The explorer as it stands when one has scrolled to it, one threshold moved.
+        # The explorer after scrolling to it, with one threshold moved.
         page.locator("#explorer h2").first.evaluate("element => element.scrollIntoView({behavior: 'instant'})")
         slider = page.locator("#explorer input[type=range]").first
         slider.focus()

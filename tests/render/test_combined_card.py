@@ -20,7 +20,7 @@ MAKEUP = Makeup(
 )
 
 
-def test_an_ensemble_is_for_civility_alone() -> None:
+def test_only_civility_loads_an_ensemble() -> None:
     card = combined_card("both", MAKEUP, 0, REPORT)
     assert "library_name: civility" in card
     assert "base_model" not in card
@@ -33,7 +33,7 @@ def test_an_ensemble_is_for_civility_alone() -> None:
     assert "| **ensemble** | | 0.9500 |" in card
 
 
-def test_a_soup_is_for_transformers_too_and_tells_its_warnings() -> None:
+def test_transformers_loads_a_soup_and_its_warnings_are_shown() -> None:
     makeup = replace(MAKEUP, kind="soup", base_model="org/model", score=0.85)
     card = combined_card("both", makeup, 64, REPORT)
     assert 'base_model: "org/model"' in card

@@ -75,7 +75,7 @@ def _expected(report: Report) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def test_the_metadata_is_what_a_hub_reads() -> None:
+def test_a_hub_can_read_the_metadata() -> None:
     report = _report()
     header = _header(model_card(FACTS, report))
     assert {key: header[key] for key in header if key != "model-index"} == {
@@ -92,7 +92,7 @@ def test_the_metadata_is_what_a_hub_reads() -> None:
     assert {metric["type"] for metric in result["metrics"]} == set(METRIC_NAMES)
 
 
-def test_the_values_are_those_of_the_report_and_what_is_undefined_is_left_out() -> None:
+def test_values_come_from_the_report_without_undefined_ones() -> None:
     report = _report()
     found = _values(_header(model_card(FACTS, report)))
     assert found == pytest.approx(_expected(report), abs=5e-7)
@@ -174,19 +174,19 @@ def test_no_name_breaks_the_metadata(name: str) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=20))
-def test_any_name_comes_back_from_the_metadata(name: str) -> None:
+def test_any_name_reads_back_from_the_metadata(name: str) -> None:
     header = _header(model_card(replace(FACTS, name=name, base_model=name), REPORT))
     assert (header["base_model"], header["model-index"][0]["name"]) == (name, name)
 
 
-def test_a_label_named_macro_does_not_take_the_place_of_the_average() -> None:
+def test_a_label_named_macro_does_not_replace_the_average() -> None:
     report = _report(("macro", "threat", "insult"))
     metrics = _header(model_card(FACTS, report))["model-index"][0]["results"][0]["metrics"]
     values = [metric["value"] for metric in metrics if metric["name"] == "ROC AUC (macro)"]
     assert values == pytest.approx([report.macro.roc_auc.value, report.labels["macro"].roc_auc.value], abs=5e-7)
 
 
-def test_the_card_tells_what_a_user_has_to_know() -> None:
+def test_the_card_has_what_a_user_should_know() -> None:
     report = _report()
     card = model_card(FACTS, report)
     assert "fine-tuned from `microsoft/mdeberta-v3-base` with civility" in card
@@ -201,14 +201,14 @@ def test_the_card_tells_what_a_user_has_to_know() -> None:
     assert f"```toml\n{FACTS.recipe.strip()}\n```" in card
 
 
-def test_the_card_names_thresholds_that_no_data_chose() -> None:
+def test_the_card_names_thresholds_not_chosen_from_data() -> None:
     report = _report().model_copy(update={"not_chosen_from_data": ("threat",)})
     card = model_card(FACTS, report)
     assert "**The threshold was not chosen from data, for want of positive or negative comments: threat." in card
     assert "not chosen from data" not in model_card(FACTS, _report()), "the control"
 
 
-def test_the_card_tells_what_the_folder_reveals() -> None:
+def test_the_card_says_what_the_folder_reveals() -> None:
     encoder, linear = (model_card(replace(FACTS, kind=kind), _report()) for kind in ("encoder", "linear"))
     assert "has no words from the training comments" in encoder
     assert "**`linear.json` has words and character sequences of the training comments in clear text**" in linear

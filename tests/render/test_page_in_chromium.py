@@ -1,4 +1,4 @@
-"""The page in a real headless Chromium: opened from a file, its explorer held to counts made here."""
+"""The page in a real headless Chromium, opened from a file; its explorer is checked against counts made here."""
 
 import base64
 import shlex
@@ -44,7 +44,7 @@ def browser() -> Iterator[Any]:
 
 @dataclass
 class Opened:
-    """A page that was opened from a file, and what went wrong in it."""
+    """A page opened from a file, with its errors and requests."""
 
     page: Any
     troubles: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Opened:
         return str(self.page.locator(selector).inner_text())
 
     def stats(self, part: str) -> dict[str, str]:
-        """Return the numbers that a panel shows, by key."""
+        """Return the numbers of a panel by key."""
         script = """(part) => Object.fromEntries([...document.querySelectorAll(`${part} [data-stat]`)].map(
             (cell) => [cell.dataset.stat, cell.querySelector(".now").textContent]))"""
         found: dict[str, str] = self.page.evaluate(script, part)
@@ -64,7 +64,7 @@ class Opened:
         self.page.locator(f'.panel[data-label="{label}"] input').fill(str(place))
 
     def settle(self) -> None:
-        """Wait until the page has drawn what it was told."""
+        """Wait until the page has been drawn."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -103,8 +103,8 @@ def opened(browser: Any, file: Path) -> Iterator[Opened]:
     found.page.context.close()
 
 
-def test_troubles_are_seen(browser: Any, tmp_path: Path, file: Path) -> None:
-    """The control of every test here: a page that breaks its own policy says so."""
+def test_errors_are_seen(browser: Any, tmp_path: Path, file: Path) -> None:
+    """The control of every test here: breaking the policy of the page leaves an error."""
     broken = tmp_path / "broken.html"
     foreign = '<script>window.hacked=1</script><img src="https://example.invalid/x.png" alt=""></body>'
     broken.write_text(file.read_text(encoding="utf-8").replace("</body>", foreign), encoding="utf-8")
@@ -141,7 +141,7 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 def _review(load: float | None, change: float) -> dict[str, str]:
-    """Return what a panel shows of a band for review."""
+    """Return the numbers of a band for review as a panel has them."""
     return {"review_per_1000": fixed(load, 1), "review_load": signed(change, 1) if change else "none"}
 
 
@@ -203,8 +203,8 @@ def test_explorer_counts_at_every_kind_of_place(opened: Opened, report: Report) 
         _check_any(opened, report, places)
 
 
-def test_buckets_are_what_the_curve_counts(report: Report) -> None:
-    """The control of the counts above: both ways of counting one label agree, and a wrong place is seen."""
+def test_buckets_agree_with_the_curve(report: Report) -> None:
+    """The control of the counts above: both ways of counting a label agree, and a wrong place is noticed."""
     assert report.explorer
     raw = np.frombuffer(base64.b64decode(report.explorer.buckets), dtype=np.uint8).reshape(len(report.labels), -1)
     numbers = report.labels["threat"]
@@ -248,7 +248,7 @@ def test_dragging_over_the_chart_moves_the_slider_under_the_pointer(opened: Open
     assert abs(here["x"] + here["width"] / 2 - (box["x"] + box["width"] / 2)) < 3
 
 
-def test_policy_is_written_out(opened: Opened, report: Report) -> None:
+def test_the_policy_can_be_copied(opened: Opened, report: Report) -> None:
     opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     place = len(report.labels["threat"].curve.thresholds) // 2
     opened.slide(3, place)
@@ -293,8 +293,8 @@ def test_a_policy_from_any_end_of_the_sliders_can_be_run(opened: Opened, report:
                 assert policy.kind == kind
 
 
-def test_a_flooded_label_is_held_to_its_comments_flagged(browser: Any, tmp_path: Path) -> None:
-    """One positive comment of 200, found among the 130 highest: its precision of 0.008 is no goal to hold."""
+def test_a_flooded_label_gets_a_bound_on_comments_flagged(browser: Any, tmp_path: Path) -> None:
+    """One positive comment of 200, found among the 130 highest: its precision of 0.008 is too low to aim for."""
     report = make_report(200, ["alive", "flooded"])
     scores, targets = np.linspace(0, 1, 200), np.arange(200) == 70
     flooded = label_report(targets, scores, float(scores[70]), banded=False)
@@ -306,8 +306,8 @@ def test_a_flooded_label_is_held_to_its_comments_flagged(browser: Any, tmp_path:
     assert policies == {**policies, "flooded": Policy("flagged", 650)}
 
 
-def test_a_dead_label_does_not_make_the_policies_of_others_useless(browser: Any, tmp_path: Path) -> None:
-    """No positive comment scores above its threshold: precision and recall are 0, which no policy may ask for."""
+def test_a_dead_label_does_not_spoil_the_policies_of_others(browser: Any, tmp_path: Path) -> None:
+    """No positive comment scores above its threshold: precision and recall are 0, which no policy accepts."""
     report = make_report(200, ["alive", "dead"])
     scores, targets = np.linspace(0, 1, 200), np.arange(200) < 20
     dead = label_report(targets, scores, 0.5, banded=True)
@@ -354,7 +354,7 @@ def test_names_of_labels_come_through_the_shell(browser: Any, tmp_path: Path) ->
     opened.page.context.close()
 
 
-def test_texts_are_veiled_until_asked_for(opened: Opened, report: Report) -> None:
+def test_texts_are_hidden_until_asked_for(opened: Opened, report: Report) -> None:
     text = report.errors["insult"].false_positives[2].text
     body = opened.page.locator("body")
     assert text not in body.inner_text()
@@ -433,7 +433,7 @@ def test_without_javascript_everything_but_the_explorer_is_there(browser: Any, f
     opened.page.context.close()
 
 
-def test_hostile_words_do_nothing(browser: Any, tmp_path: Path) -> None:
+def test_hostile_names_run_nothing(browser: Any, tmp_path: Path) -> None:
     labels = [*HOSTILE[:3], "\u202egnp.exe", "\u0645\u0631\u062d\u0628\u0627"]
     report = with_texts(make_report(200, labels), HOSTILE)
     file = write(report, tmp_path)
@@ -478,7 +478,7 @@ def test_almost_nothing_is_defined(browser: Any, tmp_path: Path) -> None:
     opened.page.context.close()
 
 
-def test_plots_render_as_files(browser: Any, report: Report, tmp_path: Path) -> None:
+def test_plots_open_as_files(browser: Any, report: Report, tmp_path: Path) -> None:
     for name, written in plots(report).items():
         file = tmp_path / f"{name}.svg"
         file.write_text(written, encoding="utf-8")
@@ -506,10 +506,8 @@ _OUTSIDE = """() => {
 
 
 @pytest.mark.parametrize("width", [320, 768, 1280])
-def test_every_figure_can_be_reached_on_a_screen_of_any_width(
-    browser: Any, tmp_path: Path, report: Report, width: int
-) -> None:
-    """A phone lays the page out wider than its screen if anything in it is, so the screen's width is the measure."""
+def test_every_number_can_be_reached_on_any_screen(browser: Any, tmp_path: Path, report: Report, width: int) -> None:
+    """Compare with the width of the screen: a phone widens the page itself if anything in it is too wide."""
     digest = "sha256:" + "0123456789abcdef" * 4
     report = report.model_copy(update={"name": "a_run_with_a_long_name_" * 3})
     report = report.model_copy(update={"data": report.data.model_copy(update={"digest": digest})})

@@ -117,7 +117,7 @@ def test_no_name_breaks_the_page(name: str) -> None:
 
 
 @pytest.mark.parametrize(("written", "raw"), [(r"\|", "|"), (r"\<", "<"), ("\ufffd", "\u202e")])
-def test_the_control_names_that_are_not_escaped_do_break_it(written: str, raw: str) -> None:
+def test_the_control_names_not_escaped_break_it(written: str, raw: str) -> None:
     page = to_markdown(_everything("|<\u202e>"))
     _check_page(page, NUM_TABLES)
     with pytest.raises(AssertionError):
@@ -147,21 +147,21 @@ def test_every_section_is_there() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=30))
-def test_any_text_is_one_cell(text: str) -> None:
+def test_any_text_stays_in_one_cell(text: str) -> None:
     for written in (as_code(text), as_markdown(text)):
         assert len(_cells(f"| {written} | 1 |")) == 2
         assert written.splitlines() in ([written], [])
     assert as_code(text).count("`") == 2
 
 
-def test_plain_words_stay_as_they_are() -> None:
+def test_harmless_words_stay_as_they_are() -> None:
     assert as_markdown("severe_toxic: 3 of 4 (75 %), fine.") == "severe_toxic: 3 of 4 (75 %), fine."
     assert as_markdown("a|b <i> [x]") == r"a\|b \<i\> \[x\]"
     assert as_code("severe_toxic") == "`severe_toxic`"
     assert as_code("a|b`c\td\r\ne") == "`a\\|b'c d e`"
 
 
-def test_the_table_shows_what_the_report_holds() -> None:
+def test_the_table_has_the_numbers_of_the_report() -> None:
     report = _everything("toxic")
     (rows,) = _tables(table(report) + "\n")
     assert rows[0] == [
@@ -183,7 +183,7 @@ def test_the_table_shows_what_the_report_holds() -> None:
     assert "- `labels.unknown.roc_auc`: no known target" in to_markdown(report)
 
 
-def test_groups_that_are_not_shown_are_counted() -> None:
+def test_groups_left_out_are_counted() -> None:
     report = _everything("toxic")
     assert report.bias is not None
     one = report.bias.groups["toxic"]
@@ -209,11 +209,11 @@ def test_numbers_as_text() -> None:
     assert with_interval(Estimate(value=None)) == "-"
 
 
-def test_thresholds_that_no_data_chose_are_named_before_any_number() -> None:
+def test_thresholds_not_chosen_from_data_are_named_first() -> None:
     report = make_report()
-    told = "The threshold was not chosen from data, for want of positive or negative comments: identity_hate."
+    warning = "The threshold was not chosen from data, for want of positive or negative comments: identity_hate."
     page = to_markdown(report)
-    assert page.index(told) < page.index("| label |")
+    assert page.index(warning) < page.index("| label |")
     assert "not chosen from data" not in to_markdown(report.model_copy(update={"not_chosen_from_data": ()}))
     many = not_chosen([f"label {number}" for number in range(8)])
     assert many.startswith("The thresholds were not chosen from data")
@@ -222,7 +222,7 @@ def test_thresholds_that_no_data_chose_are_named_before_any_number() -> None:
     assert not_chosen([]) == ""
 
 
-def test_what_was_chosen_on_these_comments_is_said() -> None:
+def test_choices_made_on_these_comments_are_named() -> None:
     report = _everything("toxic")
     chosen = {
         ("epoch",): "The best epoch was chosen on these comments",

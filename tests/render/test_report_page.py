@@ -1,4 +1,4 @@
-"""The page as a file: whole, closed to whatever names and texts hold, and drawn from the report alone."""
+"""The page as a file: complete, safe from hostile names and texts, and drawn from the report alone."""
 
 import base64
 import hashlib
@@ -95,7 +95,7 @@ def with_texts(report: Report, texts: tuple[str, ...]) -> Report:
     )
 
 
-def test_page_is_a_function_of_the_document(report: Report, page: str) -> None:
+def test_the_page_depends_on_the_document_alone(report: Report, page: str) -> None:
     assert to_html(Report.from_json(report.to_json())) == page
     assert to_html(report.model_copy(update={"name": "another"})) != page
 
@@ -127,17 +127,17 @@ def test_undefined_numbers_are_dashes_with_their_reason() -> None:
     assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", page)
 
 
-def test_verdicts_and_optimism_are_said_as_everywhere(report: Report, page: str) -> None:
+def test_verdicts_and_optimism_read_as_everywhere(report: Report, page: str) -> None:
     assert optimism(report) in page
     assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
     words = {numbers.verdict.word for numbers in report.labels.values()}
     assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in html.unescape(page)} == words
 
 
-def test_a_threshold_that_no_data_chose_is_said_at_the_top(report: Report, page: str) -> None:
-    told = str(escape(not_chosen(report.not_chosen_from_data)))
-    assert page.index(told) < page.index("</header>")
-    assert told not in to_html(report.model_copy(update={"not_chosen_from_data": ()}))
+def test_a_threshold_not_chosen_from_data_is_named_at_the_top(report: Report, page: str) -> None:
+    warning = str(escape(not_chosen(report.not_chosen_from_data)))
+    assert page.index(warning) < page.index("</header>")
+    assert warning not in to_html(report.model_copy(update={"not_chosen_from_data": ()}))
 
 
 def _without_texts(report: Report) -> Report:
@@ -159,7 +159,7 @@ def _without_texts(report: Report) -> Report:
     return report.model_copy(update={"errors": shown, "suites": suites})
 
 
-def test_without_texts_there_is_nothing_to_unveil(report: Report, page: str) -> None:
+def test_a_report_without_texts_has_nothing_to_show(report: Report, page: str) -> None:
     bare = to_html(_without_texts(report))
     assert 'class="unveil"' not in bare
     assert 'class="text"' not in bare
@@ -170,7 +170,7 @@ def test_without_texts_there_is_nothing_to_unveil(report: Report, page: str) -> 
     assert "holds no texts" not in page
 
 
-def test_what_numbers_are_of_is_said(report: Report, page: str) -> None:
+def test_cautions_are_on_the_page_and_in_markdown(report: Report, page: str) -> None:
     for written in (html.unescape(page), to_markdown(report)):
         for caution in (OF_THE_SAMPLE, UNKNOWN_GROUPS, FEW_TEMPLATES):
             assert written.count(caution) == 1
@@ -182,7 +182,7 @@ def test_robustness_says_how_many_texts_changed(report: Report, page: str) -> No
     assert "strength 0.2, 97 % changed" in page
     assert "strength 0.2, 97 % changed" in plots(report)["robustness"]
     assert "31 %" in page
-    assert page.count('title="it changed no text"') == 2, "an invariance that was not put to the test has no numbers"
+    assert page.count('title="it changed no text"') == 2, "an invariance that changed no text has no numbers"
     assert "| `Unicode NFC` | 0% | - | - |" in to_markdown(report)
     assert "| `Unicode NFD` | 31% | 0.042 | 0.13% |" in to_markdown(report)
 
@@ -194,7 +194,7 @@ def test_headings_descend_without_gaps(page: str) -> None:
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_keys_are_unique_and_everything_pointed_at_is_there(page: str) -> None:
+def test_ids_are_unique_and_every_reference_has_a_target(page: str) -> None:
     read = _Reader(page)
     keys = [key for _, attributes in read.elements if (key := attributes.get("id"))]
     assert len(keys) == len(set(keys))
@@ -221,7 +221,7 @@ def test_tables_have_captions_and_heads_have_scopes(page: str) -> None:
     assert all(attributes.get("scope") in {"col", "row"} for attributes in _Reader(page).every("th"))
 
 
-def test_policy_lets_run_what_is_in_the_file_and_nothing_else(page: str) -> None:
+def test_the_policy_runs_only_what_is_in_the_file(page: str) -> None:
     read = _Reader(page)
     (policy,) = [
         attributes["content"] or ""
@@ -252,7 +252,7 @@ def test_hostile_names_and_texts_add_no_element(report: Report) -> None:
     labels = [*HOSTILE, "harmless"]
     plain = to_html(with_texts(make_report(300, [f"label {i}" for i in range(6)]), ("a", "b", "c", "d", "e")))
     page = to_html(with_texts(make_report(300, labels), HOSTILE))
-    # A title is drawn only for a name that was cut, so those may differ.
+    # Only shortened names have a title, so titles may differ.
     kinds = [[tag for tag, _ in _Reader(written).elements if tag != "title"] for written in (plain, page)]
     assert kinds[0] == kinds[1]
     assert not any(key.startswith("on") for _, attributes in _Reader(page).elements for key in attributes)
@@ -273,7 +273,7 @@ def _explorer_data(page: str) -> dict[str, Any]:
     ("policy", "budget"),
     [("bands(f1, review<=25 per 1000)", 25), ("precision>=0.8", 12.4), ("", 12.4), ("what nobody knows", 12.4)],
 )
-def test_a_review_budget_is_what_the_policy_says_or_what_is_reviewed(policy: str, budget: float) -> None:
+def test_a_review_budget_is_that_of_the_policy_or_the_current_load(policy: str, budget: float) -> None:
     report = make_report(200, ["toxic", "insult"])
     banded = report.labels["toxic"].model_copy(update={"policy": policy, "review_per_1000": 12.34})
     page = to_html(report.model_copy(update={"labels": report.labels | {"toxic": banded}}))
@@ -282,7 +282,7 @@ def test_a_review_budget_is_what_the_policy_says_or_what_is_reviewed(policy: str
     assert bands[1] is None
 
 
-def test_what_reaches_the_review_threshold_is_counted_though_it_is_not_on_the_curve() -> None:
+def test_comments_above_a_review_threshold_off_the_curve_are_counted() -> None:
     scores, targets = np.arange(400) / 400, np.arange(400) >= 300
     numbers = label_report(targets, scores, 0.5, banded=True)
     assert numbers.review_threshold == 0.25
@@ -302,7 +302,7 @@ def test_what_reaches_the_review_threshold_is_counted_though_it_is_not_on_the_cu
     assert data["labels"][0]["review"] == {"reach": (scores >= 0.25).sum(), "place": 0, "budget": 25}
 
 
-def test_labels_of_the_explorer_are_the_labels(report: Report) -> None:
+def test_the_explorer_has_the_labels_as_they_are(report: Report) -> None:
     labels = list(HOSTILE[:3])
     page = to_html(make_report(200, labels))
     data = _explorer_data(page)
@@ -314,7 +314,7 @@ def test_labels_of_the_explorer_are_the_labels(report: Report) -> None:
         st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
     )
 )
-def test_islands_read_back_and_cannot_end_their_element(value: object) -> None:
+def test_json_reads_back_and_cannot_end_its_script(value: object) -> None:
     written = as_script(value)
     assert json.loads(written) == value
     assert not set(written) & set("<>&\u2028\u2029")
@@ -355,7 +355,7 @@ def _contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_text_stands_out_from_its_ground(dark: bool) -> None:
+def test_text_has_enough_contrast(dark: bool) -> None:
     colours = palette.variables(dark)
     for ground in ("page", "paper", "faint", "wash"):
         for text in ("ink", "muted", "blue", "orange", "green", "purple"):
@@ -373,7 +373,7 @@ def test_page_of_many_comments_is_small() -> None:
     assert len(page.encode()) < 3_000_000
 
 
-def test_plots_are_files_by_themselves(report: Report) -> None:
+def test_plots_are_complete_files(report: Report) -> None:
     found = plots(report)
     assert set(found) == set(
         "quality roc precision-recall scores reliability training-loss training-roc-auc co-occurrence-targets "
@@ -389,7 +389,7 @@ def test_plots_are_files_by_themselves(report: Report) -> None:
         assert pointed <= {part.get("id") for part in root.iter()}
 
 
-def test_plots_of_hostile_names_are_whole() -> None:
+def test_plots_of_hostile_names_are_complete() -> None:
     hostile = with_texts(make_report(200, [*HOSTILE, "harmless"]), HOSTILE)
     for written in plots(hostile).values():
         root = ET.fromstring(written)
