@@ -12,15 +12,15 @@ import reprlib
 from collections.abc import Iterable
 from typing import Any
 
-# Controls (escape sequences begin with one), marks that turn the direction of a line, what cannot be encoded.
-CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
-"""The inside of a character class: what is never shown or written as it is. Line breaks and tabs are not in it."""
-_HIDDEN = re.compile(f"[{CONTROL}]")
+# Control characters (escape sequences begin with one), marks that change the direction of text, lone surrogates.
+# Line breaks and tabs are not among them.
+_CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
+_HIDDEN = re.compile(f"[{_CONTROL}]")
 # XML and YAML allow none of these either, or read them as line breaks.
-_INVISIBLE = re.compile(f"[{CONTROL}\u2028\u2029\ufffe\uffff]")
+_INVISIBLE = re.compile(f"[{_CONTROL}\u2028\u2029\ufffe\uffff]")
 _MARKDOWN = re.compile(r"[\\`*<>|\[\]]")
 _ENDLESS_WORD = re.compile(r"(\S{400})\S+")
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"); the last four are full-width.
+# A spreadsheet reads a cell that begins with one of these as a formula (OWASP, "CSV Injection"); four are full-width.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -31,14 +31,14 @@ _REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 20
 
 
 def one_line(text: str) -> str:
-    """Return the text as a single line: line breaks and tabs become spaces, control characters U+FFFD."""
+    """Return the text as a single line: line breaks and tabs become spaces, control characters become U+FFFD."""
     return _HIDDEN.sub("\ufffd", " ".join(text.replace("\t", " ").splitlines()))
 
 
 def printable(text: str) -> str:
-    """Return the text with its line breaks and tabs, control characters as U+FFFD.
+    """Return the text with control characters as U+FFFD; line breaks and tabs stay.
 
-    Escape sequences, carriage returns, direction marks and lone surrogates are among these.
+    Control characters include escape sequences, carriage returns, direction marks and lone surrogates.
     """
     return _HIDDEN.sub("\ufffd", text)
 
@@ -50,19 +50,16 @@ def shortened(text: str, longest: int = 60) -> str:
 
 
 def bounded(text: str, longest: int = 3_000) -> str:
-    """Return a text of several lines that fits a screen: endless words and endless texts lose their ends.
+    """Return the text with words of more than 400 characters and everything beyond ``longest`` shortened.
 
-    A word here is what stands between two spaces; one of more than 400 characters is a value, and not a path.
+    A word of more than 400 characters is a value, not a path.
     """
     kept = _ENDLESS_WORD.sub(lambda found: f"{found[1]}...", text)
     return kept if len(kept) <= longest else f"{kept[:longest]}... ({len(kept) - longest:,} more characters)"
 
 
 def listed(names: Iterable[object], most: int = 20) -> str:
-    """Return the names in one line, separated by commas; beyond ``most`` of them, how many more there are.
-
-    Each is shortened to 200 characters, so that no file, header or folder of thousands fills a screen.
-    """
+    """Return the first ``most`` names in one line, and how many more there are; each is shortened to 200 characters."""
     everything = [str(name) for name in names]
     shown = ", ".join(shortened(name, 200) for name in everything[:most])
     more = len(everything) - most
@@ -70,7 +67,7 @@ def listed(names: Iterable[object], most: int = 20) -> str:
 
 
 def shown(value: object, longest: int = 80) -> str:
-    """Return a value as Python writes it, in one line of at most ``longest`` characters, however deep or long it is."""
+    """Return the ``repr`` of a value as a single line of at most ``longest`` characters."""
     return shortened(_REPR.repr(value), longest)
 
 
@@ -115,18 +112,18 @@ def as_yaml(value: Any) -> str:
 
 
 def is_formula(cell: str) -> bool:
-    """Whether a spreadsheet would take this cell for a formula."""
+    """Return whether a spreadsheet would read this cell as a formula."""
     return cell.lstrip().startswith(_FORMULA)
 
 
 def as_cell(text: str) -> str:
-    """Return the text for a spreadsheet: printable, an apostrophe before what it would take for a formula."""
+    """Return the text for a spreadsheet: printable, with an apostrophe before anything it would read as a formula."""
     shown = printable(text)
     return f"'{shown}" if is_formula(shown) else shown
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """Return a value as JSON that reads back as the same; control characters and lone surrogates are escaped.
+    """Return a value as JSON that reads back as the same; control characters are escaped.
 
     Raises
     ------
@@ -136,7 +133,7 @@ def as_json(value: Any, indent: int | None = None) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return JSON with its control characters and lone surrogates as escapes, which read back as the same."""
+    """Return JSON or TOML with its control characters as escapes, which read back as the same."""
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

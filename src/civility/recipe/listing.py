@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 import tomli_w
 from pydantic.fields import FieldInfo
 
-from civility.plain_text import CONTROL
+from civility.plain_text import escaped
 from civility.recipe.recipe import SECTIONS, Recipe
 from civility.recipe.settings import Unit, ValueRange
 
@@ -62,7 +62,7 @@ def as_toml(value: Any) -> str:
     if isinstance(value, int) and value >= 10_000:
         return f"{value:_}"
     written = tomli_w.dumps({"v": value}).removeprefix("v = ").rstrip("\n")
-    return re.sub(f"[{CONTROL}]", lambda found: f"\\u{ord(found[0]):04x}", written)  # nothing may steer a terminal
+    return escaped(written)
 
 
 def listing(recipe: Recipe, shipped: str = "", width: int = WIDTH) -> str:
