@@ -113,7 +113,7 @@ def errors() -> str:
 
 def all_documents() -> dict[str, type[Document]]:
     """Return every document that civility writes, by the name of its JSON Schema's file."""
-    for module in pkgutil.iter_modules(civility.storage.parsing.__path__, "civility.documents."):
+    for module in pkgutil.iter_modules(civility.documents.__path__, "civility.documents."):
         importlib.import_module(module.name)
     found: dict[str, type[Document]] = {}
     kinds = list(Document.__subclasses__())

@@ -1,6 +1,6 @@
 """Whether a label can be used, in a word and a sentence: rules that a person can look up and disagree with.
 
-By the F1 at the threshold in use, and how sure it is. The rules are in docs/how-to.md.
+By the F1 at the threshold in use, and how sure it is. The rules are in docs/how-to/read-a-report.md.
 """
 
 from collections.abc import Mapping

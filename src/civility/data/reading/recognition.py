@@ -1,6 +1,6 @@
 """Recognises what a text is: one comment per line, a table with a header, JSON lines or a JSON array.
 
-The same rules hold for files and for standard input; docs/how-to.md, "Files and standard input", states them. A text
+The same rules hold for files and for standard input; docs/how-to/read-your-files.md states them. A text
 that is none of these is refused, since its lines are not comments.
 """
 
