@@ -43,7 +43,7 @@ def command_line() -> str:
     for name, command in commands.items():
         lines += ["", f"## `civility {name}`", "", _prose(command.description or ""), ""]
         lines += ["| option | meaning |", "|---|---|"]
-        lines += [f"| {_option(action)} | {_cell(action.help or '')} |" for action in _shown(command)]
+        lines += [f"| {_option(action)} | {_help(action)} |" for action in _shown(command)]
         if command.epilog:
             lines += ["", "```text", command.epilog.strip("\n"), "```"]
     return "\n".join(lines) + "\n"
@@ -60,12 +60,13 @@ def _option(action: argparse.Action) -> str:
     return f"`{f'{names} {value}'.strip().replace('|', ' or ')}{more}`"
 
 
+def _help(action: argparse.Action) -> str:
+    return _prose((action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%"))
+
+
 def _prose(text: str) -> str:
-    return _escaped(" ".join(text.split()))
-
-
-def _cell(text: str) -> str:
-    return _prose(text.replace("%%", "%"))
+    """Return a text as one line of Markdown that shows it as it is."""
+    return _escaped(" ".join(text.replace("``", "").split()))
 
 
 def _escaped(text: str) -> str:
@@ -149,7 +150,7 @@ def _first_paragraph(schema: dict[str, Any]) -> str:
 
 def _entries(schema: dict[str, Any]) -> list[str]:
     rows = (
-        f"| `{name}` | {_type(entry)} | {_cell(entry.get('description', ''))} |"
+        f"| `{name}` | {_type(entry)} | {_prose(entry.get('description', ''))} |"
         for name, entry in schema.get("properties", {}).items()
     )
     return ["| entry | type | meaning |", "|---|---|---|", *rows]
@@ -159,8 +160,8 @@ def _type(entry: dict[str, Any]) -> str:
     """Return a JSON Schema type in a few words, such as ``list of number or null``."""
     if "$ref" in entry:
         return str(entry["$ref"]).rpartition("/")[2]
-    if "anyOf" in entry:
-        return " or ".join(dict.fromkeys(map(_type, entry["anyOf"])))
+    if choices := entry.get("anyOf", entry.get("oneOf")):
+        return " or ".join(dict.fromkeys(map(_type, choices)))
     if "enum" in entry:
         return ", ".join(f"`{value}`" for value in entry["enum"])
     if "const" in entry:

@@ -89,11 +89,11 @@ def commands_of(page: Path) -> list[str]:
     blocks = re.findall(r"```(?:bash|console|sh)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     joined = "\n".join(blocks).replace("\\\n", " ")
     # Up to a pipe, a redirection or a comment; inside quotes these are part of a word, as in 'precision>=0.8'.
-    found = re.findall(r"(?:^|\| |-m )(civility (?:'[^'\n]*'|[^|#>'\n])*)", joined, re.MULTILINE)
+    found = re.findall(r"(?:^|^\$ |\| |-m )(civility (?:'[^'\n]*'|[^|#>'\n])*)", joined, re.MULTILINE)
     return [command.strip() for command in found]
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,11 +1,12 @@
-"""A folder with everything that the documents name, and a shell in it whose `civility` answers at once.
+"""Folders with every file that the documentation names, and a shell in them whose `civility` starts at once.
 
-The models are tiny and random, and stand where the real ones would: mDeBERTa's in the cache of the hub.
+The models are tiny and random, and are found where the real ones would be: mDeBERTa's in the cache of the hub.
 """
 
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from ..conftest import LABELS, build_tiny_bert, build_tiny_deberta, comment_rows
 
 _SERVER = Path(__file__).resolve().parent.parent / "fuzz" / "server.py"
 _ELSEWHERE = ("git", "make", "pip", "torchrun", "accelerate", "hf")
-"""Programs that set up a machine or start several processes: named by the documents, tested elsewhere."""
+"""Programs that set up a machine or start several processes: the documentation names them, other tests run them."""
 
 _CLIENT = """\
 #!{python} -IS
@@ -38,27 +39,34 @@ sys.exit(answer["code"] or 128 * bool(answer["signal"]) + answer["signal"])
 
 
 class Stage:
-    """The folder and its shell.
+    """The shell, and a new folder for each page.
 
     Parameters
     ----------
-    folder : an empty one
+    folder : empty
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "work"
+        self._root = folder
+        self._template = self.folder = folder / "template"
         self._programs = folder / "bin"
         self._environment = {
             **os.environ,
             "PATH": f"{self._programs}:{os.environ['PATH']}",
             "HF_HOME": str(folder / "hub"),
+            "HOME": str(folder / "home"),
             "COLUMNS": "100",
         }
-        self.folder.mkdir()
-        self._programs.mkdir()
+        for name in (self._template, self._programs, folder / "home"):
+            name.mkdir()
         _write_hub(folder / "hub")
-        _write_files(self.folder)
+        _write_files(self._template)
         self._server = self._start_server(folder)
+
+    def enter(self, name: str) -> None:
+        """Work in a new folder that holds the reader's own files and nothing else."""
+        self.folder = self._root / name
+        shutil.copytree(self._template, self.folder)
 
     def _start_server(self, folder: Path) -> "subprocess.Popen[bytes]":
         requests, answers = folder / "requests", folder / "answers"
@@ -77,7 +85,7 @@ class Stage:
         path.chmod(0o755)
 
     def run(self, script: str) -> "subprocess.CompletedProcess[str]":
-        """Run a block as it is written; the first command that fails ends it."""
+        """Run a block as it is written; it ends at the first command that fails."""
         return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.folder,
@@ -89,7 +97,7 @@ class Stage:
         )
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self._server.kill()
         self._server.wait()
 
@@ -106,7 +114,7 @@ def _write_hub(hub: Path) -> None:
 
 
 def _write_files(folder: Path) -> None:
-    """Write every file that the documents read and that is the reader's own."""
+    """Write every file that the documentation reads and that would be the reader's own."""
     rows = comment_rows(160)
     texts = [row["comment_text"] for row in rows]
     targets = {label: [row[label] for row in rows] for label in LABELS}

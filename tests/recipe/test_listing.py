@@ -1,6 +1,5 @@
 """A recipe in full: valid TOML that means the same, narrow, and with each difference from the baseline marked."""
 
-import runpy
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from civility.recipe import SECTIONS, Recipe, shipped_recipe, shipped_recipes
 from civility.recipe.listing import all_settings, as_toml, listing, section_help
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 
 
@@ -106,10 +104,3 @@ def test_values_are_written_as_a_person_writes_them_and_cannot_steer_a_terminal(
     assert [as_toml(value) for value in (0.0003, 2e-5, 1e-8, 0.04, 5.0)] == ["3e-4", "2e-5", "1e-8", "0.04", "5.0"]
     assert [as_toml(value) for value in (8192, 16_000_000, -1, True)] == ["8192", "16_000_000", "-1", "true"]
     assert as_toml("\x9b31m\u202e") == '"\\u009b31m\\u202e"'
-
-
-def test_the_pages_made_from_the_source_are_up_to_date() -> None:
-    pages = runpy.run_path(str(DOCS / "generate.py"))["PAGES"]
-    assert pages
-    for name, page in pages.items():
-        assert (DOCS / name).read_text(encoding="utf-8") == page(), f"python docs/generate.py writes {name}"
