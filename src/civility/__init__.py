@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from civility.evaluation import Report
     from civility.recipe import Recipe
     from civility.scoring.classifier import Classifier
-    from civility.scoring.ensemble import Ensemble
+    from civility.scoring.ensemble_model import Ensemble
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Dataset", "Ensemble", "Recipe", "Report", "UserError", "__version__"]
@@ -20,7 +20,7 @@ __all__ = ["Classifier", "Dataset", "Ensemble", "Recipe", "Report", "UserError",
 _HOMES = {
     "Classifier": "civility.scoring.classifier",
     "Dataset": "civility.data.dataset",
-    "Ensemble": "civility.scoring.ensemble",
+    "Ensemble": "civility.scoring.ensemble_model",
     "Recipe": "civility.recipe",
     "Report": "civility.evaluation",
     "UserError": "civility.errors",

@@ -185,13 +185,16 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "no-model": (lambda folder: (folder / "model.safetensors").unlink(), "cannot load the model"),
     "cut-model": (lambda folder: os.truncate(folder / "model.safetensors", 1000), "cannot load the model"),
     "no-config": (lambda folder: (folder / "config.json").unlink(), "no config.json: not a model folder"),
-    "sidecar": (lambda folder: (folder / "civility.json").write_text("{}"), "civility.json: damaged"),
-    "schema": (lambda folder: (folder / "civility.json").write_text('{"schema": 9}'), "schema 9, this version reads 1"),
+    "sidecar": (lambda folder: (folder / "civility.json").write_text("{}"), "civility.json: no classifier file"),
+    "schema": (
+        lambda folder: (folder / "civility.json").write_text('{"schema": 9}'),
+        "written by a newer civility (schema 9",
+    ),
     "labels": (
         lambda folder: (folder / "civility.json").write_text(
             (folder / "civility.json").read_text().replace('"threat"', '"thread"')
         ),
-        "civility.json names the labels",
+        "civility.json has the labels",
     ),
     "too-long": (
         lambda folder: (folder / "civility.json").write_text(
@@ -216,7 +219,7 @@ def test_a_damaged_classifier_is_found_by_its_digests(civility: Run, trained: Pa
     (tmp_path / "one.txt").write_text("a comment\n")
     done = civility("predict", folder, "--data", tmp_path / "one.txt", "--out", tmp_path / "scores.csv")
     assert done.code == 2
-    assert ": damaged: " in done.err or "civility.json: changed since it was written" in done.err
+    assert ": damaged: " in done.err or "civility.json: was edited" in done.err
     assert re.search(r"copy or download (the folder|it|the classifier folder) again", done.words)
     assert not (tmp_path / "scores.csv").exists()
 

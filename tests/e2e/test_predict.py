@@ -18,7 +18,7 @@ from civility.bulk.score_file import predict
 from civility.data.prepare import prepare
 from civility.data.reading.tables import CHUNK_CHARACTERS
 from civility.recipe import Recipe
-from civility.scoring.linear import LinearModel, Terms
+from civility.scoring.linear_model import LinearModel, Terms
 
 from .conftest import Run
 

@@ -14,7 +14,7 @@ import civility
 from civility.cli.parser import build_parser
 from civility.recipe import Recipe
 from civility.scoring import Classifier, Ensemble
-from civility.scoring.linear import LinearModel, Terms
+from civility.scoring.linear_model import LinearModel, Terms
 
 from .conftest import Run
 

@@ -135,7 +135,7 @@ def test_a_threshold_that_is_edited_by_hand_is_taken_without_the_digest(civility
     (folder / "civility.json").write_text(json.dumps(content))
     done = civility("thresholds", folder, "--data", DATA, "--policy", "threat: f1")
     assert done.code == 2
-    assert 'if the change is meant, delete "digest" from civility.json' in done.words
+    assert 'if the change is intended, delete "digest" from civility.json' in done.words
     del content["digest"]
     (folder / "civility.json").write_text(json.dumps(content))
     done = civility("thresholds", folder, "--data", DATA, "--policy", "threat: f1")

@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from civility.documents.linear_file import TermKind
 from civility.errors import UserError
-from civility.scoring.linear import LinearModel, Terms, characters, words
+from civility.scoring.linear_model import LinearModel, Terms, characters, words
 
 from ..refusals import refused
 

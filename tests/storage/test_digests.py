@@ -16,7 +16,7 @@ from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
-from civility.scoring.linear import LinearModel, Terms
+from civility.scoring.linear_model import LinearModel, Terms
 from civility.storage import digests
 from civility.storage.digests import digest_of_file, digests_of, verified
 

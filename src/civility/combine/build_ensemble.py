@@ -25,7 +25,7 @@ from civility.plain_text import one_line
 from civility.render.markdown.combined_card import Makeup
 from civility.run import RunDirectory
 from civility.scoring.classifier import Classifier
-from civility.scoring.ensemble import Ensemble
+from civility.scoring.ensemble_model import Ensemble
 
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-9, 1e9
 _RECOGNISE = Columns()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from civility.data.dataset import Dataset
 from civility.documents.linear_file import TermKind
 from civility.errors import UserError
-from civility.scoring.linear import LinearModel, Terms
+from civility.scoring.linear_model import LinearModel, Terms
 
 _ROUNDS = 1_000
 

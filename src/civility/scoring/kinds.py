@@ -59,8 +59,8 @@ class KindEntry:
 
 KINDS: Mapping[Kind, KindEntry] = {
     "encoder": KindEntry("civility.models.encoder_scorer", "EncoderScorer", "config.json"),
-    "linear": KindEntry("civility.scoring.linear", "LinearModel", "linear.json"),
-    "ensemble": KindEntry("civility.scoring.ensemble", "Ensemble", "its first member"),
+    "linear": KindEntry("civility.scoring.linear_model", "LinearModel", "linear.json"),
+    "ensemble": KindEntry("civility.scoring.ensemble_model", "Ensemble", "its first member"),
 }
 
 

@@ -18,7 +18,7 @@ from civility.metrics.calibration import LabelCalibration
 from civility.metrics.rank_map import rank_maps
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
-from civility.scoring.linear import LinearModel, Terms
+from civility.scoring.linear_model import LinearModel, Terms
 
 from ..refusals import refused
 
