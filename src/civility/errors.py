@@ -21,6 +21,15 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- combine
     #
+    "combine.damaged-record": "The environment file of a run lacks the digests of its comments.",
+    "combine.members": "Fewer than two classifiers to combine, or one is named twice.",
+    "combine.nested-ensemble": "A classifier to combine is an ensemble itself.",
+    "combine.not-a-run": "A classifier folder where a run directory is needed.",
+    "combine.one-class": "No label of the labelled comments has both positive and negative comments.",
+    "combine.other-labels": "Classifiers to combine have different labels.",
+    "combine.other-validation": "Runs to combine held out different comments.",
+    "combine.unlike-runs": "Weights that cannot be averaged: of another start, tokenizer or architecture.",
+    "combine.weights": "Too few or too many weights of an ensemble, or one is out of range.",
     #
     # ---------------------------------------------------------------- data
     #

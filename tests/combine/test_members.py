@@ -1,4 +1,4 @@
-"""Members: what they have in common, and the damage that their records can have."""
+"""What members must have in common, and damaged records of their comments."""
 
 import json
 import math
@@ -11,6 +11,8 @@ from civility.combine.members import check_one_validation, check_targets, macro_
 from civility.data.dataset import Dataset
 from civility.errors import UserError
 
+from ..refusals import refused
+
 
 def run(path: Path, digest: str) -> str:
     path.mkdir()
@@ -21,34 +23,47 @@ def run(path: Path, digest: str) -> str:
     return str(path)
 
 
-def test_runs_of_one_validation_pass_and_others_are_told(tmp_path: Path) -> None:
+def test_runs_must_have_held_out_the_same_comments(tmp_path: Path) -> None:
     one, two, other = (run(tmp_path / name, f"sha256:{name[0] * 64}") for name in ("a", "a2", "b"))
     check_one_validation([one, two])
-    with pytest.raises(UserError) as error:
+    with refused("combine.other-validation") as error:
         check_one_validation([one, two, other])
     assert error.value.message == (
-        f"{other} was validated on other comments than {one} (sha256:{'b' * 12} and sha256:{'a' * 12}): "
-        "what one held out, another may have been trained on"
+        f"{other} and {one} held out different comments (sha256:{'b' * 12} and sha256:{'a' * 12}): "
+        "each may have been trained on comments that the other held out"
     )
     assert "data.split_seed" in error.value.remedy
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"data": {"training": {}, "validation": {}}}'])
-def test_a_damaged_record_is_told(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["{}", '{"data": []}', '{"data": {"training": {}, "validation": {}}}'])
+def test_a_record_without_digests_is_refused(tmp_path: Path, content: str) -> None:
     target = run(tmp_path / "a", "sha256:a")
     (tmp_path / "a" / "environment.json").write_text(content)
-    with pytest.raises(UserError, match=r"environment\.json: damaged(: .+)?\ngive --data FILE"):
+    with refused("combine.damaged-record", r"environment\.json: damaged: .+\ngive --data FILE"):
         recorded_data(target)
 
 
-def test_the_same_classifier_by_another_name_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["", "[]"])
+def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
+    target = run(tmp_path / "a", "sha256:a")
+    (tmp_path / "a" / "environment.json").write_text(content)
+    with pytest.raises(UserError, match=r"environment\.json: damaged: .+\ngive --data FILE"):
+        recorded_data(target)
+
+
+def test_a_classifier_folder_has_no_validation_comments(tmp_path: Path) -> None:
+    with refused("combine.not-a-run", "is not a run directory"):
+        recorded_data(str(tmp_path))
+
+
+def test_the_same_classifier_under_another_name_is_refused(tmp_path: Path) -> None:
     one, two = run(tmp_path / "a", "x"), run(tmp_path / "b", "x")
     check_targets([one, two])
-    with pytest.raises(UserError, match=r"b/\.\./a: named twice"):
+    with refused("combine.members", r"b/\.\./a: is named twice"):
         check_targets([one, two, f"{two}/../a"])
 
 
-def test_macro_leaves_out_what_is_undefined() -> None:
+def test_the_macro_mean_leaves_out_undefined_labels() -> None:
     targets = np.array([[0, 1, np.nan], [1, 1, np.nan], [1, 1, 0]], dtype=np.float32)
     logits = np.array([[0, 0, 0], [1, 1, 1], [-1, 2, 2]], dtype=np.float32)
     dataset = Dataset(("x", "y", "z"), targets, ("1", "2", "3"), ("a", "b", "c"))

@@ -1,9 +1,10 @@
-"""Whether weights can be averaged: what differs is named, with both values."""
+"""Whether weights can be averaged: an error names what differs, with both values."""
 
 import pytest
 
 from civility.combine.same_start import check_same_architecture
-from civility.errors import UserError
+
+from ..refusals import refused
 
 SETTINGS = {"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 2}
 
@@ -13,15 +14,15 @@ def test_equal_settings_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "difference"),
     [
         ({"hidden_size": 64}, "hidden_size is 64 and 32"),
         ({"new": "x"}, "new is 'x' and None"),
         ({"model_type": "deberta", "hidden_size": 32}, "model_type is 'deberta' and 'bert'"),
     ],
 )
-def test_what_differs_is_told(change: dict[str, object], told: str) -> None:
-    with pytest.raises(UserError) as error:
+def test_different_settings_are_refused(change: dict[str, object], difference: str) -> None:
+    with refused("combine.unlike-runs") as error:
         check_same_architecture("runs/a", SETTINGS, "runs/b", {**SETTINGS, **change})
-    assert error.value.message == f"runs/b is of another architecture than runs/a: {told}"
+    assert error.value.message == f"runs/b: its architecture differs from that of runs/a: {difference}"
     assert error.value.remedy.endswith("civility ensemble")

@@ -1,4 +1,4 @@
-"""`civility ensemble`: one run directory of several classifiers, which every verb takes."""
+"""`civility ensemble`: one run directory of several classifiers, which every command accepts."""
 
 import json
 import shutil
@@ -27,7 +27,9 @@ def both(trained: Path, linear: Path, tmp_path_factory: pytest.TempPathFactory) 
     return out
 
 
-def test_it_averages_calibrated_scores_and_is_calibrated_itself(both: Path, trained: Path, linear: Path) -> None:
+def test_an_ensemble_averages_calibrated_scores_and_is_calibrated_itself(
+    both: Path, trained: Path, linear: Path
+) -> None:
     classifier = Classifier.load(both)
     assert classifier.kind == "ensemble"
     expected = 0.25 * Classifier.load(trained).score(TEXTS) + 0.75 * Classifier.load(linear).score(TEXTS)
@@ -37,7 +39,7 @@ def test_it_averages_calibrated_scores_and_is_calibrated_itself(both: Path, trai
     assert set(classifier.chosen_on.thresholds.values()) == {classifier.chosen_on.epoch}
 
 
-def test_it_says_what_it_is_made_of(both: Path, trained: Path, linear: Path) -> None:
+def test_the_run_records_its_members(both: Path, trained: Path, linear: Path) -> None:
     report = json.loads((both / "reports" / "validation.json").read_text(encoding="utf-8"))
     found = json.loads((both / "environment.json").read_text(encoding="utf-8"))
     assert report["classifier"] == {"name": f"ensemble of {trained}, {linear}", "max_length": 0}
@@ -53,7 +55,7 @@ def test_it_says_what_it_is_made_of(both: Path, trained: Path, linear: Path) -> 
     assert "transformers" not in card
 
 
-def test_every_verb_takes_it(
+def test_every_command_accepts_an_ensemble(
     civility: Run, both: Path, trained: Path, linear: Path, write_comments: Callable[..., Path], tmp_path: Path
 ) -> None:
     copy, comments, out = tmp_path / "copy", write_comments(30), tmp_path / "scores.csv"
@@ -129,7 +131,7 @@ def test_other_validation_comments_are_refused(civility: Run, linear: Path, tmp_
     other = _other_split(civility, tmp_path)
     done = civility("ensemble", linear, other, "--out", tmp_path / "out")
     assert done.code == 2
-    assert f"error: {other} was validated on other comments than {linear} (sha256:" in done.err
+    assert f"error: {other} and {linear} held out different comments (sha256:" in done.err
     assert "train them on one split (data.split_seed, or one file for --validation), or give --data FILE" in done.err
     assert not (tmp_path / "out").exists()
 
@@ -139,27 +141,29 @@ def test_other_labels_are_refused(civility: Run, linear: Path, tmp_path: Path) -
     done = civility("ensemble", linear, other, "--out", tmp_path / "out", "--data", "civility:starter/held-out")
     assert done.code == 2
     only = ", ".join(f"{label} only in {linear}" for label in ("identity_hate", "insult", "obscene", "severe_toxic"))
-    assert f"error: {other} has other labels than {linear}: {only}" in done.err
+    assert f"error: {other} and {linear} have different labels: {only}" in done.err
     assert not (tmp_path / "out").exists()
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
-    "one": (("{linear}",), "error: one classifier is nothing to combine\n       name two or more"),
-    "twice": (("{linear}", "{linear}/classifier"), "/classifier: named twice"),
+    "one": (("{linear}",), "error: only one classifier, expected two or more"),
+    "twice": (("{linear}", "{linear}/classifier"), "/classifier: is named twice"),
     "none": (("{linear}", "{tmp}/none"), "no such folder"),
-    "a folder": (("{linear}", "{trained}/classifier"), "is no run directory, which would have validation comments"),
-    "weights": (("{linear}", "{trained}", "--weights", "1"), "error: --weights: 1 given for 2 classifiers"),
+    "a folder": (("{linear}", "{trained}/classifier"), "is not a run directory, so it has no validation comments"),
+    "weights": (("{linear}", "{trained}", "--weights", "1"), "error: --weights: 1 for 2 classifiers, expected 2"),
     "zero": (
         ("{linear}", "{trained}", "--weights", "1", "0"),
-        "--weights 1, 0: expected numbers from 1e-9 to 1e9",
+        "--weights: 1, 0, expected numbers from 1e-9 to 1e9",
     ),
     "by": (("{linear}", "{trained}", "--by", "magic"), "unknown --by 'magic': choose from scores, ranks, logits"),
-    "nested": (("{linear}", "{both}"), "both: is an ensemble itself\n       name its members instead"),
+    "nested": (("{linear}", "{both}"), "both: is an ensemble\n       name its members instead"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_mistakes_are_told(civility: Run, both: Path, trained: Path, linear: Path, tmp_path: Path, name: str) -> None:
+def test_mistakes_are_refused(
+    civility: Run, both: Path, trained: Path, linear: Path, tmp_path: Path, name: str
+) -> None:
     arguments, message = REFUSED[name]
     filled = [one.format(linear=linear, trained=trained, both=both, tmp=tmp_path) for one in arguments]
     done = civility("ensemble", *filled, "--out", tmp_path / "out")
@@ -168,26 +172,26 @@ def test_mistakes_are_told(civility: Run, both: Path, trained: Path, linear: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_member_has_seen_is_told_with_its_name(
+def test_a_note_names_the_member_that_has_seen_comments(
     civility: Run, trained: Path, linear: Path, tmp_path: Path
 ) -> None:
     done = civility("ensemble", trained, linear, "--data", "civility:starter/held-out", "--out", tmp_path / "out")
-    told = [
+    notes = [
         one for one in done.words.split("warning: ") if "comments are among those that the run was trained on" in one
     ]
-    assert [one.startswith(f"{name}: ") for name, one in zip((trained, linear), told, strict=True)] == [True, True]
+    assert [one.startswith(f"{name}: ") for name, one in zip((trained, linear), notes, strict=True)] == [True, True]
 
 
-def test_comments_that_tell_nothing_are_refused(civility: Run, trained: Path, linear: Path, tmp_path: Path) -> None:
+def test_comments_of_one_class_are_refused(civility: Run, trained: Path, linear: Path, tmp_path: Path) -> None:
     labels = "toxic,severe_toxic,obscene,threat,insult,identity_hate"
     (tmp_path / "all.csv").write_text(f"id,comment_text,{labels}\na,hello,1,1,1,1,1,1\nb,bye,1,1,1,1,1,1\n")
     done = civility("ensemble", trained, linear, "--data", tmp_path / "all.csv", "--out", tmp_path / "out")
     assert done.code == 2
-    assert "all.csv: no label has both a positive and a negative comment: nothing can be measured" in done.err
+    assert "all.csv: no label has both positive and negative comments, so nothing can be measured" in done.err
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_there_is_not_written_over(civility: Run, both: Path, trained: Path, linear: Path) -> None:
+def test_an_existing_run_is_not_overwritten(civility: Run, both: Path, trained: Path, linear: Path) -> None:
     done = civility("ensemble", trained, linear, "--out", both)
     assert done.code == 2
     assert "exists and is not empty: a run never writes over another" in done.err

@@ -43,7 +43,7 @@ def mixed(trained: Path, other: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def _plain(target: Path) -> Classifier:
-    """Load a classifier with its calibration taken out of its weights."""
+    """Load a classifier and remove the calibration from its weights."""
     classifier = Classifier.load(target)
     classifier.calibrate(dict.fromkeys(classifier.labels, LabelCalibration()), "")
     return classifier
@@ -56,7 +56,7 @@ def _weights(classifier: Classifier) -> dict[str, "np.ndarray[tuple[int, ...], n
     return {name: tensor.numpy() for name, tensor in classifier.scorer.encoder.model.state_dict().items()}
 
 
-def test_its_weights_are_the_mean(mixed: Path, trained: Path, other: Path) -> None:
+def test_the_weights_of_a_soup_are_the_mean(mixed: Path, trained: Path, other: Path) -> None:
     found, one, two = (_weights(_plain(target)) for target in (mixed, trained, other))
     assert set(found) == set(one)
     for name, values in found.items():
@@ -64,7 +64,7 @@ def test_its_weights_are_the_mean(mixed: Path, trained: Path, other: Path) -> No
     assert any(np.abs(one[name] - two[name]).max() > 1e-3 for name in one), "the control: the two runs differ"
 
 
-def test_it_is_an_ordinary_classifier_in_an_ordinary_run(
+def test_a_soup_is_an_ordinary_classifier_in_an_ordinary_run(
     civility: Run, mixed: Path, trained: Path, tmp_path: Path
 ) -> None:
     from transformers import pipeline
@@ -87,9 +87,9 @@ def test_it_is_an_ordinary_classifier_in_an_ordinary_run(
     assert all(abs(theirs[label] - scores[label]) < 1e-5 for label in classifier.labels)
 
 
-def test_it_says_what_it_is_made_of(mixed: Path, trained: Path, other: Path, tiny_bert: Path) -> None:
+def test_the_run_records_its_members(mixed: Path, trained: Path, other: Path, tiny_bert: Path) -> None:
     found = json.loads((mixed / "environment.json").read_text(encoding="utf-8"))["combination"]
-    assert (found["kind"], found["how"]) == ("soup", "The mean of the weights of all runs.")
+    assert (found["kind"], found["method"]) == ("soup", "uniform")
     assert [(member["target"], member["weight"]) for member in found["members"]] == [
         (str(trained), 0.5),
         (str(other), 0.5),
@@ -102,7 +102,9 @@ def test_it_says_what_it_is_made_of(mixed: Path, trained: Path, other: Path, tin
     assert ("the soup is worse than its best member" in card) == worst
 
 
-def test_greedy_is_never_worse_than_its_best_member(civility: Run, trained: Path, other: Path, tmp_path: Path) -> None:
+def test_a_greedy_soup_is_never_worse_than_its_best_member(
+    civility: Run, trained: Path, other: Path, tmp_path: Path
+) -> None:
     done = civility("soup", other, trained, "--greedy", "--out", tmp_path / "greedy")
     assert done.code == 0, done.err
     assert "worse than its best member" not in done.err
@@ -111,10 +113,14 @@ def test_greedy_is_never_worse_than_its_best_member(civility: Run, trained: Path
     assert found["macro_roc_auc"] >= max(scores) - 1e-9
     kept = [member["weight"] > 0 for member in found["members"]]
     assert kept[int(np.argmax(scores))]
-    assert found["how"] == f"The mean of the weights of {sum(kept)} of 2 runs, chosen greedily by macro ROC AUC."
+    assert found["method"] == "greedy"
+    card = " ".join((tmp_path / "greedy" / "classifier" / "README.md").read_text(encoding="utf-8").split())
+    assert f"The mean of the weights of {sum(kept)} of 2 runs, chosen greedily by macro ROC AUC." in card
 
 
-def test_a_soup_that_is_worse_says_so(civility: Run, tiny_bert: Path, trained: Path, tmp_path: Path) -> None:
+def test_a_soup_that_is_worse_than_its_best_member_is_reported(
+    civility: Run, tiny_bert: Path, trained: Path, tmp_path: Path
+) -> None:
     # The same run with its last layer turned round: of the two the soup ranks as the one whose layer is larger.
     report = json.loads((trained / "reports" / "validation.json").read_text(encoding="utf-8"))
     is_good = report["macro"]["roc_auc"]["value"] > 0.5
@@ -137,17 +143,19 @@ def test_a_soup_that_is_worse_says_so(civility: Run, tiny_bert: Path, trained: P
     assert "**the soup is worse than its best member" in card
 
 
-def test_other_seeds_are_noted(civility: Run, tiny_bert: Path, trained: Path, tmp_path: Path) -> None:
+def test_different_seeds_are_noted(civility: Run, tiny_bert: Path, trained: Path, tmp_path: Path) -> None:
     seeded = _train(tiny_bert, tmp_path / "seeded", "seed=7")
     done = civility("soup", trained, seeded, "--out", tmp_path / "soup", "--data", DATA)
     assert done.code == 0, done.err
-    assert "the runs have different seeds, so their heads began at different random weights" in done.words
+    assert "the runs have different seeds, so their heads started from different random weights" in done.words
     refused = civility("soup", trained, seeded, "--out", tmp_path / "second")
     assert refused.code == 2
-    assert f"error: {seeded} was validated on other comments than {trained}" in refused.words
+    assert f"error: {seeded} and {trained} held out different comments" in refused.words
 
 
-def test_what_cannot_be_averaged_is_refused(civility: Run, trained: Path, linear: Path, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_averaged_are_refused(
+    civility: Run, trained: Path, linear: Path, tmp_path: Path
+) -> None:
     start = _train(build_tiny_bert(tmp_path / "start"), tmp_path / "of-another")
     length = tmp_path / "length"
     shutil.copytree(trained, length)
@@ -155,10 +163,10 @@ def test_what_cannot_be_averaged_is_refused(civility: Run, trained: Path, linear
     content = json.loads(settings.read_text(encoding="utf-8"))
     settings.write_text(json.dumps({**content, "model_max_length": 16}), encoding="utf-8")
     wrong = {
-        trained / "classifier": "is no run directory, which would tell the weights it was fine-tuned from",
-        linear: "is no encoder: only weights of one architecture can be averaged",
+        trained / "classifier": "is not a run directory, so the weights it was fine-tuned from are unknown",
+        linear: "is not an encoder, so its weights cannot be averaged",
         start: f"was fine-tuned from {tmp_path / 'start'}, {trained} from",
-        length: "have different tokenizers, or cut comments at different lengths",
+        length: "its tokenizer or its maximum length differs from that of",
     }
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy)

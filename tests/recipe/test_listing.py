@@ -1,7 +1,6 @@
 """A recipe in full: valid TOML that means the same, narrow, and with each difference from the baseline marked."""
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -11,7 +11,7 @@ from .test_model_card import REPORT
 
 MAKEUP = Makeup(
     kind="ensemble",
-    how="The mean of their calibrated scores.",
+    method="scores",
     members=("runs/a", "runs/`b`|"),
     weights=(0.75, 0.25),
     scores=(0.9, 0.8),
@@ -46,7 +46,7 @@ def test_transformers_loads_a_soup_and_its_warnings_are_shown() -> None:
 
 @pytest.mark.parametrize(("score", "warns"), [(0.9, True), (0.95, False), (0.96, False), (math.nan, False)])
 def test_a_combination_worse_than_its_best_member_has_a_warning(score: float, warns: bool) -> None:
-    makeup = Makeup("soup", "How.", ("runs/0", "runs/1"), (0.5, 0.5), (0.8, 0.95), score, "sha256:1")
+    makeup = Makeup("soup", "uniform", ("runs/0", "runs/1"), (0.5, 0.5), (0.8, 0.95), score, "sha256:1")
     expected = (
         "the soup is worse than its best member: macro ROC AUC 0.9000, against 0.9500 for runs/1 alone: use that one"
     )

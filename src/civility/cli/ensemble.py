@@ -15,7 +15,7 @@ from civility.cli.parser import add_command
 from civility.plain_text import one_line
 
 if TYPE_CHECKING:
-    from civility.combine.build_ensemble import Combined
+    from civility.combine.combined_run import Combined
 
 
 def add(commands: Any) -> None:

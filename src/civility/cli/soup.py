@@ -40,13 +40,13 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the command."""
-    from civility.combine.build_soup import Cooking, soup
+    from civility.combine.build_soup import SoupOptions, soup
 
     with scoring_bar(make_console(stderr=True)) as bar:
         done = soup(
             options.targets,
             Path(options.out),
-            Cooking(options.greedy, options.policy),
+            SoupOptions(options.greedy, options.policy),
             files=options.data or (),
             columns=columns_of(options),
             command=command,

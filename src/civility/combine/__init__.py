@@ -1,1 +1,1 @@
-"""Several classifiers become one: `ensemble` averages their scores, `soup` their weights. Each is a verb's story."""
+"""Several classifiers become one: an ensemble averages their scores, a soup averages their weights."""

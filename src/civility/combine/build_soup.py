@@ -1,7 +1,7 @@
-"""Soup: several fine-tuned runs of one encoder become one encoder, whose weights are the average of theirs.
+"""Soup: several fine-tuned runs of one encoder become one encoder with their average weights.
 
-Wortsman et al. 2022, Model soups, section 2: uniform (all of them), or greedy (from the best down, each kept if the
-average is no worse with it on held-out comments). Scoring costs what one model costs.
+Wortsman et al. 2022, Model soups, section 2: uniform (all runs), or greedy (from the best run down, each is kept if the
+average is no worse with it on held-out comments). Scoring takes as long as with one of the runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 
-from civility.arrays import Float32s, Logits
-from civility.combine.build_ensemble import Combined
-from civility.combine.combined_run import leave, recipe_of
+from civility.arrays import Logits
+from civility.combine.combined_run import Combined, combined_recipe, write_combined_run
 from civility.combine.members import (
     LoadedMember,
     check_labels,
@@ -30,23 +29,23 @@ from civility.metrics.policy import parse_policies
 from civility.models.encoder import settings_of
 from civility.models.encoder_scorer import EncoderScorer
 from civility.models.model_source import public_name
-from civility.models.weight_mean import Soup
 from civility.render.markdown.combined_card import Makeup
 from civility.run import RunDirectory
 from civility.scoring.classifier import Classifier
 
 _RECOGNISE = Columns()
 OnScored = Callable[[str, int, int], None]
+Weights = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Cooking:
-    """How to make it.
+class SoupOptions:
+    """How to make a soup.
 
     Parameters
     ----------
-    greedy : from the best run down, keep what does not make the average worse; False: all alike
-    policy : of the thresholds; empty: that of the first run
+    greedy : from the best run down, keep each run that does not make the average worse; False: keep all
+    policy : of the thresholds; empty: the first run's
     """
 
     greedy: bool = False
@@ -56,28 +55,29 @@ class Cooking:
 def soup(
     targets: Sequence[str],
     out: Path,
-    cooking: Cooking = Cooking(),
+    options: SoupOptions = SoupOptions(),
     *,
     files: Sequence[str] = (),
     columns: Columns = _RECOGNISE,
     command: Sequence[str] = (),
     on_scored: OnScored = lambda what, num_comments, total: None,
 ) -> Combined:
-    """Average the weights of several runs, and leave an ordinary classifier in a run directory with its report.
+    """Average the weights of several runs, and write an ordinary classifier as a run directory with its report.
 
     Parameters
     ----------
-    targets : run directories: encoders of the same architecture, labels and tokens, fine-tuned from the same weights
-    out : the run directory to be; must be empty or absent
-    cooking : how
-    files : labelled comments to choose, calibrate and cut on; none: those that all runs held out
+    targets : run directories: encoders of one architecture, with the same labels and tokenizer, fine-tuned from the
+        same weights
+    out : run directory to write; empty or absent
+    options : how to make it
+    files : labelled comments to choose runs, calibration and thresholds; none: those that all runs held out
     columns : of text and id in the files
     command : what the user typed, for the record
-    on_scored : told, after each batch, what is scored, the number of comments in it and in all
+    on_scored : called after each batch with what is scored, the number of comments in the batch and in total
 
     Raises
     ------
-    UserError : whatever the user can mend; nothing is written then
+    UserError : the runs or comments cannot be used; nothing is written then
     """
     run = RunDirectory(out)
     run.check_free(can_go_on=False)
@@ -87,61 +87,52 @@ def soup(
         check_one_validation(targets)
     first = _load(targets[0])
     labels = first.classifier.labels
-    recipe = recipe_of("soup", targets, labels, files, columns, cooking.policy)
+    recipe = combined_recipe("soup", targets, labels, files, columns, options.policy)
     policies = parse_policies(recipe.evaluation.policy, labels)
     labelled = common_comments(targets, labels, files, columns)
     labelled = replace(labelled, notes=(*notes, *labelled.notes))
     scores = _score_members(first, targets, labelled, on_scored)
-    kept, logits, classifier = _cook(first, targets, scores, labelled, cooking.greedy, on_scored)
+    kept, logits, classifier = _average(first, targets, scores, labelled, options.greedy, on_scored)
     makeup = Makeup(
         "soup",
-        _how(cooking.greedy, kept, len(targets)),
+        "greedy" if options.greedy else "uniform",
         tuple(targets),
-        tuple(1 / len(kept) if place in kept else 0.0 for place in range(len(targets))),
+        tuple(1 / len(kept) if position in kept else 0.0 for position in range(len(targets))),
         tuple(scores),
         macro_roc_auc(labelled.dataset, logits),
         labelled.dataset.digest,
         base_model=public_name(first_recipe.model.name),
     )
-    if labelled.is_own or cooking.greedy:
-        classifier.chosen_on = classifier.chosen_on.model_copy(update={"epoch": labelled.dataset.comments_digest})
+    if labelled.is_own or options.greedy:
+        digest = labelled.dataset.comments_digest
+        classifier.chosen_on = classifier.chosen_on.model_copy(update={"epoch": digest})
     scored = fit_on(classifier, labelled.dataset, logits, policies, recipe.evaluation.calibration)
-    return Combined(run, makeup, leave(makeup, labelled, classifier, scored, recipe, run, command))
-
-
-def _how(greedy: bool, kept: Sequence[int], num: int) -> str:
-    if greedy:
-        return f"The mean of the weights of {len(kept)} of {num} runs, chosen greedily by macro ROC AUC."
-    return "The mean of the weights of all runs."
+    return write_combined_run(run, recipe, makeup, classifier, labelled, scored, command)
 
 
 def _load(target: str) -> LoadedMember:
-    """Load a run's classifier with its calibration taken out of the weights."""
+    """Load the classifier of a run, and remove the calibration from its weights."""
     member = LoadedMember.load(target)
     classifier = member.classifier
     classifier.calibrate(dict.fromkeys(classifier.labels, LabelCalibration()), "")
     return member
 
 
-def _scorer(member: LoadedMember) -> EncoderScorer:
+def _model(member: LoadedMember) -> Any:
     scorer = member.classifier.scorer
-    assert isinstance(scorer, EncoderScorer), "checked by its recipe"
-    return scorer
-
-
-def _settings(member: LoadedMember) -> dict[str, Any]:
-    return settings_of(_scorer(member).encoder.model.config)
+    assert isinstance(scorer, EncoderScorer), "check_same_start has looked at the recipes"
+    return scorer.encoder.model
 
 
 def _score_members(first: LoadedMember, targets: Sequence[str], labelled: Labelled, on_scored: OnScored) -> list[float]:
-    """Return the macro ROC AUC of each run; one after the other is in memory, beside the first."""
+    """Return the macro ROC AUC of each run; only one of them is in memory besides the first."""
     scores = []
     for target in targets:
         member = first if target == targets[0] else _load(target)
         check_labels([first, member])
-        check_same_architecture(first.target, _settings(first), target, _settings(member))
-        logits = _logits(member.classifier, labelled, target, on_scored)
-        scores.append(macro_roc_auc(labelled.dataset, logits))
+        settings = [settings_of(_model(one).config) for one in (first, member)]
+        check_same_architecture(first.target, settings[0], target, settings[1])
+        scores.append(macro_roc_auc(labelled.dataset, _logits(member.classifier, labelled, target, on_scored)))
     return scores
 
 
@@ -150,41 +141,99 @@ def _logits(classifier: Classifier, labelled: Labelled, what: str, on_scored: On
     return classifier.logits(texts, on_scored=lambda number: on_scored(what, number, len(texts)))
 
 
-def _cook(
+def _average(
     first: LoadedMember,
     targets: Sequence[str],
     scores: Sequence[float],
     labelled: Labelled,
     greedy: bool,
     on_scored: OnScored,
-) -> tuple[list[int], Float32s, Classifier]:
-    """Return which runs are in the soup, its logits of the comments, and itself: the first run's model, changed."""
-    scorer = _scorer(first)
-    weights_of_first = {name: tensor.detach().clone() for name, tensor in scorer.encoder.model.state_dict().items()}
+) -> tuple[list[int], Logits, Classifier]:
+    """Return the positions of the runs that were kept, the logits of the soup, and the soup.
 
-    def weights_of(place: int) -> Mapping[str, torch.Tensor]:
-        return weights_of_first if place == 0 else _scorer(_load(targets[place])).encoder.model.state_dict()
+    The soup is the model of the first run with other weights.
+    """
+    scorer = first.classifier.scorer
+    assert isinstance(scorer, EncoderScorer)
+    weights_of_first = {name: tensor.detach().clone() for name, tensor in _model(first).state_dict().items()}
 
-    def scored(weights: Mapping[str, Any], what: str) -> tuple[float, Float32s, Classifier]:
+    def weights_of(position: int) -> Weights:
+        return weights_of_first if position == 0 else _model(_load(targets[position])).state_dict()
+
+    def scored(weights: Weights, what: str) -> tuple[float, Logits, Classifier]:
         scorer.encoder.model.load_state_dict(weights)
         made = Classifier(EncoderScorer(scorer.encoder, scorer.max_length))
         logits = _logits(made, labelled, what, on_scored)
         return macro_roc_auc(labelled.dataset, logits), logits, made
 
-    total = Soup()
-    if not greedy:
-        for place in range(len(targets)):
-            total.add(weights_of(place))
-        _, logits, made = scored(total.weights(), "soup")
-        return list(range(len(targets))), logits, made
-    order = sorted(range(len(targets)), key=lambda place: -scores[place])
-    kept, best = [order[0]], scores[order[0]]
-    total.add(weights_of(order[0]))
-    for place in order[1:]:
-        more = weights_of(place)
-        score, _, _ = scored(total.weights(more), f"soup with {targets[place]}")
-        if score >= best:
-            total.add(more)
-            kept, best = [*kept, place], score
-    _, logits, made = scored(total.weights(), "soup")
+    total = WeightSum()
+    kept: list[int] = []
+    best = -1.0
+    for position in sorted(range(len(targets)), key=lambda position: -scores[position] if greedy else position):
+        weights = weights_of(position)
+        if greedy and kept:
+            score, _, _ = scored(total.mean(weights), f"soup with {targets[position]}")
+        else:
+            score = scores[position]
+        if not greedy or not kept or score >= best:
+            total.add(weights)
+            kept, best = [*kept, position], score
+    _, logits, made = scored(total.mean(), "soup")
     return sorted(kept), logits, made
+
+
+class WeightSum:
+    """The sum of the weights of several models in float64, and their number.
+
+    Integers and booleans (positions, masks) are not averaged: all models must have the same.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, torch.Tensor] = {}
+        self._types: dict[str, torch.dtype] = {}
+        self.num = 0
+
+    def add(self, weights: Weights) -> None:
+        """Add a copy of the weights of one model.
+
+        Raises
+        ------
+        ValueError : its tensors have other names, shapes or integers than those of the models before
+        """
+        if self.num and set(weights) != set(self._sums):
+            odd = sorted(set(weights) ^ set(self._sums))
+            raise ValueError(f"{odd[0]} is not in all models")
+        for name, tensor in weights.items():
+            if self.num and tensor.shape != self._sums[name].shape:
+                raise ValueError(f"{name} has shapes {tuple(tensor.shape)} and {tuple(self._sums[name].shape)}")
+            if not tensor.is_floating_point() and self.num and not torch.equal(self._sums[name], tensor.cpu()):
+                raise ValueError(f"{name}, which does not hold weights, differs between the models")
+        for name, tensor in weights.items():
+            own = tensor.detach().cpu()
+            if not own.is_floating_point():
+                self._sums[name] = own.clone()
+            elif self.num:
+                self._sums[name] += own
+            else:
+                self._sums[name] = own.to(torch.float64, copy=True)
+            self._types[name] = own.dtype
+        self.num += 1
+
+    def mean(self, more: Weights | None = None) -> dict[str, torch.Tensor]:
+        """Return the mean, each tensor in its original type; ``more``: as if one more model had been added.
+
+        Raises
+        ------
+        ValueError : no model was added
+        """
+        if not self.num:
+            raise ValueError("no weights were added")
+        num = self.num + (more is not None)
+        found = {}
+        for name, total in self._sums.items():
+            if not total.is_floating_point():
+                found[name] = total.clone()
+                continue
+            whole = total if more is None else total + more[name].detach().cpu()
+            found[name] = (whole / num).to(self._types[name])
+        return found

@@ -1,11 +1,12 @@
-"""What a combination leaves: a run directory, as training does, with classifier, report and what it is made of."""
+"""The run directory of an ensemble or a soup: recipe, environment, report and classifier, as training leaves them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from civility.combine.members import recorded_data
-from civility.data.reading import Columns
+from civility.data.dialects import Columns
 from civility.documents.report import ClassifierFacts
 from civility.engine.environment import describe_comments, describe_environment
 from civility.evaluation import Report, Scored
@@ -21,30 +22,39 @@ from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import write_folder
 
 
-def leave(
-    makeup: Makeup,
-    labelled: Labelled,
-    classifier: Classifier,
-    scored: Scored,
-    recipe: Recipe,
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """An ensemble or a soup: its run directory, its members and its report."""
+
+    run: RunDirectory
+    makeup: Makeup
+    report: Report
+
+
+def write_combined_run(
     run: RunDirectory,
+    recipe: Recipe,
+    makeup: Makeup,
+    classifier: Classifier,
+    labelled: Labelled,
+    scored: Scored,
     command: Sequence[str],
-) -> Report:
-    """Write the run directory of a combination; the classifier comes last.
+) -> Combined:
+    """Write the run directory; the classifier is written last.
 
     Parameters
     ----------
-    makeup : what was made, and of what
-    labelled : the comments that it was chosen on
+    run : where; the folder is empty or absent
+    recipe : from `combined_recipe`
+    makeup : the members, and how they were combined
     classifier : with its calibration and thresholds
-    scored : what it says of the comments
-    recipe : from `recipe_of`
-    run : where; nothing is there
+    labelled : the comments on which these were chosen
+    scored : the classifier's scores of the comments
     command : what the user typed, for the record
 
     Raises
     ------
-    UserError : no permission, no space; something is there
+    UserError : no permission, no space, or the folder is not empty
     """
     facts = ClassifierFacts(name=recipe.model.name, max_length=classifier.max_length)
     outside = classifier.not_in_weights if makeup.base_model is not None else ()
@@ -62,23 +72,23 @@ def leave(
         with write_folder(run.classifier) as folder:
             name = one_line(run.path.name)
             classifier.save(folder, combined_card(name, makeup, classifier.max_length, report, outside))
-    return report
+    return Combined(run, makeup, report)
 
 
-def recipe_of(
+def combined_recipe(
     kind: str, targets: Sequence[str], labels: Sequence[str], files: Sequence[str], columns: Columns, policy: str
 ) -> Recipe:
-    """Return the recipe that stands in the run directory: of the first run but for its model, which is what was made.
+    """Return the recipe of the run directory: the first run's, with the name of the ensemble or soup as its model.
 
-    By it the validation comments can be split off again. Where files were given in their stead, these are its
-    validation, and it has no training comments.
+    The validation comments can be split off again with it. If files were given, they are its validation comments, and
+    it has no training comments.
 
     Parameters
     ----------
     kind : ensemble or soup
     targets : of the members
-    labels : (L,) the label axis
-    files, columns : labelled comments that were given, and their columns of text and id
+    labels : (L,) of all members
+    files, columns : labelled comments that the user gave, and their columns of text and id
     policy : of the thresholds; empty: the first run's, or F1
     """
     run = RunDirectory.find(Path(targets[0]))
@@ -87,9 +97,8 @@ def recipe_of(
     if files:
         changes |= {"data.files": [], "data.validation": list(files), "data.labels": list(labels)}
         changes |= {"data.folds": 0, "data.pseudo_labels": [], "data.augmentation": []}
-        changes |= {
-            key: name for key, name in (("data.text_column", columns.text), ("data.id_column", columns.id)) if name
-        }
+        named = {"data.text_column": columns.text, "data.id_column": columns.id}
+        changes |= {key: column for key, column in named.items() if column}
     if policy:
         changes["evaluation.policy"] = policy
     return Recipe.load(str(run.recipe) if run else "baseline", changes)
@@ -104,7 +113,7 @@ def _environment(makeup: Makeup, labelled: Labelled, command: Sequence[str]) -> 
         },
         "combination": {
             "kind": makeup.kind,
-            "how": makeup.how,
+            "method": makeup.method,
             "macro_roc_auc": makeup.score,
             "members": [
                 {"target": target, "weight": weight, "macro_roc_auc": score}

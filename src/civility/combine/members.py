@@ -1,4 +1,4 @@
-"""The classifiers that are combined, and the comments that they have in common: held out by all of them."""
+"""The classifiers that are combined, and the comments on which all of them can be compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from civility.run import RunDirectory, classifier_folder
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import real_path
 
-_ONE_SPLIT = "train them on one split (data.split_seed, or one file for --validation)"
 _OTHER_COMMENTS = "give --data FILE: labelled comments that none of them was trained on"
 
 
@@ -25,41 +24,38 @@ class LoadedMember:
 
     Parameters
     ----------
-    target : as it was named
-    classifier : loaded
+    target : what the user named
+    classifier : the loaded classifier
     folder : of the classifier
-    run : where it comes from; None if that is not known
     """
 
     target: str
     classifier: Classifier
     folder: Path
-    run: RunDirectory | None
 
     @classmethod
     def load(cls, target: str) -> "LoadedMember":
-        """Load a run's classifier or a classifier folder; UserError if there is none."""
-        folder = Path(classifier_folder(target))
-        return cls(target, Classifier.load(target), folder, RunDirectory.find(Path(target)))
+        """Load the classifier of a run, or a classifier folder."""
+        return cls(target, Classifier.load(target), Path(classifier_folder(target)))
 
     @property
     def name(self) -> str:
-        """The last part of where it is."""
+        """The last part of its path."""
         return real_path(self.target).name
 
 
 def check_targets(targets: Sequence[str]) -> None:
-    """Raise a UserError for fewer than two classifiers, or one named twice."""
+    """Raise a UserError for fewer than two classifiers, or one that is named twice."""
     if len(targets) < 2:
-        raise UserError("combine.todo", "one classifier is nothing to combine", remedy="name two or more")
+        raise UserError("combine.members", "only one classifier", expected="two or more")
     places = [str(real_path(classifier_folder(target))) for target in targets]
-    twice = [target for place, target in enumerate(targets) if places.index(places[place]) < place]
+    twice = [target for position, target in enumerate(targets) if places[position] in places[:position]]
     if twice:
         raise UserError(
-            "combine.todo",
-            "named twice",
-            where=f"{twice[0]}",
-            remedy="name each classifier once; --weights can make one count more",
+            "combine.members",
+            "is named twice",
+            where=twice[0],
+            remedy="name each classifier once; to count one more than the others, use --weights",
         )
 
 
@@ -69,34 +65,30 @@ def check_labels(members: Sequence[LoadedMember]) -> None:
     for member in members[1:]:
         own, others = set(member.classifier.labels), set(first.classifier.labels)
         if own != others:
-            parts = [
-                f"{label} only in {name}"
-                for labels, name in ((others - own, first.target), (own - others, member.target))
-                for label in sorted(labels)
-            ]
+            only_in = {first.target: others - own, member.target: own - others}
+            parts = [f"{label} only in {target}" for target, labels in only_in.items() for label in sorted(labels)]
             raise UserError(
-                "combine.todo",
-                f"{member.target} has other labels than {first.target}: {', '.join(parts)}",
-                remedy="only classifiers of the same labels can be combined: train them on one label axis "
-                "(data.labels)",
+                "combine.other-labels",
+                f"{member.target} and {first.target} have different labels: {', '.join(parts)}",
+                remedy="train them with the same labels (data.labels)",
             )
 
 
 def common_comments(
     targets: Sequence[str], labels: tuple[str, ...], files: Sequence[str], columns: Columns
 ) -> Labelled:
-    """Return the comments to choose by: those of the files, or else those that all runs held out.
+    """Return the comments to calibrate on and to choose thresholds on.
 
     Parameters
     ----------
     targets : of the members
-    labels : (L,) the label axis
-    files : labelled comments; none: the validation comments of the runs, which have to be the same
+    labels : (L,) of all members
+    files : labelled comments; none: the validation comments of the runs, which must be the same
     columns : of text and id in the files
 
     Raises
     ------
-    UserError : without files: one is no run, or they were validated on different comments; with them: they tell nothing
+    UserError : no files, and a target is not a run or the validation comments differ; or nothing can be measured
     """
     if not files:
         check_one_validation(targets)
@@ -104,12 +96,12 @@ def common_comments(
     labelled = read_labelled(targets[0], files, labels, columns)
     if len(why_no_threshold(labelled.dataset)) == len(labels):
         raise UserError(
-            "combine.todo",
-            "no label has both a positive and a negative comment: nothing can be measured",
-            where=f"{', '.join(files)}",
+            "combine.one-class",
+            "no label has both positive and negative comments, so nothing can be measured",
+            where=", ".join(files),
             remedy="give other labelled comments (--data)",
         )
-    of_first = set(notes_on_seen(targets[0], labelled.dataset))  # in which it is "the run": here there are several
+    of_first = set(notes_on_seen(targets[0], labelled.dataset))  # they say "the run"; here every note names its run
     notes = [note for note in labelled.notes if note not in of_first]
     for target in targets:
         notes += (f"{target}: {note}" for note in notes_on_seen(target, labelled.dataset))
@@ -123,20 +115,20 @@ def check_one_validation(targets: Sequence[str]) -> None:
         own = recorded_data(target)["validation"]["digest"]
         if own != digest:
             raise UserError(
-                "combine.todo",
-                f"{target} was validated on other comments than {first} ({own[:19]} and "
-                f"{digest[:19]}): what one held out, another may have been trained on",
-                remedy=f"{_ONE_SPLIT}, or {_OTHER_COMMENTS}",
+                "combine.other-validation",
+                f"{target} and {first} held out different comments ({own[:19]} and {digest[:19]}): each may have "
+                "been trained on comments that the other held out",
+                remedy=f"train them on one split (data.split_seed, or one file for --validation), or {_OTHER_COMMENTS}",
             )
 
 
 def recorded_data(target: str) -> dict[str, Any]:
-    """Return what a run has recorded of its comments; UserError if it is no run, or the record is damaged."""
+    """Return what a run recorded about its comments; UserError if it is not a run, or the record is damaged."""
     run = RunDirectory.find(Path(target))
     if run is None:
         raise UserError(
-            "combine.todo",
-            "is no run directory, which would have validation comments",
+            "combine.not-a-run",
+            "is not a run directory, so it has no validation comments",
             where=target,
             remedy=_OTHER_COMMENTS,
         )
@@ -145,10 +137,15 @@ def recorded_data(target: str) -> dict[str, Any]:
         if not all(isinstance(data[part]["digest"], str) for part in ("training", "validation")):
             raise TypeError
     except (KeyError, TypeError) as error:
-        raise UserError("combine.todo", "damaged", where=run.environment, remedy=_OTHER_COMMENTS) from error
+        raise UserError(
+            "combine.damaged-record",
+            "damaged: it lacks the digests of the comments",
+            where=run.environment,
+            remedy=_OTHER_COMMENTS,
+        ) from error
     return data
 
 
 def macro_roc_auc(dataset: Dataset, logits: Logits) -> float:
-    """Return the mean ROC AUC over the labels where it is defined; NaN if it is nowhere."""
+    """Return the mean ROC AUC of the labels where it is defined; NaN if there is none."""
     return macro_mean(roc_auc(targets, own) for targets, own in zip(dataset.targets.T, logits.T, strict=True))

@@ -1,4 +1,4 @@
-"""Whether the weights of runs can be averaged: one pretrained start, one tokenizer, one length, one architecture."""
+"""Whether the weights of runs can be averaged: same pretrained weights, tokenizer, maximum length and architecture."""
 
 import hashlib
 import json
@@ -11,68 +11,79 @@ from civility.recipe import Recipe
 from civility.run import RunDirectory, classifier_folder
 from civility.storage.parsing import read_json
 
+_ENSEMBLE = "average their scores instead: civility ensemble"
+
 
 def check_same_start(targets: Sequence[str]) -> tuple[Recipe, list[str]]:
-    """Return the first run's recipe, and what a person should know of the runs.
+    """Return the recipe of the first run, and notes on the runs.
 
     Raises
     ------
-    UserError : they cannot be averaged, as far as their files tell
+    UserError : the files of the runs show that their weights cannot be averaged
     """
-    recipes, folders = [], []
-    for target in targets:
-        run = RunDirectory.find(Path(target))
-        if run is None:
-            raise UserError(
-                "combine.todo",
-                "is no run directory, which would tell the weights it was fine-tuned from",
-                where=target,
-                remedy="name runs; classifiers of any origin can be averaged by their scores: civility ensemble",
-            )
-        recipes.append(Recipe.load(str(run.recipe)))
-        folders.append(Path(classifier_folder(target)))
+    recipes = [_recipe(target) for target in targets]
     first = recipes[0]
+    start = _start(first)
     for target, recipe in zip(targets, recipes, strict=True):
         if recipe.is_linear or not (Path(classifier_folder(target)) / "config.json").is_file():
             raise UserError(
-                "combine.todo",
-                "is no encoder: only weights of one architecture can be averaged",
+                "combine.unlike-runs",
+                "is not an encoder, so its weights cannot be averaged",
                 where=target,
-                remedy="average scores instead: civility ensemble",
+                remedy=_ENSEMBLE,
             )
-        starts = [(one.model.name, one.model.revision) for one in (first, recipe)]
-        if starts[0] != starts[1]:
+        if _start(recipe) != start:
             raise UserError(
-                "combine.todo",
-                f"{target} was fine-tuned from {' '.join(starts[1]).strip()}, {targets[0]} from "
-                f"{' '.join(starts[0]).strip()}: weights of different origins do not average to "
-                "anything",
-                remedy="name runs from the same pretrained weights, or average scores instead: civility ensemble",
+                "combine.unlike-runs",
+                f"was fine-tuned from {_start(recipe)}, {targets[0]} from {start}: the average of their weights would "
+                "be meaningless",
+                where=target,
+                remedy=f"name runs with the same pretrained weights, or {_ENSEMBLE}",
             )
-    _check_same_tokens(targets, folders)
+    _check_same_tokenizer(targets)
     if len({recipe.seed for recipe in recipes}) > 1:
         return first, [
-            "the runs have different seeds, so their heads began at different random weights, and may have learned to "
-            "read the encoder differently: compare the soup with its members, and with their ensemble"
+            "the runs have different seeds, so their heads started from different random weights and may read the "
+            "encoder differently: compare the soup with its members, and with an ensemble of them"
         ]
     return first, []
 
 
-def _check_same_tokens(targets: Sequence[str], folders: Sequence[Path]) -> None:
-    """Raise a UserError unless all read comments alike: the same vocabulary, cut at the same length."""
-    digests = [_digest_of_tokenizer(folder) for folder in folders]
+def _recipe(target: str) -> Recipe:
+    run = RunDirectory.find(Path(target))
+    if run is None:
+        raise UserError(
+            "combine.not-a-run",
+            "is not a run directory, so the weights it was fine-tuned from are unknown",
+            where=target,
+            remedy=f"name run directories, or {_ENSEMBLE}",
+        )
+    return Recipe.load(str(run.recipe))
+
+
+def _start(recipe: Recipe) -> str:
+    return f"{recipe.model.name} {recipe.model.revision}".strip()
+
+
+def _check_same_tokenizer(targets: Sequence[str]) -> None:
+    """Raise a UserError unless all have the same vocabulary and maximum length."""
+    digests = [_tokenizer_digest(Path(classifier_folder(target))) for target in targets]
     for target, digest in zip(targets, digests, strict=True):
         if digest != digests[0]:
             raise UserError(
-                "combine.todo",
-                f"{target} and {targets[0]} have different tokenizers, or cut comments at different lengths",
-                remedy="train them with one data.max_length, or average scores instead: civility ensemble",
+                "combine.unlike-runs",
+                f"its tokenizer or its maximum length differs from that of {targets[0]}",
+                where=target,
+                remedy=f"train them with the same data.max_length, or {_ENSEMBLE}",
             )
 
 
-def _digest_of_tokenizer(folder: Path) -> str:
-    """Return a sha256 of vocabulary and length; truncation and padding in tokenizer.json are marks of its last use."""
-    remedy = "put it back as it was, or average scores instead: civility ensemble"
+def _tokenizer_digest(folder: Path) -> str:
+    """Return a sha256 of vocabulary and maximum length.
+
+    The truncation and padding in tokenizer.json are left out: they depend on how the tokenizer was last used.
+    """
+    remedy = f"restore the file, or {_ENSEMBLE}"
     content = read_json(folder / "tokenizer.json", remedy)
     settings = read_json(folder / "tokenizer_config.json", remedy)
     own = {key: value for key, value in content.items() if key not in ("truncation", "padding")}
@@ -85,14 +96,15 @@ def check_same_architecture(first: str, settings: Mapping[str, Any], target: str
 
     Parameters
     ----------
-    first, target : as the two were named
-    settings, own : of the two, from `civility.models.encoder.settings_of`
+    first, target : the runs, as the user named them
+    settings, own : of their models, from `civility.models.encoder.settings_of`
     """
     if own == settings:
         return
     key = next(key for key in sorted({*own, *settings}) if own.get(key) != settings.get(key))
     raise UserError(
-        "combine.todo",
-        f"{target} is of another architecture than {first}: {key} is {own.get(key)!r} and {settings.get(key)!r}",
-        remedy="only weights of one architecture can be averaged; average scores instead: civility ensemble",
+        "combine.unlike-runs",
+        f"its architecture differs from that of {first}: {key} is {own.get(key)!r} and {settings.get(key)!r}",
+        where=target,
+        remedy=_ENSEMBLE,
     )

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from civility.documents.report import Report
 from civility.plain_text import as_code, as_markdown
 from civility.render.markdown.model_card import introduction, metadata, results, reveals, usage
 from civility.render.sentences.report_sentences import shown
+
+Method = Literal["scores", "logits", "ranks", "uniform", "greedy"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Makeup:
     Parameters
     ----------
     kind : ensemble or soup
-    how : a sentence about the method
+    method : what an ensemble averages: scores, logits or ranks; the runs of a soup: uniform (all) or greedy
     members : (M,) names, as given
     weights : (M,) shares in [0, 1]; 0 for a member that was left out
     scores : (M,) macro ROC AUC of each member on the comments used for the choice
@@ -25,8 +28,8 @@ class Makeup:
     base_model : the model all members were fine-tuned from; None if transformers cannot load the combination
     """
 
-    kind: str
-    how: str
+    kind: Literal["ensemble", "soup"]
+    method: Method
     members: tuple[str, ...]
     weights: tuple[float, ...]
     scores: tuple[float, ...]
@@ -77,13 +80,25 @@ def combined_card(
     return "\n\n".join(parts)
 
 
+def _method(makeup: Makeup) -> str:
+    kept = f"{sum(weight > 0 for weight in makeup.weights)} of {len(makeup.weights)} runs"
+    sentences: dict[Method, str] = {
+        "scores": "The mean of their calibrated scores.",
+        "logits": "The mean of their logits before calibration.",
+        "ranks": "The mean of the ranks of their scores among those of the comments below.",
+        "uniform": "The mean of the weights of all runs.",
+        "greedy": f"The mean of the weights of {kept}, chosen greedily by macro ROC AUC.",
+    }
+    return sentences[makeup.method]
+
+
 def _made_of(makeup: Makeup) -> str:
     rows = "\n".join(
         f"| {as_code(member)} | {weight:.4g} | {shown(score)} |"
         for member, weight, score in zip(makeup.members, makeup.weights, makeup.scores, strict=True)
     )
     return (
-        f"## Members\n\n{as_markdown(makeup.how)} Chosen on {as_code(makeup.digest)}.\n\n"
+        f"## Members\n\n{_method(makeup)} Chosen on {as_code(makeup.digest)}.\n\n"
         f"| member | weight | macro ROC AUC |\n|---|---:|---:|\n{rows}\n"
         f"| **{makeup.kind}** | | {shown(makeup.score)} |\n"
     )
