@@ -322,7 +322,7 @@ def test_the_pipeline_of_transformers_gives_the_calibrated_scores(fresh: Classif
     theirs = np.array([[row[label] for label in LABELS] for row in found])
     np.testing.assert_allclose(theirs[:, :2], ours[:, :2], atol=1e-5)
     assert np.abs(theirs[:, :2] - uncalibrated[:, :2]).max() > 0.01, "the control: uncalibrated ones are others"
-    # An isotonic calibration is no linear layer: the pipeline's scores are those before it.
+    # A linear layer cannot apply an isotonic calibration: the scores of the pipeline are uncalibrated.
     np.testing.assert_allclose(theirs[:, 2], _sigmoid(logits)[:, 2], atol=1e-5)
 
 

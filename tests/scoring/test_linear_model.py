@@ -1,4 +1,4 @@
-"""The linear model in numpy: scikit-learn's terms and scores, whatever the text; damage is told."""
+"""The linear model in numpy: scikit-learn's terms and scores, for any text; damage is reported."""
 
 import json
 import time

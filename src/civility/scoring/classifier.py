@@ -4,7 +4,7 @@ It knows neither recipes nor files of comments.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD, ThresholdChoice
 from civility.run import classifier_folder
-from civility.scoring.kinds import KINDS, Scorer, load_scorer
+from civility.scoring.kinds import KINDS, OnScored, Scorer, load_scorer
 from civility.scoring.texts import texts_of
 from civility.storage.digests import verified
 
@@ -33,7 +33,7 @@ ALLOW, REVIEW, REMOVE = 0, 1, 2
 
 
 class NotFiniteScore(UserError):
-    """A logit is NaN or infinite, so there is no score.
+    """A logit is NaN or infinite, and so would be its score.
 
     Parameters
     ----------
@@ -225,13 +225,7 @@ class Classifier:
         chosen_on = {**self.chosen_on.thresholds, **dict.fromkeys(choices, digest)}
         self.chosen_on = self.chosen_on.model_copy(update={"thresholds": chosen_on})
 
-    def score(
-        self,
-        texts: Iterable[str],
-        *,
-        tokens_per_batch: int = 8192,
-        on_scored: Callable[[int], None] | None = None,
-    ) -> Scores:
+    def score(self, texts: Iterable[str], *, tokens_per_batch: int = 8192, on_scored: OnScored | None = None) -> Scores:
         """Return the calibrated score of each label for each text, in the order of the texts.
 
         The result does not depend on batch size, order or neighbours, to 1e-5.
@@ -254,11 +248,7 @@ class Classifier:
         return self.calibrated(self.logits(texts, tokens_per_batch=tokens_per_batch, on_scored=on_scored))
 
     def logits(
-        self,
-        texts: Iterable[str],
-        *,
-        tokens_per_batch: int = 8192,
-        on_scored: Callable[[int], None] | None = None,
+        self, texts: Iterable[str], *, tokens_per_batch: int = 8192, on_scored: OnScored | None = None
     ) -> Logits:
         """Return the logits before any calibration, also that in the head; float32 (N, L).
 

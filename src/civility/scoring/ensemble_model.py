@@ -33,7 +33,7 @@ from civility.storage.parsing import read_json, text_table
 
 _MEMBERS = "members"
 _LEAST, _MOST = 1e-30, 1 - 1e-12
-"""Scores beyond these have no finite logit in float32, or none that float64 tells apart."""
+"""Closer to 0 or 1, the logits of scores are infinite in float32, or equal in float64."""
 
 
 class Ensemble:
