@@ -109,7 +109,7 @@ def _report(run: RunDirectory) -> Report | None:
     if not run.is_finished:
         return None
     path = run.reports / f"{OWN_REPORT}.json"
-    return Report.from_json(path.read_text(encoding="utf-8"), str(path))
+    return Report.read(path)
 
 
 def main() -> None:

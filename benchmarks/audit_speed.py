@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from own_process import in_own_process, peak_bytes
 
-from civility.audit.audit_comments import Question, audit
+from civility.audit.audit_comments import AuditRequest, audit
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 SHARES = (0.096, 0.010, 0.053, 0.003, 0.049, 0.009)
@@ -56,7 +56,7 @@ def measure(path: Path) -> dict[str, float]:
     began: dict[str, tuple[float, float]] = {}
     done = audit(
         [str(path)],
-        Question(),
+        AuditRequest(),
         out=path.parent / "audit",
         on_stage=lambda stage: began.update({stage: (time.perf_counter(), time.process_time())}),
     )

@@ -55,7 +55,7 @@ def describe(run: Path) -> str:
             f"| {epoch['validation']['macro_roc_auc']:.4f} | {seconds['epoch', epoch['step']] / 3600:.2f} |"
         )
     path = directory.reports / "validation.json"
-    return "\n\n".join([*parts, table(Report.from_json(path.read_text(encoding="utf-8"), str(path)))])
+    return "\n\n".join([*parts, table(Report.read(path))])
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Whether intervals, verdicts and thresholds hold for labels with few positive comments: simulation of known truth.
 
-    python benchmarks/rare_labels.py                 # the tables of docs/explanation/architecture.md, about 10 minutes on one core
+    python benchmarks/rare_labels.py                 # the tables of docs/architecture.md, about 10 minutes on one core
     python benchmarks/rare_labels.py --quick         # fewer trials, about a minute
     python benchmarks/rare_labels.py --thresholds    # the tables of thresholds alone, about a minute
 
@@ -21,8 +21,7 @@ from statistics import NormalDist
 import numpy as np
 
 from civility.arrays import Float32s, Floats, Targets
-from civility.evaluation.comparison.measured import measure, rarer_of
-from civility.evaluation.comparison.verdicts import judge, resamples_for
+from civility.evaluation.comparison.verdicts import judge, measure, rarer_of, resamples_for
 from civility.evaluation.label_measures import ends_of
 from civility.metrics.fallback import WIDEST, fall_back, reached
 from civility.metrics.paired_test import Outcome

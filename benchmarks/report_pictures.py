@@ -41,7 +41,7 @@ def main() -> None:
     if program is None:
         sys.exit("no chromium, chromium-browser or google-chrome is installed")
     options.out.mkdir(parents=True, exist_ok=True)
-    report = _without_folders(Report.from_json(options.report.read_text(encoding="utf-8"), str(options.report)))
+    report = _without_folders(Report.read(options.report))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "report.html"
         path.write_text(to_html(report), encoding="utf-8")

@@ -4,15 +4,16 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from civility.audit.audit_comments import AuditDone, Question, audit
-from civility.audit.audit_sentences import ADVICE, ORDER, TITLES
-from civility.audit.row_file import COLUMNS, excerpt
+from civility.audit.audit_comments import AuditDone, AuditRequest, audit
+from civility.audit.audit_files import COLUMNS, excerpt
 from civility.data.reading import Columns
+from civility.documents.audit_result import Audit, FindingName
 from civility.errors import UserError
+from civility.render.sentences.audit_sentences import ADVICE, TITLES, details, not_measured
 
 LONG = "one two three four five six seven eight nine ten eleven twelve"
 Look = Callable[..., AuditDone]
@@ -39,7 +40,7 @@ def look(tmp_path: Path, tiny_bert: Path) -> Look:
             path.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
             names.append(str(path))
         question = {"model": str(tiny_bert), **question}
-        return audit(names, Question(**question), out=tmp_path / f"audit{len(list(tmp_path.iterdir()))}")
+        return audit(names, AuditRequest(**question), out=tmp_path / f"audit{len(list(tmp_path.iterdir()))}")
 
     return look
 
@@ -57,11 +58,11 @@ def test_clean_comments_have_no_finding(look: Look) -> None:
     done = look(clean("ann"), clean("bob"))
     assert names(done) == []
     assert lines(done) == []
-    assert done.audit.num_comments == 240
+    assert done.audit.data.num_comments == 240
 
 
 def test_every_finding_has_its_words_and_its_place() -> None:
-    assert set(TITLES) == set(ADVICE) == set(ORDER)
+    assert list(TITLES) == list(ADVICE) == list(get_args(FindingName))
     assert all(advice.endswith(".") for advice in ADVICE.values())
 
 
@@ -112,7 +113,7 @@ def test_a_very_long_comment_is_told(look: Look) -> None:
 
 def test_labels_that_cannot_be_learned_are_told(look: Look) -> None:
     done = look([row(f"comment number {i}", int(i < 9), 1) for i in range(60)])
-    assert {finding.name: finding.details for finding in done.audit.findings} == {
+    assert {finding.name: details(finding, done.audit) for finding in done.audit.findings} == {
         "few_positives": "toxic 9",
         "no_negatives": "threat",
     }
@@ -146,17 +147,18 @@ def test_the_document_keeps_its_shape(look: Look) -> None:
         "languages",
         "undefined",
     ]
-    assert (content["schema"], content["seed"]) == (1, 5)
+    assert (content["schema"], content["seed"]) == (2, 5)
     assert content["data"]["num_comments"] == 123
     assert content["labels"]["toxic"] == {"num_positive": 60, "num_negative": 63, "num_unknown": 0, "num_soft": 1}
     assert content["labels"]["threat"]["num_unknown"] == 1
     assert content["co_occurrence"] == {"labels": ["toxic", "threat"], "num_comments": [[60, 30], [30, 60]]}
     assert content["tokens"]["truncated"] == {"num_measured": 123, "num_truncated": 0, "share": 0.0}
     assert content["label_errors"] is None
-    assert content["undefined"]["label_errors"] == "no classifier was given (--with TARGET)"
+    assert content["undefined"]["label_errors"] == {"code": "no_classifier", "text": ""}
     assert content["scripts"] == {"latin": 123}
     (finding,) = content["findings"]
-    assert list(finding) == ["name", "title", "unit", "count", "total", "share", "details", "advice", "num_listed"]
+    assert (finding["name"], finding["unit"], finding["num_listed"]) == ("equal_copies", "comment", 1)
+    assert Audit.read(done.folder / "audit.json") == done.audit
     assert finding["share"] == pytest.approx(1 / 123)
     assert sorted(path.name for path in done.folder.iterdir()) == ["audit.json", "rows.csv"]
 
@@ -199,14 +201,14 @@ def test_a_tokenizer_that_was_not_named_may_be_missing(look: Look, monkeypatch: 
     monkeypatch.setitem(sys.modules, "transformers", None)
     done = look(clean(), model="")
     assert done.audit.tokens is None
-    assert "transformers is not installed" in done.audit.undefined["tokens"]
+    assert "transformers is not installed" in not_measured(done.audit.undefined["tokens"])
     assert json.loads((done.folder / "audit.json").read_text())["tokens"] is None
 
 
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ({"max_length": 0}, "--max-length 0: expected a number of tokens"),
+        ({"max_length": 0}, "--max-length: 0, expected a number of tokens, 1 or more"),
         ({"model": "./nowhere"}, "model './nowhere': no such folder"),
         ({"columns": Columns(labels=("rude",))}, "no column 'rude'"),
         ({"columns": Columns(text="body")}, "no column 'body'"),
@@ -223,5 +225,5 @@ def test_an_audit_never_writes_over_another(tmp_path: Path, tiny_bert: Path) -> 
     (tmp_path / "there").mkdir()
     for out, message in (("there", "exists already"), ("no/where", "the folder")):
         with pytest.raises(UserError, match=message):
-            audit(["civility:starter/held-out"], Question(model=str(tiny_bert)), out=tmp_path / out)
+            audit(["civility:starter/held-out"], AuditRequest(model=str(tiny_bert)), out=tmp_path / out)
     assert [path.name for path in tmp_path.iterdir()] == ["there"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from civility.audit.confident_learning import likely_label_errors
+from civility.audit.label_errors import likely_label_errors
 
 
 def planted(seed: int, num: int = 2_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from civility.audit.languages import language_counts
+from civility.audit.counts import language_counts
 
 
 def test_languages_are_guessed_and_rare_ones_counted_together() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from civility.audit.scripts import script_counts, script_of
+from civility.audit.counts import script_counts, script_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from civility.audit.signs import SIGNS, repeats_itself, rows_with_signs
+from civility.audit.signs import SIGNS, SignName, repeats_itself, rows_with_signs
 
 CLEAN = [
     "You are kind, and this is fine.",
@@ -42,7 +42,7 @@ def test_every_sign_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_sign_is_shown_where_it_is_and_not_on_clean_comments(name: str) -> None:
+def test_a_sign_is_shown_where_it_is_and_not_on_clean_comments(name: SignName) -> None:
     rows = rows_with_signs([*SHOWN[name], *CLEAN])[name]
     assert rows.tolist() == list(range(len(SHOWN[name])))
 

@@ -14,7 +14,8 @@ from rich.text import Text
 from civility.cli.console import ScoringBar, make_console
 from civility.cli.thresholds import print_thresholds
 from civility.cli.training_display import print_checks
-from civility.documents.comparison_result import Comparison, Difference, Metric, Numbers, Row, RunFacts
+from civility.documents.comparison_result import ComparedRow, Comparison, Metric, Numbers, RowDifference, RunFacts
+from civility.documents.note import Note, as_note
 from civility.documents.report import Report
 from civility.evaluation.choose_thresholds import ThresholdsSet
 from civility.metrics.policy import parse_policy
@@ -52,8 +53,8 @@ def _report(name: str) -> Report:
             "suites": {name: suite.model_copy(update={"functions": functions})},
             "bias": hostile,
             "templates": {name: hostile},
-            "verdict": report.verdict.model_copy(update={"why": f"too weak to use: {name}"}),
-            "undefined": {f"labels.{name}.roc_auc": f"no positive comment of {name}"},
+            "notes": (as_note(f"a note on {name}"),),
+            "undefined": {f"labels.{name}.roc_auc": "no_positive"},
         }
     )
 
@@ -71,12 +72,12 @@ def _thresholds(name: str) -> ThresholdsSet:
 
 
 def _comparison(name: str) -> Comparison:
-    each = Difference(
+    each = RowDifference(
         value=0.01,
         low=-0.01,
         high=0.03,
         p_value=0.4,
-        verdict="no difference shown",
+        verdict="not_shown",
         holds_for="settings",
         error_of_comments=0.01,
         error_of_seeds=None,
@@ -89,7 +90,9 @@ def _comparison(name: str) -> Comparison:
     for difference in (None, each, each.model_copy(update={"verdict": "worse", "holds_for": "classifiers"})):
         numbers = Numbers(values=(0.9, 0.8), mean=0.85, spread=0.07, difference=difference)
         metric = Metric(labels={name: numbers}, macro=numbers)
-        rows.append(Row(name=name, runs=runs, settings={"data.files": name, "a.b": 0.5}, metrics={"f1": metric}))
+        rows.append(
+            ComparedRow(name=name, runs=runs, settings={"data.files": name, "a.b": 0.5}, metrics={"f1": metric})
+        )
     return Comparison(
         files=(name,),
         digest="sha256:0",
@@ -101,7 +104,7 @@ def _comparison(name: str) -> Comparison:
         num_resamples=2000,
         seed=0,
         level=0.95,
-        notes=(f"a single run of {name}",),
+        notes=(Note(code="single_runs", names=(name,)),),
     )
 
 

@@ -129,7 +129,7 @@ BAD: dict[str, tuple[list[str], str]] = {
         ["good.csv", "--max-length", "0"],
         "'0': expected a whole number from 1 to 1,000,000",
     ),
-    "there already": (["good.csv", "--out", "there"], "there: exists already: an audit never writes over another"),
+    "there already": (["good.csv", "--out", "there"], "there: exists already: an audit never overwrites another"),
     "no parent": (["good.csv", "--out", "no/where"], "where: the folder no does not exist"),
     "nonsense": (["bad.csv"], "bad.csv, row 2 (line 3): toxic = 'rather', expected a number from 0 to 1"),
     "no files": ([], "the following arguments are required: FILE"),

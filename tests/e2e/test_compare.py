@@ -74,10 +74,12 @@ def test_other_validation_comments_are_refused_unless_a_file_is_given(
     assert done.code == 0, done.err
     document = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert (document["num_comments"], document["files"]) == (200, [str(file)])
-    warned = [note for note in document["notes"] if "trained on" in note]
-    assert warned[0].startswith(f"{one}: 50 of 200 comments are among those that the run was trained on")
-    assert any(note.startswith(f"{trained}: ") for note in warned), "each run for itself"
-    assert f"{trained / 'classifier'}: is no run directory, so nothing tells whether it was trained on" in warned[-1]
+    seen, *others = [note for note in document["notes"] if note["code"] in ("seen_in_training", "unknown_training")]
+    assert (seen["names"], seen["num"], seen["total"]) == ([str(one)], 50, 200)
+    assert any(note["names"] == [str(trained)] for note in others), "each run for itself"
+    assert (others[-1]["code"], others[-1]["names"]) == ("unknown_training", [str(trained / "classifier")])
+    assert "50 of 200 comments are among those that the run was trained on" in done.words
+    assert "is not a run directory, so it may have been trained on some of these comments" in done.words
     own, classifier = (row["metrics"]["roc_auc"]["macro"]["mean"] for row in document["rows"][1:])
     assert own == classifier, "a run is scored by its classifier"
     assert own != document["rows"][0]["metrics"]["roc_auc"]["macro"]["mean"]

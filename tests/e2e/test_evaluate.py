@@ -32,7 +32,7 @@ def test_a_report_goes_to_the_run_and_to_the_screen(civility: Run, trained: Path
     written = {path.name for path in (trained / "reports").iterdir()} - before
     assert written == {"again.json", "again.md", "again.html", "again.scores.parquet", "again-plots"}
     report = json.loads((trained / "reports" / "again.json").read_text(encoding="utf-8"))
-    assert report["schema"] == 4
+    assert report["schema"] == 5
     assert report["data"]["files"] == ["civility:starter/held-out"]
     assert report["data"]["num_comments"] == 543
     assert report["data"]["digest"].startswith("sha256:")
@@ -202,7 +202,7 @@ def test_comments_that_took_part_in_the_run_are_counted(civility: Run, trained: 
     assert "of 543 comments are among those that the run was trained on" in words
     assert "of 543 comments are among those that chose the run's best epoch" in words
     page = (tmp_path / "held-out.json").read_text(encoding="utf-8")
-    assert "was trained on" in page
+    assert "seen_in_training" in page
     done = civility("evaluate", trained, "--data", "civility:starter/train", "--out", tmp_path)
     assert "was trained on" not in done.err, "the control: other comments"
 
@@ -276,7 +276,7 @@ def test_a_label_that_the_file_lacks_is_unknown(civility: Run, trained: Path, tm
     report = json.loads((tmp_path / "jigsaw2020.json").read_text(encoding="utf-8"))
     assert report["labels"]["threat"]["roc_auc"]["value"] is None
     assert report["labels"]["threat"]["num_unknown"] == 20
-    assert report["undefined"]["labels.threat.roc_auc"] == "no known target"
+    assert report["undefined"]["labels.threat.roc_auc"] == "no_known_target"
     assert report["macro"]["roc_auc"] == report["labels"]["toxic"]["roc_auc"]
 
 

@@ -84,8 +84,8 @@ def test_one_positive_turns_no_verdict_round(
     assert told["threat"]["value"] < -0.1, "the control: this comment speaks for the worse classifier"
     assert told["not measurable"] == ["threat"]
     assert "positive or negative comments of threat: not measurable" in told["said"]
-    assert told["threat"]["verdict"] == told["macro"]["verdict"] == "not measurable"
-    assert told["measurable"]["verdict"] in ("better", "no difference shown")
+    assert told["threat"]["verdict"] == told["macro"]["verdict"] == "not_measurable"
+    assert told["measurable"]["verdict"] in ("better", "not_shown")
     assert told["measurable"]["value"] > 0
 
     truth = differences(civility, two, many, tmp_path / "many")

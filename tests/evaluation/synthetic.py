@@ -7,37 +7,42 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from civility.documents.report import (
-    AnyLabel,
+from civility.documents.behaviour_report import (
     BiasReport,
-    CalibrationReport,
-    ClassifierFacts,
-    CoOccurrence,
-    Curve,
-    DataFacts,
-    EpochLine,
-    Estimate,
     Example,
-    Explorer,
-    FunctionResult,
+    FunctionReport,
     GroupBias,
-    Histogram,
-    Invariance,
+    InvarianceReport,
     LabelErrorsShown,
-    LabelReport,
-    Macro,
-    Perturbed,
+    PerturbationReport,
     PerturbedLabel,
-    ReliabilityBin,
-    Report,
-    Resampling,
     RobustnessReport,
-    ScoreQuality,
     Slice,
     SliceLabel,
     SuiteReport,
+)
+from civility.documents.label_report import (
+    AnyLabel,
+    CalibrationReport,
+    Curve,
+    Estimate,
+    Histogram,
+    LabelReport,
+    Macro,
+    ReliabilityBin,
+    ScoreQuality,
+    VerdictWord,
+)
+from civility.documents.note import as_note
+from civility.documents.report import (
+    ClassifierFacts,
+    CoOccurrence,
+    DataFacts,
+    EpochLine,
+    Explorer,
+    Report,
+    Resampling,
     TrainingCurves,
-    Verdict,
 )
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
@@ -79,8 +84,8 @@ def make_report(num_comments: int = 1500, labels: Sequence[str] = LABELS, seed: 
         resampling=Resampling(num_resamples=2000, seed=0),
         optimistic=("epoch", "thresholds"),
         not_chosen_from_data=tuple(labels[-1:]),
-        notes=("identity_hate has 22 positive comments: its numbers are rough",),
-        verdict=Verdict(word="review", why="good enough to act on: obscene; worth a person's review: toxic, insult"),
+        notes=(as_note("identity_hate has 22 positive comments: its numbers are rough"),),
+        verdict="review",
         labels=parts,
         macro=_macro(list(parts.values())),
         any_label=_any_label(any_target, flagged.any(axis=1)),
@@ -154,12 +159,10 @@ def label_report(
     )
 
 
-def _verdict(f1: float | None) -> Verdict:
+def _verdict(f1: float | None) -> VerdictWord:
     if f1 is None:
-        return Verdict(word="undefined", why="no positive comment")
-    word = "good" if f1 > 0.75 else "review" if f1 > 0.65 else "unsure" if f1 > 0.55 else "weak"
-    why = f"F1 {f1:.2f}, at least {f1 - 0.05:.2f}; recall 72 %, precision 81 %"
-    return Verdict.model_validate({"word": word, "why": why})
+        return "undefined"
+    return "good" if f1 > 0.75 else "review" if f1 > 0.65 else "unsure" if f1 > 0.55 else "weak"
 
 
 def _quality(targets: Truth, scores: Scores) -> ScoreQuality:
@@ -255,7 +258,7 @@ def _bias(source: str, label: str, random: np.random.Generator) -> BiasReport:
             false_negative_rate=around(0.2),
             false_positive_gap=around(float(random.uniform(-0.05, 0.22)), 0.04),
             false_negative_gap=around(float(random.uniform(-0.1, 0.1)), 0.05),
-            note="only 40 positive comments: rough" if not i else "",
+            too_few=not i,
         )
         for i, group in enumerate(names)
     }
@@ -289,7 +292,7 @@ def _errors(label: str) -> LabelErrorsShown:
 def _suite() -> SuiteReport:
     names = ("derog_neg_emote_h", "slur_h", "slur_reclaimed_nh", "negate_neg_nh", "counter_quote_nh", "spell_leet_h")
     functions = tuple(
-        FunctionResult(
+        FunctionReport(
             function=name,
             expected="allow" if name.endswith("_nh") else "flag",
             num_cases=100,
@@ -310,16 +313,10 @@ def _suite() -> SuiteReport:
 
 
 def _robustness(labels: Sequence[str], random: np.random.Generator) -> RobustnessReport:
-    names = (
-        ("leetspeak", "letters become digits"),
-        ("homoglyphs", "letters become look-alikes of other scripts"),
-        ("spacing", "spaces between letters"),
-        ("typos", "neighbouring letters swapped"),
-    )
+    names = ("leetspeak", "homoglyphs", "spacing", "typos")
     parts = [
-        Perturbed(
+        PerturbationReport(
             name=name,
-            what=what,
             strength=strength,
             share_changed=0.97,
             macro_recall_change=around(-0.1 * i * strength * 2 + 0.01, 0.03),
@@ -333,26 +330,33 @@ def _robustness(labels: Sequence[str], random: np.random.Generator) -> Robustnes
                 for label in labels
             },
         )
-        for i, (name, what) in enumerate(names)
+        for i, name in enumerate(names)
         for strength in (0.2, 0.5)
     ]
     moved = (
-        Invariance(name="trailing space", largest_difference=0.0, share_of_decisions_changed=0.0),
-        Invariance(name="Unicode NFC", share_changed=0.0, largest_difference=0.0, share_of_decisions_changed=0.0),
-        Invariance(name="Unicode NFD", share_changed=0.31, largest_difference=0.042, share_of_decisions_changed=0.0013),
+        InvarianceReport(name="trailing space", largest_difference=0.0, share_of_decisions_changed=0.0),
+        InvarianceReport(name="Unicode NFC", share_changed=0.0, largest_difference=0.0, share_of_decisions_changed=0.0),
+        InvarianceReport(
+            name="Unicode NFD", share_changed=0.31, largest_difference=0.042, share_of_decisions_changed=0.0013
+        ),
     )
     return RobustnessReport(num_comments=2000, seed=0, perturbations=tuple(parts), invariances=moved)
 
 
 def _slices(labels: Sequence[str]) -> dict[str, tuple[Slice, ...]]:
-    def one(name: str, num: int, note: str = "") -> Slice:
+    def one(name: str, num: int) -> Slice:
         numbers = SliceLabel(
             num_positive=num // 10, num_negative=num, roc_auc=0.97, precision=share(8, 10), recall=share(31, 50)
         )
-        return Slice(name=name, num_comments=num, labels=dict.fromkeys(labels, numbers), note=note)
+        return Slice(
+            name=name,
+            num_comments=num,
+            labels=dict.fromkeys(labels, numbers),
+            too_few=tuple(labels) if num < 300 else (),
+        )
 
     return {
-        "length": (one("up to 50 characters", 420), one("51 to 200", 760), one("over 1,000", 21, "too few to tell")),
+        "length": (one("up to 50 characters", 420), one("51 to 200", 760), one("over 1,000", 21)),
         "links": (one("none", 1400), one("one or more", 100)),
     }
 
@@ -370,10 +374,10 @@ def empty_report() -> Report:
         data=DataFacts(files=(), digest="", num_comments=1),
         classifier=ClassifierFacts(name="baseline", max_length=1),
         resampling=Resampling(num_resamples=0, seed=0),
-        verdict=Verdict(word="undefined", why="could not be measured: toxic"),
+        verdict="undefined",
         labels={"toxic": part},
         macro=Macro.model_validate(nothing | {"recall_at_fpr": {}}),
         any_label=AnyLabel.model_validate(nothing | counts | rates | {"recall_at_fpr": {"0.01": NOTHING}}),
         co_occurrence=CoOccurrence(targets=((0,),), decisions=((0,),)),
-        undefined={"labels.toxic": "no positive comment among 1", "macro": "no label has a number"},
+        undefined={"labels.toxic": "no_positive", "macro": "undefined_for_every_label"},
     )

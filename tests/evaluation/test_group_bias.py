@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 from civility.data.dataset import Dataset
-from civility.documents.report import BiasReport, ClassifierFacts
+from civility.documents.behaviour_report import BiasReport
+from civility.documents.report import ClassifierFacts
 from civility.evaluation import Scored
 from civility.evaluation.build_report import Aspects, Subject, main_label, report_on
-from civility.evaluation.group_bias import FEWEST, Grouped, bias_of
+from civility.evaluation.group_bias import Grouped, bias_of
 from civility.metrics import bias as metrics
 from civility.metrics.intervals import newcombe
 from civility.metrics.ranking import roc_auc
+from civility.metrics.small_samples import FEWEST
+from civility.render.sentences.report_sentences import group_note
 
 NAN = float("nan")
 NAMES = ("women", "men", "three members", "no positive", "nobody", "unknown")
@@ -74,11 +77,10 @@ def test_the_groups_are_of_every_size_that_matters(report: BiasReport) -> None:
 
 
 def test_small_groups_are_noted_and_left_out_of_the_means(report: BiasReport) -> None:
-    noted = {name for name, group in report.groups.items() if group.note}
+    noted = {name for name, group in report.groups.items() if group.too_few}
     assert noted == {"three members", "no positive", "nobody", "unknown"}
-    assert report.groups["nobody"].note == (
-        "fewer than 10 positive or negative comments: too few to tell, and left out of the means"
-    )
+    assert group_note(report.groups["nobody"]) == "fewer than 10 positive or negative comments: left out of the means"
+    assert group_note(report.groups["women"]) == ""
     for kind in metrics.KINDS:
         large = [getattr(report.groups[name], f"{kind}_auc").value for name in ("women", "men")]
         assert getattr(report, f"{kind}_auc") == pytest.approx(metrics.power_mean(large), abs=1e-12)
@@ -106,7 +108,7 @@ def test_a_group_of_ten_of_each_is_large_enough() -> None:
     scores = np.linspace(0, 1, 60, dtype=np.float32)
     members = np.stack([np.arange(60) < 20, np.arange(60) < 19], axis=1).astype(np.float32)
     found = bias_of(Grouped(targets, scores, scores >= 0.5, members, ("ten", "nine")), "s", "l", num_resamples=10)
-    assert (found.groups["ten"].note, bool(found.groups["nine"].note)) == ("", True)
+    assert (found.groups["ten"].too_few, found.groups["nine"].too_few) == (False, True)
     assert found.subgroup_auc == found.groups["ten"].subgroup_auc.value
 
 

@@ -21,20 +21,21 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from civility.arrays import Scores
+from civility.arrays import Bools, Decisions, Scores
 from civility.data.dataset import Dataset
-from civility.documents.report import AnyLabel, ClassifierFacts, LabelReport
+from civility.documents.label_report import AnyLabel, LabelReport
+from civility.documents.report import ClassifierFacts
 from civility.errors import UserError
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.label_measures import FPRS, measure
 from civility.metrics.small_samples import auc_interval
 from civility.render.markdown.report_markdown import to_markdown
-from civility.render.sentences.report_sentences import too_few
+from civility.render.sentences.note_sentences import note_sentence
+from civility.render.sentences.report_sentences import too_few, undefined_reason
 
 NAN = float("nan")
 FACTS = ClassifierFacts(name="a classifier", max_length=256)
-Bools = npt.NDArray[np.bool_]
 
 
 def _scored(targets: npt.ArrayLike, scores: npt.ArrayLike, labels: tuple[str, ...] = (), **more: Any) -> Scored:
@@ -81,7 +82,11 @@ def _brute_recall(positive: Bools, scores: npt.NDArray[np.float64], fpr: float) 
 
 
 def _check(
-    numbers: LabelReport | AnyLabel, positive: Bools, scores: npt.NDArray[np.float64], flagged: Bools, num_unknown: int
+    numbers: LabelReport | AnyLabel,
+    positive: Bools,
+    scores: npt.NDArray[np.float64],
+    flagged: Decisions,
+    num_unknown: int,
 ) -> None:
     assert (numbers.num_positive, numbers.num_negative) == (positive.sum(), (~positive).sum())
     assert numbers.num_unknown == num_unknown
@@ -202,7 +207,7 @@ def test_every_interval_holds_its_value(seed: int, num: int, share: float) -> No
     targets = (rng.random((num, 2)) < share).astype(float)
     targets[rng.random((num, 2)) < 0.1] = NAN
     scores = rng.random((num, 2)) * 0.7 + 0.3 * np.nan_to_num(targets)
-    document = _whole(_scored(targets, scores), num_resamples=60).to_dict()
+    document = _whole(_scored(targets, scores), num_resamples=60).content()
     found = dict(_estimates(document))
     assert len(found) > 25
     for path, one in found.items():
@@ -215,7 +220,7 @@ def test_every_interval_holds_its_value(seed: int, num: int, share: float) -> No
 
 def _missing(report: Report) -> list[str]:
     """Return the paths of the numbers of labels, any label and the macro average that are None, or lack an interval."""
-    document = report.to_dict()
+    document = report.content()
     parts = {key: document[key] for key in ("labels", "any_label", "macro", "macro_measurable")}
     estimates = list(_estimates(parts))
     found = [path for path, one in estimates if one["value"] is None]
@@ -257,7 +262,7 @@ def test_every_number_that_is_undefined_has_a_reason(column: list[float], thresh
     report = _whole(scored)
     missing = _missing(report)
     assert [path for path in missing if not _has_reason(report, path)] == []
-    assert Report.from_json(report.to_json()) == report
+    assert Report.parse(report.to_json(), "report.json") == report
     known = [place for place in report.undefined if place not in missing and not place.endswith("calibration")]
     assert known == [], "a reason for what is told"
     if column == [0, 1, NAN, 0.3] and threshold == 0.5:
@@ -268,28 +273,28 @@ def test_the_reasons_in_words() -> None:
     targets = [[0, 1, NAN, 1, 0], [0, 1, NAN, 0, 1]] * 1_000
     scores = [[0.1, 0.6, 0.3, 0.9, 0.2], [0.1, 0.6, 0.3, 0.1, 0.4]] * 1_000
     report = _measure(_scored(targets, scores, ("none", "all", "unknown", "perfect", "silent")), num_resamples=10)
-    assert {path: why for path, why in report.undefined.items() if path.startswith("labels.none")} == {
+    assert {path: undefined_reason(report, path) for path in report.undefined if path.startswith("labels.none")} == {
         "labels.none.roc_auc": "no positive comment among 2,000",
         "labels.none.average_precision": "no positive comment among 2,000",
         "labels.none.recall_at_fpr.0.01": "no positive comment among 2,000",
         "labels.none.recall_at_fpr.0.001": "no positive comment among 2,000",
         "labels.none.recall": "no positive comment among 2,000",
         "labels.none.f1": "no positive comment among 2,000",
-        "labels.none.precision": "nothing is flagged at the threshold in use",
+        "labels.none.precision": "nothing is flagged at the threshold",
     }
-    assert report.undefined["labels.all.false_positive_rate"] == "no negative comment among 2,000"
-    assert report.undefined["labels.unknown.precision"] == "no known target"
-    assert report.undefined["labels.unknown.flagged_per_1000"] == "no known target"
+    assert undefined_reason(report, "labels.all.false_positive_rate") == "no negative comment among 2,000"
+    assert undefined_reason(report, "labels.unknown.precision") == "no known target"
+    assert undefined_reason(report, "labels.unknown.flagged_per_1000") == "no known target"
     perfect = report.labels["perfect"]
     for found in (perfect.roc_auc, perfect.average_precision, perfect.recall_at_fpr["0.01"], perfect.f1):
         assert found.value == found.high == 1
         assert found.low is not None
         assert 0.99 < found.low < 1, "every resample gives 1, and 1,000 positives are no proof"
-    assert report.undefined["labels.silent.precision"] == "nothing is flagged at the threshold in use"
+    assert undefined_reason(report, "labels.silent.precision") == "nothing is flagged at the threshold"
     assert report.labels["silent"].f1.value == 0, "it has positives, and finds none"
-    assert report.undefined["any_label.roc_auc"] == "no negative comment among 2,000"
+    assert undefined_reason(report, "any_label.roc_auc") == "no negative comment among 2,000"
     nothing = _measure(_scored([[NAN], [NAN]], [[0.1], [0.2]], ("a",)))
-    assert nothing.undefined["macro.roc_auc"] == "undefined for every label"
+    assert undefined_reason(nothing, "macro.roc_auc") == "undefined for every label"
 
 
 def test_the_same_seed_gives_the_same_report_and_another_other_intervals() -> None:
@@ -310,7 +315,7 @@ def test_the_json_has_exactly_these_keys_and_no_nan() -> None:
         *("any_label", "co_occurrence", "explorer", "training", "bias", "templates", "suites", "robustness"),
         *("slices", "errors", "undefined"),
     ]
-    assert (document["schema"], document["name"], document["training"]) == (4, "mine", None)
+    assert (document["schema"], document["name"], document["training"]) == (5, "mine", None)
     assert text.endswith("}\n")
     assert "größe" in text
     assert document["data"] == {"files": ["a.csv"], "digest": report.data.digest, "num_comments": 2}
@@ -318,14 +323,14 @@ def test_the_json_has_exactly_these_keys_and_no_nan() -> None:
 
 def test_written_and_read_again_a_report_is_exactly_the_same() -> None:
     report = _whole(_drawn(400))
-    again = Report.from_json(report.to_json())
+    again = Report.parse(report.to_json(), "report.json")
     assert again == report
     assert again.to_json() == report.to_json()
     assert _whole(_drawn(400, seed=1)).to_json() != report.to_json(), "the control"
 
 
 def _changed(**changes: object) -> str:
-    return json.dumps({**_measure(_drawn(20)).to_dict(), **changes})
+    return json.dumps({**_measure(_drawn(20)).content(), **changes})
 
 
 @pytest.mark.parametrize(
@@ -347,25 +352,58 @@ def _changed(**changes: object) -> str:
 )
 def test_what_is_no_report_is_refused(text: str) -> None:
     with pytest.raises(UserError) as caught:
-        Report.from_json(text, "a.json")
-    assert caught.value.message.startswith(("a.json: no report of civility: ", "a.json: damaged: "))
+        Report.parse(text, "a.json")
+    assert caught.value.message.startswith(("a.json: damaged: ", "a.json: no report: it has no schema number"))
     assert caught.value.remedy == "evaluate again"
 
 
 def test_a_report_of_another_schema_is_refused() -> None:
     with pytest.raises(UserError) as caught:
-        Report.from_json(_changed(schema=1), "a.json")
-    assert (caught.value.message, caught.value.remedy) == ("a.json: a report of schema 1, expected 4", "evaluate again")
+        Report.parse(_changed(schema=1), "a.json")
+    assert caught.value.message == "a.json: damaged: schema 1 is too old"
+    with pytest.raises(UserError, match="written by a newer civility"):
+        Report.parse(_changed(schema=6), "a.json")
 
 
-@pytest.mark.parametrize("schema", [2, 3])
-def test_a_report_of_a_schema_before_is_read(schema: int) -> None:
-    document = json.loads(_changed(schema=schema))
-    del document["not_chosen_from_data"]
+def _in_schema(schema: int) -> dict[str, Any]:
+    """Return a report as older versions wrote it: with sentences in place of codes."""
+    document: dict[str, Any] = json.loads(_changed(schema=schema))
+    document["verdict"] = {"word": document["verdict"], "why": "good enough"}
+    for numbers in document["labels"].values():
+        numbers["verdict"] = {"word": numbers["verdict"], "why": "F1"}
+    document["notes"] = ["one copy removed"]
+    document["undefined"] = {"labels.threat.roc_auc": "no positive comment among 20", "macro.f1": "who knows"}
+    auc = {"value": 0.5, "low": None, "high": None}
+    rates = {f"{kind}_{what}": auc for kind in ("false_positive", "false_negative") for what in ("rate", "gap")}
+    aucs = dict.fromkeys(("subgroup_auc", "bpsn_auc", "bnsp_auc"), auc)
+    group = {"num_positive": 3, "num_negative": 30, **aucs, **rates, "note": "fewer than 10: too few to tell"}
+    means = dict.fromkeys(("subgroup_auc", "bpsn_auc", "bnsp_auc"), 0.5)
+    document["bias"] = {"source": "a", "label": "toxic", "overall_auc": auc, "final": auc, **means, "power": -5.0}
+    document["bias"]["groups"] = {"small": group, "large": {**group, "note": ""}}
+    part = {"num_positive": 4, "num_negative": 4, "roc_auc": 0.5, "precision": auc, "recall": auc}
+    slices = [{"name": "latin", "num_comments": 8, "labels": {"toxic": part}, "note": "fewer than 30 positives"}]
+    document["slices"] = {"script": slices}
+    change = {"name": "case", "what": "iDiOt", "strength": 0.2, "share_changed": 1.0, "macro_recall_change": auc}
+    robustness = {"num_comments": 8, "seed": 0, "perturbations": [{**change, "labels": {}}], "invariances": []}
+    document["robustness"] = robustness
+    return document
+
+
+@pytest.mark.parametrize("schema", [2, 3, 4])
+def test_a_report_of_an_older_schema_is_read(schema: int) -> None:
+    document = _in_schema(schema)
+    if schema < 4:
+        del document["not_chosen_from_data"]
     if schema == 2:
         del document["not_measurable"], document["macro_measurable"]
-    found = Report.from_json(json.dumps(document))
+    found = Report.parse(json.dumps(document), "report.json")
     assert found.not_chosen_from_data == ()
+    assert [note_sentence(note) for note in found.notes] == ["one copy removed"]
+    assert found.undefined == {"labels.threat.roc_auc": "no_positive", "macro.f1": "unknown"}
+    assert found.bias is not None
+    assert [group.too_few for group in found.bias.groups.values()] == [True, False]
+    assert found.slices["script"][0].too_few == ("toxic",)
+    assert Report.parse(found.to_json(), "report.json") == found
     if schema == 2:
         assert (found.not_measurable, found.macro_measurable, found.measurable) == ((), None, None)
         assert too_few(found) == ""
@@ -426,16 +464,16 @@ def test_scores_of_another_shape_or_nan_are_refused() -> None:
 @pytest.mark.parametrize("target", [0.0, 1.0, 0.5, NAN])
 def test_one_comment_gives_a_report(target: float) -> None:
     report = _whole(_scored([[target, 1]], [[0.5, 0.5]]))
-    assert report.verdict.word == "undefined"
+    assert report.verdict == "undefined"
     assert report.labels["label0"].num_positive == int(target >= 0.5)
-    assert Report.from_json(report.to_json()) == report
+    assert Report.parse(report.to_json(), "report.json") == report
     assert "| `label0` |" in to_markdown(report)
 
 
 def test_no_comment_at_all_gives_reasons() -> None:
     report = _whole(_scored(np.zeros((0, 2)), np.zeros((0, 2))))
-    assert report.undefined["labels.label1.roc_auc"] == "no known target"
-    assert Report.from_json(report.to_json()) == report
+    assert report.undefined["labels.label1.roc_auc"] == "no_known_target"
+    assert Report.parse(report.to_json(), "report.json") == report
 
 
 def test_equal_scores_rank_nothing() -> None:
@@ -458,7 +496,7 @@ def test_sixty_four_labels() -> None:
     report = _whole(_scored(targets, rng.random((60, 64))), num_resamples=10)
     assert len(report.labels) == 64
     assert np.shape(report.co_occurrence.targets) == (64, 64)
-    assert Report.from_json(report.to_json()) == report
+    assert Report.parse(report.to_json(), "report.json") == report
 
 
 def test_co_occurrence_counts_pairs_of_labels() -> None:

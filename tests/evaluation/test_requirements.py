@@ -81,7 +81,7 @@ def test_a_failure_is_never_told_as_the_bound_itself() -> None:
         ("labels.threat.roc_auc", "no positive comment among 80"),
         ("labels.threat.roc_auc.low", "no positive comment among 80"),
         ("labels.threat.recall_at_fpr.0.001", "no positive comment among 80"),
-        ("labels.threat.precision", "nothing is flagged at the threshold in use"),
+        ("labels.threat.precision", "nothing is flagged at the threshold"),
         ("labels.toxic.review_threshold", "there are too few comments to measure it"),
     ],
 )

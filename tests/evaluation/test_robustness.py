@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from civility.arrays import Float32s
 from civility.data.dataset import Dataset
-from civility.documents.report import Perturbed
+from civility.documents.behaviour_report import PerturbationReport
 from civility.evaluation import Scored
 from civility.evaluation.robustness import invariance, perturbed
 
@@ -23,8 +23,8 @@ def _scored(times: int = 1) -> Scored:
     return Scored(Dataset(names, targets, names, ("a", "b", "none")), scores, {"b": 0.35})
 
 
-def _perturbed(scored: Scored, after: Float32s) -> Perturbed:
-    return perturbed(scored, after, name="leet", what="letters", strength=0.2, share_changed=0.5, seed=0)
+def _perturbed(scored: Scored, after: Float32s) -> PerturbationReport:
+    return perturbed(scored, after, name="leet", strength=0.2, share_changed=0.5, seed=0)
 
 
 def test_recall_before_and_after_by_hand() -> None:
@@ -36,7 +36,7 @@ def test_recall_before_and_after_by_hand() -> None:
     assert a.roc_auc_before == roc_auc_score([1, 1, 1, 1, 0], [0.9, 0.8, 0.7, 0.2, 0.6])
     assert a.roc_auc_after == roc_auc_score([1, 1, 1, 1, 0], [0.9, 0.3, 0.2, 0.6, 0.1])
     assert (none.recall_before, none.recall_after, none.roc_auc_before, none.roc_auc_after) == (None,) * 4
-    assert (found.name, found.what, found.strength, found.share_changed) == ("leet", "letters", 0.2, 0.5)
+    assert (found.name, found.strength, found.share_changed) == ("leet", 0.2, 0.5)
 
 
 def test_the_interval_of_the_change_holds_it_and_narrows_with_more_comments() -> None:

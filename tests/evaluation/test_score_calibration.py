@@ -9,7 +9,7 @@ from sklearn.metrics import brier_score_loss
 from civility.arrays import Float32s, Scores
 from civility.data.dataset import Dataset
 from civility.evaluation import Scored
-from civility.evaluation.score_calibration import calibration_of
+from civility.evaluation.curves import calibration_of
 from civility.metrics.reliability import expected_calibration_error
 
 RNG = np.random.default_rng(0)

@@ -14,8 +14,7 @@ from civility.documents.report import ClassifierFacts
 from civility.errors import UserError
 from civility.evaluation import Report, Scored
 from civility.evaluation.label_measures import measure
-from civility.evaluation.report_files import ReportFiles, write_report
-from civility.evaluation.scores_table import read_scores_of, write_scores_of
+from civility.evaluation.report_files import ReportFiles, read_scores_of, write_report, write_scores_of
 from civility.render.markdown.report_markdown import to_markdown
 
 LABELS = ("toxic", "target:toxic", "id", "a.b c", "</script>\n|`")
@@ -214,7 +213,7 @@ def test_the_files_of_a_report(tmp_path: Path) -> None:
     files = write_report(report, scored, tmp_path / "made" / "reports")
     assert files == ReportFiles(tmp_path / "made" / "reports", "mine")
     assert {"mine.json", "mine.md", "mine.scores.parquet"} <= {path.name for path in files.folder.iterdir()}
-    assert Report.from_json(files.json.read_text(encoding="utf-8")) == report
+    assert Report.parse(files.json.read_text(encoding="utf-8"), "report.json") == report
     assert files.markdown.read_text(encoding="utf-8") == to_markdown(report)
     text = files.json.read_text(encoding="utf-8")
     assert read_scores_of(files.scores, text).digest == scored.dataset.comments_digest

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
 from civility.data.dataset import Dataset
-from civility.documents.report import ClassifierFacts, Slice
+from civility.documents.behaviour_report import Slice
+from civility.documents.report import ClassifierFacts
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.slices import slices_of
+from civility.render.sentences.report_sentences import slice_note
 
 TEXTS = [
     "fine",
@@ -138,10 +140,10 @@ def test_small_slices_say_so() -> None:
     ids = tuple(map(str, range(200)))
     scored = Scored(Dataset(("text",) * 200, targets, ids, ("a", "b")), np.full((200, 2), 0.5, dtype=np.float32))
     first, second = slices_of(scored, {"half": ["1"] * 100 + ["2"] * 100})["half"]
-    assert first.note == "fewer than 30 positives of b: too few to tell"
-    assert second.note == "fewer than 30 positives of every label: too few to tell"
+    assert slice_note(first) == "fewer than 30 positives of b: too few to rely on"
+    assert slice_note(second) == "fewer than 30 positives of every label: too few to rely on"
     (whole,) = slices_of(scored.select(np.r_[:100, :100]), {})["length"]
-    assert whole.note == "", "the control"
+    assert slice_note(whole) == "", "the control"
 
 
 def test_rare_values_go_together() -> None:
@@ -164,7 +166,7 @@ def test_cells_may_be_empty_blank_or_odd() -> None:
         Aspects(columns={"author": cells}, num_resamples=5),
     )
     assert report.slices["author"] == found
-    assert Report.from_json(report.to_json()) == report
+    assert Report.parse(report.to_json(), "report.json") == report
 
 
 def test_a_column_named_as_a_kind_stands_beside_it() -> None:

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from civility.documents.report import SuiteReport
-from civility.evaluation.probes.suites import Case, Suite
-from civility.evaluation.suite_results import suite_report
+from civility.documents.behaviour_report import SuiteReport
+from civility.evaluation.probes.suites import Case, Suite, suite_report
 from civility.metrics.intervals import wilson
 
 LABELS = ("toxic", "threat")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from civility.arrays import Scores, Targets
 from civility.data.dataset import Dataset
-from civility.documents.report import Curve
+from civility.documents.label_report import Curve
 from civility.evaluation import Scored
-from civility.evaluation import threshold_curve as curve
-from civility.evaluation.threshold_curve import curve_of, explorer_of, histogram_of
+from civility.evaluation import curves as curve
+from civility.evaluation.curves import curve_of, explorer_of, histogram_of
 
 NAN = float("nan")
 ABOVE_ONE = float(np.nextafter(np.float32(1), np.float32(2)))

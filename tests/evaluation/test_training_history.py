@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from civility.evaluation.training_history import training_curves
+from civility.evaluation.curves import training_curves
 
 NAN = float("nan")
 

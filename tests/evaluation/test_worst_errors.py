@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.audit.confident_learning import likely_label_errors
+from civility.audit.label_errors import likely_label_errors
 from civility.data.dataset import Dataset
 from civility.data.duplicates import normalised
-from civility.documents.report import Example, LabelErrorsShown
+from civility.documents.behaviour_report import Example, LabelErrorsShown
 from civility.evaluation import Scored
 from civility.evaluation.worst_errors import NUM_SHOWN, cut, worst_errors
 

@@ -10,6 +10,7 @@ from civility import Classifier
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
 from civility.render.numbers import cut_point
+from civility.render.sentences.report_sentences import overall_verdict
 
 from ..evaluation.comparison.test_drawn import HOSTILE, _comparison
 from ..evaluation.synthetic import empty_report, make_report
@@ -23,10 +24,10 @@ def rows_of(thing: Any) -> list[dict[str, str | None]]:
 def test_a_report_shows_its_verdict_and_a_row_for_each_label() -> None:
     report = make_report(300)
     shown = unescape(report._repr_html_())
-    assert report.verdict.why in shown
+    assert overall_verdict(report) in shown
     assert len(rows_of(report)) == 1 + len(report.labels) + 2
     numbers = report.labels["threat"]
-    assert f"<tr><th>threat</th><td>{numbers.verdict.word}</td><td>{numbers.roc_auc.value:.3f} [" in shown
+    assert f"<tr><th>threat</th><td>{numbers.verdict}</td><td>{numbers.roc_auc.value:.3f} [" in shown
     assert f"<td>{cut_point(numbers.threshold)}</td></tr>" in shown
     assert "<td>-</td>" in empty_report()._repr_html_()
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from civility.documents.report import LabelReport, Report
+from civility.documents.label_report import LabelReport
+from civility.documents.report import Report
 from civility.errors import UserError
 from civility.metrics.policy import Policy, parse_policies
 from civility.render.charts.svg_files import plots

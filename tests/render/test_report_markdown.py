@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from civility.arrays import Scores
 from civility.data.dataset import Dataset
-from civility.documents.report import ClassifierFacts, Invariance, Perturbed, PerturbedLabel, RobustnessReport
+from civility.documents.behaviour_report import InvarianceReport, PerturbationReport, PerturbedLabel, RobustnessReport
+from civility.documents.report import ClassifierFacts
 from civility.evaluation import Estimate, Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.group_bias import Grouped, bias_of
-from civility.evaluation.probes.suites import Case, Suite
-from civility.evaluation.suite_results import suite_report
+from civility.evaluation.probes.suites import Case, Suite, suite_report
 from civility.plain_text import as_code, as_markdown
 from civility.render.markdown.report_markdown import table, to_markdown
 from civility.render.sentences.report_sentences import not_chosen, optimism, shown, with_interval
@@ -63,10 +63,10 @@ def _everything(name: str, num: int = 80) -> Report:
     cases = tuple(Case(f"{name}{i}", name, name, True, labels[0], name) for i in range(3))
     label = PerturbedLabel(recall_before=0.5, recall_after=0.4, roc_auc_before=0.9, roc_auc_after=None)
     change = Estimate(value=-0.1, low=-0.2, high=0.1)
-    perturbed = Perturbed(
-        name=name, what=name, strength=0.2, share_changed=0.5, macro_recall_change=change, labels={name: label}
+    perturbed = PerturbationReport(
+        name=name, strength=0.2, share_changed=0.5, macro_recall_change=change, labels={name: label}
     )
-    unmoved = Invariance(name=name, largest_difference=0.1, share_of_decisions_changed=0.01)
+    unmoved = InvarianceReport(name=name, largest_difference=0.1, share_of_decisions_changed=0.01)
     robustness = RobustnessReport(num_comments=num, seed=0, perturbations=(perturbed,), invariances=(unmoved,))
     grouped = Grouped(targets[:, 0], scores[:, 0], scored.flagged[:, 0], groups, (name, "b"))
     return report.model_copy(

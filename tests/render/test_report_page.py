@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from civility.documents.label_verdict import MEANS
-from civility.documents.report import Example, LabelErrorsShown, Report
+from civility.documents.behaviour_report import Example, LabelErrorsShown
+from civility.documents.note import as_note
+from civility.documents.report import Report
 from civility.plain_text import as_script, visible
 from civility.render.charts import label_charts, palette
 from civility.render.charts.svg_files import plots
@@ -28,6 +29,7 @@ from civility.render.markdown.report_markdown import to_markdown
 from civility.render.numbers import cut_point, fixed, percent, signed
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
+    MEANS,
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
     not_chosen,
@@ -82,10 +84,10 @@ def with_texts(report: Report, texts: tuple[str, ...]) -> Report:
     return report.model_copy(
         update={
             "name": texts[0],
-            "notes": texts,
+            "notes": tuple(map(as_note, texts)),
             "data": report.data.model_copy(update={"files": texts, "digest": texts[1]}),
             "errors": dict.fromkeys(report.labels, shown),
-            "undefined": dict(zip(texts, texts, strict=True)),
+            "undefined": dict.fromkeys(texts, "no_positive"),
             "suites": {text: suite for text in texts for suite in report.suites.values()},
             "slices": {text: part for text in texts for part in report.slices.values()},
             "templates": {
@@ -96,7 +98,7 @@ def with_texts(report: Report, texts: tuple[str, ...]) -> Report:
 
 
 def test_the_page_depends_on_the_document_alone(report: Report, page: str) -> None:
-    assert to_html(Report.from_json(report.to_json())) == page
+    assert to_html(Report.parse(report.to_json(), "report.json")) == page
     assert to_html(report.model_copy(update={"name": "another"})) != page
 
 
@@ -122,7 +124,7 @@ def test_undefined_numbers_are_dashes_with_their_reason() -> None:
     page = to_html(empty_report())
     dashes = re.findall(r'<span class="missing" title="([^"]*)">\u2013<span class="hush"> ([^<]*)</span>', page)
     assert ("no positive comment among 1",) * 2 in dashes
-    assert ("no label has a number",) * 2 in dashes
+    assert ("undefined for every label",) * 2 in dashes
     assert "None" not in page
     assert "nan" not in re.sub(r"[a-z]+nan|nan[a-z]+", "", page)
 
@@ -130,7 +132,7 @@ def test_undefined_numbers_are_dashes_with_their_reason() -> None:
 def test_verdicts_and_optimism_read_as_everywhere(report: Report, page: str) -> None:
     assert optimism(report) in page
     assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
-    words = {numbers.verdict.word for numbers in report.labels.values()}
+    words = {numbers.verdict for numbers in report.labels.values()}
     assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in html.unescape(page)} == words
 
 

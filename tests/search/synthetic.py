@@ -64,7 +64,7 @@ def make_result(num: int = 30, name: str = "first") -> SweepResult:
         num_planned=40,
         trials=tuple(trials),
         importance={**shares, "regularization.layer_decay": 0.06} if num > 8 else {},
-        why_no_importance="" if num > 8 else f"importance needs 8 finished trials, and there are {num}",
+        why_no_importance=None if num > 8 else "few_trials",
         num_training=143_613,
         num_validation=15_958,
     )

@@ -202,13 +202,13 @@ def test_importance_names_the_setting_that_matters(tmp_path: Path) -> None:
     with opened(tmp_path, space("random", RATE, Range("loss.label_smoothing", 0.0, 0.2, False, None, False))) as study:
         for _ in range(7):
             finish(study, 7)
-        assert study.importance() == ({}, "importance needs 8 finished trials, and there are 7")
+        assert study.importance() == ({}, "few_trials")
         for _ in range(9):
             with study.claim(16) as claim:
                 assert claim is not None
                 claim.end("finished", 1 - claim.settings["training.learning_rate"])
         shares, why = study.importance()
-    assert why == ""
+    assert why is None
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["training.learning_rate"] > 0.7
 

@@ -1,29 +1,27 @@
-"""How many comments have each label, and which labels come together. Knows targets only."""
+"""How many comments have each label, are written in each script, and in each language."""
 
-from dataclasses import dataclass
+import functools
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from civility.arrays import Ints, Targets
-from civility.data.dataset import POSITIVE_FROM, count_targets
-
-
-@dataclass(frozen=True)
-class LabelCounts:
-    """Comments of one label: positive, negative and unknown add up to all; soft ones are among the known."""
-
-    num_positive: int
-    num_negative: int
-    num_unknown: int
-    num_soft: int
+from civility.data.dataset import POSITIVE_FROM
+from civility.documents.audit_result import LabelCounts
 
 
 def label_counts(targets: Targets) -> list[LabelCounts]:
     """Return the counts of each label of targets (N, L)."""
-    num_positive, num_known = count_targets(targets)
-    num_soft = ((targets > 0) & (targets < 1)).sum(axis=0)
-    counts = np.stack([num_positive, num_known - num_positive, len(targets) - num_known, num_soft], axis=1)
-    return [LabelCounts(*row) for row in counts.tolist()]
+    counts = []
+    for column in targets.T:
+        positive, unknown = int((column >= POSITIVE_FROM).sum()), int(np.isnan(column).sum())
+        soft = int(((column > 0) & (column < 1)).sum())
+        negative = len(column) - positive - unknown
+        counts.append(LabelCounts(num_positive=positive, num_negative=negative, num_unknown=unknown, num_soft=soft))
+    return counts
 
 
 def co_occurrence(targets: Targets) -> Ints:
@@ -35,3 +33,69 @@ def co_occurrence(targets: Targets) -> Ints:
     for block in blocks:
         total += (block.T @ block).astype(np.int64)
     return total
+
+
+NO_SCRIPT = "none"
+"""Of a text without letters."""
+
+_SCRIPT_CHARACTERS = 2_000
+_ASCII_LETTER = re.compile("[A-Za-z]")
+# The first word of a name is its script, but for these.
+_OTHER_NAMES = {
+    "CJK": "HAN",
+    "FULLWIDTH": "LATIN",
+    "MATHEMATICAL": "LATIN",
+    "MODIFIER": "",
+    "FEMININE": "",
+    "MASCULINE": "",
+    "MICRO": "",
+}
+
+
+def script_of(text: str) -> str:
+    """Return the script of most letters of a text in its first 2,000 characters, as ``latin``; ``none`` without any."""
+    if text.isascii():
+        return "latin" if _ASCII_LETTER.search(text) else NO_SCRIPT
+    scripts: Counter[str] = Counter()
+    for character, times in Counter(text[:_SCRIPT_CHARACTERS]).items():
+        script = _script_of_character(character)
+        if script:
+            scripts[script] += times
+    # Of equally many letters the script that comes first by name, whatever the order of the characters.
+    return min(scripts, key=lambda script: (-scripts[script], script)) if scripts else NO_SCRIPT
+
+
+def script_counts(texts: Iterable[str]) -> dict[str, int]:
+    """Return how many texts are written in each script, the most frequent first."""
+    counts = Counter(map(script_of, texts))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _script_of_character(character: str) -> str:
+    """Return the script of a letter in lower case; empty for anything else."""
+    if not character.isalpha():
+        return ""
+    first = unicodedata.name(character, "").split(" ")[0].split("-")[0]
+    return _OTHER_NAMES.get(first, first).lower()
+
+
+LEAST_SHARE = 0.005
+OTHER = "other"
+_LANGUAGE_CHARACTERS = 1_000
+
+
+def language_counts(texts: Sequence[str]) -> dict[str, int]:
+    """Return how many texts are in each language, by ISO 639 code, the most frequent first, then ``other``.
+
+    Raises
+    ------
+    ModuleNotFoundError : py3langid is not installed
+    """
+    from py3langid import classify
+
+    counts = Counter(classify(text[:_LANGUAGE_CHARACTERS])[0] for text in texts)
+    frequent = {code: number for code, number in counts.items() if number >= LEAST_SHARE * len(texts)}
+    ordered = dict(sorted(frequent.items(), key=lambda item: (-item[1], item[0])))
+    rest = len(texts) - sum(frequent.values())
+    return {**ordered, OTHER: rest} if rest else ordered

@@ -2,88 +2,118 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Scores
-from civility.audit.confident_learning import LabelErrors, likely_label_errors
-from civility.audit.findings import MAX_LISTED, Finding, Listed
-from civility.data.dataset import Dataset
+from civility.arrays import Ints, Scores, Targets
+from civility.audit.findings import MAX_LISTED, Found, Listed, found
+from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.documents.audit_result import LabelSuspicion, Suspicion
 from civility.errors import UserError
 from civility.run.seen_comments import seen_by
-from civility.scoring.classifier import Classifier
+
+if TYPE_CHECKING:
+    from civility.scoring.classifier import Classifier  # takes seconds to import
 
 
-@dataclass(frozen=True)
-class LabelSuspicion:
-    """Suspected errors of one label among the comments scored.
+@dataclass(frozen=True, eq=False)
+class LabelErrors:
+    """Suspected errors of one label, the most likely first.
 
     Parameters
     ----------
-    num_positive, num_negative : known targets among them
-    num_positive_suspected, num_negative_suspected : annotated so, and probably wrong
-    sure_positive, sure_negative : scores of a side from where the classifier counts as sure of it, NaN if none
+    rows : (E,) of the comments given
+    margin : (E,) score of the side annotated minus score of the other, in [-1, 1]; the lower the likelier
+    is_positive : (E,) what was annotated
+    sure_positive, sure_negative : the mean score of a side's own comments, from where on the classifier counts
+        as sure of it; NaN where there is none, and then nothing is suspected
+    num_positive, num_negative : known targets
     """
 
-    num_positive: int
-    num_negative: int
-    num_positive_suspected: int
-    num_negative_suspected: int
+    rows: Ints
+    margin: npt.NDArray[np.float64]
+    is_positive: npt.NDArray[np.bool_]
     sure_positive: float
     sure_negative: float
+    num_positive: int
+    num_negative: int
 
 
-@dataclass(frozen=True)
-class Suspicion:
-    """What a classifier holds against the labels.
+def likely_label_errors(targets: Targets, scores: Scores) -> LabelErrors:
+    """Return the suspected errors of one label.
 
     Parameters
     ----------
-    classifier : as it was named
-    held_out : True if it was trained on none of the comments scored, None if that cannot be told
-    why_unknown : the reason, if it cannot
-    num_scored : comments that were scored, of all
-    num_trained_on : comments left out, since it was trained on them
-    labels : by label that both have
+    targets : (N,) in [0, 1], NaN for unknown
+    scores : (N,) in [0, 1], held out
     """
-
-    classifier: str
-    held_out: bool | None
-    why_unknown: str
-    num_scored: int
-    num_trained_on: int
-    labels: dict[str, LabelSuspicion]
+    known = np.flatnonzero(~np.isnan(targets))
+    is_positive = targets[known] >= POSITIVE_FROM
+    positive_score = scores[known].astype(np.float64)
+    negative_score = 1 - positive_score
+    num_positive, num_negative = int(is_positive.sum()), int((~is_positive).sum())
+    sure_positive = float(positive_score[is_positive].mean()) if num_positive else float("nan")
+    sure_negative = float(negative_score[~is_positive].mean()) if num_negative else float("nan")
+    # The thresholds t_j of equation 2; where both sides are sure, the larger score counts (equation 1).
+    looks_positive = (positive_score >= sure_positive) & (
+        (negative_score < sure_negative) | (positive_score > negative_score)
+    )
+    looks_negative = (negative_score >= sure_negative) & (
+        (positive_score < sure_positive) | (negative_score > positive_score)
+    )
+    suspected = np.where(is_positive, looks_negative, looks_positive)
+    if not num_positive or not num_negative:
+        suspected[:] = False
+    margin = np.where(is_positive, positive_score - negative_score, negative_score - positive_score)[suspected]
+    order = np.argsort(margin, kind="stable")
+    return LabelErrors(
+        known[suspected][order],
+        margin[order],
+        is_positive[suspected][order],
+        sure_positive,
+        sure_negative,
+        num_positive,
+        num_negative,
+    )
 
 
 def suspect(
-    target: str, classifier: Classifier, dataset: Dataset, on_scored: Callable[[int, int], None]
-) -> tuple[Suspicion, list[Finding]]:
-    """Score the comments that have a label, and find the labels that the classifier is sure are wrong.
+    target: str, classifier: "Classifier", dataset: Dataset, on_scored: Callable[[int, int], None]
+) -> tuple[Suspicion, list[Found]]:
+    """Score the labelled comments, and find the labels that the classifier is sure are wrong.
 
-    Where it can be told which comments the classifier was trained on, those are left out.
+    Comments that the classifier was trained on are left out, if they are known.
+
+    Parameters
+    ----------
+    target : the name of the classifier, as given
+    classifier : what scores
+    dataset : the comments
+    on_scored : called after each batch with its size and the number of all comments
 
     Raises
     ------
-    UserError : no label is the classifier's, or it was trained on every comment
+    UserError : the comments have none of the classifier's labels, or it was trained on all of them
     """
     shared = [label for label in dataset.labels if label in classifier.labels]
     columns = [dataset.labels.index(label) for label in shared]
     is_labelled = ~np.isnan(dataset.targets[:, columns]).all(axis=1)
     if not is_labelled.any():
         raise UserError(
-            "audit.todo",
-            f"no comment has a known target of its labels: {', '.join(classifier.labels)}",
+            "audit.nothing-to-check",
+            f"no comment has a known target for its labels: {', '.join(classifier.labels)}",
             where=target,
-            remedy="name label columns that the classifier has (--labels), or leave --with out",
+            remedy="name label columns that the classifier has (--labels), or leave out --with",
         )
     seen, why_unknown = seen_by(target, dataset.texts)
     is_wanted = is_labelled if seen is None else is_labelled & ~seen.trained
     rows = np.flatnonzero(is_wanted)
     if not len(rows):
         raise UserError(
-            "audit.todo",
-            "it was trained on every one of these comments, and would hardly contradict their labels",
+            "audit.nothing-to-check",
+            "it was trained on every one of these comments, so it would hardly contradict their labels",
             where=target,
             remedy="name a run that held some of them out, or other comments",
         )
@@ -107,29 +137,26 @@ def suspect(
 def _summary(errors: LabelErrors) -> LabelSuspicion:
     positive = int(errors.is_positive.sum())
     return LabelSuspicion(
-        errors.num_positive,
-        errors.num_negative,
-        positive,
-        len(errors.rows) - positive,
-        errors.sure_positive,
-        errors.sure_negative,
+        num_positive=errors.num_positive,
+        num_negative=errors.num_negative,
+        num_positive_suspected=positive,
+        num_negative_suspected=len(errors.rows) - positive,
+        sure_positive=errors.sure_positive,
+        sure_negative=errors.sure_negative,
     )
 
 
-def _findings(
-    suspected: dict[str, LabelErrors], classifier: Classifier, rows: npt.NDArray[np.int64], scores: Scores
-) -> list[Finding]:
+def _findings(suspected: dict[str, LabelErrors], classifier: "Classifier", rows: Ints, scores: Scores) -> list[Found]:
     """Return one finding for all labels, the most likely errors first."""
     places = np.concatenate([errors.rows for errors in suspected.values()])
     if not len(places):
         return []
     names = [label for label, errors in suspected.items() for _ in errors.rows]
     order = np.argsort(np.concatenate([errors.margin for errors in suspected.values()]), kind="stable")
-    counts = ", ".join(f"{label} {len(errors.rows):,}" for label, errors in suspected.items() if len(errors.rows))
     listed = Listed(
         rows=rows[places[order[:MAX_LISTED]]],
         labels=[names[place] for place in order[:MAX_LISTED]],
         scores=[float(scores[places[i], classifier.labels.index(names[i])]) for i in order[:MAX_LISTED]],
     )
-    count = len(np.unique(places))
-    return [Finding("label_errors", count, len(rows), details=f"by label: {counts}", listed=listed)]
+    counts = {label: len(errors.rows) for label, errors in suspected.items() if len(errors.rows)}
+    return [found("label_errors", len(np.unique(places)), len(rows), listed, by_label=counts)]

@@ -1,19 +1,33 @@
-"""Signs in a comment that something went wrong with it, or that it says nothing. Knows one text at a time.
+"""Signs that a comment is damaged or says nothing, one text at a time.
 
-A sign is a reason to look, not a verdict: every one of them occurs in comments that are as they should be.
+A sign is a reason to look, not a verdict: each of them occurs in good comments too.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+SignName = Literal[
+    "mojibake",
+    "replacement_character",
+    "control_characters",
+    "html_entities",
+    "invisible_characters",
+    "mixed_scripts",
+    "repeats_itself",
+    "only_url",
+    "no_letters",
+    "long_word",
+    "very_long",
+]
 LONG_WORD = 100
-"""Characters without white space, from where on a word is a sign."""
+"""Characters without white space from which a word is a sign."""
 LONG_COMMENT = 20_000
-"""Characters, from where on a comment is a sign: four times the longest that Jigsaw's sites allowed."""
+"""Characters from which a comment is a sign: four times the longest that Jigsaw's sites allowed."""
 _LEAST_REPEATS = 4
 _LEAST_REPEATED = 12
 
@@ -39,12 +53,12 @@ class Sign:
 
     Parameters
     ----------
-    shows : told a text and its words (what stands between white space)
-    needs : a text without which the test can be spared
-    needs_foreign : whether a text in ASCII can be spared it
+    shows : (text, its words, split at white space) -> whether the text shows the sign
+    needs : a text that must occur, or the test is skipped
+    needs_foreign : whether the test is skipped for ASCII texts
     """
 
-    name: str
+    name: SignName
     shows: Callable[[str, list[str]], bool]
     needs: str = ""
     needs_foreign: bool = False
@@ -87,9 +101,9 @@ SIGNS = (
 _SIGNS_OF_ASCII = tuple(sign for sign in SIGNS if not sign.needs_foreign)
 
 
-def rows_with_signs(texts: Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:
+def rows_with_signs(texts: Iterable[str]) -> dict[SignName, npt.NDArray[np.int64]]:
     """Return the rows that show each sign, ascending, by the name of the sign."""
-    rows: dict[str, list[int]] = {sign.name: [] for sign in SIGNS}
+    rows: dict[SignName, list[int]] = {sign.name: [] for sign in SIGNS}
     for row, text in enumerate(texts):
         is_foreign = not text.isascii()
         words = text.split()

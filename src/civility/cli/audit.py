@@ -18,8 +18,7 @@ from civility.plain_text import count
 from civility.render.terminal.layout import first_that_fits, paragraph
 
 if TYPE_CHECKING:
-    from civility.audit.audit_result import Audit
-    from civility.audit.findings import Finding
+    from civility.documents.audit_result import Audit, Finding
 
 _MOST_LABELS = 9
 """More labels than these make a table of pairs too wide; it is in the JSON."""
@@ -74,19 +73,19 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the command."""
-    from civility.audit.audit_comments import Question, audit
+    from civility.audit.audit_comments import AuditRequest, audit
 
     columns = columns_of(options, labels=tuple(options.labels or ()), label_list=options.label_list_column)
     console = make_console(stderr=True)
     with stages(console) as on_stage, scoring_bar(console) as bar:
         done = audit(
             options.files,
-            Question(columns, options.target, options.model, options.max_length, options.seed),
+            AuditRequest(columns, options.target, options.model, options.max_length, options.seed),
             out=Path(options.out) if options.out else None,
             on_stage=on_stage,
             on_scored=bar.advance,
         )
-    print_notes(console, done.audit.notes)
+    print_notes(console, done.audit.data.notes)
     print_audit(make_console(), done.audit, done.folder)
 
 
@@ -110,15 +109,15 @@ def stages(console: Console) -> Iterator[Callable[[str], None]]:
 
 def print_audit(console: Console, audit: "Audit", folder: Path) -> None:
     """Print the findings, what was looked for and not found, and the tables of an audit."""
-    from civility.audit.audit_result import short_names
+    from civility.documents.audit_result import short_names
 
-    names = ", ".join(short_names([file.name for file in audit.files]))
-    paragraph(console, f"{count(audit.num_comments, 'comment')} from {names}", indent=0)
+    names = ", ".join(short_names([file.name for file in audit.data.files]))
+    paragraph(console, f"{count(audit.data.num_comments, 'comment')} from {names}", indent=0)
     console.print()
     if audit.findings:
         console.print("What to look at, what matters most first", style="bold")
         for finding in audit.findings:
-            _print_finding(console, finding)
+            _print_finding(console, finding, audit)
     _print_absent(console, audit)
     _print_labels(console, audit)
     _print_co_occurrence(console, audit)
@@ -133,31 +132,35 @@ def print_audit(console: Console, audit: "Audit", folder: Path) -> None:
 
 def _print_absent(console: Console, audit: "Audit") -> None:
     """Name what was looked for and is not there: silence could also mean that nobody looked."""
-    from civility.audit.audit_sentences import ORDER
+    from civility.render.sentences.audit_sentences import TITLES
 
     not_sought = {"no_labels"} | {finding.name for finding in audit.findings}
     if not audit.labels:
         not_sought |= {"contradicting_labels", "near_contradicting_labels"}
         not_sought |= {"few_positives", "no_negatives", "no_known_label"}
-    if len(audit.files) == 1:
+    if len(audit.data.files) == 1:
         not_sought |= {"leak_equal", "leak_near"}
     not_sought |= {"truncated"} if audit.tokens is None else set()
-    not_sought |= {"label_errors"} if audit.suspicion is None else set()
-    absent = [name.replace("_", " ") for name in ORDER if name not in not_sought]
+    not_sought |= {"label_errors"} if audit.label_errors is None else set()
+    absent = [name.replace("_", " ") for name in TITLES if name not in not_sought]
     if absent:
         console.print()
         paragraph(console, f"looked for and not found: {', '.join(absent)}", indent=2)
 
 
-def _print_finding(console: Console, finding: "Finding") -> None:
+def _print_finding(console: Console, finding: "Finding", audit: "Audit") -> None:
+    from civility.render.sentences.audit_sentences import ADVICE, TITLES, details
+
     share = f" ({_percent(finding.count, finding.total)})" if finding.unit == "comment" else ""
     console.print()
     paragraph(
-        console, f"{finding.title}: {finding.count:,} of {count(finding.total, finding.unit)}{share}", style="bold"
+        console,
+        f"{TITLES[finding.name]}: {finding.count:,} of {count(finding.total, finding.unit)}{share}",
+        style="bold",
     )
-    if finding.details:
-        paragraph(console, finding.details, indent=4)
-    paragraph(console, finding.advice, indent=4, style="dim" if console.is_terminal else "")
+    if words := details(finding, audit):
+        paragraph(console, words, indent=4)
+    paragraph(console, ADVICE[finding.name], indent=4, style="dim" if console.is_terminal else "")
 
 
 def _percent(count: int, total: int) -> str:
@@ -198,8 +201,8 @@ def _print_labels(console: Console, audit: "Audit") -> None:
         cells += [f"{counts.num_negative:,}", f"{counts.num_unknown:,}"]
         cells += [f"{counts.num_soft:,}"] if is_soft else []
         if audit.tokens:
-            cut = audit.tokens.cut_by_label[label]
-            cells.append(_percent(cut.num_cut, cut.num_measured))
+            one = audit.tokens.truncated_by_label[label]
+            cells.append(_percent(one.num_truncated, one.num_measured))
         table.add_row(Text(label), *cells)
     _print_without(console, table, last=2)
     if audit.tokens:
@@ -211,7 +214,7 @@ def _print_co_occurrence(console: Console, audit: "Audit") -> None:
         return
     title = "\nLabels together: comments that have both"
     table = _table(title, ["", *(str(place) for place in range(1, len(audit.labels) + 1))])
-    for place, (label, row) in enumerate(zip(audit.labels, audit.co_occurrence, strict=True)):
+    for place, (label, row) in enumerate(zip(audit.labels, audit.co_occurrence.num_comments, strict=True)):
         cells = [Text("·" if column == place else f"{count:,}") for column, count in enumerate(row)]
         table.add_row(Text(f"{place + 1} {label}"), *cells)
     console.print(first_that_fits(console, [table, Table(title=f"{title}: in audit.json", box=None)]))
@@ -223,18 +226,21 @@ def _print_lengths(console: Console, audit: "Audit") -> None:
     table.add_row("characters", *(f"{audit.characters[name]:,}" for name in names))
     if audit.tokens:
         cells = [f"{audit.tokens.quantiles[name]:,}" for name in names]
-        cut = audit.tokens.cut
-        table.add_row("tokens", *cells, _percent(cut.num_cut, cut.num_measured))
+        truncated = audit.tokens.truncated
+        table.add_row("tokens", *cells, _percent(truncated.num_truncated, truncated.num_measured))
     _print_without(console, table, last=2)
     if audit.tokens is None:
-        paragraph(console, f"tokens: not measured: {audit.undefined['tokens']}")
+        from civility.render.sentences.audit_sentences import not_measured
+
+        paragraph(console, f"tokens: not measured: {not_measured(audit.undefined['tokens'])}")
         return
-    of = f"a random {count(audit.tokens.cut.num_measured, 'comment')}" if audit.tokens.is_sample else "every comment"
+    num = count(audit.tokens.truncated.num_measured, "comment")
+    of = f"a random {num}" if audit.tokens.is_sample else "every comment"
     paragraph(console, f"tokens of {of}, by the tokenizer of {audit.tokens.tokenizer}", style="dim")
 
 
 def _print_suspicion(console: Console, audit: "Audit") -> None:
-    suspicion = audit.suspicion
+    suspicion = audit.label_errors
     if suspicion is None:
         return
     num_scored = count(suspicion.num_scored, "comment")
@@ -243,7 +249,8 @@ def _print_suspicion(console: Console, audit: "Audit") -> None:
     for label, numbers in suspicion.labels.items():
         doubts = [numbers.num_positive, numbers.num_positive_suspected, numbers.num_negative]
         doubts.append(numbers.num_negative_suspected)
-        sure = [numbers.sure_positive, 1 - numbers.sure_negative]
+        below = None if numbers.sure_negative is None else 1 - numbers.sure_negative
+        sure = [numbers.sure_positive, below]
         table.add_row(Text(label), *(f"{count:,}" for count in doubts), *(_score(score) for score in sure))
     _print_without(console, table, last=2)
     if suspicion.held_out:
@@ -260,35 +267,36 @@ def _print_suspicion(console: Console, audit: "Audit") -> None:
     paragraph(console, f"warning: {text}", indent=2, style="yellow")
 
 
-def _score(value: float) -> str:
-    return "-" if value != value else f"{value:.3f}"
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _print_leaks(console: Console, audit: "Audit") -> None:
     if not audit.leaks:
         return
-    from civility.audit.audit_result import short_names
+    from civility.documents.audit_result import short_names
 
     table = _table("\nIn more than one file", ["comments of", "are also in", "equal", "nearly equal"])
     table.columns[1].justify = "left"
-    names = short_names([file.name for file in audit.files])
-    most_first = sorted(audit.leaks, key=lambda leak: -len(leak.equal) - len(leak.near))
+    files = [file.name for file in audit.data.files]
+    names = dict(zip(files, short_names(files), strict=True))
+    most_first = sorted(audit.leaks, key=lambda leak: -leak.num_equal - leak.num_near)
     for leak in most_first[:_PAIRS_SHOWN]:
-        pair = [Text(names[index], overflow="fold") for index in (leak.file, leak.other)]
-        table.add_row(*pair, f"{len(leak.equal):,}", f"{len(leak.near):,}")
+        pair = [Text(names[file], overflow="fold") for file in (leak.file, leak.other)]
+        table.add_row(*pair, f"{leak.num_equal:,}", f"{leak.num_near:,}")
     console.print(table)
     if len(audit.leaks) > _PAIRS_SHOWN:
         console.print(f"  and {len(audit.leaks) - _PAIRS_SHOWN} more pairs of files, in audit.json", style="dim")
 
 
 def _print_writing(console: Console, audit: "Audit") -> None:
-    from civility.audit.audit_result import short_names
+    from civility.documents.audit_result import short_names
 
     console.print()
     paragraph(console, f"scripts: {_shares(audit.scripts)}", indent=2)
     if audit.languages is not None:
         paragraph(console, f"languages, guessed from a sample: {_shares(audit.languages)}", indent=2)
-    for name, file in zip(short_names([file.name for file in audit.files]), audit.files, strict=True):
+    for name, file in zip(short_names([file.name for file in audit.data.files]), audit.data.files, strict=True):
         if file.languages:
             paragraph(console, f"languages by the column of {name}: {_shares(file.languages)}", indent=2)
 

@@ -51,12 +51,12 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the command."""
-    from civility.evaluation.comparison import METRICS, Question, compare
-    from civility.evaluation.comparison.output_files import check_out
+    from civility.evaluation.comparison.compare_runs import ComparisonRequest, check_out, compare
+    from civility.evaluation.comparison.verdicts import METRICS
     from civility.render.terminal.comparison_tables import print_comparison
 
     out = Path(options.out) if options.out else None
-    question = Question(
+    request = ComparisonRequest(
         data=tuple(options.data),
         columns=columns_of(options),
         baseline=options.baseline,
@@ -64,7 +64,7 @@ def run(options: Namespace, command: list[str]) -> None:
         seed=options.seed,
     )
     with scoring_bar(make_console(stderr=True)) as bar:
-        found = compare(options.runs, question, out=out, on_scored=bar.advance_in)
+        found = compare(options.runs, request, out=out, on_scored=bar.advance_in)
     console = make_console()
     print_comparison(console, found)
     if out is not None:

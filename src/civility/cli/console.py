@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,9 @@ from rich.segment import Segment
 from rich.text import Text
 
 from civility.cli.messages import clear_starting
+from civility.documents.note import Note
 from civility.plain_text import count, printable, shortened
+from civility.render.sentences.note_sentences import note_sentence
 from civility.render.terminal.layout import fitting, paragraph, width_of
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -42,10 +44,10 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def print_notes(console: Console, notes: Sequence[str]) -> None:
+def print_notes(console: Console, notes: Iterable[Note | str]) -> None:
     """Print warnings, a line each."""
     for note in notes:
-        first, *more = note.split("\n")
+        first, *more = (note if isinstance(note, str) else note_sentence(note)).split("\n")
         paragraph(console, first, "warning: ", "yellow", indent=0)
         for line in more:
             paragraph(console, line, style="yellow", indent=len("warning: "))

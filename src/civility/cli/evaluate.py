@@ -20,7 +20,7 @@ from civility.plain_text import count, listed
 from civility.render.terminal.layout import paragraph
 
 if TYPE_CHECKING:
-    from civility.evaluation.evaluate_classifier import Question
+    from civility.evaluation.evaluate_classifier import EvaluationRequest
 
 _EXIT_CODE_OF_A_FAILED_REQUIREMENT = 3
 
@@ -93,13 +93,13 @@ def run(options: Namespace, command: list[str]) -> int:
     from civility.evaluation.evaluate_classifier import evaluate
     from civility.render.terminal.report_tables import print_report
 
-    question = _question(options)  # checks the requirements before anything is scored
+    request = _request(options)  # checks the requirements before anything is scored
     console = make_console()
     with scoring_bar(make_console(stderr=True)) as bar:
         done = evaluate(
             options.target,
             options.data or (),
-            question,
+            request,
             name=options.name,
             out=Path(options.out) if options.out else None,
             on_scored=bar.advance_in,
@@ -115,14 +115,14 @@ def run(options: Namespace, command: list[str]) -> int:
     return _EXIT_CODE_OF_A_FAILED_REQUIREMENT if done.failures else 0
 
 
-def _question(options: Namespace) -> "Question":
-    """Return what an `evaluate` command asks for."""
+def _request(options: Namespace) -> "EvaluationRequest":
+    """Return what the options ask for."""
     from civility.evaluation.build_report import Aspects
-    from civility.evaluation.evaluate_classifier import Question
+    from civility.evaluation.evaluate_classifier import EvaluationRequest
     from civility.evaluation.probing import Probes
     from civility.evaluation.requirements import parse_requirement
 
-    return Question(
+    return EvaluationRequest(
         columns=columns_of(options, groups=tuple(options.groups)),
         slices=tuple(options.slice),
         aspects=Aspects(

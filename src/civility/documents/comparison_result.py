@@ -1,134 +1,98 @@
-"""Comparison: every number of a comparison, as its JSON has it. Table, Markdown and picture are drawn from it alone."""
+"""Comparison: every number of a comparison. Table, Markdown and picture are drawn from it alone."""
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from civility.documents.document import Number, Part
-from civility.plain_text import as_json
+from civility.documents.document import Document, Number, Part
+from civility.documents.note import Note
 
-SCHEMA = 3
 Setting = str | int | float | bool
 Holds = Literal["settings", "classifiers"]
-"""What a verdict is of: settings, whatever the seed; or the very classifiers, since one of the two has a single run."""
+"""What a verdict is about: settings, whatever the seed, or these very classifiers, as one side has a single run."""
+DifferenceVerdict = Literal["better", "worse", "not_shown", "not_measurable"]
 
 
-class Difference(Part):
-    """How much better a row is than the baseline.
+class RowDifference(Part):
+    """How much better a row is than the baseline."""
 
-    Parameters
-    ----------
-    value : the row's mean less the baseline's; the higher, the better
-    low, high : ends of the 95 % interval, of this difference alone
-    p_value : two-sided, after the correction for all verdicts of the comparison; None where none is given
-    verdict : by the p value
-    holds_for : what it is of
-    error_of_comments, error_of_seeds : the standard errors of both sources of noise; of seeds None if unknown
-    """
-
-    value: Number
-    low: Number
-    high: Number
-    p_value: Number
-    verdict: Literal["better", "worse", "no difference shown", "not measurable"]
-    holds_for: Holds
-    error_of_comments: Number
-    error_of_seeds: Number
+    value: Number = Field(description="mean of the row less that of the baseline, -1 to 1; higher is better")
+    low: Number = Field(description="lower end of the interval of this difference alone")
+    high: Number = Field(description="upper end of the interval of this difference alone")
+    p_value: Number = Field(description="two-sided, corrected for all verdicts (Holm), 0 to 1; null without a verdict")
+    verdict: DifferenceVerdict = Field(description="by the p value")
+    holds_for: Holds = Field(description="what the verdict is about")
+    error_of_comments: Number = Field(description="standard error from the choice of comments, 0 or more")
+    error_of_seeds: Number = Field(description="standard error from the seeds, 0 or more; null if unknown")
 
 
 class Numbers(Part):
-    """One number of a row: of each run, their mean, their standard deviation, and the difference (None: baseline)."""
+    """One number of a row."""
 
-    values: tuple[Number, ...]
-    mean: Number
-    spread: Number
-    difference: Difference | None
+    values: tuple[Number, ...] = Field(description="of each run, 0 to 1; higher is better")
+    mean: Number = Field(description="mean over the runs, 0 to 1")
+    spread: Number = Field(description="standard deviation over the runs, 0 or more; null for a single run")
+    difference: RowDifference | None = Field(description="null for the baseline")
 
 
 class Metric(Part):
-    """A metric of a row, by label and as the mean over those labels where it is defined for all runs compared.
+    """One metric of a row."""
 
-    ``macro_measurable`` is the mean without the labels that have too few comments; None where there are no such labels,
-    or no others.
-    """
-
-    labels: dict[str, Numbers]
-    macro: Numbers
-    macro_measurable: Numbers | None = None
+    labels: dict[str, Numbers] = Field(description="by label")
+    macro: Numbers = Field(description="mean over the labels for which the metric is defined for all runs")
+    macro_measurable: Numbers | None = Field(
+        default=None, description="mean without the labels that have too few comments; null if it is the same or empty"
+    )
 
 
 class RunFacts(Part):
-    """A run, or a report or classifier by itself, of which little but its name is known.
+    """A run; for a report or classifier that belongs to no run only the name is known."""
 
-    Parameters
-    ----------
-    name : as it was named
-    seed : None where unknown, as all that follows
-    best_epoch, num_epochs : the epoch whose weights were kept, and how many were trained
-    seconds : of all epochs with their validation, by the run's log; what a kill undid is not in it
-    was_interrupted : so that it took longer than ``seconds``
-    peak_memory : bytes, of the first process: on a GPU what was allocated there, else all of its main memory
-    device : as the run named it
-    training_digest : of the comments that it was trained on
-    """
-
-    name: str
-    seed: int | None = None
-    best_epoch: int | None = None
-    num_epochs: int | None = None
-    seconds: Number = None
-    was_interrupted: bool = False
-    peak_memory: int | None = None
-    device: str = ""
-    training_digest: str = ""
+    name: str = Field(description="name, as given")
+    seed: int | None = Field(default=None, description="seed of the run")
+    best_epoch: int | None = Field(default=None, description="epoch whose weights were kept, from 1")
+    num_epochs: int | None = Field(default=None, description="epochs trained")
+    seconds: Number = Field(
+        default=None, description="seconds of all epochs with their validation, without work that an interruption lost"
+    )
+    was_interrupted: bool = Field(default=False, description="it was resumed, so it took longer than 'seconds'")
+    peak_memory: int | None = Field(
+        default=None, description="peak bytes of the first process: allocated on the GPU, else of main memory"
+    )
+    device: str = Field(default="", description="device, as the run names it")
+    training_digest: str = Field(default="", description="SHA-256 of the training comments")
 
 
-class Row(Part):
-    """Runs of the same settings, that differ in their seed.
+class ComparedRow(Part):
+    """Runs of the same settings with different seeds."""
 
-    Parameters
-    ----------
-    name : short, and like no other row's
-    runs : one or more
-    settings : those by which the rows differ; empty where no recipe is known
-    metrics : by name
-    """
-
-    name: str
-    runs: tuple[RunFacts, ...]
-    settings: dict[str, Setting]
-    metrics: dict[str, Metric]
+    name: str = Field(description="short name, unique among the rows")
+    runs: tuple[RunFacts, ...] = Field(description="one or more")
+    settings: dict[str, Setting] = Field(description="settings in which rows differ; empty if no recipe is known")
+    metrics: dict[str, Metric] = Field(description="by metric")
 
 
-class Comparison(Part):
-    """Rows held against the first of them, on the same comments.
+class Comparison(Document):
+    """Rows compared with the first of them, the baseline, on the same comments."""
 
-    Parameters
-    ----------
-    files : that all were scored on; empty: on the comments of their own reports
-    digest, num_comments : of the comments
-    num_positive : by label
-    not_measurable : labels with too few positive or negative comments for a verdict on them, or on a mean over them
-    metrics : those compared, in order
-    rows : the baseline first
-    num_verdicts : that were corrected for together
-    num_resamples, seed, level : of bootstrap and intervals
-    notes : what a person should know, a sentence each
-    """
+    WHAT: ClassVar[str] = "comparison"
+    SCHEMA: ClassVar[int] = 4
+    REMEDY: ClassVar[str] = "compare again"
 
-    schema_number: int = Field(default=SCHEMA, alias="schema")
-    files: tuple[str, ...]
-    digest: str
-    num_comments: int
-    num_positive: dict[str, int]
-    not_measurable: tuple[str, ...] = ()
-    metrics: tuple[str, ...]
-    rows: tuple[Row, ...]
-    num_verdicts: int
-    num_resamples: int
-    seed: int
-    level: float
-    notes: tuple[str, ...]
+    files: tuple[str, ...] = Field(description="files that all were scored on; empty: the comments of their reports")
+    digest: str = Field(description="SHA-256 of the comments")
+    num_comments: int = Field(description="comments, 1 or more")
+    num_positive: dict[str, int] = Field(description="by label: positive comments")
+    not_measurable: tuple[str, ...] = Field(
+        default=(), description="labels with fewer than 10 positive or negative comments, which get no verdict"
+    )
+    metrics: tuple[str, ...] = Field(description="metrics compared, in order")
+    rows: tuple[ComparedRow, ...] = Field(description="the baseline first")
+    num_verdicts: int = Field(description="verdicts that were corrected together")
+    num_resamples: int = Field(description="resamples of the paired bootstrap")
+    seed: int = Field(description="seed of the bootstrap")
+    level: float = Field(description="level of intervals and verdicts, 0 to 1")
+    notes: tuple[Note, ...] = Field(description="what a reader should know")
 
     def _repr_html_(self) -> str:
         """Return the small table that a notebook shows."""
@@ -136,7 +100,30 @@ class Comparison(Part):
 
         return comparison_table(self)
 
-    def to_json(self) -> str:
-        """Return the document; what is undefined is null."""
-        content = self.model_dump(mode="json", by_alias=True)
-        return as_json(content, indent=1) + "\n"
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Read schema 3, which had sentences in place of codes."""
+        if schema < 3:
+            raise ValueError(f"schema {schema} is too old")
+        codes = {"no difference shown": "not_shown", "not measurable": "not_measurable"}
+        rows = []
+        for row in content["rows"]:
+            metrics = {}
+            for name, metric in row["metrics"].items():
+                labels = {label: _with_codes(numbers, codes) for label, numbers in metric["labels"].items()}
+                macros = {
+                    key: _with_codes(metric[key], codes)
+                    for key in ("macro", "macro_measurable")
+                    if metric.get(key) is not None
+                }
+                metrics[name] = {"labels": labels, **macros}
+            rows.append({**row, "metrics": metrics})
+        return {**content, "rows": rows}
+
+
+def _with_codes(numbers: dict[str, Any], codes: dict[str, str]) -> dict[str, Any]:
+    difference = numbers["difference"]
+    if difference is None:
+        return numbers
+    verdict = codes.get(difference["verdict"], difference["verdict"])
+    return {**numbers, "difference": {**difference, "verdict": verdict}}

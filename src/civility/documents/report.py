@@ -1,374 +1,186 @@
-"""Report: every number of an evaluation, as the JSON document has it. The truth that all pages are drawn from.
+"""Report: every number of an evaluation. Page, Markdown, model card and terminal table are drawn from it alone."""
 
-Knows no arithmetic and no files: `evaluation.label_measures` fills it, `evaluation.report_files` writes it.
+from typing import Any, ClassVar, Literal
 
-Schema 2 had no `not_measurable` and no `macro_measurable`, schema 3 no `not_chosen_from_data`: they are read without.
-"""
+from pydantic import Field
 
-import json
-from typing import Any, Literal, Self
+from civility.documents.behaviour_report import (
+    FEWEST_OF_SLICE,
+    BiasReport,
+    Example,
+    FunctionReport,
+    GroupBias,
+    InvarianceReport,
+    LabelErrorsShown,
+    PerturbationReport,
+    PerturbedLabel,
+    RobustnessReport,
+    Slice,
+    SliceLabel,
+    SuiteReport,
+)
+from civility.documents.document import Document, Number, Part
+from civility.documents.label_report import (
+    AnyLabel,
+    CalibrationReport,
+    Curve,
+    Estimate,
+    Histogram,
+    LabelReport,
+    Macro,
+    ReliabilityBin,
+    ScoreQuality,
+    VerdictWord,
+)
+from civility.documents.note import Note
 
-from pydantic import Field, ValidationError
-
-from civility.documents.document import Number, Part
-from civility.errors import UserError
-from civility.plain_text import escaped
-from civility.storage.parsing import parse_json
-
-SCHEMA = 4
-
+__all__ = [
+    "AnyLabel",
+    "BiasReport",
+    "CalibrationReport",
+    "ClassifierFacts",
+    "CoOccurrence",
+    "Curve",
+    "DataFacts",
+    "EpochLine",
+    "Estimate",
+    "Example",
+    "Explorer",
+    "FunctionReport",
+    "GroupBias",
+    "Histogram",
+    "InvarianceReport",
+    "LabelErrorsShown",
+    "LabelReport",
+    "Macro",
+    "Note",
+    "Optimistic",
+    "PerturbationReport",
+    "PerturbedLabel",
+    "ReliabilityBin",
+    "Report",
+    "Resampling",
+    "RobustnessReport",
+    "ScoreQuality",
+    "Slice",
+    "SliceLabel",
+    "SuiteReport",
+    "TrainingCurves",
+    "Undefined",
+    "VerdictWord",
+]
 
 Optimistic = Literal["epoch", "calibration", "thresholds"]
 """What may have been chosen on the very comments of a report."""
 
-
-class Estimate(Part):
-    """A number with its 95 % interval; None where undefined, or where no interval can be given."""
-
-    value: Number
-    low: Number = None
-    high: Number = None
+Undefined = Literal[
+    "no_known_target",
+    "no_positive",
+    "no_negative",
+    "nothing_flagged",
+    "undefined_for_every_label",
+    "no_measurable_label",
+    "unknown",
+]
+"""Why a number is undefined; ``unknown`` stands for a reason of an older schema that has no code."""
 
 
 class DataFacts(Part):
     """The comments that were scored."""
 
-    files: tuple[str, ...]
-    digest: str
-    num_comments: int
+    files: tuple[str, ...] = Field(description="files they came from")
+    digest: str = Field(description="SHA-256 of ids, texts and targets")
+    num_comments: int = Field(description="comments, 0 or more")
 
 
 class ClassifierFacts(Part):
-    """What scored them; ``max_length`` in tokens, 0 where no comment is cut."""
+    """The classifier that scored them."""
 
-    name: str
-    max_length: int
+    name: str = Field(description="name or path, as given")
+    max_length: int = Field(description="tokens at which comments are truncated; 0: comments are not truncated")
 
 
 class Resampling(Part):
-    """How the bootstrap intervals were made.
+    """The bootstrap behind the intervals, stratified by the rarest positive label of each comment."""
 
-    Strata are by the rarest positive label of each comment; their sizes vary as in sampling, and none is ever empty.
-    """
-
-    num_resamples: int
-    seed: int
-    level: float = 0.95
-
-
-class Curve(Part):
-    """Counts of one label at thresholds, rising: comments with ``score >= threshold`` are flagged.
-
-    At most 254 thresholds, the one in use among them, the first flags every comment and the last none or the fewest.
-    """
-
-    thresholds: tuple[float, ...]
-    true_positives: tuple[int, ...]
-    false_positives: tuple[int, ...]
-
-
-class Histogram(Part):
-    """Comments by score: equal bins from 0 to 1, those of positive and of negative target apart."""
-
-    positive: tuple[int, ...]
-    negative: tuple[int, ...]
-
-
-class ReliabilityBin(Part):
-    """Comments with a score in [low, high): their mean score, and the share of them that is positive."""
-
-    low: float
-    high: float
-    num_comments: int
-    mean_score: float
-    share_positive: Estimate
-
-
-class ScoreQuality(Part):
-    """Whether scores mean what they say: lower is better for all three."""
-
-    calibration_error: Number
-    brier: Number
-    log_loss: Number
-    bins: tuple[ReliabilityBin, ...]
-
-
-class CalibrationReport(Part):
-    """One label's scores before calibration and after it.
-
-    ``cross_fitted``: the calibration was fitted on these very comments, and "after" is of calibrations fitted on the
-    other folds.
-    """
-
-    method: str
-    cross_fitted: bool
-    before: ScoreQuality
-    after: ScoreQuality
-
-
-class Verdict(Part):
-    """Whether a label can be used: a word, and the reason in a sentence."""
-
-    word: Literal["good", "review", "weak", "unsure", "undefined"]
-    why: str
-
-
-class LabelReport(Part):
-    """What one label's scores and decisions are worth. Counts are of comments whose target is known."""
-
-    num_positive: int
-    num_negative: int
-    num_unknown: int
-    roc_auc: Estimate
-    average_precision: Estimate
-    recall_at_fpr: dict[str, Estimate]
-    threshold: float
-    review_threshold: Number = None
-    policy: str = ""
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-    true_negatives: int
-    precision: Estimate
-    recall: Estimate
-    f1: Estimate
-    false_positive_rate: Estimate
-    flagged_per_1000: Estimate
-    review_per_1000: Number = None
-    calibration: CalibrationReport | None
-    verdict: Verdict
-    curve: Curve
-    histogram: Histogram
-
-
-class AnyLabel(Part):
-    """Any label at all: the highest score ranks, and a comment is flagged if one of its labels is."""
-
-    num_positive: int
-    num_negative: int
-    num_unknown: int
-    roc_auc: Estimate
-    average_precision: Estimate
-    recall_at_fpr: dict[str, Estimate]
-    precision: Estimate
-    recall: Estimate
-    f1: Estimate
-    false_positive_rate: Estimate
-    flagged_per_1000: Estimate
-
-
-class Macro(Part):
-    """The mean over the labels where a number is defined."""
-
-    roc_auc: Estimate
-    average_precision: Estimate
-    recall_at_fpr: dict[str, Estimate]
-    precision: Estimate
-    recall: Estimate
-    f1: Estimate
+    num_resamples: int = Field(description="resamples, 1 or more")
+    seed: int = Field(description="seed of the bootstrap")
+    level: float = Field(default=0.95, description="level of the intervals, 0 to 1")
 
 
 class CoOccurrence(Part):
-    """(L, L) numbers of comments that have two labels at once; the diagonal counts each label."""
+    """Comments that have two labels at once, as (L, L) matrices; the diagonal counts each label."""
 
-    targets: tuple[tuple[int, ...], ...]
-    decisions: tuple[tuple[int, ...], ...]
+    targets: tuple[tuple[int, ...], ...] = Field(description="by target")
+    decisions: tuple[tuple[int, ...], ...] = Field(description="by decision")
 
 
 class Explorer(Part):
-    """What the threshold explorer needs to count comments that any label flags.
+    """What the threshold explorer of the page needs to count the comments that any label flags."""
 
-    Parameters
-    ----------
-    buckets : base64 of uint8 (L, N): how many thresholds of the label's curve the score reaches
-    any_target : base64 of uint8 (N): whether a label is positive: 0, 1, or 2 for unknown
-    """
-
-    buckets: str
-    any_target: str
+    buckets: str = Field(
+        description="base64 of uint8 (L, N): how many of the label's curve thresholds the score reaches"
+    )
+    any_target: str = Field(description="base64 of uint8 (N): whether any label is positive: 0, 1, or 2 if unknown")
 
 
 class EpochLine(Part):
-    """One epoch of training, judged on the validation comments."""
+    """One epoch of training, measured on the validation comments."""
 
-    epoch: int
-    step: int
-    training_loss: Number
-    validation_loss: Number
-    macro_roc_auc: Number
-    roc_auc: dict[str, Number]
+    epoch: int = Field(description="number of the epoch, from 1")
+    step: int = Field(description="optimizer steps so far")
+    training_loss: Number = Field(description="mean loss of the epoch")
+    validation_loss: Number = Field(description="loss on the validation comments")
+    macro_roc_auc: Number = Field(description="mean area under the ROC curve, 0 to 1")
+    roc_auc: dict[str, Number] = Field(description="by label: area under the ROC curve, 0 to 1")
 
 
 class TrainingCurves(Part):
-    """How the classifier was trained: the loss of logged steps (thinned), and the epochs."""
+    """How the classifier was trained."""
 
-    steps: tuple[int, ...]
-    losses: tuple[Number, ...]
-    learning_rates: tuple[Number, ...]
-    epochs: tuple[EpochLine, ...]
-    best_epoch: int
-
-
-class GroupBias(Part):
-    """One group: comments that mention it, against the background, which does not."""
-
-    num_positive: int
-    num_negative: int
-    subgroup_auc: Estimate
-    bpsn_auc: Estimate
-    bnsp_auc: Estimate
-    false_positive_rate: Estimate
-    false_negative_rate: Estimate
-    false_positive_gap: Estimate
-    false_negative_gap: Estimate
-    note: str = ""
+    steps: tuple[int, ...] = Field(description="logged steps, thinned")
+    losses: tuple[Number, ...] = Field(description="training loss at each of 'steps'")
+    learning_rates: tuple[Number, ...] = Field(description="learning rate at each of 'steps'")
+    epochs: tuple[EpochLine, ...] = Field(description="all epochs")
+    best_epoch: int = Field(description="epoch whose weights were kept, from 1; 0: none was marked")
 
 
-class BiasReport(Part):
-    """Who is harmed by errors (Borkan et al., 2019): one label's scores in groups and in the background."""
+class Report(Document):
+    """Every number of an evaluation."""
 
-    source: str
-    label: str
-    overall_auc: Estimate
-    final: Estimate
-    subgroup_auc: Number
-    bpsn_auc: Number
-    bnsp_auc: Number
-    power: float
-    groups: dict[str, GroupBias]
+    WHAT: ClassVar[str] = "report"
+    SCHEMA: ClassVar[int] = 5
+    REMEDY: ClassVar[str] = "evaluate again"
 
-
-class Example(Part):
-    """A comment for a person to read, cut to a few hundred characters."""
-
-    id: str
-    text: str
-    score: float
-    target: Number = None
-    times: int = 1
-    likely_label_error: bool = False
-
-
-class FunctionResult(Part):
-    """One function of a behaviour suite: its cases that came out as expected, and some that did not."""
-
-    function: str
-    expected: Literal["flag", "allow"]
-    num_cases: int
-    num_right: int
-    share_right: Estimate
-    wrong: tuple[Example, ...] = ()
-
-
-class SuiteReport(Part):
-    """A behaviour suite, function by function; ``num_left_out`` cases ask for a label that the classifier lacks."""
-
-    source: str
-    num_cases: int
-    num_left_out: int
-    share_right: Estimate
-    functions: tuple[FunctionResult, ...]
-    groups: dict[str, Estimate] = {}
-
-
-class PerturbedLabel(Part):
-    """One label's numbers on texts as they are and on texts perturbed."""
-
-    recall_before: Number
-    recall_after: Number
-    roc_auc_before: Number
-    roc_auc_after: Number
-
-
-class Perturbed(Part):
-    """A perturbation at one strength; the change of recall at the threshold with its interval (paired bootstrap)."""
-
-    name: str
-    what: str
-    strength: float
-    share_changed: float
-    macro_recall_change: Estimate
-    labels: dict[str, PerturbedLabel]
-
-
-class Invariance(Part):
-    """A change that must not matter: how far a score of a changed text moved, and how many decisions with it."""
-
-    name: str
-    share_changed: float = 1.0
-    largest_difference: float
-    share_of_decisions_changed: float
-
-
-class RobustnessReport(Part):
-    """How easily the classifier is fooled, on a sample of the comments."""
-
-    num_comments: int
-    seed: int
-    perturbations: tuple[Perturbed, ...]
-    invariances: tuple[Invariance, ...]
-
-
-class SliceLabel(Part):
-    """One label in one slice."""
-
-    num_positive: int
-    num_negative: int
-    roc_auc: Number
-    precision: Estimate
-    recall: Estimate
-
-
-class Slice(Part):
-    """Some of the comments; ``note`` says where they are too few to tell."""
-
-    name: str
-    num_comments: int
-    labels: dict[str, SliceLabel]
-    note: str = ""
-
-
-class LabelErrorsShown(Part):
-    """The worst errors of one label: negatives that scored highest, positives that scored lowest."""
-
-    false_positives: tuple[Example, ...]
-    false_negatives: tuple[Example, ...]
-
-
-class Report(Part):
-    """Every number of an evaluation.
-
-    ``optimistic`` names what was chosen on these very comments.
-    ``not_measurable`` names the labels that have too few positive or negative comments for the macro averages to be
-    judged; ``macro_measurable`` is the mean over the other labels, without a value where there is none.
-    ``not_chosen_from_data`` names the labels whose thresholds are not of the policy, for want of comments to choose by.
-    ``undefined`` has a reason by the path of each number that is None for want of data, as ``labels.threat.roc_auc``.
-    """
-
-    schema_number: Literal[2, 3, 4] = Field(default=4, alias="schema")
-    name: str
-    data: DataFacts
-    classifier: ClassifierFacts
-    resampling: Resampling
-    optimistic: tuple[Optimistic, ...] = ()
-    notes: tuple[str, ...] = ()
-    verdict: Verdict
-    labels: dict[str, LabelReport]
-    macro: Macro
-    not_measurable: tuple[str, ...] = ()
-    macro_measurable: Macro | None = None
-    not_chosen_from_data: tuple[str, ...] = ()
-    any_label: AnyLabel
-    co_occurrence: CoOccurrence
-    explorer: Explorer | None = None
-    training: TrainingCurves | None = None
-    bias: BiasReport | None = None
-    templates: dict[str, BiasReport] = {}
-    suites: dict[str, SuiteReport] = {}
-    robustness: RobustnessReport | None = None
-    slices: dict[str, tuple[Slice, ...]] = {}
-    errors: dict[str, LabelErrorsShown] = {}
-    undefined: dict[str, str] = {}
+    name: str = Field(description="name of the report")
+    data: DataFacts = Field(description="the comments")
+    classifier: ClassifierFacts = Field(description="the classifier")
+    resampling: Resampling = Field(description="the bootstrap")
+    optimistic: tuple[Optimistic, ...] = Field(default=(), description="what was chosen on these very comments")
+    notes: tuple[Note, ...] = Field(default=(), description="what a reader should know of the comments")
+    verdict: VerdictWord = Field(description="the lowest verdict of a label that could be measured")
+    labels: dict[str, LabelReport] = Field(description="by label")
+    macro: Macro = Field(description="means over the labels for which a number is defined")
+    not_measurable: tuple[str, ...] = Field(
+        default=(), description="labels with fewer than 10 positive or negative comments, on which 'macro' rests"
+    )
+    macro_measurable: Macro | None = Field(default=None, description="means over the other labels")
+    not_chosen_from_data: tuple[str, ...] = Field(
+        default=(), description="labels with too few comments to choose their threshold by the policy"
+    )
+    any_label: AnyLabel = Field(description="all labels taken as one")
+    co_occurrence: CoOccurrence = Field(description="labels that come together")
+    explorer: Explorer | None = Field(default=None, description="null for very many comments")
+    training: TrainingCurves | None = Field(default=None, description="null if not known")
+    bias: BiasReport | None = Field(default=None, description="null without columns of groups")
+    templates: dict[str, BiasReport] = Field(default={}, description="by file of identity templates")
+    suites: dict[str, SuiteReport] = Field(default={}, description="by behaviour suite")
+    robustness: RobustnessReport | None = Field(default=None, description="null if not measured")
+    slices: dict[str, tuple[Slice, ...]] = Field(default={}, description="by what the comments are sliced by")
+    errors: dict[str, LabelErrorsShown] = Field(default={}, description="by label: the worst errors")
+    undefined: dict[str, Undefined] = Field(
+        default={}, description="by path of a number that is null, as 'labels.threat.roc_auc': the reason"
+    )
 
     def _repr_html_(self) -> str:
         """Return the small table that a notebook shows."""
@@ -378,44 +190,57 @@ class Report(Part):
 
     @property
     def measurable(self) -> Macro | None:
-        """The mean over the measurable labels, where it is another than ``macro`` and there is one."""
+        """The mean over the measurable labels, if it differs from ``macro`` and is defined."""
         macro = self.macro_measurable
         return macro if self.not_measurable and macro is not None and macro.roc_auc.value is not None else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the document as plain values."""
-        return self.model_dump(mode="json", by_alias=True)
-
-    def to_json(self) -> str:
-        """Return the canonical form: JSON and a final line break. Lone surrogates, as of a file name, become U+FFFD."""
-        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        return escaped(text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")) + "\n"
-
     @classmethod
-    def from_json(cls, text: str, source: str = "report") -> Self:
-        """Read what `to_json` wrote.
+    def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Read schemas 2 to 4, which had sentences in place of codes; 2 and 3 lack some parts, which are optional."""
+        if schema < 2:
+            raise ValueError(f"schema {schema} is too old")
+        content = {**content, "verdict": content["verdict"]["word"]}
+        content["labels"] = {
+            label: {**numbers, "verdict": numbers["verdict"]["word"]} for label, numbers in content["labels"].items()
+        }
+        content["undefined"] = {path: _code_of(reason) for path, reason in content.get("undefined", {}).items()}
+        if content.get("bias"):
+            content["bias"] = _upgraded_bias(content["bias"])
+        content["templates"] = {name: _upgraded_bias(one) for name, one in content.get("templates", {}).items()}
+        if content.get("robustness"):
+            kept = [
+                {key: value for key, value in one.items() if key != "what"}
+                for one in content["robustness"]["perturbations"]
+            ]
+            content["robustness"] = {**content["robustness"], "perturbations": kept}
+        content["slices"] = {
+            kind: [_upgraded_slice(one) for one in slices] for kind, slices in content.get("slices", {}).items()
+        }
+        return content
 
-        Raises
-        ------
-        UserError : no report, or one of another schema
-        """
-        parse_json(text, source, "evaluate again")  # pydantic takes NaN, infinity and numbers of any length
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            if first["loc"] == ("schema",):
-                raise UserError(
-                    "documents.todo",
-                    f"a report of schema {first['input']}",
-                    where=source,
-                    expected=f"{SCHEMA}",
-                    remedy="evaluate again",
-                ) from error
-            where = ".".join(map(str, first["loc"])) or "the document"
-            raise UserError(
-                "documents.todo",
-                f"no report of civility: {where}: {first['msg']}",
-                where=source,
-                remedy="evaluate again",
-            ) from error
+
+def _code_of(reason: str) -> Undefined:
+    """Return the code of the sentence that schemas 2 to 4 had."""
+    beginnings: dict[str, Undefined] = {
+        "no known target": "no_known_target",
+        "no positive comment": "no_positive",
+        "no negative comment": "no_negative",
+        "nothing is flagged": "nothing_flagged",
+        "undefined for every label": "undefined_for_every_label",
+        "no label where it is defined": "no_measurable_label",
+    }
+    return next((code for words, code in beginnings.items() if reason.startswith(words)), "unknown")
+
+
+def _upgraded_bias(bias: dict[str, Any]) -> dict[str, Any]:
+    groups = {name: dict(group) for name, group in bias["groups"].items()}
+    for group in groups.values():
+        group["too_few"] = bool(group.pop("note", ""))
+    return {**bias, "groups": groups}
+
+
+def _upgraded_slice(content: dict[str, Any]) -> dict[str, Any]:
+    content = dict(content)
+    note = content.pop("note", "")
+    few = [label for label, numbers in content["labels"].items() if numbers["num_positive"] < FEWEST_OF_SLICE]
+    return {**content, "too_few": few if note else []}

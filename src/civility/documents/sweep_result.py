@@ -1,20 +1,19 @@
-"""SweepResult: every number of a sweep, as its JSON has it. The truth that table, page and Markdown are drawn from.
-
-Knows no study and no files.
-"""
+"""SweepResult: every number of a sweep. Table, page and Markdown are drawn from it alone."""
 
 import math
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from civility.documents.document import Number, Part
+from civility.documents.document import Document, Number, Part
 
-SCHEMA = 1
 MOST_TOP = 5
-"""Trials that are held against the best."""
+"""Trials that are compared with the best."""
+FEWEST_FOR_IMPORTANCE = 8
+"""Finished trials that the importance of settings needs."""
 
+WhyNoImportance = Literal["not_measured", "few_trials", "equal_scores"]
 State = Literal["finished", "pruned", "failed", "unfinished"]
 METRIC_WORDS = {
     "macro_roc_auc": "macro ROC AUC",
@@ -24,67 +23,61 @@ METRIC_WORDS = {
 
 
 class TrialLine(Part):
-    """One trial.
+    """One trial."""
 
-    Parameters
-    ----------
-    number : from 0
-    state : ``unfinished`` is under way, or was cut
-    settings : that vary, ``{"section.key": value}``
-    scores : on validation, by epoch
-    epochs : planned
-    step, steps : optimiser steps done as last told, and planned; 0 where not known
-    best, best_epoch : the best of the scores; None and 0 before the first
-    low, high : the best score's 95 % interval, of a finished trial
-    seconds : of training and validation, as far as known
-    seconds_left : as last told, while it is under way
-    why : it was pruned or failed
-    """
-
-    number: int
-    state: State
-    settings: dict[str, Any]
-    scores: dict[int, float] = Field(default_factory=dict)
-    epochs: int = 0
-    step: int = 0
-    steps: int = 0
-    best: Number = None
-    best_epoch: int = 0
-    low: Number = None
-    high: Number = None
-    seconds: Number = None
-    seconds_left: Number = None
-    why: str = ""
+    number: int = Field(description="from 0")
+    state: State = Field(description="'unfinished' trials are running or were interrupted")
+    settings: dict[str, Any] = Field(description="settings that vary, by 'section.key'")
+    scores: dict[int, float] = Field(default={}, description="by epoch: the metric on the validation comments")
+    epochs: int = Field(default=0, description="epochs planned")
+    step: int = Field(default=0, description="optimizer steps done, as last reported; 0 if unknown")
+    steps: int = Field(default=0, description="optimizer steps planned; 0 if unknown")
+    best: Number = Field(default=None, description="best of the scores; null before the first")
+    best_epoch: int = Field(default=0, description="its epoch, from 1; 0 before the first")
+    low: Number = Field(default=None, description="lower end of the best score's 95 % interval; finished trials only")
+    high: Number = Field(default=None, description="upper end of the best score's 95 % interval")
+    seconds: Number = Field(default=None, description="seconds of training and validation, as far as known")
+    seconds_left: Number = Field(default=None, description="seconds left, as last reported by a running trial")
+    why: str = Field(default="", description="why it was pruned or failed: the message of the error, as it stands")
 
 
-class SweepResult(Part):
-    """A sweep as it stands.
+class SweepResult(Document):
+    """A sweep as it stands."""
 
-    Parameters
-    ----------
-    name : of its folder
-    recipe : what all trials share, ``{"section.key": value}``
-    metric : a key of `METRIC_WORDS`
-    search, space : of the space file
-    num_planned : trials that were asked for
-    trials : in the order of their numbers
-    importance : share of each setting that varies in what tells the better trials from all, which add up to 1
-    why_no_importance : where there is none
-    num_training, num_validation : comments
-    """
+    WHAT: ClassVar[str] = "sweep result"
+    SCHEMA: ClassVar[int] = 2
+    REMEDY: ClassVar[str] = "run the sweep again"
 
-    schema_version: int = SCHEMA
-    name: str
-    recipe: dict[str, Any]
-    metric: str
-    search: dict[str, Any]
-    space: dict[str, Any]
-    num_planned: int
-    trials: tuple[TrialLine, ...]
-    importance: dict[str, float] = Field(default_factory=dict)
-    why_no_importance: str = ""
-    num_training: int = 0
-    num_validation: int = 0
+    name: str = Field(description="name of the sweep's folder")
+    recipe: dict[str, Any] = Field(description="settings that all trials share, by 'section.key'")
+    metric: str = Field(description="macro_roc_auc, macro_average_precision or loss")
+    search: dict[str, Any] = Field(description="how the space was searched")
+    space: dict[str, Any] = Field(description="the space of settings")
+    num_planned: int = Field(description="trials planned")
+    trials: tuple[TrialLine, ...] = Field(description="in the order of their numbers")
+    importance: dict[str, float] = Field(
+        default={}, description="by setting: its share in what sets the better trials apart, 0 to 1; the sum is 1"
+    )
+    why_no_importance: WhyNoImportance | None = Field(
+        default=None, description="why there is no importance: too few finished trials, or all score the same"
+    )
+    num_training: int = Field(default=0, description="training comments")
+    num_validation: int = Field(default=0, description="validation comments")
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any], source: object, remedy: str = "") -> Self:
+        """As `Document.from_content`; schema 1 called its number ``schema_version``."""
+        content = dict(content)
+        version = content.pop("schema_version", None)
+        return super().from_content({"schema": version, **content} if version else content, source, remedy)
+
+    @classmethod
+    def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Read schema 1, which had a sentence in ``why_no_importance``."""
+        words = {"importance needs": "few_trials", "all finished trials": "equal_scores"}
+        reason = content.get("why_no_importance", "")
+        code = next((code for beginning, code in words.items() if reason.startswith(beginning)), None)
+        return {**content, "why_no_importance": code or (None if content.get("importance") else "not_measured")}
 
     @property
     def rises(self) -> bool:
@@ -99,17 +92,17 @@ class SweepResult(Part):
         return tuple(sorted(finished, key=lambda one: (sign * (one.best or 0.0), one.number)))
 
     def num(self, state: State) -> int:
-        """How many trials are in a state."""
+        """Return the number of trials in a state."""
         return sum(one.state == state for one in self.trials)
 
     @property
     def num_tried(self) -> int:
-        """The trials that the best was chosen among: one that was pruned might have been it."""
+        """The trials that the best was chosen from; a pruned one could have been the best."""
         return len(self.ranked) + self.num("pruned")
 
     @property
     def seconds_left(self) -> float | None:
-        """About how long the rest takes, by the mean of the trials that ended, on as many workers as are at it."""
+        """Estimated seconds left: the mean of the trials that ended, divided among the workers that are running."""
         ended = [one.seconds for one in self.trials if one.state in ("finished", "pruned") and one.seconds]
         if not ended:
             return None
@@ -120,7 +113,7 @@ class SweepResult(Part):
 
     @property
     def standard_error(self) -> float | None:
-        """Of the best trial's score, from its 95 % interval; None where it has none."""
+        """Standard error of the best trial's score, from its 95 % interval; None without one."""
         best = self.ranked[0] if self.ranked else None
         if best is None or best.low is None or best.high is None:
             return None
@@ -128,11 +121,11 @@ class SweepResult(Part):
 
     @property
     def luck(self) -> float | None:
-        """By how much comments alone would put the best of so many equally good trials ahead, at most.
+        """Return how far the choice of comments alone would put the best of equally good trials ahead, at most.
 
-        The standard error times the expected largest of n standard normal numbers (Blom 1958: the normal quantile of
-        (n - 0.375) / (n + 0.25)), which is for independent errors; those of trials on the same comments go together.
-        What seeds do is not in it: a trial is one run, whose spread over seeds nothing here tells.
+        The standard error times the expected maximum of n standard normal numbers (Blom 1958: the normal quantile of
+        (n - 0.375) / (n + 0.25)). This assumes independent errors; trials on the same comments are correlated. It does
+        not cover seeds, whose variance a single run per trial cannot show.
         """
         error, num = self.standard_error, self.num_tried
         if error is None or num < 2:
@@ -141,7 +134,7 @@ class SweepResult(Part):
 
     @property
     def rivals(self) -> tuple[TrialLine, ...]:
-        """The trials that follow the best and lie inside its interval, at most as many as are compared."""
+        """The trials other than the best that lie inside its interval."""
         if not self.ranked or self.ranked[0].low is None or self.ranked[0].high is None:
             return ()
         best = self.ranked[0]

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from civility.documents.report import BiasReport, ClassifierFacts, Optimistic, Report, TrainingCurves
+from civility.documents.behaviour_report import BiasReport
+from civility.documents.note import Note, as_note
+from civility.documents.report import ClassifierFacts, Optimistic, Report, TrainingCurves
 from civility.evaluation.group_bias import Grouped, bias_of
 from civility.evaluation.label_measures import NUM_RESAMPLES, measure
 from civility.evaluation.scored_comments import Scored
@@ -21,7 +23,7 @@ class Subject:
     files : where the comments came from
     classifier : what scored them
     optimistic : what was chosen on these very comments
-    notes : what a person should know of them, a sentence each
+    notes : what a reader should know of them
     training : how the classifier was trained, if that is known
     """
 
@@ -29,7 +31,7 @@ class Subject:
     files: tuple[str, ...]
     classifier: ClassifierFacts
     optimistic: tuple[Optimistic, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note | str, ...] = ()
     training: TrainingCurves | None = None
 
 
@@ -65,7 +67,7 @@ def report_on(scored: Scored, subject: Subject, aspects: Aspects) -> Report:
     return report.model_copy(
         update={
             "optimistic": subject.optimistic,
-            "notes": subject.notes,
+            "notes": tuple(map(as_note, subject.notes)),
             "training": subject.training,
             "bias": _bias(scored, subject, aspects) if scored.dataset.group_names else None,
             "slices": slices_of(scored, aspects.columns),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from civility.data.reading import Columns
 from civility.documents.classifier_file import CLASSIFIER_FILE
+from civility.documents.note import Note
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import (
     Labelled,
@@ -46,7 +47,7 @@ class ThresholdsSet:
     choices: Mapping[str, ThresholdChoice]
     kept: Mapping[str, float]
     num_comments: int
-    notes: tuple[str, ...]
+    notes: tuple[Note | str, ...]
     not_chosen_from_data: tuple[str, ...]
     calibrated: Mapping[str, str]
     path: Path
@@ -124,7 +125,10 @@ def set_thresholds(
         digest = dataset.comments_digest
         classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
         reasons_of = {label: one.reason for label, one in chosen.items()}
-    notes = [*labelled.notes, *(f"{label} keeps its threshold: {reason}" for label, reason in lacking.items())]
+    notes: list[Note | str] = [
+        *labelled.notes,
+        *(f"{label} keeps its threshold: {reason}" for label, reason in lacking.items()),
+    ]
     notes += _optimistic(classifier, labelled)
     choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
     kept = {label: value for label, value in classifier.thresholds.items() if label not in choices}

@@ -9,28 +9,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from civility.data.reading import Columns, read_column
+from civility.documents.note import Note
 from civility.documents.report import ClassifierFacts
 from civility.errors import UserError, did_you_mean
 from civility.evaluation import Report
 from civility.evaluation.build_report import Aspects, Subject, main_label, report_on
+from civility.evaluation.curves import training_curves
 from civility.evaluation.labelled_comments import Labelled, optimistic, read_labelled, scored_by
 from civility.evaluation.probes.suites import Suite
 from civility.evaluation.probing import Probes, probe
 from civility.evaluation.report_files import ReportFiles, write_report
 from civility.evaluation.requirements import Requirement, doubts, failures
-from civility.evaluation.training_history import training_curves
 from civility.plain_text import listed, one_line, shown
 from civility.run import OWN_REPORT, RunDirectory
 from civility.scoring.classifier import Classifier
 
-__all__ = ["Aspects", "Evaluation", "Probes", "Question", "evaluate", "report_name"]
+__all__ = ["Aspects", "Evaluation", "EvaluationRequest", "Probes", "evaluate", "report_name"]
 
 _LONGEST_NAME = 200
 """Bytes: the files of a report have longer endings, and file systems end at 255."""
 
 
 @dataclass(frozen=True)
-class Question:
+class EvaluationRequest:
     """What to measure, and how.
 
     Parameters
@@ -54,7 +55,7 @@ class Evaluation:
     """A report, what a person should know of its comments, where it was written, and what it fails to show."""
 
     report: Report
-    notes: tuple[str, ...]
+    notes: tuple[Note | str, ...]
     files: ReportFiles
     failures: tuple[str, ...]
 
@@ -62,7 +63,7 @@ class Evaluation:
 def evaluate(
     target: str,
     files: Sequence[str] = (),
-    question: Question = Question(),
+    question: EvaluationRequest = EvaluationRequest(),
     *,
     name: str = "",
     out: Path | None = None,
@@ -122,7 +123,7 @@ def _source(target: str, files: Sequence[str], columns: Columns) -> list[str]:
     return [target, *data, *text, *(["--id-column", columns.id] if columns.id else [])]
 
 
-def _parts_asked(question: Question, labelled: Labelled) -> dict[str, bool]:
+def _parts_asked(question: EvaluationRequest, labelled: Labelled) -> dict[str, bool]:
     """Return, for each part that a report may lack, whether this one will have it."""
     return {
         "bias": bool(labelled.dataset.group_names),

@@ -11,16 +11,15 @@ import numpy.typing as npt
 
 from civility.arrays import Decisions, Floats, Scores, Targets
 from civility.data.dataset import POSITIVE_FROM
-from civility.documents.report import BiasReport, Estimate, GroupBias
+from civility.documents.behaviour_report import BiasReport, GroupBias
+from civility.documents.label_report import Estimate
 from civility.evaluation.label_measures import NUM_RESAMPLES, estimate, proportion
 from civility.metrics.bias import KINDS, POWER, ErrorCounts, error_counts, final_score, power_mean, rows_of
 from civility.metrics.counted import Auc
 from civility.metrics.intervals import newcombe
 from civility.metrics.resampling import point, resample, strata_of
+from civility.metrics.small_samples import FEWEST
 from civility.metrics.threshold_search import Counts
-
-FEWEST = 10
-"""Positive and negative comments of a group, below which it is left out of the means and the final metric."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +103,6 @@ def _too_few(counts: Counts) -> bool:
 def _group(errors: ErrorCounts, name: str, values: Mapping[str, float], resampled: Mapping[str, Floats]) -> GroupBias:
     group, background = errors.group, errors.background
     aucs = {f"{kind}_auc": estimate(values[f"{kind} {name}"], resampled[f"{kind} {name}"]) for kind in KINDS}
-    note = ""
-    if _too_few(group):
-        note = f"fewer than {FEWEST} positive or negative comments: too few to tell, and left out of the means"
     false_positives, false_negatives = (
         [(one.false_positives, one.num_negative) for one in (group, background)],
         [(one.false_negatives, one.num_positive) for one in (group, background)],
@@ -119,7 +115,7 @@ def _group(errors: ErrorCounts, name: str, values: Mapping[str, float], resample
         false_negative_rate=proportion(*false_negatives[0]),
         false_positive_gap=_gap(*false_positives),
         false_negative_gap=_gap(*false_negatives),
-        note=note,
+        too_few=_too_few(group),
     )
 
 

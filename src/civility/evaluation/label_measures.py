@@ -11,21 +11,10 @@ import numpy as np
 
 from civility.arrays import Bools, Float32s, Floats, Scores
 from civility.data.dataset import POSITIVE_FROM
-from civility.documents.label_verdict import judge, judge_all
-from civility.documents.report import (
-    AnyLabel,
-    ClassifierFacts,
-    CoOccurrence,
-    DataFacts,
-    Estimate,
-    LabelReport,
-    Macro,
-    Report,
-    Resampling,
-)
-from civility.evaluation.score_calibration import calibration_of
+from civility.documents.label_report import AnyLabel, Estimate, LabelReport, Macro, VerdictWord
+from civility.documents.report import ClassifierFacts, CoOccurrence, DataFacts, Report, Resampling, Undefined
+from civility.evaluation.curves import calibration_of, curve_of, explorer_of, histogram_of
 from civility.evaluation.scored_comments import Scored
-from civility.evaluation.threshold_curve import curve_of, explorer_of, histogram_of
 from civility.metrics.counted import Decided, Ranking
 from civility.metrics.intervals import percentile_interval, wilson
 from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
@@ -34,12 +23,18 @@ from civility.metrics.threshold_search import Counts
 
 FPRS = (0.01, 0.001)
 NUM_RESAMPLES = 2_000
+GOOD_FROM = 0.8
+"""Lower end of F1 from which a label is good enough to act on what it flags, with an appeal for people."""
+REVIEW_FROM = 0.6
+"""F1 from which flagged comments are worth a person's review."""
+WIDEST = 0.3
+"""Width of the interval of F1 above which it says nothing."""
+LEAST_POSITIVES = 20
 _ANY = "any label"
 _ROUNDING = 1e-9
 """Sums of the same number in another order differ by less; nothing that is measured on comments does."""
 _SHARES = ("precision", "recall")
 """Numbers whose own interval is Wilson's, which needs no resamples."""
-_NONE_MEASURABLE = f"no label where it is defined has {FEWEST} positive and {FEWEST} negative comments"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +120,7 @@ def measure(
         data=DataFacts(files=tuple(files), digest=dataset.digest, num_comments=len(dataset)),
         classifier=classifier,
         resampling=Resampling(num_resamples=num_resamples, seed=seed),
-        verdict=judge_all(verdicts),
+        verdict=overall_verdict(verdicts),
         labels=labels,
         macro=macro,
         not_measurable=too_few,
@@ -191,12 +186,26 @@ def _label_report(scored: Scored, column: int, measured: _Measured) -> LabelRepo
         if review is None
         else 1000 * _share_between(scores[~np.isnan(targets)], review, threshold),
         calibration=calibration_of(scored, column),
-        verdict=judge(
-            counts.num_positive, counts.num_negative, decisions["f1"], decisions["precision"], decisions["recall"]
-        ),
+        verdict=label_verdict(counts.num_positive, counts.num_negative, decisions["f1"]),
         curve=curve_of(targets, scores, threshold),
         histogram=histogram_of(targets, scores),
     )
+
+
+def label_verdict(num_positive: int, num_negative: int, f1: Estimate) -> VerdictWord:
+    """Return whether a label can be used, by its F1 at the threshold. The rules are in docs/how-to.md."""
+    if not num_positive or not num_negative:
+        return "undefined"
+    value, low, high = f1.value or 0.0, f1.low or 0.0, f1.high or 0.0
+    if num_positive < LEAST_POSITIVES or high - low > WIDEST:
+        return "unsure"
+    return "good" if low >= GOOD_FROM else "review" if value >= REVIEW_FROM else "weak"
+
+
+def overall_verdict(verdicts: Mapping[str, VerdictWord]) -> VerdictWord:
+    """Return the lowest verdict of any label that could be measured."""
+    order: tuple[VerdictWord, ...] = ("weak", "unsure", "review", "good")
+    return next((word for word in order if word in verdicts.values()), "undefined")
 
 
 def _any_label(scored: Scored, measured: _Measured) -> AnyLabel:
@@ -266,9 +275,9 @@ def _co_occurrence(scored: Scored) -> CoOccurrence:
 
 def _undefined(
     labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Macro, over_measurable: Macro
-) -> dict[str, str]:
+) -> dict[str, Undefined]:
     """Return the reason of each number that is None for want of data, by its path."""
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Undefined] = {}
     for label, numbers in labels.items():
         place = f"labels.{label}"
         reasons |= _why_none(place, numbers)
@@ -276,16 +285,16 @@ def _undefined(
             reasons[f"{place}.calibration"] = _missing(numbers)
             if numbers.review_threshold is not None:
                 reasons[f"{place}.review_per_1000"] = _missing(numbers)
-    reasons |= _why_none("any_label", any_label) | _undefined_mean("macro", macro, "undefined for every label")
-    return reasons | _undefined_mean("macro_measurable", over_measurable, _NONE_MEASURABLE)
+    reasons |= _why_none("any_label", any_label) | _undefined_mean("macro", macro, "undefined_for_every_label")
+    return reasons | _undefined_mean("macro_measurable", over_measurable, "no_measurable_label")
 
 
-def _undefined_mean(place: str, macro: Macro, why: str) -> dict[str, str]:
+def _undefined_mean(place: str, macro: Macro, why: Undefined) -> dict[str, Undefined]:
     found = {**_resampled(macro), "precision": macro.precision, "recall": macro.recall}
     return {f"{place}.{name}": why for name, one in found.items() if one.value is None}
 
 
-def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
+def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, Undefined]:
     found = {
         **_resampled(numbers),
         "recall": numbers.recall,
@@ -295,8 +304,7 @@ def _why_none(place: str, numbers: LabelReport | AnyLabel) -> dict[str, str]:
     reasons = {f"{place}.{name}": _missing(numbers) for name, one in found.items() if one.value is None}
     if numbers.precision.value is None:
         known = numbers.num_positive + numbers.num_negative
-        why = "nothing is flagged at the threshold in use" if known else _missing(numbers)
-        reasons[f"{place}.precision"] = why
+        reasons[f"{place}.precision"] = "nothing_flagged" if known else _missing(numbers)
     return reasons
 
 
@@ -305,8 +313,7 @@ def _resampled(numbers: LabelReport | AnyLabel | Macro) -> dict[str, Estimate]:
     return {"roc_auc": numbers.roc_auc, "average_precision": numbers.average_precision, **at_rates, "f1": numbers.f1}
 
 
-def _missing(numbers: LabelReport | AnyLabel) -> str:
-    known = numbers.num_positive + numbers.num_negative
-    if not known:
-        return "no known target"
-    return f"no {'positive' if not numbers.num_positive else 'negative'} comment among {known:,}"
+def _missing(numbers: LabelReport | AnyLabel) -> Undefined:
+    if not numbers.num_positive + numbers.num_negative:
+        return "no_known_target"
+    return "no_negative" if numbers.num_positive else "no_positive"

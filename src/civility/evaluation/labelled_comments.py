@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 
 from civility.arrays import Logits, Scores
-from civility.data.dataset import Dataset, count_targets
+from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.file_format import FileFormat
 from civility.data.prepare import prepare
 from civility.data.reading import Columns, Origin, columns_present, read_dataset
+from civility.documents.note import Note
 from civility.documents.report import Optimistic
 from civility.errors import UserError
 from civility.evaluation import Scored
@@ -36,14 +37,14 @@ class Labelled:
     ----------
     dataset : on the classifier's label axis
     files : as read
-    notes : what a person should know of them, a sentence each
+    notes : what a reader should know of them
     origin : where each comment stood; None for comments that a run held out
     is_own : these are the comments that the run held out
     """
 
     dataset: Dataset
     files: tuple[str, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note | str, ...]
     origin: Origin | None
     is_own: bool
 
@@ -75,7 +76,7 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
         groups=columns.groups or known.groups,
     )
     reading = read_dataset(files, columns, require_all_labels=False)
-    notes = (*reading.notes, *notes_on_seen(target, reading.dataset))
+    notes: tuple[Note | str, ...] = (*reading.notes, *notes_on_seen(target, reading.dataset))
     return Labelled(reading.dataset, reading.files, notes, reading.origin, is_own=False)
 
 
@@ -97,22 +98,16 @@ def _refuse_columns(columns: Columns) -> None:
         )
 
 
-def notes_on_seen(target: str, dataset: Dataset) -> Iterator[str]:
-    """Tell how many of the comments took part in the run: of these the numbers tell little or nothing."""
+def notes_on_seen(target: str, dataset: Dataset) -> Iterator[Note]:
+    """Count the comments that took part in the run, whose numbers are too good."""
     seen, _ = seen_by(target, dataset.texts)
     if seen is None:
         return
     num_trained, num_validated = int(seen.trained.sum()), int((seen.validated & ~seen.trained).sum())
     if num_trained:
-        yield (
-            f"{num_trained:,} of {len(dataset):,} comments are among those that the run was trained on, up to case and "
-            "spaces: it knows their labels, and its numbers on them are too good"
-        )
+        yield Note(code="seen_in_training", num=num_trained, total=len(dataset))
     if num_validated:
-        yield (
-            f"{num_validated:,} of {len(dataset):,} comments are among those that chose the run's best epoch, its "
-            "calibration and its thresholds: its numbers on them are a little optimistic"
-        )
+        yield Note(code="seen_in_validation", num=num_validated, total=len(dataset))
 
 
 def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) -> Labelled:
@@ -192,7 +187,9 @@ def thresholds_for(dataset: Dataset, scores: Scores, policies: Mapping[str, Poli
 def why_no_threshold(dataset: Dataset) -> dict[str, str]:
     """Return, by label, why no threshold can be chosen on these comments; nothing of labels that have both classes."""
     reasons = {}
-    for label, num_positive, num_known in zip(dataset.labels, *count_targets(dataset.targets), strict=True):
+    for label, targets in zip(dataset.labels, dataset.targets.T, strict=True):
+        num_known = int(np.count_nonzero(~np.isnan(targets)))
+        num_positive = int(np.count_nonzero(targets >= POSITIVE_FROM))
         if not num_known:
             reasons[label] = "no comment says whether it is positive"
         elif num_positive in (0, num_known):

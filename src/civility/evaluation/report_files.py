@@ -1,12 +1,20 @@
 """The files of a report. The JSON is the truth; the pages beside it are drawn from it."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from civility.arrays import Float32s, Scores, Targets
 from civility.documents.report import Report
+from civility.errors import UserError
 from civility.evaluation.scored_comments import Scored
-from civility.evaluation.scores_table import write_scores_of
+from civility.plain_text import shortened
 from civility.render.charts.svg_files import plots
 from civility.render.html import to_html
 from civility.render.markdown.report_markdown import to_markdown
@@ -61,7 +69,7 @@ def write_report(report: Report, scored: Scored, folder: Path, source: Sequence[
     make_folder(folder)
     files = ReportFiles(folder, report.name)
     text = report.to_json()
-    report = Report.from_json(text)  # what is drawn is what is written, lone surrogates and all
+    report = Report.parse(text, files.json)  # what is drawn is what is written, lone surrogates and all
     with write_file(files.json) as file:
         file.write(text)
     with write_file(files.markdown) as file:
@@ -81,3 +89,160 @@ def _write_plots(report: Report, folder: Path) -> None:
     with write_folder(folder) as new:
         for name, svg in plots(report).items():
             (new / f"{name}.svg").write_text(svg, encoding="utf-8")
+
+
+_ID, _TARGET, _SCORE, _HONEST = "id", "target:", "score:", "honest-score:"
+_DIGEST, _REPORT, _CONTENT = b"civility.comments", b"civility.evaluation", b"civility.content"
+_DIGESTS = (_DIGEST, _REPORT, _CONTENT)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoresTable:
+    """The scores of a report's comments, without their texts.
+
+    Parameters
+    ----------
+    digest : of the comments, `Dataset.comments_digest`
+    ids : (N,)
+    labels : (L,)
+    targets, scores : (N, L) float32
+    honest_scores : (N, L) the same by calibrations that were fitted on other comments; ``scores`` themselves where
+        that is so anyway
+    """
+
+    digest: str
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    targets: Targets
+    scores: Scores
+    honest_scores: Scores
+
+    def content_digest(self) -> str:
+        """Return a sha256, 64 hex digits, of everything in it."""
+        state = hashlib.sha256(json.dumps([self.digest, self.ids, self.labels]).encode())
+        for values in (self.targets, self.scores, self.honest_scores):
+            # One bit pattern for NaN, little-endian: the same digest on every machine.
+            state.update(np.where(np.isnan(values), np.float32(np.nan), values).astype("<f4").tobytes())
+        return state.hexdigest()
+
+
+def write_scores_of(scored: Scored, path: Path, report: str) -> None:
+    """Write ids, targets and scores as Parquet.
+
+    Parameters
+    ----------
+    scored : what was measured
+    path : of the file
+    report : the JSON of the report, so that the two cannot be taken for a pair when they are none
+
+    Raises
+    ------
+    UserError : no permission, no space
+    """
+    dataset = scored.dataset
+    columns = {_ID: pa.array(dataset.ids, pa.string())}
+    columns |= {_TARGET + label: pa.array(dataset.targets[:, i]) for i, label in enumerate(dataset.labels)}
+    columns |= {_SCORE + label: pa.array(scored.scores[:, i]) for i, label in enumerate(dataset.labels)}
+    honest = scored.out_of_fold
+    if honest is not None:
+        columns |= {_HONEST + label: pa.array(honest[:, i]) for i, label in enumerate(dataset.labels)}
+    written = ScoresTable(
+        dataset.comments_digest,
+        dataset.ids,
+        dataset.labels,
+        dataset.targets,
+        scored.scores,
+        scored.scores if honest is None else honest,
+    )
+    digests = {_DIGEST: written.digest, _REPORT: _sha256(report), _CONTENT: written.content_digest()}
+    table = pa.table(columns).replace_schema_metadata({key: digest.encode() for key, digest in digests.items()})
+    with write_file(path, "wb") as file:
+        pq.write_table(table, file)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def read_scores_of(path: Path, report: str) -> ScoresTable:
+    """Read what `write_scores_of` wrote beside the JSON of a report.
+
+    Raises
+    ------
+    UserError : it is not there, damaged, changed since it was written, or not of that report; a score outside [0, 1],
+        or a target that is neither in [0, 1] nor unknown
+    """
+    try:
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+        digests = {key: text.decode() for key, text in (table.schema.metadata or {}).items() if key in _DIGESTS}
+        if missing := {_DIGEST, _REPORT} - set(digests):
+            raise ValueError(f"its metadata lack {min(missing).decode()}")
+        labels = tuple(name.removeprefix(_SCORE) for name in table.column_names if name.startswith(_SCORE))
+        has_honest = any(name.startswith(_HONEST) for name in table.column_names)
+        targets, scores, honest = (
+            np.stack([_numbers(table, kind + label) for label in labels], axis=1)
+            for kind in (_TARGET, _SCORE, _HONEST if has_honest else _SCORE)
+        )
+        ids = tuple(_column(table, _ID, "texts", pa.types.is_string).to_pylist())
+        if digests[_REPORT] != _sha256(report):
+            raise UserError(
+                "evaluation.todo",
+                "is not of the report beside it",
+                where=path,
+                remedy="evaluate again: they are written together",
+            )
+    except FileNotFoundError as error:
+        raise UserError(
+            "evaluation.todo",
+            "no scores beside the report",
+            where=path,
+            remedy="evaluate again: they are written with it",
+        ) from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(
+            "evaluation.todo", f"damaged: {shortened(str(error), 200)}", where=path, remedy="evaluate again"
+        ) from error
+    of_kind = {_TARGET: targets, _SCORE: scores, _HONEST if has_honest else _SCORE: honest}
+    for kind, values in of_kind.items():
+        _check_range(values, [kind + label for label in labels], path, may_be_unknown=kind == _TARGET)
+    found = ScoresTable(digests[_DIGEST], ids, labels, targets, scores, honest)
+    if digests.get(_CONTENT, found.content_digest()) != found.content_digest():  # older files have none
+        raise UserError(
+            "evaluation.todo",
+            "changed since it was written: its content does not match its digest",
+            where=path,
+            remedy="evaluate again",
+        )
+    return found
+
+
+def _column(table: pa.Table, name: str, expected: str, is_expected: Callable[[pa.DataType], bool]) -> pa.ChunkedArray:
+    """Return a column; ValueError unless it is there, once, and of the type expected."""
+    if table.column_names.count(name) != 1:
+        raise ValueError(f"{table.column_names.count(name)} columns {name!r}, expected one")
+    if not is_expected(table[name].type):
+        raise ValueError(f"the column {name!r} is of the type {table[name].type}, expected {expected}")
+    return table[name]
+
+
+def _numbers(table: pa.Table, name: str) -> Float32s:
+    return np.asarray(_column(table, name, "floating-point numbers", pa.types.is_floating).to_numpy(), dtype=np.float32)
+
+
+def _check_range(values: Float32s, columns: Sequence[str], path: Path, *, may_be_unknown: bool) -> None:
+    """Raise a UserError that names the first row with a value outside [0, 1]; NaN may stand for an unknown target."""
+    wrong = ~((values >= 0) & (values <= 1))
+    if may_be_unknown:
+        wrong &= ~np.isnan(values)
+    if not wrong.any():
+        return
+    row, column = (int(place) for place in np.argwhere(wrong)[0])
+    expected = "a target from 0 to 1, or empty where it is unknown" if may_be_unknown else "a score from 0 to 1"
+    raise UserError(
+        "evaluation.todo",
+        f"row {row + 1}, column {columns[column]!r}: {values[row, column]:g}",
+        where=path,
+        expected=f"{expected}",
+        remedy="evaluate again: civility writes no such value, so the file was changed or its classifier gave it",
+    )

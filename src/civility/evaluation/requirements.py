@@ -10,10 +10,12 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from civility.documents.report import Estimate, Report
+from civility.documents.label_report import Estimate
+from civility.documents.report import Report
 from civility.errors import UserError, did_you_mean
 from civility.metrics.small_samples import FEWEST
 from civility.plain_text import listed, shortened, shown
+from civility.render.sentences.report_sentences import undefined_reason
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -86,7 +88,7 @@ class Requirement:
         ------
         UserError : the path leads nowhere, or to something that is no number
         """
-        value = _look_up(report.to_dict(), self.path)
+        value = _look_up(report.content(), self.path)
         if value is None:
             return f"{self}: undefined: {_why_undefined(report, self.path)}"
         # A number that is not there fulfils nothing, and NaN compares false with everything.
@@ -269,5 +271,6 @@ def _longest_key(here: Mapping[str, Any], rest: str) -> str | None:
 
 
 def _why_undefined(report: Report, path: str) -> str:
-    reasons = [why for place, why in report.undefined.items() if path == place or path.startswith(f"{place}.")]
-    return reasons[0] if reasons else "there are too few comments to measure it"
+    path = path.removesuffix(".value").removesuffix(".low").removesuffix(".high")
+    known = any(path == place or path.startswith(f"{place}.") for place in report.undefined)
+    return undefined_reason(report, path) if known else "there are too few comments to measure it"

@@ -10,15 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from civility.audit.scripts import script_of
-from civility.documents.report import Slice, SliceLabel
+from civility.audit.counts import script_of
+from civility.documents.behaviour_report import FEWEST_OF_SLICE, Slice, SliceLabel
 from civility.evaluation.label_measures import proportion
 from civility.evaluation.scored_comments import Scored
 from civility.metrics.ranking import roc_auc
 from civility.metrics.threshold_search import Counts
 
-FEWEST_POSITIVES = 30
-"""Of a label in a slice: below, its numbers are said to be uncertain."""
 _MOST_SLICES = 30
 """Of one kind; what is rarer goes together."""
 REST = "other"
@@ -106,12 +104,8 @@ def _rank(name: str) -> int:
 def _slice(scored: Scored, rows: Sequence[int], name: str) -> Slice:
     index = np.array(rows, dtype=np.int64)
     labels = {label: _slice_label(scored, column, index) for column, label in enumerate(scored.dataset.labels)}
-    few = [label for label, numbers in labels.items() if numbers.num_positive < FEWEST_POSITIVES]
-    note = ""
-    if few:
-        which = "every label" if len(few) == len(labels) else ", ".join(few)
-        note = f"fewer than {FEWEST_POSITIVES} positives of {which}: too few to tell"
-    return Slice(name=name, num_comments=len(rows), labels=labels, note=note)
+    few = tuple(label for label, numbers in labels.items() if numbers.num_positive < FEWEST_OF_SLICE)
+    return Slice(name=name, num_comments=len(rows), labels=labels, too_few=few)
 
 
 def _slice_label(scored: Scored, column: int, rows: npt.NDArray[np.int64]) -> SliceLabel:

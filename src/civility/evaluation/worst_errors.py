@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from civility.arrays import Ints
-from civility.audit.confident_learning import likely_label_errors
+from civility.audit.label_errors import likely_label_errors
 from civility.data.dataset import POSITIVE_FROM
 from civility.data.duplicates import normalised
-from civility.documents.report import Example, LabelErrorsShown
+from civility.documents.behaviour_report import Example, LabelErrorsShown
 from civility.evaluation.scored_comments import Scored, short
 
 NUM_SHOWN = 10

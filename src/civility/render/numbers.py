@@ -2,7 +2,7 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from civility.documents.report import Estimate
+from civility.documents.label_report import Estimate
 
 DASH = "\u2013"
 MINUS = "\u2212"

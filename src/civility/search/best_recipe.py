@@ -2,7 +2,7 @@
 
 from civility.data.prepare import PreparedData
 from civility.documents.sweep_result import METRIC_WORDS, SweepResult
-from civility.plain_text import as_json, one_line
+from civility.plain_text import one_line
 from civility.recipe import Recipe
 from civility.render.html.sweep_page import to_html
 from civility.render.markdown.sweep_markdown import to_markdown
@@ -26,7 +26,7 @@ def gather(
     data : the comments
     with_importance : which takes a moment
     """
-    importance, why = study.importance() if with_importance else ({}, "")
+    importance, why = study.importance() if with_importance else ({}, None)
     described = space.described()
     return SweepResult(
         name=one_line(real_path(study.directory.path).name),
@@ -51,7 +51,7 @@ def write_result(result: SweepResult, recipe: Recipe, directory: SweepDirectory)
     UserError : no permission, no space
     """
     texts = {
-        directory.json: as_json(result.model_dump(mode="json"), indent=2) + "\n",
+        directory.json: result.to_json(),
         directory.markdown: to_markdown(result),
         directory.html: to_html(result),
     }

@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from civility.documents.sweep_result import State, TrialLine
+from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, State, TrialLine, WhyNoImportance
 from civility.errors import UserError
 from civility.plain_text import shortened
 from civility.recipe import defaults_of_all_versions
@@ -231,25 +231,22 @@ class Study:
             **(notes.get("progress") or {}),
         )
 
-    def importance(self) -> tuple[dict[str, float], str]:
-        """Return the share of each setting in what tells the better trials from all, or why it cannot be told.
+    def importance(self) -> tuple[dict[str, float], WhyNoImportance | None]:
+        """Return the share of each setting in what sets the better trials apart, or why there is none.
 
         PED-ANOVA (Watanabe, Bansal and Hutter 2023, section 4): how far each setting's distribution in the best
         quarter of the finished trials is from its distribution in all.
         """
         finished = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(finished) < _FEWEST_FOR_IMPORTANCE:
-            return {}, f"importance needs {_FEWEST_FOR_IMPORTANCE} finished trials, and there are {len(finished)}"
+        if len(finished) < FEWEST_FOR_IMPORTANCE:
+            return {}, "few_trials"
         if len({one.value for one in finished}) == 1:
-            return {}, "all finished trials have the same score"
+            return {}, "equal_scores"
         evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
-        return {key: float(share) for key, share in found.items()}, ""
-
-
-_FEWEST_FOR_IMPORTANCE = 8
+        return {key: float(share) for key, share in found.items()}, None
 
 
 def _put_back(trial: Trial) -> None:

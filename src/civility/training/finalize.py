@@ -11,8 +11,8 @@ from civility.data.prepare import PreparedData
 from civility.documents.report import ClassifierFacts
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
+from civility.evaluation.curves import training_curves
 from civility.evaluation.labelled_comments import Labelled, fit_on, optimistic
-from civility.evaluation.training_history import training_curves
 from civility.metrics.policy import parse_policies
 from civility.models.model_source import public_name
 from civility.recipe import Recipe

@@ -10,8 +10,7 @@ from civility.data.dataset import Dataset
 from civility.documents.report import ClassifierFacts
 from civility.evaluation import Scored
 from civility.evaluation.label_measures import measure
-from civility.evaluation.report_files import ReportFiles
-from civility.evaluation.scores_table import write_scores_of
+from civility.evaluation.report_files import ReportFiles, write_scores_of
 from civility.recipe import Recipe
 from civility.run import OWN_REPORT
 

@@ -9,18 +9,22 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from civility.arrays import Scores, Targets
-from civility.documents.comparison_result import Difference, Numbers
+from civility.arrays import Float32s, Scores
+from civility.documents.comparison_result import Comparison, Numbers, RowDifference
+from civility.documents.note import as_note
 from civility.errors import UserError
-from civility.evaluation.comparison import METRICS, Comparison, Question, compare, verdicts
+from civility.evaluation.comparison import verdicts
+from civility.evaluation.comparison.compare_runs import ComparisonRequest, compare
+from civility.evaluation.comparison.verdicts import METRICS
 from civility.metrics.paired_test import resamples_needed
 from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
+from civility.render.sentences.note_sentences import note_sentence
 
 from .made import LABELS, THRESHOLDS, make_scores, make_targets, write_log, write_run, write_scored
 
 NAN = float("nan")
-ALL = Question(metrics=METRICS)
+ALL = ComparisonRequest(metrics=METRICS)
 
 
 @pytest.fixture(autouse=True)
@@ -28,16 +32,20 @@ def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdicts, "NUM_RESAMPLES", 100)
 
 
+def _notes(found: Comparison) -> list[str]:
+    return [note_sentence(note) for note in found.notes]
+
+
 def _numbers(found: Comparison, place: int = 1) -> list[Numbers]:
     metrics = found.rows[place].metrics.values()
     return [numbers for metric in metrics for numbers in (*metric.labels.values(), metric.macro)]
 
 
-def _differences(found: Comparison, place: int = 1) -> list[Difference]:
+def _differences(found: Comparison, place: int = 1) -> list[RowDifference]:
     return [numbers.difference for numbers in _numbers(found, place) if numbers.difference is not None]
 
 
-def _value(metric: str, truth: Targets, scores: Scores, threshold: float) -> float:
+def _value(metric: str, truth: Float32s, scores: Scores, threshold: float) -> float:
     positive, flagged = truth >= 0.5, scores >= np.float32(threshold)
     of_scores = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}
     of_decisions = {"f1": f1_score, "precision": precision_score, "recall": recall_score}
@@ -81,7 +89,7 @@ def test_equal_reports_show_no_difference(tmp_path: Path) -> None:
     scores = make_scores(targets, 0.2, seed=1)
     names = [write_scored(tmp_path, name, targets, scores) for name in "ab"]
     for found in (compare(names, ALL), compare([names[0], names[0]], ALL)):
-        assert {each.verdict for each in _differences(found)} == {"no difference shown"}
+        assert {each.verdict for each in _differences(found)} == {"not_shown"}
         assert {each.value for each in _differences(found)} == {0}
 
 
@@ -89,7 +97,10 @@ def test_a_much_better_classifier_is_better_and_the_other_way_round_worse(tmp_pa
     targets = make_targets()
     weak = write_scored(tmp_path, "weak", targets, make_scores(targets, 0.05, seed=1))
     strong = write_scored(tmp_path, "strong", targets, make_scores(targets, 0.45, seed=2))
-    found, turned = compare([weak, strong], ALL), compare([weak, strong], Question(baseline=strong, metrics=METRICS))
+    found, turned = (
+        compare([weak, strong], ALL),
+        compare([weak, strong], ComparisonRequest(baseline=strong, metrics=METRICS)),
+    )
     assert {each.verdict for each in _differences(found)} == {"better"}
     assert {each.verdict for each in _differences(turned)} == {"worse"}
     assert {each.holds_for for each in _differences(found)} == {"classifiers"}
@@ -110,7 +121,7 @@ def test_each_row_is_compared_with_the_first(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_intervals(tmp_path: Path) -> None:
     targets = make_targets(100)
     names = [write_scored(tmp_path, f"r{i}", targets, make_scores(targets, 0.2, seed=i)) for i in range(2)]
-    one, again, other = (_differences(compare(names, Question(seed=seed))) for seed in (1, 1, 2))
+    one, again, other = (_differences(compare(names, ComparisonRequest(seed=seed))) for seed in (1, 1, 2))
     assert one == again
     assert one != other
 
@@ -125,7 +136,7 @@ def test_what_is_undefined_for_one_is_not_measurable_and_left_out_of_the_macro(t
     for metric in METRICS:
         own = found.rows[1].metrics[metric]
         assert own.labels["any label"].difference is not None
-        assert own.labels["any label"].difference.verdict == "not measurable"
+        assert own.labels["any label"].difference.verdict == "not_measurable"
         assert own.macro.mean == own.labels["toxic"].mean
     document = json.loads(found.to_json())
     precisions = [row["metrics"]["precision"]["labels"]["any label"] for row in document["rows"]]
@@ -133,7 +144,7 @@ def test_what_is_undefined_for_one_is_not_measurable_and_left_out_of_the_macro(t
     assert precisions[1]["difference"]["value"] is None
     nothing = [write_scored(tmp_path, name, targets[:, 1:], silent[:, 1:], ("toxic",)) for name in "cd"]
     none = compare(nothing, ALL)
-    assert {each.verdict for each in _differences(none)} == {"not measurable"}
+    assert {each.verdict for each in _differences(none)} == {"not_measurable"}
     assert none.num_verdicts == 0
     assert none.rows[0].metrics["roc_auc"].macro.mean is None
 
@@ -162,7 +173,7 @@ def test_runs_that_differ_only_in_their_seed_are_one_row_with_their_spread(tmp_p
     assert each is not None
     assert (each.verdict, each.holds_for) == ("better", "settings")
     assert each.error_of_seeds is not None
-    assert not any("single run" in note for note in found.notes)
+    assert not any("single run" in note for note in _notes(found))
     one_by_one = compare([str(tmp_path / name / f"seed-{seed}") for seed in range(3) for name in strengths])
     assert [row.metrics for row in one_by_one.rows] == [row.metrics for row in found.rows]
     run = found.rows[0].runs[0]
@@ -193,14 +204,14 @@ def test_what_was_chosen_on_the_very_comments_among_more_is_told(tmp_path: Path)
     targets = make_targets()
     names = [write_run(tmp_path / name, targets, make_scores(targets, 0.2, 1), seed=i) for i, name in enumerate("ab")]
     for name in names:
-        said = {"optimistic": ("epoch",), "notes": ("of the comments", f"of {name}")}
+        said: dict[str, Any] = {"optimistic": ("epoch",), "notes": (as_note("of the comments"), as_note(f"of {name}"))}
         write_scored(Path(name) / "reports", "validation", targets, make_scores(targets, 0.2, 1), **said)
     found = compare(names)
-    assert not any("chosen on these very comments" in note for note in found.notes), "the control: both alike"
-    assert "of the comments" in found.notes
-    assert f"{names[1]}: of {names[1]}" in found.notes
+    assert not any("chosen on these very comments" in note for note in _notes(found)), "the control: both alike"
+    assert "of the comments" in _notes(found)
+    assert f"{names[1]}: of {names[1]}" in _notes(found)
     write_log(tmp_path / "b" / "metrics.jsonl", [{"kind": "epoch", "epoch": i, "best": i == 1} for i in range(1, 11)])
-    told = next(note for note in compare(names).notes if note.startswith("chosen on these very comments"))
+    told = next(note for note in _notes(compare(names)) if note.startswith("chosen on these very comments"))
     assert f"{names[0]} (the best of 3 epochs); {names[1]} (the best of 10 epochs)." in told
 
 
@@ -212,10 +223,8 @@ def test_a_single_seed_on_either_side_judges_classifiers_and_says_so(tmp_path: P
         write_run(tmp_path / "two" / f"seed-{seed}", targets, scores, seed=seed, training__loss="bce")
     found = compare([one, str(tmp_path / "two")])
     assert {each.holds_for for each in _differences(found)} == {"classifiers"}
-    (note,) = found.notes
-    assert note.startswith(
-        "* a single run of one: verdicts hold for these very classifiers, on other comments, and not"
-    )
+    (note,) = _notes(found)
+    assert note.startswith("* a single run of one: verdicts hold for these very classifiers on other comments, not for")
     assert found.rows[0].metrics["roc_auc"].macro.spread is None
 
 
@@ -225,8 +234,10 @@ def test_two_seeds_are_said_to_show_little(tmp_path: Path) -> None:
         for seed in (1, 2):
             scores = make_scores(targets, 0.2, seed=seed)
             write_run(tmp_path / name / f"seed-{seed}", targets, scores, seed=seed, training__loss=loss)
-    (note,) = compare([str(tmp_path / "a"), str(tmp_path / "b")]).notes
-    assert note.startswith("two runs alone of a, b: their spread is known so badly that only large differences can be")
+    (note,) = _notes(compare([str(tmp_path / "a"), str(tmp_path / "b")]))
+    assert note.startswith(
+        "only two runs of a, b: their standard deviation is so uncertain that only large differences"
+    )
 
 
 def test_seeds_alone_show_their_spread(tmp_path: Path) -> None:
@@ -236,7 +247,8 @@ def test_seeds_alone_show_their_spread(tmp_path: Path) -> None:
     found = compare([str(tmp_path)])
     assert (len(found.rows), found.num_verdicts) == (1, 0)
     assert found.rows[0].metrics["roc_auc"].macro.spread
-    assert found.notes == ("all runs have the same settings: there is nothing to hold against them, only their spread",)
+    assert [note.code for note in found.notes] == ["one_row"]
+    assert _notes(found)[0].startswith("all runs have the same settings: there is nothing to compare")
 
 
 def test_a_copy_of_a_run_is_no_second_seed(tmp_path: Path) -> None:
@@ -245,7 +257,7 @@ def test_a_copy_of_a_run_is_no_second_seed(tmp_path: Path) -> None:
     for twice in (names, [names[0], names[0]]):
         found = compare(twice)
         assert [len(row.runs) for row in found.rows] == [1, 1]
-        assert {each.verdict for each in _differences(found)} == {"no difference shown"}
+        assert {each.verdict for each in _differences(found)} == {"not_shown"}
 
 
 def test_a_combination_of_runs_is_a_row_of_its_own_that_has_no_seed(tmp_path: Path) -> None:
@@ -265,7 +277,7 @@ def test_other_training_comments_within_a_row_are_told(tmp_path: Path) -> None:
     names = [write_run(tmp_path / name, targets, make_scores(targets, 0.2, 1), seed=i) for i, name in enumerate("abc")]
     (tmp_path / "b" / "environment.json").write_text("{}", encoding="utf-8")
     found = compare(names)
-    assert found.notes[-1].startswith(f"the runs of {names[0]} and 2 more were trained on different comments")
+    assert _notes(found)[-1].startswith(f"the runs of {names[0]} and 2 more were trained on different comments")
 
 
 def test_a_report_of_a_run_tells_of_its_run_too(tmp_path: Path) -> None:
@@ -289,16 +301,16 @@ def test_the_note_on_a_label_of_one_class_says_what_the_table_shows(tmp_path: Pa
     assert metric.macro.difference is not None
     assert (metric.macro.difference.verdict, metric.macro_measurable) == ("better", None)
     told = "fewer than 10 positive or negative comments of any label: "
-    assert found.notes[0] == told + "ROC AUC not defined; macro averages are over the other labels"
+    assert _notes(found)[0] == told + "ROC AUC not defined; macro averages are over the other labels"
     assert "macro, measurable" not in to_markdown(found)
-    both = compare(names, Question(metrics=("roc_auc", "f1"))).notes
+    both = _notes(compare(names, ComparisonRequest(metrics=("roc_auc", "f1"))))
     if value:  # all positive: F1 is defined, and by too few negatives
         assert both[0] == told + "ROC AUC not defined; macro averages are over the other labels"
         assert both[1].startswith(told + "not measurable (F1), nor are the macro averages, which rest on them; ")
     targets[:, 0] = value
     names = [write_scored(tmp_path, f"n{i}", targets, make_scores(targets, 0.1 + i / 2, seed=i)) for i in range(2)]
     both_labels = told.replace("any label", "toxic, any label")
-    assert compare(names).notes[0] == both_labels + "ROC AUC not defined; there is no macro average"
+    assert _notes(compare(names))[0] == both_labels + "ROC AUC not defined; there is no macro average"
 
 
 def test_labels_with_hardly_a_positive_are_not_judged(tmp_path: Path) -> None:
@@ -313,15 +325,15 @@ def test_labels_with_hardly_a_positive_are_not_judged(tmp_path: Path) -> None:
     few, enough = of_labels["toxic"].difference, of_labels["any label"].difference
     assert few is not None
     assert enough is not None
-    assert (few.verdict, few.p_value, enough.verdict) == ("not measurable", None, "better")
+    assert (few.verdict, few.p_value, enough.verdict) == ("not_measurable", None, "better")
     assert few.value is not None
     assert few.value > 0.5, "it is told all the same"
     assert found.num_verdicts == 2
     assert found.not_measurable == ("toxic",)
-    assert "fewer than 10 positive or negative comments of toxic: not measurable" in found.notes[0]
+    assert "fewer than 10 positive or negative comments of toxic: not measurable" in _notes(found)[0]
     metric = found.rows[1].metrics["roc_auc"]
     assert metric.macro.difference is not None
-    assert (metric.macro.difference.verdict, metric.macro.difference.p_value) == ("not measurable", None)
+    assert (metric.macro.difference.verdict, metric.macro.difference.p_value) == ("not_measurable", None)
     assert metric.macro_measurable is not None
     assert metric.macro_measurable.difference is not None
     assert metric.macro_measurable.difference.verdict == "better"
@@ -353,7 +365,7 @@ def test_a_difference_can_be_shown_among_32_labels(tmp_path: Path) -> None:
     rarest = int(targets.sum(axis=0).min())
     assert found.num_resamples == resamples_needed(33, freedom=rarest - 1) > resamples_needed(33)
     of_labels = [numbers.difference for numbers in found.rows[1].metrics["roc_auc"].labels.values()]
-    assert [each.verdict for each in of_labels[:2] if each] == ["better", "no difference shown"]
+    assert [each.verdict for each in of_labels[:2] if each] == ["better", "not_shown"]
 
 
 def test_the_files(tmp_path: Path) -> None:
@@ -365,7 +377,8 @@ def test_the_files(tmp_path: Path) -> None:
         assert {path.name for path in folder.iterdir()} == {f"{stem}.json", f"{stem}.md", f"{stem}.svg"}
         text = (folder / f"{stem}.json").read_text(encoding="utf-8")
         document = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} in the JSON"))
-        assert document["schema"] == 3
+        assert document["schema"] == 4
+        assert Comparison.parse(text, "a.json") == found
         assert document["rows"][1]["metrics"]["roc_auc"]["macro"]["mean"] == _numbers(found)[-1].mean
         assert f"(<{stem}.svg>)" in (folder / f"{stem}.md").read_text(encoding="utf-8")
     (tmp_path / "taken").write_text("")
@@ -376,7 +389,7 @@ def test_the_files(tmp_path: Path) -> None:
 
 def test_metrics_go_by_name() -> None:
     with pytest.raises(UserError, match=r"no metric 'roc' \(did you mean roc_auc\?\)"):
-        Question(metrics=("roc",))
+        ComparisonRequest(metrics=("roc",))
 
 
 def test_no_number_is_nan_in_the_document(tmp_path: Path) -> None:
@@ -385,3 +398,16 @@ def test_no_number_is_nan_in_the_document(tmp_path: Path) -> None:
     for each in _differences(compare(names)):
         assert not any(isinstance(value, float) and math.isnan(value) for value in each.model_dump().values())
         assert each.error_of_seeds is None
+
+
+def test_a_comparison_of_the_schema_before_is_read(tmp_path: Path) -> None:
+    targets = make_targets(60)
+    names = [write_scored(tmp_path, f"r{i}", targets, make_scores(targets, 0.2, seed=i)) for i in range(2)]
+    found = compare(names)
+    document = json.loads(found.to_json().replace('"not_shown"', '"no difference shown"'))
+    old = {**document, "schema": 3, "notes": ["a sentence"]}
+    read = Comparison.parse(json.dumps(old), "a.json")
+    assert _notes(read) == ["a sentence"]
+    assert read.rows == found.rows
+    with pytest.raises(UserError, match="schema 2 is too old"):
+        Comparison.parse(json.dumps({**old, "schema": 2}), "a.json")

@@ -1,7 +1,7 @@
 """Which runs are one row, how rows are called, and the settings that tell them apart."""
 
 from civility.documents.comparison_result import RunFacts, Setting
-from civility.evaluation.comparison.compared_rows import different_settings, grouped, row_names
+from civility.evaluation.comparison.table import different_settings, grouped, row_names
 
 
 def _facts(*runs: tuple[str, int | None]) -> list[RunFacts]:

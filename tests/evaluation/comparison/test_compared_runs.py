@@ -7,16 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from civility.documents.note import as_note
 from civility.errors import UserError
-from civility.evaluation.comparison import Question, compare
-from civility.evaluation.comparison.compared_runs import find_targets, told_once
+from civility.evaluation.comparison.compare_runs import ComparisonRequest, compare
+from civility.evaluation.comparison.compared_scores import find_targets, merged_notes
+from civility.render.sentences.note_sentences import note_sentence
 
 from .made import make_scores, make_targets, write_run, write_scored
 
-_AS_IT_IS = Question()
+_AS_IT_IS = ComparisonRequest()
 
 
-def _error(*names: str, question: Question = _AS_IT_IS) -> UserError:
+def _error(*names: str, question: ComparisonRequest = _AS_IT_IS) -> UserError:
     with pytest.raises(UserError) as caught:
         compare(names, question)
     return caught.value
@@ -105,10 +107,10 @@ def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{}", "no report of civility"),
+        (b"{}", "no report: it has no schema number"),
         (b"[1", "damaged: Expecting"),
         (b"\xff\xfe", "not UTF-8 text (byte 0)"),
-        (b'{"schema": 1}', "a report of schema 1, expected 4"),
+        (b'{"schema": 1}', "damaged: schema 1 is too old"),
     ],
 )
 def test_what_is_no_report_is_told(tmp_path: Path, content: bytes, message: str) -> None:
@@ -143,7 +145,7 @@ def test_a_run_that_has_not_ended_is_refused_with_what_to_do(tmp_path: Path) -> 
     scores = make_scores(targets, 0.2, seed=1)
     good = write_run(tmp_path / "good", targets, scores)
     cut = write_run(tmp_path / "cut", targets, scores, finished=False)
-    for question in (_AS_IT_IS, Question(data=("a.csv",))):
+    for question in (_AS_IT_IS, ComparisonRequest(data=("a.csv",))):
         error = _error(good, cut, question=question)
         assert error.message == f"{cut}: the run has not reached its end, so there is no classifier to compare"
         assert error.remedy == f"civility train --resume --out {cut} goes on with it; or leave it out"
@@ -167,7 +169,7 @@ def test_a_folder_of_seeds_stands_for_its_runs_in_the_order_of_their_numbers(tmp
 def test_a_report_cannot_be_scored_on_other_comments(tmp_path: Path) -> None:
     targets = make_targets(40)
     report = write_scored(tmp_path, "report", targets, make_scores(targets, 0.2, seed=1))
-    error = _error(report, report, question=Question(data=("a.csv",)))
+    error = _error(report, report, question=ComparisonRequest(data=("a.csv",)))
     assert error.message == (
         f"{report}: a report has the scores of its own comments alone, and no classifier to score others"
     )
@@ -181,6 +183,7 @@ def test_a_report_may_have_dots_in_its_name(tmp_path: Path) -> None:
     assert compare(names).num_comments == 40
 
 
-def test_a_note_is_told_once_with_the_names_that_it_is_of() -> None:
+def test_a_note_is_merged_notes_with_the_names_that_it_is_of() -> None:
     notes = [("a", "of the file"), ("a", "seen"), ("b", "of the file"), ("b", "seen"), ("c", "of the file")]
-    assert told_once(notes, 3) == ["of the file", "a, b: seen"]
+    merged = merged_notes([(name, as_note(note)) for name, note in notes], 3)
+    assert [note_sentence(note) for note in merged] == ["of the file", "a, b: seen"]

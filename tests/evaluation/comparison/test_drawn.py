@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from civility.documents.comparison_result import Comparison, Difference, Metric, Numbers, Row, RunFacts
+from civility.documents.comparison_result import ComparedRow, Comparison, Metric, Numbers, RowDifference, RunFacts
+from civility.documents.note import as_note
 from civility.render.charts.axes import ticks
 from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
@@ -17,7 +18,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 def _numbers(value: float | None, verdict: str = "", *values: float) -> Numbers:
     difference = None
     if verdict:
-        difference = Difference.model_validate(
+        difference = RowDifference.model_validate(
             {
                 "value": value,
                 "low": None if verdict == "not measurable" else (value or 0) - 0.02,
@@ -36,17 +37,19 @@ def _numbers(value: float | None, verdict: str = "", *values: float) -> Numbers:
 def _comparison(
     labels: tuple[str, ...] = ("toxic", "threat"), names: tuple[str, ...] = ("base", "bce", "focal")
 ) -> Comparison:
-    verdicts = ("better", "worse", "no difference shown")
+    verdicts = ("better", "worse", "not_shown")
     rows = []
     for place, name in enumerate(names):
         own = {
             label: _numbers(0.01 * place, verdicts[(place - 1 + i) % 3] if place else "", 0.9, 0.92)
             for i, label in enumerate(labels)
         }
-        macro = _numbers(0.01 * place, "better" if place == 1 else "no difference shown" if place else "", 0.89, 0.91)
+        macro = _numbers(0.01 * place, "better" if place == 1 else "not_shown" if place else "", 0.89, 0.91)
         runs = tuple(RunFacts(name=f"{name}/seed-{seed}", seed=seed, seconds=70, peak_memory=2**30) for seed in (1, 2))
         settings = {"training.loss": name, "training.epochs": place}
-        rows.append(Row(name=name, runs=runs, settings=settings, metrics={"roc_auc": Metric(labels=own, macro=macro)}))
+        rows.append(
+            ComparedRow(name=name, runs=runs, settings=settings, metrics={"roc_auc": Metric(labels=own, macro=macro)})
+        )
     return Comparison(
         files=(),
         digest="sha256:0123456789abcdef",
@@ -58,7 +61,7 @@ def _comparison(
         num_resamples=2_000,
         seed=0,
         level=0.95,
-        notes=("a note",),
+        notes=(as_note("a note"),),
     )
 
 
@@ -116,7 +119,7 @@ def test_the_picture_has_colours_for_light_and_dark() -> None:
 def test_undefined_numbers_are_said_and_a_label_without_a_verdict_has_a_hollow_dot() -> None:
     found = _comparison(("toxic",), ("base", "bce"))
     row = found.rows[1]
-    for numbers, word in ((_numbers(None, "not measurable"), "undefined"), (_numbers(0.1, "not measurable"), None)):
+    for numbers, word in ((_numbers(None, "not_measurable"), "undefined"), (_numbers(0.1, "not_measurable"), None)):
         metric = Metric(labels={"toxic": numbers}, macro=row.metrics["roc_auc"].macro)
         changed = found.model_copy(
             update={"rows": (found.rows[0], row.model_copy(update={"metrics": {"roc_auc": metric}}))}

@@ -5,8 +5,7 @@ import pytest
 
 from civility.data.dataset import Dataset
 from civility.errors import UserError
-from civility.evaluation.probes.augment import changed_copies
-from civility.evaluation.probes.perturb import PERTURBATIONS
+from civility.evaluation.probes.perturb import PERTURBATIONS, changed_copies
 
 
 def _dataset(num: int = 60) -> Dataset:

@@ -13,8 +13,7 @@ from civility.errors import UserError
 from civility.evaluation.probes.suites import (
     BUILT_IN,
     Case,
-    FunctionResult,
-    GroupResult,
+    CaseTally,
     Suite,
     read_suite,
     score_suite,
@@ -173,12 +172,12 @@ FLAGGED = np.array(
 def test_scores_by_hand() -> None:
     result = score_suite(SUITE, FLAGGED, ["toxic", "insult"])
     assert result.functions == (
-        FunctionResult("insult", True, 2, 1, 1),
-        FunctionResult("mixed", False, 2, 2),
-        FunctionResult("mixed", True, 1, 0),
-        FunctionResult("spam", True, 0, 0, 1),
+        CaseTally("insult", True, 2, 1, 1),
+        CaseTally("mixed", False, 2, 2),
+        CaseTally("mixed", True, 1, 0),
+        CaseTally("spam", True, 0, 0, 1),
     )
-    assert result.groups == (GroupResult("Velmari", True, 1, 0, 1), GroupResult("Velmari", False, 1, 1))
+    assert result.groups == (CaseTally("Velmari", True, 1, 0, 1), CaseTally("Velmari", False, 1, 1))
     assert (result.num, result.num_right, result.num_left_out) == (5, 3, 2)
 
 

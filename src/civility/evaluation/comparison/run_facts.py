@@ -6,7 +6,7 @@ from typing import Any
 
 from civility.documents.comparison_result import RunFacts, Setting
 from civility.errors import UserError
-from civility.evaluation.comparison.compared_runs import Target
+from civility.evaluation.comparison.compared_scores import Target
 from civility.recipe import Recipe
 from civility.recipe.differences import Reason, settings_for
 from civility.run import RunDirectory

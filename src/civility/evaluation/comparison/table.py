@@ -1,18 +1,101 @@
 """The rows of a comparison, put together from what was measured and judged; and what a person should know of them."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from civility.documents.comparison_result import Difference, Metric, Numbers, Row, RunFacts
-from civility.evaluation.comparison.compared_rows import Group, different_settings, row_names
-from civility.evaluation.comparison.measured import Measured
-from civility.evaluation.comparison.verdicts import Judged, JudgedMetric
+from civility.documents.comparison_result import (
+    ComparedRow,
+    DifferenceVerdict,
+    Metric,
+    Numbers,
+    RowDifference,
+    RunFacts,
+    Setting,
+)
+from civility.documents.note import Note, NoteCode
+from civility.evaluation.comparison.verdicts import Judged, JudgedMetric, Measured
+from civility.metrics.paired_test import Outcome
 from civility.metrics.pooled import Pool
-from civility.metrics.small_samples import FEWEST
-from civility.render.sentences.comparison_sentences import ASTERISK
-from civility.render.sentences.report_sentences import MEASURABLE, METRIC_NAMES
+
+_SEEDS = "seed-"
+_VERDICTS: dict[Outcome, DifferenceVerdict] = {
+    Outcome.BETTER: "better",
+    Outcome.WORSE: "worse",
+    Outcome.NOT_SHOWN: "not_shown",
+    Outcome.NOT_MEASURABLE: "not_measurable",
+}
+
+
+@dataclass
+class Group:
+    """The runs of a row, by their places among all.
+
+    Parameters
+    ----------
+    members : one or more
+    settings : that they have in common
+    seeds : of each
+    """
+
+    members: list[int]
+    settings: Mapping[str, Setting]
+    seeds: set[int] = field(default_factory=set)
+
+
+def grouped(facts: Sequence[RunFacts], settings: Sequence[Mapping[str, Setting]]) -> list[Group]:
+    """Return the rows, in the order of their first runs.
+
+    A second run of the same settings and seed is no second seed: pooled with the first, it would tell of a spread that
+    is none. It stands in a row of its own, as does what belongs to no run.
+    """
+    groups: list[Group] = []
+    for place, (run, own) in enumerate(zip(facts, settings, strict=True)):
+        fitting = (
+            group
+            for group in groups
+            if run.seed is not None and group.seeds and run.seed not in group.seeds and group.settings == own
+        )
+        group = next(fitting, None)
+        if group is None:
+            group = Group([], own)
+            groups.append(group)
+        group.members.append(place)
+        if run.seed is not None:
+            group.seeds.add(run.seed)
+    return groups
+
+
+def different_settings(groups: Sequence[Group]) -> list[dict[str, Setting]]:
+    """Return, for each row, the settings in which rows differ, in the order of the recipe; none where unknown."""
+    known = [group.settings for group in groups if group.settings]
+    keys = list(dict.fromkeys(key for settings in known for key in settings))
+    differing = [key for key in keys if len({str(settings[key]) for settings in known if key in settings}) > 1]
+    return [{key: group.settings[key] for key in differing if key in group.settings} for group in groups]
+
+
+def row_names(groups: Sequence[Group], facts: Sequence[RunFacts]) -> list[str]:
+    """Return a short name for each row: that of its run, or of the folder of its seeds, without what all begin with."""
+    names = [_name([facts[place].name for place in group.members]) for group in groups]
+    parents = [str(Path(name).parent) for name in names]
+    if len(names) > 1 and len({Path(name).is_absolute() for name in names}) == 1:
+        common = os.path.commonpath(parents)
+        shorter = [str(Path(name).relative_to(common)) if common else name for name in names]
+        names = shorter if len(set(shorter)) == len(set(names)) else names
+    return [name if names.count(name) == 1 else f"{name} ({place + 1})" for place, name in enumerate(names)]
+
+
+def _name(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    parents = {str(Path(name).parent) for name in names}
+    if len(parents) == 1 and all(Path(name).name.startswith(_SEEDS) for name in names):
+        return parents.pop()
+    return f"{names[0]} and {len(names) - 1} more"
 
 
 def rows_of(
@@ -23,7 +106,7 @@ def rows_of(
     metrics: Sequence[str],
     labels: Sequence[str],
     too_few: npt.NDArray[np.bool_],
-) -> tuple[Row, ...]:
+) -> tuple[ComparedRow, ...]:
     """Return a row for each group, the baseline first.
 
     Parameters
@@ -51,7 +134,7 @@ def rows_of(
             of_label = dict(zip(labels, of_labels, strict=True))
             found[metric] = Metric(labels=of_label, macro=macro, macro_measurable=measurable)
         runs = tuple(facts[member] for member in group.members)
-        rows.append(Row(name=name, runs=runs, settings=settings, metrics=found))
+        rows.append(ComparedRow(name=name, runs=runs, settings=settings, metrics=found))
     return tuple(rows)
 
 
@@ -59,12 +142,12 @@ def _numbers(pool: Pool, against: Judged | None) -> Numbers:
     difference = None
     if against is not None:
         each = against.difference
-        difference = Difference(
+        difference = RowDifference(
             value=each.value,
             low=each.low,
             high=each.high,
             p_value=each.p_value,
-            verdict=each.verdict.value,
+            verdict=_VERDICTS[each.verdict],
             holds_for="settings" if against.of_settings else "classifiers",
             error_of_comments=against.noise.comments,
             error_of_seeds=against.noise.seeds,
@@ -72,27 +155,28 @@ def _numbers(pool: Pool, against: Judged | None) -> Numbers:
     return Numbers(values=tuple(map(float, pool.values)), mean=pool.mean, spread=pool.spread, difference=difference)
 
 
-def notes_on(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
-    """Return what a person should know before believing the table.
+def notes_on(rows: Sequence[ComparedRow], too_few: Sequence[str]) -> list[Note]:
+    """Return what a reader should know before believing the table.
 
     Parameters
     ----------
     rows : of the table
-    too_few : labels without a verdict for want of comments
+    too_few : labels without a verdict, as they have too few comments
     """
     notes = _on_few_comments(rows, too_few) if too_few else []
     if len(rows) == 1:
-        notes.append("all runs have the same settings: there is nothing to hold against them, only their spread")
+        notes.append(Note(code="one_row"))
     else:
-        notes += [*_on_single_runs(rows), *_on_two_runs(rows)]
-    for row in rows:
-        if len({run.training_digest for run in row.runs}) > 1:
-            notes.append(f"the runs of {row.name} were trained on different comments: their spread is of these too")
-    return notes
+        notes += _on_few_runs(rows)
+    return notes + [
+        Note(code="different_training", names=(row.name,))
+        for row in rows
+        if len({run.training_digest for run in row.runs}) > 1
+    ]
 
 
-def _on_few_comments(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
-    """Return what is not measurable, by metric where these differ: one that a label lacks is no part of its mean."""
+def _on_few_comments(rows: Sequence[ComparedRow], too_few: Sequence[str]) -> list[Note]:
+    """Return what is not measurable, by metric if these differ: a metric undefined for a label leaves it out."""
     kinds: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for metric in rows[0].metrics:
         lacking = {label for label in too_few if any(row.metrics[metric].labels[label].mean is None for row in rows)}
@@ -101,24 +185,28 @@ def _on_few_comments(rows: Sequence[Row], too_few: Sequence[str]) -> list[str]:
     notes = []
     for (measured, undefined), metrics in kinds.items():
         first = rows[0].metrics[metrics[0]]
-        names, few = ", ".join(METRIC_NAMES[metric] for metric in metrics), f"fewer than {FEWEST} positive or negative"
         if measured:
-            of = f" ({names})" if len(kinds) > 1 else ""
-            rest = f'; "{MEASURABLE}" is the mean over the other labels' if first.macro_measurable else ""
-            notes.append(
-                f"{few} comments of {', '.join(measured)}: not measurable{of}, nor are the macro averages, which rest "
-                f"on them{rest}"
-            )
+            code: NoteCode = "not_measurable_in_macro" if first.macro_measurable else "not_measurable"
+            notes.append(Note(code=code, labels=measured, metrics=tuple(metrics) if len(kinds) > 1 else ()))
         if undefined:
-            rest = (
-                "there is no macro average" if first.macro.mean is None else "macro averages are over the other labels"
-            )
-            notes.append(f"{few} comments of {', '.join(undefined)}: {names} not defined; {rest}")
+            code = "undefined_macro" if first.macro.mean is None else "undefined"
+            notes.append(Note(code=code, labels=undefined, metrics=tuple(metrics)))
     return notes
 
 
-def notes_on_choices(facts: Sequence[RunFacts], is_chosen: Sequence[bool]) -> list[str]:
-    """Return a note if some were chosen on the very comments among more than others; verdicts do not allow for it.
+def _on_few_runs(rows: Sequence[ComparedRow]) -> list[Note]:
+    names = {num: tuple(row.name for row in rows if len(row.runs) == num) for num in (1, 2)}
+    notes = []
+    if names[1]:
+        code: NoteCode = "single_runs" if len(rows[0].runs) == 1 else "single_runs_of_others"
+        notes.append(Note(code=code, names=names[1]))
+    if names[2] and len(rows[0].runs) > 1:
+        notes.append(Note(code="two_runs", names=names[2]))
+    return notes
+
+
+def notes_on_choices(facts: Sequence[RunFacts], is_chosen: Sequence[bool]) -> list[Note]:
+    """Return a note if some runs were chosen on the very comments from more candidates than others.
 
     Parameters
     ----------
@@ -128,40 +216,6 @@ def notes_on_choices(facts: Sequence[RunFacts], is_chosen: Sequence[bool]) -> li
     tried = [(run.num_epochs or 0) if chosen else 1 for run, chosen in zip(facts, is_chosen, strict=True)]
     if len(set(tried)) < 2:
         return []
-    names: dict[int, list[str]] = {}
-    for run, num in zip(facts, tried, strict=True):
-        names.setdefault(num, []).append(run.name)
-    told = [
-        f"{', '.join(names[num])} ({f'the best of {num} epochs' if num else 'members, or their epochs'})"
-        for num in sorted(names)
-        if num != 1
-    ]
-    return [
-        f"chosen on these very comments: {'; '.join(told)}. Such a choice flatters, the more there was to choose from, "
-        "and verdicts do not allow for it: --data FILE scores all on comments that took no part"
-    ]
-
-
-def _on_single_runs(rows: Sequence[Row]) -> list[str]:
-    single = [row.name for row in rows if len(row.runs) == 1]
-    if not single:
-        return []
-    if len(rows[0].runs) == 1:
-        who = "verdicts hold"
-    else:
-        who = "verdicts on it hold" if len(single) == 1 else "verdicts on them hold"
-    return [
-        f"{ASTERISK} a single run of {', '.join(single)}: {who} for these very classifiers, on other "
-        "comments, and not for the settings: another seed may turn them round; to judge settings, train several "
-        "seeds of both sides"
-    ]
-
-
-def _on_two_runs(rows: Sequence[Row]) -> list[str]:
-    two = [row.name for row in rows if len(row.runs) == 2]
-    if not two or len(rows[0].runs) == 1:
-        return []
-    return [
-        f"two runs alone of {', '.join(two)}: their spread is known so badly that only large differences can be shown; "
-        "three seeds show more, five much more"
-    ]
+    chosen_here = [(run.name, num) for run, num in zip(facts, tried, strict=True) if num != 1]
+    names, epochs = zip(*chosen_here, strict=True)
+    return [Note(code="chosen_here", names=names, epochs=epochs)]

@@ -11,12 +11,16 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+import numpy as np
+
+from civility.data.dataset import Dataset
 from civility.data.duplicates import has_long_run_of_marks
+from civility.errors import UserError, did_you_mean
 
 Apply = Callable[[str, float, int], str]
 
@@ -65,12 +69,10 @@ class Perturbation:
     name : unique among ``PERTURBATIONS``
     apply : (text, strength, seed) -> text. Strength, in [0, 1], is the share of the places that can change, of
         ``harmless_text`` the amount. A ValueError if it is not in [0, 1].
-    what : what it does at strength 1, for a person
     """
 
     name: str
     apply: Apply
-    what: str
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,10 @@ class Invariance:
     ----------
     name : unique among ``INVARIANCES``
     apply : text -> text, the same where there is nothing to change
-    what : what it does, for a person
     """
 
     name: str
     apply: Callable[[str], str]
-    what: str
 
 
 def _draws(name: str, text: str, strength: float, seed: int) -> Callable[[], float]:
@@ -99,7 +99,7 @@ def _draws(name: str, text: str, strength: float, seed: int) -> Callable[[], flo
     return Random(int.from_bytes(digest.digest(), "big")).random
 
 
-def _at_places(name: str, pattern: str, change: Callable[[str, float], str], what: str) -> Perturbation:
+def _at_places(name: str, pattern: str, change: Callable[[str, float], str]) -> Perturbation:
     """Return a perturbation of what a pattern matches.
 
     Parameters
@@ -118,7 +118,7 @@ def _at_places(name: str, pattern: str, change: Callable[[str, float], str], wha
 
         return places.sub(at_place, text)
 
-    return Perturbation(name, apply, what)
+    return Perturbation(name, apply)
 
 
 def _one_of(choices: str, choice: float) -> str:
@@ -167,36 +167,31 @@ PERTURBATIONS: tuple[Perturbation, ...] = (
         "leetspeak",
         "[abegilostzABEGILOSTZ]",
         lambda letter, choice: _one_of(_LEET[letter.lower()], choice),
-        "digits and signs for the letters they look like: 1d!0t",
     ),
     _at_places(
         "homoglyphs",
         "[aceijopsxyABCEHIJKMOPSTXY]",
         lambda letter, _: letter.translate(_HOMOGLYPHS),
-        "Cyrillic letters for the Latin ones that look the same",
     ),
     _at_places(
         "zero_width",
         f"(?<={_LETTER})(?={_LETTER})",
         lambda _, choice: _one_of(_ZERO_WIDTH, choice),
-        "characters that are not seen, between the letters of a word",
     ),
     _at_places(
         "combining",
         _LETTER,
         lambda letter, choice: letter + _one_of(_MARKS, choice),
-        "an accent, a dot or a stroke on every letter",
     ),
-    _at_places("spacing", f"{_LETTER}{{2,}}", lambda word, _: " ".join(word), "spaces between letters: i d i o t"),
-    _at_places("repeats", f"{_LETTER}{{2,}}", _repeat, "a letter of a word three to five times: idiooot"),
-    _at_places("typos", f"{_LETTER}{{3,}}", _mistype, "a wrong key, two letters swapped or one dropped in each word"),
-    _at_places("case", f"{_LETTER}{{2,}}", _alternate, "small and capital letters in turn: iDiOt"),
-    Perturbation("harmless_text", _add_harmless, f"{len(HARMLESS)} harmless English sentences before and after"),
+    _at_places("spacing", f"{_LETTER}{{2,}}", lambda word, _: " ".join(word)),
+    _at_places("repeats", f"{_LETTER}{{2,}}", _repeat),
+    _at_places("typos", f"{_LETTER}{{3,}}", _mistype),
+    _at_places("case", f"{_LETTER}{{2,}}", _alternate),
+    Perturbation("harmless_text", _add_harmless),
     _at_places(
         "emoji",
         r"(?<=\S)(?=\s|\Z)",
         lambda _, choice: f" {_one_of(_EMOJI, choice)}",
-        "a friendly emoji after each word",
     ),
 )
 
@@ -211,11 +206,66 @@ def _normaliser(form: Literal["NFC", "NFD", "NFKC"]) -> Callable[[str], str]:
 
 
 INVARIANCES: tuple[Invariance, ...] = (
-    Invariance("trailing_space", lambda text: f"{text} ", "a space at the end"),
-    Invariance("leading_line_break", lambda text: f"\n{text}", "a line break at the start"),
-    Invariance("trailing_line_break", lambda text: f"{text}\n", "a line break at the end"),
-    Invariance("nfc", _normaliser("NFC"), "letters with their accents composed: Unicode normal form C"),
-    Invariance("nfd", _normaliser("NFD"), "letters with their accents apart: Unicode normal form D"),
-    Invariance("nfkc", _normaliser("NFKC"), "wide, raised and joined letters as plain ones: normal form KC"),
-    Invariance("crlf", lambda text: re.sub(r"\r?\n", "\r\n", text), "line breaks of Windows"),
+    Invariance("trailing_space", lambda text: f"{text} "),
+    Invariance("leading_line_break", lambda text: f"\n{text}"),
+    Invariance("trailing_line_break", lambda text: f"{text}\n"),
+    Invariance("nfc", _normaliser("NFC")),
+    Invariance("nfd", _normaliser("NFD")),
+    Invariance("nfkc", _normaliser("NFKC")),
+    Invariance("crlf", lambda text: re.sub(r"\r?\n", "\r\n", text)),
 )
+
+
+_STRENGTHS = (0.1, 0.5)
+"""Between these a copy's is drawn: from a slip of the finger to every second place."""
+
+
+def check_perturbations(names: Sequence[str]) -> None:
+    """Raise a UserError if there is no perturbation of one of the names, or one stands twice."""
+    known = [one.name for one in PERTURBATIONS]
+    for name in names:
+        if name not in known:
+            raise UserError(
+                "evaluation.todo",
+                f"data.augmentation: no perturbation {name!r}{did_you_mean(name, known)}",
+                remedy=f"there are: {', '.join(known)}",
+            )
+        if names.count(name) > 1:
+            raise UserError("evaluation.todo", f"data.augmentation: {name} is named twice", remedy="name each once")
+
+
+def changed_copies(dataset: Dataset, names: Sequence[str], share: float, seed: int) -> Dataset:
+    """Return copies of some of the comments, each changed by one perturbation, with the targets that they have.
+
+    Which comments, by which perturbation and how much is drawn from the seed; a comment that has no place to change
+    gives no copy.
+
+    Parameters
+    ----------
+    names : of perturbations
+    share : of the comments that are drawn, in (0, 1]
+
+    Raises
+    ------
+    UserError : no such perturbation
+    """
+    check_perturbations(names)
+    chosen = [one for one in PERTURBATIONS if one.name in names]
+    rng = np.random.default_rng([seed, len(dataset)])
+    drawn = np.sort(rng.permutation(len(dataset))[: round(share * len(dataset))])
+    kinds, strengths = rng.integers(len(chosen), size=len(drawn)), rng.uniform(*_STRENGTHS, size=len(drawn))
+    rows, texts, ids = [], [], []
+    for row, kind, strength in zip(drawn.tolist(), kinds.tolist(), strengths.tolist(), strict=True):
+        text = chosen[kind].apply(dataset.texts[row], strength, seed)
+        if text != dataset.texts[row]:
+            rows.append(row)
+            texts.append(text)
+            ids.append(f"{dataset.ids[row]}:{chosen[kind].name}")
+    return Dataset(
+        tuple(texts),
+        dataset.targets[rows],
+        tuple(ids),
+        dataset.labels,
+        dataset.groups[rows],
+        dataset.group_names,
+    )

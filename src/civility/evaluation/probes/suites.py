@@ -1,6 +1,6 @@
 """Behaviour suites: short comments, each with the one right decision, by the function that they test.
 
-Reads HateCheck's files, in any of its languages, and the project's own format (docs/reference/probes.md), and counts right
+Reads HateCheck's files, in any of its languages, and the project's own format (docs/reference/probes.md). Counts right
 decisions. Knows no classifier and no threshold.
 
 References
@@ -8,25 +8,52 @@ References
 Röttger et al., HateCheck: Functional Tests for Hate Speech Detection Models, ACL 2021.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from civility.arrays import Decisions, Scores
 from civility.data.dialects import typo
 from civility.data.headers import Headers
-from civility.data.reading.cells import TextCells
+from civility.data.reading.cells import TextCells, as_text, is_missing
 from civility.data.reading.opening import open_table
 from civility.data.reading.tables import Chunk, Table
+from civility.documents.behaviour_report import Example, FunctionReport, SuiteReport
 from civility.errors import UserError, did_you_mean
-from civility.evaluation.probes.names import name_in
-from civility.plain_text import listed
+from civility.evaluation.label_measures import proportion
+from civility.evaluation.scored_comments import short
+from civility.evaluation.worst_errors import cut
+from civility.plain_text import listed, shown
+
+
+def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
+    """Return the name in a cell, without the white space around it; empty where there is none.
+
+    Lone surrogates become question marks, so that a report that holds the name can be written.
+
+    Raises
+    ------
+    UserError : the cell holds a list, an object or a broken number
+    """
+    cell = chunk.columns[column][row]
+    if is_missing(cell):
+        return ""
+    if not (isinstance(cell, str | int) or (isinstance(cell, float) and cell.is_integer())):
+        raise UserError(
+            "evaluation.todo",
+            f"{table}, {chunk.place(row)}: {column} = {shown(cell)}: expected a name",
+            remedy="write it as text",
+        )
+    name = cell if isinstance(cell, str) else as_text(cell)
+    return name.strip().encode(errors="replace").decode()
+
 
 BUILT_IN = "civility:suite"
 
+_SHOWN = 5
+"""Wrong cases of each function that a report shows."""
 _EXPECTED = {"flag": True, "allow": False}
 _HATECHECK = {"hateful": True, "non-hateful": False}
 
@@ -62,29 +89,18 @@ class Suite:
 
 
 @dataclass(frozen=True)
-class FunctionResult:
-    """Decisions on the cases of one function that expect the same.
+class CaseTally:
+    """Decisions on the cases of one function, or about one group, that expect the same decision.
 
     Parameters
     ----------
-    function : what they test
-    expected : whether they are to be flagged
-    num, num_right : how many were decided, and rightly
-    num_left_out : how many name a label that the classifier does not have; not in ``num``
+    name : of the function or the group
+    expected : whether these cases should be flagged
+    num, num_right : cases decided, and decided rightly
+    num_left_out : cases that name a label the classifier does not have; not in ``num``
     """
 
-    function: str
-    expected: bool
-    num: int
-    num_right: int
-    num_left_out: int = 0
-
-
-@dataclass(frozen=True)
-class GroupResult:
-    """Decisions on the cases about one group that expect the same; fields as in `FunctionResult`."""
-
-    group: str
+    name: str
     expected: bool
     num: int
     num_right: int
@@ -97,12 +113,12 @@ class SuiteResult:
 
     Parameters
     ----------
-    functions, groups : in the order in which they first stand in the suite; cases without a group in no group
+    functions, groups : in the order of their first cases; cases without a group count in no group
     num, num_right, num_left_out : over all cases
     """
 
-    functions: tuple[FunctionResult, ...]
-    groups: tuple[GroupResult, ...]
+    functions: tuple[CaseTally, ...]
+    groups: tuple[CaseTally, ...]
     num: int
     num_right: int
     num_left_out: int
@@ -228,7 +244,7 @@ def _refuse(table: str, place: str, case: Case, seen: dict[str, str]) -> None:
         )
 
 
-def score_suite(suite: Suite, flagged: npt.NDArray[np.bool_], labels: Sequence[str]) -> SuiteResult:
+def score_suite(suite: Suite, flagged: Decisions, labels: Sequence[str]) -> SuiteResult:
     """Count the right decisions on a suite, by function, by group and over all.
 
     A case is right if its label, or any label where it names none, is flagged exactly when that is expected.
@@ -245,36 +261,88 @@ def score_suite(suite: Suite, flagged: npt.NDArray[np.bool_], labels: Sequence[s
     """
     if flagged.shape != (len(suite.cases), len(labels)):
         raise ValueError(f"flagged has shape {flagged.shape}, expected {(len(suite.cases), len(labels))}")
-    verdicts = [_verdict(case, row, labels) for case, row in zip(suite.cases, flagged, strict=True)]
-    functions = _tally(suite.cases, verdicts, lambda case: case.function)
-    groups = _tally(suite.cases, verdicts, lambda case: case.group)
+    is_right = [_is_right(case, row, labels) for case, row in zip(suite.cases, flagged, strict=True)]
     return SuiteResult(
-        functions=tuple(FunctionResult(*counted) for counted in functions),
-        groups=tuple(GroupResult(*counted) for counted in groups if counted[0]),
-        num=sum(verdict is not None for verdict in verdicts),
-        num_right=sum(verdict is True for verdict in verdicts),
-        num_left_out=sum(verdict is None for verdict in verdicts),
+        functions=_tallies(suite.cases, is_right, lambda case: case.function),
+        groups=tuple(one for one in _tallies(suite.cases, is_right, lambda case: case.group) if one.name),
+        num=sum(right is not None for right in is_right),
+        num_right=sum(right is True for right in is_right),
+        num_left_out=sum(right is None for right in is_right),
     )
 
 
-def _verdict(case: Case, flagged: npt.NDArray[np.bool_], labels: Sequence[str]) -> bool | None:
+def _is_right(case: Case, flagged: Decisions, labels: Sequence[str]) -> bool | None:
     """Return whether the decision is right; None if the classifier lacks the label."""
+    columns = _columns(case, labels)
+    return None if columns is None else bool(flagged[columns].any()) == case.expected
+
+
+def _columns(case: Case, labels: Sequence[str]) -> list[int] | None:
+    """Return the columns of the labels that decide a case; None if the classifier lacks its label."""
     if not case.label:
-        return bool(flagged.any()) == case.expected
-    if case.label not in labels:
-        return None
-    return bool(flagged[labels.index(case.label)]) == case.expected
+        return list(range(len(labels)))
+    return [labels.index(case.label)] if case.label in labels else None
 
 
-def _tally(
-    cases: Iterable[Case], verdicts: Iterable[bool | None], name_of: Callable[[Case], str]
-) -> Iterator[tuple[str, bool, int, int, int]]:
-    """Yield name, expected, and how many cases of these were decided, rightly decided and left out."""
-    counts: dict[tuple[str, bool], list[int]] = {}
-    for case, verdict in zip(cases, verdicts, strict=True):
-        count = counts.setdefault((name_of(case), case.expected), [0, 0, 0])
-        count[0] += verdict is not None
-        count[1] += verdict is True
-        count[2] += verdict is None
-    for (name, expected), (num, num_right, num_left_out) in counts.items():
-        yield name, expected, num, num_right, num_left_out
+def _tallies(
+    cases: Iterable[Case], is_right: Iterable[bool | None], name_of: Callable[[Case], str]
+) -> tuple[CaseTally, ...]:
+    counts: dict[tuple[str, bool], Counter[bool | None]] = {}
+    for case, right in zip(cases, is_right, strict=True):
+        counts.setdefault((name_of(case), case.expected), Counter())[right] += 1
+    return tuple(
+        CaseTally(name, expected, one[True] + one[False], one[True], one[None])
+        for (name, expected), one in counts.items()
+    )
+
+
+def suite_report(suite: Suite, scores: Scores, flagged: Decisions, labels: Sequence[str]) -> SuiteReport:
+    """Return the part of a report on one suite.
+
+    Parameters
+    ----------
+    suite : N cases
+    scores, flagged : (N, L)
+    labels : (L,)
+    """
+    result = score_suite(suite, flagged, labels)
+    wrong = _wrong(suite, scores, flagged, labels)
+    return SuiteReport(
+        source=suite.name,
+        num_cases=result.num,
+        num_left_out=result.num_left_out,
+        share_right=proportion(result.num_right, result.num),
+        functions=tuple(
+            FunctionReport(
+                function=one.name,
+                expected="flag" if one.expected else "allow",
+                num_cases=one.num,
+                num_right=one.num_right,
+                share_right=proportion(one.num_right, one.num),
+                wrong=tuple(wrong.get((one.name, one.expected), ())),
+            )
+            for one in result.functions
+            if one.num
+        ),
+        groups={
+            f"{one.name}: {'flag' if one.expected else 'allow'}": proportion(one.num_right, one.num)
+            for one in result.groups
+            if one.num
+        },
+    )
+
+
+def _wrong(
+    suite: Suite, scores: Scores, flagged: Decisions, labels: Sequence[str]
+) -> dict[tuple[str, bool], list[Example]]:
+    """Return the first wrong cases of each function."""
+    found: dict[tuple[str, bool], list[Example]] = {}
+    for case, row, decisions in zip(suite.cases, scores, flagged, strict=True):
+        columns = _columns(case, labels)
+        if columns is None or bool(decisions[columns].any()) == case.expected:
+            continue
+        examples = found.setdefault((case.function, case.expected), [])
+        if len(examples) < _SHOWN:
+            score = short(row[columns].max())
+            examples.append(Example(id=case.id, text=cut(case.text), score=score, target=float(case.expected)))
+    return found

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from civility.documents.comparison_result import Comparison, Numbers, Row
+from civility.documents.comparison_result import ComparedRow, Comparison, Numbers
 from civility.render.charts import svg
 from civility.render.charts.axes import Frame, frame, ticks, with_room
 from civility.render.charts.svg_files import standalone
@@ -59,7 +59,7 @@ def to_svg(comparison: Comparison) -> str:
     )
 
 
-def _name(row: Row, baseline: Row) -> tuple[str, str]:
+def _name(row: ComparedRow, baseline: ComparedRow) -> tuple[str, str]:
     """Return the name with the number of runs, and the settings in which the row differs."""
     runs = f" ({len(row.runs)} runs)" if len(row.runs) > 1 else ""
     return f"{row.name}{runs}", words.settings_of(row, baseline, with_sections=False)

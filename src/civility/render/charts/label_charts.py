@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import starmap
 
-from civility.documents.report import CalibrationReport, Estimate, LabelReport, ScoreQuality
+from civility.documents.label_report import CalibrationReport, Estimate, LabelReport, ScoreQuality
 from civility.render.charts import svg
 from civility.render.charts.axes import SHARES, Frame, frame, linear, logarithmic
 from civility.render.charts.svg import Drawing, Point, at

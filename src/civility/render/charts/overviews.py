@@ -3,20 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from civility.documents.report import (
-    BiasReport,
-    EpochLine,
-    Estimate,
-    GroupBias,
-    Report,
-    RobustnessReport,
-    TrainingCurves,
-)
+from civility.documents.behaviour_report import BiasReport, GroupBias, RobustnessReport
+from civility.documents.label_report import Estimate
+from civility.documents.report import EpochLine, Report, TrainingCurves
 from civility.plain_text import count
 from civility.render.charts import palette, svg
 from civility.render.charts.axes import Frame, frame, ticks, with_room
 from civility.render.charts.svg import Drawing
 from civility.render.numbers import DASH, fixed, percent, short_number, signed, span, whole
+from civility.render.sentences.report_sentences import PERTURBATIONS
 
 _WIDE, _HIGH = 460.0, 220.0
 _LETTER = 6.2
@@ -245,7 +240,7 @@ def robustness(found: RobustnessReport) -> Drawing:
     rows, last = [], ""
     for part in found.perturbations:
         change = part.macro_recall_change
-        head = f"{part.name}: {part.what}" if part.name != last else ""
+        head = f"{part.name}: {PERTURBATIONS.get(part.name, '')}" if part.name != last else ""
         words = f"strength {part.strength:g}, {percent(part.share_changed, 0)} changed"
         hurts = change.high is not None and change.high < 0
         rows.append(IntervalRow(words, change, head, "orange" if hurts else "before"))

@@ -4,7 +4,8 @@ import math
 import shlex
 from collections.abc import Sequence
 
-from civility.documents.report import LabelReport, Report
+from civility.documents.label_report import LabelReport
+from civility.documents.report import Report
 from civility.errors import UserError
 from civility.metrics.policy import parse_policy
 from civility.render.charts.label_charts import EXPLORER, EXPLORER_WIDTH, place_in_use, review_place

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from civility.documents.comparison_result import Comparison
-from civility.documents.report import AnyLabel, LabelReport, Macro, Report
+from civility.documents.label_report import AnyLabel, LabelReport, Macro
+from civility.documents.report import Report
 from civility.render.html.page import environment
 from civility.render.sentences import comparison_sentences
 from civility.render.sentences.report_sentences import METRIC_NAMES, optimism, with_interval
@@ -16,7 +17,7 @@ def report_table(report: Report) -> str:
     """Return the verdict and a row for each label, as HTML."""
     columns = ("roc_auc", "precision", "recall", "f1")
     rows: list[tuple[str, str, LabelReport | AnyLabel | Macro, float | None]] = [
-        (label, numbers.verdict.word, numbers, numbers.threshold) for label, numbers in report.labels.items()
+        (label, numbers.verdict, numbers, numbers.threshold) for label, numbers in report.labels.items()
     ]
     rows += [("any label", "", report.any_label, None), ("macro", "", report.macro, None)]
     return _written(

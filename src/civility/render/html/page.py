@@ -17,6 +17,15 @@ from civility.plain_text import count, cut, visible
 from civility.render.charts import label_charts, overviews, palette, svg
 from civility.render.charts.svg_files import chart_style
 from civility.render.numbers import cut_point, fixed, percent, signed, span, whole
+from civility.render.sentences.note_sentences import note_sentence
+from civility.render.sentences.report_sentences import (
+    group_note,
+    label_verdict,
+    overall_verdict,
+    slice_note,
+    undefined_reason,
+)
+from civility.render.sentences.sweep_sentences import no_importance
 
 
 class PageSection(NamedTuple):
@@ -84,6 +93,13 @@ def environment() -> Environment:
         "span": span,
         "whole": whole,
         "worst_first": overviews.worst_first,
+        "group_note": group_note,
+        "label_verdict": label_verdict,
+        "no_importance": no_importance,
+        "note_sentence": note_sentence,
+        "overall_verdict": overall_verdict,
+        "slice_note": slice_note,
+        "undefined_reason": undefined_reason,
     }
     return found
 

@@ -5,23 +5,24 @@ from typing import Any
 
 from markupsafe import Markup
 
-from civility.documents.label_verdict import MEANS
-from civility.documents.report import BiasReport, Report
+from civility.documents.behaviour_report import BiasReport
+from civility.documents.report import Report
 from civility.metrics.small_samples import FEWEST
 from civility.plain_text import as_script
 from civility.render.charts import label_charts, overviews
 from civility.render.charts.svg import Drawing
 from civility.render.html.explorer_data import STATS, explorer_data
 from civility.render.html.page import PageSection, macros, put_together
-from civility.render.sentences.page_sentences import reason
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
+    MEANS,
     MEASURABLE,
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
     not_chosen,
     optimism,
     too_few,
+    undefined_reason,
 )
 
 
@@ -55,10 +56,10 @@ def _sections(report: Report) -> Iterator[PageSection]:
 
 def _values(report: Report, source: Sequence[str]) -> dict[str, Any]:
     def why(*parts: str | tuple[str, ...]) -> str:
-        return reason(report, *(one for part in parts for one in ([part] if isinstance(part, str) else part)))
+        return undefined_reason(report, ".".join(part if isinstance(part, str) else ".".join(part) for part in parts))
 
     calibrated = {label: part for label, numbers in report.labels.items() if (part := numbers.calibration)}
-    words = {numbers.verdict.word for numbers in report.labels.values()}
+    words = {numbers.verdict for numbers in report.labels.values()}
     shown = [one for found in report.errors.values() for one in (*found.false_positives, *found.false_negatives)]
     return {
         "report": report,

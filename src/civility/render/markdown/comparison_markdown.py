@@ -4,6 +4,7 @@ from civility.documents.comparison_result import Comparison, Numbers
 from civility.plain_text import as_code, as_markdown
 from civility.render.markdown.report_markdown import grid
 from civility.render.sentences import comparison_sentences as words
+from civility.render.sentences.note_sentences import note_sentence
 from civility.render.sentences.report_sentences import METRIC_NAMES
 
 
@@ -18,7 +19,7 @@ def to_markdown(comparison: Comparison, picture: str = "") -> str:
     parts = [
         f"# Comparison with {as_markdown(comparison.rows[0].name)}",
         f"{as_markdown(words.where(comparison))} ({as_code(comparison.digest[:19])}).",
-        "\n".join(f"- {as_markdown(note)}" for note in comparison.notes),
+        "\n".join(f"- {as_markdown(note_sentence(note))}" for note in comparison.notes),
         overview(comparison),
         f"![Differences with intervals](<{picture}>)" if picture else "",
         *(

@@ -2,18 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 
-from civility.documents.report import BiasReport, Estimate, LabelReport, Report, RobustnessReport, Slice, SuiteReport
+from civility.documents.behaviour_report import BiasReport, RobustnessReport, Slice, SuiteReport
+from civility.documents.label_report import Estimate, LabelReport
+from civility.documents.report import Report
 from civility.plain_text import as_code, as_markdown, count
+from civility.render.sentences.note_sentences import note_sentence
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
     MEASURABLE,
     METRIC_NAMES,
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
+    group_note,
+    label_verdict,
     not_chosen,
     optimism,
+    overall_verdict,
     shown,
+    slice_note,
     too_few,
+    undefined_reason,
     with_interval,
 )
 
@@ -53,7 +61,7 @@ def undefined_notes(report: Report) -> str:
     """Return a line for each undefined number; empty if there are none."""
     if not report.undefined:
         return ""
-    lines = [f"- {as_code(name)}: {reason}" for name, reason in report.undefined.items()]
+    lines = [f"- {as_code(path)}: {undefined_reason(report, path)}" for path in report.undefined]
     return "Undefined, and left out of every mean:\n\n" + "\n".join(lines)
 
 
@@ -65,7 +73,9 @@ def to_markdown(report: Report) -> str:
     parts = [
         f"# Report: {as_markdown(report.name)}",
         f"{num_comments} from {files} ({digest}), scored by {as_code(report.classifier.name)}",
-        "\n".join(f"- {as_markdown(note)}" for note in filter(None, (*_warnings(report), *report.notes))),
+        "\n".join(
+            f"- {as_markdown(note)}" for note in filter(None, (*_warnings(report), *map(note_sentence, report.notes)))
+        ),
         _verdicts(report),
         table(report),
         undefined_notes(report),
@@ -87,8 +97,8 @@ def _warnings(report: Report) -> tuple[str, ...]:
 
 
 def _verdicts(report: Report) -> str:
-    rows = [[as_code(label), one.verdict.word, one.verdict.why] for label, one in report.labels.items()]
-    return f"**{report.verdict.word}**: {as_markdown(report.verdict.why)}\n\n" + grid(
+    rows = [[as_code(label), one.verdict, label_verdict(one)] for label, one in report.labels.items()]
+    return f"**{report.verdict}**: {as_markdown(overall_verdict(report))}\n\n" + grid(
         ["label", "verdict", "why"], rows, left=3
     )
 
@@ -133,7 +143,9 @@ def _bias(title: str, bias: BiasReport, caution: str) -> str:
     for name, group in sorted(bias.groups.items(), key=lambda item: _worst(item[1].subgroup_auc))[:_GROUPS_SHOWN]:
         aucs = [shown(auc.value, 3) for auc in (group.subgroup_auc, group.bpsn_auc, group.bnsp_auc)]
         gaps = [with_interval(gap, 2) for gap in (group.false_positive_gap, group.false_negative_gap)]
-        rows.append([as_code(name), *aucs, *gaps, f"{group.num_positive:,}", f"{group.num_negative:,}", group.note])
+        rows.append(
+            [as_code(name), *aucs, *gaps, f"{group.num_positive:,}", f"{group.num_negative:,}", group_note(group)]
+        )
     left = len(bias.groups) - _GROUPS_SHOWN
     header = ["group", "subgroup AUC", "BPSN AUC", "BNSP AUC", "FPR gap", "FNR gap", "positive", "negative", ""]
     return (
@@ -189,7 +201,7 @@ def _slices(kind: str, slices: Sequence[Slice]) -> str:
             as_code(one.name),
             f"{one.num_comments:,}",
             *(shown(one.labels[label].roc_auc, 3) for label in labels),
-            as_markdown(one.note),
+            as_markdown(slice_note(one)),
         ]
         for one in slices
     ]

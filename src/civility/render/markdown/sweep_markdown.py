@@ -6,6 +6,7 @@ from civility.render.markdown.report_markdown import grid
 from civility.render.sentences.sweep_sentences import (
     counts,
     next_steps,
+    no_importance,
     score_words,
     short_names,
     value_words,
@@ -59,7 +60,7 @@ def _trials(result: SweepResult) -> str:
 
 def _importance(result: SweepResult) -> str:
     if not result.importance:
-        return f"{(result.why_no_importance or 'not measured').capitalize()}."
+        return f"{no_importance(result).capitalize()}."
     rows = [[as_code(key), f"{share:.0%}"] for key, share in result.importance.items()]
     meaning = (
         "How far each setting's values in the best quarter of the finished trials are from its values in all of "

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator
 
-from civility.documents.comparison_result import Comparison, Numbers, Row, Setting
+from civility.documents.comparison_result import ComparedRow, Comparison, DifferenceVerdict, Numbers, Setting
 from civility.plain_text import clock, count
+from civility.render.sentences.note_sentences import ASTERISK
 from civility.render.sentences.report_sentences import MEASURABLE, METRIC_NAMES, shown
 
 MACRO = "macro"
 MARKS = {"better": "▲", "worse": "▼"}
-ASTERISK = "*"
-"""Of a verdict that holds for these very classifiers, and not for settings."""
+_VERDICTS: dict[DifferenceVerdict, str] = {
+    "better": "better",
+    "worse": "worse",
+    "not_shown": "no difference shown",
+    "not_measurable": "not measurable",
+}
 
 
 def macros_of(comparison: Comparison, metric: str) -> Iterator[tuple[str, list[Numbers]]]:
@@ -40,7 +45,8 @@ def verdict_of(numbers: Numbers) -> str:
     each = numbers.difference
     if each is None:
         return "baseline"
-    verdict = f"{MARKS[each.verdict]} {each.verdict}" if each.verdict in MARKS else each.verdict
+    words = _VERDICTS[each.verdict]
+    verdict = f"{MARKS[each.verdict]} {words}" if each.verdict in MARKS else words
     return verdict + (ASTERISK if each.verdict in MARKS and each.holds_for == "classifiers" else "")
 
 
@@ -50,7 +56,7 @@ def mark_of(numbers: Numbers) -> str:
     return f" {verdict[0]}{ASTERISK if verdict.endswith(ASTERISK) else ''}" if verdict[0] in MARKS.values() else ""
 
 
-def seeds_of(row: Row) -> str:
+def seeds_of(row: ComparedRow) -> str:
     """Return the seeds of a row."""
     seeds = [str(run.seed) for run in row.runs if run.seed is not None]
     return ", ".join(seeds) if len(seeds) <= 4 else f"{len(seeds)} seeds"
@@ -65,7 +71,7 @@ def setting(value: Setting | None) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def settings_of(row: Row, baseline: Row, *, with_sections: bool = True) -> str:
+def settings_of(row: ComparedRow, baseline: ComparedRow, *, with_sections: bool = True) -> str:
     """Return the settings in which a row differs from the baseline, as ``training.loss=bce``; of that itself, all."""
     own = {key: value for key, value in row.settings.items() if row is baseline or value != baseline.settings.get(key)}
     return ", ".join(
@@ -73,7 +79,7 @@ def settings_of(row: Row, baseline: Row, *, with_sections: bool = True) -> str:
     )
 
 
-def time_of(row: Row) -> str:
+def time_of(row: ComparedRow) -> str:
     """Return the mean time of a run; with a mark if one was interrupted, and took longer."""
     known = [run.seconds for run in row.runs if run.seconds is not None]
     if not known:
@@ -82,7 +88,7 @@ def time_of(row: Row) -> str:
     return f"> {written}" if any(run.was_interrupted for run in row.runs) else written
 
 
-def memory_of(row: Row) -> str:
+def memory_of(row: ComparedRow) -> str:
     """Return the largest peak of memory."""
     known = [run.peak_memory for run in row.runs if run.peak_memory is not None]
     return f"{max(known) / 2**30:.2f} GiB" if known else "-"

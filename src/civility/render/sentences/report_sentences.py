@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from civility.documents.report import Estimate, LabelReport, Optimistic, Report
+from civility.documents.behaviour_report import FEWEST_OF_SLICE, GroupBias, Slice
+from civility.documents.label_report import AnyLabel, Estimate, LabelReport, VerdictWord
+from civility.documents.report import Optimistic, Report, Undefined
 from civility.metrics.small_samples import FEWEST
 from civility.plain_text import count
 
@@ -35,6 +37,29 @@ FEW_TEMPLATES = (
     "The sentences are made from few templates and are much alike, so the intervals, which take each for a comment of "
     "its own, are narrower than they should be."
 )
+
+
+MEANS: dict[VerdictWord, str] = {
+    "good": "good enough to act on",
+    "review": "worth a person's review",
+    "weak": "too weak to use",
+    "unsure": "too few positives to tell",
+    "undefined": "could not be measured",
+}
+"""What each verdict means."""
+PERTURBATIONS = {
+    "leetspeak": "digits and signs for the letters they look like: 1d!0t",
+    "homoglyphs": "Cyrillic letters for the Latin ones that look the same",
+    "zero_width": "invisible characters between the letters of a word",
+    "combining": "an accent, a dot or a stroke on every letter",
+    "spacing": "spaces between letters: i d i o t",
+    "repeats": "a letter of a word three to five times: idiooot",
+    "typos": "a wrong key, two letters swapped or one dropped in each word",
+    "case": "lower and upper case in turn: iDiOt",
+    "harmless_text": "harmless English sentences before and after",
+    "emoji": "a friendly emoji after each word",
+}
+"""What each perturbation does at strength 1."""
 
 
 def shown(value: float | None, digits: int = 4) -> str:
@@ -110,3 +135,75 @@ def optimism_of(what: Sequence[Optimistic]) -> str:
         f"{listed[0].upper()}{listed[1:]} {verb} chosen on these comments, so the numbers are a little optimistic: "
         "evaluate on comments that took no part for numbers to rely on."
     )
+
+
+def label_verdict(numbers: LabelReport) -> str:
+    """Return the numbers that a label's verdict rests on."""
+    num_known = numbers.num_positive + numbers.num_negative
+    if numbers.verdict == "undefined":
+        missing = "positive" if not numbers.num_positive else "negative"
+        return f"no {missing} comment among {num_known:,} known"
+    precision = numbers.precision
+    rest = f"recall {_percent(numbers.recall)}, "
+    rest += "flags nothing" if precision.value is None else f"precision {_percent(precision)}"
+    value, low, high = (end or 0.0 for end in (numbers.f1.value, numbers.f1.low, numbers.f1.high))
+    if numbers.verdict == "unsure":
+        return f"only {numbers.num_positive:,} positive: F1 from {low:.2f} to {high:.2f}; {rest}"
+    return f"F1 {value:.2f}, at least {low:.2f}; {rest}"
+
+
+def _percent(share: Estimate) -> str:
+    """Return a share as a percentage; only all and none are "100 %" and "0 %"."""
+    value = 100 * (share.value or 0.0)
+    if 99.5 <= value < 100:
+        return "over 99 %"
+    return f"{value:.1g} %" if 0 < value < 0.95 else f"{value:.0f} %"
+
+
+def overall_verdict(report: Report) -> str:
+    """Return which labels have which verdict, as ``good enough to act on: toxic; too weak to use: threat``."""
+    labels_of = {word: [label for label, numbers in report.labels.items() if numbers.verdict == word] for word in MEANS}
+    return "; ".join(f"{MEANS[word]}: {', '.join(labels)}" for word, labels in labels_of.items() if labels)
+
+
+def undefined_reason(report: Report, path: str) -> str:
+    """Return why the number at a path is undefined: its own reason, or that of the part that holds it."""
+    holding = path
+    while holding and holding not in report.undefined:
+        holding = holding.rpartition(".")[0]
+    if not holding:
+        return "undefined on these comments"
+    return _reason(report.undefined[holding], _numbers_at(report, holding))
+
+
+def _numbers_at(report: Report, path: str) -> LabelReport | AnyLabel | None:
+    path = f"{path}."
+    if path.startswith("any_label."):
+        return report.any_label
+    return next((one for label, one in report.labels.items() if path.startswith(f"labels.{label}.")), None)
+
+
+def _reason(code: Undefined, numbers: LabelReport | AnyLabel | None) -> str:
+    num_known = numbers.num_positive + numbers.num_negative if numbers else 0
+    return {
+        "no_known_target": "no known target",
+        "no_positive": f"no positive comment among {num_known:,}",
+        "no_negative": f"no negative comment among {num_known:,}",
+        "nothing_flagged": "nothing is flagged at the threshold",
+        "undefined_for_every_label": "undefined for every label",
+        "no_measurable_label": f"no label for which it is defined has {FEWEST} positive and {FEWEST} negative comments",
+        "unknown": "undefined on these comments",
+    }[code]
+
+
+def group_note(numbers: GroupBias) -> str:
+    """Return the note on a group with too few comments; empty for any other."""
+    return f"fewer than {FEWEST} positive or negative comments: left out of the means" if numbers.too_few else ""
+
+
+def slice_note(part: Slice) -> str:
+    """Return the note on a slice with too few positives of some labels; empty for any other."""
+    if not part.too_few:
+        return ""
+    which = "every label" if len(part.too_few) == len(part.labels) else ", ".join(part.too_few)
+    return f"fewer than {FEWEST_OF_SLICE} positives of {which}: too few to rely on"

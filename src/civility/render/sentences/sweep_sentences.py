@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from civility.documents.sweep_result import METRIC_WORDS, MOST_TOP, State, SweepResult, TrialLine
+from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, METRIC_WORDS, MOST_TOP, State, SweepResult, TrialLine
 from civility.plain_text import count
 
 
@@ -90,6 +90,17 @@ def _of_the_followers(result: SweepResult) -> str:
         f"{'s' if num == 1 else ''} inside the 95 % interval of the best, which is "
         f"{best.high - best.low:.4f} wide: this sweep does not tell which of them is better."
     )
+
+
+def no_importance(result: SweepResult) -> str:
+    """Return why the importance of settings is missing."""
+    match result.why_no_importance:
+        case "few_trials":
+            num = result.num("finished")
+            return f"importance needs {FEWEST_FOR_IMPORTANCE} finished trials, and there are {num}"
+        case "equal_scores":
+            return "all finished trials have the same score"
+    return "not measured"
 
 
 def why_words(trial: TrialLine) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 from civility.documents.comparison_result import Comparison, Numbers
 from civility.plain_text import one_line
 from civility.render.sentences import comparison_sentences as words
+from civility.render.sentences.note_sentences import note_sentence
 from civility.render.sentences.report_sentences import METRIC_NAMES
 from civility.render.terminal.layout import paragraph, width_of
 
@@ -25,7 +26,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for metric in comparison.metrics:
         _print_metric(console, comparison, metric)
     for note in comparison.notes:
-        paragraph(console, note, style="yellow")
+        paragraph(console, note_sentence(note), style="yellow")
     paragraph(console, words.method(comparison), style="dim")
 
 

@@ -1,20 +1,24 @@
 """A report in a terminal. Never shows the text of a comment."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from civility.documents.report import AnyLabel, BiasReport, Estimate, LabelReport, Macro, Report
+from civility.documents.behaviour_report import BiasReport
+from civility.documents.label_report import AnyLabel, Estimate, LabelReport, Macro
+from civility.documents.report import Report
 from civility.plain_text import one_line
 from civility.render.sentences.report_sentences import (
     MEASURABLE,
     METRIC_NAMES,
     not_chosen,
     optimism,
+    overall_verdict,
     shown,
     too_few,
+    undefined_reason,
     with_interval,
 )
 from civility.render.terminal.layout import first_that_fits, has_intervals, paragraph
@@ -43,8 +47,8 @@ _STYLES = {"good": "green", "review": "yellow", "weak": "red", "unsure": "magent
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print the verdict, a table of the labels, and a line for each other measurement."""
-    paragraph(console, report.verdict.why)
+    """Print the verdict, a table of the labels, and a line of each thing else that was measured."""
+    paragraph(console, overall_verdict(report))
     console.print()
     table = first_that_fits(console, (_table(report, columns) for columns in _LAYOUTS))
     console.print(table)
@@ -57,7 +61,7 @@ def print_report(console: Console, report: Report) -> None:
     if report.not_measurable:
         paragraph(console, too_few(report), style="yellow")
     for label in report.labels:
-        for line in _undefined(label, report.undefined):
+        for line in _undefined(label, report):
             paragraph(console, line)
     lines = _lines(report)
     if lines:
@@ -69,13 +73,13 @@ def print_report(console: Console, report: Report) -> None:
         paragraph(console, optimism(report))
 
 
-def _undefined(label: str, undefined: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each reason why numbers of a label are undefined."""
+def _undefined(label: str, report: Report) -> Iterator[str]:
+    """Yield a line for each reason for which numbers of a label in the table are undefined."""
     numbers_of: dict[str, list[str]] = {}
     for number in _SHOWN:
-        why = undefined.get(f"labels.{label}.{number}")
-        if why is not None:
-            numbers_of.setdefault(why, []).append(METRIC_NAMES[number])
+        path = f"labels.{label}.{number}"
+        if path in report.undefined:
+            numbers_of.setdefault(undefined_reason(report, path), []).append(METRIC_NAMES[number])
     for why, numbers in numbers_of.items():
         yield f"{label}: undefined: {', '.join(numbers)}: {why}"
 
@@ -88,7 +92,7 @@ def _table(report: Report, columns: Sequence[str]) -> Table:
     for column in columns:
         table.add_column(_HEADS[column.rstrip("*")], justify="right", no_wrap=True)
     for label, numbers in report.labels.items():
-        word = numbers.verdict.word
+        word = numbers.verdict
         table.add_row(Text(f"  {one_line(label)}"), Text(word, style=_STYLES[word]), *_cells(numbers, columns))
     table.add_row("  any label", "", *_cells(report.any_label, columns))
     table.add_row("  macro", "", *_cells(report.macro, columns), style="bold")

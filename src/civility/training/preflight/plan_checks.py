@@ -33,7 +33,9 @@ def check_truncation(tokens: Tokens, targets: Targets, labels: Sequence[str], ma
     longest : tokens that the model could take
     """
     share = tokens.num_truncated / max(1, len(tokens))
-    by_label = [one.num_cut / max(1, one.num_measured) for one in truncated_share_by_label(targets, tokens.truncated)]
+    by_label = [
+        one.num_truncated / max(1, one.num_measured) for one in truncated_share_by_label(targets, tokens.truncated)
+    ]
     worst = int(np.argmax(by_label))
     most = by_label[worst]
     found = f"{share:.1%} of the comments are cut at {max_length} tokens"

@@ -20,7 +20,6 @@ from civility.processes import processes_of
 from civility.recipe.repeats import Repeat
 from civility.run import OWN_REPORT, Begin, RunDirectory
 from civility.run.repeats_folder import check_place_of_several, refuse_other_kind
-from civility.storage.parsing import read_text
 from civility.training.events import Listener
 from civility.training.finished_run import check_same_settings, check_unchanged
 from civility.training.repeats.out_of_fold import gather_out_of_fold, report_out_of_fold, write_out_of_fold
@@ -160,4 +159,4 @@ def _finish(members: Sequence[Repeat], data: Sequence[PreparedData], out: Path) 
 
 def _report_of(run: RunDirectory) -> Report:
     path = ReportFiles(run.reports, OWN_REPORT).json
-    return Report.from_json(read_text(path, f"remove {run.path}, to train it again"), str(path))
+    return Report.read(path, f"remove {run.path}, to train it again")

@@ -21,8 +21,7 @@ from civility.errors import UserError
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.labelled_comments import thresholds_for
-from civility.evaluation.report_files import ReportFiles, write_report
-from civility.evaluation.scores_table import read_scores_of
+from civility.evaluation.report_files import ReportFiles, read_scores_of, write_report
 from civility.metrics.policy import parse_policies
 from civility.recipe import Recipe
 from civility.run import OWN_REPORT, RunDirectory
@@ -123,7 +122,7 @@ def report_out_of_fold(
         {label: str(choice.policy) for label, choice in choices.items()},
         set(policies) - chosen,
     )
-    own = Report.from_json(read_text(ReportFiles(run.reports, OWN_REPORT).json, _REMEDY))
+    own = Report.read(ReportFiles(run.reports, OWN_REPORT).json, _REMEDY)
     subject = Subject(
         REPORT,
         data.files,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from civility.documents.report import Estimate
+from civility.documents.label_report import Estimate
 from civility.evaluation import Report
 from civility.storage.atomic_files import write_file
 

@@ -1,6 +1,6 @@
 """What was named, as scores: run directories, folders of runs with several seeds, and reports' JSON files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import Float32s
+from civility.data.reading import Columns
+from civility.documents.note import Note, as_note
 from civility.errors import UserError
 from civility.evaluation import Report
-from civility.evaluation.report_files import ReportFiles
-from civility.evaluation.scores_table import ScoresTable, read_scores_of
+from civility.evaluation.labelled_comments import read_labelled
+from civility.evaluation.report_files import ReportFiles, ScoresTable, read_scores_of
+from civility.metrics.threshold_search import DEFAULT_THRESHOLD
 from civility.plain_text import shortened
 from civility.run import OWN_REPORT, RunDirectory
+from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import real_path
 from civility.storage.parsing import read_text
 
@@ -34,7 +38,7 @@ class Target:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ScoredTarget:
     """A target with its scores.
 
     Parameters
@@ -49,7 +53,7 @@ class Source:
     target: Target
     scores: ScoresTable
     cuts: Float32s
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     is_chosen: bool = False
 
 
@@ -123,7 +127,7 @@ def _run_of_report(path: Path) -> RunDirectory | None:
     return run if run is not None and run.reports == path.parent else None
 
 
-def read_source(target: Target) -> Source:
+def read_source(target: Target) -> ScoredTarget:
     """Read the scores of a report: of a run, the one that it wrote of itself.
 
     Raises
@@ -133,7 +137,7 @@ def read_source(target: Target) -> Source:
     files = _files_of(target)
     is_there = files.json.is_file()
     text = read_text(files.json, "evaluate again" if is_there else "name the JSON of a report, or a run directory")
-    report = Report.from_json(text, str(files.json))
+    report = Report.parse(text, files.json)
     scores = read_scores_of(files.scores, text)
     if unknown := [label for label in scores.labels if label not in report.labels]:
         raise UserError(
@@ -143,7 +147,7 @@ def read_source(target: Target) -> Source:
             remedy="evaluate again",
         )
     cuts = np.array([report.labels[label].threshold for label in scores.labels], dtype=np.float32)
-    return Source(target, scores, cuts, report.notes, "epoch" in report.optimistic)
+    return ScoredTarget(target, scores, cuts, report.notes, "epoch" in report.optimistic)
 
 
 def _files_of(target: Target) -> ReportFiles:
@@ -167,15 +171,18 @@ def _files_of(target: Target) -> ReportFiles:
     return ReportFiles(target.run.reports, OWN_REPORT)
 
 
-def told_once(notes: Sequence[tuple[str, str]], num_targets: int) -> list[str]:
-    """Return each note once, behind the names that it is of; one that is the same of all is of the comments."""
-    names: dict[str, list[str]] = {}
+def merged_notes(notes: Sequence[tuple[str, Note]], num_targets: int) -> list[Note]:
+    """Return each note once, with the names of its targets; one that all share is about the comments, without names."""
+    names: dict[Note, list[str]] = {}
     for name, note in notes:
         names.setdefault(note, []).append(name)
-    return [note if len(own) == num_targets else f"{', '.join(own)}: {note}" for note, own in names.items()]
+    return [
+        note if len(own) == num_targets else note.model_copy(update={"names": tuple(own)})
+        for note, own in names.items()
+    ]
 
 
-def refuse_other_comments(sources: Sequence[Source], remedy: str) -> None:
+def refuse_other_comments(sources: Sequence[ScoredTarget], remedy: str) -> None:
     """Raise a UserError unless all are on the same comments, with the same targets, in the same order."""
     first, *others = sources
     for other in others:
@@ -207,3 +214,61 @@ def _told(target: float) -> str:
 def _equal(some: Float32s, others: Float32s) -> npt.NDArray[np.bool_]:
     """Return where targets are the same, or both unknown."""
     return np.asarray((some == others) | (np.isnan(some) & np.isnan(others)))
+
+
+def score_on(
+    targets: Sequence[Target],
+    files: Sequence[str],
+    columns: Columns,
+    on_scored: Callable[[str, int, int], None],
+) -> tuple[list[ScoredTarget], list[Note]]:
+    """Return the scores of each target's classifier on labelled files, and what a person should know of these.
+
+    A run that was trained on some of the comments is told of.
+
+    Parameters
+    ----------
+    targets : run directories, classifier folders or hub names
+    files : of comments; a label that they lack is unknown
+    columns : those named by the user
+    on_scored : told, after each batch, what is scored, the number of texts in the batch and in all
+
+    Raises
+    ------
+    UserError : a report among the targets, other labels than the first, or whatever the user can mend
+    """
+    for target in targets:
+        if target.is_report:
+            raise UserError(
+                "evaluation.todo",
+                "a report has the scores of its own comments alone, and no classifier to score others",
+                where=target.name,
+                remedy="name the run or the classifier folder; or leave out --data",
+            )
+    sources: list[ScoredTarget] = []
+    notes: list[tuple[str, Note]] = []
+    for target in targets:
+        classifier = Classifier.load(target.name)
+        if sources and classifier.labels != sources[0].scores.labels:
+            raise UserError(
+                "evaluation.todo",
+                f"{target.name} has other labels than {targets[0].name}: "
+                f"{', '.join(classifier.labels)} and {', '.join(sources[0].scores.labels)}",
+                remedy="compare classifiers of the same labels",
+            )
+        labelled = read_labelled(target.name, files, classifier.labels, columns)
+        dataset = labelled.dataset
+        logits = classifier.logits(dataset.texts, on_scored=_telling(on_scored, target.name, len(dataset)))
+        cuts = [classifier.thresholds.get(label, DEFAULT_THRESHOLD) for label in classifier.labels]
+        calibrated = classifier.calibrated(logits)
+        identity = (dataset.comments_digest, dataset.ids, dataset.labels, dataset.targets)
+        scores = ScoresTable(*identity, calibrated, honest_scores=calibrated)
+        sources.append(ScoredTarget(target, scores, np.array(cuts, dtype=np.float32)))
+        notes += [(target.name, as_note(note)) for note in labelled.notes]
+        if target.run is None:
+            notes.append((target.name, Note(code="unknown_training")))
+    return sources, merged_notes(notes, len(targets))
+
+
+def _telling(on_scored: Callable[[str, int, int], None], name: str, total: int) -> Callable[[int], None]:
+    return lambda number: on_scored(f"scoring {name}", number, total)
