@@ -1,7 +1,7 @@
 """The sentences of notes."""
 
 from civility.documents.note import Note
-from civility.metrics.few import FEWEST
+from civility.metrics.small_samples import FEWEST
 from civility.render.sentences.report_sentences import MEASURABLE, METRIC_NAMES, other_scores
 
 ASTERISK = "*"
