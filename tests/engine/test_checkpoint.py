@@ -17,7 +17,6 @@ from pydantic_core import PydanticSerializationError
 
 from civility.documents.checkpoint_state import Progress
 from civility.engine.checkpoint import (
-    DamagedCheckpoint,
     load_checkpoint,
     load_logits,
     load_weights,
@@ -31,6 +30,8 @@ from civility.errors import UserError
 from civility.models import weight_files as storage
 from civility.models.encoder import load_encoder
 from civility.storage.atomic_files import explain_os_error
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat", "insult")
 PROGRESS = Progress(epoch=1, num_comments=48, step=17, loss_sum=12.3456789012345678, num_known=459)
@@ -189,7 +190,7 @@ def _flip(path: Path, at: int) -> None:
 def test_a_flipped_bit_is_found(copy: Path, name: str, share: float) -> None:
     verify_checkpoint(copy)
     _flip(copy / name, int(share * (copy / name).stat().st_size))
-    with pytest.raises(DamagedCheckpoint, match=r"damaged|SHA256SUMS is missing or cannot be read"):
+    with refused("engine.damaged-checkpoint", r"damaged|SHA256SUMS is missing or cannot be read"):
         verify_checkpoint(copy)
 
 
@@ -197,21 +198,21 @@ def test_a_flipped_bit_is_found(copy: Path, name: str, share: float) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
 def test_a_cut_file_is_found(copy: Path, name: str, share: float) -> None:
     os.truncate(copy / name, int(share * (copy / name).stat().st_size))
-    with pytest.raises(DamagedCheckpoint):
+    with refused("engine.damaged-checkpoint"):
         verify_checkpoint(copy)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_found_and_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
-    with pytest.raises(DamagedCheckpoint, match=f"{name} is missing"):
+    with refused("engine.damaged-checkpoint", f"{name} is missing"):
         verify_checkpoint(copy)
 
 
 def test_a_foreign_folder_is_no_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(DamagedCheckpoint, match="not a checkpoint: SHA256SUMS is missing"):
+    with refused("engine.damaged-checkpoint", "not a checkpoint: SHA256SUMS is missing"):
         verify_checkpoint(tmp_path)
-    with pytest.raises(DamagedCheckpoint, match="not a checkpoint"):
+    with refused("engine.damaged-checkpoint", "not a checkpoint"):
         verify_checkpoint(tmp_path / "nowhere")
 
 
@@ -234,7 +235,7 @@ def test_what_another_program_wrote_is_refused_though_its_sums_are_right(
     for name in FILES[1:]:
         lines.append(f"{hashlib.sha256((copy / name).read_bytes()).hexdigest()}  {name}\n")
     (copy / "SHA256SUMS").write_text("".join(lines))
-    with pytest.raises(DamagedCheckpoint, match=message):
+    with refused("engine.damaged-checkpoint", message):
         verify_checkpoint(copy)
 
 
@@ -323,7 +324,7 @@ def test_an_exception_while_writing_leaves_no_folder_and_hinders_no_second_try(t
 def test_a_checkpoint_of_another_architecture_is_refused(still_deberta: Path, saved: Path) -> None:
     model, optimizer = _start(still_deberta)
     before = _weights(model)
-    with pytest.raises(UserError, match=r"step-000017: belongs to another model: \d+ tensors are missing, \d+ are"):
+    with refused("engine.other-model", r"step-000017: belongs to another model: \d+ tensors are missing, \d+ are"):
         load_checkpoint(saved, model, optimizer, None)
     assert _equal(_weights(model), before), "nothing was loaded halfway"
 
@@ -331,7 +332,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(still_deberta: Path, sa
 def test_a_checkpoint_of_another_label_axis_is_refused(tiny_bert: Path, saved: Path) -> None:
     model, optimizer = _start(tiny_bert, (*LABELS, "obscene"))
     before = _weights(model)
-    with pytest.raises(UserError) as caught:
+    with refused("engine.other-model") as caught:
         load_checkpoint(saved, model, optimizer, None)
     assert caught.value.message == (
         f"{saved}: belongs to another model: 0 tensors are missing, 0 are unknown, 2 have another shape"

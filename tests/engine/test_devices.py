@@ -13,7 +13,8 @@ from civility.engine.devices import (
     float32_products,
     smallest_everywhere,
 )
-from civility.errors import UserError
+
+from ..refusals import refused
 
 HAS_CUDA = torch.cuda.is_available()
 HAS_MPS = torch.backends.mps.is_available()
@@ -35,7 +36,7 @@ def test_the_processor_is_always_there() -> None:
     ],
 )
 def test_a_device_that_is_not_there_is_told(wanted: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("engine.no-device") as caught:
         choose_device(wanted)
     assert caught.value.message == f"training.device = '{wanted}': this machine has none"
     assert caught.value.remedy == "use 'auto' or 'cpu'"
@@ -70,7 +71,7 @@ def test_fp16_is_kept_on_a_gpu() -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
 def test_fp16_needs_a_gpu(device: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("engine.no-precision") as caught:
         choose_precision("fp16", device)
     assert caught.value.message == f"training.precision = 'fp16' needs a CUDA device; this run is on {device}"
     assert caught.value.remedy == "set training.precision to 'auto', 'bf16' or 'fp32'"
@@ -85,7 +86,7 @@ def test_the_processor_is_described_with_its_threads() -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
 def test_tf32_needs_an_nvidia_gpu(device: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("engine.no-precision") as caught:
         choose_precision("tf32", device)
     assert caught.value.message == (
         f"training.precision = 'tf32' needs an NVIDIA GPU of the Ampere generation or later; this run is on {device}"
@@ -98,11 +99,11 @@ def test_tf32_needs_ampere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 6))
     assert choose_precision("tf32", "cuda") == "tf32"
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
-    with pytest.raises(UserError, match="this run is on Tesla T4"):
+    with refused("engine.no-precision", "this run is on Tesla T4"):
         choose_precision("tf32", "cuda")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     monkeypatch.setattr(torch.version, "hip", "6.4")
-    with pytest.raises(UserError, match="needs an NVIDIA GPU"):
+    with refused("engine.no-precision", "needs an NVIDIA GPU"):
         choose_precision("tf32", "cuda")
 
 

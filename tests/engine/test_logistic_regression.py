@@ -1,16 +1,15 @@
 """Fitting the linear model: scikit-learn's scores; unknown targets left out, soft ones shared between the classes."""
 
 import numpy as np
-import pytest
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from civility.data.dataset import Dataset
 from civility.engine.logistic_regression import LinearPlan, check_both_classes, fit_linear
-from civility.errors import UserError
 
 from ..conftest import LABELS, comment_rows
+from ..refusals import refused
 
 ROWS = comment_rows(120)
 TEXTS = tuple(str(row["comment_text"]) for row in ROWS)
@@ -91,7 +90,7 @@ def test_a_label_without_a_negative_comment_is_refused() -> None:
     targets = TARGETS.copy()
     targets[:, 1] = 1
     targets[::2, 1] = np.nan
-    with pytest.raises(UserError) as told:
+    with refused("engine.nothing-to-train") as told:
         check_both_classes(dataset(targets))
     assert told.value.message == (
         "severe_toxic has no negative comment in training (0 of 60 known): a linear model cannot learn it"
@@ -102,7 +101,7 @@ def test_a_label_without_a_negative_comment_is_refused() -> None:
 
 def test_comments_without_a_word_are_refused() -> None:
     nothing = Dataset(("!", "?", "a"), TARGETS[:3, :1].copy(), ("1", "2", "3"), ("toxic",))
-    with pytest.raises(UserError, match="the training comments have no word to count"):
+    with refused("engine.nothing-to-train", "the training comments have no word to count"):
         fit_linear(nothing, PLAN)
 
 

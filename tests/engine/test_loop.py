@@ -20,10 +20,11 @@ from civility.engine.optimizer import build_adamw
 from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
 from civility.engine.schedule import linear_schedule
 from civility.engine.validation import score_everywhere
-from civility.errors import UserError
 from civility.models.encoder import load_encoder
 from civility.models.forward_paths import EagerForward
 from civility.models.tokenizer import tokenise
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat")
 TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'word ' * (i % 7)}" for i in range(30)]
@@ -200,8 +201,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_a_word(tiny_bert: Path) ->
     broken = trainer(tiny_bert)
     with torch.no_grad():
         broken.model.classifier.bias.fill_(torch.inf)
-    with pytest.raises(
-        UserError, match=r"step 1: the loss is (inf|nan): training stopped\nlower training\.learning_rate"
+    with refused(
+        "engine.not-finite", r"step 1: the loss is (inf|nan): training stopped\nlower training\.learning_rate"
     ):
         run(broken)
 
@@ -233,7 +234,7 @@ def test_a_run_that_only_overflows_is_stopped(tiny_bert: Path, monkeypatch: pyte
     monkeypatch.setattr(loop, "_MOST_SKIPPED_IN_A_ROW", 3)
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=1.0 - 1e-9)
     some = trainer(tiny_bert, precision=MixedPrecision("fp16", "cpu", scaler))
-    with pytest.raises(UserError, match=r"step 4: the gradient norm at the lowest scale is (inf|nan)"):
+    with refused("engine.not-finite", r"step 4: the gradient norm at the lowest scale is (inf|nan)"):
         run(some)
 
 
@@ -320,7 +321,7 @@ def test_a_memory_too_small_for_a_single_comment_is_told(tiny_bert: Path) -> Non
     some = trainer(tiny_bert)
     before = weights(some)
     short_of_memory(some, 0)
-    with pytest.raises(UserError, match="step 1: the memory is too small to train on a single comment"):
+    with refused("engine.out-of-memory", "step 1: the memory is too small to train on a single comment"):
         run(some)
     assert equal(weights(some), before)
 

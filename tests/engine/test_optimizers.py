@@ -18,7 +18,8 @@ from civility.engine.optimizer import (
     state_bytes,
 )
 from civility.engine.parameter_groups import parameter_groups
-from civility.errors import UserError
+
+from ..refusals import refused
 
 Array = npt.NDArray[np.float64]
 RATES = (0.0, 0.004, 0.01, 0.008, 0.006)
@@ -267,13 +268,13 @@ def test_the_groups_of_muon_keep_their_decay_and_their_share_of_the_rate() -> No
 def test_muon_without_a_matrix_to_move_is_refused() -> None:
     model = _model()
     model.encoder.requires_grad_(False)
-    with pytest.raises(
-        UserError, match=r'training\.optimizer = "muon" is for the matrices of the layers, and none of them'
+    with refused(
+        "engine.nothing-to-train", r'training\.optimizer = "muon" is for the matrices of the layers, and none of them'
     ):
         _muon(model)
     linear: Any = torch.nn.Linear(2, 2)
     linear.base_model = torch.nn.Linear(2, 2)
-    with pytest.raises(UserError, match="the layers of a Linear are not known") as at:
+    with refused("models.unknown-part", "the layers of a Linear are not known") as at:
         _muon(linear)
     assert at.value.remedy.startswith("set it to adamw")
 

@@ -10,8 +10,9 @@ from civility.documents.checkpoint_state import Progress
 from civility.engine.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.optimizer import build_adamw
 from civility.engine.parameter_groups import group_of, parameter_groups, split_groups
-from civility.errors import UserError
 from civility.models.encoder import load_encoder
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat", "insult")
 
@@ -89,8 +90,8 @@ def test_a_model_whose_layers_are_not_known_is_refused() -> None:
         def base_model(self) -> "Body":
             return self
 
-    with pytest.raises(
-        UserError, match=r"regularization\.layer_decay = 0\.9: the layers of a Body are not known"
+    with refused(
+        "models.unknown-part", r"regularization\.layer_decay = 0\.9: the layers of a Body are not known"
     ) as at:
         parameter_groups(Body(2, 2), weight_decay=0.0, layer_decay=0.9)
     assert at.value.remedy == "set it to 1, or choose a BERT, RoBERTa or DeBERTa"
@@ -121,8 +122,8 @@ def test_a_checkpoint_restores_groups_in_order_and_refuses_other_ones(tiny_bert:
         assert torch.equal(optimizer.state[one]["exp_avg"], restored.state[same]["exp_avg"])
     for else_how in ({}, {"decay_on": "matrices"}, {"layer_decay": 0.5}):
         unlike = build_adamw(other, weight_decay=0.01, betas=(0.9, 0.99), epsilon=1e-8, **else_how)
-        with pytest.raises(
-            UserError, match="its optimizer is of another kind, or has the parameters in other groups"
+        with refused(
+            "engine.other-model", "its optimizer is of another kind, or has the parameters in other groups"
         ) as at:
             load_checkpoint(tmp_path / "step", other, unlike, None)
         assert at.value.remedy.startswith("training.optimizer, training.weight_decay_on and regularization.layer_decay")

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from civility import Classifier
-from civility.errors import UserError
 from civility.models.config_checks import check_config
 from civility.models.encoder import load_encoder
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat")
 
@@ -56,10 +57,10 @@ NUMBERS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_number_that_no_model_has_is_refused(plain: Path, tmp_path: Path, name: str) -> None:
     changes, message = NUMBERS[name]
     folder = changed(plain, tmp_path / "folder", **changes)
-    with pytest.raises(UserError) as caught:
+    with refused("models.config") as caught:
         Classifier.load(folder)
     assert message in caught.value.message
-    with pytest.raises(UserError):
+    with refused("models.config"):
         load_encoder(str(folder), LABELS)  # training refuses it as well
 
 
@@ -90,7 +91,7 @@ def test_a_token_without_a_row_in_the_embedding_is_refused(plain: Path, tmp_path
     num_rows = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     content["model"]["vocab"]["film"] = max(number, num_rows)
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(UserError, match=rf"has {num_rows} rows: 'film' is number \d+ \(1 such tokens\)"):
+    with refused("models.tokenizer", rf"has {num_rows} rows: 'film' is number \d+ \(1 such tokens\)"):
         Classifier.load(folder)
 
 
@@ -99,7 +100,7 @@ def test_an_empty_vocabulary_is_refused(plain: Path, tmp_path: Path) -> None:
     content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     content["model"]["vocab"] = {}
     (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(UserError, match="has no vocabulary"):
+    with refused("models.tokenizer", "has no vocabulary"):
         Classifier.load(folder)
 
 
@@ -108,5 +109,5 @@ def test_a_length_that_holds_no_token_of_a_text_is_refused(plain: Path, tmp_path
     folder = shutil.copytree(plain, tmp_path / "folder")
     content = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     (folder / "tokenizer_config.json").write_text(json.dumps({**content, "model_max_length": longest}))
-    with pytest.raises(UserError, match=f"takes {longest} tokens at most, expected 3 or more"):
+    with refused("models.max-length", f"takes {longest} tokens at most, expected 3 or more"):
         Classifier.load(folder)

@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from civility.errors import UserError
 from civility.models.batches import gather
 from civility.models.dropout import has_dropout, override_dropout
 from civility.models.encoder import load_encoder
 from civility.models.forward_paths import EagerForward
 from civility.models.packed_forward import PackedForward
 from civility.models.tokenizer import tokenise
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat")
 
@@ -57,8 +58,8 @@ def test_places_that_are_not_known_are_refused() -> None:
     model = DistilBertForSequenceClassification(
         DistilBertConfig(vocab_size=20, dim=8, n_layers=1, n_heads=2, hidden_dim=8, max_position_embeddings=12)
     )
-    with pytest.raises(
-        UserError, match=r"regularization\.attention_dropout = 0\.1: civility does not know where a DistilBert"
+    with refused(
+        "models.unknown-part", r"regularization\.attention_dropout = 0\.1: civility does not know where a DistilBert"
     ):
         override_dropout(model, hidden=-1.0, attention=0.1, head=-1.0)
 

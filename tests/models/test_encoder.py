@@ -20,6 +20,7 @@ from civility.models.model_source import locate
 from civility.models.tokenizer import load_tokenizer
 
 from ..architectures import build_tiny
+from ..refusals import refused
 
 LABELS = ("toxic", "threat", "insult")
 
@@ -127,10 +128,10 @@ def test_weights_that_are_not_the_models_own_are_refused(tiny_bert: Path, tmp_pa
     config = json.loads((folder / "config.json").read_text())
     config["num_hidden_layers"] += {"deeper": 1, "shallower": -1}.get(name, 0)
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match=message):
+    with refused("models.weights", message):
         load_classifier_folder(str(folder))
     if name in ("foreign", "cut-layer", "deeper"):
-        with pytest.raises(UserError, match=message):
+        with refused("models.weights", message):
             load_encoder(str(folder), ("other", "labels"))
 
 
@@ -191,7 +192,7 @@ def test_a_tokenizer_that_raises_for_unknown_words_is_refused(tiny_bert: Path, t
     folder = tmp_path / "model"
     shutil.copytree(tiny_bert, folder)
     _tokenizer_of("words-without-unknown", SCRIPTS["cyrillic"]).save_pretrained(folder)
-    with pytest.raises(UserError, match=r"the tokenizer fails on a character that it does not know: .*\[UNK\]"):
+    with refused("models.tokenizer", r"the tokenizer fails on a character that it does not know: .*\[UNK\]"):
         load_tokenizer(str(folder))
 
 
@@ -200,7 +201,7 @@ def test_a_tokenizer_without_its_files_is_refused(tmp_path: Path, model_type: st
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}), encoding="utf-8")
     config = json.dumps({"pad_token": "<pad>"})
     (tmp_path / "tokenizer_config.json").write_text(config, encoding="utf-8")
-    with pytest.raises(UserError, match="the tokenizer has no vocabulary"):
+    with refused("models.tokenizer", "the tokenizer has no vocabulary"):
         load_tokenizer(str(tmp_path))
 
 
@@ -225,12 +226,12 @@ def test_a_config_that_makes_no_sense_is_told(tiny_bert: Path, tmp_path: Path, c
     folder = _saved_classifier(tiny_bert, tmp_path / "saved", LABELS)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | change))
-    with pytest.raises(UserError, match="saved: cannot load the model"):
+    with refused("models.unreadable", "saved: cannot load the model"):
         load_classifier_folder(str(folder))
 
 
 def test_a_bare_encoder_is_no_classifier(tiny_bert: Path) -> None:
-    with pytest.raises(UserError, match="problem_type is null, expected"):
+    with refused("models.not-a-classifier", "problem_type is null, expected"):
         load_classifier_folder(str(tiny_bert))
 
 
@@ -239,7 +240,7 @@ def test_a_damaged_folder_is_named(tiny_bert: Path, tmp_path: Path, file: str) -
     folder = _saved_classifier(tiny_bert, tmp_path / "saved", LABELS)
     damaged = folder / file
     damaged.write_bytes(damaged.read_bytes()[:20])
-    with pytest.raises(UserError, match="saved: cannot load the model"):
+    with refused("models.unreadable", "saved: cannot load the model"):
         load_classifier_folder(str(folder))
 
 
@@ -274,7 +275,7 @@ def test_weights_that_are_no_floating_point_numbers_are_refused(
             save_file(weights, path, metadata={"format": "pt"})
         if weights is not changed:
             load_classifier_folder(str(folder))  # the control: as it is, it loads
-    with pytest.raises(UserError, match=r"(bias|weight) in .* has numbers of the type .*, expected floating-point"):
+    with refused("models.weights", r"(bias|weight) in .* has numbers of the type .*, expected floating-point"):
         load_encoder(str(folder), LABELS)
 
 
@@ -326,7 +327,7 @@ def test_a_setting_that_no_model_has_is_told_with_what_is_wrong(tiny_bert: Path,
         ({"hidden_act": "nosuch"}, "no entry 'nosuch'"),
     ):
         (folder / "config.json").write_text(json.dumps(whole | change))
-        with pytest.raises(UserError, match=told) as caught:
+        with refused("models.unreadable", told) as caught:
             load_classifier_folder(str(folder))
         assert len(caught.value.message.splitlines()) == 1
         assert len(caught.value.message) < 600
@@ -338,7 +339,7 @@ def test_a_longest_text_that_is_no_number_is_refused_by_name(tiny_bert: Path, tm
     shutil.copytree(tiny_bert, folder)
     config = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": value}))
-    with pytest.raises(UserError, match=r"tokenizer_config\.json: model_max_length is .*, expected a number of tokens"):
+    with refused("models.tokenizer", r"tokenizer_config\.json: model_max_length is .*, expected a number of tokens"):
         load_tokenizer(str(folder))
 
 
@@ -347,28 +348,28 @@ def test_a_failing_tokenizer_is_not_said_to_lack_an_unknown_token(tiny_bert: Pat
         def __call__(self, text: str) -> None:
             raise TypeError("something else")
 
-    with pytest.raises(UserError, match="m: the tokenizer fails on any text: TypeError: something else"):
+    with refused("models.tokenizer", "m: the tokenizer fails on any text: TypeError: something else"):
         tokenizer_module._check_unknown_token("m", Failing())
 
 
 def test_the_classifier_in_a_folder_is_offered(tiny_bert: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_bert, tmp_path / "run" / "classifier")
-    with pytest.raises(UserError, match=r"no config\.json: .*\nname the classifier in it: .*classifier$"):
+    with refused("models.not-found", r"no config\.json: .*\nname the classifier in it: .*classifier$"):
         locate(str(tmp_path / "run"))
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c", "~/models/x"])
 def test_a_path_that_is_not_there_is_not_asked_of_the_hub(name: str) -> None:
-    with pytest.raises(UserError, match="no such folder"):
+    with refused("models.not-found", "no such folder"):
         locate(name)
 
 
 def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no config\.json: not a model folder"):
+    with refused("models.not-found", r"no config\.json: not a model folder"):
         locate(str(tmp_path))
 
 
 def test_the_hub_out_of_reach_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"hf download nobody/no-such-model --local-dir FOLDER"):
+    with refused("models.not-found", r"hf download nobody/no-such-model --local-dir FOLDER"):
         load_encoder("nobody/no-such-model", LABELS)

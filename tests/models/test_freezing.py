@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from civility.errors import UserError
 from civility.models.encoder import load_encoder
 from civility.models.layers import freeze
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat")
 
@@ -37,8 +38,8 @@ def test_nothing_is_frozen_unless_asked_for(tiny_bert: Path) -> None:
 
 def test_more_layers_than_there_are_is_told(tiny_bert: Path) -> None:
     model = load_encoder(str(tiny_bert), LABELS).model
-    with pytest.raises(UserError, match=r"training\.freeze_layers = 3: the model has 2 layers"):
+    with refused("models.unknown-part", r"training\.freeze_layers = 3: the model has 2 layers"):
         freeze(model, embeddings=False, num_layers=3)
     model.bert.encoder = None
-    with pytest.raises(UserError, match="the layers of a BertModel are not known"):
+    with refused("models.unknown-part", "the layers of a BertModel are not known"):
         freeze(model, embeddings=False, num_layers=1)

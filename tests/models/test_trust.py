@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from civility.errors import UserError
 from civility.models.encoder import load_classifier_folder, load_config, load_encoder
 from civility.models.tokenizer import load_tokenizer
+
+from ..refusals import refused
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("toxic", "threat")
@@ -79,9 +80,9 @@ REDIRECTS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_configuration_that_fetches_code_is_refused(tiny_bert: Path, tmp_path: Path, name: str) -> None:
     changes, message = REDIRECTS[name]
     folder = _changed(tiny_bert, tmp_path / "m", **changes)
-    with pytest.raises(UserError, match=message):
+    with refused("models.untrusted", message):
         load_config(folder, None)
-    with pytest.raises(UserError, match=message):
+    with refused("models.untrusted", message):
         load_encoder(folder, LABELS)
 
 
@@ -94,7 +95,7 @@ def test_transformers_own_attention_may_be_named(tiny_bert: Path, tmp_path: Path
 def test_an_adapter_is_not_followed_to_its_base_model(tiny_bert: Path, tmp_path: Path) -> None:
     folder = Path(_changed(tiny_bert, tmp_path / "m"))
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "someone/else"}', encoding="utf-8")
-    with pytest.raises(UserError, match=r"adapter_config\.json: an adapter to another model") as error:
+    with refused("models.untrusted", r"adapter_config\.json: an adapter to another model") as error:
         load_config(str(folder), None)
     assert "merge_and_unload" in error.value.remedy
 
@@ -117,10 +118,10 @@ def test_a_pickle_in_the_place_of_weights_calls_nothing(tiny_bert: Path, tmp_pat
     torch.save(tensors, folder / "pytorch_model.bin")
     assert load_classifier_folder(str(folder)).labels == LABELS, "the control: tensors alone are read"
     torch.save({**tensors, "x": _Stranger(marker)}, folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match="cannot load the model"):
+    with refused("models.unreadable", "cannot load the model"):
         load_classifier_folder(str(folder))
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(_Stranger(marker)))
-    with pytest.raises(UserError, match="cannot load the model"):
+    with refused("models.unreadable", "cannot load the model"):
         load_classifier_folder(str(folder))
     assert not marker.exists()
 

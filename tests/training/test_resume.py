@@ -156,8 +156,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "a cut file": (lambda f: cut(f / "optimizer.safetensors"), "damaged: the sha256 of optimizer.safetensors is not"),
     "a missing file": (lambda f: (f / "optimizer.safetensors").unlink(), "damaged: optimizer.safetensors is missing"),
     "an edited place": (lambda f: flip(f / "progress.json"), "damaged: the sha256 of progress.json is not the one in"),
-    "no sums": (lambda f: (f / "SHA256SUMS").unlink(), "no checkpoint: SHA256SUMS is missing, or cannot be read"),
-    "an empty folder": (empty, "no checkpoint: SHA256SUMS is missing"),
+    "no sums": (lambda f: (f / "SHA256SUMS").unlink(), "not a checkpoint: SHA256SUMS is missing or cannot be read"),
+    "an empty folder": (empty, "not a checkpoint: SHA256SUMS is missing"),
 }
 
 
