@@ -21,7 +21,7 @@ def test_the_mean_has_the_type_of_the_weights() -> None:
     assert soup.num == 2
 
 
-def test_the_mean_with_one_more_model_does_not_add_it() -> None:
+def test_weights_added_for_one_mean_are_not_kept() -> None:
     soup = WeightSum()
     soup.add(ONE)
     assert soup.mean(TWO)["w"].tolist() == [1.5, 4.0]

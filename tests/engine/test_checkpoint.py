@@ -196,7 +196,7 @@ def test_a_flipped_bit_is_found(copy: Path, name: str, share: float) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
-def test_a_cut_file_is_found(copy: Path, name: str, share: float) -> None:
+def test_a_truncated_file_is_found(copy: Path, name: str, share: float) -> None:
     os.truncate(copy / name, int(share * (copy / name).stat().st_size))
     with refused("engine.damaged-checkpoint"):
         verify_checkpoint(copy)
@@ -209,7 +209,7 @@ def test_a_missing_file_is_found_and_named(copy: Path, name: str) -> None:
         verify_checkpoint(copy)
 
 
-def test_a_foreign_folder_is_no_checkpoint(tmp_path: Path) -> None:
+def test_a_foreign_folder_is_not_a_checkpoint(tmp_path: Path) -> None:
     with refused("engine.damaged-checkpoint", "not a checkpoint: SHA256SUMS is missing"):
         verify_checkpoint(tmp_path)
     with refused("engine.damaged-checkpoint", "not a checkpoint"):

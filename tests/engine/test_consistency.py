@@ -36,7 +36,7 @@ def test_large_logits_give_finite_numbers_and_gradients(a: float, b: float) -> N
 
 
 def test_the_plain_formula_loses_the_digits() -> None:
-    """The control of the one above: at 20 and 19 a float32 sigmoid is 1 but for a few bits."""
+    """The control: at 20 and 19 a float32 sigmoid is 1 except for a few bits."""
     first, second = torch.tensor([20.0]), torch.tensor([19.0])
     plain = (torch.sigmoid(first) - torch.sigmoid(second)) * (first - second) / 2
     assert abs(plain / symmetric_divergence(first, second) - 1) > 1e-2

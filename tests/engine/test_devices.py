@@ -12,6 +12,7 @@ from civility.engine.devices import (
     describe_device,
     float32_products,
     smallest_everywhere,
+    start_accelerator,
 )
 
 from ..refusals import refused
@@ -24,7 +25,7 @@ def test_auto_takes_the_best_device_there_is() -> None:
     assert choose_device("auto") == ("cuda" if HAS_CUDA else "mps" if HAS_MPS else "cpu")
 
 
-def test_the_processor_is_always_there() -> None:
+def test_the_cpu_is_always_there() -> None:
     assert choose_device("cpu") == "cpu"
 
 
@@ -35,14 +36,14 @@ def test_the_processor_is_always_there() -> None:
         pytest.param("mps", marks=pytest.mark.skipif(HAS_MPS, reason="there is a Metal device")),
     ],
 )
-def test_a_device_that_is_not_there_is_told(wanted: str) -> None:
+def test_a_missing_device_is_refused(wanted: str) -> None:
     with refused("engine.no-device") as caught:
         choose_device(wanted)
     assert caught.value.message == f"training.device = '{wanted}': this machine has none"
     assert caught.value.remedy == "use 'auto' or 'cpu'"
 
 
-def test_auto_takes_bf16_on_a_processor_only_where_it_multiplies_bf16() -> None:
+def test_auto_takes_bf16_on_a_cpu_only_if_it_multiplies_bf16() -> None:
     has_bf16 = bool(torch.cpu._is_avx512_bf16_supported())
     assert choose_precision("auto", "cpu") == ("bf16" if has_bf16 else "fp32")
 
@@ -77,7 +78,7 @@ def test_fp16_needs_a_gpu(device: str) -> None:
     assert caught.value.remedy == "set training.precision to 'auto', 'bf16' or 'fp32'"
 
 
-def test_the_processor_is_described_with_its_threads() -> None:
+def test_the_cpu_is_described_with_its_threads() -> None:
     num_threads = torch.get_num_threads()
     threads = "1 thread" if num_threads == 1 else f"{num_threads} threads"
     assert describe_device("cpu", 1) == f"CPU, {threads}"
@@ -155,3 +156,9 @@ def test_what_another_library_has_set_does_not_count_and_is_there_again(monkeypa
 
 def test_one_process_has_the_smallest_value() -> None:
     assert smallest_everywhere(7, torch.device("cpu")) == 7
+
+
+def test_a_launcher_that_asks_for_another_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with refused("engine.foreign-engine", r"accelerate is configured to use FSDP \(ACCELERATE_USE_FSDP\)"):
+        start_accelerator("cpu", [], None)

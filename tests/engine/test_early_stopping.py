@@ -42,7 +42,7 @@ def test_patience_is_counted_from_the_best_epoch(
     assert _run(patience, scores)[:2] == (best_epoch, last_epoch)
 
 
-def test_an_equal_score_is_no_better_one() -> None:
+def test_an_equal_score_is_not_better() -> None:
     assert _run(2, [0.9, 0.9, 0.9]) == (1, 3, [True, False, False])
     assert _run(2, [0.9, 0.9, 0.9000001]) == (3, 3, [True, False, True]), "the control: a little more is"
 

@@ -85,7 +85,7 @@ def test_this_machine_has_memory_and_disk(tmp_path: Path) -> None:
 
 
 def siblings(*cores: str) -> dict[str, str]:
-    """Name for each processor, in turn, the hardware threads of its core."""
+    """List the hardware threads of each CPU's core."""
     place = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
     return {place.format(i): f"{core}\n" for i, core in enumerate(cores)}
 
@@ -95,7 +95,7 @@ def test_two_hardware_threads_of_a_core_count_as_one(tmp_path: Path) -> None:
     assert num_cores(root, range(4)) == 2
     assert num_cores(root, {0, 1}) == 2
     assert num_cores(root, {0, 2}) == 1
-    assert num_cores(tmp_path / "nothing told", range(4)) == 4
+    assert num_cores(tmp_path / "nothing reported", range(4)) == 4
 
 
 @pytest.mark.parametrize(

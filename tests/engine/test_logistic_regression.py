@@ -90,12 +90,12 @@ def test_a_label_without_a_negative_comment_is_refused() -> None:
     targets = TARGETS.copy()
     targets[:, 1] = 1
     targets[::2, 1] = np.nan
-    with refused("engine.nothing-to-train") as told:
+    with refused("engine.nothing-to-train") as caught:
         check_both_classes(dataset(targets))
-    assert told.value.message == (
+    assert caught.value.message == (
         "severe_toxic has no negative comment in training (0 of 60 known): a linear model cannot learn it"
     )
-    assert told.value.remedy == "add comments that lack it, or leave the label out (data.labels)"
+    assert caught.value.remedy == "add comments that lack it, or leave the label out (data.labels)"
     check_both_classes(dataset(TARGETS))
 
 

@@ -197,7 +197,7 @@ def test_evaluating_in_between_does_not_disturb_a_run(tiny_bert: Path) -> None:
     assert equal(weights(plain), weights(disturbed))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_with_a_word(tiny_bert: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(tiny_bert: Path) -> None:
     broken = trainer(tiny_bert)
     with torch.no_grad():
         broken.model.classifier.bias.fill_(torch.inf)
@@ -216,7 +216,7 @@ def test_scores_are_placed_by_row(tiny_bert: Path) -> None:
     assert np.abs(together - together[::-1]).max() > 1e-3, "the control: rows do differ"
 
 
-def test_a_step_whose_gradients_overflow_is_skipped_and_told(tiny_bert: Path) -> None:
+def test_a_step_whose_gradients_overflow_is_skipped_and_reported(tiny_bert: Path) -> None:
     # A scale of 2 ** 127 times the loss is more than float32 holds: as an overflow in fp16 is.
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=2.0**-20)
     some = trainer(tiny_bert, rate=1e-2, precision=MixedPrecision("fp16", "cpu", scaler))
@@ -264,7 +264,7 @@ def test_a_gradient_that_is_not_finite_names_all_comments_of_the_step(tiny_bert:
 
 
 def short_of_memory(some: Trainer, most: int) -> list[int]:
-    """Let the model run out of memory on more than so many comments; return the sizes that it is given."""
+    """Let the model run out of memory above a number of comments; return the sizes that it is given."""
     sizes: list[int] = []
 
     def refuse(module: Any, arguments: Any, named: dict[str, torch.Tensor]) -> None:
@@ -317,7 +317,7 @@ def test_a_step_that_runs_out_of_memory_in_its_last_micro_batch_counts_nothing_t
     assert max((first[name] - second[name]).abs().max().item() for name in first) < 1e-6
 
 
-def test_a_memory_too_small_for_a_single_comment_is_told(tiny_bert: Path) -> None:
+def test_too_little_memory_for_a_single_comment_is_refused(tiny_bert: Path) -> None:
     some = trainer(tiny_bert)
     before = weights(some)
     short_of_memory(some, 0)
@@ -326,7 +326,7 @@ def test_a_memory_too_small_for_a_single_comment_is_told(tiny_bert: Path) -> Non
     assert equal(weights(some), before)
 
 
-def test_any_other_error_is_not_taken_for_want_of_memory(tiny_bert: Path) -> None:
+def test_any_other_error_is_not_mistaken_for_out_of_memory(tiny_bert: Path) -> None:
     some = trainer(tiny_bert)
 
     def fail(module: Any, arguments: Any) -> None:

@@ -151,7 +151,7 @@ def test_schedule_free_is_that_of_the_paper_and_what_is_validated_is_its_mean() 
     model = _model()
     groups = parameter_groups(model, weight_decay=DECAY)
     optimizer = build_schedule_free(groups, betas=BETAS, epsilon=EPSILON)
-    assert averaged_weights(model, optimizer) == {}, "before the first step there is no mean"
+    assert averaged_weights(model, optimizer) == {}, "no mean before the first step"
     _step(model, optimizer)
     _assert_each_is(model, lambda *of: _written_schedule_free(*of)[0])
     raw = {name: one.detach().clone() for name, one in model.named_parameters()}
@@ -293,11 +293,11 @@ BUILDERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
 def test_the_bytes_of_state_are_those_after_a_step(name: str) -> None:
     model = _model()
     optimizer = BUILDERS[name](model)
-    told = state_bytes(optimizer)
+    estimated = state_bytes(optimizer)
     _step(model, optimizer, 2)
     kept = [value for state in optimizer.state.values() for key, value in state.items() if key != "step"]
-    assert told == sum(value.numel() * value.element_size() for value in kept)
-    assert told > 0
+    assert estimated == sum(value.numel() * value.element_size() for value in kept)
+    assert estimated > 0
 
 
 @pytest.mark.parametrize("name", BUILDERS)

@@ -42,7 +42,7 @@ def command(num_processes: int, data: Path, model: Path, out: Path, *more: str, 
 
 
 class Training(Protocol):
-    """Trains on so many processes, and returns the run."""
+    """Trains on a number of processes, and returns the run."""
 
     def __call__(
         self, num_processes: int, data: Path, model: Path, out: Path, *more: str, **training: object
@@ -174,7 +174,7 @@ def test_several_processes_with_every_part_on_end_as_one_with_every_part_off(
     assert moved[untrained.any(dim=1)].all(), "the control: every row has moved, but that of padding, which is zero"
 
 
-def test_two_processes_train_as_one_with_another_optimiser_and_loss(
+def test_two_processes_train_as_one_with_another_optimizer_and_loss(
     run_training: Training, one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
     data, single = one
@@ -204,7 +204,7 @@ def test_the_control_another_global_batch_trains_otherwise(
     assert difference(run_training(1, data, still_deberta, tmp_path / "other", batch_size=6), single) > 1e-4
 
 
-def test_a_run_is_gone_on_with_on_another_number_of_processes(
+def test_a_run_resumes_on_another_number_of_processes(
     one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
     data, single = one
@@ -213,9 +213,9 @@ def test_a_run_is_gone_on_with_on_another_number_of_processes(
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until(lambda: (out / "checkpoints" / "step-000003").exists(), process)
         process.send_signal(signal.SIGTERM)  # the launcher passes it on
-        _, told = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     saved = sorted((out / "checkpoints").glob("step-*"))[-1]
-    assert f", saved in {saved}" in told, told
+    assert f", saved in {saved}" in errors, errors
     again = command(1, data, still_deberta, out, "--resume", batch_size=3, gradient_accumulation=2, log_every=1)
     done = subprocess.run(again, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -238,19 +238,19 @@ def test_a_signal_in_the_middle_of_a_validation_saves_and_ends_all_without_a_tra
         # Both steps of the first epoch are done: its validation takes seconds, a comment at a time.
         until(lambda: (out / "metrics.jsonl").is_file() and '"step": 2' in (out / "metrics.jsonl").read_text(), process)
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     saved = out / "checkpoints" / "step-000002-before-validation"
-    assert f"stopped after step 2, saved in {saved}" in told, told
-    assert "bug in civility" not in told
-    assert "Connection closed" not in told
+    assert f"stopped after step 2, saved in {saved}" in errors, errors
+    assert "bug in civility" not in errors
+    assert "Connection closed" not in errors
 
 
 def until(happens: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
     """Wait until something happens while the process lives."""
     while not happens():
         if process.poll() is not None:
-            said, told = process.communicate()
-            raise AssertionError(f"it ended too early\n{said}\n{told}")
+            said, errors = process.communicate()
+            raise AssertionError(f"it ended too early\n{said}\n{errors}")
         time.sleep(0.05)
 
 
@@ -272,15 +272,15 @@ def test_one_process_that_dies_ends_all_within_a_minute(
         assert len(workers) == 2
         os.kill(workers[1], signal.SIGKILL)
         started = time.monotonic()
-        _, told = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert time.monotonic() - started < 60
-    assert "exitcode: -9" in told.replace(" ", "").replace("exitcode:", "exitcode: "), told[-3000:]
+    assert "exitcode: -9" in errors.replace(" ", "").replace("exitcode:", "exitcode: "), errors[-3000:]
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     assert sorted((out / "checkpoints").glob("step-*")), "what was saved is there"
 
 
-def test_a_mistake_is_told_once_and_ends_every_process(tmp_path: Path) -> None:
+def test_a_mistake_is_reported_once_and_ends_every_process(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "civility", "train", "baseline", "--data", str(tmp_path / "nowhere.csv")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)

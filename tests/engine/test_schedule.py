@@ -14,7 +14,7 @@ PEAK = 2e-5
 
 
 def _used(make: Callable[[torch.optim.Optimizer], Any], num_steps: int) -> list[float]:
-    """Return the learning rate that each optimiser step uses under somebody else's schedule."""
+    """Return the learning rate that each optimizer step uses under somebody else's schedule."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=PEAK)
     scheduler = make(optimizer)
     used = []

@@ -1,4 +1,4 @@
-"""Trackers: known, installed, or told so before the run starts."""
+"""Trackers: unknown or missing ones are refused before the run starts."""
 
 import importlib.util
 

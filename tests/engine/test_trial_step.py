@@ -84,7 +84,7 @@ def test_what_overflows_in_bf16_alone_names_the_remedy(tiny_bert: Path) -> None:
     assert some.precision.name == "bf16"
 
 
-def test_an_error_of_the_model_is_told_in_its_words(tiny_bert: Path) -> None:
+def test_an_error_of_the_model_is_reported_in_its_words(tiny_bert: Path) -> None:
     some = trainer(tiny_bert)
 
     def fail(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -95,7 +95,7 @@ def test_an_error_of_the_model_is_told_in_its_words(tiny_bert: Path) -> None:
     assert try_padding(some, _empty(tiny_bert)).trouble == "IndexError: index out of range in self"
 
 
-def test_too_little_memory_is_no_fault_of_the_model(tiny_bert: Path) -> None:
+def test_too_little_memory_is_not_a_fault_of_the_model(tiny_bert: Path) -> None:
     some = trainer(tiny_bert)
 
     def fail(logits: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -81,7 +81,7 @@ def test_scores_on_several_processes_are_those_of_one(tiny_bert: Path, tmp_path:
 
 
 class ShortOfMemory:
-    """A way through a model on a device whose memory holds so many comments at once."""
+    """A forward pass on a device whose memory holds a limited number of comments."""
 
     def __init__(self, inner: Forward, most: int) -> None:
         self.inner, self.most = inner, most

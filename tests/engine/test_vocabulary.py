@@ -156,7 +156,7 @@ def test_steps_that_fp16_skips_decay_nothing(still_deberta: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 6])
-def test_a_run_gone_on_with_ends_with_the_same_rows(tiny_deberta: Path, tmp_path: Path, stop_after: int) -> None:
+def test_a_resumed_run_ends_with_the_same_rows(tiny_deberta: Path, tmp_path: Path, stop_after: int) -> None:
     whole = trained(tiny_deberta, in_use=True)
     _, first = build(tiny_deberta, in_use=True)
     steps = (fact for fact in first.run(no_validation) if isinstance(fact, StepDone))

@@ -21,7 +21,7 @@ def noisy(level: "np.ndarray[tuple[int], np.dtype[np.float64]]", seed: int = 0) 
     return [float(loss) for loss in level + noise]
 
 
-def test_a_loss_that_stays_is_told_once_after_the_warm_up() -> None:
+def test_a_flat_loss_is_reported_once_after_the_warm_up() -> None:
     watch = LossWatch(num_steps=1_000, num_warmup_steps=100)
     (warning,) = warnings(watch, noisy(np.full(1_000, 0.7)))
     # Windows are of 50 steps; the second that ends 4 windows after the warm-up, or a later one.
@@ -33,12 +33,12 @@ def test_a_loss_that_stays_is_told_once_after_the_warm_up() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_loss_that_falls_is_not_told(seed: int) -> None:
+def test_a_falling_loss_is_not_reported(seed: int) -> None:
     falling = 0.7 - 0.3 * np.minimum(1, np.arange(1_000) / 400)
     assert warnings(LossWatch(1_000, 100), noisy(falling, seed)) == []
 
 
-def test_a_loss_that_climbs_back_is_told() -> None:
+def test_a_loss_that_rises_again_is_reported() -> None:
     level = np.concatenate([np.linspace(0.7, 0.3, 600), np.full(400, 0.75)])
     (warning,) = warnings(LossWatch(1_000, 100), noisy(level))
     assert 600 < warning.step <= 750
@@ -46,7 +46,7 @@ def test_a_loss_that_climbs_back_is_told() -> None:
 
 def test_nothing_is_said_before_there_was_time() -> None:
     assert warnings(LossWatch(1_000, 100), noisy(np.full(349, 0.7))) == []
-    assert warnings(LossWatch(30, 3), noisy(np.full(30, 0.7))) == [], "so short a run tells nothing"
+    assert warnings(LossWatch(30, 3), noisy(np.full(30, 0.7))) == [], "too short a run to judge"
 
 
 def test_steps_without_a_known_target_are_passed_over() -> None:
@@ -70,7 +70,7 @@ def test_an_interrupted_watch_warns_as_an_uninterrupted_one(cut: int) -> None:
     assert before + forgetful != whole or cut in (1, 50), "the control: without its state the watch differs"
 
 
-def test_scores_that_tie_are_told_by_label() -> None:
+def test_scores_that_are_all_the_same_are_reported_by_label() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(100, 2)).astype(np.float32)
     assert watch_scores(7, logits, LABELS, "bf16") is None
@@ -87,31 +87,34 @@ def test_scores_that_tie_are_told_by_label() -> None:
     assert watch_scores(7, logits[:1], LABELS, "bf16") is None, "one comment has one score"
 
 
-def told_slow(*phases: tuple[int, float]) -> list[tuple[int, float]]:
-    """Return when, and how much, a watch finds slow that sees so many steps of 1,000 tokens of so many seconds each."""
+def slow_at(*phases: tuple[int, float]) -> list[tuple[int, float]]:
+    """Return the steps at which a watch reports a slow rate, and how slow.
+
+    Each phase is a number of steps of 1,000 tokens, and the seconds of each step.
+    """
     watch = RateWatch()
     seconds = [one for num, each in phases for one in [each] * num]
     found = [(step, watch.see(1_000, one)) for step, one in enumerate(seconds, start=1)]
     return [(step, times) for step, times in found if times is not None]
 
 
-def test_a_rate_that_falls_to_less_than_a_third_is_told_once() -> None:
-    ((step, times),) = told_slow((120, 1.0), (200, 4.0))
+def test_a_rate_below_a_third_is_reported_once() -> None:
+    ((step, times),) = slow_at((120, 1.0), (200, 4.0))
     assert times == pytest.approx(4.0)
     assert step == 120 + 15, "a minute of it"
 
 
-def test_a_rate_that_falls_again_after_it_was_well_is_told_again() -> None:
-    assert len(told_slow((60, 1.0), (60, 4.0), (120, 1.0), (60, 5.0))) == 2
-    assert len(told_slow((60, 1.0), (60, 4.0), (60, 2.5), (60, 5.0))) == 1, "the control: not well in between"
+def test_a_rate_that_falls_again_after_recovering_is_reported_again() -> None:
+    assert len(slow_at((60, 1.0), (60, 4.0), (120, 1.0), (60, 5.0))) == 2
+    assert len(slow_at((60, 1.0), (60, 4.0), (60, 2.5), (60, 5.0))) == 1, "the control: not well in between"
 
 
-def test_a_rate_that_falls_less_or_for_a_moment_is_not_told() -> None:
-    assert told_slow((600, 1.0), (600, 2.5)) == []
-    assert told_slow((60, 1.0), (5, 4.0), (600, 1.0)) == []
-    assert told_slow((600, 4.0), (600, 1.0)) == [], "nor one that rises"
+def test_a_rate_that_falls_less_or_briefly_is_not_reported() -> None:
+    assert slow_at((600, 1.0), (600, 2.5)) == []
+    assert slow_at((60, 1.0), (5, 4.0), (600, 1.0)) == []
+    assert slow_at((600, 4.0), (600, 1.0)) == [], "nor one that rises"
 
 
 def test_few_long_steps_tell_nothing_of_the_rate() -> None:
-    assert told_slow((20, 30.0), (9, 300.0)) == []
-    assert len(told_slow((20, 30.0), (10, 300.0))) == 1
+    assert slow_at((20, 30.0), (9, 300.0)) == []
+    assert len(slow_at((20, 30.0), (10, 300.0))) == 1

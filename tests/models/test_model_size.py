@@ -12,6 +12,8 @@ from civility.models.model_size import ModelSize
 from civility.recipe import Recipe
 from civility.training.build_optimizer import optimizer_of
 
+from ..refusals import refused
+
 LABELS = ("toxic", "threat", "insult")
 
 
@@ -30,7 +32,7 @@ def test_parameters_are_those_of_the_loaded_model(fixture: str, request: pytest.
 @pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_deberta"])
 @pytest.mark.parametrize("optimizer", ["adamw", "adafactor", "muon", "schedule_free"])
 @pytest.mark.parametrize("frozen", [0, 1])
-def test_the_state_of_an_optimiser_is_about_that_of_the_real_one(
+def test_the_estimated_state_of_an_optimizer_is_close_to_the_real_one(
     fixture: str, optimizer: str, frozen: int, request: pytest.FixtureRequest
 ) -> None:
     folder = str(request.getfixturevalue(fixture))
@@ -76,7 +78,7 @@ def test_the_estimate_of_activations_is_near_what_autograd_keeps(
 
 
 def test_the_estimates_are_what_whole_runs_took() -> None:
-    """Peaks that were measured on a processor in float32: `docs/explanation/results.md`, "Memory, estimated and measured"."""
+    """Peaks measured on a CPU in float32: results.md, "Memory, estimated and measured"."""
     baseline = ModelSize(278_813_958, 251_000 * 768, 251_000, 768, 3072, 12, 12, 512)
     starter = ModelSize(22_715_526, 30_522 * 384, 30_522, 384, 1536, 6, 12, 0)
     for size, num_texts, measured in ((baseline, 2, 5.59), (baseline, 8, 8.28), (starter, 16, 2.31)):
@@ -85,3 +87,11 @@ def test_the_estimates_are_what_whole_runs_took() -> None:
     alone = starter.training_bytes(16, 256, half=False, shared=False)
     assert starter.training_bytes(16, 256, half=True, shared=False) - alone == 2 * (22_715_526 - 30_522 * 384)
     assert starter.training_bytes(16, 256, half=False, shared=True) - alone == 4 * 22_715_526
+
+
+def test_an_architecture_without_a_table_of_token_embeddings_is_refused() -> None:
+    from transformers import CanineConfig
+
+    tiny = CanineConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    with refused("models.unsupported", "a canine model cannot be trained here: NotImplementedError"):
+        ModelSize.of(tiny, 2)

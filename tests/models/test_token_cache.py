@@ -157,7 +157,7 @@ def test_a_damaged_entry_is_made_again(tokenizer: Any, cache: Path, how: str) ->
     assert entries(cache) == [entry]
 
 
-def test_an_entry_in_the_place_of_another_is_not_taken_for_it(tokenizer: Any, cache: Path) -> None:
+def test_an_entry_under_the_name_of_another_is_not_used(tokenizer: Any, cache: Path) -> None:
     cached_tokens(tokenizer, TEXTS, 16, cache)
     (own,) = entries(cache)
     cached_tokens(tokenizer, TEXTS, 8, cache)
@@ -184,7 +184,7 @@ def test_only_the_owner_can_look_into_the_cache(tokenizer: Any, cache: Path) -> 
     assert {path.name for path in entries(cache)[0].iterdir()} == {*ARRAYS, "meta.json"}
 
 
-def test_a_place_that_is_no_folder_costs_the_cache_only(tokenizer: Any, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_folder_only_disables_the_cache(tokenizer: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     tokens, use = cached_tokens(tokenizer, TEXTS, 16, tmp_path / "file" / "tokens")
     assert (use.outcome, use.reason) == ("unused", "File exists")
@@ -298,10 +298,10 @@ def test_several_writers_of_one_entry_all_end_well(tiny_bert: Path, tokenizer: A
     ]
     ends = [(writer.communicate(timeout=120), writer.returncode) for writer in writers]
     assert [code for _, code in ends] == [0, 0, 0], ends
-    told = [line.strip() for (out, _), _ in ends for line in out.splitlines()]
-    assert len(told) == 24
-    assert set(told) <= {"written", "read"}
-    assert told.count("written") > 8, "the control: at least once two wrote the same entry"
+    outcomes = [line.strip() for (out, _), _ in ends for line in out.splitlines()]
+    assert len(outcomes) == 24
+    assert set(outcomes) <= {"written", "read"}
+    assert outcomes.count("written") > 8, "the control: at least once two wrote the same entry"
     assert len(entries(cache)) == 8
     for length in range(8, 16):
         assert cached_tokens(tokenizer, TEXTS, length, cache)[1] == READ

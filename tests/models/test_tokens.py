@@ -75,7 +75,7 @@ def test_the_padding_that_a_tokenizer_was_saved_with_is_not_applied(tiny_bert: P
     assert _rows(tokenise(tokenizer, ["a fool", "nice"], 32)) == expected
 
 
-def test_the_texts_that_were_cut_are_counted_once_each(tokenizer: Any) -> None:
+def test_truncated_texts_are_counted_once_each(tokenizer: Any) -> None:
     texts = ["fool " * count for count in (1, 2, 5, 30, 400)]
     uncut = [len(tokenizer(text)["input_ids"]) for text in texts]
     for max_length in (3, *uncut):
@@ -86,7 +86,7 @@ def test_the_texts_that_were_cut_are_counted_once_each(tokenizer: Any) -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text("fo l🙂\n", max_size=40), max_size=8), st.integers(3, 12))
-def test_the_number_of_cut_texts_is_that_of_longer_ones(tokenizer: Any, texts: list[str], max_length: int) -> None:
+def test_the_truncated_texts_are_the_longer_ones(tokenizer: Any, texts: list[str], max_length: int) -> None:
     uncut = [len(tokenizer(text)["input_ids"]) for text in texts]
     assert tokenise(tokenizer, texts, max_length).num_truncated == sum(length > max_length for length in uncut)
 
@@ -111,7 +111,7 @@ def test_an_empty_text_is_its_special_tokens(tokenizer: Any) -> None:
     assert _rows(tokenise(tokenizer, [""], 16)) == [[tokenizer.cls_token_id, tokenizer.sep_token_id]]
 
 
-def test_a_text_of_a_million_characters_is_cut(tokenizer: Any) -> None:
+def test_a_text_of_a_million_characters_is_truncated(tokenizer: Any) -> None:
     text = "you damn fool " * 71_429
     assert len(text) > 1_000_000
     tokens = tokenise(tokenizer, ["nice", text], 64)
@@ -124,7 +124,7 @@ def test_a_word_of_a_million_characters_is_one_text(tokenizer: Any) -> None:
     assert len(tokenise(tokenizer, ["a" * 1_000_000], 64)) == 1
 
 
-def test_lengths_are_those_of_texts_that_are_cut_nowhere(tokenizer: Any) -> None:
+def test_lengths_are_those_of_whole_texts(tokenizer: Any) -> None:
     expected = [len(tokenizer(text)["input_ids"]) for text in TEXTS]
     # Padding and cutting that were asked for earlier are remembered by the tokenizer.
     tokenizer(TEXTS, truncation=True, max_length=4, padding=True)

@@ -138,7 +138,7 @@ def words(state: dict[str, torch.Tensor]) -> str:
     return name.split(".", 1)[1]
 
 
-def test_what_cannot_be_cut_down_is_told(tiny_bert: Path) -> None:
+def test_embeddings_that_cannot_be_reduced_give_a_reason(tiny_bert: Path) -> None:
     def reason(change: str) -> str:
         model = load_encoder(str(tiny_bert), LABELS).model
         whole = model.get_input_embeddings()

@@ -36,7 +36,7 @@ def test_nothing_is_frozen_unless_asked_for(tiny_bert: Path) -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_more_layers_than_there_are_is_told(tiny_bert: Path) -> None:
+def test_freezing_more_layers_than_the_model_has_is_refused(tiny_bert: Path) -> None:
     model = load_encoder(str(tiny_bert), LABELS).model
     with refused("models.unknown-part", r"training\.freeze_layers = 3: the model has 2 layers"):
         freeze(model, embeddings=False, num_layers=3)

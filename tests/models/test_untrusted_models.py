@@ -26,8 +26,8 @@ def _calls_that_may_run_code(tree: ast.AST) -> list[int]:
     lines = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _LOADERS:
-            told = [one.value for one in node.keywords if one.arg == "trust_remote_code"]
-            if not (len(told) == 1 and isinstance(told[0], ast.Constant) and told[0].value is False):
+            given = [one.value for one in node.keywords if one.arg == "trust_remote_code"]
+            if not (len(given) == 1 and isinstance(given[0], ast.Constant) and given[0].value is False):
                 lines.append(node.lineno)
     return lines
 

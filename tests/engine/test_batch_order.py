@@ -17,7 +17,7 @@ Lengths = npt.NDArray[np.int64]
 
 
 def _lengths(num: int, seed: int = 0) -> Lengths:
-    """Return lengths as comments have them: a median of about 45 tokens, a long tail, cut at 256."""
+    """Return lengths as comments have them: a median of about 45 tokens, a long tail, truncated at 256."""
     drawn = np.random.default_rng(seed).lognormal(3.8, 0.9, num)
     return np.clip(drawn, 3, 256).astype(np.int64)
 
@@ -133,7 +133,7 @@ def test_every_process_gets_about_as_many_tokens_of_a_step(num_processes: int, g
 
 
 def test_a_global_batch_need_not_divide_evenly() -> None:
-    # A run of two processes with 16 comments each, gone on with on three, and on one with half the memory.
+    # A run of two processes with 16 comments each, resumed on three, and on one with half the memory.
     sizes = [[len(part) for part in micro_batches(np.arange(32), BatchShape(16, 32, 3), rank)] for rank in range(3)]
     assert sizes == [[11], [11], [10]]
     assert [len(part) for part in micro_batches(np.arange(32), BatchShape(8, 32, 1), 0)] == [8, 8, 8, 8]

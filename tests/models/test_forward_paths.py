@@ -140,7 +140,7 @@ def test_flash_kernels_give_the_same_gradients_and_leave_frozen_what_is_frozen(
         torch.testing.assert_close(found[1][name], gradient, atol=1e-4, rtol=1e-3)
 
 
-def test_a_way_that_breaks_with_dropout_or_in_the_precision_of_training_is_not_taken(
+def test_a_pass_that_fails_with_dropout_or_in_the_precision_of_training_is_not_used(
     tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = load_encoder(str(tiny_bert), LABELS)
@@ -225,7 +225,7 @@ def test_layers_computed_again_keep_less(tiny_deberta: Path) -> None:
     assert checkpointed < packed / 3
 
 
-def test_the_fastest_way_that_agrees_is_taken_on_a_processor(tiny_deberta: Path, tiny_bert: Path) -> None:
+def test_the_fastest_pass_that_agrees_is_used_on_a_cpu(tiny_deberta: Path, tiny_bert: Path) -> None:
     for folder in (tiny_deberta, tiny_bert):
         encoder = load_encoder(str(folder), LABELS)
         encoder.model.train()
@@ -236,7 +236,7 @@ def test_the_fastest_way_that_agrees_is_taken_on_a_processor(tiny_deberta: Path,
         assert choose_forward(encoder.model, "eager", batch_of(encoder)).forward.name == "eager"
 
 
-def test_a_model_that_is_not_known_goes_transformers_own_way_with_a_reason(tiny_deberta: Path, tmp_path: Path) -> None:
+def test_an_unknown_model_uses_the_pass_of_transformers_with_a_reason(tiny_deberta: Path, tmp_path: Path) -> None:
     encoder = load_encoder(str(build_tiny_deberta(tmp_path / "conv", conv_kernel_size=3)), LABELS)
     choice = choose_forward(encoder.model, "packed", batch_of(encoder))
     assert (choice.forward.name, choice.reason) == ("eager", "the model has a convolution between its layers")
@@ -252,7 +252,7 @@ def disagreement(model: Any, expected: Forward, forward: Forward, sample: Batch,
     return _difference(before, model, forward, sample, gradients=gradients)
 
 
-def test_a_way_that_disagrees_is_not_taken(tiny_bert: Path) -> None:
+def test_a_pass_that_disagrees_is_not_used(tiny_bert: Path) -> None:
     encoder = load_encoder(str(tiny_bert), LABELS)
     # As if a release of transformers had put something between the layers: our way does not know of it.
     encoder.model.bert.encoder.layer[0].register_forward_hook(lambda module, args, output: output.roll(1, -1))
@@ -266,7 +266,7 @@ def test_a_way_that_disagrees_is_not_taken(tiny_bert: Path) -> None:
     assert said.startswith("the self-test failed: AttributeError")
 
 
-def test_a_way_with_wrong_gradients_is_not_taken(tiny_bert: Path) -> None:
+def test_a_pass_with_wrong_gradients_is_not_used(tiny_bert: Path) -> None:
     encoder = load_encoder(str(tiny_bert), LABELS)
     batch = batch_of(encoder)
 
