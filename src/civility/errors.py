@@ -108,6 +108,14 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- search
     #
+    "search.all-trials-failed": "The first trials of a sweep all failed.",
+    "search.bad-database": "The database of a sweep's study cannot be used.",
+    "search.bad-folder": "The folder of a sweep holds something else, or cannot have this name.",
+    "search.bad-space": "A space file has an unknown table or setting, or a range or choices that it cannot have.",
+    "search.must-not-vary": "A sweep varies a setting that would make the scores of its trials incomparable.",
+    "search.other-sweep": "The study in the folder is of another sweep: its recipe, space or comments differ.",
+    "search.unknown-run": "The folder of a sweep holds a run that its study does not know.",
+    "search.worker-failed": "A worker of --jobs failed or was killed.",
     #
     # ---------------------------------------------------------------- storage
     #

@@ -371,4 +371,4 @@ def test_names_that_are_not_utf_8_are_taken_or_refused_and_leave_nothing_behind(
 )
 def test_a_nul_in_an_argument_is_refused(civility: Run, verb: str) -> None:
     done = civility(verb, "a\0b")
-    assert (done.code, "an argument holds a NUL character" in done.err) == (2, True)
+    assert (done.code, "an argument contains a NUL character" in done.err) == (2, True)

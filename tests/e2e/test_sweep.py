@@ -98,4 +98,4 @@ def test_the_help_shows_nothing_that_nobody_types(civility: Run) -> None:
 def test_a_sweep_under_a_launcher_is_refused(civility: Run, space: Path, tmp_path: Path) -> None:
     done = civility("sweep", "starter", "--space", space, "--out", tmp_path / "out")
     assert done.code == 2
-    assert "give --jobs N for several workers" in done.err
+    assert "with --jobs NUMBER for several workers" in done.err

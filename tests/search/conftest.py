@@ -9,7 +9,7 @@ import pytest
 
 from civility.documents.sweep_result import SweepResult
 from civility.recipe import Recipe
-from civility.search.run_sweep import Comments, Task, number_of_trials, sweep
+from civility.search.run_sweep import CommentCache, SweepTask, number_of_trials, sweep
 from civility.search.space import read_space
 from civility.search.sweep_directory import SweepDirectory
 
@@ -29,7 +29,7 @@ RATES = '[sweep]\nsampler = "random"\n[space]\n"training.learning_rate" = {low =
 
 
 class Small:
-    """A small sweep: what to train on, and how."""
+    """A small sweep: its data, model, recipe and space."""
 
     def __init__(self, folder: Path, data: Path, model: Path) -> None:
         self.folder, self.data, self.model = folder, data, model
@@ -46,21 +46,23 @@ class Small:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def task(self, name: str = "sweep", text: str = RATES, *, trials: int | None = 2, **changes: Any) -> Task:
+    def task(self, name: str = "sweep", text: str = RATES, *, trials: int | None = 2, **changes: Any) -> SweepTask:
         """Return what a sweep is asked to do."""
         recipe = self.recipe(**changes)
         space = read_space(self.space_file(text), recipe)
         directory = SweepDirectory(self.folder / name)
-        return Task(recipe, space, directory, number_of_trials(trials, space), command=("civility", "sweep", "starter"))
+        return SweepTask(
+            recipe, space, directory, number_of_trials(trials, space), command=("civility", "sweep", "starter")
+        )
 
     def sweep(
         self,
-        task: Task,
+        task: SweepTask,
         listen: Callable[[SweepResult], None] = lambda result: None,
-        comments: Comments | None = None,
+        comments: CommentCache | None = None,
     ) -> SweepResult:
-        """Be the only worker of a sweep."""
-        return sweep(task, comments or Comments(), listen=listen)
+        """Run a sweep as its only worker."""
+        return sweep(task, comments or CommentCache(), listen=listen)
 
     def arguments(self, out: Path, space: Path, trials: int) -> list[str]:
         """Return the same sweep as a command line."""

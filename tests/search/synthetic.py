@@ -1,4 +1,4 @@
-"""Results of sweeps as they might be, without a model."""
+"""Invented results of sweeps."""
 
 import random
 
@@ -14,7 +14,7 @@ SEARCH = {"sampler": "tpe", "pruner": "median", "warmup_epochs": 1, "warmup_tria
 
 
 def make_trial(number: int, chance: random.Random) -> TrialLine:
-    """Return a trial: a few fail, are pruned or are under way."""
+    """Return a trial; a few fail or are pruned."""
     rate = 10 ** chance.uniform(-5, -3.53)
     epochs = chance.randint(2, 4)
     settings = {
@@ -48,7 +48,7 @@ def make_trial(number: int, chance: random.Random) -> TrialLine:
 
 
 def make_result(num: int = 30, name: str = "first") -> SweepResult:
-    """Return a sweep of so many trials, the last of them under way."""
+    """Return a sweep of ``num`` trials, the last of which is running."""
     chance = random.Random(3)
     trials = [make_trial(number, chance) for number in range(num)]
     if num > 3:

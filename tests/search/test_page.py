@@ -1,4 +1,4 @@
-"""What is told of a sweep: the page, opened in Chromium where there is one, the Markdown, the words."""
+"""How a sweep is shown: the page, opened in Chromium if it is installed, the Markdown, the terminal."""
 
 import io
 import re
@@ -151,7 +151,7 @@ def test_the_page_in_chromium(browser: Any, tmp_path: Path, scheme: str) -> None
 @pytest.mark.chromium
 @pytest.mark.skipif(not PROGRAM, reason="no chromium, chromium-browser or google-chrome is installed")
 def test_troubles_of_a_page_are_seen(browser: Any, tmp_path: Path) -> None:
-    """The control: what the page's policy forbids is told."""
+    """The control: what the page's policy forbids is noticed."""
     foreign = to_html(make_result(2)).replace("</body>", "<script>window.x=1</script></body>")
     page, troubles = opened(browser, tmp_path / "page.html", foreign)
     assert troubles
@@ -159,7 +159,7 @@ def test_troubles_of_a_page_are_seen(browser: Any, tmp_path: Path) -> None:
 
 
 def printed(*results: SweepResult) -> str:
-    """Return what a log has of a sweep that stood so, one after the other."""
+    """Return the log of a sweep that has these states, one after the other."""
     out = io.StringIO()
     display = SweepDisplay(Console(file=out, width=100, highlight=False, markup=False, soft_wrap=True))
     for result in results:
@@ -179,7 +179,7 @@ def test_a_log_has_a_line_for_each_thing_that_is_new() -> None:
     assert "trial 0009   learning_rate=" in log
     assert "trial 0009   epoch 1/4   0.9478" in log
     assert "trial 0009   pruned: after epoch 1 of 4" in log
-    assert "trial 0000" not in log, "what was done before is told again"
+    assert "trial 0000" not in log, "a trial from before is printed again"
 
 
 def test_what_is_left_is_of_waiting_trials_and_of_those_under_way() -> None:
@@ -213,7 +213,7 @@ def test_trials_without_epochs_have_no_curve_of_them() -> None:
     assert "By epoch" not in without
 
 
-def test_trials_that_drew_the_same_settings_are_told() -> None:
+def test_trials_that_drew_the_same_settings_are_mentioned() -> None:
     result = make_result()
     assert "drew the same settings" not in " ".join(verdict(result))
     first, second = result.ranked[:2]

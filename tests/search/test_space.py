@@ -1,4 +1,4 @@
-"""Space files: what they may say, and what is said of those that are wrong."""
+"""Space files: what they may contain, and the errors of those that are wrong."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ import pytest
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.search.space import Choices, Range, Search, Space, read_space, with_settings
+
+from ..refusals import refused
 
 FILES = {"data.files": ["train.csv"]}
 
@@ -20,10 +22,11 @@ def read(folder: Path, text: str, **changes: Any) -> Space:
 
 
 def refusal(folder: Path, text: str, **changes: Any) -> str:
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError) as caught:
         read(folder, text, **changes)
-    assert refused.value.remedy
-    return refused.value.message.replace(str(folder), "")
+    assert caught.value.remedy
+    assert caught.value.code.startswith(("search.", "recipe.", "storage."))
+    return caught.value.message.replace(str(folder), "")
 
 
 def test_a_space_holds_ranges_and_choices(tmp_path: Path) -> None:
@@ -102,17 +105,17 @@ RATE = '"training.learning_rate" = {low = 1e-5, high = 1e-3}\n'
 WRONG = {
     "unknown setting": ('"training.learning_rat" = [1e-4]', "did you mean training.learning_rate?"),
     "unknown table": ("[serch]\nsampler = 'tpe'\n[space]\n" + RATE, "unknown table [serch]"),
-    "unknown way": ("[sweep]\nsampler = 'tpee'\n[space]\n" + RATE, "sweep.sampler = 'tpee': expected 'tpe', 'random'"),
+    "unknown way": ("[sweep]\nsampler = 'tpee'\n[space]\n" + RATE, "sweep.sampler = 'tpee', expected 'tpe', 'random'"),
     "unknown key of it": ("[sweep]\nsamplr = 'tpe'\n[space]\n" + RATE, "sweep.samplr (did you mean sampler?)"),
-    "no table of it": ("sweep = 3\n[space]\n" + RATE, "sweep = 3: expected a table [sweep]"),
+    "no table of it": ("sweep = 3\n[space]\n" + RATE, "sweep = 3, expected a table [sweep]"),
     "wrong type of a choice": ('"training.epochs" = [1, "two"]', "training.epochs = 'two': expected a valid integer"),
     "impossible choice": ('"training.loss" = ["bce", "hinge"]', "training.loss = 'hinge': expected"),
     "impossible end": ('"training.learning_rate" = {low = 0.0, high = 1e-3}', "training.learning_rate = 0.0: expected"),
     "ends in the wrong order": (
         '"training.epochs" = {low = 4, high = 2}',
-        "low = 4, high = 2: expected low below high",
+        "low = 4, high = 2, expected low below high",
     ),
-    "no high": ('"training.epochs" = {low = 4}', "training.epochs: no high: expected {low = …, high = …}"),
+    "no high": ('"training.epochs" = {low = 4}', "training.epochs: no high, expected {low = …, high = …}"),
     "misspelt end": ('"training.epochs" = {low = 4, hihg = 5}', "unknown hihg (did you mean high?)"),
     "fraction of a whole number": ('"training.epochs" = {low = 1.5, high = 2}', "training.epochs = 1.5: expected"),
     "range of a word": ('"training.loss" = {low = 1, high = 2}', "not a number, and has no range"),
@@ -120,9 +123,9 @@ WRONG = {
     "step past the end": ('"training.epochs" = {low = 1, high = 4, step = 2}', "the last one is 3"),
     "log and step": ('"training.epochs" = {low = 1, high = 4, step = 1, log = true}', "expected one of them"),
     "step of nothing": ('"training.weight_decay" = {low = 0, high = 0.1, step = 0}', "expected a number above 0"),
-    "a single value": ('"training.epochs" = 3', "training.epochs = 3: expected {low = …, high = …} or a list"),
+    "a single value": ('"training.epochs" = 3', "training.epochs = 3, expected {low = …, high = …} or a list"),
     "no choices": ('"training.loss" = []', "expected at least one choice"),
-    "a choice twice": ('"training.loss" = ["bce", "bce"]', "bce is there twice"),
+    "a choice twice": ('"training.loss" = ["bce", "bce"]', "bce twice, expected different choices"),
     "nothing": ("", "[space] is empty"),
     "a section": ('"training" = [1]', "expected a setting as section.key, or seed"),
     "other comments": ('"data.validation" = [0.1, 0.2]', "must not vary: all trials are scored on the same comments"),
@@ -130,24 +133,25 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("text_and_told", WRONG.values(), ids=WRONG)
-def test_what_is_wrong_in_a_space_is_told(tmp_path: Path, text_and_told: tuple[str, str]) -> None:
-    text, told = text_and_told
+@pytest.mark.parametrize("text_and_part", WRONG.values(), ids=WRONG)
+def test_a_wrong_space_is_refused(tmp_path: Path, text_and_part: tuple[str, str]) -> None:
+    text, part = text_and_part
     message = refusal(tmp_path, text if "[space]" in text else f"[space]\n{text}\n")
     assert "space.toml" in message
-    assert told in message
+    assert part in message
 
 
-def test_a_grid_without_end_is_refused_and_one_with_a_step_is_not(tmp_path: Path) -> None:
+def test_a_grid_over_a_continuous_range_is_refused(tmp_path: Path) -> None:
     grid = '[sweep]\nsampler = "grid"\n[space]\n'
-    told = refusal(tmp_path, grid + '"training.learning_rate" = {low = 1e-5, high = 1e-4}')
-    assert 'training.learning_rate: a continuous range, and sampler = "grid"' in told
+    with refused("search.bad-space", 'training.learning_rate: a continuous range, and sampler = "grid"'):
+        read(tmp_path, grid + '"training.learning_rate" = {low = 1e-5, high = 1e-4}')
     assert read(tmp_path, grid + '"training.weight_decay" = {low = 0.0, high = 0.1, step = 0.05}').size == 3
 
 
 def test_the_seed_may_vary_only_where_the_split_does_not(tmp_path: Path) -> None:
     seeds = "[space]\nseed = [1, 2]"
-    assert "with each seed other comments would be held out" in refusal(tmp_path, seeds)
+    with refused("search.must-not-vary", "seed: each seed holds out other comments"):
+        read(tmp_path, seeds)
     assert read(tmp_path, seeds, data__split_seed=3).size == 2
     assert read(tmp_path, seeds, data__validation=["validation.csv"]).size == 2
 
@@ -168,7 +172,7 @@ def test_trials_of_several_losses_are_not_scored_by_their_loss(tmp_path: Path) -
     assert read(tmp_path, seeds, training__metric="loss", data__split_seed=1).size == 2
 
 
-def test_a_file_that_is_not_there_or_no_toml_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_file_that_is_not_toml_are_refused(tmp_path: Path) -> None:
     recipe = Recipe.load("baseline", FILES)
     with pytest.raises(UserError, match=r"none\.toml: no such file"):
         read_space(tmp_path / "none.toml", recipe)
@@ -193,7 +197,7 @@ HOSTILE = {
         '[sweep]\nsampler = "grid"\n[space]\n"training.log_every" = {low = 1, high = 1000000}\n'
         '"training.warmup_steps" = {low = 1, high = 1000000}\n'
         '"training.checkpoint_steps" = {low = 1, high = 1000000}\n',
-        "a grid of 1,000,000,000,000,000,000 points, a trial each: expected at most 100,000",
+        "a grid of 1,000,000,000,000,000,000 points, each a trial, expected at most 100,000",
     ),
     "a setting out of range": (
         '[space]\n"training.epochs" = {low = 1, high = 1000000000000000000}\n',
@@ -207,7 +211,7 @@ HOSTILE = {
     "no number": ('[space]\n"linear.c" = {low = nan, high = 1.0}\n', "linear.c = nan: expected"),
     "a step of nothing": (
         '[space]\n"training.learning_rate" = {low = 1e-5, high = 1e-3, step = 5e-324}\n',
-        "step = 5e-324: expected at most 1,000,000 steps from low to high",
+        "step = 5e-324, expected at most 1,000,000 steps from low to high",
     ),
     "a step beyond all numbers": (
         f'[space]\n"training.learning_rate" = {{low = 1e-5, high = 1e-3, step = 1{"0" * 400}}}\n',
@@ -219,16 +223,16 @@ HOSTILE = {
     ),
     "ten thousand choices": (
         f'[space]\n"training.epochs" = {list(range(1, 10_000))}\n',
-        "training.epochs: 9,999 choices: expected at most 1,000",
+        "training.epochs: 9,999 choices, expected at most 1,000",
     ),
     "many settings": (
         "[space]\n" + "".join(f'"data.c{i}" = [1]\n' for i in range(101)),
-        "[space] varies 101 settings: expected at most 100",
+        "[space] varies 101 settings, expected at most 100",
     ),
     "nested lists": (f'[space]\n"training.epochs" = {"[" * 5000}{"]" * 5000}\n', "not valid TOML: nested too deeply"),
     "trials to warm up": (
         f'[sweep]\nwarmup_trials = {10**9}\n[space]\n"training.epochs" = [1]\n',
-        "sweep.warmup_trials = 1000000000: expected less than or equal to 100000",
+        "sweep.warmup_trials = 1000000000, expected less than or equal to 100000",
     ),
 }
 
@@ -236,6 +240,6 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_space_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
     text, message = HOSTILE[name]
-    told = refusal(tmp_path, text)
-    assert message in told
-    assert len(told) < 400
+    found = refusal(tmp_path, text)
+    assert message in found
+    assert len(found) < 400

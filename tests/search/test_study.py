@@ -1,4 +1,4 @@
-"""The study: who gets which trial, what is drawn for it, and which sweep it belongs to. No model is trained."""
+"""The study: which worker gets which trial, its settings, and the sweep it belongs to. No model is trained."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from civility.errors import UserError
 from civility.search.space import Choices, Range, Search, Space
 from civility.search.study import Study, open_study
 from civility.search.sweep_directory import SweepDirectory
+
+from ..refusals import refused
 
 IDENTITY: dict[str, Any] = {
     "recipe": {"training.epochs": 3},
@@ -59,7 +60,7 @@ def test_a_study_has_as_many_trials_as_asked_and_more_when_more_are_asked(tmp_pa
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_what_is_drawn_hangs_on_the_seed_and_the_trial_and_not_on_the_life(tmp_path: Path, sampler: str) -> None:
+def test_draws_depend_on_the_seed_and_the_trial_and_not_on_interruptions(tmp_path: Path, sampler: str) -> None:
     whole = settings(tmp_path / "whole", space(sampler, random_trials=2))
     for num in range(1, 5):  # each trial by a worker of its own
         cut = settings(tmp_path / "cut", space(sampler, random_trials=2), num)
@@ -81,7 +82,7 @@ def test_two_workers_share_a_grid_without_a_point_twice(tmp_path: Path) -> None:
         assert sorted(held) == sorted((e, loss) for e in (1, 2) for loss in LOSS.values)
 
 
-def test_a_trial_is_left_to_who_holds_it_and_taken_up_when_nobody_does(tmp_path: Path) -> None:
+def test_a_trial_is_left_to_the_worker_that_holds_it_and_resumed_when_none_does(tmp_path: Path) -> None:
     with opened(tmp_path, space()) as one, opened(tmp_path, space()) as other:
         with one.claim(2) as claim:
             assert claim is not None
@@ -92,14 +93,14 @@ def test_a_trial_is_left_to_who_holds_it_and_taken_up_when_nobody_does(tmp_path:
                 second.end("finished", 0.5)
         with other.claim(2) as again:
             assert again is not None
-            assert again.number == 0, "a trial that was cut was not taken up"
+            assert again.number == 0, "an interrupted trial was not resumed"
             assert again.settings == claim.settings
             again.end("finished", 0.5)
         assert finish(one, 2) is None
         assert [line.state for line in one.lines()] == ["finished", "finished"]
 
 
-def test_a_cut_trial_whose_directory_is_elsewhere_is_left_alone(tmp_path: Path) -> None:
+def test_an_interrupted_trial_of_another_folder_is_left_alone(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'shared.db'}"
     with opened(tmp_path / "here" / "sweep", space(), storage=storage) as here:
         with here.claim(2):
@@ -110,17 +111,17 @@ def test_a_cut_trial_whose_directory_is_elsewhere_is_left_alone(tmp_path: Path) 
         assert finish(here, 2) == 0
 
 
-def test_a_trial_is_of_its_folder_from_its_first_moment(tmp_path: Path) -> None:
+def test_a_trial_belongs_to_its_folder_from_the_start(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'shared.db'}"
     with (
         opened(tmp_path / "here" / "sweep", space(), storage=storage) as here,
         opened(tmp_path / "there" / "sweep", space(), storage=storage) as there,
     ):
-        here._ask(some_wait=False)  # and nothing more yet: what the other folder's worker sees in between
+        here._create()  # and nothing more: what a worker of another folder sees in between
         with there.claim(3) as claim:
             assert claim is not None
             assert claim.number == 1
-        # The control: one that was asked for, and has no folder yet, is nobody's.
+        # The control: no worker resumes a trial that was asked for and has no folder yet.
         assert here._study.ask().number == 2
         assert finish(there, 3) == 1
         assert finish(there, 3) is None
@@ -160,16 +161,16 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name], "the study lies beside its folder"
 
 
-def test_a_run_that_the_study_does_not_know_is_not_taken_for_a_trial(tmp_path: Path) -> None:
+def test_a_run_that_the_study_does_not_know_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path, space()) as study:
         (tmp_path / "trials" / "0000").mkdir()
         (tmp_path / "trials" / "0000" / "recipe.toml").write_text("", encoding="utf-8")
-        with pytest.raises(UserError, match="0000: there is a run already, of which the study knows nothing"):
+        with refused("search.unknown-run", "0000: a run that the study does not know"):
             finish(study, 1)
         assert study.lines() == ()
 
 
-def test_the_same_epoch_is_told_once(tmp_path: Path) -> None:
+def test_a_repeated_epoch_is_recorded_once(tmp_path: Path) -> None:
     with opened(tmp_path, space()) as study:
         with study.claim(1) as claim:
             assert claim is not None
@@ -214,25 +215,25 @@ def test_importance_names_the_setting_that_matters(tmp_path: Path) -> None:
 
 
 def refusal(folder: Path, what: Space, identity: Any) -> str:
-    with pytest.raises(UserError) as refused, opened(folder, what, identity=identity):
+    with refused("search.other-sweep") as caught, opened(folder, what, identity=identity):
         pass
-    return refused.value.message
+    return caught.value.message
 
 
 def test_a_study_of_another_sweep_is_refused_with_what_differs(tmp_path: Path) -> None:
     with opened(tmp_path, space()) as study:
         finish(study, 1)
     with opened(tmp_path, space()):
-        pass  # the same sweep goes on
+        pass  # the same sweep can be opened again
     other = {**IDENTITY, "recipe": {"training.epochs": 4, "training.loss": "bce"}}
-    told = refusal(tmp_path, space(), other)
-    assert "recipe: training.epochs was 3, and is 4 now" in told
-    assert "recipe: training.loss was 'weighted_bce', and is 'bce' now" in told
-    told = refusal(tmp_path, space(), {**IDENTITY, "data": {"validation comments": "sha256:f" + "0" * 40}})
-    assert "data: validation comments was others (sha256:0123456789ab), and is others (sha256:f0000000" in told
+    message = refusal(tmp_path, space(), other)
+    assert "recipe: training.epochs was 3, and is 4 now" in message
+    assert "recipe: training.loss was 'weighted_bce', and is 'bce' now" in message
+    message = refusal(tmp_path, space(), {**IDENTITY, "data": {"validation comments": "sha256:f" + "0" * 40}})
+    assert "data: validation comments was others (sha256:0123456789ab), and is others (sha256:f0000000" in message
 
 
-def test_a_sweep_of_an_older_version_goes_on_where_removed_settings_were_off(tmp_path: Path) -> None:
+def test_a_sweep_of_an_older_version_can_be_resumed_if_removed_settings_were_off(tmp_path: Path) -> None:
     def older(share: float) -> Any:
         recipe: Any = IDENTITY["recipe"]
         return {**IDENTITY, "recipe": {**recipe, "regularization.token_dropout": share}}
@@ -242,23 +243,22 @@ def test_a_sweep_of_an_older_version_goes_on_where_removed_settings_were_off(tmp
             finish(study, 1)
     with opened(tmp_path / "off", space()) as study:
         assert finish(study, 2) == 1
-    told = refusal(tmp_path / "on", space(), IDENTITY)
-    assert told.endswith("recipe: regularization.token_dropout was 0.1, and is 0 now")
+    message = refusal(tmp_path / "on", space(), IDENTITY)
+    assert message.endswith("recipe: regularization.token_dropout was 0.1, and is 0 now")
 
 
-def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path: Path) -> None:
-    for storage, told in (("nonsense", "no address of a database"), ("nosuch://me:secret@x/y", "nosuch")):
-        with pytest.raises(UserError) as refused, opened(tmp_path, space(), storage=storage):
+def test_the_error_of_a_database_does_not_show_its_password(tmp_path: Path) -> None:
+    for storage, part in (("nonsense", "not the URL of a supported database"), ("nosuch://me:secret@x/y", "nosuch")):
+        with refused("search.bad-database", part) as caught, opened(tmp_path, space(), storage=storage):
             pass
-        assert told in refused.value.message
-        assert "secret" not in str(refused.value)
+        assert "secret" not in str(caught.value)
         assert not any(tmp_path.iterdir())
 
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match="is not empty, and not the folder of a sweep"):
+    with refused("search.bad-folder", "is not empty, and not the folder of a sweep"):
         SweepDirectory(tmp_path).create()
-    with pytest.raises(UserError, match="is not a folder"):
+    with refused("search.bad-folder", "is not a folder"):
         SweepDirectory(tmp_path / "notes.txt").create()
     assert replace(SweepDirectory(tmp_path), path=tmp_path / "new").trials.name == "trials"

@@ -1,4 +1,4 @@
-"""Real processes: a sweep killed in the middle of a trial and continued, and two workers on one study."""
+"""Real processes: a sweep killed in the middle of a trial and resumed, and two workers on one study."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from civility.errors import Interrupted
-from civility.search.run_sweep import Comments, watching
+from civility.search.run_sweep import CommentCache, watch_sweep
 from civility.search.workers import run_workers
 
 from .conftest import RATES, SMALL, Small
@@ -36,7 +36,7 @@ def weights(folder: Path) -> bytes:
     return (folder / "classifier" / "model.safetensors").read_bytes()
 
 
-def test_a_sweep_killed_in_a_trial_and_continued_ends_as_if_nothing_had_happened(small: Small) -> None:
+def test_a_sweep_killed_in_a_trial_and_resumed_gives_the_same_result(small: Small) -> None:
     task, whole = small.task("killed"), small.task("whole")
     arguments = small.arguments(task.directory.path, small.space_file(), 2)
     killed = subprocess.run([sys.executable, "-c", DIES, *arguments], capture_output=True, text=True, env=os.environ)
@@ -63,12 +63,12 @@ def test_two_workers_do_each_trial_once(small: Small) -> None:
     arguments = small.arguments(task.directory.path, small.space_file(), 3)
     task.directory.create()
     seen = []
-    with watching(task, Comments().of(task.recipe)) as look:
-        trouble = run_workers(
-            arguments, 2, task.directory, how_to_go_on="", on_look=lambda: seen.append(look().num("unfinished"))
+    with watch_sweep(task, CommentCache().get(task.recipe)) as current:
+        failure = run_workers(
+            arguments, 2, task.directory, resume_hint="", on_tick=lambda: seen.append(current().num("unfinished"))
         )
-        result = look()
-    assert trouble is None, trouble
+        result = current()
+    assert failure is None, failure
     assert [(one.number, one.state) for one in result.trials] == [(i, "finished") for i in range(3)]
     assert len({one.settings["training.learning_rate"] for one in result.trials}) == 3
     assert max(seen) == 2, "the workers did not work side by side"
@@ -82,15 +82,16 @@ def test_two_workers_do_each_trial_once(small: Small) -> None:
     assert not list(task.directory.trials.glob("*.lock"))
 
 
-def test_a_worker_that_fails_is_told_with_its_last_words(small: Small) -> None:
+def test_the_error_of_a_worker_that_fails_shows_the_end_of_its_log(small: Small) -> None:
     task = small.task("failing")
     task.directory.create()
     arguments = small.arguments(task.directory.path, small.folder / "no-such-space.toml", 2)
-    trouble = run_workers(arguments, 1, task.directory, how_to_go_on="to go on: again")
-    assert trouble is not None
-    assert trouble.message.startswith("worker 1 ended with 2:\n       error: ")
-    assert "no-such-space.toml: no such file" in trouble.message
-    assert str(task.directory.worker_log(1)) in trouble.remedy
+    failure = run_workers(arguments, 1, task.directory, resume_hint="to resume: again")
+    assert failure is not None
+    assert failure.code == "search.worker-failed"
+    assert failure.message.startswith("worker 1 failed with exit code 2:\n       error: ")
+    assert "no-such-space.toml: no such file" in failure.message
+    assert str(task.directory.worker_log(1)) in failure.remedy
 
 
 def test_a_signal_is_passed_on_and_the_command_named(small: Small) -> None:
@@ -105,7 +106,7 @@ def test_a_signal_is_passed_on_and_the_command_named(small: Small) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted) as stop:
-        run_workers([*arguments, "--set=training.epochs=400"], 1, task.directory, how_to_go_on="again", on_look=look)
+        run_workers([*arguments, "--set=training.epochs=400"], 1, task.directory, resume_hint="again", on_tick=look)
     assert stop.value.signal_number == signal.SIGTERM
     assert stop.value.message == "all 1 workers have saved and ended\nagain"
     assert "trial 0000: stopped after step" in task.directory.worker_log(1).read_text(encoding="utf-8")

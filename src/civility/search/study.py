@@ -1,7 +1,7 @@
-"""The study of a sweep: what its workers share, in Optuna's storage. Trials are claimed, told and read here.
+"""The study of a sweep: the trials that its workers share, in a database of Optuna.
 
-What is drawn for a trial is a function of the seed, its number and, for TPE, of what is known by then; so neither
-several workers nor a sweep that is gone on with draw the same again. Knows no training.
+The settings of a trial depend on the seed, on its number and, with TPE, on the trials that ended before it. So several
+workers never draw the same settings, nor does a sweep that is resumed.
 """
 
 import contextlib
@@ -14,7 +14,9 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, State, TrialLine, WhyNoImportance
@@ -36,14 +38,14 @@ _STATES: dict[TrialState, State] = {
 _ENDS = {state: end for end, state in _STATES.items()}
 _IDENTITY, _DIRECTORY = "civility", "directory"
 COMMENTS = "comments"
-"""The part of an identity that says in words what the digests of its ``data`` are of."""
+"""The part of an identity that describes in words what the digests of its ``data`` part are of."""
 _LONGEST_NOTE = 2000  # columns of some databases end at 2048
 
 
 class GridByNumber(BaseSampler):
-    """Takes the point of a grid that has the trial's number; in an order shuffled by the seed.
+    """Gives a trial the grid point of its number, in an order shuffled by the seed.
 
-    Optuna's own looks for points that nobody has, and two workers may find the same.
+    Optuna's own grid sampler looks for a point that no trial has yet, and two workers may find the same.
     """
 
     def __init__(self, space: Space) -> None:
@@ -51,19 +53,19 @@ class GridByNumber(BaseSampler):
         random.Random(space.search.seed).shuffle(self._points)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return none: each setting is looked up by itself."""
+        """Return no settings: each is looked up by itself."""
         return {}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return none."""
+        """Return no settings."""
         return {}
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Return the setting at the trial's point."""
+        """Return a setting of the trial's point."""
         return self._points[trial.number % len(self._points)][param_name]
 
 
@@ -77,14 +79,12 @@ def _sampler(space: Space, number: int) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=search.random_trials)
 
 
-def _pruner(search: Search) -> optuna.pruners.BasePruner:
-    if search.pruner == "none":
-        return optuna.pruners.NopPruner()
-    return optuna.pruners.MedianPruner(search.warmup_trials, search.warmup_epochs)
+def _pruner(search: Search) -> BasePruner:
+    return NopPruner() if search.pruner == "none" else MedianPruner(search.warmup_trials, search.warmup_epochs)
 
 
 def _draw(trial: Trial, dimension: Dimension) -> Scalar:
-    """Return the value of a trial in one dimension: drawn at the first time, looked up later."""
+    """Return the value of a trial in one dimension, which is drawn the first time and looked up later."""
     if isinstance(dimension, Choices):
         return str(trial.suggest_categorical(dimension.key, dimension.names))
     low, high, log = dimension.low, dimension.high, dimension.log
@@ -95,132 +95,146 @@ def _draw(trial: Trial, dimension: Dimension) -> Scalar:
 
 @dataclass(eq=False)
 class Claim:
-    """A trial that this worker holds: nobody else trains it.
+    """A trial that this worker holds, and no other worker trains.
 
     Parameters
     ----------
     number, settings : of the trial
-    lock : to be signed now and then
+    lock : to be signed from time to time
     """
 
     number: int
     settings: dict[str, Any]
     lock: Lock
     _trial: Trial
-    _pruner: optuna.pruners.BasePruner
+    _trial_id: int
+    _pruner: BasePruner
 
     def report(self, epoch: int, score: float) -> bool:
-        """Tell the score of an epoch, once; return whether the trial is to be pruned."""
-        if epoch not in self._frozen.intermediate_values:  # an epoch that was told before the trial was cut
+        """Record the score of an epoch, and return whether to prune the trial."""
+        if epoch not in self._frozen.intermediate_values:  # a resumed trial repeats an epoch
             self._trial.report(score, epoch)
         return bool(self._pruner.prune(self._trial.study, self._frozen))
 
     @property
     def _frozen(self) -> FrozenTrial:
-        return self._trial.storage.get_trial(self._trial._trial_id)
+        return self._trial.storage.get_trial(self._trial_id)
 
     def note(self, **facts: Any) -> None:
-        """Remember facts of the trial, for whoever looks."""
+        """Record facts of the trial for everyone who reads the study."""
         for name, value in facts.items():
-            short = value[:_LONGEST_NOTE] if isinstance(value, str) else value
-            self._trial.set_user_attr(name, short)
+            self._trial.set_user_attr(name, value[:_LONGEST_NOTE] if isinstance(value, str) else value)
 
     def end(self, state: State, score: float | None = None) -> None:
-        """Tell the trial's end; a score only of one that finished."""
+        """Record the end of the trial; only a finished one has a score."""
         values = None if score is None else [score]
-        self._trial.storage.set_trial_state_values(self._trial._trial_id, _ENDS[state], values)
+        self._trial.storage.set_trial_state_values(self._trial_id, _ENDS[state], values)
 
 
 @dataclass(eq=False)
 class Study:
-    """The study of a sweep; from `open_study`."""
+    """The study of a sweep; opened by `open_study`."""
 
     space: Space
     directory: SweepDirectory
     _study: optuna.Study
+    _storage: RDBStorage
     _place: str
 
     @contextlib.contextmanager
     def claim(self, num_trials: int) -> Iterator[Claim | None]:
-        """Hold a trial while the block runs: one that was cut, before a new one; None where none is left.
+        """Hold a trial while the block runs: an interrupted one, else a new one, or None if none is left.
 
-        A trial is cut if the study holds it for running, its run directory is of this sweep's folder, and nobody
-        holds its lock.
+        A trial was interrupted if it is running by the study and of this folder, but no worker holds its lock.
 
         Parameters
         ----------
-        num_trials : of the whole study
+        num_trials : of the whole study, including those that have ended
         """
         with contextlib.ExitStack() as stack:
             with self.directory.alone():
-                claim = self._cut_trial(stack) or self._new_trial(stack, num_trials)
+                claim = self._interrupted_trial(stack) or self._new_trial(stack, num_trials)
             yield claim
 
-    def _cut_trial(self, stack: contextlib.ExitStack) -> Claim | None:
+    def _interrupted_trial(self, stack: contextlib.ExitStack) -> Claim | None:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.user_attrs.get(_DIRECTORY) != self._place:
                 continue
-            try:
-                lock = stack.enter_context(self.directory.claimed(trial.number))
-            except Held:
-                continue
-            return self._claimed(Trial(self._study, trial._trial_id), lock)
+            with contextlib.suppress(Held):
+                return self._claimed(trial.number, stack.enter_context(self.directory.claimed(trial.number)))
         return None
 
     def _new_trial(self, stack: contextlib.ExitStack, num_trials: int) -> Claim | None:
         known = self._study.get_trials(deepcopy=False)
         if sum(one.state != TrialState.WAITING for one in known) >= num_trials:
             return None
-        trial = self._ask(any(one.state == TrialState.WAITING for one in known))
-        if trial.number >= num_trials:
-            # Another folder's worker was quicker. It waits to be asked for again, where more trials are wanted.
-            _put_back(trial)
+        some_wait = any(one.state == TrialState.WAITING for one in known)
+        number = self._study.ask().number if some_wait else self._create()
+        if number >= num_trials:
+            # A worker of another folder was quicker. The trial waits until more trials are wanted.
+            self._put_back(number)
             return None
-        run = self.directory.trial(trial.number)
+        run = self.directory.trial(number)
         if run.is_begun:
-            _put_back(trial)
+            self._put_back(number)
             raise UserError(
-                "search.todo",
-                "there is a run already, of which the study knows nothing",
+                "search.unknown-run",
+                "a run that the study does not know",
                 where=run.path,
-                remedy="name the study's own folder, or begin another sweep with another --out",
+                remedy="give the folder of the study, or start another sweep with another --out",
             )
-        lock = stack.enter_context(self.directory.claimed(trial.number))
-        trial.set_user_attr(_DIRECTORY, self._place)
-        return self._claimed(trial, lock)
+        lock = stack.enter_context(self.directory.claimed(number))
+        self._storage.set_trial_user_attr(self._id_of(number), _DIRECTORY, self._place)
+        return self._claimed(number, lock)
 
-    def _ask(self, some_wait: bool) -> Trial:
-        """Return a trial that waits, or a new one, which is of this folder from its first moment.
+    def _create(self) -> int:
+        """Create a trial that belongs to this folder from the start, and return its number.
 
-        Else a worker of another folder that shares the database could take it for one of its own that was cut.
+        `ask` would create it without a folder: if this process were killed then, no worker would ever resume it.
         """
-        if some_wait:
-            return self._study.ask()
         template = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={_DIRECTORY: self._place})
-        storage = self._study._storage
-        self._study._thread_local.cached_all_trials = None  # as `ask` does: TPE is to see what ended since
-        return Trial(self._study, storage.create_new_trial(self._study._study_id, template_trial=template))
+        study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        return self._storage.get_trial(self._storage.create_new_trial(study_id, template_trial=template)).number
 
-    def _claimed(self, trial: Trial, lock: Lock) -> Claim:
-        self._study.sampler = _sampler(self.space, trial.number)
+    def _put_back(self, number: int) -> None:
+        """Let a trial wait, without a folder, until a worker asks for one."""
+        self._storage.set_trial_user_attr(self._id_of(number), _DIRECTORY, "")
+        self._storage.set_trial_state_values(self._id_of(number), TrialState.WAITING)
+
+    def _id_of(self, number: int) -> int:
+        """Return the number that the database has for a trial: unique in all its studies."""
+        study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+    def _claimed(self, number: int, lock: Lock) -> Claim:
+        # Loaded again, since TPE reads the other trials once for each study object, and should see those that ended.
+        pruner = _pruner(self.space.search)
+        study = optuna.load_study(
+            study_name=self._study.study_name,
+            storage=self._storage,
+            sampler=_sampler(self.space, number),
+            pruner=pruner,
+        )
+        study.get_trials(deepcopy=False)  # its cache has to know a trial before it takes settings of it
+        trial = Trial(study, self._id_of(number))
         point = {dimension.key: _draw(trial, dimension) for dimension in self.space.dimensions}
-        return Claim(trial.number, self.space.settings(point), lock, trial, self._study.pruner)
+        return Claim(number, self.space.settings(point), lock, trial, self._id_of(number), pruner)
 
     def lines(self) -> tuple[TrialLine, ...]:
-        """Return how each trial stands, in the order of their numbers."""
+        """Return the state of each trial, by number."""
         known = self._study.get_trials(deepcopy=False)
         return tuple(self._line(one) for one in known if one.state in _STATES)
 
     def _line(self, trial: FrozenTrial) -> TrialLine:
         notes, scores = trial.user_attrs, dict(sorted(trial.intermediate_values.items()))
-        whole = len(trial.params) == len(self.space.dimensions)
+        is_drawn = len(trial.params) == len(self.space.dimensions)
         pick = min if self._study.direction == optuna.study.StudyDirection.MINIMIZE else max
         best_epoch = pick(scores, key=lambda epoch: scores[epoch]) if scores else 0
         low, high = notes.get("interval") or (None, None)
         return TrialLine(
             number=trial.number,
             state=_STATES[trial.state],
-            settings=self.space.settings(trial.params) if whole else {},
+            settings=self.space.settings(trial.params) if is_drawn else {},
             scores=scores,
             best=trial.value if trial.value is not None else scores.get(best_epoch),
             best_epoch=notes.get("kept_epoch", best_epoch),
@@ -232,9 +246,9 @@ class Study:
         )
 
     def importance(self) -> tuple[dict[str, float], WhyNoImportance | None]:
-        """Return the share of each setting in what sets the better trials apart, or why there is none.
+        """Return the share of each setting in what distinguishes the best trials from all, or why it is unknown.
 
-        PED-ANOVA (Watanabe, Bansal and Hutter 2023, section 4): how far each setting's distribution in the best
+        PED-ANOVA (Watanabe, Bansal and Hutter 2023, section 4): how far the distribution of a setting in the best
         quarter of the finished trials is from its distribution in all.
         """
         finished = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -249,41 +263,34 @@ class Study:
         return {key: float(share) for key, share in found.items()}, None
 
 
-def _put_back(trial: Trial) -> None:
-    """Let a trial wait until somebody asks for one again; it is of no folder then."""
-    trial.set_user_attr(_DIRECTORY, "")
-    trial.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
-
-
 @contextlib.contextmanager
 def open_study(
     directory: SweepDirectory, space: Space, identity: Mapping[str, Any], *, rises: bool, storage: str = ""
 ) -> Iterator[Study]:
-    """Open the study of a sweep, or make it.
+    """Open or create the study of a sweep.
 
     Parameters
     ----------
     directory : of the sweep; exists
     space : what varies
-    identity : what has to be the same whenever the sweep is gone on with, as JSON takes it, by name
-    rises : whether a higher score is a better one
-    storage : address of a database; empty: the one in the directory
+    identity : what must be the same whenever the sweep is resumed: parts by name, each a mapping of JSON values
+    rises : whether a higher score is better
+    storage : URL of a database; empty: the SQLite file in the directory
 
     Raises
     ------
-    UserError : the database cannot be opened, or the study there is of another space, recipe or data
+    UserError : the database cannot be opened, or its study is of another space, recipe or data
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with directory.alone(), _explained(storage or directory.storage):
-        # Other workers write at the same moment: SQLite waits for them.
+        # SQLite waits while another worker writes.
         options = {} if storage else {"connect_args": {"timeout": 120}}
-        store = optuna.storages.RDBStorage(storage or directory.storage, engine_kwargs=options)
+        store = RDBStorage(storage or directory.storage, engine_kwargs=options)
         study = optuna.create_study(
             storage=store,
-            # In a database of several sweeps by the folder's name; in its own, so that the folder may be renamed.
+            # Named like the folder in a shared database; in the folder's own, so that the folder may be renamed.
             study_name=real_path(directory.path).name if storage else "sweep",
             direction="maximize" if rises else "minimize",
-            pruner=_pruner(space.search),
             load_if_exists=True,
         )
         try:
@@ -293,7 +300,7 @@ def open_study(
             store.engine.dispose()
             raise
     try:
-        yield Study(space, directory, study, place)
+        yield Study(space, directory, study, store, place)
     finally:
         store.remove_session()
         store.engine.dispose()
@@ -316,9 +323,10 @@ def _check_identity(study: optuna.Study, identity: Mapping[str, Any], directory:
     problems = []
     for part, now in identity.items():
         if part == COMMENTS:
-            continue  # said of the data beside their digests
+            continue  # printed with the digests of the data
         was = before.get(part, {})
-        # A setting that only one version of civility knows is at its default there; one that no longer counts is free.
+        # A setting that only one version of civility knows has its default in the other; one that no longer matters
+        # may differ.
         unknown = defaults_of_all_versions() if part == "recipe" else {}
         for key in sorted({*now, *(was.keys() & REMOVED)} if part == "recipe" else {*was, *now}):
             old, new = was.get(key, unknown.get(key)), now.get(key, unknown.get(key))
@@ -327,15 +335,16 @@ def _check_identity(study: optuna.Study, identity: Mapping[str, Any], directory:
                 problems.append(f"{part}: {key} was {about[0]}, and is {about[1]} now")
     if problems:
         raise UserError(
-            "search.todo",
-            f"{directory.path}: the study there is of another sweep: " + "\n       ".join(problems),
-            remedy="leave out what differs to resume it, or begin another sweep with another --out",
+            "search.other-sweep",
+            "holds the study of another sweep: " + "\n       ".join(problems),
+            where=directory.path,
+            remedy="undo the differences to resume that sweep, or start another one with another --out",
         )
 
 
 def _shown(value: Any, comments: str | None) -> str:
     if value is None:
-        return "not there"
+        return "missing"
     if isinstance(value, str) and value.startswith("sha256:"):
         return f"{comments or 'others'} ({value[:19]})"
     return shortened(repr(value), 120)
@@ -343,20 +352,22 @@ def _shown(value: Any, comments: str | None) -> str:
 
 @contextlib.contextmanager
 def _explained(storage: str) -> Iterator[None]:
-    """Turn what a database refuses into a UserError; without the address, which may hold a password."""
+    """Turn an error of the database into a UserError without its URL, which may contain a password."""
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
     try:
         yield
-    except (ArgumentError, NoSuchModuleError) as error:
+    except (SQLAlchemyError, ImportError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0].replace(storage, "the URL")
+        if isinstance(error, ArgumentError | NoSuchModuleError):
+            raise UserError(
+                "search.bad-database",
+                f"not the URL of a supported database: {first}",
+                where="--storage",
+                remedy="as in --storage postgresql+psycopg://name@machine/database, with the driver installed",
+            ) from error
         raise UserError(
-            "search.todo",
-            f"no address of a database that can be used: {str(error).splitlines()[0].replace(storage, 'the address')}",
-            where="--storage",
-            remedy="as in --storage postgresql+psycopg://name@machine/database, with the driver installed",
-        ) from error
-    except (SQLAlchemyError, ModuleNotFoundError, ImportError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0].replace(storage, "the address")
-        raise UserError(
-            "search.todo", f"the study's database cannot be used: {first}", remedy="mend that, and repeat the command"
+            "search.bad-database",
+            f"the database of the study cannot be used: {first}",
+            remedy="fix the cause, then repeat the command",
         ) from error

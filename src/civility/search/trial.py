@@ -1,7 +1,4 @@
-"""One trial: an ordinary training run in its own directory, followed epoch by epoch, and stopped where it is to be.
-
-Knows the study only through the `Claim` that it is given.
-"""
+"""One trial: an ordinary training run in its own directory, followed epoch by epoch, and stopped if it is pruned."""
 
 import errno
 import gc
@@ -24,11 +21,16 @@ from civility.storage.parsing import read_json
 from civility.training.events import EpochJudged, Fact, RunPlanned, RunResumed
 from civility.training.train_run import train
 
-_SECONDS_BETWEEN_TELLS = 5.0
+_SECONDS_BETWEEN_RECORDS = 5.0
 
 
 class Pruned(Exception):
-    """The trial is not worth its time: it ends after this epoch, whose checkpoint has been made."""
+    """The trial is not promising: it ends after this epoch, whose checkpoint is written.
+
+    Parameters
+    ----------
+    epoch : from 1
+    """
 
     def __init__(self, epoch: int) -> None:
         super().__init__(f"pruned after epoch {epoch}")
@@ -36,65 +38,66 @@ class Pruned(Exception):
 
 
 @dataclass
-class Follower:
-    """Listens to a trial's run, and tells the study of it.
+class TrialListener:
+    """Records the progress of a trial's run in the study, and stops the run.
 
     Parameters
     ----------
     claim : of the trial
     metric : by which trials are scored
-    wants_stop : whether this worker is to end
-    on_told : called after something was told
+    wants_stop : whether this worker should end
+    on_record : called after something was recorded
     """
 
     claim: Claim
     metric: str
     wants_stop: Callable[[], bool]
-    on_told: Callable[[], None]
-    _planned: RunPlanned | None = None
+    on_record: Callable[[], None]
+    _plan: RunPlanned | None = None
     _steps_per_epoch: int = 0
-    _told: float = field(default=0.0)
-    _rate: list[float] = field(default_factory=list)
+    _recorded: float = 0.0
+    _seconds_of_steps: list[float] = field(default_factory=list)
     _asked: bool = False
 
     def listen(self, fact: Fact) -> None:
-        """Take one fact; raise `Pruned` after an epoch that says so."""
+        """Take an event of the run; raise `Pruned` after an epoch with a poor score."""
         self.claim.lock.sign()
         if isinstance(fact, RunPlanned):
-            self._planned, self._steps_per_epoch = fact, fact.steps_per_epoch
-            self._tell(0)
+            self._plan, self._steps_per_epoch = fact, fact.steps_per_epoch
+            self._record(0)
         elif isinstance(fact, RunResumed):
             self._steps_per_epoch = fact.steps_per_epoch
-            self._tell(fact.steps_done)
+            self._record(fact.steps_done)
         elif isinstance(fact, StepDone):
             self._after_step(fact)
         elif isinstance(fact, EpochJudged):
-            self._tell(fact.epoch.step)
+            self._record(fact.epoch.step)
             pruned = self.claim.report(fact.epoch.epoch, score_in(vars(fact.epoch.validation), self.metric))
-            self.on_told()
-            if pruned and self._planned is not None and fact.epoch.epoch < self._planned.epochs:
+            self.on_record()
+            if pruned and self._plan is not None and fact.epoch.epoch < self._plan.epochs:
                 raise Pruned(fact.epoch.epoch)
 
     def _after_step(self, fact: StepDone) -> None:
-        self._rate = [*self._rate[-49:], fact.seconds]
-        if time.monotonic() - self._told >= _SECONDS_BETWEEN_TELLS:
-            self._tell(fact.step)
-            self.on_told()
+        self._seconds_of_steps = [*self._seconds_of_steps[-49:], fact.seconds]
+        if time.monotonic() - self._recorded >= _SECONDS_BETWEEN_RECORDS:
+            self._record(fact.step)
+            self.on_record()
         if self.wants_stop() and not self._asked:
-            # A signal that came before the run listened for one: it takes this as it would have taken that.
+            # The signal came before the run installed its handler: sent again, the run saves and stops.
             self._asked = True
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def _tell(self, step: int) -> None:
-        assert self._planned is not None
-        self._told = time.monotonic()
-        steps = self._planned.epochs * self._steps_per_epoch
-        left = (steps - step) * sum(self._rate) / len(self._rate) if self._rate else None
-        self.claim.note(progress={"epochs": self._planned.epochs, "step": step, "steps": steps, "seconds_left": left})
+    def _record(self, step: int) -> None:
+        assert self._plan is not None
+        self._recorded = time.monotonic()
+        steps = self._plan.epochs * self._steps_per_epoch
+        seconds = self._seconds_of_steps
+        left = (steps - step) * sum(seconds) / len(seconds) if seconds else None
+        self.claim.note(progress={"epochs": self._plan.epochs, "step": step, "steps": steps, "seconds_left": left})
 
 
 def score_in(validation: Any, metric: str) -> float:
-    """Return the score of an epoch by the metric of the recipe: a key of what a validation is logged with."""
+    """Return the score of an epoch: the recipe's metric is a key of what is logged of a validation."""
     return float(validation[metric])
 
 
@@ -103,23 +106,28 @@ def run_trial(
     recipe: Recipe,
     data: PreparedData,
     run: RunDirectory,
-    follower: Follower,
+    listener: TrialListener,
     check_shared: Callable[[], None],
 ) -> None:
-    """Train a trial, or go on with one that was cut, and tell the study how it ended.
+    """Train a trial, or resume it, and record its end in the study.
 
-    A mistake that the trial's settings make (a loss that is not finite, too little memory) ends the trial, not the
-    sweep. Where it did not even begin, ``check_shared`` is asked first whether the recipe that all trials share makes
-    the same mistake.
+    An error that the trial's settings cause, such as a loss that is not finite or too little memory, ends the trial
+    and not the sweep.
+
+    Parameters
+    ----------
+    claim, recipe, data, run : of the trial
+    listener : gets the events of the run
+    check_shared : called if the run did not even start; raises the errors of the recipe that all trials share
 
     Raises
     ------
-    UserError : the machine refused (a full disk), or the shared recipe is at fault; the trial is left as it is
-    Interrupted : by a signal; the trial goes on when the command is repeated
+    UserError : the machine refused something (a full disk), or the shared recipe is wrong; the trial stays unfinished
+    Interrupted : by a signal; repeating the command resumes the trial
     """
     try:
         if not run.is_finished:
-            train(recipe, data, run.path, begin="resume" if run.is_begun else "new", listen=follower.listen)
+            train(recipe, data, run.path, begin="resume" if run.is_begun else "new", listen=listener.listen)
     except Pruned as stop:
         why = f"after epoch {stop.epoch} of {recipe.training.epochs} its best was worse than half of the others'"
         if run.is_run:
@@ -127,7 +135,7 @@ def run_trial(
         claim.note(why=why, seconds=_seconds_of(run))
         claim.end("pruned")
     except UserError as error:
-        if _is_of_the_machine(error):
+        if _is_refused_by_the_machine(error):
             raise
         if not run.is_begun:
             _raise_if_shared(error, check_shared)
@@ -139,16 +147,16 @@ def run_trial(
         claim.note(why="the memory is too small for it", seconds=_seconds_of(run))
         claim.end("failed")
     else:
-        _tell_result(claim, run, recipe.training.metric)
-    gc.collect()  # of the model that this trial held, before the next one is loaded
+        _record_score(claim, run, recipe.training.metric)
+    gc.collect()  # frees the model of this trial before the next one is loaded
     give_back_memory()
 
 
 def _raise_if_shared(error: UserError, check_shared: Callable[[], None]) -> None:
-    """Raise the mistake of a trial if the shared recipe makes it too.
+    """Raise the error of a trial if the shared recipe has the same.
 
-    Another one says nothing: what all trials vary, as the model or a schedule that goes with one optimiser, may well be
-    wrong in the shared recipe, which nobody trains.
+    Any other error of the shared recipe is irrelevant: nobody trains it, and what every trial varies, such as the
+    model, may well be wrong in it.
     """
     try:
         check_shared()
@@ -157,31 +165,31 @@ def _raise_if_shared(error: UserError, check_shared: Callable[[], None]) -> None
             raise
 
 
-_OF_THE_MACHINE = {
+_MACHINE_ERRORS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
 }
 
 
-def _is_of_the_machine(error: BaseException | None) -> bool:
-    """Whether an error goes back to what the system refused, so that the same settings may do another time.
+def _is_refused_by_the_machine(error: BaseException | None) -> bool:
+    """Whether the system refused something, so that the same settings may work another time.
 
-    Not any OSError: transformers raises one without a number for a model that is nowhere.
+    Not every OSError: transformers raises one without a number for a model that does not exist.
     """
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        if isinstance(error, OSError) and error.errno in _MACHINE_ERRORS:
             return True
         error = error.__cause__
     return False
 
 
-def _tell_result(claim: Claim, run: RunDirectory, metric: str) -> None:
-    """Tell the score of the best epoch, by the run's own log: the same whoever trained it, and in how many lives."""
-    score, interval = judged(run.reports / f"{OWN_REPORT}.json", metric)
+def _record_score(claim: Claim, run: RunDirectory, metric: str) -> None:
+    """Record the score of the best epoch from the log of the run, which is the same however often it was resumed."""
+    score, interval = _score_in_report(run.reports / f"{OWN_REPORT}.json", metric)
     if run.metrics.is_file():
         try:
             best = [line for line in run.read_metrics() if line["kind"] == "epoch" and line["best"]][-1]
             score = score_in(best["validation"], metric)
-            claim.note(kept_epoch=int(best["epoch"]))  # with min_gain not always that of the best score
+            claim.note(kept_epoch=int(best["epoch"]))  # with min_gain not always the epoch with the best score
         except (UserError, LookupError, TypeError, ValueError):
             claim.note(why=f"{run.metrics} is damaged")
             claim.end("failed")
@@ -192,18 +200,20 @@ def _tell_result(claim: Claim, run: RunDirectory, metric: str) -> None:
     claim.end("finished" if score is not None else "failed", score)
 
 
-def judged(report: Path, metric: str) -> tuple[float | None, tuple[float, float] | None]:
-    """Return a macro metric and its 95 % interval in a run's own report; None for what it has not."""
+def _score_in_report(report: Path, metric: str) -> tuple[float | None, tuple[float, float] | None]:
+    """Return a macro metric and its 95 % interval from a run's own report; None for what it does not have."""
     try:
         found = read_json(report)["macro"][metric.removeprefix("macro_")]
-        between = None if found["low"] is None or found["high"] is None else (float(found["low"]), float(found["high"]))
-        return None if found["value"] is None else float(found["value"]), between
+        interval = (
+            None if found["low"] is None or found["high"] is None else (float(found["low"]), float(found["high"]))
+        )
+        return None if found["value"] is None else float(found["value"]), interval
     except (UserError, ValueError, KeyError, TypeError):
         return None, None
 
 
 def _seconds_of(run: RunDirectory) -> float:
-    """Return the wall time that a run has logged: of its epochs, or of the fit of a linear model."""
+    """Return the wall time of a run's epochs, or of the fit of a linear model, from its log."""
     try:
         return float(sum(line["seconds"] for line in run.read_timing() if line["kind"] in ("epoch", "fit")))
     except (UserError, KeyError, TypeError):

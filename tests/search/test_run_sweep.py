@@ -1,4 +1,4 @@
-"""Sweeps of a tiny model in process: what they leave, pruning, failures, an interruption."""
+"""Sweeps of a tiny model in process: their files, pruning, failures, an interruption."""
 
 import json
 import os
@@ -14,9 +14,10 @@ from civility.errors import Interrupted, UserError
 from civility.recipe import Recipe
 from civility.render.sentences.sweep_sentences import why_words
 from civility.run import RunDirectory
-from civility.search.run_sweep import Comments, number_of_trials, sweep, watching
+from civility.search.run_sweep import CommentCache, number_of_trials, sweep, watch_sweep
 from civility.training.train_run import train
 
+from ..refusals import refused
 from .conftest import RATES, Small
 
 GOOD_THEN_BAD = '[sweep]\nsampler = "grid"\nwarmup_trials = 1\n{}\n[space]\n"training.learning_rate" = [5e-3, 1e-9]\n'
@@ -27,14 +28,14 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_sweep_leaves_ordinary_runs_a_result_and_a_recipe_that_trains(small: Small, tmp_path: Path) -> None:
-    told: list[SweepResult] = []
+    seen: list[SweepResult] = []
     task = small.task(trials=2)
-    result = small.sweep(task, told.append)
+    result = small.sweep(task, seen.append)
     out = task.directory
     assert names(out.path) == {"study.db", "trials", "best.toml", "sweep.json", "sweep.md", "sweep.html"}
     assert names(out.trials) == {"0000", "0001"}
     assert result.num("finished") == 2
-    assert any(one.state == "unfinished" and one.step for result in told for one in result.trials), "nothing live"
+    assert any(one.state == "unfinished" and one.step for result in seen for one in result.trials), "nothing live"
     for trial in result.trials:
         run = out.trial(trial.number)
         assert run.is_finished
@@ -57,12 +58,12 @@ def test_a_sweep_leaves_ordinary_runs_a_result_and_a_recipe_that_trains(small: S
 
 
 def test_comments_are_read_once_for_trials_that_share_them(small: Small) -> None:
-    comments, recipe = Comments(), small.recipe()
-    data = comments.of(recipe)
-    assert comments.of(small.recipe(training__epochs=5, data__max_length=16)) is data
-    assert comments.of(small.recipe(seed=7)) is data, "the split has a seed of its own"
-    assert comments.of(small.recipe(data__split_seed=2)) is not data
-    assert comments.of(small.recipe()).validation.digest == data.validation.digest
+    comments, recipe = CommentCache(), small.recipe()
+    data = comments.get(recipe)
+    assert comments.get(small.recipe(training__epochs=5, data__max_length=16)) is data
+    assert comments.get(small.recipe(seed=7)) is data, "the split has a seed of its own"
+    assert comments.get(small.recipe(data__split_seed=2)) is not data
+    assert comments.get(small.recipe()).validation.digest == data.validation.digest
 
 
 @pytest.mark.parametrize(("pruner", "state", "epochs"), [('"median"', "pruned", 1), ('"none"', "finished", 2)])
@@ -96,8 +97,8 @@ def _first_of_grid(small: Small, seed: int) -> float:
     return float(GridByNumber(small.task(text=GOOD_THEN_BAD.format(f"seed = {seed}")).space)._points[0].popitem()[1])
 
 
-def test_a_trial_that_fails_is_told_and_the_sweep_goes_on(small: Small) -> None:
-    # More tokens than the tiny model takes: a mistake of the settings, which only the model tells.
+def test_a_trial_that_fails_is_recorded_and_the_sweep_continues(small: Small) -> None:
+    # More tokens than the tiny model takes: a mistake of the settings that only the model shows.
     text = '[sweep]\nsampler = "grid"\n[space]\n"data.max_length" = [24, 4096]\n'
     result = small.sweep(small.task(text=text, trials=None))
     assert sorted(one.state for one in result.trials) == ["failed", "finished"]
@@ -115,7 +116,7 @@ def test_a_file_that_one_trial_alone_names_fails_that_trial(small: Small, tmp_pa
     assert f"{tmp_path}/nowhere.csv: no such file" in failed.why
 
 
-def test_of_a_check_that_failed_it_is_told_which(small: Small) -> None:
+def test_a_trial_says_which_preflight_check_failed(small: Small) -> None:
     text = '[sweep]\nsampler = "grid"\n[space]\n"training.warmup_steps" = [1, 400]\n'
     result = small.sweep(small.task(text=text, trials=None))
     (failed,) = [one for one in result.trials if one.state == "failed"]
@@ -123,9 +124,9 @@ def test_of_a_check_that_failed_it_is_told_which(small: Small) -> None:
     assert "schedule: 8 steps of 32 comments" in small.task().directory.markdown.read_text(encoding="utf-8")
 
 
-def test_a_sweep_of_nothing_but_failures_ends(small: Small) -> None:
+def test_a_sweep_gives_up_when_its_first_trials_fail(small: Small) -> None:
     text = '[sweep]\nsampler = "grid"\n[space]\n"data.max_length" = [4093, 4094, 4095, 4096]\n'
-    with pytest.raises(UserError, match=r"the first 3 trials all failed; the last: data\.max_length = 40"):
+    with refused("search.all-trials-failed", r"the first 3 trials all failed; the last: data\.max_length = 40"):
         small.sweep(small.task(text=text, trials=None))
 
 
@@ -137,11 +138,13 @@ def test_a_mistake_of_the_shared_recipe_fails_no_trial(small: Small, tmp_path: P
 
 
 def _settled(small: Small) -> str:
-    with watching(small.task(model__name=str(small.folder / "nowhere")), Comments().of(small.recipe())) as look:
-        return look().model_dump_json()
+    with watch_sweep(
+        small.task(model__name=str(small.folder / "nowhere")), CommentCache().get(small.recipe())
+    ) as current:
+        return current().model_dump_json()
 
 
-def test_ctrl_c_saves_and_names_the_command_and_the_sweep_goes_on_to_the_same_weights(small: Small) -> None:
+def test_ctrl_c_saves_and_the_resumed_sweep_ends_with_the_same_weights(small: Small) -> None:
     whole, cut = small.task("whole"), small.task("cut")
     small.sweep(whole)
 
@@ -153,7 +156,7 @@ def test_ctrl_c_saves_and_names_the_command_and_the_sweep_goes_on_to_the_same_we
         small.sweep(cut, interrupt)
     assert stop.value.signal_number == signal.SIGINT
     assert stop.value.message.startswith("trial 0001: stopped after step 5, saved in")
-    assert stop.value.message.endswith("to go on: civility sweep starter")
+    assert stop.value.message.endswith("to resume: civility sweep starter")
     first = cut.directory.trial(0).classifier / "model.safetensors"
     before = first.stat().st_mtime_ns
     result = small.sweep(cut)
@@ -164,12 +167,12 @@ def test_ctrl_c_saves_and_names_the_command_and_the_sweep_goes_on_to_the_same_we
     assert [life["from"] for life in cut.directory.trial(1).read_environment()["resumed"]] == ["step-000005"]
 
 
-def test_a_worker_whose_starter_is_gone_saves_and_ends(small: Small) -> None:
+def test_a_worker_whose_parent_has_ended_saves_and_ends(small: Small) -> None:
     task, steps = small.task(trials=1), [0]
     with pytest.raises(Interrupted, match="trial 0000: stopped after step"):
         sweep(
             task,
-            Comments(),
+            CommentCache(),
             listen=lambda result: steps.append(result.trials[0].step),
             is_orphan=lambda: max(steps) > 0,
         )
