@@ -92,7 +92,7 @@ def _write_plots(report: Report, folder: Path) -> None:
 
 
 _ID, _TARGET, _SCORE, _HONEST = "id", "target:", "score:", "honest-score:"
-_DIGEST, _REPORT, _CONTENT = b"civility.comments", b"civility.evaluation", b"civility.content"
+_DIGEST, _REPORT, _CONTENT = b"civility.comments", b"civility.report", b"civility.content"
 _DIGESTS = (_DIGEST, _REPORT, _CONTENT)
 
 
