@@ -1,4 +1,4 @@
-"""One factor at a time around the baseline recipe, on a sample of real comments: what `docs/explanation/experiments.md` screens by.
+"""Vary one factor at a time around the baseline recipe, on a sample of real comments: docs/explanation/experiments.md.
 
     CIVILITY_DATA=FOLDER python benchmarks/ablation.py OUT [--only NAME …] [--seeds 42 43 44] [--threads 1]
     CIVILITY_DATA=FOLDER python benchmarks/ablation.py OUT --table

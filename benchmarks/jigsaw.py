@@ -1,4 +1,4 @@
-"""The starter model on real comments: what `docs/explanation/results.md` tells, made again.
+"""The starter model on real comments: the numbers of docs/explanation/results.md, made again.
 
     CIVILITY_DATA=FOLDER python benchmarks/jigsaw.py [--out runs/jigsaw]
 

@@ -2,7 +2,7 @@
 
 import sys
 
-import pyarrow
+import pyarrow as pa
 from pyarrow import csv
 
 from civility import Classifier
@@ -18,6 +18,6 @@ for text, row in zip(["thanks for your help", "you are a fool"], scores, strict=
 table = csv.read_csv(sys.argv[2])
 scores = classifier.score(table["text"].to_pylist())
 for column, label in enumerate(classifier.labels):
-    table = table.append_column(label, pyarrow.array(scores[:, column]))
+    table = table.append_column(label, pa.array(scores[:, column]))
 csv.write_csv(table, sys.argv[3])
 print(f"{table.num_rows} comments scored: {sys.argv[3]}")

@@ -1,7 +1,7 @@
 """The settings of a recipe by section: type, default, unit, range and help of each, defined here and nowhere else.
 
-The defaults are the baseline recipe. ``civility recipes NAME`` and docs/reference/settings.md are made from this module. Which
-settings go together is checked where a run is put together. Imports nothing heavy.
+The defaults are the baseline recipe. ``civility recipes NAME`` and docs/reference/settings.md are made from this
+module. `civility.training` checks which settings go together. Imports nothing heavy.
 """
 
 import re
