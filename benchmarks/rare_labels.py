@@ -1,6 +1,6 @@
 """Whether intervals, verdicts and thresholds hold for labels with few positive comments: simulation of known truth.
 
-    python benchmarks/rare_labels.py                 # the tables of docs/architecture.md, about 10 minutes on one core
+    python benchmarks/rare_labels.py                 # tables of docs/explanation/statistics.md, 10 minutes on one core
     python benchmarks/rare_labels.py --quick         # fewer trials, about a minute
     python benchmarks/rare_labels.py --thresholds    # the tables of thresholds alone, about a minute
 

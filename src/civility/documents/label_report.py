@@ -17,7 +17,7 @@ _FALSE_POSITIVE_RATE = "share of negative comments that are flagged, 0 to 1"
 _FLAGGED = "flagged comments in 1,000, 0 to 1,000"
 
 VerdictWord = Literal["good", "review", "weak", "unsure", "undefined"]
-"""Whether a label can be used; docs/how-to.md has the rules."""
+"""Whether a label can be used; docs/how-to/read-a-report.md has the rules."""
 
 
 class Estimate(Part):

@@ -193,7 +193,7 @@ def _label_report(scored: Scored, column: int, measured: _Measured) -> LabelRepo
 
 
 def label_verdict(num_positive: int, num_negative: int, f1: Estimate) -> VerdictWord:
-    """Return whether a label can be used, by its F1 at the threshold. The rules are in docs/how-to.md."""
+    """Return whether a label can be used, by its F1 at the threshold. The rules are in docs/how-to/read-a-report.md."""
     if not num_positive or not num_negative:
         return "undefined"
     value, low, high = f1.value or 0.0, f1.low or 0.0, f1.high or 0.0
