@@ -83,7 +83,7 @@ def settings() -> str:
         "",
         "Every setting with its default (the `baseline` recipe) and its values. Change one with",
         "`--set section.key=value` or in a TOML file. `civility recipes NAME` prints a recipe with all settings.",
-        "[Methods](methods.md) explains the losses, optimisers and regularisers, and gives their sources.",
+        "[Methods](methods.md) explains the losses, optimizers and regularizers, and gives their sources.",
         "",
         *_settings_table([setting for setting in found if not setting.section]),
     ]
