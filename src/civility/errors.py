@@ -9,6 +9,8 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- bulk
     #
+    "bulk.same-file": "The file for the scores is the file of comments.",
+    "bulk.spreadsheet-format": "Only CSV can be written safely for spreadsheets.",
     #
     # ---------------------------------------------------------------- cli
     #
@@ -28,7 +30,7 @@ CODES: dict[str, str] = {
     "combine.one-class": "No label of the labelled comments has both positive and negative comments.",
     "combine.other-labels": "Classifiers to combine have different labels.",
     "combine.other-validation": "Runs to combine held out different comments.",
-    "combine.unlike-runs": "Weights that cannot be averaged: of another start, tokenizer or architecture.",
+    "combine.unlike-runs": "Runs that a soup cannot average: other pretrained weights, tokenizer or architecture.",
     "combine.weights": "Too few or too many weights of an ensemble, or one is out of range.",
     #
     # ---------------------------------------------------------------- data

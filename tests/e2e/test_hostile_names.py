@@ -199,4 +199,7 @@ def test_formulas_in_comments_are_made_harmless_where_that_is_asked_for(
         cells = [row[:2] for row in list(csv.reader(io.StringIO(done.out)))[1:]]
         assert cells == [[mark + row["id"], mark + row["text"]] for row in rows]
     done = civility("predict", linear, "--data", tmp_path / "comments.jsonl", "--format", "jsonl", "--spreadsheet-safe")
-    assert (done.code, done.err.splitlines()[0]) == (2, "error: --spreadsheet-safe with jsonl: it is for CSV")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2,
+        "error: --spreadsheet-safe: not possible with jsonl, expected CSV",
+    )

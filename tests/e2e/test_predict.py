@@ -1,4 +1,4 @@
-"""`civility predict`: a row a comment, in order, streamed, in three formats."""
+"""`civility predict`: one row for each comment, in order, streamed, in three formats."""
 
 import csv
 import io
@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility import Classifier
-from civility.bulk.score_file import predict
+from civility.bulk.score_file import ScoresFormat, predict
 from civility.data.prepare import prepare
 from civility.data.reading.tables import CHUNK_CHARACTERS
 from civility.recipe import Recipe
 from civility.scoring.linear_model import LinearModel, Terms
 
+from ..refusals import refused
 from .conftest import Run
 
 TEXTS = ["have a nice day", "you stupid clown, I hate your film", "the garden", "call me when you find the train"] * 5
@@ -87,7 +88,7 @@ def test_a_changed_header_keeps_its_ids(civility: Run, trained: Path, tmp_path: 
     assert "no id column" not in done.err
 
 
-def test_says_once_that_there_are_no_ids(civility: Run, trained: Path, tmp_path: Path) -> None:
+def test_missing_ids_are_noted_once(civility: Run, trained: Path, tmp_path: Path) -> None:
     data = tmp_path / "bare.csv"
     data.write_text("coment_id,text\n" + "x7,a day\n" * 5_000, encoding="utf-8")
     out = tmp_path / "scores.csv"
@@ -103,7 +104,7 @@ def test_comments_without_an_id_are_counted(civility: Run, linear: Path, tmp_pat
     path.write_text("id,text\n,a\n1,b\n")
     done = civility("predict", linear, "--data", path)
     assert [line.split(",")[0] for line in done.out.splitlines()] == ["id", "", "1"]
-    assert "1 comment without an id: it is empty in the scores, too" in done.words
+    assert "1 comment without an id: the ids are empty in the scores, too" in done.words
 
 
 def test_two_columns_of_one_name_are_refused(civility: Run, trained: Path, tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_standard_input_gives_what_a_file_gives(
     assert "text column 'Comment', id column 'Id'" in said
 
 
-def test_options_say_how_comments_are_written(civility: Run, trained: Path, tmp_path: Path) -> None:
+def test_options_set_the_dialect_of_the_comments(civility: Run, trained: Path, tmp_path: Path) -> None:
     path = tmp_path / "export.dat"
     path.write_bytes("id:text\n7:caf\u00e9, you clown\n".encode("cp1252"))
     refused = civility("predict", trained, "--data", path)
@@ -157,10 +158,24 @@ def test_options_say_how_comments_are_written(civility: Run, trained: Path, tmp_
     assert "row 1 (line 2): 2,002 bytes, expected at most 1,024" in " ".join(too_large.err.split())
 
 
-def test_format_decides_where_no_suffix_does(civility: Run, trained: Path, comments: Path) -> None:
+def test_the_format_option_replaces_the_suffix(civility: Run, trained: Path, comments: Path) -> None:
     done = civility("predict", trained, "--data", comments, "--format", "jsonl")
     assert done.code == 0, done.err
     assert len([json.loads(line) for line in done.out.splitlines()]) == 20
+
+
+def test_scores_never_overwrite_the_comments(linear: Path, comments: Path) -> None:
+    before = comments.read_bytes()
+    with refused("bulk.same-file", "comments.jsonl: is the file of comments\nwrite the scores to another file"):
+        predict(str(linear), str(comments), str(comments))
+    assert comments.read_bytes() == before
+
+
+def test_only_csv_is_safe_for_spreadsheets(linear: Path, comments: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.jsonl"
+    with refused("bulk.spreadsheet-format", "--spreadsheet-safe: not possible with jsonl, expected CSV"):
+        predict(str(linear), str(comments), str(out), form=ScoresFormat(for_spreadsheet=True))
+    assert not out.exists()
 
 
 class Endless(io.RawIOBase):
@@ -207,7 +222,7 @@ def test_large_comments_are_scored_a_few_at_a_time(
     """4,096 comments were gathered whatever their size, so that memory grew with the file."""
     comments = tmp_path / "large.csv"
     comments.write_text("text\n" + ("you fool " * 100_000 + "\n") * 26)
-    sizes, told = list[int](), list[int]()
+    sizes, reported = list[int](), list[int]()
     score = Classifier.score
 
     def measured(self: Classifier, texts: list[str], **options: Any) -> "np.ndarray[Any, Any]":
@@ -215,12 +230,12 @@ def test_large_comments_are_scored_a_few_at_a_time(
         return score(self, texts, **options)
 
     monkeypatch.setattr(Classifier, "score", measured)
-    assert predict(str(linear), str(comments), io.BytesIO(), on_scored=told.append).num_comments == 26
+    assert predict(str(linear), str(comments), io.BytesIO(), on_scored=reported.append).num_comments == 26
     assert max(sizes) <= CHUNK_CHARACTERS + 1_000_000 < sum(sizes)
-    assert max(told) <= 2, "and who waits hears of each"
+    assert max(reported) <= 2, "progress is reported for each comment"
 
 
-def test_a_mistake_half_way_leaves_no_file(civility: Run, trained: Path, tmp_path: Path) -> None:
+def test_an_error_half_way_leaves_no_file(civility: Run, trained: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "broken.jsonl", tmp_path / "scores.csv"
     lines = [json.dumps({"text": f"comment {i}"}) for i in range(6_000)]
     path.write_text("\n".join([*lines, "{broken"]) + "\n")
@@ -358,7 +373,7 @@ def test_a_pipe_where_a_folder_should_be_is_refused_and_stays(
     assert _stays(pipe)
 
 
-def test_a_score_that_is_not_finite_ends_it_with_the_id_of_the_comment(civility: Run, tmp_path: Path) -> None:
+def test_a_score_that_is_not_finite_is_an_error_that_names_the_comment(civility: Run, tmp_path: Path) -> None:
     # Finite weights, whose logits are beyond float32: found when a comment has the word, and not before.
     terms = (Terms("word", 1, ("film",), np.ones(1)),)
     model = LinearModel(("toxic", "threat"), terms, np.array([[1.0, 1e300]]), np.zeros(2))

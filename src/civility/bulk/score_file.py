@@ -1,4 +1,4 @@
-"""Predict: a classifier and comments become scores, and decisions if asked for, streamed, in their order."""
+"""Predict: score the comments of a file or a stream, and write scores and decisions in their order."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from civility.arrays import Float32s, Words
+from civility.arrays import Scores, Words
 from civility.data.dialects import TEXT_COLUMNS
 from civility.data.headers import folded
 from civility.data.reading import Columns, CommentChunk, stream_comments
@@ -22,24 +22,21 @@ from civility.scoring.classifier import Classifier, NotFiniteScore
 from civility.storage.atomic_files import is_stream, real_path
 
 _COMMENTS_AT_ONCE, _CHARACTERS_AT_ONCE = 4_096, 4_000_000
-"""Comments sorted by length together: enough for little padding, and memory that does not grow, however long."""
-
-
+"""Comments that are sorted by length together: enough to pad little, few enough for memory not to grow."""
 _RECOGNISE = Columns()
 
 
 @dataclass(frozen=True)
 class ScoresFormat:
-    """What a file of scores looks like.
+    """The format of a file of scores.
 
     Parameters
     ----------
-    file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of the file, CSV into a stream
-    decisions : whether a column ``LABEL:decision`` a label says what its thresholds make of the score, see `decided`
-    keep_text : whether each comment stands in a column ``comment_text`` beside its scores: such a file can be
-        pseudo-labels, ``data.pseudo_labels`` of a recipe
-    for_spreadsheet : CSV only: whether an apostrophe goes before ids and texts that a spreadsheet takes for formulas;
-        read again they are other ids and texts
+    file_format : "csv", "jsonl" or "parquet"; empty: by the suffix of the file, CSV for a stream
+    decisions : whether to add a column ``LABEL:decision`` for each label, see `decision_words`
+    keep_text : whether to add a column ``comment_text``; such a file can be used as ``data.pseudo_labels`` of a recipe
+    for_spreadsheet : CSV only: whether to put an apostrophe before ids and texts that a spreadsheet would run as
+        formulas; they are read back with the apostrophe
     """
 
     file_format: str = ""
@@ -50,7 +47,7 @@ class ScoresFormat:
 
 @dataclass(frozen=True)
 class Prediction:
-    """How many comments were scored, how many of them were blank, and what a person should know of the file."""
+    """The number of comments that were scored, how many of them were blank, and notes for the user."""
 
     num_comments: int
     num_blank: int
@@ -67,50 +64,49 @@ def predict(
     on_opened: Callable[[str], None] = lambda description: None,
     on_scored: Callable[[int], None] = lambda num_comments: None,
 ) -> Prediction:
-    """Score every comment of a file and write a row for each, in the same order.
+    """Score every comment of a file and write one row for each, in the same order.
 
-    Memory does not grow with the file. A blank comment gets the scores of an empty text, and is counted; an id that is
-    missing stays empty, and is counted, too. Only where no column has ids, rows are numbered.
+    Memory does not grow with the file. A blank comment gets the scores of an empty text, and a missing id stays empty;
+    both are counted. Rows are numbered only if no column has ids.
 
     Parameters
     ----------
     target : a run directory, a classifier folder or a hub name
-    source : a file of comments, or a stream of bytes with the content of one
-    out : a file of scores, which appears when it is complete, or a stream of bytes; a
-        device or a pipe is written as the rows come
+    source : a file of comments, or a stream of bytes with its content
+    out : a file of scores, which appears when it is complete; or a stream of bytes. Rows are written to a device or a
+        pipe as they are scored
     form : of the scores
-    columns : of text and id; those not named: those of the run's recipe where the file has them, else recognised
-    on_opened : told what the comments were read as
-    on_scored : told the number of comments after each batch
+    columns : of text and id; those not named are taken from the recipe of the run if the file has them, or recognised
+    on_opened : called with a description of how the comments are read
+    on_scored : called after each batch with the number of comments in it
 
     Raises
     ------
-    UserError : whatever the user can mend
+    UserError : the classifier or the comments cannot be read, or the scores cannot be written
     """
     file_format = score_format(out, form.file_format)
     if form.for_spreadsheet and file_format != "csv":
         raise UserError(
-            "bulk.todo", f"--spreadsheet-safe with {file_format}: it is for CSV", remedy="leave it out, or write CSV"
+            "bulk.spreadsheet-format", f"not possible with {file_format}", where="--spreadsheet-safe", expected="CSV"
         )
     if isinstance(source, str) and isinstance(out, str) and _is_same_file(Path(source), Path(out)):
         raise UserError(
-            "bulk.todo", "is the file of comments itself", where=out, remedy="write the scores to another file"
+            "bulk.same-file", "is the file of comments", where=out, remedy="write the scores to another file"
         )
     run = RunDirectory.find(Path(target))
     usual = Recipe.load(str(run.recipe)).data.columns if run else Columns()
     columns = replace(columns, file=columns.file.or_limit_of(usual.file))
     chunks = stream_comments(source, columns, usual, on_opened)
-    first = next(chunks)  # a mistake in the file is told before the model is loaded
+    first = next(chunks)  # errors in the file come before the model loads
     classifier = Classifier.load(target)
     num_comments = num_blank = num_without_id = 0
-    # A label may have the name of the id column: the ids make way.
+    # A label may have the name of the id column: then the ids get another one.
     taken = {*classifier.labels, *(f"{label}{DECISION}" for label in classifier.labels if form.decisions)}
-    id_column_out = _free((first.id_column, "id", "comment_id", "row"), taken)
-    text_column = _free(TEXT_COLUMNS, {*taken, id_column_out}) if form.keep_text else ""
+    id_column = _free((first.id_column, "id", "comment_id", "row"), taken)
     writing = write_scores(
-        *(out, file_format, id_column_out, classifier.labels),
+        *(out, file_format, id_column, classifier.labels),
         decisions=form.decisions,
-        text_column=text_column,
+        text_column=_free(TEXT_COLUMNS, {*taken, id_column}) if form.keep_text else "",
         for_spreadsheet=form.for_spreadsheet,
     )
     with writing as write:
@@ -121,28 +117,30 @@ def predict(
                 id = shortened(chunk.ids[error.row]) or "without an id"
                 comment = f"comment {id} (row {num_comments + error.row + 1:,})"
                 raise NotFiniteScore(error.classifier, error.row, error.what, comment) from error
-            words = decided(classifier, scores) if form.decisions else None
+            words = decision_words(classifier, scores) if form.decisions else None
             write(chunk.ids, scores, words, chunk.texts if form.keep_text else ())
             num_comments += len(chunk.ids)
             num_blank += chunk.num_blank
             num_without_id += chunk.ids.count("")
-    renamed = _renamed((id_column_out, *classifier.labels)) if file_format == "csv" else ()
-    unchosen = [label for label in classifier.labels if label in classifier.not_chosen_from_data]
-    doubts = not_chosen(unchosen) if form.decisions else ""
-    no_id = f"{count(num_without_id, 'comment')} without an id: it is empty in the scores, too"
-    notes = [first.note, no_id if num_without_id else "", doubts]
-    return Prediction(num_comments, num_blank, (*filter(None, notes), *renamed))
+    notes = [first.note]
+    if num_without_id:
+        notes.append(f"{count(num_without_id, 'comment')} without an id: the ids are empty in the scores, too")
+    if form.decisions:
+        notes.append(not_chosen([label for label in classifier.labels if label in classifier.not_chosen_from_data]))
+    if file_format == "csv":
+        notes += _renamed((id_column, *classifier.labels))
+    return Prediction(num_comments, num_blank, tuple(filter(None, notes)))
 
 
 def _renamed(names: Iterable[str]) -> Iterator[str]:
-    """Yield a note for each name that the header of a CSV file has in another form."""
+    """Yield a note for each name that the header of a CSV file spells differently."""
     for name in names:
         if as_cell(name) != name:
             yield f"in CSV the column of {printable(name)} is named {as_cell(name)}"
 
 
 def _free(names: Iterable[str], taken: Iterable[str]) -> str:
-    """Return the first name that no other column of the file has, as its readers compare them."""
+    """Return the first name that readers of the file do not confuse with another column."""
     forms = {folded(name) for name in taken}
     return next(name for name in names if name and folded(name) not in forms)
 
@@ -151,10 +149,10 @@ def _is_same_file(source: Path, out: Path) -> bool:
     return real_path(out) == real_path(source) and not is_stream(out)
 
 
-def decided(classifier: Classifier, scores: Float32s) -> Words:
-    """Return what is to be done for each score, (N, L).
+def decision_words(classifier: Classifier, scores: Scores) -> Words:
+    """Return the decision for each score, (N, L): ``allow`` or ``flag``.
 
-    ``allow`` or ``flag``; of labels with a band for review ``allow``, ``review`` or ``remove``.
+    For labels with a review threshold: ``allow``, ``review`` or ``remove``.
     """
     flagged = ["remove" if label in classifier.review_thresholds else "flag" for label in classifier.labels]
     words = np.array([["allow", "review", word] for word in flagged])
@@ -162,7 +160,7 @@ def decided(classifier: Classifier, scores: Float32s) -> Words:
 
 
 def _gathered(chunks: Iterator[CommentChunk]) -> Iterator[CommentChunk]:
-    """Join chunks of reading into larger ones for scoring."""
+    """Join the chunks of the reader into larger ones for scoring."""
     ids: list[str] = []
     texts: list[str] = []
     num_blank = num_characters = 0

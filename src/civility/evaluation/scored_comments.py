@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from civility.arrays import Bools, Decisions, Float32s, Logits, Scores
 from civility.data.dataset import POSITIVE_FROM, Dataset
-from civility.metrics.threshold_search import DEFAULT_THRESHOLD
+from civility.metrics.threshold_search import DEFAULT_THRESHOLD, decide
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,7 @@ class Scored:
 
     def decide(self, scores: Scores) -> Decisions:
         """Return whether each score, (M, L), reaches its label's threshold, in float32 as the classifier compares."""
-        cuts = [self.threshold(label) for label in self.dataset.labels]
-        return np.asarray(scores >= np.array(cuts, dtype=np.float32))
+        return decide(scores, [self.threshold(label) for label in self.dataset.labels])
 
     @cached_property
     def any_target(self) -> Float32s:

@@ -4,6 +4,7 @@ Knows neither label names nor files. A comment is flagged where ``score >= thres
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +18,11 @@ from civility.metrics.policy import Policy
 from civility.metrics.ranking import known_classes
 
 DEFAULT_THRESHOLD = 0.5
+
+
+def decide(scores: Scores, thresholds: Sequence[float]) -> Decisions:
+    """Return whether each score, (N, L), reaches the threshold of its label, (L,)."""
+    return np.asarray(scores >= np.array(thresholds, dtype=np.float32))
 
 
 class ShareEstimate(NamedTuple):

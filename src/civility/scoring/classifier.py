@@ -22,7 +22,7 @@ from civility.documents.classifier_file import (
 )
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.metrics.threshold_search import DEFAULT_THRESHOLD, ThresholdChoice
+from civility.metrics.threshold_search import DEFAULT_THRESHOLD, ThresholdChoice, decide
 from civility.run import classifier_folder
 from civility.scoring.kinds import KINDS, OnScored, Scorer, load_scorer
 from civility.scoring.texts import texts_of
@@ -294,8 +294,9 @@ class Classifier:
         Only labels with a review threshold have a review band. Parameters and errors are those of `decide`.
         """
         given = _checked_scores(scores, self.labels, self.name)
-        flagged = given >= _in_order(self.thresholds, self.labels)
-        to_review = given >= _in_order({**self.thresholds, **self.review_thresholds}, self.labels)
+        flagged = decide(given, [self.thresholds[label] for label in self.labels])
+        lowest = {**self.thresholds, **self.review_thresholds}
+        to_review = decide(given, [lowest[label] for label in self.labels])
         return np.where(flagged, REMOVE, np.where(to_review, REVIEW, ALLOW)).astype(np.int8)
 
 
@@ -316,10 +317,6 @@ def _affine(
     """Return the scale and shift, (L,), of the chosen labels' calibrations; 1 and 0 for the other labels."""
     found = [calibrations[label] if label in chosen else LabelCalibration() for label in labels]
     return np.array([one.scale for one in found]), np.array([one.shift for one in found])
-
-
-def _in_order(by_label: Mapping[str, float], labels: Sequence[str]) -> Float32s:
-    return np.array([by_label[label] for label in labels], dtype=np.float32)
 
 
 def _check_finite(logits: Logits, labels: Sequence[str], classifier: str) -> None:
