@@ -1,11 +1,11 @@
-"""What a launcher says of its processes: taken where it makes sense, told in one line where it does not."""
+"""The variables of a launcher: used if they make sense, refused in one line if not."""
 
 import pytest
 
-from civility.errors import UserError
 from civility.processes import Processes, processes_of, settle_accelerate, settle_environment
 
 from .conftest import LAUNCHED
+from .refusals import refused
 
 ONE = {**LAUNCHED, "WORLD_SIZE": "1"}
 
@@ -25,7 +25,7 @@ ONE = {**LAUNCHED, "WORLD_SIZE": "1"}
         ({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}, Processes()),
     ],
 )
-def test_what_makes_sense_is_taken(environment: dict[str, str], expected: Processes) -> None:
+def test_valid_variables_are_used(environment: dict[str, str], expected: Processes) -> None:
     assert settle_environment(dict(environment)) == expected
     assert processes_of(environment) == expected
 
@@ -40,8 +40,8 @@ def test_empty_is_unset() -> None:
 
 @pytest.mark.parametrize("name", ["WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT"])
 @pytest.mark.parametrize("value", ["abc", "1.0", "-1", "1e3", "99999999999999999999", "\u0661", "\x1b[31m"])
-def test_what_is_no_whole_number_is_told(name: str, value: str) -> None:
-    with pytest.raises(UserError, match=f"the environment variable {name} is .*, expected a whole number") as error:
+def test_a_value_that_is_not_an_integer_is_refused(name: str, value: str) -> None:
+    with refused("processes.bad-variable", f"the environment variable {name} is .*, expected a whole number") as error:
         processes_of({**LAUNCHED, name: value})
     assert "\x1b" not in error.value.message
 
@@ -50,32 +50,30 @@ def test_what_is_no_whole_number_is_told(name: str, value: str) -> None:
     ("name", "value"),
     [("WORLD_SIZE", "0"), ("RANK", "2"), ("LOCAL_RANK", "2"), ("LOCAL_WORLD_SIZE", "0"), ("MASTER_PORT", "65536")],
 )
-def test_what_is_out_of_range_is_told(name: str, value: str) -> None:
-    with pytest.raises(UserError, match=f"the environment variable {name} is '{value}'"):
+def test_a_value_out_of_range_is_refused(name: str, value: str) -> None:
+    with refused("processes.bad-variable", f"the environment variable {name} is '{value}'"):
         processes_of({**LAUNCHED, name: value})
 
 
 @pytest.mark.parametrize("missing", ["RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"])
 @pytest.mark.parametrize("how", ["absent", "empty"])
-def test_what_a_launcher_would_have_set_is_told(missing: str, how: str) -> None:
+def test_a_variable_that_a_launcher_sets_must_not_be_missing(missing: str, how: str) -> None:
     environment = {**LAUNCHED, missing: ""} if how == "empty" else {k: v for k, v in LAUNCHED.items() if k != missing}
-    with pytest.raises(
-        UserError, match=f"WORLD_SIZE is 2, and {missing} is not set: a launcher sets them all"
-    ) as error:
+    found = f"WORLD_SIZE is 2 without {missing}: a launcher sets them all"
+    with refused("processes.incomplete-launch", found) as error:
         processes_of(environment)
     assert "torchrun" in error.value.remedy
 
 
-def test_a_rank_without_a_number_of_processes_is_told() -> None:
-    with pytest.raises(UserError, match="the environment variable RANK is '3', and WORLD_SIZE is not set"):
+def test_a_rank_without_a_number_of_processes_is_refused() -> None:
+    with refused("processes.incomplete-launch", "the environment variable RANK is '3' without WORLD_SIZE"):
         settle_environment({"RANK": "3"})
     assert settle_environment({"RANK": "0"}) == Processes()
 
 
-def test_a_local_rank_alone_is_told() -> None:
-    with pytest.raises(
-        UserError, match="LOCAL_RANK is set, and WORLD_SIZE, RANK, MASTER_ADDR, MASTER_PORT are not set"
-    ):
+def test_a_local_rank_alone_is_refused() -> None:
+    found = "LOCAL_RANK is set without WORLD_SIZE, RANK, MASTER_ADDR, MASTER_PORT"
+    with refused("processes.incomplete-launch", found):
         processes_of({"LOCAL_RANK": "0"})
 
 
@@ -92,13 +90,13 @@ def test_a_local_rank_alone_is_told() -> None:
         ("CUDA_VISIBLE_DEVICES", "cuda:0"),
     ],
 )
-def test_threads_and_gpus_that_libraries_would_pass_over_are_told(name: str, value: str) -> None:
-    with pytest.raises(UserError, match=f"the environment variable {name} is '{value}'"):
+def test_threads_and_gpus_that_libraries_would_ignore_are_refused(name: str, value: str) -> None:
+    with refused("processes.bad-variable", f"the environment variable {name} is '{value}'"):
         settle_environment({name: value})
 
 
-def test_what_accelerate_would_fail_on_or_heed_before_the_recipe_is_removed() -> None:
-    """Empty flags, another accumulation, and processes of MPI that torchrun's variables say better."""
+def test_variables_that_break_accelerate_or_override_the_recipe_are_removed() -> None:
+    """Empty flags, another accumulation, and the number of MPI processes next to torchrun's variables."""
     left = {"ACCELERATE_USE_CPU": "True", "WORLD_SIZE": "4", "PMI_RANK": "0"}
     gone = {"ACCELERATE_DEBUG_MODE": "", "ACCELERATE_TORCH_DEVICE": " ", "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "x"}
     environment = {**left, **gone, "PMI_SIZE": "2", "OMPI_COMM_WORLD_SIZE": ""}
@@ -107,16 +105,15 @@ def test_what_accelerate_would_fail_on_or_heed_before_the_recipe_is_removed() ->
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "code", "found"),
     [
-        ("ACCELERATE_USE_CPU", "abc", "is 'abc', expected true or false"),
-        ("FORK_LAUNCHED", "2", "is '2', expected true or false"),
-        ("ACCELERATE_TORCH_DEVICE", "meta", "is 'meta': the recipe says on which device a run is"),
-        ("PMI_SIZE", "abc", "is 'abc', expected a whole number from 0"),
-        ("OMPI_COMM_WORLD_SIZE", "2", "is 2, and WORLD_SIZE is not set"),
+        ("ACCELERATE_USE_CPU", "abc", "processes.bad-variable", "is 'abc', expected true or false"),
+        ("FORK_LAUNCHED", "2", "processes.bad-variable", "is '2', expected true or false"),
+        ("ACCELERATE_TORCH_DEVICE", "meta", "processes.bad-variable", "is 'meta', expected no such variable"),
+        ("PMI_SIZE", "abc", "processes.bad-variable", "is 'abc', expected a whole number from 0"),
+        ("OMPI_COMM_WORLD_SIZE", "2", "processes.incomplete-launch", "is 2 without WORLD_SIZE"),
     ],
 )
-def test_a_variable_of_accelerate_that_is_wrong_is_refused(name: str, value: str, told: str) -> None:
-    with pytest.raises(UserError) as caught:
+def test_an_invalid_variable_of_accelerate_is_refused(name: str, value: str, code: str, found: str) -> None:
+    with refused(code, f"{name} {found}"):
         settle_accelerate({name: value})
-    assert f"{name} {told}" in caught.value.message

@@ -89,6 +89,8 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- processes
     #
+    "processes.bad-variable": "An environment variable for processes, GPUs, threads or accelerate is invalid.",
+    "processes.incomplete-launch": "The variables of a launcher are set in part, or those of MPI without a launcher.",
     #
     # ---------------------------------------------------------------- recipe
     #
@@ -121,6 +123,11 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- storage
     #
+    "storage.bad-toml": "A text is not valid TOML, nests too deeply, or has an integer beyond 64 bits.",
+    "storage.cannot-read": "A file does not exist, is not a file, or cannot be read.",
+    "storage.cannot-write": "A file or folder cannot be written: permission, space, or something else is in its place.",
+    "storage.damaged": "A file is not what was written: its digest differs, or it is not the JSON it should be.",
+    "storage.link-circle": "The symbolic links of a path lead in a circle.",
     "storage.locked": "Another process is writing to the same folder.",
     #
     # ---------------------------------------------------------------- training

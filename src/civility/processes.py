@@ -1,6 +1,6 @@
-"""The processes of a launcher, by the variables that torchrun and accelerate set; checked before any work begins.
+"""The processes of a launcher, from the variables that torchrun and accelerate set, checked before any work begins.
 
-Also the variables that say which GPUs and how many threads there are: a mistake in them is silent in the libraries.
+Also checks the variables for GPUs and threads, in which the libraries do not report a mistake.
 """
 
 import re
@@ -13,7 +13,7 @@ from civility.plain_text import shortened
 _NUM, _RANK, _LOCAL_NUM, _LOCAL_RANK = "WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "LOCAL_RANK"
 _ADDRESS, _PORT, _GPUS = "MASTER_ADDR", "MASTER_PORT", "CUDA_VISIBLE_DEVICES"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-# Not CUDA_VISIBLE_DEVICES: empty, it hides all GPUs.
+# Not CUDA_VISIBLE_DEVICES, which hides all GPUs if it is empty.
 _EMPTY_IS_UNSET = (_NUM, _RANK, _LOCAL_NUM, _LOCAL_RANK, _ADDRESS, _PORT, *_THREADS)
 _OF_A_LAUNCHER = (_NUM, _RANK, _LOCAL_RANK, _ADDRESS, _PORT)
 _FLAGS = ("ACCELERATE_USE_CPU", "ACCELERATE_DEBUG_MODE", "ACCELERATE_CPU_AFFINITY", "FORK_LAUNCHED")
@@ -23,20 +23,21 @@ _OF_MPI = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 _MOST_PROCESSES = 100_000
 _HIGHEST_PORT = 65_535
 _MOST_THREADS = 100_000
-# A number, -1 for none, an identifier as nvidia-smi -L prints it, and what Slurm writes for none.
+# A number, -1 for none, an identifier as nvidia-smi -L prints it, and Slurm's words for none.
 _GPU = re.compile(r"-1|[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]+|NoDevFiles|none", re.IGNORECASE)
+_LAUNCH = "for several: torchrun --nproc-per-node 2 -m civility …"
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes that share a command, and which of them this one is.
+    """The processes that run a command together, and the place of this one among them.
 
     Parameters
     ----------
-    num : processes, on all machines; 1 without a launcher
-    rank : of this one, 0 to ``num - 1``
-    local_rank : of this one on its machine
-    num_here : processes on this machine; None where nothing says
+    num : processes on all machines; 1 without a launcher
+    rank : of this process, 0 to ``num - 1``
+    local_rank : of this process on its machine
+    num_here : processes on this machine; None if not known
     """
 
     num: int = 1
@@ -46,13 +47,11 @@ class Processes:
 
 
 def settle_environment(environment: MutableMapping[str, str]) -> Processes:
-    """Remove the launcher's variables that are empty, check all that are left, and return the processes.
-
-    An empty variable is taken as unset here, while torch and accelerate fail on it.
+    """Remove the launcher's empty variables, on which torch and accelerate fail, and return the processes.
 
     Raises
     ------
-    UserError : a variable has no value that it may have, or some that belong together are missing
+    UserError : a variable has an invalid value, or others that belong to it are missing
     """
     _remove_empty(environment, _EMPTY_IS_UNSET)
     for name in _THREADS:
@@ -64,41 +63,31 @@ def settle_environment(environment: MutableMapping[str, str]) -> Processes:
 
 
 def settle_accelerate(environment: MutableMapping[str, str]) -> None:
-    """Remove the variables of accelerate that are empty or that a run does not heed, and check all that are left.
+    """Remove the variables of accelerate that are empty or that a run does not use, and check the others.
 
-    How many processes there are is WORLD_SIZE's to say: accelerate would believe MPI's variables before it.
+    WORLD_SIZE gives the number of processes, although accelerate prefers MPI's variables.
 
     Raises
     ------
-    UserError : a variable has no value that it may have, would put the run on another device, or tells of several
-        processes of MPI and no launcher does
+    UserError : a variable has an invalid value, would move the run to another device, or counts several processes of
+        MPI without a launcher
     """
     _remove_empty(environment, (*_FLAGS, _DEVICE, *_OF_MPI))
     for name in _FLAGS:
         value = environment.get(name, "false")
         if value.lower() not in _TRUE_OR_FALSE:
-            raise UserError(
-                "processes.todo",
-                f"the environment variable {name} is {shortened(value, 40)!r}",
-                expected="true or false",
-                remedy=f"unset it (env -u {name} civility …), or set it to one of them",
-            )
+            raise _bad(name, value, "true or false", f"unset it (env -u {name} civility …), or set it to one of them")
     if _DEVICE in environment:
-        raise UserError(
-            "processes.todo",
-            f"the environment variable {_DEVICE} is {shortened(environment[_DEVICE], 40)!r}: "
-            "the recipe says on which device a run is",
-            remedy=f"unset it (env -u {_DEVICE} civility …), and use --set training.device=…",
-        )
-    environment.pop(_ACCUMULATION, None)  # the recipe's counts
+        remedy = f"unset it (env -u {_DEVICE} civility …), and use --set training.device=…"
+        raise _bad(_DEVICE, environment[_DEVICE], "no such variable, since the recipe chooses the device", remedy)
+    environment.pop(_ACCUMULATION, None)  # the recipe gives it
     for name in _OF_MPI:
         num = _whole(name, environment[name], environment[name], 0, _MOST_PROCESSES) if name in environment else 1
         if num > 1 and _NUM not in environment:
             raise UserError(
-                "processes.todo",
-                f"{name} is {num}, and {_NUM} is not set: processes of MPI are not supported",
-                remedy=f"for one process: env -u {name} civility …; for several: torchrun --nproc-per-node "
-                "2 -m civility …",
+                "processes.incomplete-launch",
+                f"{name} is {num} without {_NUM}: processes of MPI are not supported",
+                remedy=f"for one process: env -u {name} civility …; {_LAUNCH}",
             )
         environment.pop(name, None)
 
@@ -110,62 +99,55 @@ def _remove_empty(environment: MutableMapping[str, str], names: Iterable[str]) -
 
 
 def processes_of(environment: Mapping[str, str]) -> Processes:
-    """Return the processes that the environment tells of.
+    """Return the processes that the environment describes.
 
     Raises
     ------
-    UserError : a variable has no value that it may have, or some that belong together are missing
+    UserError : a variable has an invalid value, or others that belong to it are missing
     """
-    told = {name: environment[name] for name in _EMPTY_IS_UNSET if environment.get(name, "").strip()}
-    num = _told(told, _NUM, 1, 1, _MOST_PROCESSES)
-    if _NUM not in told and told.get(_RANK, "0").strip("0 "):
+    known = {name: environment[name] for name in _EMPTY_IS_UNSET if environment.get(name, "").strip()}
+    num = _number(known, _NUM, 1, 1, _MOST_PROCESSES)
+    if _NUM not in known and known.get(_RANK, "0").strip("0 "):
         raise UserError(
-            "processes.todo",
-            f"the environment variable {_RANK} is {shortened(told[_RANK], 40)!r}, and {_NUM} is not set",
-            remedy=f"for one process: env -u {_RANK} civility …; for several: torchrun "
-            "--nproc-per-node 2 -m civility …",
+            "processes.incomplete-launch",
+            f"the environment variable {_RANK} is {shortened(known[_RANK], 40)!r} without {_NUM}",
+            remedy=f"for one process: env -u {_RANK} civility …; {_LAUNCH}",
         )
-    if _PORT in told:
-        _told(told, _PORT, 1, 1, _HIGHEST_PORT)
-    num_here = _told(told, _LOCAL_NUM, 0, 1, _MOST_PROCESSES) or None
-    rank, local_rank = (_told(told, name, 0, 0, num - 1) for name in (_RANK, _LOCAL_RANK))
-    missing = [name for name in _OF_A_LAUNCHER if name not in told]
-    if (num > 1 or _LOCAL_RANK in told) and missing:
+    if _PORT in known:
+        _number(known, _PORT, 1, 1, _HIGHEST_PORT)
+    num_here = _number(known, _LOCAL_NUM, 0, 1, _MOST_PROCESSES) or None
+    rank, local_rank = (_number(known, name, 0, 0, num - 1) for name in (_RANK, _LOCAL_RANK))
+    missing = [name for name in _OF_A_LAUNCHER if name not in known]
+    if (num > 1 or _LOCAL_RANK in known) and missing:
         which = f"{_NUM} is {num}" if num > 1 else f"{_LOCAL_RANK} is set"
-        are = "is" if len(missing) == 1 else "are"
         raise UserError(
-            "processes.todo",
-            f"{which}, and {', '.join(missing)} {are} not set: a launcher sets them all",
-            remedy=f"for one process: env -u {_NUM} -u {_LOCAL_RANK} civility …; for several: torchrun "
-            "--nproc-per-node 2 -m civility …",
+            "processes.incomplete-launch",
+            f"{which} without {', '.join(missing)}: a launcher sets them all",
+            remedy=f"for one process: env -u {_NUM} -u {_LOCAL_RANK} civility …; {_LAUNCH}",
         )
     return Processes(num, rank, local_rank, num_here)
 
 
-def _told(told: Mapping[str, str], name: str, otherwise: int, least: int, most: int) -> int:
-    return _whole(name, told[name], told[name], least, most) if name in told else otherwise
+def _number(known: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    return _whole(name, known[name], known[name], low, high) if name in known else default
 
 
-def _whole(name: str, text: str, value: str, least: int, most: int) -> int:
-    """Return a variable, or a part of it, as a whole number in this range."""
-    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not least <= int(text) <= most:
-        raise UserError(
-            "processes.todo",
-            f"the environment variable {name} is {shortened(value, 40)!r}",
-            expected=f"a whole number from {least} to {most}",
-            remedy=f"unset it (env -u {name} civility …), or set it to such a number",
-        )
+def _whole(name: str, text: str, value: str, low: int, high: int) -> int:
+    """Return ``text``, which is all or part of a variable's value, as an integer from ``low`` to ``high``."""
+    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not low <= int(text) <= high:
+        remedy = f"unset it (env -u {name} civility …), or set it to such a number"
+        raise _bad(name, value, f"a whole number from {low} to {high}", remedy)
     return int(text)
 
 
 def _check_gpus(value: str) -> None:
-    """Refuse a list of GPUs with an entry that CUDA would not know: it and all after it would be hidden silently."""
+    """Refuse a list of GPUs with an entry that CUDA does not know: CUDA would silently hide it and all after it."""
     for part in value.split(",") if value.strip() else ():
         if not _GPU.fullmatch(part.strip()):
-            raise UserError(
-                "processes.todo",
-                f"the environment variable {_GPUS} is {shortened(value, 40)!r}",
-                expected="numbers of GPUs such as 0,1",
-                remedy=f"unset it (env -u {_GPUS} civility …) for all GPUs, or set it to the numbers that "
-                "nvidia-smi shows",
-            )
+            remedy = f"unset it (env -u {_GPUS} civility …) for all GPUs, or use the numbers that nvidia-smi shows"
+            raise _bad(_GPUS, value, "numbers of GPUs such as 0,1", remedy)
+
+
+def _bad(name: str, value: str, expected: str, remedy: str) -> UserError:
+    found = f"the environment variable {name} is {shortened(value, 40)!r}"
+    return UserError("processes.bad-variable", found, expected=expected, remedy=remedy)

@@ -36,7 +36,7 @@ _TROUBLE = {
     "1.0": ({"WORLD_SIZE": "1.0"}, "error: the environment variable WORLD_SIZE is '1.0', expected a whole number"),
     "alone": (
         {"WORLD_SIZE": "2"},
-        "error: WORLD_SIZE is 2, and RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT are not set: a launcher sets them all",
+        "error: WORLD_SIZE is 2 without RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT: a launcher sets them all",
     ),
     "local-rank": ({"LOCAL_RANK": "first"}, "error: the environment variable LOCAL_RANK is 'first', expected a whole"),
     "gpus": (

@@ -224,5 +224,5 @@ def test_the_files_of_a_report(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     scored = _scored()
-    with pytest.raises(UserError, match="cannot write: a part of the path is a file, not a folder"):
+    with pytest.raises(UserError, match="cannot write: part of the path is a file, not a folder"):
         write_report(_report(scored), scored, tmp_path / "file" / "reports")

@@ -452,8 +452,8 @@ def test_no_setting_takes_what_is_no_number_of_its_range(key: str, text: str) ->
 HOSTILE_TOML = {
     "nested lists": (b"[data]\nlabels = " + b"[" * 5000 + b"]" * 5000, "not valid TOML: nested too deeply"),
     "dotted keys": (b"data." + b"a." * 5000 + b"a = 1\n", "not valid TOML: nested too deeply"),
-    "a long number": (b"seed = 1" + b"0" * 5000, "not valid TOML: a whole number beyond 64 bits"),
-    "a large number": (b"seed = 1" + b"0" * 400, "not valid TOML: a whole number beyond 64 bits"),
+    "a long number": (b"seed = 1" + b"0" * 5000, "not valid TOML: an integer beyond 64 bits"),
+    "a large number": (b"seed = 1" + b"0" * 400, "not valid TOML: an integer beyond 64 bits"),
     "NUL": (b"seed = \0", "not valid TOML: Invalid value"),
     "UTF-16": ("seed = 1".encode("utf-16"), "not UTF-8 text (byte 0)"),
     "NUL in a name": (b'[data]\nfiles = ["a\\u0000b"]', "data.files = ['a\\x00b']: expected UTF-8 text without NUL"),
@@ -490,7 +490,7 @@ def test_of_ten_thousand_unknown_settings_ten_are_named(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("data.labels=" + "[" * 5000 + "]" * 5000, "--set data.labels: not valid TOML: nested too deeply"),
-        ("data.max_length=1" + "0" * 400, "--set data.max_length: not valid TOML: a whole number beyond 64 bits"),
+        ("data.max_length=1" + "0" * 400, "--set data.max_length: not valid TOML: an integer beyond 64 bits"),
         ("x" * 100_000, f"--set {'x' * 57}...: expected section.key=value"),
     ],
 )

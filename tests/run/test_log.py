@@ -78,7 +78,7 @@ def test_a_line_that_the_disk_refuses_is_kept_and_written_later(tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, (log.size + 5, before[1]))
         log.write({"number": 1})
         log.write({"number": 2})
-        with pytest.raises(UserError, match="the file grows larger than is allowed"):
+        with pytest.raises(UserError, match="the file is larger than is allowed"):
             log.flush()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

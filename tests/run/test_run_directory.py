@@ -61,7 +61,7 @@ def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
         f"{tmp_path / 'first'}: is not a folder",
         "choose another --out",
     )
-    with pytest.raises(UserError, match="a part of the path is a file, not a folder"):
+    with pytest.raises(UserError, match="part of the path is a file, not a folder"):
         RunDirectory(tmp_path / "first" / "inner").create()
 
 

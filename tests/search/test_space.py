@@ -205,7 +205,7 @@ HOSTILE = {
     ),
     "ends beyond all numbers": (
         f'[space]\n"training.epochs" = {{low = 1, high = 1{"0" * 400}}}\n',
-        "not valid TOML: a whole number beyond 64 bits",
+        "not valid TOML: an integer beyond 64 bits",
     ),
     "an infinite end": ('[space]\n"training.r" = {low = 1, high = inf}\n', "unknown setting training.r"),
     "no number": ('[space]\n"linear.c" = {low = nan, high = 1.0}\n', "linear.c = nan: expected"),
@@ -215,7 +215,7 @@ HOSTILE = {
     ),
     "a step beyond all numbers": (
         f'[space]\n"training.learning_rate" = {{low = 1e-5, high = 1e-3, step = 1{"0" * 400}}}\n',
-        "not valid TOML: a whole number beyond 64 bits",
+        "not valid TOML: an integer beyond 64 bits",
     ),
     "an unknown section": (
         '[space]\n"trainig.learning_rate" = {low = 1e-5, high = 1e-3}\n',

@@ -25,6 +25,8 @@ from civility.storage.atomic_files import (
     write_folder,
 )
 
+from ..refusals import refused
+
 
 def _fail_with(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def fsync(handle: int) -> None:
@@ -79,7 +81,7 @@ def test_a_failure_of_the_disk_is_explained_and_keeps_the_old_file(
     path = tmp_path / "report.md"
     path.write_text("old")
     _fail_with(monkeypatch, number)
-    with pytest.raises(UserError) as caught, write_file(path) as file:
+    with refused("storage.cannot-write") as caught, write_file(path) as file:
         file.write("new")
     assert caught.value.message == f"{path}: cannot write: {message}"
     assert caught.value.remedy == remedy
@@ -87,11 +89,11 @@ def test_a_failure_of_the_disk_is_explained_and_keeps_the_old_file(
     assert _names(tmp_path) == ["report.md"]
 
 
-def test_a_failure_of_any_other_kind_is_told_in_the_systems_words(
+def test_any_other_failure_is_reported_in_the_words_of_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fail_with(monkeypatch, errno.EIO)
-    with pytest.raises(UserError) as caught, write_file(tmp_path / "report.md") as file:
+    with refused("storage.cannot-write") as caught, write_file(tmp_path / "report.md") as file:
         file.write("new")
     assert caught.value.message == f"{tmp_path / 'report.md'}: cannot write: Input/output error"
     assert _names(tmp_path) == []
@@ -101,14 +103,14 @@ def test_a_failure_of_any_other_kind_is_told_in_the_systems_words(
     ("place", "message"),
     [
         ("missing/report.md", "the folder does not exist"),
-        ("file/report.md", "a part of the path is a file, not a folder"),
+        ("file/report.md", "part of the path is a file, not a folder"),
         ("folder", "this is a folder, not a file"),
     ],
 )
-def test_a_place_that_cannot_be_is_explained(tmp_path: Path, place: str, message: str) -> None:
+def test_an_impossible_place_is_explained(tmp_path: Path, place: str, message: str) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UserError) as caught, write_file(tmp_path / place) as file:
+    with refused("storage.cannot-write") as caught, write_file(tmp_path / place) as file:
         file.write("new")
     assert caught.value.message == f"{tmp_path / place}: cannot write: {message}"
     assert _names(tmp_path) == ["file", "folder"]
@@ -141,7 +143,7 @@ def test_a_folder_is_never_replaced(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fail_with(monkeypatch, errno.ENOSPC)
     with (
-        pytest.raises(UserError, match="no space left on the disk"),
+        refused("storage.cannot-write", match="no space left on the disk"),
         write_folder(tmp_path / "run") as folder,
     ):
         (folder / "weights").write_text("1")
@@ -182,7 +184,7 @@ def _reader(pipe: Path) -> Iterator[Callable[[], bytes]]:
         os.close(descriptor)
 
 
-def test_a_pipe_is_written_through_and_stays(tmp_path: Path) -> None:
+def test_a_pipe_is_written_directly_and_stays(tmp_path: Path) -> None:
     pipe = tmp_path / "scores.csv"
     os.mkfifo(pipe)
     with _reader(pipe) as read:
@@ -194,7 +196,7 @@ def test_a_pipe_is_written_through_and_stays(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["scores.csv"]
 
 
-def test_a_link_to_a_pipe_is_written_through(tmp_path: Path) -> None:
+def test_a_link_to_a_pipe_is_written_directly(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
     with _reader(tmp_path / "pipe") as read:
@@ -204,7 +206,7 @@ def test_a_link_to_a_pipe_is_written_through(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink()
 
 
-def test_a_device_is_written_through_and_stays(null: Path) -> None:
+def test_a_device_is_written_directly_and_stays(null: Path) -> None:
     with write_file(null) as file:
         file.write("scores")
     assert stat.S_ISCHR(null.stat().st_mode)
@@ -212,7 +214,7 @@ def test_a_device_is_written_through_and_stays(null: Path) -> None:
     assert _names(null.parent) == ["null"]
 
 
-def test_a_pipe_without_a_reader_is_no_error_of_the_disk(tmp_path: Path) -> None:
+def test_a_pipe_without_a_reader_is_not_an_error_of_the_disk(tmp_path: Path) -> None:
     pipe = tmp_path / "scores.csv"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -223,7 +225,7 @@ def test_a_pipe_without_a_reader_is_no_error_of_the_disk(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("folder", ["/dev/fd", "/proc/self/fd"])
-def test_an_open_descriptor_is_written_where_it_stands(tmp_path: Path, folder: str) -> None:
+def test_an_open_descriptor_is_written_from_its_position(tmp_path: Path, folder: str) -> None:
     with (tmp_path / "all.txt").open("wb", buffering=0) as file:
         file.write(b"first\n")
         (tmp_path / "link").symlink_to(f"{folder}/{file.fileno()}")
@@ -237,11 +239,11 @@ def test_an_open_descriptor_is_written_where_it_stands(tmp_path: Path, folder: s
 
 
 def test_a_descriptor_that_is_not_open_is_explained() -> None:
-    with pytest.raises(UserError, match="cannot write: Bad file descriptor"), write_file(Path("/dev/fd/999999")):
+    with refused("storage.cannot-write", match="cannot write: Bad file descriptor"), write_file(Path("/dev/fd/999999")):
         pass
 
 
-def test_what_is_a_file_or_nothing_is_not_a_stream(tmp_path: Path) -> None:
+def test_a_file_or_nothing_is_not_a_stream(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert not any(map(is_stream, (tmp_path, tmp_path / "file", tmp_path / "none", Path("a\0b"), Path())))
 
@@ -266,7 +268,7 @@ def test_links_in_a_circle_are_explained(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
     with (
         pytest.raises(
-            UserError, match="a: cannot write: a symbolic link that may not be followed, or leads in a circle"
+            UserError, match="a: cannot write: a symbolic link that must not be followed, or leads in a circle"
         ),
         write_file(tmp_path / "a"),
     ):
@@ -280,11 +282,11 @@ def test_a_path_through_links_in_a_circle_is_refused(tmp_path: Path, name: str) 
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     for read in (real_path, open_table, lambda path: expand([path])):
-        with pytest.raises(UserError, match=f"{name}: its symbolic links lead in a circle"):
+        with refused("storage.link-circle", match=f"{name}: its symbolic links lead in a circle"):
             read(tmp_path / name)
 
 
-def test_a_real_path_has_no_links_whether_something_is_there_or_not(tmp_path: Path) -> None:
+def test_a_real_path_has_no_links_whether_it_exists_or_not(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("folder")
     assert real_path(tmp_path / "link" / "file") == tmp_path.resolve() / "folder" / "file"
     assert real_path(".") == Path.cwd()
@@ -297,14 +299,14 @@ def test_every_path_is_made_real_by_one_function() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a link that belongs to somebody else")
-def test_a_link_that_another_user_put_into_a_shared_folder_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_by_another_user_in_a_shared_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
     (tmp_path / "private").write_text("mine")
     link = tmp_path / "shared" / "scores.csv"
     link.symlink_to(tmp_path / "private")
     os.lchown(link, 12345, 12345)
-    with pytest.raises(UserError), write_file(link) as file:
+    with refused("storage.cannot-write"), write_file(link) as file:
         file.write("scores")
     assert (tmp_path / "private").read_text() == "mine"
     assert _names(link.parent) == ["scores.csv"]
@@ -322,9 +324,9 @@ def _names_of_partial_files(place: Path) -> set[str]:
     return found
 
 
-def test_nobody_can_foresee_the_name_of_a_partial_file(tmp_path: Path) -> None:
+def test_the_name_of_a_partial_file_is_unpredictable(tmp_path: Path) -> None:
     foreseen = _names_of_partial_files(tmp_path / "scores")
-    # Somebody has put links in the place of what was seen before: they are not written through.
+    # Links that replace the names seen before are not followed.
     (tmp_path / "private").write_text("mine")
     for name in foreseen:
         (tmp_path / name).symlink_to("private")
@@ -367,7 +369,7 @@ def test_a_file_keeps_its_owner_when_root_replaces_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("umask")
-def test_weights_are_as_readable_as_the_files_beside_them(tmp_path: Path) -> None:
+def test_weights_are_as_readable_as_other_files_of_their_folder(tmp_path: Path) -> None:
     with write_folder(tmp_path / "classifier") as folder:
         (folder / "config.json").write_text("{}")
         save_file({"weight": np.ones(3)}, folder / "model.safetensors")  # leaves 0600
@@ -387,14 +389,14 @@ def test_files_keep_their_permissions_when_their_folder_is_replaced(tmp_path: Pa
     assert _names(tmp_path) == ["classifier"]
 
 
-def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
+def test_a_name_of_the_greatest_length(tmp_path: Path) -> None:
     path = tmp_path / ("é" * 127)
     with write_file(path) as file:
         file.write("scores")
     assert _names(tmp_path) == [path.name]
 
 
-def test_a_folder_is_written_where_a_link_leads(tmp_path: Path) -> None:
+def test_the_target_of_a_link_to_a_folder_is_written(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("audit")
     with write_folder(tmp_path / "link") as folder:
         (folder / "rows.csv").write_text("1")
@@ -402,27 +404,27 @@ def test_a_folder_is_written_where_a_link_leads(tmp_path: Path) -> None:
     assert _names(tmp_path / "audit") == ["rows.csv"]
 
 
-def test_of_a_link_to_a_folder_only_the_link_is_removed(tmp_path: Path) -> None:
+def test_removing_a_link_to_a_folder_removes_only_the_link(tmp_path: Path) -> None:
     (tmp_path / "plots").mkdir()
     (tmp_path / "link").symlink_to("plots")
     remove_folder(tmp_path / "link")
     assert _names(tmp_path) == ["plots"]
 
 
-def test_a_folder_is_made_with_those_around_it_or_not_at_all(tmp_path: Path) -> None:
+def test_a_folder_is_made_with_its_parents_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     for folder in ("new", "old"):
-        with pytest.raises(UserError, match="File name too long"):
+        with refused("storage.cannot-write", match="File name too long"):
             make_folder(tmp_path / folder / "between" / ("x" * 300))
     assert _names(tmp_path) == ["old"]
     assert _names(tmp_path / "old") == []
 
 
-def test_a_folder_in_the_place_of_a_pipe_is_refused(tmp_path: Path) -> None:
+def test_a_folder_instead_of_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     make_folder(tmp_path / "new" / "reports")
     make_folder(tmp_path / "new" / "reports")
-    with pytest.raises(UserError) as caught:
+    with refused("storage.cannot-write") as caught:
         make_folder(tmp_path / "pipe")
     assert (caught.value.message, caught.value.remedy) == (
         f"{tmp_path / 'pipe'}: cannot write: this is not a folder",

@@ -20,6 +20,8 @@ from civility.scoring.linear_model import LinearModel, Terms
 from civility.storage import digests
 from civility.storage.digests import digest_of_file, digests_of, verified
 
+from ..refusals import refused
+
 LABELS = ("toxic", "threat")
 TEXTS = ["nice garden", "you stupid clown", "kill", ""]
 
@@ -36,7 +38,7 @@ def test_a_digest_is_the_sha256_of_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("large", [1 << 30, 0], ids=["before", "beside"])
-def test_a_change_is_found_before_the_reading_or_beside_it(
+def test_a_change_is_found_before_or_while_the_file_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
 ) -> None:
     monkeypatch.setattr(digests, "_LARGE", large)
@@ -46,18 +48,18 @@ def test_a_change_is_found_before_the_reading_or_beside_it(
         pass
     (tmp_path / "weights").write_bytes(b"abd")
     with (
-        pytest.raises(UserError, match=r"weights: damaged: its sha256 is not the one recorded .*\ncopy it"),
+        refused("storage.damaged", match=r"weights: damaged: its sha256 is not the one recorded .*\ncopy it"),
         verified(tmp_path, recorded, "copy it"),
     ):
-        raise RuntimeError("what reading a damaged file runs into is not what is told")
+        raise RuntimeError("an error of the block is not reported if a file is damaged")
     (tmp_path / "weights").unlink()
-    with pytest.raises(UserError, match="weights: damaged: cannot be read"), verified(tmp_path, recorded, ""):
+    with refused("storage.damaged", match="weights: damaged: cannot be read"), verified(tmp_path, recorded, ""):
         pass
     with verified(tmp_path, {}, ""):  # nothing is recorded
         pass
 
 
-def test_what_reading_runs_into_is_told_where_no_file_has_changed(tmp_path: Path) -> None:
+def test_an_error_of_the_block_is_raised_if_no_file_has_changed(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="of its own"), verified(tmp_path, {}, ""):
         raise RuntimeError("of its own")
 
@@ -94,7 +96,7 @@ def saved(request: pytest.FixtureRequest, tiny_bert: Path, tmp_path: Path) -> Pa
     return folder
 
 
-def test_no_bit_of_a_folder_changes_unseen(saved: Path) -> None:
+def test_a_flipped_bit_in_any_file_is_found(saved: Path) -> None:
     before = Classifier.load(saved)
     scores, rng = before.score(TEXTS), random.Random(0)
     paths = sorted(path for path in saved.rglob("*") if path.is_file() and path.name != "README.md")
@@ -120,7 +122,7 @@ def test_a_file_that_is_missing_is_named(saved: Path) -> None:
     assert content["files"], "the control: something is recorded"
     for name in content["files"]:
         shutil.move(saved / name, saved.parent / name)
-        with pytest.raises(UserError, match=f"{name}: damaged: cannot be read: No such file"):
+        with refused("storage.damaged", match=f"{name}: damaged: cannot be read: No such file"):
             Classifier.load(saved)
         shutil.move(saved.parent / name, saved / name)
 

@@ -1,5 +1,6 @@
-"""The lock of a run directory: one writer, named to whoever comes second; the dead hold nothing."""
+"""The lock of a folder: one writer, whom the next one learns about. A killed process does not hold it."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -15,6 +16,8 @@ import pytest
 from civility.errors import UserError
 from civility.storage.lock import Owner, hold
 
+from ..refusals import refused
+
 
 def test_a_lock_is_there_while_it_is_held_and_names_its_owner(tmp_path: Path) -> None:
     with hold(tmp_path / "lock") as (lock, dead):
@@ -26,14 +29,14 @@ def test_a_lock_is_there_while_it_is_held_and_names_its_owner(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
+def test_a_second_writer_learns_who_the_first_is(tmp_path: Path) -> None:
     with hold(tmp_path / "lock"):
-        with pytest.raises(UserError) as caught, hold(tmp_path / "lock"):
+        with refused("storage.locked") as caught, hold(tmp_path / "lock"):
             pass
         assert f"{tmp_path}: another run is writing there: process {os.getpid()} on " in caught.value.message
         assert "last sign of life 0 s ago" in caught.value.message
-        assert (tmp_path / "lock").exists(), "who is refused takes nothing away"
-    with hold(tmp_path / "lock") as (_, dead):  # the control: once it is free, it can be had
+        assert (tmp_path / "lock").exists(), "a process that is refused removes nothing"
+    with hold(tmp_path / "lock") as (_, dead):  # the control: a free lock can be taken
         assert dead is None
 
 
@@ -52,7 +55,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=f"process {holder.pid} on"), hold(path):
+        with refused("storage.locked", match=f"process {holder.pid} on"), hold(path):
             pass
         holder.send_signal(signal.SIGKILL)
         holder.wait()
@@ -70,7 +73,7 @@ def _sign_as(path: Path, owner: Owner, age: float) -> None:
 def test_an_owner_on_another_machine_counts_as_alive_while_it_signs(tmp_path: Path) -> None:
     far = Owner(1, "another-machine", "2026-01-01T00:00:00+00:00")
     _sign_as(tmp_path / "lock", far, age=40)
-    with pytest.raises(UserError) as caught, hold(tmp_path / "lock"):
+    with refused("storage.locked") as caught, hold(tmp_path / "lock"):
         pass
     assert "process 1 on another-machine, since 2026-01-01T00:00:00+00:00" in caught.value.message
     assert "last sign of life 40 s ago" in caught.value.message
@@ -80,7 +83,7 @@ def test_an_owner_on_another_machine_counts_as_alive_while_it_signs(tmp_path: Pa
         assert dead == far
 
 
-def test_a_lock_that_says_nothing_is_taken_over(tmp_path: Path) -> None:
+def test_an_empty_lock_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("")
     with hold(tmp_path / "lock") as (_, dead):
         assert dead is None
@@ -110,17 +113,33 @@ def test_two_processes_never_hold_it_at_once(tmp_path: Path) -> None:
     assert counter.read_text() == "200"
 
 
-def test_a_folder_that_may_not_be_written_to_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot write: the folder does not exist"), hold(tmp_path / "no" / "lock"):
+def test_a_missing_folder_is_refused_and_not_made(tmp_path: Path) -> None:
+    with (
+        refused("storage.cannot-write", match="cannot write: the folder does not exist"),
+        hold(tmp_path / "no" / "lock"),
+    ):
         pass
 
 
-def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_instead_of_the_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "private").write_text("mine")
     (tmp_path / "lock").symlink_to("private")
     with (
-        pytest.raises(UserError, match="a symbolic link that may not be followed, or leads in a circle"),
+        refused("storage.cannot-write", match="a symbolic link that must not be followed, or leads in a circle"),
         hold(tmp_path / "lock"),
     ):
         pass
     assert (tmp_path / "private").read_text() == "mine"
+
+
+def test_without_locks_in_the_file_system_the_signature_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with hold(tmp_path / "lock") as (_, dead):
+        assert dead is None
+        with refused("storage.locked", "last sign of life 0 s ago"), hold(tmp_path / "lock"):
+            pass
+        assert (tmp_path / "lock").exists()
+    assert list(tmp_path.iterdir()) == []

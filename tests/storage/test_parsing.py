@@ -8,6 +8,8 @@ import pytest
 from civility.errors import UserError
 from civility.storage.parsing import json_text, parse_json, read_json, read_text, read_toml
 
+from ..refusals import refused
+
 
 def test_a_document_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
@@ -26,13 +28,13 @@ def test_a_document_is_read(tmp_path: Path) -> None:
         ('{"a": 9223372036854775808}', "9223372036854775808 is too large a number"),
         ('{"a": 1' + "0" * 10_000 + "}", "is too large a number"),
         ("[" * 100_000, "nested too deeply"),
-        ("[1]", "expected a JSON object, found list"),
+        ("[1]", "a list, expected a JSON object"),
         ('{"a": ', "Expecting value"),
         ("", "Expecting value"),
     ],
 )
-def test_what_is_no_document_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(UserError, match=reason) as caught:
+def test_a_text_that_is_not_a_json_object_is_refused(text: str, reason: str) -> None:
+    with refused("storage.damaged", match=reason) as caught:
         parse_json(text, "a.json", "write it again")
     assert caught.value.message.startswith("a.json: damaged: ")
     assert caught.value.remedy == "write it again"
@@ -40,14 +42,14 @@ def test_what_is_no_document_is_refused(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = 1" + "0" * 10_000, "a = ", "a = 2024-99-99"])
-def test_what_is_no_toml_is_refused(tmp_path: Path, text: str) -> None:
+def test_invalid_toml_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.toml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="not valid TOML"):
+    with refused("storage.bad-toml", match="not valid TOML"):
         read_toml(path)
 
 
-def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"caf\xe9")
     for name, reason in {
         "latin": "not UTF-8",
@@ -59,7 +61,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
             read_text(tmp_path / name)
 
 
-def test_a_document_written_is_the_one_read_with_bytes_of_a_file_name_that_are_not_utf_8(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf_8_is_read_as_it_was_written(tmp_path: Path) -> None:
     content = {"file": "caf\udce9.csv", "name": "naïve\n", "numbers": [1, 0.5, {"deep": None}]}
     path = tmp_path / "a.json"
     path.write_text(json_text(content), encoding="utf-8")

@@ -179,7 +179,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_file_costs_no_checkpoint(
     assert size < largest
     with files_up_to(size):
         assert not place.save(4)
-    assert "cannot write: the file grows larger than is allowed here" in place.troubles[0].message
+    assert "cannot write: the file is larger than is allowed here" in place.troubles[0].message
     assert place.start() == "step-000003"
     assert not list(place.run.checkpoints.glob(".*")), "nothing half-written is left"
     assert place.save(5)

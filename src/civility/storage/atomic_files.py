@@ -1,7 +1,4 @@
-"""Writing so that a file that exists is complete: beside its place, flushed to disk, renamed.
-
-Knows nothing of what is written.
-"""
+"""Writes files and folders so that one that exists is complete: next to its place, flushed to disk, then renamed."""
 
 import contextlib
 import errno
@@ -18,17 +15,17 @@ from typing import IO, Any
 from civility.errors import UserError
 
 PARTIAL = ".partial"
-"""The end of the names of what is still being written; hidden by a dot at their beginning."""
+"""Suffix of a name that is still being written. A dot at its beginning hides it."""
 _LONGEST_NAME = 200
-"""Bytes of a name that its partial file repeats: file systems take 255."""
+"""Bytes of a name that its partial file repeats. File systems allow 255."""
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # not on Windows
 _MOST_LINKS = 40
-"""As many symbolic links as Linux follows."""
+"""The number of symbolic links that Linux follows."""
 
 
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, so that a rename in it survives a crash."""
-    with contextlib.suppress(OSError):  # some file systems cannot: then the rename is as safe as it gets
+    with contextlib.suppress(OSError):  # not possible on every file system
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -49,14 +46,14 @@ def explain_os_error(path: Path) -> Iterator[None]:
     """Turn a failure to write (permission, space, a missing folder) into a UserError that names ``path``."""
     reasons = {
         errno.ENOSPC: ("no space left on the disk", "free some space, or write elsewhere"),
-        errno.EFBIG: ("the file grows larger than is allowed here", "raise the limit (ulimit -f), or write elsewhere"),
+        errno.EFBIG: ("the file is larger than is allowed here", "raise the limit (ulimit -f), or write elsewhere"),
         errno.EDQUOT: ("the disk quota is used up", "free some space, or write elsewhere"),
         errno.EACCES: ("no permission to write there", "choose a folder that you may write to"),
         errno.EPERM: ("no permission to write there", "choose a folder that you may write to"),
         errno.EROFS: ("the file system is read-only", "choose a folder that you may write to"),
         errno.ENOENT: ("the folder does not exist", "make the folder, or write elsewhere"),
-        errno.ENOTDIR: ("a part of the path is a file, not a folder", "write elsewhere"),
-        errno.ELOOP: ("a symbolic link that may not be followed, or leads in a circle", "write elsewhere"),
+        errno.ENOTDIR: ("part of the path is a file, not a folder", "write elsewhere"),
+        errno.ELOOP: ("a symbolic link that must not be followed, or leads in a circle", "write elsewhere"),
         errno.EISDIR: ("this is a folder, not a file", "name a file"),
     }
     try:
@@ -65,32 +62,34 @@ def explain_os_error(path: Path) -> Iterator[None]:
         if error.errno is None or isinstance(error, BrokenPipeError):
             raise
         reason, remedy = reasons.get(error.errno, (error.strerror or str(error), "write elsewhere"))
-        raise UserError("storage.todo", f"cannot write: {reason}", where=path, remedy=remedy) from error
+        raise _cannot_write(path, reason, remedy) from error
+
+
+def _cannot_write(path: Path, reason: str, remedy: str) -> UserError:
+    return UserError("storage.cannot-write", f"cannot write: {reason}", where=path, remedy=remedy)
 
 
 @contextlib.contextmanager
 def write_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that appears at ``path`` only when the block ends without an exception.
 
-    A device, a pipe or an open descriptor (``/dev/stdout``) is written through instead: it is never replaced. Of a
-    symbolic link the target is written, and the link stays.
+    A device, a pipe or an open descriptor (``/dev/stdout``) is written directly, not replaced. A symbolic link stays,
+    and its target is written.
 
     Parameters
     ----------
-    path : the final place; a file that stands there is replaced in one step, by one with its permissions and owner
+    path : the final place. A file there is replaced in one step, by one with the same permissions and owner.
     mode : "w" for UTF-8 text with the newlines as written, "wb" for bytes
 
     Raises
     ------
-    UserError : no permission, no space left, no such folder, a block device
-    BrokenPipeError : the reader of a pipe has left
+    UserError : no permission, no space, no such folder, or a block device
+    BrokenPipeError : the reader of a pipe has ended
     """
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with explain_os_error(path):
         if path.is_dir():
-            raise UserError(
-                "storage.todo", "cannot write: this is a folder, not a file", where=path, remedy="name a file"
-            )
+            raise _cannot_write(path, "this is a folder, not a file", "name a file")
         if is_stream(path):
             with os.fdopen(_open_stream(path), mode, **text) as file:
                 yield file
@@ -109,31 +108,29 @@ def write_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def real_path(path: str | Path) -> Path:
-    """Return a path without links in it, whether something is there or not.
-
-    Unlike ``Path.resolve``, it answers alike in every version of Python.
+    """Return a path without symbolic links, whether it exists or not, and alike in every version of Python.
 
     Raises
     ------
-    UserError : its symbolic links lead in a circle
+    UserError : its links lead in a circle
     """
     try:
         os.path.realpath(path, strict=True)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise UserError(
-                "storage.todo", "its symbolic links lead in a circle", where=path, remedy="name the file itself"
+                "storage.link-circle", "its symbolic links lead in a circle", where=path, remedy="name the file itself"
             ) from error
     return Path(os.path.realpath(path))
 
 
 def is_stream(path: Path) -> bool:
-    """Whether ``path`` is a device, a pipe, a socket or an open descriptor: written as it goes, never replaced."""
+    """Whether ``path`` is a device, a pipe, a socket or an open descriptor, which is written directly."""
     if _descriptor(path) is not None:
         return True
     try:
         kind = path.stat().st_mode
-    except (OSError, ValueError):  # not there; a NUL in the path
+    except (OSError, ValueError):  # it does not exist, or has a NUL in its path
         return False
     return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
 
@@ -154,30 +151,27 @@ def _descriptor(path: Path) -> int | None:
 def _open_stream(path: Path) -> int:
     descriptor = _descriptor(path)
     if descriptor is not None:
-        return os.dup(descriptor)  # opened anew, a file behind it would be written from its beginning
+        return os.dup(descriptor)  # opening a file again would write it from its beginning
     if stat.S_ISBLK(path.stat().st_mode):
-        raise UserError("storage.todo", "cannot write: this is a disk, not a file", where=path, remedy="name a file")
-    # O_CREAT, as shells do: Linux then refuses a pipe that somebody else has put into a shared folder.
+        raise _cannot_write(path, "this is a disk, not a file", "name a file")
+    # With O_CREAT, as shells use it, Linux refuses a pipe that another user has put into a shared folder.
     return os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOCTTY", 0), 0o666)
 
 
 def _target(path: Path) -> Path:
-    """Return where a symbolic link leads, or the path itself.
+    """Return the target of a symbolic link, or the path itself.
 
     Raises
     ------
-    UserError : somebody else has put the link into a folder that everybody may write to, as /tmp
+    UserError : another user has put the link into a folder that everybody may write to, such as /tmp
     """
     if not path.is_symlink():
         return path
     owner, folder = path.lstat().st_uid, path.parent.stat()
     is_shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
     if is_shared and owner not in (os.geteuid(), folder.st_uid):
-        raise UserError(
-            "storage.todo",
-            "cannot write: this is another user's link in a folder that everybody may write to",
-            where=path,
-            remedy="write elsewhere",
+        raise _cannot_write(
+            path, "this is another user's link in a folder that everybody may write to", "write elsewhere"
         )
     target = Path(os.path.realpath(path))
     if target.is_symlink():
@@ -186,13 +180,13 @@ def _target(path: Path) -> Path:
 
 
 def _beside(path: Path) -> Path:
-    """Return a name in the folder of ``path`` that nobody can foresee."""
+    """Return an unpredictable name in the folder of ``path``."""
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME])
     return path.with_name(f".{name}.{secrets.token_hex(8)}{PARTIAL}")
 
 
 def _create(beside: Path, place: Path) -> int:
-    """Create the file ``beside`` with the permissions that it will have at ``place``; return its descriptor."""
+    """Create the file ``beside`` with the permissions it will have at ``place``; return its descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     if sys.platform == "win32" or not place.exists():
         return os.open(beside, flags | _NOFOLLOW, 0o666)
@@ -207,11 +201,11 @@ def _create(beside: Path, place: Path) -> int:
 
 @contextlib.contextmanager
 def write_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, which becomes ``path`` only when the block ends without an exception.
+    """Yield an empty folder to fill, which becomes ``path`` only when the block ends without an exception.
 
     Raises
     ------
-    UserError : no permission, no space left, no such parent folder
+    UserError : no permission, no space, or no such parent folder
     FileExistsError : ``path`` exists already
     """
     if path.exists():
@@ -230,7 +224,7 @@ def write_folder(path: Path) -> Iterator[Path]:
 
 
 def _settle(folder: Path) -> None:
-    """Flush a folder to disk; its files get the permissions of ordinary ones (safetensors leaves 0600)."""
+    """Flush a folder to disk, and give its files ordinary permissions (safetensors leaves 0600)."""
     ordinary = folder.stat().st_mode & 0o666
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
@@ -245,16 +239,16 @@ def _settle(folder: Path) -> None:
 
 @contextlib.contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, which takes the place of ``path`` when the block ends without an exception.
+    """Yield an empty folder to fill, which replaces ``path`` when the block ends without an exception.
 
-    Files keep the permissions of those they replace. Between two renames there is no folder ``path`` for an instant;
-    the former one is beside it then, hidden.
+    Files keep the permissions of those they replace. Between two renames ``path`` does not exist for an instant; the
+    former folder is then next to it, hidden.
 
     Raises
     ------
-    UserError : no permission, no space left, no such folder
+    UserError : no permission, no space, or no such folder
     """
-    path = real_path(path)  # "." has no name to put others beside
+    path = real_path(path)  # "." has no name
     beside, former = _beside(path), _beside(path)
     with write_folder(beside) as new:
         yield new
@@ -269,7 +263,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder with all that is in it, so that it is never there in part; of a link, only the link.
+    """Remove a folder with its content, never leaving part of it; of a link, remove only the link.
 
     Raises
     ------
@@ -285,29 +279,27 @@ def remove_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those it lies in, where they are not there: all of them or none.
+    """Make a folder and its parents, all of them or none. It may exist.
 
     Raises
     ------
-    UserError : no permission, no space; something that is not a folder stands there
+    UserError : no permission, no space, or something other than a folder
     """
     with explain_os_error(path), no_empty_folder_on_failure(path):
         try:
             path.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
-            raise UserError(
-                "storage.todo", "cannot write: this is not a folder", where=path, remedy="name a folder"
-            ) from error
+            raise _cannot_write(path, "this is not a folder", "name a folder") from error
 
 
 @contextlib.contextmanager
 def no_empty_folder_on_failure(path: Path) -> Iterator[None]:
-    """Remove a folder again, and those it lies in, as far as the block made them, where it fails with them empty."""
+    """If the block fails, remove the folder and those of its parents that the block made and left empty."""
     new = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
     try:
         yield
     except BaseException:
         for folder in new:
             with contextlib.suppress(OSError):
-                folder.rmdir()  # which refuses a folder that holds something
+                folder.rmdir()  # fails if the folder is not empty
         raise

@@ -1,7 +1,4 @@
-"""Reading the JSON and TOML documents of a run, a classifier, a sweep: damaged or hostile ones end in a UserError.
-
-Knows text, sizes and numbers; knows nothing of what a document says.
-"""
+"""Reads JSON and TOML files within bounds: a damaged or hostile one is a UserError."""
 
 import json
 import math
@@ -15,23 +12,22 @@ from civility.plain_text import as_json, shortened
 
 Entry = TypeVar("Entry", list[Any], dict[str, Any], str, bool)
 _LARGEST = 512 << 20
-"""Bytes. The largest real documents are the terms of a linear model, a few tens of megabytes."""
+"""Bytes. The largest files are the terms of a linear model, tens of megabytes."""
 _LARGEST_NUMBER = 2**63
-_BEYOND = "a whole number beyond 64 bits"
+_BEYOND = "an integer beyond 64 bits"
 _DEEPEST = 64
-"""Tables and lists inside each other in a TOML document."""
+"""Levels of nested tables and lists in a TOML file."""
 _KINDS = {list: "a list", dict: "an object", str: "a text", bool: "true or false"}
 
 
 def read_json(path: Path, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
-    """Return the object that a JSON file holds.
-
-    Numbers are finite, whole ones below 2^63: NaN, Infinity and ``1e999`` are errors.
+    """Return the object in a JSON file. Numbers are finite, and integers below 2^63.
 
     Parameters
     ----------
-    remedy : what to do where the file is missing or damaged
-    finite : whether NaN, Infinity and -Infinity are errors; the caller checks them otherwise
+    path : the file
+    remedy : what to do if it is missing or damaged
+    finite : whether NaN, Infinity and -Infinity are errors; if not, the caller checks them
 
     Raises
     ------
@@ -41,31 +37,26 @@ def read_json(path: Path, remedy: str = "", *, finite: bool = True) -> dict[str,
 
 
 def parse_json(text: str, source: str, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
-    """Return the object in a JSON text; as `read_json`."""
+    """Return the object in a JSON text, which ``source`` names in messages; see `read_json`."""
     constant = _refuse_constant if finite else float
     try:
         content = json.loads(text, parse_constant=constant, parse_float=_finite, parse_int=_whole)
     except RecursionError as error:
-        raise UserError("storage.todo", "damaged: nested too deeply", where=source, remedy=remedy) from error
+        raise UserError("storage.damaged", "damaged: nested too deeply", where=source, remedy=remedy) from error
     except ValueError as error:
-        raise UserError(
-            "storage.todo", f"damaged: {shortened(str(error), 200)}", where=source, remedy=remedy
-        ) from error
+        reason = shortened(str(error), 200)
+        raise UserError("storage.damaged", f"damaged: {reason}", where=source, remedy=remedy) from error
     if not isinstance(content, dict):
-        raise UserError(
-            "storage.todo",
-            f"damaged: expected a JSON object, found {type(content).__name__}",
-            where=source,
-            remedy=remedy,
-        )
+        found = f"damaged: a {type(content).__name__}"
+        raise UserError("storage.damaged", found, where=source, expected="a JSON object", remedy=remedy)
     return content
 
 
 def json_text(content: Mapping[str, Any]) -> str:
-    """Return a JSON document that `read_json` reads, indented, with a final line break.
+    """Return an object as indented JSON that `read_json` reads.
 
-    Bytes of a file name that are not UTF-8 (lone surrogates to Python) are written as escapes, and read back as such.
-    NaN and infinity, which JSON does not have, are written as null.
+    Bytes of a file name that are not UTF-8 (lone surrogates in Python) are written as escapes. NaN and infinity, which
+    JSON does not have, become null.
     """
     return as_json(_finite_or_null(content), indent=2) + "\n"
 
@@ -79,7 +70,7 @@ def _finite_or_null(value: Any) -> Any:
 
 
 def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:
-    """Return what a TOML file holds; a byte order mark is ignored.
+    """Return the content of a TOML file. A byte order mark is ignored.
 
     Raises
     ------
@@ -89,18 +80,14 @@ def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:
 
 
 def parse_toml(text: str, source: str, remedy: str = "") -> dict[str, Any]:
-    """Return what a TOML text holds; as `read_toml`."""
+    """Return the content of a TOML text, which ``source`` names in messages; see `read_toml`."""
     try:
         return _within_bounds(tomllib.loads(text))
     except RecursionError as error:
-        raise UserError("storage.todo", "not valid TOML: nested too deeply", where=source, remedy=remedy) from error
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(
-            "storage.todo", f"not valid TOML: {shortened(str(error), 200)}", where=source, remedy=remedy
-        ) from error
-    except ValueError as error:  # whole numbers of thousands of digits, and impossible dates
+        raise UserError("storage.bad-toml", "not valid TOML: nested too deeply", where=source, remedy=remedy) from error
+    except ValueError as error:  # also integers of thousands of digits, and impossible dates
         reason = _BEYOND if "digits" in str(error) else shortened(str(error), 200)
-        raise UserError("storage.todo", f"not valid TOML: {reason}", where=source, remedy=remedy) from error
+        raise UserError("storage.bad-toml", f"not valid TOML: {reason}", where=source, remedy=remedy) from error
 
 
 def read_text(path: Path, remedy: str = "") -> str:
@@ -114,16 +101,17 @@ def read_text(path: Path, remedy: str = "") -> str:
     try:
         if not path.is_file():
             found = "a folder, not a file" if path.is_dir() else "not a file" if path.exists() else "no such file"
-            raise UserError("storage.todo", f"{found}", where=name, remedy=remedy)
+            raise UserError("storage.cannot-read", found, where=name, remedy=remedy)
         if path.stat().st_size > _LARGEST:
-            raise UserError("storage.todo", f"damaged: larger than {_LARGEST >> 20} MiB", where=name, remedy=remedy)
+            raise UserError("storage.damaged", f"damaged: larger than {_LARGEST >> 20} MiB", where=name, remedy=remedy)
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError("storage.todo", f"not UTF-8 text (byte {error.start})", where=name, remedy=remedy) from error
+        raise UserError("storage.damaged", f"not UTF-8 text (byte {error.start})", where=name, remedy=remedy) from error
     except OSError as error:
-        raise UserError("storage.todo", f"cannot read: {error.strerror or error}", where=name, remedy=remedy) from error
+        reason = error.strerror or error
+        raise UserError("storage.cannot-read", f"cannot read: {reason}", where=name, remedy=remedy) from error
     except ValueError as error:  # a NUL in the path
-        raise UserError("storage.todo", f"not a path: {error}", where=name, remedy=remedy) from error
+        raise UserError("storage.cannot-read", f"not a path: {error}", where=name, remedy=remedy) from error
 
 
 def number(value: Any, name: str, low: float, high: float) -> float:
@@ -168,9 +156,9 @@ def whole_number(value: Any, name: str, low: int, high: int) -> int:
 
 
 def _within_bounds(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a TOML document; a ValueError if it holds what no setting can be.
+    """Return the content of a TOML document; an error if it nests too deeply or has integers beyond 64 bits.
 
-    Dotted keys nest without end, and numbers have no end of digits.
+    TOML allows dotted keys and numbers of any length.
     """
     level: list[Any] = [content]
     for _ in range(_DEEPEST):
