@@ -26,7 +26,7 @@ from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.prepare import prepare
 from civility.evaluation import Report
 from civility.recipe import Recipe
-from civility.run import OWN_REPORT, RunDirectory
+from civility.run import RunDirectory
 from civility.storage.atomic_files import write_file
 
 NUM_TRAINING = 6_000
@@ -108,7 +108,7 @@ def table(out: Path) -> str:
 def _report(run: RunDirectory) -> Report | None:
     if not run.is_finished:
         return None
-    path = run.reports / f"{OWN_REPORT}.json"
+    path = run.own_report.json
     return Report.read(path)
 
 

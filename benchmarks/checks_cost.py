@@ -18,13 +18,13 @@ from read_speed import LABELS, write_comments  # found beside the script
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.reading import Columns
 from civility.engine.batch_order import BatchShape
-from civility.engine.environment import library_versions
 from civility.engine.hardware import device_memory, free_disk
 from civility.engine.schedule import linear_schedule
 from civility.models.encoder import load_config, load_encoder
 from civility.models.model_size import ModelSize
 from civility.models.model_source import STARTER_MODEL
 from civility.models.tokenizer import tokenise
+from civility.run.versions import library_versions
 from civility.training.preflight import data_checks, model_checks, plan_checks
 from civility.training.preflight.known_faults import check_versions, own_requirements
 

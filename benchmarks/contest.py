@@ -19,7 +19,7 @@ import torch
 from own_process import forget_peak, peak_bytes
 
 from civility.engine.devices import describe_device, give_back_memory
-from civility.engine.environment import library_versions
+from civility.run.versions import library_versions
 
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}

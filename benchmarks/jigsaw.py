@@ -37,15 +37,15 @@ def command(data: Path, out: Path) -> list[str]:
 def describe(run: Path) -> str:
     """Return data, machine, versions, epochs and the report of a finished run as Markdown."""
     directory = RunDirectory(run)
-    facts, lines, times = directory.read_environment(), list(directory.read_metrics()), list(directory.read_timing())
+    facts, lines, times = directory.environment(), list(directory.read_metrics()), list(directory.read_timing())
     seconds = {(time["kind"], time["step"]): time["seconds"] for time in times if "seconds" in time}
     steps = [line for line in lines if line["kind"] == "step"]
     rates = sorted(step["num_comments"] / seconds["step", step["step"]] for step in steps)
-    training, validation = facts["data"]["training"], facts["data"]["validation"]
-    versions = ", ".join(f"{name} {facts['versions'][name]}" for name in ("python", "torch", "transformers"))
+    training, validation = facts.data.training, facts.data.validation
+    versions = ", ".join(f"{name} {facts.versions[name]}" for name in ("python", "torch", "transformers"))
     parts = [
-        f"{training['num_comments']:,} comments trained on, {validation['num_comments']:,} held out "
-        f"(`{validation['digest'][:19]}`); {facts['device']}, {facts['precision']}; {versions}; "
+        f"{training.num_comments:,} comments trained on, {validation.num_comments:,} held out "
+        f"(`{validation.digest[:19]}`); {facts.device}, {facts.precision}; {versions}; "
         f"median {rates[len(rates) // 2]:.0f} comments/s.",
         "| epoch | training loss | validation loss | macro ROC AUC | hours |\n|---:|---:|---:|---:|---:|",
     ]
@@ -54,7 +54,7 @@ def describe(run: Path) -> str:
             f"\n| {epoch['epoch']} | {epoch['training_loss']:.4f} | {epoch['validation']['loss']:.4f} "
             f"| {epoch['validation']['macro_roc_auc']:.4f} | {seconds['epoch', epoch['step']] / 3600:.2f} |"
         )
-    path = directory.reports / "validation.json"
+    path = directory.own_report.json
     return "\n\n".join([*parts, table(Report.read(path))])
 
 

@@ -51,7 +51,7 @@ def macro_roc_auc(data: Path, out: Path, seed: int, changes: dict[str, str]) -> 
     words = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     command = [sys.executable, "-m", "civility", "train", "starter", "--data", str(data), "--out", str(out), *words]
     subprocess.run(command, check=True, stdout=sys.stderr, env={**os.environ, "CIVILITY_CACHE": "off"})
-    report = json.loads((RunDirectory(out).reports / "validation.json").read_text(encoding="utf-8"))
+    report = json.loads((RunDirectory(out).own_report.json).read_text(encoding="utf-8"))
     return float(report["macro"]["roc_auc"])
 
 
@@ -76,7 +76,7 @@ def main() -> None:
                 found[parts].append(macro_roc_auc(data, Path(name) / f"{parts}-{seed}", seed, changes))
             on, off = found["on"][-1], found["off"][-1]
             print(f"| {seed} | {on:.4f} | {off:.4f} | {on - off:+.4f} |", flush=True)
-        facts = RunDirectory(Path(name) / f"on-{options.seeds}").read_environment()
+        facts = RunDirectory(Path(name) / f"on-{options.seeds}").environment()
     differences = [on - off for on, off in zip(found["on"], found["off"], strict=True)]
     spread = {parts: statistics.stdev(values) if len(values) > 1 else float("nan") for parts, values in found.items()}
     print(
@@ -84,7 +84,7 @@ def main() -> None:
         f"{spread['on']:.4f} (on), {spread['off']:.4f} (off); {options.comments:,} comments, half held out, "
         f"cut at {options.max_length} tokens"
     )
-    known = {"device": facts["device"], "precision": facts["precision"], "versions": facts["versions"]}
+    known = {"device": facts.device, "precision": facts.precision, "versions": facts.versions}
     write_json(
         options.json,
         {**known, "found": found, "spread": spread, "settings": SETTINGS, "options": vars(options) | {"json": None}},

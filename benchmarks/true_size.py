@@ -109,11 +109,11 @@ def main() -> None:
         subprocess.run(command, check=True)
         seconds = time.perf_counter() - started
         run = RunDirectory(out)
-        facts, steps = run.read_environment(), [line for line in run.read_metrics() if line["kind"] == "step"]
+        facts, steps = run.environment(), [line for line in run.read_metrics() if line["kind"] == "step"]
         seconds_of = {kind: [t["seconds"] for t in run.read_timing() if t["kind"] == kind] for kind in ("step", "save")}
     result = {
-        "precision": facts["precision"],
-        "device": facts["device"],
+        "precision": facts.precision,
+        "device": facts.device,
         "steps": len(steps),
         "seconds_per_step": sum(seconds_of["step"][1:]) / max(1, len(steps) - 1),
         "waited_for_saves": sum(seconds_of["save"]),

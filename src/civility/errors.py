@@ -100,6 +100,20 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- run
     #
+    "run.damaged-log": "A log of a run cannot be read, or a line of it is damaged.",
+    "run.finished": "The run to resume is finished.",
+    "run.incomplete": "A run directory lacks its recipe or its environment file.",
+    "run.no-such-folder": "The folder of a classifier does not exist.",
+    "run.not-a-classifier": "A file is given where a run directory or a classifier folder is expected.",
+    "run.not-a-folder": "The path of a run is a file.",
+    "run.not-a-run": "A folder holds files that are not those of a run.",
+    "run.not-empty": "A new run would overwrite what its folder holds.",
+    "run.nothing-to-resume": "The folder of the run to resume is empty or does not exist.",
+    "run.other-repeats": "The folder holds a single run, or folds in place of seeds, or the other way round.",
+    "run.repeats-number": "The number of seeds or folds is outside its range, or contradicts the recipe.",
+    "run.repeats-restart": "Repeats cannot be put aside with --restart.",
+    "run.seeds-and-folds": "Seeds and folds cannot be combined in one command.",
+    "run.unfinished": "The run has no classifier yet.",
     #
     # ---------------------------------------------------------------- scoring
     #

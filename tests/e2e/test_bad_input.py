@@ -246,7 +246,7 @@ def test_a_run_without_a_classifier_is_told(civility: Run, trained: Path, tmp_pa
     (tmp_path / "one.txt").write_text("a comment\n")
     done = civility("predict", run, "--data", tmp_path / "one.txt")
     assert done.code == 2
-    assert "the run holds no classifier: it did not reach its end" in done.err
+    assert "the run has no classifier yet: it was interrupted before its end" in done.err
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(

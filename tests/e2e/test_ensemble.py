@@ -107,7 +107,7 @@ def test_folders_are_combined_on_comments_that_are_given(
     assert done.code == 0, done.err
     assert "comments are among those that the run was trained on" in done.words
     assert Classifier.load(tmp_path / "out").chosen_on.epoch == ""
-    assert "is made of classifiers that were trained on different comments" in seen_by(str(tmp_path / "out"), TEXTS)[1]
+    assert "combines classifiers that were trained on different comments" in seen_by(str(tmp_path / "out"), TEXTS)[1]
     again = civility("evaluate", tmp_path / "out")
     assert again.code == 2
     assert "error: no training data\n" in again.err
@@ -194,6 +194,6 @@ def test_comments_of_one_class_are_refused(civility: Run, trained: Path, linear:
 def test_an_existing_run_is_not_overwritten(civility: Run, both: Path, trained: Path, linear: Path) -> None:
     done = civility("ensemble", trained, linear, "--out", both)
     assert done.code == 2
-    assert "exists and is not empty: a run never writes over another" in done.err
+    assert "exists and is not empty: a run never overwrites another" in done.err
     assert "choose another --out, or remove the folder" in done.err
     assert "--resume" not in done.err, "an ensemble has no such option"

@@ -61,12 +61,12 @@ def test_the_checks_of_several_runs_write_nothing(civility: Run, data: Path, tmp
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--seeds", 2, "--folds", 2), "--seeds together with --folds: seeds are compared on one split"),
-        (("--seeds", 1), "--seeds 1: expected 2 seeds or more"),
+        (("--seeds", 2, "--folds", 2), "--seeds together with --folds: repeats with seeds share one split"),
+        (("--seeds", 1), "--seeds 1, expected 2 to 1,000"),
         (("--seeds", 0), "argument --seeds: '0': expected a whole number from 1 to 1,000"),
-        (("--folds", 2, "--resume"), "out: there are no runs to go on with"),
-        (("--folds", 2, "--restart"), "--restart with --seeds or --folds: several runs are never put aside"),
-        (("--folds", 60), "40 distinct comments are too few for 60 folds"),
+        (("--folds", 2, "--resume"), "out: no runs have begun here"),
+        (("--folds", 2, "--restart"), "--restart with --seeds or --folds: repeats are never put aside"),
+        (("--folds", 60), "40 different comments are too few for 60 folds"),
         (("--folds", 2, "--validation", 0.2), "--validation with --folds: the folds are what is validated on"),
         (("--set", "data.folds=3", "--set", "data.fold=4"), "data.fold = 4: there are 3 folds (data.folds)"),
         (("--set", "data.augmentation=typo"), "data.augmentation: no perturbation 'typo' (did you mean typos?)"),

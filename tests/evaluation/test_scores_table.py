@@ -14,8 +14,9 @@ from civility.documents.report import ClassifierFacts
 from civility.errors import UserError
 from civility.evaluation import Report, Scored
 from civility.evaluation.label_measures import measure
-from civility.evaluation.report_files import ReportFiles, read_scores_of, write_report, write_scores_of
+from civility.evaluation.report_files import read_scores_of, write_report, write_scores_of
 from civility.render.markdown.report_markdown import to_markdown
+from civility.run import ReportFiles
 
 LABELS = ("toxic", "target:toxic", "id", "a.b c", "</script>\n|`")
 

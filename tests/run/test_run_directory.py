@@ -1,27 +1,39 @@
 """RunDirectory: what a run leaves on disk, and where a classifier is looked for."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from civility.documents.run_environment import RecordedComments, RecordedData, ResumedSession, RunEnvironment
 from civility.errors import UserError
+from civility.recipe import Recipe
 from civility.run import RunDirectory, classifier_folder
+
+from ..refusals import refused
 
 
 def _run(path: Path) -> RunDirectory:
     run = RunDirectory(path)
     run.create()
     run.make_folders()
-    run.write_recipe("seed = 42\n")
-    run.write_environment({"command": ["civility", "train"], "platform": "Linux, größer"})
+    run.write_first_files(Recipe(), environment_of(platform="Linux, größer"))
     return run
+
+
+def environment_of(**facts: Any) -> RunEnvironment:
+    nothing = RecordedComments(digest="")
+    return RunEnvironment(
+        command=("civility", "train"), data=RecordedData(training=nothing, validation=nothing), **facts
+    )
 
 
 def test_the_map_of_a_run() -> None:
     run = RunDirectory(Path("runs/first"))
-    assert run.recipe == Path("runs/first/recipe.toml")
-    assert run.environment == Path("runs/first/environment.json")
+    assert run.recipe_file == Path("runs/first/recipe.toml")
+    assert run.environment_file == Path("runs/first/environment.json")
     assert run.metrics == Path("runs/first/metrics.jsonl")
     assert run.checkpoints == Path("runs/first/checkpoints")
     assert run.classifier == Path("runs/first/classifier")
@@ -45,24 +57,39 @@ def test_an_empty_folder_is_free(tmp_path: Path) -> None:
     assert not RunDirectory(tmp_path).is_begun
 
 
-def test_a_folder_that_holds_something_is_never_written_over(tmp_path: Path) -> None:
+def test_a_folder_that_holds_something_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError) as caught:
+    with refused("run.not-empty", "exists and is not empty: a run never overwrites another") as caught:
         RunDirectory(tmp_path).check_free()
-    assert caught.value.message == f"{tmp_path}: exists and is not empty: a run never writes over another"
     assert caught.value.remedy == "choose another --out, or remove the folder"
+    run = _run(tmp_path / "first")
+    with refused("run.not-empty", "--resume continues this run, --restart puts it aside"):
+        run.check_place("new")
+    with refused("run.not-empty", "choose another --out, or remove the folder"):
+        run.check_free(is_resumable=False)
 
 
-def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
+def test_a_run_directory_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "first").write_text("")
-    with pytest.raises(UserError) as caught:
+    with refused("run.not-a-folder", "first: is not a folder\nchoose another --out"):
         RunDirectory(tmp_path / "first").check_free()
-    assert (caught.value.message, caught.value.remedy) == (
-        f"{tmp_path / 'first'}: is not a folder",
-        "choose another --out",
-    )
-    with pytest.raises(UserError, match="part of the path is a file, not a folder"):
+    with pytest.raises(UserError, match="a part of the path is a file, not a folder"):
         RunDirectory(tmp_path / "first" / "inner").create()
+
+
+def test_only_an_unfinished_run_can_be_resumed(tmp_path: Path) -> None:
+    with refused("run.nothing-to-resume", "no run has begun here\nleave out --resume, or use --resume auto"):
+        RunDirectory(tmp_path / "none").check_place("resume")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with refused("run.not-a-run", "is not a run directory"):
+        RunDirectory(tmp_path / "other").check_place("restart")
+    run = _run(tmp_path / "first")
+    run.check_place("resume")
+    run.check_unfinished()
+    run.classifier.mkdir()
+    with refused("run.finished", "nothing to resume"):
+        run.check_unfinished()
 
 
 def test_the_next_free_name_is_numbered(tmp_path: Path) -> None:
@@ -77,15 +104,41 @@ def test_a_run_is_known_by_its_recipe_and_environment(tmp_path: Path) -> None:
     assert RunDirectory.find(run.path) == run
     assert RunDirectory.find(tmp_path) is None
     assert RunDirectory.find(tmp_path / "nowhere") is None
-    run.environment.unlink()
+    run.environment_file.unlink()
     assert RunDirectory.find(run.path) is None
 
 
 def test_the_environment_comes_back(tmp_path: Path) -> None:
     run = _run(tmp_path / "first")
-    assert run.read_environment() == {"command": ["civility", "train"], "platform": "Linux, größer"}
-    assert "größer" in run.environment.read_text(encoding="utf-8")
-    assert run.recipe.read_text() == "seed = 42\n"
+    assert run.environment() == environment_of(platform="Linux, größer")
+    assert "größer" in run.environment_file.read_text(encoding="utf-8")
+    assert run.load_recipe() == Recipe()
+    assert run.load_recipe({"seed": 7}).seed == 7
+
+
+def test_an_environment_without_a_schema_number_is_read_and_gets_one_when_a_session_is_added(tmp_path: Path) -> None:
+    run = _run(tmp_path / "first")
+    old = {"data": {"training": {"digest": "a"}, "validation": {"digest": "b"}}, "device": "CPU", "of older times": 1}
+    run.environment_file.write_text(json.dumps(old))
+    assert run.environment().data.training.digest == "a"
+    run.add_session(ResumedSession(resumed_from="step-000500", device="GPU"), fallback=environment_of())
+    assert (run.environment().device, run.environment().resumed[0].device) == ("CPU", "GPU")
+    written = json.loads(run.environment_file.read_text())
+    assert (written["schema"], written["resumed"][0]["from"]) == (2, "step-000500")
+    run.environment_file.write_text(json.dumps({"data": []}))
+    with refused("documents.damaged", r"environment\.json: damaged: data: "):
+        run.environment()
+    run.add_session(ResumedSession(resumed_from="step-000500"), fallback=environment_of(device="fallback"))
+    assert (run.environment().device, len(run.environment().resumed)) == ("fallback", 1)
+
+
+def test_each_epoch_counts_once_in_the_time_of_a_run(tmp_path: Path) -> None:
+    run = _run(tmp_path / "first")
+    assert run.seconds() is None
+    lines = [("step", 1, 9.0), ("epoch", 1, 10.0), ("save", 1, 3.0), ("epoch", 2, 99.0), ("epoch", 2, 20.0)]
+    text = "".join(json.dumps({"kind": kind, "step": step, "seconds": own}) + "\n" for kind, step, own in lines)
+    run.timing.write_text(text + '{"kind": "epo')
+    assert run.seconds() == 30.0
 
 
 def test_checkpoints_are_listed_by_step_and_only_the_complete_ones(tmp_path: Path) -> None:
@@ -105,20 +158,26 @@ def test_the_classifier_of_a_run_is_its_own(tmp_path: Path) -> None:
     assert classifier_folder(str(run.classifier)) == str(run.classifier)
 
 
-def test_a_run_that_did_not_reach_its_end_has_no_classifier(tmp_path: Path) -> None:
+def test_a_run_without_a_classifier_is_unfinished(tmp_path: Path) -> None:
     run = _run(tmp_path / "first")
-    with pytest.raises(UserError) as caught:
+    with refused(
+        "run.unfinished", f"first: the run has no classifier yet: .*\ncivility train --resume --out {run.path}"
+    ):
         classifier_folder(str(run.path))
-    assert caught.value.message == f"{run.path}: the run holds no classifier: it did not reach its end"
-    assert caught.value.remedy == f"civility train --resume --out {run.path}"
 
 
-def test_a_file_holds_no_classifier(tmp_path: Path) -> None:
+def test_a_file_is_not_a_classifier(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_text("")
-    with pytest.raises(UserError) as caught:
+    with refused(
+        "run.not-a-classifier", "is a file, expected a run directory, a classifier folder or a hub repository"
+    ):
         classifier_folder(str(tmp_path / "model.safetensors"))
-    assert caught.value.message == f"{tmp_path / 'model.safetensors'}: is a file"
-    assert caught.value.remedy == "name a run directory, a classifier folder or a hub repository"
+
+
+def test_a_path_to_nothing_beside_folders_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    with refused("run.no-such-folder", r"firts: no such folder \(did you mean .*first\?\)"):
+        classifier_folder(str(tmp_path / "firts"))
 
 
 @pytest.mark.parametrize("name", ["unitary/toxic-bert", "./nowhere"])
@@ -126,35 +185,16 @@ def test_anything_else_is_left_to_the_model_loader(name: str) -> None:
     assert classifier_folder(name) == name
 
 
-@pytest.mark.parametrize(
-    ("names", "told", "remedy"),
-    [
-        (("recipe.toml",), "no recipe.toml: not a whole run directory", "put it back; or name the classifier alone"),
-        (
-            ("environment.json",),
-            "no environment.json: not a whole run directory",
-            "put it back; or name the classifier",
-        ),
-        (
-            ("recipe.toml", "environment.json"),
-            "no recipe.toml and no environment.json: not a whole",
-            "put them back; or",
-        ),
-    ],
-)
-def test_a_run_directory_without_its_first_files_says_what_is_missing(
-    tmp_path: Path, names: tuple[str, ...], told: str, remedy: str
-) -> None:
+@pytest.mark.parametrize("names", [("recipe.toml",), ("environment.json",), ("recipe.toml", "environment.json")])
+def test_a_run_directory_without_its_first_files_is_incomplete(tmp_path: Path, names: tuple[str, ...]) -> None:
     (tmp_path / "classifier").mkdir()
     for name in ("recipe.toml", "environment.json"):
         (tmp_path / name).write_text("", encoding="utf-8")
     assert classifier_folder(str(tmp_path)) == str(tmp_path / "classifier"), "the control"
     for name in names:
         (tmp_path / name).unlink()
-    with pytest.raises(UserError) as caught:
+    with refused("run.incomplete", f": no {' and no '.join(names)}: the run directory is incomplete") as caught:
         classifier_folder(str(tmp_path))
-    assert caught.value.message.startswith(f"{tmp_path}: {told}")
-    assert caught.value.remedy.startswith(remedy)
     assert caught.value.remedy.endswith(str(tmp_path / "classifier"))
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
-    assert classifier_folder(str(tmp_path)) == str(tmp_path), "a folder of a model, whatever else is in it"
+    assert classifier_folder(str(tmp_path)) == str(tmp_path), "a model folder, whatever else is in it"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from civility.data.prepare import prepare
+from civility.documents.run_environment import PrunedTrial
 from civility.documents.sweep_result import SweepResult
 from civility.errors import Interrupted, UserError
 from civility.recipe import Recipe
@@ -39,17 +40,17 @@ def test_a_sweep_leaves_ordinary_runs_a_result_and_a_recipe_that_trains(small: S
     for trial in result.trials:
         run = out.trial(trial.number)
         assert run.is_finished
-        assert Recipe.load(str(run.recipe)).flat()["training.learning_rate"] == trial.settings["training.learning_rate"]
+        assert run.load_recipe().flat()["training.learning_rate"] == trial.settings["training.learning_rate"]
         epochs = [line for line in run.read_metrics() if line["kind"] == "epoch"]
         assert trial.scores == {line["epoch"]: line["validation"]["macro_roc_auc"] for line in epochs}
         assert trial.best == max(trial.scores.values())
-        report = json.loads((run.reports / "validation.json").read_text(encoding="utf-8"))["macro"]["roc_auc"]
+        report = json.loads((run.own_report.json).read_text(encoding="utf-8"))["macro"]["roc_auc"]
         assert (trial.low, trial.high) == (report["low"], report["high"])
         assert trial.best == pytest.approx(report["value"], abs=1e-6)
     assert SweepResult.model_validate_json(out.json.read_text(encoding="utf-8")) == result
     recipe = Recipe.load(str(out.best))
     best = out.trial(result.ranked[0].number)
-    assert recipe == Recipe.load(str(best.recipe))
+    assert recipe == best.load_recipe()
     assert tomllib.loads(out.best.read_text(encoding="utf-8"))["data"]["split_seed"] == 1
     data = prepare(recipe.wanted)
     again = train(recipe, data, tmp_path / "again")
@@ -81,11 +82,11 @@ def test_a_poor_trial_is_pruned_and_says_so(small: Small, pruner: str, state: st
     assert run.is_finished == (state == "finished")
     assert not run.lock.exists()
     assert not list(run.path.rglob("*.partial"))
-    pruned = run.read_environment().get("pruned")
+    pruned = run.environment().pruned
     if state == "pruned":
-        assert pruned == {"epoch": 1, "why": "after epoch 1 of 2 its best was worse than half of the others'"}
+        assert pruned == PrunedTrial(epoch=1, why="after epoch 1 of 2 its best was worse than half of the others'")
         assert [path.name for path in run.checkpoint_folders()][-1] == "step-000004"
-        assert bad.why == pruned["why"]
+        assert bad.why == pruned.why
         assert [one.number for one in result.ranked] == [0]
     else:
         assert pruned is None
@@ -164,7 +165,7 @@ def test_ctrl_c_saves_and_the_resumed_sweep_ends_with_the_same_weights(small: Sm
     assert first.stat().st_mtime_ns == before, "a finished trial was trained again"
     assert weights(cut.directory.trial(1)) == weights(whole.directory.trial(1))
     assert weights(cut.directory.trial(1)) != weights(whole.directory.trial(0))
-    assert [life["from"] for life in cut.directory.trial(1).read_environment()["resumed"]] == ["step-000005"]
+    assert [session.resumed_from for session in cut.directory.trial(1).environment().resumed] == ["step-000005"]
 
 
 def test_a_worker_whose_parent_has_ended_saves_and_ends(small: Small) -> None:
@@ -191,7 +192,7 @@ def test_a_model_without_epochs_is_swept_by_its_report(small: Small) -> None:
     result = small.sweep(task)
     assert [one.state for one in result.trials] == ["finished", "finished"]
     for one in result.trials:
-        report = task.directory.trial(one.number).reports / "validation.json"
+        report = task.directory.trial(one.number).own_report.json
         macro = json.loads(report.read_text(encoding="utf-8"))["macro"]["roc_auc"]
         assert (one.best, one.low, one.high) == (macro["value"], macro["low"], macro["high"])
     assert len({one.best for one in result.trials}) == 2

@@ -50,7 +50,7 @@ def test_a_sweep_killed_in_a_trial_and_resumed_gives_the_same_result(small: Smal
     assert [(one.number, one.state) for one in result.trials] == [(i, "finished") for i in range(2)]
     assert sorted(path.name for path in task.directory.trials.glob("0*")) == ["0000", "0001"]
     assert first.stat().st_mtime_ns == before, "a finished trial was trained again"
-    assert [life["from"] for life in cut.read_environment()["resumed"]] == ["step-000003"]
+    assert [session.resumed_from for session in cut.environment().resumed] == ["step-000003"]
     undisturbed = small.sweep(whole)
     for one, other in zip(result.trials, undisturbed.trials, strict=True):
         assert (one.settings, one.scores, one.best) == (other.settings, other.scores, other.best)
@@ -75,8 +75,7 @@ def test_two_workers_do_each_trial_once(small: Small) -> None:
     lives: Counter[int] = Counter()
     for one in result.trials:
         run = task.directory.trial(one.number)
-        environment = run.read_environment()
-        assert "resumed" not in environment
+        assert not run.environment().resumed
         lives[one.number] = sum(line["kind"] == "epoch" for line in run.read_timing())
     assert set(lives.values()) == {SMALL["training.epochs"]}, "a trial was trained twice"
     assert not list(task.directory.trials.glob("*.lock"))

@@ -1,6 +1,5 @@
 """Augmentation: of training alone, told, recorded beside what was read, and gone on with by the same one."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,8 +98,8 @@ def test_a_run_has_seen_the_comments_that_its_training_was_made_of(small: Small,
     recipe = small.recipe(training__epochs=1, **CHANGES)
     data = small.prepare(recipe)
     run: RunDirectory = train(recipe, data, tmp_path / "run", augment=twice)
-    recorded = json.loads(run.environment.read_text())["data"]["training"]
-    assert (recorded["num_comments"], recorded["digest"]) == (len(data.training), data.training.digest)
+    recorded = run.environment().data.training
+    assert (recorded.num_comments, recorded.digest) == (len(data.training), data.training.digest)
     seen, why = seen_by(str(run.path), [*data.training.texts, *data.validation.texts, "never"])
     assert not why
     assert seen is not None

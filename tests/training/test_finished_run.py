@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from civility.data.prepare import prepare
+from civility.documents.run_environment import Combination
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory
@@ -88,24 +89,24 @@ def test_an_encoder_is_not_the_linear_model(run: RunDirectory, folder: Path) -> 
 def test_a_combination_and_a_damaged_record_are_no_run_to_resume(
     run: RunDirectory, folder: Path, tmp_path: Path
 ) -> None:
-    recipe = Recipe.load(str(run.recipe))
+    recipe = run.load_recipe()
     copy = RunDirectory(Path(shutil.copytree(run.path, tmp_path / "run")))
-    copy.write_environment({**run.read_environment(), "combination": {"kind": "ensemble"}})
+    copy.write_environment(run.environment().model_copy(update={"combination": Combination(kind="ensemble")}))
     with pytest.raises(UserError, match="was not made by 'civility train'"):
         check_unchanged(copy, recipe)
-    copy.environment.write_text(json.dumps({"data": []}))
-    with pytest.raises(UserError, match="damaged: it does not say which comments"):
+    copy.environment_file.write_text(json.dumps({"data": []}))
+    with pytest.raises(UserError, match="damaged: data: Input should be"):
         check_unchanged(copy, recipe)
 
 
 def test_the_linear_model_is_not_trained_over_a_finished_or_another_run(run: RunDirectory, tmp_path: Path) -> None:
-    recipe = Recipe.load(str(run.recipe))
+    recipe = run.load_recipe()
     data = prepare(recipe.wanted)
     with pytest.raises(UserError, match="this run is finished: there is nothing to resume"):
         train(recipe, data, run.path, begin="resume")
     cut = RunDirectory(Path(shutil.copytree(run.path, tmp_path / "cut")))
     shutil.rmtree(cut.classifier)
-    other = Recipe.load(str(run.recipe), {"linear.c": 2.0})
+    other = run.load_recipe({"linear.c": 2.0})
     with pytest.raises(UserError, match=r"linear\.c was 1\.0, and is 2\.0 now"):
         train(other, data, cut.path, begin="resume")
     train(recipe, data, cut.path, begin="resume")

@@ -19,10 +19,8 @@ from civility.data.prepare import PreparedData, prepare_all
 from civility.engine.progress import StepDone
 from civility.errors import Interrupted, UserError
 from civility.metrics.ranking import roc_auc
-from civility.recipe import Recipe
-from civility.recipe.repeats import Repeat, repeats_on_folds, repeats_with_seeds
 from civility.run import RunDirectory
-from civility.run.repeats_folder import first_member
+from civility.run.repeats_folder import Repeat, RepeatsFolder, repeats_on_folds, repeats_with_seeds
 from civility.run.seen_comments import seen_by
 from civility.training.events import Fact
 from civility.training.repeats import Done, Turn, train_several
@@ -30,6 +28,7 @@ from civility.training.repeats.out_of_fold import gather_out_of_fold
 from civility.training.repeats.summary import spread_of, summarise
 
 from ..conftest import differing
+from ..refusals import refused
 from .conftest import Small
 
 ONE = {"training__epochs": 1}
@@ -83,12 +82,12 @@ def with_seeds(seeds: tuple[Repeat, ...], tmp_path_factory: pytest.TempPathFacto
 def test_seeds_share_a_split_and_nothing_else(with_seeds: tuple[Path, Done], small: Small) -> None:
     out, _ = with_seeds
     runs = [RunDirectory(out / name) for name in ("seed-42", "seed-43")]
-    recipes = [Recipe.load(str(run.recipe)) for run in runs]
+    recipes = [run.load_recipe() for run in runs]
     assert [(recipe.seed, recipe.data.split_seed) for recipe in recipes] == [(42, 42), (43, 42)]
-    first, other = (run.read_environment()["data"] for run in runs)
+    first, other = (run.environment().data for run in runs)
     assert first == other
     plain = small.prepare(small.recipe(seed=43))
-    assert plain.validation.digest != first["validation"]["digest"], "the control: by its own seed another split"
+    assert plain.validation.digest != first.validation.digest, "the control: by its own seed another split"
     assert "classifier/model.safetensors" in differing(runs[0].path, runs[1].path)
     assert sorted(path.name for path in out.iterdir()) == ["seed-42", "seed-43", "summary.json"]
 
@@ -270,9 +269,8 @@ def test_seeds_and_folds_do_not_share_a_folder(
         (on_folds[0], seeds, "fold-1", "seed"),
     ):
         before = (out / "summary.json").read_bytes()
-        with pytest.raises(UserError) as caught:
+        with refused("run.other-repeats", f"holds {there}, so it is not the folder of runs named {kind}-…"):
             several(members, out, begin="resume")
-        assert caught.value.message == f"{out}: holds {there}, and is not the folder of runs named {kind}-…"
         assert (out / "summary.json").read_bytes() == before
 
 
@@ -291,14 +289,14 @@ def test_places_that_cannot_be_used_are_told(seeds: tuple[Repeat, ...], whole: P
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "note.txt").write_text("mine")
     for out, begin, message in (
-        (tmp_path / "taken", "new", "exists and is not empty: runs are never written over others"),
-        (tmp_path / "none", "resume", "there are no runs to go on with"),
-        (whole, "resume", "is a single run, not a folder of several"),
+        (tmp_path / "taken", "new", "exists and is not empty: a run never overwrites another"),
+        (tmp_path / "none", "resume", "no runs have begun here"),
+        (whole, "resume", "is a single run, not a folder of repeats"),
     ):
         with pytest.raises(UserError) as caught:
             train_several(seeds, data_of(seeds), out, begin=begin)  # type: ignore[arg-type]
         assert caught.value.message == f"{out}: {message}"
-    with pytest.raises(UserError, match="several runs are never put aside"):
+    with pytest.raises(UserError, match="repeats are never put aside"):
         train_several(seeds, data_of(seeds), tmp_path / "none", begin="restart")
     assert not (tmp_path / "none").exists()
 
@@ -312,9 +310,9 @@ def test_several_processes_are_refused(seeds: tuple[Repeat, ...], tmp_path: Path
 
 
 def test_the_first_member_is_the_lowest_that_has_a_recipe(tmp_path: Path) -> None:
-    assert first_member(tmp_path) is None
+    assert RepeatsFolder(tmp_path).first_run() is None
     for name in ("seed-9", "seed-10", "seed-100", "seed-x", "note-1"):
         (tmp_path / name).mkdir()
     for name in ("seed-10", "seed-100", "note-1"):
         (tmp_path / name / "recipe.toml").write_text("seed = 1\n")
-    assert first_member(tmp_path) == RunDirectory(tmp_path / "seed-10")
+    assert RepeatsFolder(tmp_path).first_run() == RunDirectory(tmp_path / "seed-10")

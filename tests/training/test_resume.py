@@ -566,9 +566,9 @@ def test_a_dead_owners_lock_is_taken_over_with_a_word(small: Small, stopped: Pat
 
 
 def test_there_is_nothing_to_go_on_with(small: Small, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no run to go on with"):
+    with pytest.raises(UserError, match="no run has begun here"):
         small.train(tmp_path / "nowhere", begin="resume")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="is not the directory of a run"):
+    with pytest.raises(UserError, match="is not a run directory"):
         small.train(tmp_path / "mine", begin="resume")

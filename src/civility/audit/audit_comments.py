@@ -39,7 +39,6 @@ from civility.documents.audit_result import (
 )
 from civility.documents.note import as_note
 from civility.errors import UserError
-from civility.recipe import Recipe
 from civility.run import RunDirectory
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def _read(files: Sequence[str], request: AuditRequest, classifier: "Classifier |
     if classifier is not None:
         run = RunDirectory.find(Path(request.target))
         if run:
-            known = columns_present(files[0], Recipe.load(str(run.recipe)).data.columns, columns.file)
+            known = columns_present(files[0], run.load_recipe().data.columns, columns.file)
             text, id, label_list = columns.text or known.text, columns.id or known.id, columns.label_list
             columns = replace(known, text=text, id=id, label_list=label_list or known.label_list, groups=())
         columns = replace(columns, labels=request.columns.labels or classifier.labels)

@@ -15,7 +15,6 @@ from civility.data.reading import Columns, CommentChunk, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError
 from civility.plain_text import as_cell, count, printable, shortened
-from civility.recipe import Recipe
 from civility.render.sentences.report_sentences import not_chosen
 from civility.run import RunDirectory
 from civility.scoring.classifier import Classifier, NotFiniteScore
@@ -94,7 +93,7 @@ def predict(
             "bulk.same-file", "is the file of comments", where=out, remedy="write the scores to another file"
         )
     run = RunDirectory.find(Path(target))
-    usual = Recipe.load(str(run.recipe)).data.columns if run else Columns()
+    usual = run.load_recipe().data.columns if run else Columns()
     columns = replace(columns, file=columns.file.or_limit_of(usual.file))
     chunks = stream_comments(source, columns, usual, on_opened)
     first = next(chunks)  # errors in the file come before the model loads

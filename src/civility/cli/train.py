@@ -168,10 +168,14 @@ def _run_one(options: Namespace, command: list[str]) -> None:
 def _run_several(options: Namespace, command: list[str]) -> None:
     from civility.cli.training_display import print_out_of_fold, print_summary
     from civility.data.prepare import prepare_all
-    from civility.recipe.repeats import refuse_both, repeats_on_folds, repeats_with_seeds
-    from civility.run.repeats_folder import check_place_of_several, first_member
+    from civility.run.repeats_folder import (
+        RepeatsFolder,
+        refuse_seeds_with_folds,
+        repeats_on_folds,
+        repeats_with_seeds,
+    )
 
-    refuse_both(options.seeds, options.folds)
+    refuse_seeds_with_folds(options.seeds, options.folds)
     if options.folds and options.validation:
         raise UserError(
             "cli.conflicting-options",
@@ -180,8 +184,9 @@ def _run_several(options: Namespace, command: list[str]) -> None:
         )
     place = _run_directory(options, "-seeds" if options.seeds else "-folds")
     begin = _beginning(options, place)
-    check_place_of_several(place.path, begin)
-    recipe = _recipe(options, None if begin == "new" else first_member(place.path))
+    folder = RepeatsFolder(place.path)
+    folder.check_place(begin)
+    recipe = _recipe(options, None if begin == "new" else folder.first_run())
     console = make_console()
     if options.seeds:
         print_note_on_validation(console, recipe, _changes(options))
@@ -199,7 +204,7 @@ def _run_several(options: Namespace, command: list[str]) -> None:
         )
     print_summary(console, done.summary)
     if done.report is not None and done.files is not None:
-        print_out_of_fold(console, done.report, place.path / "out-of-fold.parquet", done.files.html)
+        print_out_of_fold(console, done.report, folder.out_of_fold, done.files.html)
 
 
 @contextlib.contextmanager
@@ -260,14 +265,14 @@ def _recipe(options: Namespace, before: "RunDirectory | None") -> "Recipe":
     from civility.recipe import Recipe
 
     changes = _changes(options)
-    if before is None or not before.recipe.is_file():
+    if before is None or not before.recipe_file.is_file():
         return Recipe.load(options.recipe or _DEFAULT_RECIPE, changes)
     if not options.recipe:
-        return Recipe.load(str(before.recipe), changes)
+        return before.load_recipe(changes)
     recipe = Recipe.load(options.recipe, changes)
     if recipe.data.files:
         return recipe
-    data = Recipe.load(str(before.recipe)).data
+    data = before.load_recipe().data
     own = {"data.files": list(data.files), "data.validation": _listed(data.validation)}
     return Recipe.load(options.recipe, {**own, **changes})
 

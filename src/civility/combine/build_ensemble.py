@@ -81,7 +81,7 @@ def ensemble(
     different scales: van Aken et al. 2018 (ensembles for toxic comments).
     """
     run = RunDirectory(out)
-    run.check_free(can_go_on=False)
+    run.check_free(is_resumable=False)
     check_targets(targets)
     _check_weights(averaging.weights, len(targets))
     if not files:

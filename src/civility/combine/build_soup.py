@@ -80,7 +80,7 @@ def soup(
     UserError : the runs or comments cannot be used; nothing is written then
     """
     run = RunDirectory(out)
-    run.check_free(can_go_on=False)
+    run.check_free(is_resumable=False)
     check_targets(targets)
     first_recipe, notes = check_same_start(targets)
     if not files:

@@ -1,14 +1,19 @@
 """The run directory of an ensemble or a soup: recipe, environment, report and classifier, as training leaves them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from civility.combine.members import recorded_data
 from civility.data.dialects import Columns
 from civility.documents.report import ClassifierFacts
-from civility.engine.environment import describe_comments, describe_environment
+from civility.documents.run_environment import (
+    Combination,
+    CombinedMember,
+    RecordedComments,
+    RecordedData,
+    RunEnvironment,
+)
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.labelled_comments import Labelled, optimistic
@@ -18,6 +23,7 @@ from civility.recipe import Recipe
 from civility.render.markdown.combined_card import Makeup, combined_card
 from civility.render.sentences.report_sentences import other_scores
 from civility.run import OWN_REPORT, RunDirectory
+from civility.run.versions import describe_environment
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import write_folder
 
@@ -63,10 +69,9 @@ def write_combined_run(
     report = report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))
     run.create()
     with run.locked():
-        run.check_free(can_go_on=False)
+        run.check_free(is_resumable=False)
         run.remove_leftovers()
-        run.write_recipe(recipe.to_toml())
-        run.write_environment(_environment(makeup, labelled, command))
+        run.write_first_files(recipe, _environment(makeup, labelled, command))
         data = [] if labelled.is_own else ["--data", *labelled.files]
         write_report(report, scored, run.reports, [str(run.path), *data])
         with write_folder(run.classifier) as folder:
@@ -101,33 +106,32 @@ def combined_recipe(
         changes |= {key: column for key, column in named.items() if column}
     if policy:
         changes["evaluation.policy"] = policy
-    return Recipe.load(str(run.recipe) if run else "baseline", changes)
+    return run.load_recipe(changes) if run else Recipe.load("baseline", changes)
 
 
-def _environment(makeup: Makeup, labelled: Labelled, command: Sequence[str]) -> dict[str, Any]:
-    return {
+def _environment(makeup: Makeup, labelled: Labelled, command: Sequence[str]) -> RunEnvironment:
+    members = zip(makeup.members, makeup.weights, makeup.scores, strict=True)
+    return RunEnvironment(
         **describe_environment(command),
-        "data": {
-            "training": _training(makeup.members, labelled),
-            "validation": describe_comments(labelled.dataset, labelled.files),
-        },
-        "combination": {
-            "kind": makeup.kind,
-            "method": makeup.method,
-            "macro_roc_auc": makeup.score,
-            "members": [
-                {"target": target, "weight": weight, "macro_roc_auc": score}
-                for target, weight, score in zip(makeup.members, makeup.weights, makeup.scores, strict=True)
-            ],
-        },
-    }
+        data=RecordedData(
+            training=_training(makeup.members, labelled),
+            validation=RecordedComments.of(labelled.dataset, labelled.files),
+        ),
+        combination=Combination(
+            kind=makeup.kind,
+            method=makeup.method,
+            macro_roc_auc=makeup.score,
+            members=tuple(
+                CombinedMember(target=target, weight=weight, macro_roc_auc=score) for target, weight, score in members
+            ),
+        ),
+    )
 
 
-def _training(members: Sequence[str], labelled: Labelled) -> Mapping[str, Any]:
+def _training(members: Sequence[str], labelled: Labelled) -> RecordedComments:
     """Return the training comments of all members; without a digest if they were trained on different ones."""
-    unknown: Mapping[str, Any] = {"files": [], "num_comments": 0, "digest": ""}
+    unknown = RecordedComments(num_comments=0, digest="")
     if not labelled.is_own:
         return unknown
-    found = [recorded_data(target)["training"] for target in members]
-    same = all(one["digest"] == found[0]["digest"] for one in found)
-    return found[0] if same else unknown
+    found = [recorded_data(target).training for target in members]
+    return found[0] if all(one.digest == found[0].digest for one in found) else unknown

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from civility.arrays import Logits
 from civility.data.dataset import Dataset
 from civility.data.dialects import Columns
+from civility.documents.run_environment import RecordedData
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import Labelled, notes_on_seen, read_labelled, why_no_threshold
 from civility.metrics.ranking import macro_mean, roc_auc
@@ -110,9 +110,9 @@ def common_comments(
 
 def check_one_validation(targets: Sequence[str]) -> None:
     """Raise a UserError unless all are runs that held out the same comments."""
-    first, digest = targets[0], recorded_data(targets[0])["validation"]["digest"]
+    first, digest = targets[0], recorded_data(targets[0]).validation.digest
     for target in targets[1:]:
-        own = recorded_data(target)["validation"]["digest"]
+        own = recorded_data(target).validation.digest
         if own != digest:
             raise UserError(
                 "combine.other-validation",
@@ -122,8 +122,8 @@ def check_one_validation(targets: Sequence[str]) -> None:
             )
 
 
-def recorded_data(target: str) -> dict[str, Any]:
-    """Return what a run recorded about its comments; UserError if it is not a run, or the record is damaged."""
+def recorded_data(target: str) -> RecordedData:
+    """Return what a run has recorded of its comments; UserError if it is no run, or the record is damaged."""
     run = RunDirectory.find(Path(target))
     if run is None:
         raise UserError(
@@ -132,18 +132,7 @@ def recorded_data(target: str) -> dict[str, Any]:
             where=target,
             remedy=_OTHER_COMMENTS,
         )
-    try:
-        data: dict[str, Any] = run.read_environment(_OTHER_COMMENTS)["data"]
-        if not all(isinstance(data[part]["digest"], str) for part in ("training", "validation")):
-            raise TypeError
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            "combine.damaged-record",
-            "damaged: it lacks the digests of the comments",
-            where=run.environment,
-            remedy=_OTHER_COMMENTS,
-        ) from error
-    return data
+    return run.environment(_OTHER_COMMENTS).data
 
 
 def macro_roc_auc(dataset: Dataset, logits: Logits) -> float:

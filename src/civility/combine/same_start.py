@@ -58,7 +58,7 @@ def _recipe(target: str) -> Recipe:
             where=target,
             remedy=f"name run directories, or {_ENSEMBLE}",
         )
-    return Recipe.load(str(run.recipe))
+    return run.load_recipe()
 
 
 def _start(recipe: Recipe) -> str:

@@ -18,10 +18,10 @@ from civility.evaluation.curves import training_curves
 from civility.evaluation.labelled_comments import Labelled, optimistic, read_labelled, scored_by
 from civility.evaluation.probes.suites import Suite
 from civility.evaluation.probing import Probes, probe
-from civility.evaluation.report_files import ReportFiles, write_report
+from civility.evaluation.report_files import write_report
 from civility.evaluation.requirements import Requirement, doubts, failures
 from civility.plain_text import listed, one_line, shown
-from civility.run import OWN_REPORT, RunDirectory
+from civility.run import OWN_REPORT, ReportFiles, RunDirectory
 from civility.scoring.classifier import Classifier
 
 __all__ = ["Aspects", "Evaluation", "EvaluationRequest", "Probes", "evaluate", "report_name"]

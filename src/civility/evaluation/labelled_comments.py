@@ -23,7 +23,6 @@ from civility.metrics.calibration import AFFINE, CalibrationChoice, LabelCalibra
 from civility.metrics.fallback import choose_or_fall_back
 from civility.metrics.policy import Policy
 from civility.metrics.threshold_search import Cuts, ThresholdChoice
-from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.run.seen_comments import seen_by
 from civility.scoring.classifier import Classifier
@@ -84,7 +83,7 @@ def _columns_of(run: RunDirectory | None, file: str, form: FileFormat) -> Column
     """Return the columns of a run's recipe that the file has, written as the user says."""
     if run is None:
         return Columns(file=form)
-    return columns_present(file, Recipe.load(str(run.recipe)).data.columns, form)
+    return columns_present(file, run.load_recipe().data.columns, form)
 
 
 def _refuse_columns(columns: Columns) -> None:
@@ -119,12 +118,9 @@ def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) ->
             where=target,
             remedy="give --data FILE",
         )
-    recipe = Recipe.load(str(run.recipe))
+    recipe = run.load_recipe()
     data = prepare(recipe.wanted)
-    try:
-        recorded = run.read_environment("give --data FILE")["data"]["validation"]["digest"]
-    except (KeyError, TypeError) as error:
-        raise UserError("evaluation.todo", "damaged", where=run.environment, remedy="give --data FILE") from error
+    recorded = run.environment("give --data FILE").data.validation.digest
     if data.validation.digest != recorded or data.validation.labels != labels:
         raise UserError(
             "evaluation.todo",

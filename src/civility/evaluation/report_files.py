@@ -18,40 +18,8 @@ from civility.plain_text import shortened
 from civility.render.charts.svg_files import plots
 from civility.render.html import to_html
 from civility.render.markdown.report_markdown import to_markdown
+from civility.run import ReportFiles
 from civility.storage.atomic_files import explain_os_error, make_folder, remove_folder, write_file, write_folder
-
-
-@dataclass(frozen=True)
-class ReportFiles:
-    """Where the files of a report are: ``NAME.json`` and so on, all in one folder."""
-
-    folder: Path
-    name: str
-
-    @property
-    def json(self) -> Path:
-        """Every number."""
-        return self.folder / f"{self.name}.json"
-
-    @property
-    def markdown(self) -> Path:
-        """For a terminal or a review."""
-        return self.folder / f"{self.name}.md"
-
-    @property
-    def html(self) -> Path:
-        """For people."""
-        return self.folder / f"{self.name}.html"
-
-    @property
-    def scores(self) -> Path:
-        """What was measured: ids, targets, scores."""
-        return self.folder / f"{self.name}.scores.parquet"
-
-    @property
-    def plots(self) -> Path:
-        """The plots as SVG files."""
-        return self.folder / f"{self.name}-plots"
 
 
 def write_report(report: Report, scored: Scored, folder: Path, source: Sequence[str] = ()) -> ReportFiles:

@@ -1,4 +1,4 @@
-"""A log of JSON lines that is whole at every moment: what a full disk refuses is kept, and written later."""
+"""A log of JSON lines. A line that a full disk refuses is kept in memory and written later."""
 
 import contextlib
 import json
@@ -13,19 +13,19 @@ from civility.storage.atomic_files import explain_os_error, sync_folder
 from civility.storage.parsing import parse_json
 
 _LONGEST_LINE = 16 << 20
-"""Bytes. A line holds some numbers of a step, or of each label."""
+"""Bytes. A line holds a few numbers of a step or of each label."""
 
 
 class LineLog:
     """Appends lines to a file of JSON lines.
 
-    A line that cannot be written whole is taken back from the file and tried again with the next one, so that a
-    full disk costs no line as long as the process lives.
+    A line that cannot be written in full is removed from the file again and written with the next one, so that a full
+    disk costs no line as long as the process lives.
 
     Parameters
     ----------
-    path : the file; made with its first line
-    on_trouble : told why a line could not be written, once until one can be
+    path : the file; created with its first line
+    on_trouble : called with the reason when lines cannot be written; once, until writing succeeds again
     """
 
     def __init__(self, path: Path, on_trouble: Callable[[UserError], None] = lambda error: None) -> None:
@@ -36,35 +36,30 @@ class LineLog:
         self._in_trouble = False
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """Append one line. JSON has no NaN and no infinity, so they are written as null."""
+        """Append one line; NaN and infinity are written as null."""
         self._pending += json.dumps(_finite(line), allow_nan=False).encode() + b"\n"
         try:
             self._append()
         except UserError as error:
-            # Noted before it is told: the telling may write to this very log.
-            told, self._in_trouble = self._in_trouble, True
-            if not told:
+            # Set first: the callback may write to this log.
+            is_reported, self._in_trouble = self._in_trouble, True
+            if not is_reported:
                 self._on_trouble(error)
 
     @property
     def size(self) -> int:
-        """Bytes of the file once all lines are in it."""
+        """Size of the file in bytes once all lines are written."""
         return self._size + len(self._pending)
 
     def flush(self) -> None:
-        """Bring all lines to the disk.
-
-        Raises
-        ------
-        UserError : the disk does not take them
-        """
+        """Write all lines and flush them to the disk; UserError if the disk refuses them."""
         self._append()
         if self.path.is_file():
             with explain_os_error(self.path), self.path.open("rb") as file:
                 os.fsync(file.fileno())
 
-    def cut(self, size: int) -> bool:
-        """Cut the file back to ``size`` bytes; return False, and leave it, if it does not have so many."""
+    def truncate(self, size: int) -> bool:
+        """Truncate the file to ``size`` bytes; if it is shorter, leave it and return False."""
         if size > self._size:
             return False
         if size < self._size:
@@ -73,10 +68,10 @@ class LineLog:
             self._size = size
         return True
 
-    def cut_to_whole_lines(self) -> None:
-        """Take away what comes after the last line end: a life was killed in the middle of a line."""
+    def truncate_to_whole_lines(self) -> None:
+        """Remove what follows the last line end: a process was killed while writing a line."""
         if self._size:
-            self.cut(self.path.read_bytes().rfind(b"\n") + 1)
+            self.truncate(self.path.read_bytes().rfind(b"\n") + 1)
 
     def _append(self) -> None:
         if not self._pending:
@@ -89,7 +84,7 @@ class LineLog:
                     view = view[file.write(view) :]
             except OSError:
                 with contextlib.suppress(OSError):
-                    os.truncate(self.path, self._size)  # a part of a line is none
+                    os.truncate(self.path, self._size)  # part of a line is worse than none
                 raise
         if is_new:
             sync_folder(self.path.parent)
@@ -98,11 +93,11 @@ class LineLog:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of such a log.
+    """Yield the lines of a log.
 
     Raises
     ------
-    UserError : no such file, or a line that is damaged, with its number
+    UserError : the file is missing, or a line is damaged
     """
     try:
         with path.open("rb") as file:
@@ -111,9 +106,9 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 try:
                     yield parse_json(line.decode("utf-8"), source)
                 except UnicodeDecodeError as error:
-                    raise UserError("run.todo", "damaged: not UTF-8 text", where=source) from error
+                    raise UserError("run.damaged-log", "damaged: not UTF-8 text", where=source) from error
     except OSError as error:
-        raise UserError("run.todo", f"cannot read: {error.strerror or error}", where=path) from error
+        raise UserError("run.damaged-log", f"cannot read: {error.strerror or error}", where=path) from error
 
 
 def _finite(value: Any) -> Any:

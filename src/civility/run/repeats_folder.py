@@ -1,65 +1,166 @@
-"""A folder of several runs that belong together: whether it can be one, and what was asked for there."""
+"""Repeats: one recipe trained several times, with other seeds or on the folds of its data, in folders of one place."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from civility.errors import UserError
+from civility.recipe import Recipe
+from civility.run.report_paths import ReportFiles
 from civility.run.run_directory import Begin, RunDirectory
 
-_MEMBER = re.compile(r"(?:seed|fold)-(\d+)")
+_RUN = re.compile(r"(seed|fold)-(\d+)")
+_MOST_SEEDS, _MOST_FOLDS = 1000, 100
 
 
-def check_place_of_several(out: Path, begin: Begin) -> None:
-    """Raise a UserError if several runs cannot be begun, or gone on with, in a folder; only names are looked at."""
-    place = RunDirectory(out)
-    if begin == "restart":
-        raise UserError(
-            "run.todo",
-            "--restart with --seeds or --folds: several runs are never put aside",
-            remedy="choose another --out, or --resume",
-        )
-    if begin == "new":
-        if place.is_begun:
-            raise UserError(
-                "run.todo",
-                "exists and is not empty: runs are never written over others",
-                where=out,
-                remedy="--resume goes on with them; or choose another --out",
-            )
-        return
-    if not place.is_begun:
-        raise UserError(
-            "run.todo",
-            "there are no runs to go on with",
-            where=out,
-            remedy="leave out --resume, or say --resume auto, to start them",
-        )
-    if place.is_run:
-        raise UserError(
-            "run.todo", "is a single run, not a folder of several", where=out, remedy="choose another --out"
-        )
+@dataclass(frozen=True)
+class Repeat:
+    """One of the runs: the name of its folder, and its recipe."""
+
+    name: str
+    recipe: Recipe
 
 
-def refuse_other_kind(out: Path, names: Collection[str]) -> None:
-    """Raise a UserError if a folder holds folds and these are seeds, or the other way round: one summary is for one."""
-    kinds = {name.partition("-")[0] for name in names}
-    others = sorted(
-        path.name
-        for path in out.glob("*-*")
-        if _MEMBER.fullmatch(path.name) and path.name.partition("-")[0] not in kinds
+def repeats_with_seeds(recipe: Recipe, num: int) -> tuple[Repeat, ...]:
+    """Return ``num`` repeats with consecutive seeds, from the recipe's seed up, on one split.
+
+    Raises
+    ------
+    UserError : a number outside 2 to 1000, a seed beyond 2^32 - 1, or a recipe of a fold
+    """
+    _check_number("--seeds", num, _MOST_SEEDS)
+    if recipe.seed + num > 2**32:
+        found = f"{num} seeds from there would exceed {2**32 - 1}"
+        raise UserError("run.repeats-number", found, where=f"seed = {recipe.seed}", remedy="--set seed=42")
+    if recipe.data.folds:
+        raise _both("--seeds", "data.folds")
+    split_seed = recipe.data.split_seed if recipe.data.split_seed >= 0 else recipe.seed
+    data = recipe.data.model_copy(update={"split_seed": split_seed})
+    seeds = range(recipe.seed, recipe.seed + num)
+    return tuple(Repeat(f"seed-{seed}", recipe.model_copy(update={"seed": seed, "data": data})) for seed in seeds)
+
+
+def repeats_on_folds(recipe: Recipe, num: int) -> tuple[Repeat, ...]:
+    """Return ``num`` repeats, each validated on one fold and trained on the others.
+
+    Raises
+    ------
+    UserError : a number outside 2 to 100, or one that differs from the recipe's
+    """
+    _check_number("--folds", num, _MOST_FOLDS)
+    if recipe.data.folds not in (0, num):
+        found = f"--folds {num}, but data.folds = {recipe.data.folds}"
+        raise UserError("run.repeats-number", found, remedy="give the same number twice, or only one of them")
+    repeats = []
+    for fold in range(1, num + 1):
+        data = recipe.data.model_copy(update={"folds": num, "fold": fold})
+        repeats.append(Repeat(f"fold-{fold}", recipe.model_copy(update={"data": data})))
+    return tuple(repeats)
+
+
+def refuse_seeds_with_folds(num_seeds: int, num_folds: int) -> None:
+    """Raise a UserError if both seeds and folds are asked for."""
+    if num_seeds and num_folds:
+        raise _both("--seeds", "--folds")
+
+
+def _both(first: str, other: str) -> UserError:
+    return UserError(
+        "run.seeds-and-folds",
+        f"{first} together with {other}: repeats with seeds share one split, and each fold has its own",
+        remedy="choose one; for both, repeat the command with --folds, --set seed=43 and another --out",
     )
-    if others:
-        raise UserError(
-            "run.todo",
-            f"holds {others[0]}, and is not the folder of runs named {' or '.join(sorted(kinds))}-…",
-            where=out,
-            remedy="choose another --out: seeds and folds have a summary each",
-        )
 
 
-def first_member(out: Path) -> RunDirectory | None:
-    """Return the run with the lowest seed, or on the first fold, that has a recipe; None if none has."""
-    found = {int(match[1]): path for path in out.glob("*-*") if (match := _MEMBER.fullmatch(path.name))}
-    runs = (RunDirectory(found[number]) for number in sorted(found))
-    return next((run for run in runs if run.recipe.is_file()), None)
+def _check_number(option: str, num: int, most: int) -> None:
+    if not 2 <= num <= most:
+        remedy = f"leave out {option} for a single run; 5 or 10 are usual"
+        raise UserError("run.repeats-number", f"{option} {num}", expected=f"2 to {most:,}", remedy=remedy)
+
+
+@dataclass(frozen=True)
+class RepeatsFolder:
+    """The folder of repeats.
+
+    ::
+
+        seed-42/ … or fold-1/ …    the run directories
+        summary.json               each metric's mean and standard deviation over the runs
+        out-of-fold.parquet        with folds: every comment, scored by the run that was not trained on it
+        report.json, …             with folds: the report on these scores
+    """
+
+    path: Path
+
+    def run(self, repeat: Repeat) -> RunDirectory:
+        """Return the directory of one run."""
+        return RunDirectory(self.path / repeat.name)
+
+    @property
+    def summary(self) -> Path:
+        """Each metric's mean and standard deviation over the runs."""
+        return self.path / "summary.json"
+
+    @property
+    def out_of_fold(self) -> Path:
+        """Every comment with the scores of the run that was not trained on it."""
+        return self.path / "out-of-fold.parquet"
+
+    @property
+    def report(self) -> ReportFiles:
+        """The report on the out-of-fold scores."""
+        return ReportFiles(self.path, "report")
+
+    def seed_runs(self) -> list[RunDirectory]:
+        """Return the runs with seeds, by seed."""
+        return self._runs("seed")
+
+    def fold_runs(self) -> list[RunDirectory]:
+        """Return the runs on folds, by fold."""
+        return self._runs("fold")
+
+    def _runs(self, kind: str) -> list[RunDirectory]:
+        found = {path: match for path in self.path.glob(f"{kind}-*") if (match := _RUN.fullmatch(path.name))}
+        return [RunDirectory(path) for path in sorted(found, key=lambda path: int(found[path][2])) if path.is_dir()]
+
+    def first_run(self) -> RunDirectory | None:
+        """Return the run with the lowest seed, or on the first fold, that has a recipe; None if there is none."""
+        return next((run for run in (*self.seed_runs(), *self.fold_runs()) if run.recipe_file.is_file()), None)
+
+    def check_place(self, begin: Begin) -> None:
+        """Raise a UserError if repeats cannot begin, or be resumed, in this folder. Reads names only."""
+        place = RunDirectory(self.path)
+        if begin == "restart":
+            found = "--restart with --seeds or --folds: repeats are never put aside"
+            raise UserError("run.repeats-restart", found, remedy="choose another --out, or use --resume")
+        if begin == "new":
+            if place.is_begun:
+                found = "exists and is not empty: a run never overwrites another"
+                remedy = "--resume continues the runs there; or choose another --out"
+                raise UserError("run.not-empty", found, where=self.path, remedy=remedy)
+            return
+        if not place.is_begun:
+            remedy = "leave out --resume, or use --resume auto, to start them"
+            raise UserError("run.nothing-to-resume", "no runs have begun here", where=self.path, remedy=remedy)
+        if place.is_run:
+            found = "is a single run, not a folder of repeats"
+            raise UserError("run.other-repeats", found, where=self.path, remedy="choose another --out")
+
+    def check_kind(self, repeats: Sequence[Repeat]) -> None:
+        """Raise a UserError if the folder holds folds and the repeats have seeds, or the other way round."""
+        kinds = {repeat.name.partition("-")[0] for repeat in repeats}
+        others = [run.path.name for kind in ("seed", "fold") if kind not in kinds for run in self._runs(kind)]
+        if others:
+            raise UserError(
+                "run.other-repeats",
+                f"holds {others[0]}, so it is not the folder of runs named {' or '.join(sorted(kinds))}-…",
+                where=self.path,
+                remedy="choose another --out: seeds and folds have a summary each",
+            )
+
+
+def is_seed_folder(path: Path) -> bool:
+    """Whether a folder is named as that of a repeat with a seed."""
+    match = _RUN.fullmatch(path.name)
+    return match is not None and match[1] == "seed"

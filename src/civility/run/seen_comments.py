@@ -1,4 +1,4 @@
-"""Which comments a run has seen: trained on, or chosen its best epoch by. Only others tell what it is worth."""
+"""Which comments a run has seen, in training or validation. Numbers on these are too good."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,17 @@ from civility.arrays import Bools
 from civility.data.duplicates import text_digests
 from civility.data.prepare import prepare
 from civility.errors import UserError
-from civility.recipe import Recipe
 from civility.run import RunDirectory
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Of N comments, those that a run has an equal of, up to Unicode form, case and spaces.
+    """Which of N comments a run has seen; texts that differ in Unicode form, case or spaces only count as equal.
 
     Parameters
     ----------
-    trained : (N,) among the comments that it was trained on
-    validated : (N,) among those that chose its best epoch; none if the files of these alone have changed since
+    trained : (N,) whether the run was trained on the comment
+    validated : (N,) whether the comment chose the best epoch; all False if only the validation files have changed
     """
 
     trained: Bools
@@ -29,10 +28,9 @@ class Seen:
 
 
 def seen_by(target: str, texts: Sequence[str]) -> tuple[Seen | None, str]:
-    """Return which comments a run has seen, or None where that cannot be told, with the reason.
+    """Return which comments a run has seen, or None and the reason why that is unknown.
 
-    The comments of the run are read again and split as its recipe says; the digests that the run has recorded prove
-    that they are the same.
+    The run's comments are read and split again by its recipe, and compared with the digests that it has recorded.
 
     Parameters
     ----------
@@ -41,18 +39,16 @@ def seen_by(target: str, texts: Sequence[str]) -> tuple[Seen | None, str]:
     """
     run = RunDirectory.find(Path(target))
     if run is None:
-        return None, f"{target} is no run directory, which would tell what it was trained on"
+        return None, f"{target} is not a run directory, so its training comments are unknown"
     try:
-        recorded = run.read_environment()["data"]
-        if not recorded["training"]["digest"]:
-            return None, f"{target} is made of classifiers that were trained on different comments"
-        recipe = Recipe.load(str(run.recipe))
-        data = prepare(recipe.wanted)
-        trained_unchanged = recorded["training"]["digest"] == data.training.digest
-        validated_unchanged = recorded["validation"]["digest"] == data.validation.digest
-    except (UserError, KeyError, TypeError) as error:
-        reason = error.message if isinstance(error, UserError) else f"damaged {run.environment.name}"
-        return None, f"the training comments of {target} cannot be read again ({reason})"
+        recorded = run.environment().data
+        if not recorded.training.digest:
+            return None, f"{target} combines classifiers that were trained on different comments"
+        data = prepare(run.load_recipe().wanted)
+        trained_unchanged = recorded.training.digest == data.training.digest
+        validated_unchanged = recorded.validation.digest == data.validation.digest
+    except UserError as error:
+        return None, f"the training comments of {target} cannot be read again ({error.message})"
     if not trained_unchanged:
         return None, f"the files that {target} was trained on have changed since"
     own = text_digests(texts)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from civility.data.prepare import PreparedData
+from civility.documents.run_environment import PrunedTrial
 from civility.engine.devices import give_back_memory, is_out_of_memory
 from civility.engine.progress import StepDone
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.run import OWN_REPORT, RunDirectory
+from civility.run import RunDirectory
 from civility.search.study import Claim
 from civility.storage.parsing import read_json
 from civility.training.events import EpochJudged, Fact, RunPlanned, RunResumed
@@ -131,20 +132,21 @@ def run_trial(
     except Pruned as stop:
         why = f"after epoch {stop.epoch} of {recipe.training.epochs} its best was worse than half of the others'"
         if run.is_run:
-            run.write_environment({**run.read_environment(), "pruned": {"epoch": stop.epoch, "why": why}})
-        claim.note(why=why, seconds=_seconds_of(run))
+            pruned = PrunedTrial(epoch=stop.epoch, why=why)
+            run.write_environment(run.environment().model_copy(update={"pruned": pruned}))
+        claim.note(why=why, seconds=run.seconds() or 0.0)
         claim.end("pruned")
     except UserError as error:
         if _is_refused_by_the_machine(error):
             raise
         if not run.is_begun:
             _raise_if_shared(error, check_shared)
-        claim.note(why=error.message, seconds=_seconds_of(run))
+        claim.note(why=error.message, seconds=run.seconds() or 0.0)
         claim.end("failed")
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        claim.note(why="the memory is too small for it", seconds=_seconds_of(run))
+        claim.note(why="the memory is too small for it", seconds=run.seconds() or 0.0)
         claim.end("failed")
     else:
         _record_score(claim, run, recipe.training.metric)
@@ -184,7 +186,7 @@ def _is_refused_by_the_machine(error: BaseException | None) -> bool:
 
 def _record_score(claim: Claim, run: RunDirectory, metric: str) -> None:
     """Record the score of the best epoch from the log of the run, which is the same however often it was resumed."""
-    score, interval = _score_in_report(run.reports / f"{OWN_REPORT}.json", metric)
+    score, interval = _score_in_report(run.own_report.json, metric)
     if run.metrics.is_file():
         try:
             best = [line for line in run.read_metrics() if line["kind"] == "epoch" and line["best"]][-1]
@@ -194,7 +196,7 @@ def _record_score(claim: Claim, run: RunDirectory, metric: str) -> None:
             claim.note(why=f"{run.metrics} is damaged")
             claim.end("failed")
             return
-    claim.note(seconds=_seconds_of(run), interval=interval)
+    claim.note(seconds=run.seconds() or 0.0, interval=interval)
     if score is None:
         claim.note(why=f"{metric} is not measured of a model that is fitted without epochs")
     claim.end("finished" if score is not None else "failed", score)
@@ -210,11 +212,3 @@ def _score_in_report(report: Path, metric: str) -> tuple[float | None, tuple[flo
         return None if found["value"] is None else float(found["value"]), interval
     except (UserError, ValueError, KeyError, TypeError):
         return None, None
-
-
-def _seconds_of(run: RunDirectory) -> float:
-    """Return the wall time of a run's epochs, or of the fit of a linear model, from its log."""
-    try:
-        return float(sum(line["seconds"] for line in run.read_timing() if line["kind"] in ("epoch", "fit")))
-    except (UserError, KeyError, TypeError):
-        return 0.0

@@ -3,12 +3,12 @@
 Knows recipes, digests and what a run has recorded; loads no model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData, prepare
+from civility.documents.run_environment import RecordedComments, RecordedData
 from civility.errors import UserError
 from civility.plain_text import count, listed
 from civility.recipe import Recipe
@@ -41,7 +41,7 @@ def check_unchanged(run: RunDirectory, recipe: Recipe, data: PreparedData | None
         cannot be read; the folder was left by another verb; its record is damaged
     """
     recorded = _recorded(run)
-    before = Recipe.load(str(run.recipe))
+    before = run.load_recipe()
     # Both see it where one of the two models is linear.
     problems = list(dict.fromkeys(differing_settings(before.flat(), recipe.flat()) + _differing_model(before, recipe)))
     try:
@@ -62,7 +62,7 @@ def check_unchanged(run: RunDirectory, recipe: Recipe, data: PreparedData | None
 
 def check_same_settings(run: RunDirectory, recipe: Recipe) -> None:
     """Raise a UserError if a run was asked for by a recipe that differs in something that changes the result."""
-    problems = differing_settings(Recipe.load(str(run.recipe)).flat(), recipe.flat())
+    problems = differing_settings(run.load_recipe().flat(), recipe.flat())
     if problems:
         raise _another(run, problems)
 
@@ -75,26 +75,17 @@ def _another(run: RunDirectory, problems: Sequence[str]) -> UserError:
     )
 
 
-def _recorded(run: RunDirectory) -> Mapping[str, Any]:
+def _recorded(run: RunDirectory) -> RecordedData:
     """Return what a run has recorded of its comments, by part."""
-    environment = run.read_environment()
-    if "combination" in environment:
+    environment = run.environment("choose another --out")
+    if environment.combination is not None:
         raise UserError(
             "training.todo",
             "was not made by 'civility train': it combines other classifiers, and cannot be resumed",
             where=run.path,
             remedy="choose another --out",
         )
-    data = environment.get("data")
-    parts = [data.get(part) for part in ("training", "validation")] if isinstance(data, dict) else []
-    if not parts or not all(isinstance(part, dict) and isinstance(part.get("digest"), str) for part in parts):
-        raise UserError(
-            "training.todo",
-            "damaged: it does not say which comments the run was trained on",
-            where=run.environment,
-            remedy="choose another --out",
-        )
-    return data if isinstance(data, dict) else {}
+    return environment.data
 
 
 def _differing_model(before: Recipe, now: Recipe) -> list[str]:
@@ -116,31 +107,28 @@ def _is_same_place(was: str, now: str) -> bool:
     return real_path(old) == real_path(new) or (old.name == new.name and not old.exists())
 
 
-def _differing_comments(recorded: Mapping[str, Any], data: PreparedData) -> list[str]:
-    parts = {"training": (data.training, data.files), "validation": (data.validation, data.validation_files)}
+def _differing_comments(recorded: RecordedData, data: PreparedData) -> list[str]:
+    parts = {
+        "training": (recorded.training, data.training, data.files),
+        "validation": (recorded.validation, data.validation, data.validation_files),
+    }
     return [
-        f"the {name} comments were {_described(recorded[name])}, and are "
-        f"{_described({'files': files, 'num_comments': len(dataset), 'digest': dataset.digest})} now"
-        for name, (dataset, files) in parts.items()
-        if not is_same_data(recorded[name], dataset)
+        f"the {name} comments were {_described(before)}, and are {_described(RecordedComments.of(dataset, files))} now"
+        for name, (before, dataset, files) in parts.items()
+        if not is_same_data(before, dataset)
     ]
 
 
-def is_same_data(recorded: Mapping[str, Any], dataset: Dataset) -> bool:
+def is_same_data(recorded: RecordedComments, dataset: Dataset) -> bool:
     """Whether comments are those that were recorded: equal in all, or in texts, targets and labels.
 
     Made-up ids hold the name of a file, so ids alone make no difference. Groups do: the report measures them.
     """
-    if recorded["digest"] == dataset.digest:
+    if recorded.digest == dataset.digest:
         return True
-    return not dataset.group_names and recorded.get("comments_digest") == dataset.comments_digest
+    return not dataset.group_names and recorded.comments_digest == dataset.comments_digest
 
 
-def _described(part: Mapping[str, Any]) -> str:
-    files, num = part.get("files"), part.get("num_comments")
-    names = f" from {listed(files)}" if isinstance(files, list | tuple) and files else ""
-    return (
-        f"{count(num, 'comment')}{names} ({part['digest'][:19]})"
-        if isinstance(num, int)
-        else f"others ({part['digest']})"
-    )
+def _described(part: RecordedComments) -> str:
+    names = f" from {listed(part.files)}" if part.files else ""
+    return f"{count(part.num_comments or 0, 'comment')}{names} ({part.digest[:19]})"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 
 from civility.data.prepare import PreparedData
-from civility.engine.environment import describe_environment, library_versions
 from civility.engine.hardware import peak_memory
 from civility.engine.logistic_regression import LinearPlan, check_both_classes, fit_linear
 from civility.engine.watch import Warned
@@ -22,6 +21,7 @@ from civility.recipe import Recipe
 from civility.render.markdown.model_card import CardFacts, model_card
 from civility.run import Begin, RunDirectory
 from civility.run.log import LineLog
+from civility.run.versions import LINEAR_LIBRARIES, describe_environment, library_versions
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import write_folder
 from civility.training.events import (
@@ -35,9 +35,7 @@ from civility.training.events import (
 from civility.training.finalize import fit_to_validation, report_of_run
 from civility.training.finished_run import check_same_settings
 from civility.training.preflight import Check, checks_of_the_comments, refuse_failed
-from civility.training.provenance import counts_of, data_facts
-
-_LIBRARIES = ("scikit-learn", "scipy")
+from civility.training.provenance import counts_of, environment
 
 
 def train_linear(
@@ -75,9 +73,8 @@ def train_linear(
         if begin != "resume":
             run.check_free()  # now that nobody else can begin there
         run.remove_leftovers()
-        run.write_recipe(recipe.to_toml())
-        environment = {**describe_environment(command, _LIBRARIES), "device": "CPU"}
-        run.write_environment({**environment, **data_facts(data, checks)})
+        session = {**describe_environment(command, LINEAR_LIBRARIES), "device": "CPU"}
+        run.write_first_files(recipe, environment(session, data, checks))
         report = _fit_and_judge(recipe, data, run, listen)
     listen(RunFinished(run, report, 0, 0, False, time.monotonic() - started))
 
@@ -101,7 +98,7 @@ def check_linear(
     run.check_place(begin)
     if begin == "resume":
         run.check_unfinished()
-        if run.recipe.is_file():
+        if run.recipe_file.is_file():
             check_same_settings(run, recipe)
     parse_policies(recipe.evaluation.policy, data.training.labels)
     _refuse_what_has_no_part(recipe, tracker)
@@ -177,7 +174,7 @@ def _fit_and_judge(recipe: Recipe, data: PreparedData, run: RunDirectory, listen
 def _log(run: RunDirectory, seconds: float) -> None:
     """Write how long the fit and its validation took, and the memory: as the epochs of an encoder are logged."""
     log, peak = LineLog(run.timing), peak_memory("cpu")
-    log.cut(0)
+    log.truncate(0)
     log.write({"kind": "fit", "step": 0, "seconds": round(seconds, 4)})
     if peak is not None:
         log.write({"kind": "memory", "step": 0, "peak": peak})
@@ -196,6 +193,6 @@ def _card(recipe: Recipe, data: PreparedData, run: RunDirectory) -> CardFacts:
         max_length=0,
         best_epoch=0,
         epochs_run=0,
-        versions=library_versions(_LIBRARIES),
+        versions=library_versions(LINEAR_LIBRARIES),
         kind="linear",
     )

@@ -10,9 +10,15 @@ import torch
 
 from civility.data.dataset import Dataset, count_targets
 from civility.data.prepare import PreparedData
+from civility.documents.run_environment import (
+    RecordedCheck,
+    RecordedComments,
+    RecordedData,
+    RecordedThreads,
+    RunEnvironment,
+)
 from civility.engine.devices import describe_device
 from civility.engine.early_stopping import EarlyStopping
-from civility.engine.environment import describe_comments, describe_environment, library_versions
 from civility.engine.loop import Trainer
 from civility.engine.threads import Threads
 from civility.models.encoder import Encoder, settings_of
@@ -23,39 +29,41 @@ from civility.recipe import Recipe
 from civility.recipe.settings import TrainingSettings
 from civility.render.markdown.model_card import CardFacts
 from civility.run import RunDirectory
+from civility.run.versions import describe_environment, library_versions
 from civility.scoring.tokens import Tokens
 from civility.training.events import RunPlanned, Speed
 from civility.training.preflight import Check
 from civility.training.resume import describe_run
 
 
-def environment(life: Mapping[str, Any], data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
-    """Return the first life of a run, as of `life`, what the checks found, and the data, as JSON."""
-    return {**life, **data_facts(data, checks)}
+def environment(session: Mapping[str, Any], data: PreparedData, checks: Sequence[Check]) -> RunEnvironment:
+    """Return the record of a new run.
 
+    Of the training comments, the record has those that were read: they can be read again, unlike augmented ones.
 
-def data_facts(data: PreparedData, checks: Sequence[Check]) -> dict[str, Any]:
-    """Return what the checks found, and the data, as JSON.
-
-    Of training, the comments as they were read: they can be read again, and what augmentation made of them follows.
+    Parameters
+    ----------
+    session : the fields of a `SessionFacts`
+    data : the comments
+    checks : the outcome of the preflight checks
     """
     read = data.training if data.original is None else data.original
-    parts = {"training": (read, data.files), "validation": (data.validation, data.validation_files)}
-    return {
-        "checks": [asdict(check) for check in checks],
-        "data": {name: describe_comments(dataset, files) for name, (dataset, files) in parts.items()},
-    }
+    return RunEnvironment(
+        **session,
+        checks=tuple(RecordedCheck(**asdict(check)) for check in checks),
+        data=RecordedData(
+            training=RecordedComments.of(read, data.files),
+            validation=RecordedComments.of(data.validation, data.validation_files),
+        ),
+    )
 
 
-def life(command: Sequence[str], trainer: Trainer, threads: Threads | None) -> dict[str, Any]:
-    """Return what may differ between the lives of a run, the first one and its resumptions, as JSON.
-
-    Versions, hardware, the command, and how many threads a processor computes with and why.
-    """
+def session_facts(command: Sequence[str], trainer: Trainer, threads: Threads | None) -> dict[str, Any]:
+    """Return what may differ between the first session of a run and those that resume it: fields of `SessionFacts`."""
     return {
         **describe_environment(command),
         "device": describe_device(trainer.precision.device, 1),
-        "threads": asdict(threads) if threads else None,
+        "threads": RecordedThreads(num=threads.num, why=threads.why, is_busy=threads.is_busy) if threads else None,
         "precision": trainer.precision.name,
         "num_processes": trainer.accelerator.num_processes,
     }

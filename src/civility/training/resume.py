@@ -133,8 +133,8 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
             f"{run.path}: no checkpoint can be used:\n       " + "\n       ".join(notes),
             remedy=_REMEDY,
         )
-    if run.recipe.is_file():
-        _refuse(differing_settings(Recipe.load(str(run.recipe)).flat(), now["recipe"]))
+    if run.recipe_file.is_file():
+        _refuse(differing_settings(run.load_recipe().flat(), now["recipe"]))
     return StartingPoint()
 
 

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from civility.documents.run_environment import ResumedSession, RunEnvironment
 from civility.engine.progress import EpochDone, StepDone
 from civility.engine.watch import Warned
 from civility.errors import UserError
+from civility.recipe import Recipe
 from civility.run import Begin, RunDirectory
 from civility.run.log import LineLog
 from civility.storage.lock import Lock
@@ -46,29 +48,28 @@ class Records:
         self.metrics.flush()
         self.timing.flush()
 
-    def begin(self, recipe: str, environment: Mapping[str, Any], life: Mapping[str, Any]) -> None:
+    def begin(self, recipe: Recipe, environment: RunEnvironment, session: Mapping[str, Any]) -> None:
         """Bring the directory to the starting point: the first files, and logs that end where the checkpoint was.
 
         Parameters
         ----------
         recipe, environment : for a new run
-        life : for the environment of a run that is gone on with
+        session : the fields of a `ResumedSession`, for a run that is resumed
         """
         self.run.remove_leftovers()
         for folder in self.point.in_the_way:
             self.run.set_aside(folder)
         self.run.make_folders()
         if self.point.folder is None:
-            self.metrics.cut(0)
-            self.timing.cut(0)
-            self.run.write_recipe(recipe)
-            self.run.write_environment(environment)
+            self.metrics.truncate(0)
+            self.timing.truncate(0)
+            self.run.write_first_files(recipe, environment)
             return
-        if not self.metrics.cut(self.point.facts["metrics_size"]):
+        if not self.metrics.truncate(self.point.facts["metrics_size"]):
             self.warn(f"{self.run.metrics}: lines are missing that were there when the checkpoint was made")
-        self.timing.cut_to_whole_lines()
+        self.timing.truncate_to_whole_lines()
         self.timing.write({"kind": "resumed", "from": self.point.folder.name})
-        self.run.update_environment({"from": self.point.folder.name, **life}, fallback=environment)
+        self.run.add_session(ResumedSession(resumed_from=self.point.folder.name, **session), fallback=environment)
 
     def write_step(self, fact: StepDone) -> None:
         """Log a step."""

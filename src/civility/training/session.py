@@ -149,9 +149,9 @@ class Session:
                     found = error
             self._go_on(found)
             if self._records is not None:
-                life = provenance.life(command, self.trainer, self.threads)
-                environment = provenance.environment(life, self.data, self.checks)
-                self._records.begin(self.recipe.to_toml(), environment, life)
+                facts_now = provenance.session_facts(command, self.trainer, self.threads)
+                environment = provenance.environment(facts_now, self.data, self.checks)
+                self._records.begin(self.recipe, environment, facts_now)
                 self._keeper = self._new_keeper(self._records, facts)
                 stack.callback(self._keeper.settle)  # before the lock is let go
             if tracker:

@@ -10,9 +10,9 @@ from civility.data.dataset import Dataset
 from civility.documents.report import ClassifierFacts
 from civility.evaluation import Scored
 from civility.evaluation.label_measures import measure
-from civility.evaluation.report_files import ReportFiles, write_scores_of
+from civility.evaluation.report_files import write_scores_of
 from civility.recipe import Recipe
-from civility.run import OWN_REPORT
+from civility.run import OWN_REPORT, ReportFiles
 
 LABELS = ("toxic", "any label")
 THRESHOLDS = {"toxic": 0.4}
@@ -58,7 +58,10 @@ def write_run(path: Path, targets: Targets, scores: Scores, *, finished: bool = 
     write_scored(path / "reports", OWN_REPORT, targets, scores)
     changes = {key.replace("__", "."): value for key, value in settings.items()}
     (path / "recipe.toml").write_text(Recipe.load("baseline", changes).to_toml(), encoding="utf-8")
-    environment = {"device": "CPU, 1 thread", "data": {"training": {"digest": "sha256:trained on"}}}
+    environment = {
+        "device": "CPU, 1 thread",
+        "data": {"training": {"digest": "sha256:trained on"}, "validation": {"digest": "sha256:validated on"}},
+    }
     (path / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
     write_log(path / "metrics.jsonl", [{"kind": "epoch", "epoch": i, "step": 10 * i, "best": i < 3} for i in (1, 2, 3)])
     times: list[dict[str, object]] = [{"kind": "step", "step": 10, "seconds": 0.5}]

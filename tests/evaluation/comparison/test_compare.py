@@ -266,7 +266,9 @@ def test_a_combination_of_runs_is_a_row_of_its_own_that_has_no_seed(tmp_path: Pa
         write_run(tmp_path / name, targets, make_scores(targets, 0.2, i), seed=i, model__name=model)
         for i, (name, model) in enumerate((("a", "m"), ("b", "m"), ("c", "soup of a, b")))
     ]
-    (tmp_path / "c" / "environment.json").write_text('{"combination": {"kind": "soup"}}', encoding="utf-8")
+    data = {"training": {"digest": ""}, "validation": {"digest": ""}}
+    soup = json.dumps({"combination": {"kind": "soup"}, "data": data})
+    (tmp_path / "c" / "environment.json").write_text(soup, encoding="utf-8")
     found = compare(names)
     assert [[run.seed for run in row.runs] for row in found.rows] == [[0, 1], [None]]
     assert [row.settings for row in found.rows] == [{"model.name": "m"}, {"model.name": "soup of a, b"}]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from civility.engine.environment import library_versions
 from civility.engine.hardware import Memory
 from civility.models.model_size import ModelSize
+from civility.run.versions import library_versions
 from civility.training.preflight.known_faults import FAULTS, Fault, check_versions, own_requirements
 from civility.training.preflight.machine_checks import check_disk, check_memory, check_precision
 

@@ -13,15 +13,14 @@ from civility.documents.note import Note, as_note
 from civility.errors import UserError
 from civility.evaluation import Report
 from civility.evaluation.labelled_comments import read_labelled
-from civility.evaluation.report_files import ReportFiles, ScoresTable, read_scores_of
+from civility.evaluation.report_files import ScoresTable, read_scores_of
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD
 from civility.plain_text import shortened
-from civility.run import OWN_REPORT, RunDirectory
+from civility.run import ReportFiles, RunDirectory
+from civility.run.repeats_folder import RepeatsFolder
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import real_path
 from civility.storage.parsing import read_text
-
-_SEEDS, _FOLDS = "seed-", "fold-"
 
 
 @dataclass(frozen=True)
@@ -71,15 +70,15 @@ def find_targets(names: Sequence[str]) -> list[Target]:
     for name in names:
         path = Path(name)
         run = RunDirectory.find(path)
-        inner = _members_in(path, _SEEDS) if run is None else []
-        if run is None and _members_in(path, _FOLDS):
+        inner = [inner.path for inner in RepeatsFolder(path).seed_runs()] if run is None else []
+        if run is None and RepeatsFolder(path).fold_runs():
             raise UserError(
                 "evaluation.todo",
                 "holds the folds of a cross-validation, and each of them is judged on other comments",
                 where=name,
-                remedy=f"name the report on all comments: {path / 'report.json'}",
+                remedy=f"name the report on all comments: {RepeatsFolder(path).report.json}",
             )
-        if path.is_file() and _members_in(path.parent, _SEEDS):
+        if path.is_file() and RepeatsFolder(path.parent).seed_runs():
             raise UserError(
                 "evaluation.todo",
                 "is no report, but lies beside the runs of a folder",
@@ -103,12 +102,6 @@ def find_targets(names: Sequence[str]) -> list[Target]:
                 seen[place] = bool(inner)
             targets.append(Target(str(each) if inner else name, run or _run_of_report(each)))
     return targets
-
-
-def _members_in(path: Path, prefix: str) -> list[Path]:
-    """Return the folders in a folder that are named by a prefix and a number, by their number."""
-    found = {child: child.name.removeprefix(prefix) for child in path.glob(f"{prefix}*") if child.is_dir()}
-    return sorted((child for child, number in found.items() if number.isdigit()), key=lambda child: int(found[child]))
 
 
 def _refuse_unfinished(run: RunDirectory) -> None:
@@ -159,7 +152,7 @@ def _files_of(target: Target) -> ReportFiles:
             "evaluation.todo",
             f"no {' and no '.join(missing)}: not a whole run directory",
             where=target.name,
-            remedy=f"put back what is missing; or name its report: {RunDirectory(path).reports / f'{OWN_REPORT}.json'}",
+            remedy=f"put back what is missing; or name its report: {RunDirectory(path).own_report.json}",
         )
     if target.run is None:
         raise UserError(
@@ -168,7 +161,7 @@ def _files_of(target: Target) -> ReportFiles:
             where=target.name,
             remedy="name one of these; or give --data FILE, on which any classifier can be scored",
         )
-    return ReportFiles(target.run.reports, OWN_REPORT)
+    return target.run.own_report
 
 
 def merged_notes(notes: Sequence[tuple[str, Note]], num_targets: int) -> list[Note]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from civility.documents.comparison_result import RunFacts, Setting
+from civility.documents.run_environment import RunEnvironment
 from civility.errors import UserError
 from civility.evaluation.comparison.compared_scores import Target
 from civility.recipe import Recipe
@@ -17,9 +18,6 @@ _FREE = settings_for(Reason.UPKEEP, Reason.LOGGING, Reason.SEED) | {
 }
 """Settings that make no two runs different. The device and gradient checkpointing decide time and memory, which are
 shown by row. The split's seed may be written out or follow the seed: digests show whether the comments are the same."""
-
-_WHOLE = ("epoch", "fit")
-"""Lines that the time of a run is the sum of: an encoder's epochs, a linear model's fit."""
 
 
 def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
@@ -34,25 +32,25 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
     run = target.run
     if run is None:
         return RunFacts(name=target.name), {}
-    asked = Recipe.load(str(run.recipe))
+    asked = run.load_recipe()
     recipe = {key: value for key, value in asked.flat().items() if asked.takes_part(key)}
     environment = _environment(run)
-    data = environment.get("data")
-    training = data.get("training") if isinstance(data, dict) else None
-    if "combination" in environment:  # of several runs: its recipe is the first one's, but for the model
+    if (
+        environment is not None and environment.combination is not None
+    ):  # of several runs: its recipe is the first one's, but for the model
         return RunFacts(name=target.name), {"model.name": recipe["model.name"]}
     facts = RunFacts(
         name=target.name,
         seed=int(recipe["seed"]),
-        device=str(environment.get("device", "")),
-        training_digest=str(training.get("digest", "")) if isinstance(training, dict) else "",
+        device=environment.device if environment else "",
+        training_digest=environment.data.training.digest if environment else "",
     )
     facts = facts.model_copy(update=_epochs(run) | _times(run))
     settings = {key: value for key, value in recipe.items() if key not in _FREE}
-    return facts, settings | _by_content(asked, settings, environment)
+    return facts, settings | _by_content(asked, settings, environment.num_processes if environment else 1)
 
 
-def _by_content(asked: Recipe, settings: Mapping[str, Setting], environment: Mapping[str, Any]) -> dict[str, Setting]:
+def _by_content(asked: Recipe, settings: Mapping[str, Setting], num_processes: int) -> dict[str, Setting]:
     """Return the settings that can be written in several ways, in one: files by their last names, a step as a whole.
 
     However the comments of a step are shared out to micro-batches and processes, they are the same.
@@ -63,17 +61,15 @@ def _by_content(asked: Recipe, settings: Mapping[str, Setting], environment: Map
         if isinstance(settings.get(key), str)
     }
     if "training.batch_size" in settings:
-        processes = environment.get("num_processes")
-        times = asked.training.gradient_accumulation * (processes if isinstance(processes, int) else 1)
-        found["training.batch_size"] = asked.training.batch_size * times
+        found["training.batch_size"] = asked.training.batch_size * asked.training.gradient_accumulation * num_processes
     return found
 
 
-def _environment(run: RunDirectory) -> dict[str, Any]:
+def _environment(run: RunDirectory) -> RunEnvironment | None:
     try:
-        return run.read_environment()
+        return run.environment()
     except UserError:
-        return {}
+        return None
 
 
 def _lines(lines: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -95,16 +91,11 @@ def _epochs(run: RunDirectory) -> dict[str, int]:
 
 def _times(run: RunDirectory) -> dict[str, float | int | bool]:
     """Return the seconds of the epochs, each counted once, and the peak of memory over all lives of the run."""
-    lines = _lines(run.read_timing())
-    seconds = {
-        line.get("step"): line["seconds"]
-        for line in lines
-        if line.get("kind") in _WHOLE and isinstance(line.get("seconds"), int | float)
-    }
+    lines, seconds = _lines(run.read_timing()), run.seconds()
     peaks = [line["peak"] for line in lines if line.get("kind") == "memory" and isinstance(line.get("peak"), int)]
     found: dict[str, float | int | bool] = {"was_interrupted": any(line.get("kind") == "resumed" for line in lines)}
-    if seconds:
-        found["seconds"] = float(sum(seconds.values()))
+    if seconds is not None:
+        found["seconds"] = seconds
     if peaks:
         found["peak_memory"] = max(peaks)
     return found

@@ -21,8 +21,8 @@ from civility.documents.note import Note, NoteCode
 from civility.evaluation.comparison.verdicts import Judged, JudgedMetric, Measured
 from civility.metrics.paired_test import Outcome
 from civility.metrics.pooled import Pool
+from civility.run.repeats_folder import is_seed_folder
 
-_SEEDS = "seed-"
 _VERDICTS: dict[Outcome, DifferenceVerdict] = {
     Outcome.BETTER: "better",
     Outcome.WORSE: "worse",
@@ -93,7 +93,7 @@ def _name(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     parents = {str(Path(name).parent) for name in names}
-    if len(parents) == 1 and all(Path(name).name.startswith(_SEEDS) for name in names):
+    if len(parents) == 1 and all(is_seed_folder(Path(name)) for name in names):
         return parents.pop()
     return f"{names[0]} and {len(names) - 1} more"
 

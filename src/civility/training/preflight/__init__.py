@@ -13,7 +13,6 @@ import torch
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData
 from civility.engine.devices import MixedPrecision, has_fast_bf16, processes_here
-from civility.engine.environment import library_versions
 from civility.engine.hardware import device_memory, free_disk
 from civility.engine.loop import Trainer
 from civility.engine.trial_step import try_padding, try_step
@@ -24,6 +23,7 @@ from civility.models.model_size import ModelSize
 from civility.models.packed_forward import FAMILIES
 from civility.models.tokenizer import tokenise
 from civility.recipe import Recipe
+from civility.run.versions import library_versions
 from civility.scoring.tokens import Tokens
 from civility.training.build_regularizers import costs_of
 from civility.training.preflight.check import Check, State, refuse_failed

@@ -15,11 +15,9 @@ from civility.data.prepare import PreparedData
 from civility.engine.devices import give_back_memory
 from civility.errors import Interrupted, UserError
 from civility.evaluation import Report
-from civility.evaluation.report_files import ReportFiles
 from civility.processes import processes_of
-from civility.recipe.repeats import Repeat
-from civility.run import OWN_REPORT, Begin, RunDirectory
-from civility.run.repeats_folder import check_place_of_several, refuse_other_kind
+from civility.run import Begin, ReportFiles, RunDirectory
+from civility.run.repeats_folder import Repeat, RepeatsFolder
 from civility.training.events import Listener
 from civility.training.finished_run import check_same_settings, check_unchanged
 from civility.training.repeats.out_of_fold import gather_out_of_fold, report_out_of_fold, write_out_of_fold
@@ -65,7 +63,7 @@ def train_several(
 
     Parameters
     ----------
-    members : from `civility.recipe.repeats`
+    members : from `civility.run.repeats_folder`
     data : of each, from `civility.data.prepare.prepare_all`
     out : a folder for their folders
     command, tracker : as of `civility.training.train_run.train`
@@ -119,8 +117,8 @@ def check_several(
 
 def _turns(members: Sequence[Repeat], data: Sequence[PreparedData], out: Path, begin: Begin) -> list[Turn]:
     """Return what is to be done for each run; UserError where what is there belongs to something else."""
-    check_place_of_several(out, begin)
-    refuse_other_kind(out, [member.name for member in members])
+    RepeatsFolder(out).check_place(begin)
+    RepeatsFolder(out).check_kind(members)
     if processes_of(os.environ).num > 1:
         raise UserError(
             "training.todo",
@@ -158,5 +156,5 @@ def _finish(members: Sequence[Repeat], data: Sequence[PreparedData], out: Path) 
 
 
 def _report_of(run: RunDirectory) -> Report:
-    path = ReportFiles(run.reports, OWN_REPORT).json
+    path = run.own_report.json
     return Report.read(path, f"remove {run.path}, to train it again")

@@ -21,15 +21,15 @@ from civility.errors import UserError
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.labelled_comments import thresholds_for
-from civility.evaluation.report_files import ReportFiles, read_scores_of, write_report
+from civility.evaluation.report_files import read_scores_of, write_report
 from civility.metrics.policy import parse_policies
 from civility.recipe import Recipe
-from civility.run import OWN_REPORT, RunDirectory
+from civility.run import ReportFiles, RunDirectory
+from civility.run.repeats_folder import RepeatsFolder
 from civility.storage.atomic_files import write_file
 from civility.storage.parsing import read_text
 
 _REMEDY = "train that run again"
-NAME, REPORT = "out-of-fold.parquet", "report"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData
     """
     parts, places = [], []
     for run, own in zip(runs, data, strict=True):
-        files = ReportFiles(run.reports, OWN_REPORT)
+        files = run.own_report
         scores = read_scores_of(files.scores, read_text(files.json, _REMEDY))
         is_own = scores.digest == own.validation.comments_digest and scores.ids == own.validation.ids
         if not is_own or not np.array_equal(scores.targets, own.validation.targets, equal_nan=True):
@@ -92,7 +92,7 @@ def write_out_of_fold(found: OutOfFold, out: Path) -> None:
     columns |= {f"target:{label}": pa.array(dataset.targets[:, i]) for i, label in enumerate(dataset.labels)}
     columns |= {f"score:{label}": pa.array(found.scores[:, i]) for i, label in enumerate(dataset.labels)}
     columns["fold"] = pa.array(found.fold)
-    with write_file(out / NAME, "wb") as file:
+    with write_file(RepeatsFolder(out).out_of_fold, "wb") as file:
         pq.write_table(pa.table(columns), file)
 
 
@@ -122,9 +122,9 @@ def report_out_of_fold(
         {label: str(choice.policy) for label, choice in choices.items()},
         set(policies) - chosen,
     )
-    own = Report.read(ReportFiles(run.reports, OWN_REPORT).json, _REMEDY)
+    own = Report.read(run.own_report.json, _REMEDY)
     subject = Subject(
-        REPORT,
+        RepeatsFolder(out).report.name,
         data.files,
         ClassifierFacts(name=f"{own.classifier.name}, {num_folds} folds", max_length=own.classifier.max_length),
         ("thresholds",) if recipe.is_linear else ("epoch", "thresholds"),

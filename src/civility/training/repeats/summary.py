@@ -8,9 +8,10 @@ from pathlib import Path
 
 from civility.documents.label_report import Estimate
 from civility.evaluation import Report
+from civility.run.repeats_folder import RepeatsFolder
 from civility.storage.atomic_files import write_file
 
-SCHEMA, NAME = 1, "summary.json"
+SCHEMA = 1
 MACRO = "macro"
 METRICS = ("roc_auc", "average_precision")
 
@@ -78,6 +79,6 @@ def write_summary(summary: Summary, out: Path) -> None:
     ------
     UserError : no permission, no space
     """
-    with write_file(out / NAME) as file:
+    with write_file(RepeatsFolder(out).summary) as file:
         json.dump({"schema": SCHEMA, **asdict(summary)}, file, indent=2, ensure_ascii=False)
         file.write("\n")
