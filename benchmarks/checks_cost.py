@@ -26,7 +26,7 @@ from civility.models.model_source import STARTER_MODEL
 from civility.models.tokenizer import tokenise
 from civility.run.versions import library_versions
 from civility.training.preflight import data_checks, model_checks, plan_checks
-from civility.training.preflight.known_faults import check_versions, own_requirements
+from civility.training.preflight.machine_checks import check_versions, own_requirements
 
 
 def timed(seconds: dict[str, float], name: str, call: Callable[[], object]) -> None:

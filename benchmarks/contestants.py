@@ -26,7 +26,9 @@ from civility.models.model_source import locate, quiet_transformers
 from civility.models.tokenizer import load_tokenizer
 from civility.recipe import Recipe
 from civility.run import RunDirectory
-from civility.training.build import build_trainer, start_devices, tokenise_comments
+from civility.training.build import start_devices
+from civility.training.build_tokens import tokenise_comments
+from civility.training.build_trainer import build_trainer
 
 PARTS: dict[str, Mapping[str, object]] = {
     "group_by_length": {"training.group_by_length": False},

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from civility.data.prepare import prepare
 from civility.documents.report import ClassifierFacts
-from civility.engine.logistic_regression import LinearPlan, fit_linear
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.labelled_comments import scored_by
 from civility.evaluation.report_files import write_report
 from civility.recipe import Recipe
 from civility.render.markdown.report_markdown import table
 from civility.scoring.classifier import Classifier
+from civility.training.train_linear import LinearPlan, fit_linear
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from civility.models.tokenizer import load_tokenizer, tokenise
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.scoring.tokens import Tokens
-from civility.training.resume import Former
+from civility.training.build import build_run
 from civility.training.session import Session
 
 MAX_LENGTH = 128
@@ -87,9 +87,9 @@ def wait_share(data: PreparedData, steps: int, folder: Path) -> dict[str, float]
     """Return the seconds of some training steps, and those that making their batches takes."""
     recipe = Recipe.load("starter", {"data.max_length": MAX_LENGTH, "training.device": "auto"})
     run = RunDirectory(folder / "run")
-    session = Session.start(recipe, data, run, tracker="", former=Former(), listen=lambda fact: None)
-    trainer = session.trainer
-    facts = trainer.run(lambda: session.validate(lambda: False))
+    parts = build_run(recipe, data, run)
+    trainer = parts.trainer
+    facts = trainer.run(lambda: Session(parts).validate(lambda: False))
     next(facts)  # the first one warms up
     training = sum(fact.seconds for fact, _ in zip(facts, range(steps), strict=False))
     tokens, plan = trainer.data.tokens, trainer.plan

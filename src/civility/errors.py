@@ -65,7 +65,7 @@ CODES: dict[str, str] = {
     "engine.no-device": "The machine does not have the device of `training.device`.",
     "engine.no-precision": "The hardware does not have the precision of `training.precision`.",
     "engine.not-finite": "The loss, a gradient or a validation score is NaN or infinite.",
-    "engine.nothing-to-train": "No parameter, word or class is left to train.",
+    "engine.nothing-to-train": "No parameter is left to train.",
     "engine.other-model": "A checkpoint belongs to another model, or to another optimizer.",
     "engine.out-of-memory": "The memory is too small to train on a single comment.",
     "engine.tracker": "An experiment tracker is unknown or not installed.",
@@ -145,6 +145,23 @@ CODES: dict[str, str] = {
     "storage.locked": "Another process is writing to the same folder.",
     #
     # ---------------------------------------------------------------- training
+    #
+    "training.another-run": "The run to resume differs from the one that is asked for, in settings or comments.",
+    "training.augment": "A function that augments the training comments returns other labels, or no comments.",
+    "training.best-epoch-lost": "The weights of the best epoch fit neither on the disk nor into memory.",
+    "training.conflicting-settings": "Two settings of a recipe cannot be combined.",
+    "training.failed-check": "A preflight check failed, so the run did not start.",
+    "training.linear-option": "A linear model does not support an option.",
+    "training.max-length": "The maximum length of a text exceeds that of the model.",
+    "training.missing-package": "A package that a setting needs is not installed.",
+    "training.no-terms": "The training comments have no words or characters for a linear model.",
+    "training.no-usable-checkpoint": "Every checkpoint of the run to resume is damaged or of another run.",
+    "training.not-a-training-run": "A soup or an ensemble cannot be resumed by the command train.",
+    "training.one-class": "A label has no negative training comment, so a linear model cannot learn it.",
+    "training.other-scores": "The scores of a fold are of other comments.",
+    "training.repeats-under-launcher": "Repeats with seeds or folds were started under torchrun or accelerate.",
+    "training.too-little-memory": "The memory is too small to train on a single comment.",
+    "training.unknown-memory": "--fit cannot find out how much memory there is.",
     #
     #
 }

@@ -12,7 +12,7 @@ from civility.data.prepare import PreparedData, prepare
 from civility.errors import Interrupted
 from civility.recipe import Recipe
 from civility.run import Begin, RunDirectory
-from civility.training.events import Fact, Listener
+from civility.training.events import Event, Listener
 from civility.training.train_run import train
 
 SMALL: dict[str, Any] = {
@@ -51,10 +51,12 @@ class Small:
         recipe = self.recipe(**changes)
         return train(recipe, self.prepare(recipe), out, begin=begin, listen=listen)
 
-    def interrupt(self, out: Path, when: Callable[[Fact], bool], *, number: int = signal.SIGINT, **changes: Any) -> str:
+    def interrupt(
+        self, out: Path, when: Callable[[Event], bool], *, number: int = signal.SIGINT, **changes: Any
+    ) -> str:
         """Train until a fact, send this process the signal then, and return what it says at its end."""
 
-        def listen(fact: Fact) -> None:
+        def listen(fact: Event) -> None:
             if when(fact):
                 os.kill(os.getpid(), number)
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from civility.data.dataset import Dataset
-from civility.errors import Interrupted, UserError
+from civility.errors import Interrupted
 from civility.run import RunDirectory
 from civility.run.seen_comments import seen_by
 from civility.training.augmentation import augmented
-from civility.training.events import EpochJudged, Fact, RunPlanned
+from civility.training.events import EpochJudged, Event, RunPlanned
 from civility.training.train_run import train
 
 from ..conftest import differing
+from ..refusals import refused
 from .conftest import Small
 
 CHANGES = {"data__augmentation": ["typos", "case"], "data__augmentation_share": 0.5}
@@ -58,7 +59,7 @@ def test_what_equals_a_validation_comment_is_left_out(small: Small) -> None:
 
     more = augmented(recipe, both, leaking)
     assert more.training.texts == (*both.training.texts, f" {data.validation.texts[0].upper()}")
-    assert more.notes == ("2 comments that augmentation gave left out: validation has equal ones",)
+    assert more.notes == ("2 comments from augmentation left out: validation has equal ones",)
 
 
 def test_a_hook_that_returns_something_else_is_told(small: Small) -> None:
@@ -68,27 +69,27 @@ def test_a_hook_that_returns_something_else_is_told(small: Small) -> None:
     def without_a_label(training: Dataset) -> Dataset:
         return Dataset(training.texts, training.targets[:, :1], training.ids, training.labels[:1])
 
-    with pytest.raises(UserError, match=r"^augment: returned comments with labels toxic and groups none; they had"):
+    with refused("training.augment", r"^augment: returned comments with labels toxic and groups none; they had"):
         augmented(recipe, data, without_a_label)
-    with pytest.raises(UserError, match=r"^augment: returned no comment\n"):
+    with refused("training.augment", r"^augment: returned no comments\n"):
         augmented(recipe, data, lambda training: training.select([]))
 
 
 def test_a_run_with_a_hook_is_gone_on_with_by_the_same_hook_alone(small: Small, tmp_path: Path) -> None:
     recipe = small.recipe(training__epochs=2, **CHANGES)
     data = small.prepare(recipe)
-    told: list[Fact] = []
+    told: list[Event] = []
     whole = train(recipe, data, tmp_path / "whole" / "run", augment=twice, listen=told.append)
     (planned,) = [fact for fact in told if isinstance(fact, RunPlanned)]
     assert planned.num_training == 2 * len(augmented(recipe, data).training)
 
-    def stop(fact: Fact) -> None:
+    def stop(fact: Event) -> None:
         if isinstance(fact, EpochJudged):
             raise Interrupted("enough", 2)
 
     with pytest.raises(Interrupted):
         train(recipe, data, tmp_path / "cut" / "run", augment=twice, listen=stop)
-    with pytest.raises(UserError, match="the training comments had the digest"):
+    with refused("training.no-usable-checkpoint", "the training comments had the digest"):
         train(recipe, data, tmp_path / "cut" / "run", begin="resume")
     train(recipe, data, tmp_path / "cut" / "run", begin="resume", augment=twice)
     assert differing(whole.path, tmp_path / "cut" / "run") == []

@@ -15,7 +15,7 @@ from civility.engine.loss import (
     positive_share,
 )
 from civility.recipe import Recipe
-from civility.training.build_loss import loss_of
+from civility.training.build_trainer import loss_of
 
 TARGETS = np.array([[1, 0], [0, 1], [0.4, np.nan], [0.2, 0], [0.7, 0], [0, 0]], dtype=np.float32)
 

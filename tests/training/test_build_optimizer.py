@@ -1,4 +1,4 @@
-"""Each optimiser in the loop: resumed to the bit, shared out in any way, and what a recipe may not ask for."""
+"""Each optimizer in the loop: resumed to the bit, shared out in any way, and what a recipe may not ask for."""
 
 import sys
 from pathlib import Path
@@ -12,8 +12,9 @@ from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.training.build_optimizer import optimizer_of, refuse_unfit_optimizer, why_whole_embedding
+from civility.training.build_optimizer import optimizer_of, refuse_optimizer_conflicts, why_whole_embedding
 
+from ..refusals import refused
 from .regularised import build, equal, largest_difference, no_validation, raw, steps_of, validated, whole
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -40,7 +41,7 @@ def test_a_run_entered_again_ends_with_the_same_weights(tiny_bert: Path, tmp_pat
     settings = OPTIMIZERS[name]
     in_use = not why_whole_embedding(Recipe.load("baseline", settings))
     entire = trained(tiny_bert, settings, in_use=in_use)
-    assert not equal(raw(entire), raw(trained(tiny_bert, {}, in_use=in_use))), "the control: another optimiser"
+    assert not equal(raw(entire), raw(trained(tiny_bert, {}, in_use=in_use))), "the control: another optimizer"
     _, first = build(tiny_bert, {}, settings=settings, in_use=in_use)
     steps = steps_of(first)
     for _ in range(4):
@@ -61,7 +62,7 @@ def test_a_run_entered_again_ends_with_the_same_weights(tiny_bert: Path, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["adafactor", "muon", "schedule_free"])
-def test_the_control_without_the_state_of_the_optimiser_it_ends_otherwise(
+def test_the_control_without_the_state_of_the_optimizer_it_ends_otherwise(
     tiny_bert: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = OPTIMIZERS[name]
@@ -82,7 +83,7 @@ def test_the_control_without_the_state_of_the_optimiser_it_ends_otherwise(
     assert not equal(raw(second), raw(entire))
 
 
-def test_a_checkpoint_of_another_optimiser_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_optimizer_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
     some = trained(tiny_bert, OPTIMIZERS["adafactor"])
     save_checkpoint(tmp_path / "step", take_snapshot(some.model, some.optimizer, None, some.progress))
     for other in ({}, OPTIMIZERS["schedule_free"], OPTIMIZERS["muon"]):
@@ -130,7 +131,7 @@ def test_steps_that_overflow_are_skipped(still_deberta: Path, name: str) -> None
         (
             {"training.optimizer": "schedule_free"},
             'training.optimizer = "schedule_free" with training.schedule = "linear": '
-            "it averages weights in the place of a decay of the learning rate",
+            "it averages weights in place of a decay of the learning rate",
             '--set training.schedule=constant, with a warm-up; or choose "adamw"',
         ),
         (
@@ -141,24 +142,24 @@ def test_steps_that_overflow_are_skipped(still_deberta: Path, name: str) -> None
     ],
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: str, remedy: str) -> None:
-    with pytest.raises(UserError) as at:
-        refuse_unfit_optimizer(Recipe.load("baseline", changes))
+    with refused("training.conflicting-settings") as at:
+        refuse_optimizer_conflicts(Recipe.load("baseline", changes))
     assert (at.value.message, at.value.remedy) == (message, remedy)
 
 
 def test_schedule_free_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "schedulefree", None)
-    with pytest.raises(UserError, match="needs the package schedulefree, which is not installed") as at:
-        refuse_unfit_optimizer(Recipe.load("baseline", OPTIMIZERS["schedule_free"]))
+    with refused("training.missing-package", "needs the package schedulefree, which is not installed") as at:
+        refuse_optimizer_conflicts(Recipe.load("baseline", OPTIMIZERS["schedule_free"]))
     assert at.value.remedy == "pip install 'civility[train]'"
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_what_goes_together_is_not_refused(name: str) -> None:
-    refuse_unfit_optimizer(Recipe.load("baseline", OPTIMIZERS[name]))
+    refuse_optimizer_conflicts(Recipe.load("baseline", OPTIMIZERS[name]))
 
 
-def test_the_settings_reach_the_optimisers(tiny_bert: Path) -> None:
+def test_the_settings_reach_the_optimizers(tiny_bert: Path) -> None:
     from civility.models.encoder import load_encoder
 
     model = load_encoder(str(tiny_bert), ("toxic",), seed=5).model

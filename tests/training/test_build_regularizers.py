@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 
-from civility.errors import UserError
 from civility.models.encoder import load_encoder
 from civility.recipe import Recipe
 from civility.training.build_regularizers import (
@@ -14,9 +13,11 @@ from civility.training.build_regularizers import (
     average_of,
     change_model,
     costs_of,
-    refuse_unfit,
+    refuse_regularizer_conflicts,
     regularizers_of,
 )
+
+from ..refusals import refused
 
 LABELS = ("toxic", "threat")
 
@@ -39,12 +40,12 @@ def recipe(**settings: Any) -> Recipe:
     ],
 )
 def test_what_cannot_go_together_is_refused(settings: dict[str, Any], found: str, remedy: str) -> None:
-    with pytest.raises(UserError) as stop:
-        refuse_unfit(recipe(**settings))
+    with refused("training.conflicting-settings") as stop:
+        refuse_regularizer_conflicts(recipe(**settings))
     assert found in stop.value.message
     assert remedy in stop.value.remedy
     for key, value in settings.items():  # the control: each alone is fine
-        refuse_unfit(recipe(**{key: value}))
+        refuse_regularizer_conflicts(recipe(**{key: value}))
 
 
 def test_costs_are_those_of_what_is_on() -> None:

@@ -22,9 +22,10 @@ from civility.engine.watch import LossWatch, Warned
 from civility.errors import UserError
 from civility.run import RunDirectory
 from civility.run.log import LineLog
-from civility.training.checkpoint_manager import Keeper
-from civility.training.events import EpochJudged, Fact
-from civility.training.resume import Former, find_starting_point
+from civility.training.build import RunParts, build_run
+from civility.training.checkpoint_manager import CheckpointManager
+from civility.training.events import EpochJudged, Event
+from civility.training.resume import EarlierChoices, find_starting_point
 from civility.training.session import Session
 
 from ..conftest import differing, files_up_to
@@ -72,29 +73,31 @@ def faults() -> Faults:
 
 
 @pytest.fixture(scope="module")
-def session(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Session:
+def parts(small: Small, tmp_path_factory: pytest.TempPathFactory) -> RunParts:
     """A model and an optimiser that have trained for three steps, not on disk."""
     recipe = small.recipe()
     run = RunDirectory(tmp_path_factory.mktemp("session"))
-    started = Session.start(recipe, small.prepare(recipe), run, tracker="", former=Former(), listen=lambda fact: None)
-    for number, _ in enumerate(started.trainer.run(lambda: started.validate(lambda: False)), start=1):
+    built = build_run(
+        recipe, small.prepare(recipe), run, tracker="", earlier=EarlierChoices(), listen=lambda event: None
+    )
+    for number, _ in enumerate(built.trainer.run(lambda: Session(built).validate(lambda: False)), start=1):
         if number == 3:
-            return started
+            return built
     raise AssertionError("it has five steps an epoch")
 
 
 class Place:
     """A run directory with the checkpoints of steps 1, 2 (the best) and 3, about to get that of step 4."""
 
-    def __init__(self, session: Session, path: Path) -> None:
+    def __init__(self, parts: RunParts, path: Path) -> None:
         self.run = RunDirectory(path)
         self.run.create()
         self.run.make_folders()
         self.troubles: list[UserError] = []
         self.saved: list[int] = []
         self.left: list[UserError] = []
-        self.trainer = session.trainer
-        self.keeper = Keeper(
+        self.trainer = parts.trainer
+        self.checkpoints = CheckpointManager(
             *(self.run, self.trainer, EarlyStopping(2), LossWatch(10, 1), FACTS),
             minutes=0,
             steps=1,
@@ -109,7 +112,7 @@ class Place:
 
     def save(self, step: int) -> bool:
         self.trainer.progress = Progress(0, 16 * step, step)
-        return self.keeper.save(np.zeros((8, 6), dtype=np.float32))
+        return self.checkpoints.save(np.zeros((8, 6), dtype=np.float32))
 
     def start(self) -> str:
         """Return where a run that begins now would go on."""
@@ -127,12 +130,12 @@ def fails(number: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES])
 def test_an_error_at_any_write_of_a_save_is_told_and_costs_no_checkpoint(
-    session: Session, faults: Faults, tmp_path: Path, number: int
+    parts: RunParts, faults: Faults, tmp_path: Path, number: int
 ) -> None:
     at = 0
     while True:
         at += 1
-        place = Place(session, tmp_path / str(at))
+        place = Place(parts, tmp_path / str(at))
         with faults.armed(at, fails(number)):
             saved = place.save(4)
         if faults.seen < at:
@@ -150,11 +153,11 @@ def test_an_error_at_any_write_of_a_save_is_told_and_costs_no_checkpoint(
     assert place.start() == "step-000004", "the control: without a fault it is there"
 
 
-def test_a_kill_at_any_write_of_a_save_costs_no_checkpoint(session: Session, faults: Faults, tmp_path: Path) -> None:
+def test_a_kill_at_any_write_of_a_save_costs_no_checkpoint(parts: RunParts, faults: Faults, tmp_path: Path) -> None:
     at, killed, starts = 0, True, set()
     while killed:
         at += 1
-        place = Place(session, tmp_path / str(at))
+        place = Place(parts, tmp_path / str(at))
         child = os.fork()
         if not child:
             with faults.armed(at, lambda: os.kill(os.getpid(), signal.SIGKILL)):
@@ -172,9 +175,9 @@ def test_a_kill_at_any_write_of_a_save_costs_no_checkpoint(session: Session, fau
 
 @pytest.mark.parametrize("size", [0, 100, 1_000, 20_000, 60_000, 100_000, 150_000])
 def test_a_disk_that_fills_up_in_the_middle_of_a_file_costs_no_checkpoint(
-    session: Session, tmp_path: Path, size: int
+    parts: RunParts, tmp_path: Path, size: int
 ) -> None:
-    place = Place(session, tmp_path / "run")
+    place = Place(parts, tmp_path / "run")
     largest = max(path.stat().st_size for path in place.run.checkpoints.rglob("*") if path.is_file())
     assert size < largest
     with files_up_to(size):
@@ -189,10 +192,10 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_file_costs_no_checkpoint(
 def test_a_run_goes_on_when_the_disk_is_full_and_keeps_its_best_epoch(
     small: Small, whole: Path, tmp_path: Path
 ) -> None:
-    told: list[Fact] = []
+    told: list[Event] = []
     limit: list[Any] = []
 
-    def listen(fact: Fact) -> None:
+    def listen(fact: Event) -> None:
         told.append(fact)
         # Full from before the first epoch is saved until after the second was: neither finds a place.
         if isinstance(fact, StepDone) and fact.step == 5:
@@ -204,7 +207,7 @@ def test_a_run_goes_on_when_the_disk_is_full_and_keeps_its_best_epoch(
     out = small.train(tmp_path / "run", listen=listen).path
     warnings = [fact.text for fact in told if isinstance(fact, Warned)]
     assert len(warnings) == 2, warnings
-    assert all(text.startswith("no checkpoint was made, and training goes on: ") for text in warnings)
+    assert all(text.startswith("no checkpoint was written, and training continues: ") for text in warnings)
     other = [name for name in differing(whole, out) if not name.startswith("checkpoints/")]
     assert other == [], "log, report and classifier are those of a run with room enough"
 
@@ -215,7 +218,7 @@ def test_a_run_whose_disk_stays_full_ends_with_a_word_and_is_gone_on_with(
     out = tmp_path / "run"
     limit: list[Any] = []
 
-    def listen(fact: Fact) -> None:
+    def listen(fact: Event) -> None:
         if isinstance(fact, StepDone) and fact.step == 4:
             limit.append(files_up_to(60_000))
             limit[0].__enter__()
@@ -231,13 +234,13 @@ def test_a_run_whose_disk_stays_full_ends_with_a_word_and_is_gone_on_with(
 
 
 def test_a_checkpoint_is_made_by_steps_or_by_time_and_not_at_the_end_of_an_epoch(
-    session: Session, tmp_path: Path
+    parts: RunParts, tmp_path: Path
 ) -> None:
-    place = Place(session, tmp_path / "run")
-    keeper = place.keeper
+    place = Place(parts, tmp_path / "run")
+    keeper = place.checkpoints
 
     def made_at(num_comments: int, step: int) -> bool:
-        session.trainer.progress = Progress(0, num_comments, step)
+        parts.trainer.progress = Progress(0, num_comments, step)
         before = len(place.saved)
         keeper.after_step()
         keeper.settle()
@@ -247,7 +250,7 @@ def test_a_checkpoint_is_made_by_steps_or_by_time_and_not_at_the_end_of_an_epoch
     assert not made_at(64, 4)
     assert made_at(66, 6)
     keeper.steps = 1
-    assert not made_at(len(session.trainer.data.tokens), 7)
+    assert not made_at(len(parts.trainer.data.tokens), 7)
     keeper.steps = 0
     assert not made_at(64, 8)
     keeper.minutes = 1e-9
@@ -256,10 +259,10 @@ def test_a_checkpoint_is_made_by_steps_or_by_time_and_not_at_the_end_of_an_epoch
 
 
 def test_a_checkpoint_written_beside_training_is_of_the_moment_it_was_asked_for(
-    session: Session, tmp_path: Path
+    parts: RunParts, tmp_path: Path
 ) -> None:
-    place = Place(session, tmp_path / "run")
-    trainer, keeper = session.trainer, place.keeper
+    place = Place(parts, tmp_path / "run")
+    trainer, keeper = parts.trainer, place.checkpoints
     keeper.steps, keeper.minutes = 0, 1e-9
     trainer.progress = Progress(0, 64, 4)
     kept = take_snapshot(trainer.model, trainer.optimizer, None, trainer.progress).copied()
@@ -279,25 +282,25 @@ def test_a_checkpoint_written_beside_training_is_of_the_moment_it_was_asked_for(
     assert not any(torch.equal(now[name], moved[name]) for name in parameters)
 
 
-def test_a_full_disk_is_told_of_a_checkpoint_written_beside_training_too(session: Session, tmp_path: Path) -> None:
-    place = Place(session, tmp_path / "run")
-    place.keeper.steps, place.keeper.minutes = 0, 1e-9
-    session.trainer.progress = Progress(0, 64, 4)
+def test_a_full_disk_is_told_of_a_checkpoint_written_beside_training_too(parts: RunParts, tmp_path: Path) -> None:
+    place = Place(parts, tmp_path / "run")
+    place.checkpoints.steps, place.checkpoints.minutes = 0, 1e-9
+    parts.trainer.progress = Progress(0, 64, 4)
     with files_up_to(60_000):
-        place.keeper.after_step()
-        place.keeper.settle()
+        place.checkpoints.after_step()
+        place.checkpoints.settle()
     assert "cannot write" in place.troubles[0].message
     assert place.start() == "step-000003"
-    session.trainer.progress = Progress(0, 66, 5)
-    place.keeper.after_step()
+    parts.trainer.progress = Progress(0, 66, 5)
+    place.checkpoints.after_step()
     assert len(place.troubles) == 1, "not before a minute has passed"
     assert place.start() == "step-000003"
 
 
 def test_a_checkpoint_that_cannot_be_removed_costs_a_word_only(
-    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: RunParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place(session, tmp_path / "run")
+    place = Place(parts, tmp_path / "run")
     place.save(4)
     rename = Path.rename
 
@@ -313,10 +316,10 @@ def test_a_checkpoint_that_cannot_be_removed_costs_a_word_only(
     assert not place.troubles
 
 
-def test_what_a_kept_checkpoint_goes_back_to_is_kept(session: Session, tmp_path: Path) -> None:
-    place = Place(session, tmp_path / "run")
+def test_what_a_kept_checkpoint_goes_back_to_is_kept(parts: RunParts, tmp_path: Path) -> None:
+    place = Place(parts, tmp_path / "run")
     place.save(4)
-    place.keeper.best_step = 5  # a new best epoch, whose checkpoint may yet turn out to be damaged
+    place.checkpoints.best_step = 5  # a new best epoch, whose checkpoint may yet turn out to be damaged
     place.save(5)
     assert [folder.name for folder in place.run.checkpoint_folders()] == ["step-000002", "step-000004", "step-000005"]
     weights = place.run.checkpoint(5) / "model.safetensors"
@@ -324,8 +327,8 @@ def test_what_a_kept_checkpoint_goes_back_to_is_kept(session: Session, tmp_path:
     assert place.start() == "step-000004"
 
 
-def test_the_last_two_and_the_best_are_kept(session: Session, tmp_path: Path) -> None:
-    place = Place(session, tmp_path / "run")
+def test_the_last_two_and_the_best_are_kept(parts: RunParts, tmp_path: Path) -> None:
+    place = Place(parts, tmp_path / "run")
     for step in (4, 5, 6):
         place.save(step)
     assert [folder.name for folder in place.run.checkpoint_folders()] == ["step-000002", "step-000005", "step-000006"]

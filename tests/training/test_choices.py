@@ -8,9 +8,9 @@ import pytest
 from safetensors.torch import load_file
 
 from civility.engine.progress import StepDone
-from civility.errors import UserError
-from civility.training.events import Fact, RunPlanned
+from civility.training.events import Event, RunPlanned
 
+from ..refusals import refused
 from .conftest import Small
 
 CHOICES: dict[str, dict[str, Any]] = {
@@ -50,7 +50,7 @@ def _lines(run: Path) -> list[dict[str, Any]]:
 def test_a_run_stopped_and_resumed_is_the_run_that_never_stopped(small: Small, tmp_path: Path, name: str) -> None:
     changes, planned = CHOICES[name], []
 
-    def listen(fact: Fact) -> None:
+    def listen(fact: Event) -> None:
         if isinstance(fact, RunPlanned):
             planned.append(fact)
 
@@ -106,14 +106,16 @@ def test_the_classifier_has_the_averaged_weights(small: Small, tmp_path: Path) -
 
 
 def test_what_cannot_go_together_is_refused_before_anything_is_written(small: Small, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r'training\.optimizer = "schedule_free" with training\.schedule = "linear"'):
+    with refused(
+        "training.conflicting-settings", r'training\.optimizer = "schedule_free" with training\.schedule = "linear"'
+    ):
         small.train(tmp_path / "run", training__optimizer="schedule_free")
     assert not (tmp_path / "run").exists()
     thawing = {**CHOICES["schedule_free"], "regularization__unfreeze_fraction": 0.5}
-    with pytest.raises(UserError, match=r"unfreeze_fraction = 0\.5: layers that thaw later would take steps"):
+    with refused("training.conflicting-settings", r"unfreeze_fraction = 0\.5: layers that are unfrozen later"):
         small.train(tmp_path / "run", **thawing)
     assert not (tmp_path / "run").exists()
-    with pytest.raises(UserError, match="schedule") as at:
+    with refused("training.failed-check", "schedule") as at:
         small.train(tmp_path / "run", training__warmup_steps=100)
     assert "the warm-up of 100 steps leaves nothing of the run" in at.value.message
     assert not (tmp_path / "run").exists()

@@ -15,49 +15,52 @@ from civility.engine.watch import Warned
 from civility.errors import UserError
 from civility.recipe.settings import RegularizationSettings
 from civility.run import RunDirectory
+from civility.training.build import RunParts, build_run
 from civility.training.device_batch import _estimated_peaks, fit_to_memory
-from civility.training.events import Fact, RunPlanned
-from civility.training.resume import Former
-from civility.training.session import Session
+from civility.training.events import Event, RunPlanned
+from civility.training.resume import EarlierChoices
 
 from ..conftest import differing
+from ..refusals import refused
 from .conftest import Small
 
 MIB = 2**20
 
 
 @pytest.fixture
-def session(small: Small, tmp_path: Path) -> Session:
-    """A session of steps of 16 comments, asked for in micro-batches of 16."""
+def parts(small: Small, tmp_path: Path) -> RunParts:
+    """A run with steps of 16 comments, asked for in micro-batches of 16."""
     recipe = small.recipe(training__batch_size=16, training__gradient_accumulation=1, training__checkpoint_minutes=0.0)
     run = RunDirectory(tmp_path / "run")
-    return Session.start(recipe, small.prepare(recipe), run, tracker="", former=Former(), listen=lambda fact: None)
+    return build_run(
+        recipe, small.prepare(recipe), run, tracker="", earlier=EarlierChoices(), listen=lambda event: None
+    )
 
 
-def fitted(session: Session, num_bytes: float) -> tuple[int, int, str, str]:
+def fitted(parts: RunParts, num_bytes: float) -> tuple[int, int, str, str]:
     """Return micro-batch, accumulation, and both tellings of what fits into a memory."""
     size = int(num_bytes)
-    recipe, words, check = fit_to_memory(session.recipe, session.trainer, Memory(size, size))
+    recipe, words, check = fit_to_memory(parts.recipe, parts.trainer, Memory(size, size))
     training = recipe.training
-    assert session.trainer.shape.batch_size == training.batch_size
-    assert session.trainer.shape.global_size == training.batch_size * training.gradient_accumulation == 16
+    assert parts.trainer.shape.batch_size == training.batch_size
+    assert parts.trainer.shape.global_size == training.batch_size * training.gradient_accumulation == 16
     assert not training.fit
     assert check.name == "memory"
     return training.batch_size, training.gradient_accumulation, words, check.found
 
 
-def reserved(session: Session) -> float:
-    num_parameters: int = sum(parameter.numel() for parameter in session.trainer.model.parameters())
+def reserved(parts: RunParts) -> float:
+    num_parameters: int = sum(parameter.numel() for parameter in parts.trainer.model.parameters())
     return 12.0 * num_parameters
 
 
-def test_the_micro_batch_shrinks_with_the_memory_and_the_step_stays(session: Session) -> None:
-    ample = fitted(session, 1e9)
+def test_the_micro_batch_shrinks_with_the_memory_and_the_step_stays(parts: RunParts) -> None:
+    ample = fitted(parts, 1e9)
     assert ample[:3] == (16, 1, "16 at once (estimated)")
     shared = {}
     for power in range(16):
         try:
-            size, accumulation, words, found = fitted(session, (reserved(session) + 0.1 * MIB * 1.5**power) / 0.9)
+            size, accumulation, words, found = fitted(parts, (reserved(parts) + 0.1 * MIB * 1.5**power) / 0.9)
         except UserError:
             continue
         shared[size] = accumulation
@@ -68,60 +71,60 @@ def test_the_micro_batch_shrinks_with_the_memory_and_the_step_stays(session: Ses
     assert shared == {1: 16, 2: 8, 4: 4, 8: 2, 16: 1}
 
 
-def test_no_room_for_a_single_comment_is_fixed_with_what_to_do(session: Session) -> None:
+def test_no_room_for_a_single_comment_is_an_error(parts: RunParts) -> None:
     for size, message in (
-        (reserved(session) / 0.9 + 1000, "the memory is too small to train on a single comment: of up to 24 tokens it"),
-        (reserved(session) / 2, "the memory is too small for weights and optimiser: "),
+        (reserved(parts) / 0.9 + 1000, "the memory is too small to train on a single comment: with up to 24 tokens it"),
+        (reserved(parts) / 2, "the memory is too small for weights and optimizer: "),
     ):
-        with pytest.raises(UserError) as caught:
-            fitted(session, size)
+        with refused("training.too-little-memory") as caught:
+            fitted(parts, size)
         assert caught.value.message.startswith(message)
         for way in ("training.gradient_checkpointing", "training.freeze_layers", "data.max_length", "--model"):
             assert way in caught.value.remedy
-    with pytest.raises(UserError, match="does not tell how much memory"):
-        fit_to_memory(session.recipe, session.trainer, None)
+    with refused("training.unknown-memory", "does not report how much memory"):
+        fit_to_memory(parts.recipe, parts.trainer, None)
 
 
-def test_less_is_chosen_where_more_is_kept(session: Session) -> None:
-    enough = (reserved(session) + 0.5 * MIB) / 0.9
-    plain = fitted(session, enough)[0]
+def test_less_is_chosen_where_more_is_kept(parts: RunParts) -> None:
+    enough = (reserved(parts) + 0.5 * MIB) / 0.9
+    plain = fitted(parts, enough)[0]
     assert 1 < plain < 16
-    session.recipe = session.recipe.model_copy(update={"regularization": RegularizationSettings(r_drop=1.0)})
-    session.recipe = session.recipe.with_batch(16, 1)
-    assert fitted(session, enough)[0] == plain // 2, "two passes are kept at once"
-    checkpointed = session.recipe.training.model_copy(update={"gradient_checkpointing": True})
-    session.recipe = session.recipe.model_copy(update={"training": checkpointed})
-    assert fitted(session, enough)[0] > plain // 2
+    parts.recipe = parts.recipe.model_copy(update={"regularization": RegularizationSettings(r_drop=1.0)})
+    parts.recipe = parts.recipe.with_batch(16, 1)
+    assert fitted(parts, enough)[0] == plain // 2, "two passes are kept at once"
+    checkpointed = parts.recipe.training.model_copy(update={"gradient_checkpointing": True})
+    parts.recipe = parts.recipe.model_copy(update={"training": checkpointed})
+    assert fitted(parts, enough)[0] > plain // 2
 
 
-def test_a_micro_batch_never_takes_less_than_the_largest_gradient(session: Session) -> None:
-    largest = max(parameter.numel() for parameter in session.trainer.model.parameters())
-    found = fitted(session, 1e9)
-    trainer = session.trainer
-    assert _estimated_peaks(session.recipe, trainer, [torch.nn.Parameter(torch.zeros(10**7))])(1) == 4e7
+def test_a_micro_batch_never_takes_less_than_the_largest_gradient(parts: RunParts) -> None:
+    largest = max(parameter.numel() for parameter in parts.trainer.model.parameters())
+    found = fitted(parts, 1e9)
+    trainer = parts.trainer
+    assert _estimated_peaks(parts.recipe, trainer, [torch.nn.Parameter(torch.zeros(10**7))])(1) == 4e7
     assert 4 * largest < 4e7, "the control"
     assert found[0] == 16
 
 
-def test_a_cpu_gets_no_larger_micro_batch_than_it_was_asked_for(session: Session) -> None:
-    session.recipe = session.recipe.with_batch(4, 4)
-    assert fitted(session, 1e9)[:2] == (4, 4)
+def test_a_cpu_gets_no_larger_micro_batch_than_it_was_asked_for(parts: RunParts) -> None:
+    parts.recipe = parts.recipe.with_batch(4, 4)
+    assert fitted(parts, 1e9)[:2] == (4, 4)
 
 
-def test_fitting_draws_nothing_and_leaves_the_model_as_it_was(session: Session) -> None:
-    model, draws = session.trainer.model, torch.get_rng_state()
+def test_fitting_draws_nothing_and_leaves_the_model_as_it_was(parts: RunParts) -> None:
+    model, draws = parts.trainer.model, torch.get_rng_state()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     mode = model.training
-    fitted(session, 1e9)
+    fitted(parts, 1e9)
     assert torch.equal(torch.get_rng_state(), draws)
     assert model.training == mode
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert not session.trainer.optimizer.state
+    assert not parts.trainer.optimizer.state
 
 
 def test_a_run_that_fits_as_it_is_asked_for_is_the_same_run(small: Small, whole: Path, tmp_path: Path) -> None:
-    told: list[Fact] = []
+    told: list[Event] = []
     out = small.train(tmp_path / "run", listen=told.append, training__fit=True).path
     assert differing(whole, out) == [], "its recipe too: it can be repeated without --fit"
     assert tomllib.loads((out / "recipe.toml").read_text())["training"]["fit"] is False
@@ -136,14 +139,14 @@ def test_a_run_that_fits_as_it_is_asked_for_is_the_same_run(small: Small, whole:
 
 
 def test_a_run_that_is_gone_on_with_keeps_its_sharing(small: Small, whole: Path, tmp_path: Path) -> None:
-    out, told = tmp_path / "run", list[Fact]()
+    out, told = tmp_path / "run", list[Event]()
     small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 3)
     asked = {"training__batch_size": 16, "training__gradient_accumulation": 1, "training__fit": True}
     small.train(out, begin="resume", listen=told.append, **asked)
     assert differing(whole, out) == []
     assert not [fact for fact in told if isinstance(fact, Warned)]
     (plan,) = [fact for fact in told if isinstance(fact, RunPlanned)]
-    assert plan.fitted == "shared as before: a run that is gone on with is not fitted again"
+    assert plan.fitted == "as before: a resumed run keeps its micro-batch"
 
 
 @pytest.fixture
@@ -164,7 +167,7 @@ def threads_of(run: Path) -> Any:
 def test_a_run_that_is_gone_on_with_keeps_its_threads(
     small: Small, whole: Path, tmp_path: Path, free_threads: None
 ) -> None:
-    out, told = tmp_path / "run", list[Fact]()
+    out, told = tmp_path / "run", list[Event]()
     small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 3, training__threads=1)
     small.train(out, begin="resume", listen=told.append)
     assert torch.get_num_threads() == 1

@@ -9,11 +9,12 @@ import pytest
 
 from civility.data.prepare import prepare
 from civility.documents.run_environment import Combination
-from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.training.finished_run import check_unchanged
 from civility.training.train_run import train
+
+from ..refusals import refused
 
 
 def write(path: Path, word: str = "garden", num: int = 60) -> Path:
@@ -57,7 +58,7 @@ def test_other_comments_in_a_file_of_the_same_name_are_refused(
     files = {"training": folder / "train.csv", "validation": folder / "held.csv"}
     own = files[part]
     files[part] = write(tmp_path / own.name, "flower", 66)
-    with pytest.raises(UserError) as caught:
+    with refused("training.another-run") as caught:
         check_unchanged(run, recipe_of(files["training"], data__validation=[str(files["validation"])]))
     message = caught.value.message
     assert message.startswith(
@@ -69,7 +70,7 @@ def test_other_comments_in_a_file_of_the_same_name_are_refused(
 
 def test_settings_and_comments_that_differ_are_named_together(run: RunDirectory, folder: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other.csv", "flower")
-    with pytest.raises(UserError) as caught:
+    with refused("training.another-run") as caught:
         check_unchanged(run, recipe_of(other, data__validation=[str(folder / "held.csv")], linear__c=2.0))
     assert "linear.c was 1.0, and is 2.0 now\n       the training comments were 60" in caught.value.message
 
@@ -82,7 +83,7 @@ def test_settings_without_a_part_in_the_result_may_differ(run: RunDirectory, fol
 
 def test_an_encoder_is_not_the_linear_model(run: RunDirectory, folder: Path) -> None:
     asked = recipe_of(folder / "train.csv", data__validation=[str(folder / "held.csv")], model__name="all-MiniLM-L6-v2")
-    with pytest.raises(UserError, match=r"model\.name was 'tf-idf', and is 'all-MiniLM-L6-v2' now"):
+    with refused("training.another-run", r"model\.name was 'tf-idf', and is 'all-MiniLM-L6-v2' now"):
         check_unchanged(run, asked)
 
 
@@ -92,22 +93,22 @@ def test_a_combination_and_a_damaged_record_are_no_run_to_resume(
     recipe = run.load_recipe()
     copy = RunDirectory(Path(shutil.copytree(run.path, tmp_path / "run")))
     copy.write_environment(run.environment().model_copy(update={"combination": Combination(kind="ensemble")}))
-    with pytest.raises(UserError, match="was not made by 'civility train'"):
+    with refused("training.not-a-training-run", "combines other classifiers"):
         check_unchanged(copy, recipe)
     copy.environment_file.write_text(json.dumps({"data": []}))
-    with pytest.raises(UserError, match="damaged: data: Input should be"):
+    with refused("documents.damaged", "damaged: data: Input should be"):
         check_unchanged(copy, recipe)
 
 
 def test_the_linear_model_is_not_trained_over_a_finished_or_another_run(run: RunDirectory, tmp_path: Path) -> None:
     recipe = run.load_recipe()
     data = prepare(recipe.wanted)
-    with pytest.raises(UserError, match="this run is finished: there is nothing to resume"):
+    with refused("run.finished", "this run is finished: there is nothing to resume"):
         train(recipe, data, run.path, begin="resume")
     cut = RunDirectory(Path(shutil.copytree(run.path, tmp_path / "cut")))
     shutil.rmtree(cut.classifier)
     other = run.load_recipe({"linear.c": 2.0})
-    with pytest.raises(UserError, match=r"linear\.c was 1\.0, and is 2\.0 now"):
+    with refused("training.another-run", r"linear\.c was 1\.0, and is 2\.0 now"):
         train(other, data, cut.path, begin="resume")
     train(recipe, data, cut.path, begin="resume")
     assert cut.is_finished

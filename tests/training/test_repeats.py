@@ -16,16 +16,16 @@ import pytest
 from civility import Classifier
 from civility.data.duplicates import text_digests
 from civility.data.prepare import PreparedData, prepare_all
+from civility.documents.repeats_summary import RepeatsSummary, Variation
 from civility.engine.progress import StepDone
 from civility.errors import Interrupted, UserError
 from civility.metrics.ranking import roc_auc
 from civility.run import RunDirectory
 from civility.run.repeats_folder import Repeat, RepeatsFolder, repeats_on_folds, repeats_with_seeds
 from civility.run.seen_comments import seen_by
-from civility.training.events import Fact
-from civility.training.repeats import Done, Turn, train_several
+from civility.training.events import Event
+from civility.training.repeats import Done, Turn, summarise, train_several
 from civility.training.repeats.out_of_fold import gather_out_of_fold
-from civility.training.repeats.summary import spread_of, summarise
 
 from ..conftest import differing
 from ..refusals import refused
@@ -115,16 +115,17 @@ def test_the_summary_holds_mean_and_spread_of_each_label(with_seeds: tuple[Path,
         assert rows["macro"]["sd"] == pytest.approx(np.std(values, ddof=1))
         insults = [report["labels"]["insult"][metric]["value"] for report in reports]
         assert rows["insult"]["values"] == insults
+    assert RepeatsSummary.read(out / "summary.json") == done.summary
     assert done.summary.metrics["roc_auc"]["macro"].mean == told["metrics"]["roc_auc"]["macro"]["mean"]
     assert done.report is None
 
 
-def test_undefined_numbers_are_left_out_of_the_spread() -> None:
-    spread = spread_of([0.5, None, 1.0])
-    assert (spread.values, spread.mean) == ((0.5, None, 1.0), 0.75)
-    assert spread.sd == pytest.approx(np.std([0.5, 1.0], ddof=1))
-    assert spread_of([None, None]).mean is None
-    assert spread_of([0.5]).sd is None
+def test_undefined_numbers_are_left_out_of_mean_and_standard_deviation() -> None:
+    variation = Variation.of([0.5, None, 1.0])
+    assert (variation.values, variation.mean) == ((0.5, None, 1.0), 0.75)
+    assert variation.sd == pytest.approx(np.std([0.5, 1.0], ddof=1))
+    assert Variation.of([None, None]).mean is None
+    assert Variation.of([0.5]).sd is None
     with pytest.raises(IndexError):
         summarise([], [])
 
@@ -187,7 +188,7 @@ def test_the_report_is_on_the_scores_of_all_folds_together(on_folds: tuple[Path,
     assert {"report.json", "report.html", "report.md", "summary.json"} <= {path.name for path in out.iterdir()}
     told = json.loads((out / "report.json").read_text())
     assert told["data"]["num_comments"] == 100
-    assert told["notes"][0] == "every comment is scored by the one of 3 runs that was not trained on it"
+    assert told["notes"][0] == "every comment is scored by one of 3 runs that was not trained on it"
     assert told["optimistic"] == ["epoch", "thresholds"]
     table = pq.read_table(out / "out-of-fold.parquet")
     expected = roc_auc(table["target:toxic"].to_numpy(), table["score:toxic"].to_numpy())
@@ -201,8 +202,8 @@ def test_a_command_that_was_cut_is_gone_on_with(
     whole, _ = with_seeds
     out = tmp_path / "out"
 
-    def listen_to(turn: Turn) -> Callable[[Fact], None]:
-        def listen(fact: Fact) -> None:
+    def listen_to(turn: Turn) -> Callable[[Event], None]:
+        def listen(fact: Event) -> None:
             if turn.number == stopped_in and isinstance(fact, StepDone) and fact.step == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
 
@@ -211,11 +212,11 @@ def test_a_command_that_was_cut_is_gone_on_with(
     with pytest.raises(Interrupted) as stop:
         several(seeds, out, listen_to=listen_to)
     assert stop.value.message.startswith(f"seed-{41 + stopped_in}: stopped after step 3, saved in")
-    assert stop.value.message.endswith("\nto go on: repeat the command with --resume")
+    assert stop.value.message.endswith("\nto resume: repeat the command with --resume")
     assert not (out / "summary.json").exists()
     turns: list[Turn] = []
 
-    def hear(turn: Turn) -> Callable[[Fact], None]:
+    def hear(turn: Turn) -> Callable[[Event], None]:
         turns.append(turn)
         return lambda fact: None
 
@@ -232,7 +233,7 @@ def test_runs_that_are_done_are_kept_and_more_seeds_can_be_added(
     out = shutil.copytree(with_seeds[0], tmp_path / "out")
     turns: list[Turn] = []
 
-    def hear(turn: Turn) -> Callable[[Fact], None]:
+    def hear(turn: Turn) -> Callable[[Event], None]:
         turns.append(turn)
         return lambda fact: None
 
@@ -281,7 +282,7 @@ def test_scores_of_other_comments_are_not_taken_for_those_of_a_fold(
     data = data_of(folds)
     runs = [RunDirectory(out / member.name) for member in folds]
     gather_out_of_fold(runs, data)
-    with pytest.raises(UserError, match="holds scores of other comments than fold fold-2"):
+    with refused("training.other-scores", "has scores of other comments than fold-2"):
         gather_out_of_fold([runs[1], *runs[1:]], data)
 
 
@@ -296,7 +297,7 @@ def test_places_that_cannot_be_used_are_told(seeds: tuple[Repeat, ...], whole: P
         with pytest.raises(UserError) as caught:
             train_several(seeds, data_of(seeds), out, begin=begin)  # type: ignore[arg-type]
         assert caught.value.message == f"{out}: {message}"
-    with pytest.raises(UserError, match="repeats are never put aside"):
+    with refused("run.repeats-restart", "repeats are never put aside"):
         train_several(seeds, data_of(seeds), tmp_path / "none", begin="restart")
     assert not (tmp_path / "none").exists()
 
@@ -304,7 +305,7 @@ def test_places_that_cannot_be_used_are_told(seeds: tuple[Repeat, ...], whole: P
 @pytest.mark.usefixtures("launched")
 def test_several_processes_are_refused(seeds: tuple[Repeat, ...], tmp_path: Path) -> None:
     data = data_of(seeds)
-    with pytest.raises(UserError, match="one run after another in one process"):
+    with refused("training.repeats-under-launcher", "one run after another in one process"):
         train_several(seeds, data, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

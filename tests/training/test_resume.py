@@ -19,20 +19,21 @@ from civility.engine.watch import Warned
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.storage.lock import hold
-from civility.training.events import EpochJudged, Fact, RunResumed, ValidationScored
+from civility.training.events import EpochJudged, Event, RunResumed, ValidationScored
 
 from ..conftest import differing
+from ..refusals import refused
 from .conftest import Small
 
 
-def at_step(step: int) -> Callable[[Fact], bool]:
+def at_step(step: int) -> Callable[[Event], bool]:
     return lambda fact: isinstance(fact, StepDone) and fact.step == step
 
 
-def in_validation_of(epoch: int) -> Callable[[Fact], bool]:
-    judged: list[Fact] = []
+def in_validation_of(epoch: int) -> Callable[[Event], bool]:
+    judged: list[Event] = []
 
-    def when(fact: Fact) -> bool:
+    def when(fact: Event) -> bool:
         if isinstance(fact, EpochJudged):
             judged.append(fact)
         return isinstance(fact, ValidationScored) and len(judged) == epoch - 1
@@ -40,7 +41,7 @@ def in_validation_of(epoch: int) -> Callable[[Fact], bool]:
     return when
 
 
-def after_epoch(epoch: int) -> Callable[[Fact], bool]:
+def after_epoch(epoch: int) -> Callable[[Event], bool]:
     return lambda fact: isinstance(fact, EpochJudged) and fact.epoch.epoch == epoch
 
 
@@ -62,10 +63,10 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(
     when, message, folder = PLACES[place]
     out = tmp_path / "run"
     said = small.interrupt(out, when)
-    assert said == f"{message} {out / 'checkpoints' / folder}\nto go on: civility train --resume --out {out}"
+    assert said == f"{message} {out / 'checkpoints' / folder}\nto resume: civility train --resume --out {out}"
     assert not (out / "classifier").exists()
     assert not (out / "lock").exists()
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     assert differing(whole, out) == []
     (resumed,) = [fact for fact in told if isinstance(fact, RunResumed)]
@@ -99,7 +100,7 @@ def test_other_signals_stop_as_ctrl_c_does(small: Small, whole: Path, tmp_path: 
 
 
 def test_a_terminal_that_closes_does_not_end_what_nohup_protects(small: Small, whole: Path, tmp_path: Path) -> None:
-    def listen(fact: Fact) -> None:
+    def listen(fact: Event) -> None:
         if at_step(4)(fact):
             os.kill(os.getpid(), signal.SIGHUP)
 
@@ -168,10 +169,10 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     out = shutil.copytree(stopped, tmp_path / "run")
     hurt, reason = DAMAGE[damage]
     hurt(newest(out))
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
-    assert note.startswith("passed over step-000007: ")
+    assert note.startswith("skipped step-000007: ")
     assert reason in note
     (aside,) = (out / "checkpoints").glob("damaged-*")
     assert aside.name == "damaged-step-000007-1"
@@ -186,11 +187,11 @@ def test_where_every_checkpoint_is_damaged_nothing_is_begun_unasked(
     for folder in (out / "checkpoints").iterdir():
         flip(folder / "model.safetensors")
     before = sorted(str(path) for path in out.rglob("*"))
-    with pytest.raises(UserError) as caught:
+    with refused("training.no-usable-checkpoint") as caught:
         small.train(out, begin="resume")
     assert caught.value.message.startswith(f"{out}: no checkpoint can be used:\n")
-    assert caught.value.message.count("passed over step-") == 3
-    assert "--restart begins again, and keeps what is there in another folder" in caught.value.remedy
+    assert caught.value.message.count("skipped step-") == 3
+    assert "--restart, which keeps what is there in another folder" in caught.value.remedy
     assert sorted(str(path) for path in out.rglob("*")) == before
 
 
@@ -199,11 +200,11 @@ def test_a_lost_best_epoch_is_told_and_the_run_goes_on_with_the_rest(
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     flip(out / "checkpoints" / "step-000005" / "model.safetensors")
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     notes = [fact.text for fact in told if isinstance(fact, Warned)]
     assert len(notes) == 1
-    assert "step-000007 goes back to a best epoch whose weights are lost: " in notes[0]
+    assert "step-000007 needs the weights of its best epoch, which are lost: " in notes[0]
     assert "step-000005: damaged: the sha256 of model.safetensors" in notes[0]
     last = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()][-1]
     assert last["kind"] == "epoch"
@@ -222,7 +223,7 @@ def test_a_lost_best_epoch_does_not_stop_a_second_resumption(
     else:
         flip(best / "model.safetensors")
 
-    def interrupt(fact: Fact) -> None:
+    def interrupt(fact: Event) -> None:
         if isinstance(fact, RunResumed):  # before there is another checkpoint
             raise KeyboardInterrupt
 
@@ -237,7 +238,7 @@ def test_the_optimiser_of_the_best_epoch_is_not_missed(
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     flip(out / "checkpoints" / "step-000005" / "optimizer.safetensors")
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     assert not [fact for fact in told if isinstance(fact, Warned)]
     assert [name for name in differing(whole, out) if "step-000005" not in name] == []
@@ -249,7 +250,7 @@ def test_a_damaged_checkpoint_of_a_new_best_epoch_costs_that_epoch_only(
     # As it stands when the second epoch has just become the best: what was there before goes back to the first.
     best: list[bool] = []
 
-    def listen(fact: Fact) -> None:
+    def listen(fact: Event) -> None:
         if isinstance(fact, EpochJudged):
             best.append(fact.is_best)
             if fact.epoch.epoch == 2:
@@ -260,7 +261,7 @@ def test_a_damaged_checkpoint_of_a_new_best_epoch_costs_that_epoch_only(
     out = tmp_path / "then"
     assert newest(out).name == "step-000010"
     flip(newest(out) / "model.safetensors")
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     (resumed,) = [fact for fact in told if isinstance(fact, RunResumed)]
     assert resumed.steps_done == 8
@@ -273,10 +274,10 @@ def test_a_foreign_checkpoint_is_passed_over(small: Small, whole: Path, stopped:
     small.interrupt(other, at_step(8), seed=7)
     out = shutil.copytree(stopped, tmp_path / "run")
     shutil.copytree(newest(other), out / "checkpoints" / "step-000008")
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
-    assert note.startswith("passed over step-000008: this is not the run that was begun: seed was 7, and is 42 now")
+    assert note.startswith("skipped step-000008: this is not the run that was begun: seed was 7, and is 42 now")
 
 
 def test_a_foreign_checkpoint_does_not_stand_in_for_one_to_come(
@@ -379,7 +380,7 @@ def test_a_damaged_environment_is_written_anew(small: Small, whole: Path, stoppe
 
 def test_a_finished_run_is_not_gone_on_with(small: Small, whole: Path) -> None:
     before = sorted((str(path), path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file())
-    with pytest.raises(UserError, match="this run is finished: there is nothing to resume"):
+    with refused("run.finished", "this run is finished: there is nothing to resume"):
         small.train(whole, begin="resume")
     assert sorted((str(path), path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file()) == before
 
@@ -388,7 +389,7 @@ def test_a_restart_keeps_what_was_there_and_begins_again(
     small: Small, whole: Path, stopped: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="restart", listen=told.append)
     assert differing(whole, out) == []
     aside = tmp_path / "run.before-1"
@@ -398,7 +399,7 @@ def test_a_restart_keeps_what_was_there_and_begins_again(
 
 def test_a_restart_that_cannot_begin_moves_nothing(small: Small, stopped: Path, tmp_path: Path) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
-    with pytest.raises(UserError, match=r"data.max_length = 4000: .* takes at most"):
+    with refused("training.max-length", r"data.max_length = 4000: .* takes at most"):
         small.train(out, begin="restart", data__max_length=4000)
     with hold(out / "lock"), pytest.raises(UserError, match="another run is writing there"):
         small.train(out, begin="restart")
@@ -426,12 +427,12 @@ def test_another_run_is_refused_with_both_values(small: Small, stopped: Path, tm
     out = shutil.copytree(stopped, tmp_path / "run")
     before = sorted((str(path), path.stat().st_size) for path in out.rglob("*"))
     changes, message = OTHER_RUNS[change]
-    with pytest.raises(UserError) as caught:
+    with refused("training.no-usable-checkpoint") as caught:
         small.train(out, begin="resume", **changes)
     assert caught.value.message.startswith(f"{out}: no checkpoint can be used:\n")
     assert "this is not the run that was begun: " in caught.value.message
     assert message in caught.value.message
-    assert "--restart begins again" in caught.value.remedy
+    assert "--restart, which keeps" in caught.value.remedy
     assert sorted((str(path), path.stat().st_size) for path in out.rglob("*")) == before
 
 
@@ -472,12 +473,12 @@ def test_another_sharing_of_the_same_step_goes_on_and_is_told(
     small: Small, whole: Path, stopped: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
-    told: list[Fact] = []
+    told: list[Event] = []
     changes = {"training__batch_size": 4, "training__gradient_accumulation": 4}
     small.train(out, begin="resume", listen=told.append, **changes)
     (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
     assert note == (
-        "the micro-batch was 8, and is 4 now: the same comments in the same order, but no longer equal to the bit"
+        "the micro-batch was 8, and is 4 now: the order of comments stays, but weights are no longer equal to the bit"
     )
     steps = [fact for fact in told if isinstance(fact, StepDone)]
     assert [fact.batch_size for fact in steps] == [4, 4, 4]
@@ -500,10 +501,10 @@ def test_lines_after_the_checkpoint_are_cut_from_the_log(
 def test_a_log_that_lost_lines_is_told(small: Small, stopped: Path, tmp_path: Path) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     (out / "metrics.jsonl").write_text("")
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     assert [fact.text for fact in told if isinstance(fact, Warned)] == [
-        f"{out / 'metrics.jsonl'}: lines are missing that were there when the checkpoint was made"
+        f"{out / 'metrics.jsonl'}: lines are missing that the checkpoint counts"
     ]
 
 
@@ -522,16 +523,16 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
     (out / "checkpoints").mkdir(parents=True)
     shutil.copy(stopped / "recipe.toml", out)
     (out / "metrics.jsonl").write_text('{"kind": "step", "step": 1, "loss": 99.0}\n')
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     assert differing(whole, out) == []
     assert [fact.text for fact in told if isinstance(fact, Warned)] == [
-        "no checkpoint had been made yet: training begins at its beginning"
+        "there was no checkpoint yet: training starts from the beginning"
     ]
     shutil.rmtree(out / "checkpoints")
     shutil.rmtree(out / "classifier")
     log = (out / "metrics.jsonl").read_bytes()
-    with pytest.raises(UserError, match=r"training.learning_rate was 0.001, and is 0.002 now"):
+    with refused("training.another-run", r"training.learning_rate was 0.001, and is 0.002 now"):
         small.train(out, begin="resume", training__learning_rate=2e-3)
     assert (out / "metrics.jsonl").read_bytes() == log
 
@@ -542,7 +543,7 @@ def test_a_run_that_was_killed_while_it_wrote_its_classifier_writes_it(
     out = shutil.copytree(whole, tmp_path / "run")
     shutil.rmtree(out / "classifier")
     (out / "reports" / "validation.md").unlink()
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     assert differing(whole, out) == []
     assert not [fact for fact in told if isinstance(fact, StepDone)], "nothing is trained again"
@@ -558,17 +559,17 @@ def test_a_dead_owners_lock_is_taken_over_with_a_word(small: Small, stopped: Pat
     out = shutil.copytree(stopped, tmp_path / "run")
     (out / "lock").write_text('{"process": 1, "machine": "far-away", "since": "2020-01-01T00:00:00+00:00"}')
     os.utime(out / "lock", (0, 0))
-    told: list[Fact] = []
+    told: list[Event] = []
     small.train(out, begin="resume", listen=told.append)
     assert [fact.text for fact in told if isinstance(fact, Warned)] == [
-        "took over from process 1 on far-away, which ended without a word"
+        "took over from process 1 on far-away, which was killed"
     ]
 
 
 def test_there_is_nothing_to_go_on_with(small: Small, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no run has begun here"):
+    with refused("run.nothing-to-resume", "no run has begun here"):
         small.train(tmp_path / "nowhere", begin="resume")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="is not a run directory"):
+    with refused("run.not-a-run", "is not a run directory"):
         small.train(tmp_path / "mine", begin="resume")

@@ -39,7 +39,7 @@ class Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def add_many(parser: argparse.ArgumentParser, option: str, metavar: str, help: str, nargs: str | int = "+") -> None:
+def add_many(parser: argparse._ActionsContainer, option: str, metavar: str, help: str, nargs: str | int = "+") -> None:
     """Add an option that takes several values and may be repeated; an empty list by default."""
     parser.add_argument(option, nargs=nargs, action="extend", default=[], metavar=metavar, help=help)
 

@@ -1,6 +1,7 @@
 """Shell completion: scripts by shtab that complete commands, options, recipes, files and folders."""
 
 import argparse
+from typing import Any
 
 import shtab
 
@@ -15,7 +16,7 @@ def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
     names = " ".join(shipped_recipes())
     recipes = {"bash": "_civility_recipes_and_files", "zsh": "_civility_recipes_and_files", "tcsh": f"({names})"}
     _add_completions(parser, recipes)
-    preamble = {
+    preamble: Any = {
         "bash": f'_civility_recipes_and_files() {{\n  compgen -W "{names}" -- $1\n  compgen -f -- $1\n}}',
         "zsh": f'_civility_recipes_and_files() {{\n  compadd {names}\n  _files -g "*.toml"\n}}',
     }

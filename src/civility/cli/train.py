@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from civility.recipe import Recipe
     from civility.run import Begin, RunDirectory
-    from civility.training.events import Fact, Listener
+    from civility.training.events import Event, Listener
     from civility.training.repeats import ListenTo, Turn
 
 _DEFAULT_RECIPE = "baseline"
@@ -228,7 +228,7 @@ def _listening_to_each(console: "Console") -> "Iterator[ListenTo]":
 def _silent_on_broken_pipe(listen: "Listener") -> "Listener":
     """Return a listener that prints nothing after a broken pipe: a run outlives the `tee` that it is piped into."""
 
-    def guarded(fact: "Fact") -> None:
+    def guarded(fact: "Event") -> None:
         try:
             listen(fact)
         except BrokenPipeError:

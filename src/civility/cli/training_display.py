@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from civility.documents.repeats_summary import RepeatsSummary, Variation
     from civility.engine.progress import StepDone
     from civility.evaluation import Report
-    from civility.training.events import EpochJudged, Fact, LinearPlanned, RunFinished, RunPlanned, RunResumed
+    from civility.training.events import EpochJudged, Event, LinearPlanned, RunFinished, RunPlanned, RunResumed
     from civility.training.preflight.check import Check
     from civility.training.repeats import Turn
-    from civility.training.repeats.summary import Spread, Summary
 
 _SECONDS_BETWEEN_LINES = 10.0
 _NARROW = 76
@@ -61,7 +61,7 @@ class TrainingDisplay:
         self._scoring: ScoringBar | None = None
         self._num_validation = 0
 
-    def listen(self, fact: "Fact") -> None:
+    def listen(self, fact: "Event") -> None:
         """Draw one fact."""
         from civility.engine import progress, watch
         from civility.training import events
@@ -330,10 +330,10 @@ def _print_check(console: Console, check: "Check") -> None:
 def print_turn(console: Console, turn: "Turn") -> None:
     """Print whose turn it is."""
     state = f"   {_STATES[turn.begin]}" if _STATES[turn.begin] else ""
-    console.print(f"\n── {turn.member.name}   {turn.number} of {turn.num}{state}\n", style="bold")
+    console.print(f"\n── {turn.repeat.name}   {turn.number} of {turn.num}{state}\n", style="bold")
 
 
-def print_summary(console: Console, summary: "Summary") -> None:
+def print_summary(console: Console, summary: "RepeatsSummary") -> None:
     """Print mean, standard deviation and range of each label over the runs, for each metric."""
     console.print()
     paragraph(console, f"{count(len(summary.runs), 'run')}: {', '.join(map(one_line, summary.runs))}")
@@ -345,7 +345,7 @@ def print_summary(console: Console, summary: "Summary") -> None:
     paragraph(console, "SD: standard deviation over the runs (n - 1)", style="dim")
 
 
-def _table(name: str, rows: "Mapping[str, Spread]", num_columns: int) -> Table:
+def _table(name: str, rows: "Mapping[str, Variation]", num_columns: int) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column(f"  {name}", min_width=_LONGEST_NAME + 2, max_width=_LONGEST_NAME + 2, no_wrap=True)
     for column in _COLUMNS[:num_columns]:
@@ -369,9 +369,9 @@ def print_out_of_fold(console: Console, report: "Report", scores: "Path", page: 
     console.print(f"  scores   {one_line(str(scores))}\n  report   {one_line(str(page))}")
 
 
-def _cells(spread: "Spread") -> tuple[str, ...]:
-    known = [value for value in spread.values if value is not None]
+def _cells(variation: "Variation") -> tuple[str, ...]:
+    known = [value for value in variation.values if value is not None]
     ends = (min(known), max(known)) if known else (None, None)
-    numbers = (spread.mean, spread.sd, *ends)
+    numbers = (variation.mean, variation.sd, *ends)
     written = ("-" if number is None or math.isnan(number) else f"{number:.4f}" for number in numbers)
     return (*written, str(len(known)))

@@ -19,7 +19,7 @@ from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.search.study import Claim
 from civility.storage.parsing import read_json
-from civility.training.events import EpochJudged, Fact, RunPlanned, RunResumed
+from civility.training.events import EpochJudged, Event, RunPlanned, RunResumed
 from civility.training.train_run import train
 
 _SECONDS_BETWEEN_RECORDS = 5.0
@@ -60,7 +60,7 @@ class TrialListener:
     _seconds_of_steps: list[float] = field(default_factory=list)
     _asked: bool = False
 
-    def listen(self, fact: Fact) -> None:
+    def listen(self, fact: Event) -> None:
         """Take an event of the run; raise `Pruned` after an epoch with a poor score."""
         self.claim.lock.sign()
         if isinstance(fact, RunPlanned):

@@ -1,7 +1,4 @@
-"""What training sees beside the comments as they were read: changed copies, and what a caller makes of them.
-
-After the split, and of the training comments alone; nothing that equals a validation comment comes in.
-"""
+"""Augmentation of the training comments, after the split; copies of validation comments are left out."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,19 +14,21 @@ from civility.plain_text import count
 from civility.recipe import Recipe
 
 Augment = Callable[[Dataset], Dataset]
-"""Training comments -> those to train on in their place, on the same labels; the same every time that it is called."""
+"""Training comments -> those to train on, with the same labels; must return the same comments at every call."""
 
 
 def augmented(recipe: Recipe, data: PreparedData, augment: Augment | None = None) -> PreparedData:
-    """Return the data with training as the recipe and the caller augment it; ``data`` itself if neither does.
+    """Return the data with the training comments as recipe and caller augment them; ``data`` itself if neither does.
 
     Parameters
     ----------
-    augment : is given the training comments, changed copies among them
+    recipe : of the run
+    data : the comments
+    augment : called with the training comments, including changed copies
 
     Raises
     ------
-    UserError : no such perturbation; what the caller returns is on other labels, or nothing
+    UserError : an unknown perturbation, or ``augment`` returns other labels or no comments
     """
     training = data.training
     added, notes = data.added, data.notes
@@ -44,31 +43,31 @@ def augmented(recipe: Recipe, data: PreparedData, augment: Augment | None = None
         return data
     training, num_left_out = _without_validation(training, data)
     if num_left_out:
-        notes += (f"{count(num_left_out, 'comment')} that augmentation gave left out: validation has equal ones",)
+        notes += (f"{count(num_left_out, 'comment')} from augmentation left out: validation has equal ones",)
     return replace(data, training=training, original=data.training, notes=notes, added=added)
 
 
 def _checked(found: Dataset, expected: Dataset) -> Dataset:
     if (found.labels, found.group_names) != (expected.labels, expected.group_names):
         raise UserError(
-            "training.todo",
+            "training.augment",
             f"augment: returned comments with labels {', '.join(found.labels)} and groups "
             f"{', '.join(found.group_names) or 'none'}; they had labels "
             f"{', '.join(expected.labels)} and groups "
             f"{', '.join(expected.group_names) or 'none'}",
-            remedy="return a Dataset on the labels and groups of the one that it was given",
+            remedy="return a Dataset with the labels and groups of the one given",
         )
     if not len(found):
         raise UserError(
-            "training.todo",
-            "augment: returned no comment",
-            remedy="return the comments to train on, those given among them",
+            "training.augment",
+            "augment: returned no comments",
+            remedy="return the comments to train on, including those given",
         )
     return found
 
 
 def _without_validation(training: Dataset, data: PreparedData) -> tuple[Dataset, int]:
-    """Leave out what equals a validation comment, unless it was in training before: that is not of our making."""
+    """Leave out comments equal to validation comments, except those that were in training before."""
     digests = text_digests(training.texts)
     leaked = np.isin(digests, text_digests(data.validation.texts)) & ~np.isin(
         digests, text_digests(data.training.texts)

@@ -1,4 +1,4 @@
-"""The section ``[regularization]`` of a recipe, made into what a model and a training loop take, and what it costs."""
+"""The regularizers of a recipe, made from ``[regularization]``, and the memory that they need."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +17,13 @@ _NUMBER = 4
 
 @dataclass(frozen=True)
 class Costs:
-    """What regularisation takes of memory, beside what training takes without.
+    """The memory that regularization needs in addition.
 
     Parameters
     ----------
-    passes : whose activations are kept at once
-    kept : bytes for each trained parameter, during the whole run and in every checkpoint: an average
-    in_step : bytes for each trained parameter, during a step: gradients set aside and a copy of the embedding; at most
+    passes : forward passes whose activations are kept at once
+    kept : bytes for each trained parameter, in the whole run and in every checkpoint: an average
+    in_step : bytes for each trained parameter, at most, in a step: saved gradients and a copy of the embedding
     """
 
     passes: int = 1
@@ -32,7 +32,7 @@ class Costs:
 
 
 def costs_of(recipe: Recipe) -> Costs:
-    """Return what the regularisation of a recipe takes of memory."""
+    """Return the memory that the regularization of a recipe needs."""
     settings = recipe.regularization
     averages = settings.average != "none" or recipe.training.optimizer == "schedule_free"
     return Costs(
@@ -42,20 +42,20 @@ def costs_of(recipe: Recipe) -> Costs:
     )
 
 
-def refuse_unfit(recipe: Recipe) -> None:
-    """Raise a UserError for settings that cannot go together, before anything is loaded."""
+def refuse_regularizer_conflicts(recipe: Recipe) -> None:
+    """Raise a UserError for settings that conflict, before anything is loaded."""
     settings, training = recipe.regularization, recipe.training
     if settings.average != "none" and training.optimizer == "schedule_free":
         raise UserError(
-            "training.todo",
+            "training.conflicting-settings",
             f'regularization.average = "{settings.average}" with training.optimizer = '
-            '"schedule_free": the optimiser averages by itself, and its average is what is '
+            '"schedule_free": the optimizer averages by itself, and its average is what is '
             "validated",
-            remedy='set regularization.average to "none", or choose another optimiser',
+            remedy='set regularization.average to "none", or choose another optimizer',
         )
     if settings.adversarial == "fgm" and (training.freeze_embeddings or training.freeze_layers):
         raise UserError(
-            "training.todo",
+            "training.conflicting-settings",
             'regularization.adversarial = "fgm" moves the token embedding, which is frozen '
             "(training.freeze_embeddings or training.freeze_layers)",
             remedy='set regularization.adversarial to "none", or train the embeddings',
@@ -74,16 +74,16 @@ def change_model(recipe: Recipe, model: Any) -> None:
 
 
 def regularizers_of(recipe: Recipe, model: Any) -> Regularizers:
-    """Return what a step does beside its plain loss. Called once the modules of the model are those that are trained.
+    """Return what a step does besides its loss, for a model whose modules are final.
 
     Raises
     ------
-    UserError : the layers of the model are not known, and `unfreeze_fraction` needs them
+    UserError : the layers of the model are unknown, and `unfreeze_fraction` needs them
     """
-    return Regularizers(recipe.regularization.r_drop, _thaw(recipe, model), _adversary(recipe, model))
+    return Regularizers(recipe.regularization.r_drop, _unfreezing(recipe, model), _adversary(recipe, model))
 
 
-def _thaw(recipe: Recipe, model: Any) -> GradualUnfreezing | None:
+def _unfreezing(recipe: Recipe, model: Any) -> GradualUnfreezing | None:
     fraction = recipe.regularization.unfreeze_fraction
     if not fraction:
         return None
@@ -101,7 +101,7 @@ def _adversary(recipe: Recipe, model: Any) -> Adversary | None:
 
 
 def average_of(recipe: Recipe, model: Any) -> WeightAverage | None:
-    """Return the average of weights that a recipe asks for, of all that are trained now; None if it asks for none."""
+    """Return the average of the trained weights that a recipe asks for; None if it asks for none."""
     settings = recipe.regularization
     if settings.average == "none":
         return None

@@ -1,7 +1,7 @@
-"""Keeps the checkpoints of a run: when to make one, which to keep, and what to do when the disk is full.
+"""The checkpoints of a run: when to write one, which to keep, and what to do when the disk is full.
 
-Where time alone asks for a checkpoint, it is written beside training, from a copy: a disk that takes ten seconds for
-it costs the run no more than the copy. All others are waited for, so that where they are does not hang on the clock.
+A checkpoint that is due by the clock is written in a thread, from a copy: training waits for the copy only. Training
+waits for all others, so that their steps do not depend on the clock.
 """
 
 import contextlib
@@ -39,8 +39,8 @@ _SECONDS_UNTIL_ANOTHER_TRY = 60.0
 
 
 @dataclass(frozen=True)
-class _UnderWay:
-    """A checkpoint that is being written beside training: where, of which step, what it cost until now, its end."""
+class _Pending:
+    """A checkpoint that a thread is writing; training has waited for its copy."""
 
     folder: Path
     step: int
@@ -49,21 +49,20 @@ class _UnderWay:
 
 
 @dataclass(eq=False)
-class Keeper:
-    """Writes the checkpoints of a run, on its first process.
+class CheckpointManager:
+    """Writes and removes the checkpoints of a run, on its first process.
 
     Parameters
     ----------
     run : where they are
-    trainer : whose state is kept
-    stopping, loss_watch : go into every checkpoint
-    facts : of the run, for whoever resumes it
+    trainer, stopping, loss_watch : whose state every checkpoint holds
+    facts : what identifies the run
     minutes, steps : between two checkpoints inside an epoch; 0 for never
-    metrics : the log; on the disk before a checkpoint is, which tells how long it was
-    on_saved : told the steps of a checkpoint that is complete, and the seconds that training waited for it
-    on_trouble : told that one could not be written
-    on_left : told that one that is no longer needed could not be removed
-    best_step : optimiser steps when the best epoch so far ended; 0 before the first
+    metrics : the log; flushed before each checkpoint, which records its size
+    on_saved : called with the step of a complete checkpoint, and the seconds that training waited for it
+    on_trouble : called when a checkpoint could not be written
+    on_left : called when a superseded checkpoint could not be removed
+    best_step : optimiser steps at the end of the best epoch so far; 0 before the first
     """
 
     run: RunDirectory
@@ -82,38 +81,38 @@ class Keeper:
     _latest: float = field(default_factory=time.monotonic)
     _next_try: float = 0.0
     _missing: bool = False
-    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, initializer=_give_way))
-    _under_way: _UnderWay | None = None
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, initializer=_lower_priority))
+    _pending: _Pending | None = None
 
     def after_step(self) -> None:
-        """Make a checkpoint inside an epoch, if it is time for one."""
+        """Write a checkpoint inside an epoch, if one is due."""
         progress, now = self.trainer.progress, time.monotonic()
-        if self._under_way is not None and self._under_way.written.done():
+        if self._pending is not None and self._pending.written.done():
             self.settle()
         if progress.num_comments == len(self.trainer.data.tokens):
-            return  # the one after the epoch comes soon, and is of more use
+            return  # the one after the epoch follows soon, and is worth more
         if self._missing:
             if now >= self._next_try:
                 self.save()
         elif self.steps and progress.step % self.steps == 0:
             self.save()
-        elif self.minutes and now - self._latest >= 60 * self.minutes and self._under_way is None:
-            self._save_beside_training()
+        elif self.minutes and now - self._latest >= 60 * self.minutes and self._pending is None:
+            self._save_in_thread()
 
     def settle(self) -> None:
-        """Wait for the checkpoint that is being written beside training, if there is one."""
-        if self._under_way is None:
+        """Wait for the checkpoint that a thread is writing, if there is one."""
+        if self._pending is None:
             return
-        under_way, self._under_way = self._under_way, None
+        pending, self._pending = self._pending, None
         try:
-            under_way.written.result()
+            pending.written.result()
         except UserError as error:
             self._trouble(error)
             return
-        self._prune(under_way.folder)
-        self.on_saved(under_way.step, under_way.waited)
+        self._prune(pending.folder)
+        self.on_saved(pending.step, pending.waited)
 
-    def _save_beside_training(self) -> None:
+    def _save_in_thread(self) -> None:
         started = time.monotonic()
         try:
             self.metrics.flush()
@@ -128,43 +127,43 @@ class Keeper:
             return
         written = self._writer.submit(save_checkpoint, self.place, snapshot)
         self._latest = time.monotonic()
-        self._under_way = _UnderWay(self.place, self.trainer.progress.step, self._latest - started, written)
+        self._pending = _Pending(self.place, self.trainer.progress.step, self._latest - started, written)
 
     def _trouble(self, error: UserError) -> None:
         self._missing, self._next_try = True, time.monotonic() + _SECONDS_UNTIL_ANOTHER_TRY
         self.on_trouble(error)
 
     def save_epoch(self, is_best: bool, logits: Logits) -> bool:
-        """Make the checkpoint of an epoch that has just been judged: see `save`."""
+        """Write the checkpoint after the validation of an epoch: see `save`."""
         if is_best:
             self.best_step, self._unwritten_best = self.trainer.progress.step, None
         saved = self.save(logits)
         if is_best and not saved:
-            # The weights that the classifier is made of must outlive the steps to come.
+            # The classifier is made of these weights: keep them in memory.
             try:
                 self._unwritten_best = self._snapshot(logits).copied()
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
                 raise UserError(
-                    "training.todo",
-                    "the best epoch so far can neither be written to the disk nor kept in memory",
+                    "training.best-epoch-lost",
+                    "the best epoch so far fits neither on the disk nor into memory",
                     where=self.place,
-                    remedy="make room on the disk, then go on from the checkpoint before with --resume",
+                    remedy="free some disk space, then continue from the previous checkpoint with --resume",
                 ) from error
         return saved
 
     def save(self, logits: Logits | None = None) -> bool:
-        """Make a checkpoint of the place where the trainer is, and remove those that are no longer needed.
+        """Write a checkpoint of the trainer's current state, and remove superseded ones.
 
-        Return False if the disk refused it: then the older ones stay, and it is tried again after a minute.
+        Return False if the disk refuses it: older ones stay, and the next try follows after a minute.
         """
         started = time.monotonic()
         self.settle()
         try:
             self.metrics.flush()
             self.save_best()
-            # There already where a resumed run is asked to stop before its first step.
+            # It exists if a resumed run is stopped before its first step.
             if not self.place.exists():
                 save_checkpoint(self.place, self._snapshot(logits))
         except UserError as error:
@@ -175,25 +174,25 @@ class Keeper:
         self.on_saved(self.trainer.progress.step, self._latest - started)
         return True
 
-    def remove_what_is_not_needed(self) -> None:
-        """Remove older checkpoints that a kill left: one that came between a save and the removal after it."""
+    def remove_superseded(self) -> None:
+        """Remove older checkpoints that a kill between a save and the removal has left."""
         if self.place.exists():
             self._prune(self.place)
 
     def save_best(self) -> None:
-        """Write the checkpoint of the best epoch if the disk refused it until now; UserError if it still does."""
+        """Write the checkpoint of the best epoch if the disk has refused it so far; UserError if it still does."""
         if self._unwritten_best is not None:
             save_checkpoint(self.run.checkpoint(self.best_step), self._unwritten_best)
             self._unwritten_best = None
 
     @property
     def place(self) -> Path:
-        """The folder of a checkpoint of the place where the trainer is."""
+        """The folder of a checkpoint of the trainer's current state."""
         progress = self.trainer.progress
         return self.run.checkpoint(progress.step, to_validate=progress.num_comments == len(self.trainer.data.tokens))
 
     def load_best(self, model: Any) -> Logits:
-        """Put the weights of the best epoch into the model, and return the validation logits they gave."""
+        """Load the weights of the best epoch into the model, and return their validation logits (N, L)."""
         if self._unwritten_best is not None:
             assert self._unwritten_best.logits is not None
             self._unwritten_best.put_best(model)
@@ -224,8 +223,8 @@ class Keeper:
         )
 
     def _prune(self, newest: Path) -> None:
-        """Remove all checkpoints but the last two, the best, and what was best when one of them was made."""
-        # Of the same weights, the one before their validation is of no use beside the one after it.
+        """Remove all checkpoints except the last two, the best, and those that were the best at the time of these."""
+        # The checkpoint before a validation is superseded by the one after it, which has the same weights.
         same = self.run.before_validation(newest)
         older = [folder for folder in self.run.checkpoint_folders() if folder != newest]
         latest = [folder for folder in older if folder != same][1 - _NUM_LATEST :]
@@ -239,8 +238,8 @@ class Keeper:
                     self.on_left(error)
 
 
-def _give_way() -> None:
-    """Let this thread, and those that it starts, have the processor only when training leaves it."""
+def _lower_priority() -> None:
+    """Give this thread the CPU only when training leaves it free."""
     if sys.platform == "linux":  # where a thread has a priority of its own
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

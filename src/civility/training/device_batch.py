@@ -1,4 +1,4 @@
-"""`--fit`: the micro-batch that this machine has the memory for, by trying on a GPU and by an estimate elsewhere."""
+"""`--fit`: the largest micro-batch that fits into memory, tried on a GPU and estimated elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,41 +32,43 @@ _NUMBER = 4
 """Bytes of a float32: of a weight, and of its gradient."""
 
 _ALLOWANCE = 1.35
-"""By what the estimate of a micro-batch is multiplied. The estimate was 0.76 of what tensors took for a packed DeBERTa
-of 256 tokens, 0.89 to 1.19 for others, and processes with small tensors grew up to 1.31 times as much as these: glibc's
-heap keeps holes."""
+"""Factor on the estimate of a micro-batch. Measured: the estimate was 0.76 of the tensors of a packed DeBERTa with 256
+tokens, 0.89 to 1.19 of others, and processes with small tensors grew by up to 1.31 times their tensors, since the heap
+of glibc is fragmented."""
 
 _REMEDY = (
     "--set training.gradient_checkpointing=true keeps less for the backward pass;\n"
     "training.freeze_embeddings and training.freeze_layers train less; "
-    "a smaller data.max_length cuts comments shorter; or choose a smaller model (--model)"
+    "a smaller data.max_length truncates comments earlier; or choose a smaller model (--model)"
 )
 
 
 def fit_to_memory(recipe: Recipe, trainer: Trainer, memory: Memory | None) -> tuple[Recipe, str, Check]:
-    """Choose the largest micro-batch that the memory takes, of those that share a step evenly, for every process.
+    """Choose the largest micro-batch that fits into the memory of every process and divides the step evenly.
 
-    A GPU tries them: its allocator refuses what does not fit. On a CPU nobody refuses, the system kills the process, so
-    the estimate of the check of memory decides, for the longest comments of the run; no micro-batch is larger than the
-    recipe's there, since that gains nothing. Return the recipe with what was chosen written out, the choice in words,
-    and what stands for the check of memory. The trainer has the micro-batch afterwards; weights, gradients and random
-    draws are what they were.
+    On a GPU sizes are tried, since its allocator refuses what does not fit. On a CPU the system would kill the process,
+    so the estimate of the memory check decides, for the longest comments; there the micro-batch is at most the
+    recipe's, since a larger one is not faster. Weights, gradients and random numbers do not change.
 
     Parameters
     ----------
-    recipe : whose effective batch is kept
-    trainer : as built: its weights are loaded, its first step is to come
-    memory : of its device, as it is now; None if nobody tells
+    recipe : its effective batch size is kept
+    trainer : before its first step; gets the micro-batch
+    memory : of its device, now; None if unknown
+
+    Returns
+    -------
+    The recipe with the micro-batch, the choice in words, and the outcome that replaces the memory check.
 
     Raises
     ------
-    UserError : the memory is too small for a single comment, or nobody tells how much there is
+    UserError : the memory is unknown, or too small for a single comment
     """
     settings = recipe.training
     asked = settings.batch_size * settings.gradient_accumulation
     on_gpu = trainer.precision.device == "cuda"
     largest = asked if on_gpu else settings.batch_size
-    # More than the comments there are would never come.
+    # A micro-batch never has more comments than there are.
     largest = max(1, min(largest, -(-len(trainer.data.tokens) // trainer.accelerator.num_processes)))
     sizes = [size for size in sizes_that_share(asked) if size <= largest]
     fit = _fit_here(recipe, trainer, memory, sizes)
@@ -87,31 +89,31 @@ def fit_to_memory(recipe: Recipe, trainer: Trainer, memory: Memory | None) -> tu
 def _too_small(fit: Fit, max_length: int) -> UserError:
     if fit.room <= 0:
         return UserError(
-            "training.todo",
-            f"the memory is too small for weights and optimiser: {gib(-fit.room)} are missing",
+            "training.too-little-memory",
+            f"the memory is too small for weights and optimizer: {gib(-fit.room)} more are needed",
             remedy=_REMEDY,
         )
     if fit.batch_size:
         return UserError(
-            "training.todo",
-            "another process of this run has not the memory to train on a single comment",
+            "training.too-little-memory",
+            "another process of this run has too little memory to train on a single comment",
             remedy=_REMEDY,
         )
     takes = f"takes about {gib(fit.peak)}" if np.isfinite(fit.peak) else "takes more"
     return UserError(
-        "training.todo",
-        f"the memory is too small to train on a single comment: of up to {max_length} "
-        f"tokens it {takes}, and beside weights and optimiser there are {gib(fit.room)}",
+        "training.too-little-memory",
+        f"the memory is too small to train on a single comment: with up to {max_length} tokens it {takes}, "
+        f"and weights and optimizer leave {gib(fit.room)}",
         remedy=_REMEDY,
     )
 
 
 def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Sequence[int]) -> Fit:
-    """Return what fits into the memory that this process has."""
+    """Return what fits into the memory of this process."""
     if memory is None:
         raise UserError(
-            "training.todo",
-            "this system does not tell how much memory it has",
+            "training.unknown-memory",
+            "the system does not report how much memory it has",
             remedy="set training.batch_size without --fit",
         )
     on_gpu = trainer.precision.device == "cuda"
@@ -132,10 +134,10 @@ def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Se
 
 
 def _estimated_peaks(recipe: Recipe, trainer: Trainer, trained: Sequence[torch.nn.Parameter]) -> Peaks:
-    """Return the peaks by the shapes of the model, with every comment as long as the longest."""
+    """Return peaks that are estimated from the shapes of the model, with every comment as long as the longest."""
     size = ModelSize.of(trainer.model.config, trainer.data.targets.shape[1])
     length = int(trainer.data.tokens.lengths.max())
-    # A gradient that is added to one of an earlier micro-batch is there beside it for a moment.
+    # For a moment, a gradient exists beside the sum of those of earlier micro-batches.
     added = _NUMBER * max(parameter.numel() for parameter in trained)
 
     def peak_of(num_comments: int) -> float:
@@ -153,16 +155,16 @@ def _estimated_peaks(recipe: Recipe, trainer: Trainer, trained: Sequence[torch.n
 
 
 def _reserved_bytes(num_trained: int, recipe: Recipe, trainer: Trainer) -> int:
-    """Return what a run takes of memory beside weights and a micro-batch, and has not taken before its first step."""
+    """Return the bytes that a run will need besides weights and micro-batches, and has not allocated so far."""
     costs, moments = costs_of(recipe), state_bytes(trainer.optimizer)
     reserved = (_NUMBER + costs.kept + costs.in_step) * num_trained + moments
     if trainer.accelerator.num_processes > 1:
         reserved += _NUMBER * num_trained  # buffers in which gradients are exchanged
     if trainer.precision.device != "cuda" and recipe.training.checkpoint_minutes:
-        reserved += (_NUMBER + costs.kept) * num_trained + moments  # the copy that is written beside training
+        reserved += (_NUMBER + costs.kept) * num_trained + moments  # the copy that a thread writes
     return reserved
 
 
 def _try_longest(trainer: Trainer, longest: Rows, num_comments: int) -> None:
-    """Run a micro-batch of the longest comments; some come more than once where there are too few."""
+    """Run a micro-batch of the longest comments, some of them repeatedly if there are too few."""
     trainer.try_out(np.resize(longest[:num_comments], num_comments))

@@ -1,4 +1,4 @@
-"""What a training run tells while it runs: each fact once, to whoever listens. Plain data."""
+"""The events of a training run, each emitted once to its listener. Plain data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from civility.training.preflight.check import Check
 
 @dataclass(frozen=True)
 class Speed:
-    """How a run goes through its model.
+    """What makes the steps of a run fast or slow.
 
     Parameters
     ----------
     attention : name of the forward pass
-    why_not_faster : why it is not a faster one; nothing if it is the fastest there is
-    rows_in_use : of the token embedding, trained alone; None where all are
-    why_whole : why all are
-    token_cache : how the cache of tokens took part; nothing where there is nothing to tell
+    why_not_faster : why a faster one is not used; empty if it is the fastest
+    rows_in_use : rows of the token embedding that are trained; None if all are
+    why_whole : why all rows are trained
+    token_cache : how the cache of tokens was used; empty for nothing unusual
     checkpointing : whether layers are computed again in the backward pass
-    num_frozen : parameters that are left as they are
+    num_frozen : number of frozen parameters
     """
 
     attention: str
@@ -37,12 +37,19 @@ class Speed:
 
 @dataclass(frozen=True)
 class RunPlanned:
-    """Told once, before the first step: what is about to happen.
+    """Emitted once, before the first step: the plan of the run.
 
-    ``added`` is what training has beside the comments of its files, a phrase each. ``metric`` is what the best epoch is
-    chosen by, ``steps_by`` the optimiser and the schedule where they are not those of the baseline, ``threads`` says
-    why a processor computes with as many as it does, ``fitted`` how a step is shared out and why; the last three are
-    empty where there is nothing to say.
+    Parameters
+    ----------
+    notes : on the comments, one sentence each
+    added : phrases for what augmentation and pseudo labels add to training
+    share_truncated : of the training comments, in [0, 1]
+    global_batch : effective batch size
+    loss_weights : by label
+    metric : by which the best epoch is chosen
+    steps_by : optimiser and schedule, unless they are AdamW and linear
+    threads : why the CPU computes with this number of threads; empty on other devices
+    fitted : how `--fit` chose the micro-batch; empty without it
     """
 
     num_training: int
@@ -72,7 +79,7 @@ class RunPlanned:
 
 @dataclass(frozen=True)
 class LinearPlanned:
-    """Told once, before a linear model is fitted: what is about to happen, and the settings that have no part in it."""
+    """Emitted once, before a linear model is fitted; ``model`` is a description."""
 
     num_training: int
     num_validation: int
@@ -85,7 +92,7 @@ class LinearPlanned:
 
 @dataclass(frozen=True)
 class RunChecked:
-    """Told once, before anything is written: what the checks found, to be shown in full or in brief."""
+    """Emitted once, before anything is written: the outcome of the preflight checks, to show in full or in brief."""
 
     checks: tuple[Check, ...]
     in_full: bool
@@ -93,7 +100,7 @@ class RunChecked:
 
 @dataclass(frozen=True)
 class RunResumed:
-    """Told before the first step of a run that is gone on with: how far it is, and the shape of its steps."""
+    """Emitted before the first step of a resumed run."""
 
     steps_done: int
     steps_per_epoch: int
@@ -102,7 +109,7 @@ class RunResumed:
 
 @dataclass(frozen=True)
 class ValidationStarted:
-    """Told before the validation comments are scored."""
+    """Emitted before the validation comments are scored."""
 
     epoch: int
     num_comments: int
@@ -110,14 +117,14 @@ class ValidationStarted:
 
 @dataclass(frozen=True)
 class ValidationScored:
-    """Told after each batch of validation comments, with about how many have been scored since the last."""
+    """Emitted after each batch of validation comments, with about how many have been scored since the last event."""
 
     num_comments: int
 
 
 @dataclass(frozen=True)
 class EpochJudged:
-    """Told after each epoch: its numbers, and whether it is the best so far."""
+    """Emitted after each epoch."""
 
     epoch: EpochDone
     is_best: bool
@@ -125,9 +132,9 @@ class EpochJudged:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """Told once, at the end: the classifier is in place, and the report of the validation comments.
+    """Emitted once, at the end: the classifier and its report are written.
 
-    ``epochs_run`` is 0 of a model that has no epochs.
+    ``best_epoch`` and ``epochs_run`` are 0 for a linear model.
     """
 
     run: RunDirectory
@@ -138,7 +145,7 @@ class RunFinished:
     seconds: float
 
 
-Fact = (
+Event = (
     RunPlanned
     | LinearPlanned
     | RunChecked
@@ -150,4 +157,4 @@ Fact = (
     | EpochJudged
     | RunFinished
 )
-Listener = Callable[[Fact], None]
+Listener = Callable[[Event], None]

@@ -1,9 +1,5 @@
-"""A finished run that is asked for again: the same run, or one with other settings or other comments.
+"""Whether a finished run is the one that is asked for again, with the same settings and comments."""
 
-Knows recipes, digests and what a run has recorded; loads no model.
-"""
-
-from collections.abc import Sequence
 from pathlib import Path
 
 from civility.data.dataset import Dataset
@@ -15,73 +11,65 @@ from civility.recipe import Recipe
 from civility.recipe.differences import changed, differing_settings
 from civility.run import RunDirectory
 from civility.storage.atomic_files import real_path
+from civility.training.resume import not_the_same_run
 
 _REMEDY = "leave out what differs to keep this run, or choose another --out to train another one"
 
 
 def check_unchanged(run: RunDirectory, recipe: Recipe, data: PreparedData | None = None) -> str:
-    """Raise a UserError unless a finished run is the one that is asked for now.
+    """Raise a UserError unless a finished run is the one that is asked for.
 
-    Files may have been renamed or moved: the comments in them are compared. A model folder may have been moved.
+    Files may have been renamed or moved, since their comments are compared; a model folder may have been moved.
 
     Parameters
     ----------
     run : finished
-    recipe : what is asked for now
+    recipe : what is asked for
     data : its comments, before augmentation; None to read them
 
     Returns
     -------
-    Why the comments were not compared: the files of the run itself are asked for, and cannot be read any more. Empty
-    if they were.
+    Why the comments were not compared: the run's own files cannot be read any more. Empty if they were compared.
 
     Raises
     ------
-    UserError : a setting or the comments differ, with both values; other comments than the run's are asked for, and
-        cannot be read; the folder was left by another verb; its record is damaged
+    UserError : a setting or the comments differ; other files are asked for and cannot be read; the run is a soup or an
+        ensemble; its environment file is damaged
     """
     recorded = _recorded(run)
     before = run.load_recipe()
-    # Both see it where one of the two models is linear.
+    # Both report it if one of the two models is linear.
     problems = list(dict.fromkeys(differing_settings(before.flat(), recipe.flat()) + _differing_model(before, recipe)))
     try:
         data = prepare(recipe.wanted) if data is None else data
     except UserError as error:
         if problems:
-            raise _another(run, problems) from error
+            raise not_the_same_run(problems, _REMEDY, run) from error
         if recipe.wanted != before.wanted:
             raise
-        # The same files are asked for, and they are gone or cannot be read: a finished run needs them no more.
-        return f"whether its comments are still the same was not checked: {error.message}"
-    if not any(problem.startswith(("data.", "seed ")) for problem in problems):  # else the comments follow from these
+        # A finished run does not need its files any more.
+        return f"its comments were not compared: {error.message}"
+    if not any(problem.startswith(("data.", "seed ")) for problem in problems):
         problems += _differing_comments(recorded, data)
     if problems:
-        raise _another(run, problems)
+        raise not_the_same_run(problems, _REMEDY, run)
     return ""
 
 
 def check_same_settings(run: RunDirectory, recipe: Recipe) -> None:
-    """Raise a UserError if a run was asked for by a recipe that differs in something that changes the result."""
+    """Raise a UserError if the recipe of a run differs in something that changes the result."""
     problems = differing_settings(run.load_recipe().flat(), recipe.flat())
     if problems:
-        raise _another(run, problems)
-
-
-def _another(run: RunDirectory, problems: Sequence[str]) -> UserError:
-    return UserError(
-        "training.todo",
-        f"{run.path}: this is not the run that was begun: " + "\n       ".join(problems),
-        remedy=_REMEDY,
-    )
+        raise not_the_same_run(problems, _REMEDY, run)
 
 
 def _recorded(run: RunDirectory) -> RecordedData:
-    """Return what a run has recorded of its comments, by part."""
+    """Return the record of a run's comments."""
     environment = run.environment("choose another --out")
     if environment.combination is not None:
         raise UserError(
-            "training.todo",
-            "was not made by 'civility train': it combines other classifiers, and cannot be resumed",
+            "training.not-a-training-run",
+            "combines other classifiers: 'civility train' did not write it and cannot resume it",
             where=run.path,
             remedy="choose another --out",
         )
@@ -98,7 +86,7 @@ def _differing_model(before: Recipe, now: Recipe) -> list[str]:
 
 
 def _is_same_place(was: str, now: str) -> bool:
-    """Whether two names are of the same model: equal, one folder, or a folder that was moved and kept its name."""
+    """Whether two names mean the same model: equal, one folder, or a folder that was moved and kept its name."""
     if was == now:
         return True
     old, new = Path(was), Path(now)
@@ -120,9 +108,9 @@ def _differing_comments(recorded: RecordedData, data: PreparedData) -> list[str]
 
 
 def is_same_data(recorded: RecordedComments, dataset: Dataset) -> bool:
-    """Whether comments are those that were recorded: equal in all, or in texts, targets and labels.
+    """Whether comments are those that were recorded, in texts, targets, labels and groups.
 
-    Made-up ids hold the name of a file, so ids alone make no difference. Groups do: the report measures them.
+    Ids may differ: those that civility makes hold the name of the file.
     """
     if recorded.digest == dataset.digest:
         return True

@@ -1,9 +1,6 @@
-"""Going on with a run: which checkpoint, whether it is the same run that is asked for, and what is no longer exact.
+"""Resuming a run: from which checkpoint, whether it is of the same run, and what is no longer equal to the bit."""
 
-Knows what a checkpoint says of its run; loads no tensor.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ from civility.storage.parsing import whole_number
 
 _MOST = 2**62
 _MOST_THREADS = 1024
-_REMEDY = "leave out what differs to go on; --restart begins again, and keeps what is there in another folder"
+_REMEDY = "leave out what differs to resume; or --restart, which keeps what is there in another folder"
 _DATA = {
     "training": "training comments",
     "validation": "validation comments",
@@ -30,15 +27,15 @@ _DATA = {
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """Where a run is gone on with.
+    """Where a run resumes.
 
     Parameters
     ----------
-    folder : the checkpoint; None for the beginning, where the run was ended before its first checkpoint
-    facts : that were saved with it
-    notes : for a person: which checkpoints were passed over
-    in_the_way : checkpoints that cannot be used, and would stand where new ones are to come
-    forgets_best : the best epoch's weights are lost: a later one has to be the best
+    folder : the checkpoint; None for the beginning, if the run has no checkpoint
+    facts : saved with it
+    notes : which checkpoints were skipped, and why
+    in_the_way : checkpoints that cannot be used, in the places of new ones
+    forgets_best : whether the best epoch's weights are lost, so that a later epoch has to be the best
     """
 
     folder: Path | None = None
@@ -49,7 +46,7 @@ class StartingPoint:
 
 
 def best_step_of(folder: Path) -> int:
-    """Return the step of the best epoch when a checkpoint was made; 0 before the first, or where it does not say."""
+    """Return the step of the best epoch when a checkpoint was made; 0 before the first, or if it is damaged."""
     try:
         return whole_number(read_facts(folder)["best_step"], "best_step", 0, _MOST)
     except (UserError, ValueError, KeyError):
@@ -57,14 +54,14 @@ def best_step_of(folder: Path) -> int:
 
 
 @dataclass(frozen=True)
-class Former:
-    """What a run that is gone on with had settled for itself, and keeps.
+class EarlierChoices:
+    """What the earlier sessions of a run have chosen, and those that resume it keep.
 
     Parameters
     ----------
-    global_size : its effective batch; None where there is no such run, or no checkpoint of it tells
-    threads : of each process; 0 where it does not tell, and on anything but a processor
-    batch_size, gradient_accumulation : of its recipe
+    global_size : effective batch size; None for a new run, or if no checkpoint is readable
+    threads : of each process; 0 if unknown, and on devices other than a CPU
+    batch_size, gradient_accumulation : of the recipe
     """
 
     global_size: int | None = None
@@ -73,19 +70,19 @@ class Former:
     gradient_accumulation: int = 0
 
     def keep_fit(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with the sharing of a step that fitted before, where it asks for one that fits."""
+        """Return the recipe with the micro-batch that fitted before, if it asks for one that fits."""
         if self.global_size is None or not recipe.training.fit:
             return recipe
         return recipe.with_batch(self.batch_size, self.gradient_accumulation)
 
 
-def former_of(run: RunDirectory) -> Former:
-    """Return what a run had settled, by its newest checkpoint that tells, unverified."""
+def earlier_choices(run: RunDirectory) -> EarlierChoices:
+    """Return what a run has chosen, from its newest readable checkpoint, which is not verified."""
     for folder in reversed(run.checkpoint_folders()):
         try:
             facts = read_facts(folder)
             recipe = facts["recipe"]
-            return Former(
+            return EarlierChoices(
                 whole_number(facts["global_size"], "global_size", 1, _MOST),
                 whole_number(facts.get("threads", 0), "threads", 0, _MOST_THREADS),
                 whole_number(recipe["training.batch_size"], "training.batch_size", 1, _MOST),
@@ -93,20 +90,20 @@ def former_of(run: RunDirectory) -> Former:
             )
         except (UserError, ValueError, KeyError, TypeError):
             continue
-    return Former()
+    return EarlierChoices()
 
 
 def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPoint:
-    """Return the last checkpoint of this run that is whole; one whose best epoch's is whole too, if there is any.
+    """Return the last intact checkpoint of a run, if possible one whose best epoch is intact too.
 
     Parameters
     ----------
-    run : where to look
+    run : the run to resume
     now : what is asked for, as `describe_run` returns it
 
     Raises
     ------
-    UserError : there are checkpoints, and all are damaged, or of another run
+    UserError : all checkpoints are damaged, or the run was another one
     """
     notes: list[str] = []
     passed: list[Path] = []
@@ -114,13 +111,13 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
     for folder in reversed(run.checkpoint_folders()):
         facts, reason = _facts_if_usable(folder, now)
         if facts is None:
-            notes.append(f"passed over {folder.name}: {reason.message if reason else ''}")
+            notes.append(f"skipped {folder.name}: {reason.message if reason else ''}")
             passed.append(folder)
             continue
         lost = _damage_of_best(run, folder, facts)
         if lost is None:
             return StartingPoint(folder, facts, tuple(notes), tuple(passed))
-        notes.append(f"{folder.name} goes back to a best epoch whose weights are lost: {lost.message}")
+        notes.append(f"{folder.name} needs the weights of its best epoch, which are lost: {lost.message}")
         if without_best is None:
             best = [path for path in (run.checkpoint(facts["best_step"]),) if path.exists()]
             without_best = StartingPoint(folder, facts, tuple(notes), (*passed, *best), forgets_best=True)
@@ -129,8 +126,9 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
         return without_best
     if notes:
         raise UserError(
-            "training.todo",
-            f"{run.path}: no checkpoint can be used:\n       " + "\n       ".join(notes),
+            "training.no-usable-checkpoint",
+            "no checkpoint can be used:\n       " + "\n       ".join(notes),
+            where=run.path,
             remedy=_REMEDY,
         )
     if run.recipe_file.is_file():
@@ -139,7 +137,7 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
 
 
 def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, UserError | None]:
-    """Return what a checkpoint says of its run if it is whole and of this run; else why it cannot be used."""
+    """Return the facts of a checkpoint that is intact and of this run; else why it cannot be used."""
     try:
         verify_checkpoint(folder)
         facts = read_facts(folder)
@@ -151,7 +149,7 @@ def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> tuple[Mapping[str,
     except UserError as error:
         return None, error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, DamagedCheckpoint(f"no checkpoint of a run: {error!r}", where=folder)
+        return None, DamagedCheckpoint(f"not a checkpoint of a run: {error!r}", where=folder)
     return facts, None
 
 
@@ -166,7 +164,11 @@ def _damage_of_best(run: RunDirectory, folder: Path, facts: Mapping[str, Any]) -
 
 
 def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Compare what a checkpoint says of its run with what is asked for now: facts as `describe_run` returns them.
+    """Compare a checkpoint with what is asked for.
+
+    Parameters
+    ----------
+    before, now : of the checkpoint, and of what is asked for, as `describe_run` returns them
 
     Raises
     ------
@@ -176,10 +178,10 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     for part, name in _DATA.items():
         was, wanted = before["data"].get(part, ""), now["data"][part]
         if part == "embedding" and not (was and wanted):
-            continue  # trained in part before or now, not both: a setting, which is told below
+            continue  # whole before or now: a setting, which is compared below
         same_comments = now["data"].get(f"{part}_comments")
         if same_comments and before["data"].get(f"{part}_comments") == same_comments:
-            continue  # a renamed file has other made-up ids; the digest of the tokens holds the order
+            continue  # a renamed file changes ids that are made from its name; the digest of the tokens holds the order
         if was != wanted:
             problems.append(f"the {name} had the digest {was[:19]}…, and have {wanted[:19]}… now")
     _refuse(problems)
@@ -187,13 +189,17 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
 
 def _refuse(problems: list[str]) -> None:
     if problems:
-        raise UserError(
-            "training.todo", "this is not the run that was begun: " + "\n       ".join(problems), remedy=_REMEDY
-        )
+        raise not_the_same_run(problems, _REMEDY)
+
+
+def not_the_same_run(problems: Sequence[str], remedy: str, run: RunDirectory | None = None) -> UserError:
+    """Return the error that names what differs from a run that has begun."""
+    found = "this is not the run that was begun: " + "\n       ".join(problems)
+    return UserError("training.another-run", found, where=run.path if run else "", remedy=remedy)
 
 
 def changed_circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a note on each circumstance that changes the rounding of numbers: facts as of `check_same_run`."""
+    """Return a note on circumstances that change rounding, in a tuple that is empty if none has changed."""
     changes = []
     for name, was in before["circumstances"].items():
         wanted = now["circumstances"].get(name)
@@ -201,16 +207,16 @@ def changed_circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> 
             changes.append(f"{name} was {was}, and is {wanted} now")
     if not changes:
         return ()
-    return (f"{'; '.join(changes)}: the same comments in the same order, but no longer equal to the bit",)
+    return (f"{'; '.join(changes)}: the order of comments stays, but weights are no longer equal to the bit",)
 
 
 def describe_run(recipe: Recipe, digests: Mapping[str, str], circumstances: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint says of its run.
+    """Return what identifies a run in its checkpoints.
 
     Parameters
     ----------
-    recipe : what was asked
+    recipe : of the run
     digests : of the ``training`` and ``validation`` comments, of their tokens, and of the ``model``'s settings
-    circumstances : what changes the rounding of numbers, by name
+    circumstances : what changes rounding, by name
     """
     return {"recipe": recipe.flat(), "data": dict(digests), "circumstances": dict(circumstances)}

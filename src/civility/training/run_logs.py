@@ -1,4 +1,4 @@
-"""What the first process has on disk while a run lasts: its lock, its logs, its first files, its checkpoints."""
+"""The logs and first files of a run, which its first process writes while it holds the lock."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,16 +17,16 @@ from civility.training.resume import StartingPoint, changed_circumstances, find_
 
 
 @dataclass(eq=False)
-class Records:
-    """The writing side of a run directory; from `open_records`.
+class RunLogs:
+    """The logs of a run; from `open_logs`.
 
-    Wall times have a log of their own, so that the metrics of a run that was resumed are those of one that was not.
+    Wall times have a log of their own, so that a resumed run has the same metrics as one that was not interrupted.
 
     Parameters
     ----------
-    run : where everything is
+    run : where the logs are
     lock : held
-    warn : told what a person should know
+    warn : called with each warning
     point : where the run starts
     """
 
@@ -41,15 +41,15 @@ class Records:
         self.metrics, self.timing = (LineLog(path, self._on_trouble) for path in (self.run.metrics, self.run.timing))
 
     def _on_trouble(self, error: UserError) -> None:
-        self.warn(f"{error.message}; training goes on, and what could not be written is tried again")
+        self.warn(f"{error.message}; training continues, and writing is tried again")
 
     def flush(self) -> None:
-        """Bring all lines to the disk; UserError if it does not take them."""
+        """Write all lines and flush them to the disk; UserError if it refuses them."""
         self.metrics.flush()
         self.timing.flush()
 
     def begin(self, recipe: Recipe, environment: RunEnvironment, session: Mapping[str, Any]) -> None:
-        """Bring the directory to the starting point: the first files, and logs that end where the checkpoint was.
+        """Bring the directory to the starting point: write the first files, truncate the logs.
 
         Parameters
         ----------
@@ -66,34 +66,38 @@ class Records:
             self.run.write_first_files(recipe, environment)
             return
         if not self.metrics.truncate(self.point.facts["metrics_size"]):
-            self.warn(f"{self.run.metrics}: lines are missing that were there when the checkpoint was made")
+            self.warn(f"{self.run.metrics}: lines are missing that the checkpoint counts")
         self.timing.truncate_to_whole_lines()
         self.timing.write({"kind": "resumed", "from": self.point.folder.name})
         self.run.add_session(ResumedSession(resumed_from=self.point.folder.name, **session), fallback=environment)
 
-    def write_step(self, fact: StepDone) -> None:
+    def write_step(self, step: StepDone) -> None:
         """Log a step."""
-        line = asdict(fact)
+        line = asdict(step)
         del line["stop"]
         self._write("step", line)
 
-    def write_epoch(self, fact: EpochDone, is_best: bool, peak_memory: int | None) -> None:
-        """Log an epoch, and the most memory in bytes that the process has had until then."""
-        self._write("epoch", {**asdict(fact), "best": is_best})
+    def write_epoch(self, epoch: EpochDone, is_best: bool, peak_memory: int | None) -> None:
+        """Log an epoch, and the peak memory of the process in bytes."""
+        self._write("epoch", {**asdict(epoch), "best": is_best})
         if peak_memory is not None:
-            self.timing.write({"kind": "memory", "step": fact.step, "peak": peak_memory})
+            self.timing.write({"kind": "memory", "step": epoch.step, "peak": peak_memory})
 
     def _write(self, kind: str, line: dict[str, Any]) -> None:
         seconds = line.pop("seconds")
         self.metrics.write({"kind": kind, **line})
         self.write_seconds(kind, line["step"], seconds)
 
-    def write_warning(self, warning: Warned) -> None:
-        """Log a warning that has to do with this life of the run, and not with what is trained."""
+    def write_training_warning(self, warning: Warned) -> None:
+        """Log a warning of the training itself, which a repetition of the run would give too."""
+        self.metrics.write({"kind": "warning", **asdict(warning)})
+
+    def write_session_warning(self, warning: Warned) -> None:
+        """Log a warning of this session, as of a full disk or a busy CPU."""
         self.timing.write({"kind": "warning", **asdict(warning)})
 
-    def write_breakdown(self, step: int, ids: Sequence[str]) -> None:
-        """Log the comments of a step that broke down."""
+    def write_not_finite(self, step: int, ids: Sequence[str]) -> None:
+        """Log the comments of a step whose loss or gradient is not finite."""
         self.timing.write({"kind": "not finite", "step": step, "ids": list(ids)})
 
     def write_seconds(self, kind: str, step: int, seconds: float) -> None:
@@ -102,21 +106,21 @@ class Records:
 
 
 @contextlib.contextmanager
-def open_records(
+def open_logs(
     run: RunDirectory, begin: Begin, facts: Mapping[str, Any], warn: Callable[[str], None]
-) -> Iterator[Records]:
-    """Take the lock of a run directory for the time of the block, and find where the run starts.
+) -> Iterator[RunLogs]:
+    """Hold the lock of a run directory while the block runs, and find where the run starts.
 
     Parameters
     ----------
-    run : is made if it is not there
-    begin : whether a run may be there already, and what becomes of it
-    facts : of the run that is asked for, from `civility.training.resume.describe_run`
-    warn : told what a person should know
+    run : created if it does not exist
+    begin : as of `civility.training.train_run.train`
+    facts : what identifies the run, from `civility.training.resume.describe_run`
+    warn : called with each warning
 
     Raises
     ------
-    UserError : another run is writing there, or the run there is not the one that is asked for
+    UserError : another process is writing there, or the run there is not the one that is asked for
     """
     if begin == "restart":
         aside = run.put_aside()
@@ -125,15 +129,15 @@ def open_records(
     run.create()
     with run.locked() as (lock, dead):
         if dead is not None:
-            warn(f"took over from {dead}, which ended without a word")
+            warn(f"took over from {dead}, which was killed")
         if begin != "resume":
-            run.check_free()  # now that nobody else can begin there
-            yield Records(run, lock, warn, StartingPoint())
+            run.check_free()  # again, now that no other process can begin there
+            yield RunLogs(run, lock, warn, StartingPoint())
             return
         run.check_unfinished()
         point = find_starting_point(run, facts)
         if point.folder is None:
-            warn("no checkpoint had been made yet: training begins at its beginning")
+            warn("there was no checkpoint yet: training starts from the beginning")
         for note in (*point.notes, *(changed_circumstances(point.facts, facts) if point.folder else ())):
             warn(note)
-        yield Records(run, lock, warn, point)
+        yield RunLogs(run, lock, warn, point)

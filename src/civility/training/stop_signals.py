@@ -1,4 +1,4 @@
-"""SIGTERM, SIGHUP and Ctrl-C, taken as a wish to stop after the step: asked of `StopSignals` when there is time."""
+"""SIGTERM, SIGHUP and Ctrl-C ask training to stop after the step."""
 
 import contextlib
 import os
@@ -12,17 +12,17 @@ from civility.processes import processes_of
 
 _NAMES = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}
 _SECONDS_OF_ONE_KEYSTROKE = 1.0
-"""A launcher passes on a Ctrl-C that its processes may have had from the terminal already."""
+"""Processes may get a Ctrl-C twice: from the terminal, and from their launcher."""
 
 
 class StopSignals:
-    """While entered, the first of these signals is noted, and a second Ctrl-C ends the process at once.
+    """A context in which the first of these signals is noted, and a second Ctrl-C ends the process at once.
 
-    SIGHUP, which says that the terminal has closed, stays ignored where it was, as under ``nohup``.
+    SIGHUP stays ignored if it was, as under ``nohup``.
 
-    Parameters
+    Attributes
     ----------
-    number : of the signal that was noted; 0 until then
+    number : of the signal that was noted; 0 before
     """
 
     def __init__(self) -> None:
@@ -54,12 +54,12 @@ class StopSignals:
             if processes_of(os.environ).rank == 0:
                 _say(f"{what}: finishing the step and saving{again}")
         elif number == signal.SIGINT and now - self._noted > _SECONDS_OF_ONE_KEYSTROKE:
-            _say("stopped at once; what was saved before is whole")
+            _say("stopped at once; what was saved before is intact")
             # Not an exception: it would wait for the computation under way, which may take a minute.
             os._exit(128 + number)
 
 
 def _say(line: str) -> None:
-    # A plain write: a signal may come while the stream's own lock is held.
-    with contextlib.suppress(OSError, ValueError):  # nobody listens: no reason to lose the step
+    # A plain write: the signal may come while the stream holds its lock.
+    with contextlib.suppress(OSError, ValueError):  # a closed terminal is no reason to lose the step
         os.write(sys.stderr.fileno(), f"\n{line}\n".encode())

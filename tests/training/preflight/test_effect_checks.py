@@ -3,7 +3,7 @@
 import pytest
 
 from civility.recipe import Recipe
-from civility.training.preflight.effect_checks import _readers, check_effect
+from civility.training.preflight.plan_checks import _readers, check_effect
 
 
 @pytest.mark.parametrize("name", ["baseline", "starter"])

@@ -5,8 +5,15 @@ import pytest
 from civility.engine.hardware import Memory
 from civility.models.model_size import ModelSize
 from civility.run.versions import library_versions
-from civility.training.preflight.known_faults import FAULTS, Fault, check_versions, own_requirements
-from civility.training.preflight.machine_checks import check_disk, check_memory, check_precision
+from civility.training.preflight.machine_checks import (
+    FAULTS,
+    Fault,
+    check_disk,
+    check_memory,
+    check_precision,
+    check_versions,
+    own_requirements,
+)
 
 GIB = 2**30
 SIZE = ModelSize(100_000_000, 60_000_000, 78_125, 768, 3072, 12, 12, 512)

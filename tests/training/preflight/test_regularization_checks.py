@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from civility.recipe.settings import RegularizationSettings
-from civility.training.preflight.regularization_checks import check_regularization
+from civility.training.preflight.plan_checks import check_regularization
 
 MANY = 2**28
 """Parameters: a number each of them takes 1 GiB."""

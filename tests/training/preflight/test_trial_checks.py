@@ -3,7 +3,7 @@
 import pytest
 
 from civility.engine.trial_step import PaddingTrial, Trial
-from civility.training.preflight.trial_checks import check_padded_scores, check_trial
+from civility.training.preflight.model_checks import check_padded_scores, check_trial
 
 
 def test_a_finite_step_passes() -> None:

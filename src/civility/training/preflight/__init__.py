@@ -1,7 +1,8 @@
-"""The checks before a run: what would make it learn the wrong thing, fail late, or not at all.
+"""The preflight checks: what would make a run learn the wrong thing, fail late, or not start.
 
-In stages: what can be told before a model is loaded, what with the tokens of the comments, and what needs the model.
-Each check is a function of plain arguments in the modules beside this one; here a run's recipe and pieces become those.
+This module runs them, in stages: before the model is loaded, with the tokens of the comments, with the model. The
+sentence and the remedy of each check stand in its function: `data_checks` has those of the comments, `machine_checks`
+of memory, disk, precision and versions, `model_checks` of model and tokenizer, `plan_checks` of the training plan.
 """
 
 from collections.abc import Sequence
@@ -34,28 +35,34 @@ from civility.training.preflight.data_checks import (
     check_texts,
     check_unknown_targets,
 )
-from civility.training.preflight.effect_checks import check_effect
-from civility.training.preflight.known_faults import check_versions, own_requirements
-from civility.training.preflight.machine_checks import check_disk, check_memory, check_precision
+from civility.training.preflight.machine_checks import (
+    check_disk,
+    check_memory,
+    check_precision,
+    check_versions,
+    own_requirements,
+)
 from civility.training.preflight.model_checks import (
     check_head,
     check_model_labels,
+    check_padded_scores,
     check_parameter_type,
     check_problem_type,
     check_special_tokens,
+    check_trial,
     check_unknown_tokens,
     check_vocabulary,
 )
 from civility.training.preflight.plan_checks import (
+    check_effect,
     check_label_weights,
     check_optimizer,
     check_padding,
     check_positive_weights,
+    check_regularization,
     check_schedule,
     check_truncation,
 )
-from civility.training.preflight.regularization_checks import check_regularization
-from civility.training.preflight.trial_checks import check_padded_scores, check_trial
 
 __all__ = [
     "Check",
@@ -79,19 +86,20 @@ def checks_before_loading(
     precision: MixedPrecision,
     num_processes: int,
 ) -> list[Check]:
-    """Return what can be told before the weights are loaded: machine, disk, versions, comments.
+    """Check machine, disk, versions and comments, before the weights are loaded.
 
     Parameters
     ----------
-    out : the run directory to be
-    size : of the model, with what of it is trained
+    recipe, data : of the run
+    out : path of the run directory
+    size : of the model, and of its trained part
     config : of the model, from transformers
     precision : as chosen, with its device
     num_processes : that train together
     """
     settings, device = recipe.training, precision.device
     labels = data.training.labels
-    # Processes on other machines share nothing with us; GPUs are not shared at all.
+    # Processes share the memory of a CPU only, and only those on this machine.
     num_here = processes_here(num_processes) if device == "cpu" else 1
     traits = {config.model_type, device, *(("rocm",) if torch.version.hip else ())}
     costs = costs_of(recipe)
@@ -105,7 +113,7 @@ def checks_before_loading(
         passes=costs.passes,
     )
     if device == "cpu" and settings.checkpoint_minutes:
-        needed += size.checkpoint_bytes + costs.kept * size.num_trained  # the copy that is written beside training
+        needed += size.checkpoint_bytes + costs.kept * size.num_trained  # the copy that a thread writes
     return [
         check_memory(
             needed,
@@ -124,7 +132,7 @@ def checks_before_loading(
 
 
 def checks_of_the_comments(asked: Sequence[str], training: Dataset, validation: Dataset) -> list[Check]:
-    """Return what the comments alone tell; ``asked`` are the labels of the recipe."""
+    """Check the comments; ``asked`` are the labels of the recipe."""
     return [
         check_label_order(asked, training.labels, validation.labels),
         check_label_counts(training, validation),
@@ -135,11 +143,13 @@ def checks_of_the_comments(asked: Sequence[str], training: Dataset, validation: 
 
 
 def checks_of_the_tokens(tokenizer: Any, tokens: Tokens, num_rows: int) -> list[Check]:
-    """Return what can be told once the training comments are tokenised: whether tokenizer and model belong together.
+    """Check whether tokenizer and model belong together.
 
     Parameters
     ----------
-    num_rows : of the model's token embedding
+    tokenizer : of the model
+    tokens : of the training comments
+    num_rows : rows of the model's token embedding
     """
     return [
         check_vocabulary(tokenizer, num_rows),
@@ -149,7 +159,7 @@ def checks_of_the_tokens(tokenizer: Any, tokens: Tokens, num_rows: int) -> list[
 
 
 def checks_by_trying(tokenizer: Any, trainer: Trainer) -> list[Check]:
-    """Return what one step and two short texts tell, as soon as the model is on its device; nothing is changed."""
+    """Try one step and two short texts on the device; the model is left unchanged."""
     step = check_trial(try_step(trainer), trainer.precision.name)
     if step.state == "failed":
         return [step]
@@ -158,7 +168,7 @@ def checks_by_trying(tokenizer: Any, trainer: Trainer) -> list[Check]:
 
 
 def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trainer: Trainer) -> list[Check]:
-    """Return what can be told once the model is loaded and the plan is made."""
+    """Check the loaded model and the training plan."""
     settings, plan, shape, loss = recipe.training, trainer.plan, trainer.shape, trainer.loss
     tokens, targets, labels = trainer.data.tokens, trainer.data.targets, data.training.labels
     model = encoder.model
@@ -192,7 +202,7 @@ def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trai
 def agreed(checks: list[Check]) -> list[Check]:
     """Return the first process's checks on every process, so that all go on or all stop.
 
-    Free memory and free disk differ from one moment to the next: two processes could judge them differently, and the
+    Free memory and free disk differ from one moment to the next: two processes could outcome them differently, and the
     one that goes on would wait for ever.
     """
     from accelerate.utils import broadcast_object_list

@@ -1,4 +1,4 @@
-"""Check: one line of the table before a run. Knows what a verdict is; knows nothing of what is checked."""
+"""Check: the outcome of one preflight check, a line of the table before a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ State = Literal["passed", "warned", "failed"]
 
 @dataclass(frozen=True)
 class Check:
-    """What was found by one check.
+    """The outcome of one check.
 
     Parameters
     ----------
-    name : of the check, a few words
-    state : passed, warned (the run goes on) or failed (it does not start)
-    found : in a few words, with numbers
-    remedy : what to do about it; empty where it passed
+    name : a few words
+    state : passed, warned (the run starts) or failed (it does not)
+    found : what was found, with numbers
+    remedy : what to do about it; empty if it passed
     """
 
     name: str
@@ -27,8 +27,14 @@ class Check:
     remedy: str = ""
 
 
-def judge(name: str, found: str, *, fails: bool = False, warns: bool = False, remedy: str = "") -> Check:
-    """Return a check, failed or warned as told and passed otherwise, with its remedy where it did not pass."""
+def outcome(name: str, found: str, *, fails: bool = False, warns: bool = False, remedy: str = "") -> Check:
+    """Return the outcome of a check: failed, warned or passed, without the remedy if it passed.
+
+    Parameters
+    ----------
+    name, found, remedy : as of `Check`
+    fails, warns : whether the check has failed; whether it warns
+    """
     state: State = "failed" if fails else "warned" if warns else "passed"
     return Check(name, state, found, "" if state == "passed" else remedy)
 
@@ -41,7 +47,7 @@ def refuse_failed(checks: Sequence[Check]) -> None:
     found = "\n       ".join(f"{check.name}: {check.found}" for check in failed)
     number = "a check failed" if len(failed) == 1 else f"{len(failed)} checks failed"
     raise UserError(
-        "training.todo",
+        "training.failed-check",
         f"{number}, so the run was not started\n       {found}",
         remedy="\n".join(c.remedy for c in failed),
     )

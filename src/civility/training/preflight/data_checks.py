@@ -9,7 +9,7 @@ from civility.arrays import Ints, Targets
 from civility.data.dataset import Dataset, count_targets
 from civility.data.duplicates import contradictions, text_digests
 from civility.plain_text import count, listed
-from civility.training.preflight.check import Check, judge
+from civility.training.preflight.check import Check, outcome
 
 _ASSUMED_AUC = 0.95
 _FEW_POSITIVES = 20
@@ -35,7 +35,7 @@ def check_label_order(asked: Sequence[str], training: Sequence[str], validation:
     found = f"{count(len(expected), 'label')} in one order in recipe, training and validation"
     if wrong:
         found = "; ".join(f"{side}: {', '.join(labels)}" for side, labels in {"recipe": expected, **wrong}.items())
-    return judge(
+    return outcome(
         "label order", found, fails=bool(wrong), remedy="name the labels in one order everywhere (data.labels)"
     )
 
@@ -51,7 +51,7 @@ def check_label_counts(training: Dataset, validation: Dataset) -> Check:
     counts = [
         f"{label} {number:,} + {other:,}" for label, number, other in zip(training.labels, here, there, strict=True)
     ]
-    return judge(
+    return outcome(
         "label counts",
         listed(few, most=3) if few else f"{' · '.join(counts)} (training + validation)",
         warns=bool(few),
@@ -74,7 +74,7 @@ def check_measurable(validation: Dataset) -> Check:
             fewer = count(num_pos, "positive") if num_pos <= num_neg else count(num_neg, "negative")
             wide.append((half, f"{label} ± {half:.2f} ({fewer})"))
     problems = undefined + [text for _, text in sorted(wide, reverse=True)]
-    return judge(
+    return outcome(
         "measurable labels",
         f"AUC in validation: {listed(problems, most=6) if problems else f'all to ± {widest:.3f} or better'}",
         warns=bool(problems),
@@ -90,7 +90,7 @@ def check_unknown_targets(training: Dataset) -> Check:
     parts = [f"{label} unknown for {share:.1%}" for share, label in sorted(shares, reverse=True) if share]
     if num_idle:
         parts.append(f"{count(num_idle, 'comment')} without any known target")
-    return judge(
+    return outcome(
         "unknown targets",
         listed(parts, most=4) if parts else "none: every target is a number",
         warns=bool(num_idle) or max(shares)[0] > _MOST_UNKNOWN,
@@ -120,7 +120,7 @@ def _check_shared(training: Ints, validation: Ints) -> Check:
     found = f"{num_shared:,} of {len(validation):,} validation comments are also in training"
     if not num_shared:
         found = f"none on both sides of the split; {count(num_repeated, 'repeat')} inside training"
-    return judge(
+    return outcome(
         "equal texts",
         found,
         warns=num_shared > 0,
@@ -137,7 +137,7 @@ def _check_contradictions(text_of_row: Ints, targets: Targets, labels: Sequence[
         if number
     ]
     share = num_texts / max(1, len(disagree))
-    return judge(
+    return outcome(
         "contradicting labels",
         f"{count(num_texts, 'text')} ({share:.2%}) with labels that contradict each other: {listed(by_label, most=3)}"
         if num_texts

@@ -1,4 +1,4 @@
-"""Checks of the model and its tokenizer, once they are loaded. Knows neither the data nor the plan."""
+"""Preflight checks of the model and its tokenizer, and of one step and one padded text that are tried."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,14 +6,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from civility.engine.trial_step import PaddingTrial, Trial
 from civility.models.encoder import PROBLEM_TYPE
-from civility.plain_text import listed
+from civility.plain_text import count, listed
 from civility.scoring.tokens import Tokens
-from civility.training.preflight.check import Check, judge
+from civility.training.preflight.check import Check, outcome
 
 _ANY_WORD = "a"
 _LEAST_ROWS_IN_USE = 0.5
 _MOST_UNKNOWN_TOKENS = 0.05
+_MOST_BY_PADDING = 0.02
+"""Of how far logits lie apart: docs/explanation/models.md has what was measured."""
+
+_OTHER_MODEL = "choose another model, such as BERT, RoBERTa or DeBERTa (docs/explanation/models.md)"
 
 
 def check_parameter_type(model: torch.nn.Module) -> Check:
@@ -22,7 +27,7 @@ def check_parameter_type(model: torch.nn.Module) -> Check:
     for parameter in model.parameters():
         counts[parameter.dtype] = counts.get(parameter.dtype, 0) + parameter.numel()
     names = [f"{number:,} {str(dtype).removeprefix('torch.')}" for dtype, number in counts.items()]
-    return judge(
+    return outcome(
         "parameter type",
         " and ".join(names),
         fails=set(counts) != {torch.float32},
@@ -32,7 +37,7 @@ def check_parameter_type(model: torch.nn.Module) -> Check:
 
 def check_problem_type(config: Any) -> Check:
     """Fail unless the configuration says multi-label: with another, others would read our scores by a softmax."""
-    return judge(
+    return outcome(
         "problem type",
         str(config.problem_type),
         fails=config.problem_type != PROBLEM_TYPE,
@@ -44,7 +49,7 @@ def check_model_labels(config: Any, labels: Sequence[str]) -> Check:
     """Fail unless the outputs of the model are named as the labels of the data, in their order."""
     names = tuple(str(config.id2label[i]) for i in range(len(config.id2label)))
     agrees = names == tuple(labels)
-    return judge(
+    return outcome(
         "model labels",
         f"{len(names)} outputs in the order of the data"
         if agrees
@@ -66,12 +71,12 @@ def check_head(found: Sequence[str], found_problem: str | None, labels: Sequence
     same = sorted(found) == sorted(labels)
     if found_problem == PROBLEM_TYPE and same:
         how = "kept" if tuple(found) == tuple(labels) else f"kept, its rows moved from the order {own}"
-        return judge("head", f"the checkpoint's own, {how}")
+        return outcome("head", f"the checkpoint's own, {how}")
     unnamed = all(name.startswith("LABEL_") for name in found)
     if found_problem is None and unnamed:
-        return judge("head", "new: the checkpoint has none")
+        return outcome("head", "new: the checkpoint has none")
     kind = "labels" if found_problem == PROBLEM_TYPE else f"classes ({found_problem or 'no problem type'})"
-    return judge(
+    return outcome(
         "head",
         f"new: the checkpoint's own has other {kind}: {own}; this run: {', '.join(labels)}",
         warns=True,
@@ -94,14 +99,14 @@ def check_vocabulary(tokenizer: Any, num_rows: int) -> Check:
     found = f"{num_ids:,} token ids, {num_rows:,} embedding rows"
     beyond = [token for token, number in ids.items() if number >= num_rows]
     if beyond and set(beyond) <= set(tokenizer.added_tokens_encoder):
-        return judge(
+        return outcome(
             "vocabulary",
             f"{found}: the model has no embedding for the added tokens {listed(beyond, most=3)}",
             fails=True,
             remedy='set "pad_token" and the like in tokenizer_config.json to tokens that the model has, or resize its '
             "embedding (transformers: resize_token_embeddings)",
         )
-    return judge(
+    return outcome(
         "vocabulary",
         found,
         fails=num_ids > num_rows,
@@ -120,7 +125,7 @@ def check_special_tokens(tokenizer: Any) -> Check:
     wanted = {"first": (tokenizer.cls_token_id, 0), "last": (tokenizer.sep_token_id, -1)}
     missing = [where for where, (mark, place) in wanted.items() if mark is not None and ids[place] != mark]
     marks = [mark for mark in (tokenizer.cls_token, tokenizer.sep_token) if mark is not None]
-    return judge(
+    return outcome(
         "special tokens",
         f"no mark is set as the {' and the '.join(missing)} token"
         if missing
@@ -135,9 +140,61 @@ def check_special_tokens(tokenizer: Any) -> Check:
 def check_unknown_tokens(tokens: Tokens, unknown_id: int | None) -> Check:
     """Warn if many tokens of the comments are unknown to the tokenizer: it was made for other text."""
     share = float(np.mean(tokens.ids == unknown_id)) if unknown_id is not None and len(tokens.ids) else 0.0
-    return judge(
+    return outcome(
         "unknown tokens",
         f"{share:.2%} of {len(tokens.ids):,} tokens",
         warns=share > _MOST_UNKNOWN_TOKENS,
         remedy="the model cannot read what is unknown: choose one made for the language of the comments",
     )
+
+
+def check_trial(trial: Trial, precision: str) -> Check:
+    """Fail if a step on the longest comments is not finite in this precision, or raises an error.
+
+    Parameters
+    ----------
+    trial : of the run's first step
+    precision : "bf16", "fp16", "tf32" or "fp32", as chosen
+    """
+    tried = f"{count(trial.num_comments, 'comment')} of up to {count(trial.num_tokens, 'token')}"
+    if not trial.trouble:
+        return outcome("trial step", f"loss and gradients are finite in {precision}, for {tried}")
+    found = f"in {precision}, for {tried}: {trial.trouble}"
+    if trial.short_of_memory:
+        return outcome(
+            "trial step",
+            found,
+            warns=True,
+            remedy="halve training.batch_size and double training.gradient_accumulation; training does it by itself "
+            "where it can",
+        )
+    remedy = f"--set training.precision={trial.remedy_precision}: with it the step is finite"
+    return outcome("trial step", found, fails=True, remedy=remedy if trial.remedy_precision else _OTHER_MODEL)
+
+
+def check_padded_scores(trial: PaddingTrial, model_type: str) -> Check:
+    """Fail if a text gets other scores beside longer ones than alone; warn if only hardly any text does.
+
+    Parameters
+    ----------
+    trial : of the model as loaded
+    model_type : as the configuration names it
+    """
+    if trial.trouble:
+        found = f"a {model_type} model cannot score a short text: {trial.trouble}"
+    elif not trial.difference <= _MOST_BY_PADDING:
+        found = (
+            f"a {model_type} model mixes padding into the text: a score would depend on the comments beside it "
+            f"(by {trial.difference:.1%} of the range of the logits)"
+        )
+    elif not trial.short_difference <= _MOST_BY_PADDING:
+        return outcome(
+            "padded scores",
+            f"a {model_type} model mixes padding into texts of one or two tokens "
+            f"(by {trial.short_difference:.1%} of the range of the logits)",
+            warns=True,
+            remedy="the score of such a text depends a little on the comments beside it; others keep theirs",
+        )
+    else:
+        return outcome("padded scores", "a text has the same logits alone and beside a longer one")
+    return outcome("padded scores", found, fails=True, remedy=_OTHER_MODEL)

@@ -1,4 +1,4 @@
-"""Checks of what is planned: texts cut, padding, steps against the schedule, loss weights. Arrays and numbers only."""
+"""Preflight checks of the training plan: truncation, padding, schedule, optimizer, loss weights, unused settings."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,11 @@ from civility.audit.lengths import truncated_share_by_label
 from civility.engine.batch_order import BatchShape, epoch_order, micro_batches
 from civility.engine.schedule import Schedule
 from civility.plain_text import count
+from civility.recipe import Recipe
+from civility.recipe.settings import RegularizationSettings
 from civility.scoring.tokens import Tokens
-from civility.training.preflight.check import Check, judge
+from civility.training.preflight.check import Check, outcome
+from civility.training.preflight.machine_checks import gib
 
 _MOST_TRUNCATED = 0.2
 _MUCH_MORE_THAN_ALL, _WORTH_TELLING = 3.0, 0.05
@@ -20,6 +23,7 @@ _STEPS_LOOKED_AT = 2_000
 _FEWEST_STEPS = 50
 _SMALLEST_SHARE = 1e-4
 _MOST_UNEVEN, _LARGEST_PART = 100.0, 0.6
+_BYTES_PER_NUMBER = 4
 
 
 def check_truncation(tokens: Tokens, targets: Targets, labels: Sequence[str], max_length: int, longest: int) -> Check:
@@ -43,7 +47,7 @@ def check_truncation(tokens: Tokens, targets: Targets, labels: Sequence[str], ma
         found += f", of {labels[worst]} {most:.1%}"
     uneven = most > max(_MUCH_MORE_THAN_ALL * share, _WORTH_TELLING)
     longer = min(2 * max_length, longest)
-    return judge(
+    return outcome(
         "truncation",
         found,
         warns=max(share, most) > _MOST_TRUNCATED or uneven,
@@ -65,7 +69,7 @@ def check_padding(
     packed : whether the forward pass takes texts without padding
     """
     if packed:
-        return judge("padding", "none: the forward pass takes texts one after the other")
+        return outcome("padding", "none: the forward pass takes texts one after the other")
     steps = epoch_order(lengths, shape.global_size, seed, 0, group_by_length)[:_STEPS_LOOKED_AT]
     num_tokens = num_padded = 0
     for rows in steps:
@@ -75,7 +79,7 @@ def check_padding(
                 num_tokens += int(here.sum())
                 num_padded += int(here.max()) * len(part) if len(part) else 0
     share = 1 - num_tokens / max(1, num_padded)
-    return judge(
+    return outcome(
         "padding",
         f"{share:.1%} of the tokens in a batch",
         warns=share > _MOST_PADDING,
@@ -111,7 +115,7 @@ def check_schedule(
     all_warmup = schedule.num_warmup_steps >= num_steps
     if all_warmup:
         found += f"; the warm-up of {count(schedule.num_warmup_steps, 'step')} leaves nothing of the run"
-    return judge(
+    return outcome(
         "schedule",
         found,
         fails=schedule.num_steps != num_steps or rates[3] != schedule.final or rates[1] != schedule.peak or all_warmup,
@@ -133,7 +137,7 @@ def check_optimizer(name: str, schedule: Schedule) -> list[Check]:
     rate = f"{schedule.peak:.3g}"
     if name == "adafactor":
         return [
-            judge(
+            outcome(
                 "optimizer",
                 f"Adafactor: a step is at most {rate} of each parameter's root mean square",
                 warns=schedule.peak < _SMALLEST_SHARE,
@@ -142,7 +146,7 @@ def check_optimizer(name: str, schedule: Schedule) -> list[Check]:
         ]
     if name == "schedule_free":
         return [
-            judge(
+            outcome(
                 "optimizer",
                 f"schedule-free AdamW: at {rate} to the end, and the mean of the weights is validated",
                 warns=not schedule.num_warmup_steps,
@@ -150,7 +154,7 @@ def check_optimizer(name: str, schedule: Schedule) -> list[Check]:
             )
         ]
     if name == "muon":
-        return [judge("optimizer", f"Muon for the layers' matrices, with steps as large as AdamW's at {rate}")]
+        return [outcome("optimizer", f"Muon for the layers' matrices, with steps as large as AdamW's at {rate}")]
     return []
 
 
@@ -166,7 +170,7 @@ def check_label_weights(weights: npt.NDArray[np.float64], labels: Sequence[str])
     found = "every label weighs the same"
     if ratio > 1:
         found = f"{labels[heaviest]} weighs {ratio:.3g} times as much as {labels[lightest]}, {part:.0%} of the whole"
-    return judge(
+    return outcome(
         "loss weights",
         found,
         fails=not bool(np.isfinite(weights).all()),
@@ -183,10 +187,93 @@ def check_positive_weights(weights: npt.NDArray[np.float64], labels: Sequence[st
     weights : (L,) with which the positive part of each label's loss is multiplied
     """
     heaviest = int(np.argmax(weights))
-    return judge(
+    return outcome(
         "loss weights",
         f"a positive comment counts up to {weights[heaviest]:.3g} times as much as a negative one ({labels[heaviest]})",
         fails=not bool(np.isfinite(weights).all()),
         warns=float(weights[heaviest]) > _MOST_UNEVEN,
         remedy="--set training.weight_power=0.5 takes the root of the weights",
     )
+
+
+def check_regularization(settings: RegularizationSettings, num_trained: int, *, drops: bool) -> list[Check]:
+    """Tell what regularisation costs in time and memory; warn of what has no effect. Nothing where all is off.
+
+    Parameters
+    ----------
+    settings : of the recipe
+    num_trained : parameters that are trained, those that are yet to thaw counted in
+    drops : whether the model drops anything in training
+    """
+    found, remedy = [], ""
+    if settings.r_drop:
+        found.append("R-Drop passes every comment twice: about twice the time, and the memory of activations")
+        if not drops:
+            found[-1] += "; nothing is dropped, so that both passes are the same"
+            remedy = "R-Drop needs dropout: raise regularization.dropout"
+    if settings.adversarial != "none":
+        start = max(settings.adversarial_start, settings.unfreeze_fraction)  # the embedding, which moves, thaws last
+        from_step = f" from {start:.0%} of the steps on" if start else ""
+        found.append(
+            f"{settings.adversarial} takes every step twice{from_step}: about twice the time, and up to "
+            f"{gib(2 * _BYTES_PER_NUMBER * num_trained)} for gradients set aside and a copy of the embedding"
+        )
+    if settings.average != "none":
+        found.append(f"{settings.average} keeps {gib(_BYTES_PER_NUMBER * num_trained)} of averaged weights")
+    if not found:
+        return []
+    return [outcome("regularization", "; ".join(found), warns=bool(remedy), remedy=remedy)]
+
+
+def check_effect(recipe: Recipe) -> list[Check]:
+    """Warn of settings that were changed and have no part in the run of an encoder; nothing where there are none."""
+    own, others = recipe.flat(), Recipe().flat()
+    unread = [key for key, is_read in _readers(recipe).items() if not is_read and own[key] != others[key]]
+    if not unread:
+        return []
+    return [
+        outcome(
+            "no effect",
+            f"changed, and read by nothing that this recipe chooses: {', '.join(unread)}",
+            warns=True,
+            remedy="choose what reads them (docs/reference/methods.md), or leave them out",
+        )
+    ]
+
+
+def _readers(recipe: Recipe) -> dict[str, bool]:
+    """Return, of each setting that refines another, whether that one is on."""
+    loss, more, schedule = recipe.training.loss, recipe.loss, recipe.training.schedule
+    other = recipe.regularization
+    weighs = loss in ("weighted_bce", "pos_weight_bce") or (more.weigh_labels and loss in ("focal", "asymmetric"))
+    return {
+        "training.weight_power": weighs,
+        "training.sampling_power": recipe.training.sampling == "class_aware",
+        "data.augmentation_share": bool(recipe.data.augmentation),
+        "loss.class_weights": weighs,
+        "loss.effective_beta": weighs and more.class_weights == "effective_number",
+        "loss.weigh_labels": loss in ("focal", "asymmetric"),
+        **dict.fromkeys(("loss.focal_gamma", "loss.focal_alpha"), loss == "focal"),
+        **dict.fromkeys(
+            ("loss.asymmetric_gamma_positive", "loss.asymmetric_gamma_negative", "loss.asymmetric_margin"),
+            loss == "asymmetric",
+        ),
+        **dict.fromkeys(("optimizer.muon_momentum", "optimizer.muon_iterations"), recipe.training.optimizer == "muon"),
+        **dict.fromkeys(
+            ("optimizer.adafactor_beta2_decay", "optimizer.adafactor_clip"), recipe.training.optimizer == "adafactor"
+        ),
+        **dict.fromkeys(
+            ("training.adam_beta1", "training.adam_beta2", "training.adam_epsilon"),
+            recipe.training.optimizer != "adafactor",
+        ),
+        "training.warmup_fraction": not recipe.training.warmup_steps,
+        "schedule.power": schedule == "polynomial",
+        "schedule.final_share": schedule in ("cosine", "polynomial", "one_cycle"),
+        "schedule.start_share": schedule == "one_cycle",
+        "regularization.ema_decay": other.average == "ema",
+        "regularization.swa_start": other.average == "swa",
+        **{key: recipe.is_linear for key in recipe.flat() if key.startswith("linear.")},
+        **dict.fromkeys(
+            ("regularization.adversarial_size", "regularization.adversarial_start"), other.adversarial != "none"
+        ),
+    }

@@ -1,13 +1,12 @@
-"""Scores of all comments, each by the run that was not trained on it: a table of them, and a report.
+"""Out-of-fold scores: every comment is scored by the run that was not trained on it. A table of them, and a report.
 
-What each run says of its fold is read from the report that it wrote; no model is loaded. Where its calibration was
-fitted on these very comments, the score is by one that was fitted on others.
+The scores are read from the reports of the runs; no model is loaded. Scores of labels whose calibration was fitted on
+the fold itself are those of calibrations that were fitted on other comments.
 """
 
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +33,7 @@ _REMEDY = "train that run again"
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """All comments in the order in which they were read, each scored by the run of its fold.
+    """All comments in the order of their files, each scored by the run of its fold.
 
     Parameters
     ----------
@@ -49,15 +48,15 @@ class OutOfFold:
 
 
 def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData]) -> OutOfFold:
-    """Return what finished runs say of the folds that they were validated on.
+    """Return the scores that finished runs give to the folds on which they were validated.
 
     Parameters
     ----------
-    runs, data : (k,) of the folds, in their order
+    runs, data : of each fold, in their order
 
     Raises
     ------
-    UserError : a run has no scores, or they are of other comments
+    UserError : a run has no scores, or scores of other comments
     """
     parts, places = [], []
     for run, own in zip(runs, data, strict=True):
@@ -66,10 +65,10 @@ def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData
         is_own = scores.digest == own.validation.comments_digest and scores.ids == own.validation.ids
         if not is_own or not np.array_equal(scores.targets, own.validation.targets, equal_nan=True):
             raise UserError(
-                "training.todo",
-                f"holds scores of other comments than fold {run.path.name}",
+                "training.other-scores",
+                f"has scores of other comments than {run.path.name}",
                 where=files.scores,
-                remedy="train again",
+                remedy=_REMEDY,
             )
         assert own.held_out is not None
         parts.append(scores.honest_scores)
@@ -80,7 +79,7 @@ def gather_out_of_fold(runs: Sequence[RunDirectory], data: Sequence[PreparedData
     return OutOfFold(dataset, np.concatenate(parts)[order], fold[order].astype(np.int64))
 
 
-def write_out_of_fold(found: OutOfFold, out: Path) -> None:
+def write_out_of_fold(found: OutOfFold, folder: RepeatsFolder) -> None:
     """Write ids, targets, scores and folds as Parquet, with the columns of a report's scores and ``fold``.
 
     Raises
@@ -92,19 +91,21 @@ def write_out_of_fold(found: OutOfFold, out: Path) -> None:
     columns |= {f"target:{label}": pa.array(dataset.targets[:, i]) for i, label in enumerate(dataset.labels)}
     columns |= {f"score:{label}": pa.array(found.scores[:, i]) for i, label in enumerate(dataset.labels)}
     columns["fold"] = pa.array(found.fold)
-    with write_file(RepeatsFolder(out).out_of_fold, "wb") as file:
+    with write_file(folder.out_of_fold, "wb") as file:
         pq.write_table(pa.table(columns), file)
 
 
 def report_out_of_fold(
-    found: OutOfFold, recipe: Recipe, run: RunDirectory, data: PreparedData, out: Path
+    found: OutOfFold, recipe: Recipe, run: RunDirectory, data: PreparedData, folder: RepeatsFolder
 ) -> tuple[Report, ReportFiles]:
     """Measure the scores of all comments and write the report; thresholds are chosen on all of them together.
 
     Parameters
     ----------
-    recipe : of any of the runs
+    found : the scores
+    recipe : of any run
     run, data : of the first fold, for what the runs have in common
+    folder : where to write
 
     Raises
     ------
@@ -124,11 +125,11 @@ def report_out_of_fold(
     )
     own = Report.read(run.own_report.json, _REMEDY)
     subject = Subject(
-        RepeatsFolder(out).report.name,
+        folder.report.name,
         data.files,
         ClassifierFacts(name=f"{own.classifier.name}, {num_folds} folds", max_length=own.classifier.max_length),
         ("thresholds",) if recipe.is_linear else ("epoch", "thresholds"),
-        (f"every comment is scored by the one of {num_folds} runs that was not trained on it", *data.notes),
+        (f"every comment is scored by one of {num_folds} runs that was not trained on it", *data.notes),
     )
     report = report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))
-    return report, write_report(report, scored, out)
+    return report, write_report(report, scored, folder.path)

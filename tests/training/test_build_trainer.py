@@ -5,7 +5,7 @@ import pytest
 from civility.engine.batch_order import BatchShape
 from civility.engine.schedule import Schedule
 from civility.recipe import Recipe
-from civility.training.build import plan_of
+from civility.training.build_trainer import plan_of
 
 
 def test_the_schedule_of_the_baseline() -> None:
