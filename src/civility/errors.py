@@ -6,6 +6,10 @@ from collections.abc import Iterable
 CODES: dict[str, str] = {
     # ---------------------------------------------------------------- audit
     #
+    "audit.bad-max-length": "The maximum length of an audit is not a number of tokens.",
+    "audit.cannot-write": "An audit cannot be written: the parent folder is missing or read-only.",
+    "audit.folder-exists": "The folder of an audit exists already; an audit never overwrites another.",
+    "audit.nothing-to-check": "A classifier has no comment to check the labels of, or was trained on all of them.",
     #
     # ---------------------------------------------------------------- bulk
     #
@@ -72,6 +76,24 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- evaluation
     #
+    "evaluation.bad-augmentation": "The recipe names an unknown perturbation for augmentation, or one of them twice.",
+    "evaluation.bad-cell": "A cell of a behaviour suite or of identity templates has no valid value.",
+    "evaluation.bad-out": "The output of a comparison is neither a folder nor a JSON file.",
+    "evaluation.bad-report-name": "The name of a report is not a plain file name, is too long, or is taken by the run.",
+    "evaluation.bad-requirement": "A requirement is not a path to a number of the report, a comparison and a bound.",
+    "evaluation.bad-suite": "A file is not a behaviour suite, or there is no built-in suite of this name.",
+    "evaluation.bad-templates": "A file has no identity templates, or they name no known group.",
+    "evaluation.no-classifier-folder": "Thresholds cannot be written, as the classifier is not a local folder.",
+    "evaluation.no-held-out-comments": "The comments that a run held out cannot be read again; name a file instead.",
+    "evaluation.no-such-label": "The classifier does not have a label that an option, requirement or suite names.",
+    "evaluation.no-such-metric": "A comparison asks for an unknown metric.",
+    "evaluation.not-comparable": "What is named for a comparison has no scores that can be compared.",
+    "evaluation.not-measured": "A requirement asks for a part of the report that is not measured.",
+    "evaluation.nothing-to-choose-by": "No label has both positive and negative comments to choose a threshold by.",
+    "evaluation.other-comments": "Runs or reports to compare differ in their comments, targets or labels.",
+    "evaluation.scores-damaged": "The scores beside a report are damaged, changed, or of another report.",
+    "evaluation.scores-missing": "There are no scores beside a report.",
+    "evaluation.unfinished-run": "A run to compare is not finished.",
     #
     # ---------------------------------------------------------------- models
     #

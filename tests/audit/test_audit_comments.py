@@ -15,6 +15,8 @@ from civility.documents.audit_result import Audit, FindingName
 from civility.errors import UserError
 from civility.render.sentences.audit_sentences import ADVICE, TITLES, details, not_measured
 
+from ..refusals import refused
+
 LONG = "one two three four five six seven eight nine ten eleven twelve"
 Look = Callable[..., AuditDone]
 
@@ -206,24 +208,27 @@ def test_a_tokenizer_that_was_not_named_may_be_missing(look: Look, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("question", "message"),
+    ("question", "code", "message"),
     [
-        ({"max_length": 0}, "--max-length: 0, expected a number of tokens, 1 or more"),
-        ({"model": "./nowhere"}, "model './nowhere': no such folder"),
-        ({"columns": Columns(labels=("rude",))}, "no column 'rude'"),
-        ({"columns": Columns(text="body")}, "no column 'body'"),
+        ({"max_length": 0}, "audit.bad-max-length", "--max-length: 0, expected a number of tokens, 1 or more"),
+        ({"model": "./nowhere"}, "", "model './nowhere': no such folder"),
+        ({"columns": Columns(labels=("rude",))}, "", "no column 'rude'"),
+        ({"columns": Columns(text="body")}, "", "no column 'body'"),
     ],
 )
-def test_a_mistake_leaves_nothing_behind(look: Look, tmp_path: Path, question: dict[str, Any], message: str) -> None:
+def test_a_mistake_leaves_nothing_behind(
+    look: Look, tmp_path: Path, question: dict[str, Any], code: str, message: str
+) -> None:
     with pytest.raises(UserError) as error:
         look(clean(), **question)
     assert message in str(error.value)
+    assert error.value.code == code or not code
     assert [path.name for path in tmp_path.iterdir()] == ["file0.jsonl"]
 
 
 def test_an_audit_never_writes_over_another(tmp_path: Path, tiny_bert: Path) -> None:
     (tmp_path / "there").mkdir()
-    for out, message in (("there", "exists already"), ("no/where", "the folder")):
-        with pytest.raises(UserError, match=message):
+    for out, code in (("there", "audit.folder-exists"), ("no/where", "audit.cannot-write")):
+        with refused(code):
             audit(["civility:starter/held-out"], AuditRequest(model=str(tiny_bert)), out=tmp_path / out)
     assert [path.name for path in tmp_path.iterdir()] == ["there"]

@@ -68,7 +68,7 @@ def test_without_data_the_held_out_comments_are_split_off_again(civility: Run, t
         assert one["calibration"]["after"]["log_loss"] == pytest.approx(other["calibration"]["after"]["log_loss"], 1e-3)
     done = civility("evaluate", trained / "classifier", "--out", tmp_path)
     assert done.code == 2
-    assert "is no run directory" in done.err
+    assert "is not a run directory" in done.err
 
 
 def test_probes_groups_and_slices_come_into_the_report(civility: Run, trained: Path, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_what_is_required_and_not_shown_ends_with_3(civility: Run, trained: Path
     for path in tmp_path.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for wrong, told in (
-        ("macro.roc_auc", "expected a path, a comparison"),
+        ("macro.roc_auc", "not a path, a comparison"),
         ("makro.roc_auc > 1", "did you mean macro?"),
         ("labels.threatt.recall > 0", "did you mean threat?"),
         ("labels.threat.recal > 0", "did you mean recall?"),
@@ -185,7 +185,7 @@ def test_a_column_that_is_not_there_and_other_mistakes_are_told_before_scoring(
         (["--bias-label", "toxi"], "no such label (did you mean toxic?)"),
         (["--suite", "civility:suite", "--suite-label", "toxi"], "--suite-label 'toxi': no such label (did you mean"),
         (["--suite-label", "toxi"], "no such label"),
-        (["--suite", suite], "no case can be judged: all name labels that the classifier does not have: rude"),
+        (["--suite", suite], "no case can be decided: all name labels that the classifier does not have: rude"),
         (["--suite", data], "not a suite"),
         (["--templates", data], "templates"),
         (["--suite", "civility:swete"], "no built-in suite"),

@@ -167,7 +167,7 @@ def test_numbers_on_the_comments_of_the_calibration_are_called_optimistic(civili
             ["1,a comment,0,0", "2,another,0,0"],
             "",
             "default: f1",
-            "nothing to choose a threshold by: toxic: no positive",
+            "no label has both positive and negative comments: toxic: no positive",
         ),
         (["1,a comment,0,1", "2,another,1,1"], "", "threat: f1", "threat: no negative comment among 2"),
         (["1,a comment"], "id,comment_text", "default: f1", "comments.csv"),
@@ -188,7 +188,7 @@ def test_a_mistake_changes_nothing(
 def test_a_hub_name_cannot_be_written_to(civility: Run) -> None:
     done = civility("thresholds", "somebody/classifier", "--data", DATA)
     assert done.code == 2
-    assert "thresholds are written into the classifier folder, and this is none here" in done.err
+    assert "is not a folder on this machine, so thresholds cannot be written into it" in done.err
     assert "--check, to write nothing" in done.err
 
 
@@ -270,7 +270,7 @@ def test_without_data_the_held_out_comments_are_used(civility: Run, trained: Pat
     assert "the epoch and the calibration were chosen on these very comments" in done.err
     done = civility("thresholds", trained / "classifier", "--check")
     assert done.code == 2
-    assert "is no run directory" in done.err
+    assert "is not a run directory" in done.err
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Gates: what fulfils them, what fails them and why, and what is no gate at all."""
+"""Requirements: what meets them, what fails them and why, and what is refused."""
 
 import re
 from typing import Any
@@ -8,11 +8,13 @@ import pytest
 
 from civility.data.dataset import Dataset
 from civility.documents.report import ClassifierFacts
-from civility.errors import UserError
 from civility.evaluation import Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.requirements import Requirement, doubts, failures, parse_requirement
 
+from ..refusals import refused
+
+NOT_MEASURED = (["bias"], ["robustness"], ["suites"])
 EXAMPLE = "write it as in: 'macro.roc_auc >= 0.98', 'labels.threat.recall >= 0.5' or 'bias.final >= 0.9'"
 
 
@@ -101,15 +103,15 @@ def test_names_of_labels_may_hold_dots_and_more(label: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a path, a comparison (>=, <=, >, <) and a number"),
-        ("macro.roc_auc", "expected a path, a comparison (>=, <=, >, <) and a number"),
-        ("macro.roc_auc = 0.9", "expected a path, a comparison (>=, <=, >, <) and a number"),
-        ("macro.roc_auc == 0.9", "expected a path, a comparison (>=, <=, >, <) and a number"),
+        ("", "not a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc", "not a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc = 0.9", "not a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc == 0.9", "not a path, a comparison (>=, <=, >, <) and a number"),
         ("macro.roc_auc => 0.9", "the comparisons are >=, <=, > and <"),
         ("macro.roc_auc =< 0.9", "the comparisons are >=, <=, > and <"),
         ("macro.roc_auc >> 0.9", "the comparisons are >=, <=, > and <"),
-        (">= 0.9", "expected a path, a comparison (>=, <=, >, <) and a number"),
-        ("macro.roc_auc >=", "expected a path, a comparison (>=, <=, >, <) and a number"),
+        (">= 0.9", "not a path, a comparison (>=, <=, >, <) and a number"),
+        ("macro.roc_auc >=", "not a path, a comparison (>=, <=, >, <) and a number"),
         ("macro.roc_auc >= high", "'high' is not a number"),
         ("macro.roc_auc >= 90%", "'90%' is not a number"),
         ("macro.roc_auc >= nan", "'nan' is not a number"),
@@ -117,7 +119,7 @@ def test_names_of_labels_may_hold_dots_and_more(label: str) -> None:
     ],
 )
 def test_what_is_no_requirement_is_refused_before_anything_is_scored(text: str, message: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("evaluation.bad-requirement") as caught:
         parse_requirement(text)
     assert caught.value.message == f"--require {text!r}: {message}"
     assert caught.value.remedy == EXAMPLE
@@ -141,17 +143,14 @@ def test_what_is_no_requirement_is_refused_before_anything_is_scored(text: str, 
         ("notes", "is not a number", EXAMPLE),
         ("labels.toxic.threshold.low", "there is nothing below 'labels.toxic.threshold'", EXAMPLE),
         ("slices.length.x", "there is nothing below 'slices.length'", EXAMPLE),
-        ("bias.final", "the report has no 'bias'", "civility evaluate --help tells what measures it"),
-        (
-            "robustness.num_comments",
-            "the report has no 'robustness'",
-            "civility evaluate --help tells what measures it",
-        ),
-        ("suites.own.share_right", "the report has no 'suites'", "civility evaluate --help tells what measures it"),
+        ("bias.final", "the report has no 'bias'", "name columns of groups with --groups; .*"),
+        ("robustness.num_comments", "the report has no 'robustness'", "give --robustness"),
+        ("suites.own.share_right", "the report has no 'suites'", "give --suite FILE"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_told(text: str, message: str, remedy: str) -> None:
-    with pytest.raises(UserError) as caught:
+    code = "evaluation.not-measured" if message.split("'")[1::2][-1:] in NOT_MEASURED else "evaluation.bad-requirement"
+    with refused(code) as caught:
         _failure(f"{text} >= 0.5")
     assert caught.value.message == f"--require {text}: {message}"
     assert caught.value.remedy == remedy or re.fullmatch(remedy, caught.value.remedy)
@@ -170,7 +169,7 @@ def test_a_path_that_leads_nowhere_is_told(text: str, message: str, remedy: str)
     ],
 )
 def test_a_path_to_no_number_is_refused_before_anything_is_scored(text: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("evaluation.bad-requirement") as caught:
         parse_requirement(text)
     assert len(caught.value.message) < 200
 
@@ -188,7 +187,7 @@ def test_a_path_to_no_number_is_refused_before_anything_is_scored(text: str) -> 
     ],
 )
 def test_a_bound_that_no_number_can_reach_is_refused(text: str, between: str) -> None:
-    with pytest.raises(UserError, match=f"this number is {between}"):
+    with refused("evaluation.bad-requirement", f"this number is {between}"):
         parse_requirement(text)
 
 

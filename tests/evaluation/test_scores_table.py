@@ -18,6 +18,8 @@ from civility.evaluation.report_files import read_scores_of, write_report, write
 from civility.render.markdown.report_markdown import to_markdown
 from civility.run import ReportFiles
 
+from ..refusals import refused
+
 LABELS = ("toxic", "target:toxic", "id", "a.b c", "</script>\n|`")
 
 
@@ -57,7 +59,7 @@ def test_scores_by_calibrations_of_other_comments_are_kept_apart(tmp_path: Path)
 
 
 def test_scores_that_are_not_there_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("evaluation.scores-missing") as caught:
         read_scores_of(tmp_path / "none.parquet", "{}")
     assert caught.value.message == f"{tmp_path / 'none.parquet'}: no scores beside the report"
     assert caught.value.remedy == "evaluate again: they are written with it"
@@ -84,7 +86,7 @@ def test_a_column_that_was_rewritten_is_told(tmp_path: Path, name: str) -> None:
     place = table.column_names.index(name)
     changed = pa.array([*table[name].to_pylist()[1:], table[name][0].as_py()], table[name].type)
     pq.write_table(table.set_column(place, name, changed), path)
-    with pytest.raises(UserError, match="changed since it was written: its content does not match its digest"):
+    with refused("evaluation.scores-damaged", "changed since it was written: its content does not match its digest"):
         read_scores_of(path, "{}")
 
 
@@ -122,7 +124,9 @@ def test_a_column_of_another_type_is_told(tmp_path: Path, name: str, kind: str) 
     }
     table = _older(pq.read_table(path))
     pq.write_table(table.set_column(table.column_names.index(name), name, columns[kind]), path)
-    with pytest.raises(UserError, match=rf"damaged: the column '{name}' is of the type .*, expected (texts|floating)"):
+    with refused(
+        "evaluation.scores-damaged", rf"damaged: the column '{name}' is of the type .*, expected (texts|floating)"
+    ):
         read_scores_of(path, "{}")
 
 
@@ -158,7 +162,7 @@ def test_damaged_scores_are_told(tmp_path: Path, kind: str) -> None:
     write_scores_of(_scored(), path, "{}")
     read_scores_of(path, "{}")  # the control
     _damaged(path, kind)
-    with pytest.raises(UserError) as caught:
+    with refused("evaluation.scores-damaged") as caught:
         read_scores_of(path, "{}")
     assert caught.value.message.startswith(f"{path}: damaged: ")
     assert caught.value.remedy == "evaluate again"
@@ -171,8 +175,8 @@ def test_damaged_scores_are_told(tmp_path: Path, kind: str) -> None:
         ("score", np.inf, "a score from 0 to 1"),
         ("score", -0.25, "a score from 0 to 1"),
         ("honest-score", np.nan, "a score from 0 to 1"),
-        ("target", 9.0, "a target from 0 to 1, or empty where it is unknown"),
-        ("target", -1.0, "a target from 0 to 1, or empty where it is unknown"),
+        ("target", 9.0, "a target from 0 to 1, or empty if it is unknown"),
+        ("target", -1.0, "a target from 0 to 1, or empty if it is unknown"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_its_row_and_column(
@@ -185,7 +189,7 @@ def test_a_value_out_of_range_is_refused_with_its_row_and_column(
     values = table[name].to_numpy().copy()
     values[4] = value
     pq.write_table(table.set_column(table.column_names.index(name), name, pa.array(values, pa.float32())), path)
-    with pytest.raises(UserError) as caught:
+    with refused("evaluation.scores-damaged") as caught:
         read_scores_of(path, "{}")
     assert caught.value.message == f"{path}: row 5, column {name!r}: {value:g}, expected {expected}"
 
@@ -199,7 +203,7 @@ def test_an_empty_score_is_refused_and_an_empty_target_is_unknown(tmp_path: Path
     assert np.isnan(read_scores_of(path, "{}").targets[:, 0]).all()
     place = table.column_names.index("score:toxic")
     pq.write_table(table.set_column(place, "score:toxic", empty), path)
-    with pytest.raises(UserError, match="row 1, column 'score:toxic': nan"):
+    with refused("evaluation.scores-damaged", "row 1, column 'score:toxic': nan"):
         read_scores_of(path, "{}")
 
 
@@ -218,7 +222,7 @@ def test_the_files_of_a_report(tmp_path: Path) -> None:
     assert files.markdown.read_text(encoding="utf-8") == to_markdown(report)
     text = files.json.read_text(encoding="utf-8")
     assert read_scores_of(files.scores, text).digest == scored.dataset.comments_digest
-    with pytest.raises(UserError, match="is not of the report beside it"):
+    with refused("evaluation.scores-damaged", "does not belong to the report beside it"):
         read_scores_of(files.scores, text.replace("mine", "other"))
 
 

@@ -1,6 +1,6 @@
-"""Thresholds: a classifier, labelled comments and policies become thresholds, kept in the classifier folder.
+"""Choose thresholds by policy on labelled comments, and keep them in the classifier folder.
 
-And, where that is asked for, a calibration before them.
+On request, scores are calibrated first.
 """
 
 import shutil
@@ -35,11 +35,11 @@ class ThresholdsSet:
     Parameters
     ----------
     choices : by label
-    kept : by label, the threshold of the others, which stay as they were
-    num_comments : read
-    notes : what a person should know
-    not_chosen_from_data : labels whose threshold no data chose, now or before
-    calibrated : by label, why its scores are calibrated as they are now; empty if that was not asked for
+    kept : by label, the unchanged threshold of the other labels
+    num_comments : comments read, 1 or more
+    notes : what the user should know
+    not_chosen_from_data : labels whose threshold was chosen without enough data, now or before
+    calibrated : by label, the reason for its calibration; empty if it was not requested
     path : of ``civility.json``
     written : whether the thresholds were written there
     """
@@ -61,9 +61,9 @@ class Wish:
     Parameters
     ----------
     policy : as ``threat: recall>=0.9; default: precision>=0.8``, see `civility.metrics.policy`; empty: each label keeps
-        the policy that is stored with the classifier, and takes f1 where none is
-    calibrate : whether to calibrate the scores on these comments first
-    check : whether to write nothing
+        the policy that is stored with the classifier; f1 without one
+    calibrate : calibrate the scores on these comments first
+    check : write nothing
     """
 
     policy: str
@@ -81,25 +81,25 @@ def set_thresholds(
 ) -> ThresholdsSet:
     """Choose thresholds by policy on labelled comments, and write them into the classifier folder.
 
-    A label of which the comments have one class only keeps its threshold.
+    A label keeps its threshold if it lacks positive or negative comments.
 
     Parameters
     ----------
     target : a run directory or a classifier folder
-    files : labelled comments, a label that they lack is unknown; none: those that the run held out
+    files : labelled comments; a label that they lack is unknown. None: those that the run held out
     wish : what to choose
-    columns : of text and id; those not named: those of the run's recipe where the file has them, else recognised
-    on_scored : told, after each batch, the number of comments in it and in all
+    columns : of text and id; columns not named are those of the run's recipe if the file has them, else recognised
+    on_scored : called after each batch with its size and the number of all comments
 
     Raises
     ------
-    UserError : whatever the user can mend; nothing is written then
+    UserError : any mistake of the user; nothing is written
     """
     folder = Path(classifier_folder(target))
     if not folder.is_dir() and not wish.check:
         raise UserError(
-            "evaluation.todo",
-            "thresholds are written into the classifier folder, and this is none here",
+            "evaluation.no-classifier-folder",
+            "is not a folder on this machine, so thresholds cannot be written into it",
             where=target,
             remedy=f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
         )
@@ -111,15 +111,15 @@ def set_thresholds(
     if len(lacking) == len(policies):
         reasons = "; ".join(f"{label}: {reason}" for label, reason in lacking.items())
         raise UserError(
-            "evaluation.todo",
-            f"nothing to choose a threshold by: {reasons}",
-            where=f"{', '.join(labelled.files)}",
-            remedy="name comments that have both positive and negative ones of a label",
+            "evaluation.nothing-to-choose-by",
+            f"no label has both positive and negative comments: {reasons}",
+            where=", ".join(labelled.files),
+            remedy="name comments that include both for at least one label",
         )
     logits = classifier.logits(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
     reasons_of = {}
     if wish.calibrate:
-        # Only of labels that get a new threshold: the old one of any other is on its old scores.
+        # Only labels with a new threshold: an old threshold refers to old scores.
         chosen = calibrations_for(dataset, logits)
         chosen = {label: one for label, one in chosen.items() if label in policies and label not in lacking}
         digest = dataset.comments_digest
@@ -146,7 +146,7 @@ def _stored_policies(classifier: Classifier) -> dict[str, Policy]:
 
 
 def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:
-    """Write ``civility.json``; where the calibration changed, with the weights, which hold a part of it."""
+    """Write ``civility.json``, and the weights too if the calibration changed, as they contain a part of it."""
     if not with_weights:
         with write_file(folder / CLASSIFIER_FILE) as file:
             file.write(classifier.document(folder).to_json())
@@ -155,7 +155,7 @@ def _write(classifier: Classifier, folder: Path, *, with_weights: bool) -> None:
     text = read_text(card, "save it as UTF-8, or remove it") if card.is_file() else ""
     with replace_folder(folder) as new:
         classifier.save(new, text)
-        for path in folder.iterdir():  # what else lies there: a licence, an export
+        for path in folder.iterdir():  # other files, such as a licence or an export
             if path.is_dir() and not (new / path.name).exists():
                 shutil.copytree(path, new / path.name, symlinks=True)
             elif not (new / path.name).exists():

@@ -1,8 +1,4 @@
-"""Evaluate: a classifier and labelled comments become a report.
-
-The story: read, score, measure, probe, write. What is measured is in `civility.evaluation`; what else the classifier is
-asked is in `civility.evaluation.probing`.
-"""
+"""Evaluate: score labelled comments with a classifier, measure, probe, and write the report."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,10 +32,10 @@ class EvaluationRequest:
 
     Parameters
     ----------
-    columns : of the comments, and of the groups that they mention; empty names are recognised
+    columns : of the comments, and of the groups that they mention; columns not named are recognised
     slices : columns of the file to slice by
-    aspects : how to look at the comments
-    probes : what else to ask the classifier
+    aspects : how to measure
+    probes : what to test beyond the comments
     requirements : what the report must show
     """
 
@@ -52,7 +48,7 @@ class EvaluationRequest:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report, what a person should know of its comments, where it was written, and what it fails to show."""
+    """A report, notes on its comments, its files, and a line for each requirement that it fails."""
 
     report: Report
     notes: tuple[Note | str, ...]
@@ -63,7 +59,7 @@ class Evaluation:
 def evaluate(
     target: str,
     files: Sequence[str] = (),
-    question: EvaluationRequest = EvaluationRequest(),
+    request: EvaluationRequest = EvaluationRequest(),
     *,
     name: str = "",
     out: Path | None = None,
@@ -75,27 +71,27 @@ def evaluate(
     ----------
     target : a run directory, a classifier folder or a hub name
     files : labelled comments; a label that they lack is unknown. None: those that the run held out
-    question : what to measure
+    request : what to measure
     name : of the report; default: the first file's name, or that of the run's own report
-    out : folder of the report; default: the run's reports, or ``reports`` where the command runs
-    on_scored : told, after each batch, what is scored, the number of texts in the batch and in all
+    out : folder of the report; default: that of the run's reports, or ``reports`` in the current folder
+    on_scored : called after each batch with what is scored, the batch size and the total
 
     Raises
     ------
-    UserError : whatever the user can mend
+    UserError : any mistake of the user
     """
     run = RunDirectory.find(Path(target))
     name = _checked_name(name, files, overwrites=run is not None and out is None)
     classifier = Classifier.load(target)
-    label = _checked_label("--bias-label", question.aspects.label, classifier.labels) or main_label(classifier.labels)
-    _checked_label("--suite-label", question.probes.suite_label, classifier.labels)
-    labelled = read_labelled(target, files, classifier.labels, question.columns)
-    columns = {column: read_column(labelled.files, labelled.origin, column) for column in question.slices}
-    probes = question.probes.read()  # a mistake in a file or a requirement is told before the comments are scored
+    label = _checked_label("--bias-label", request.aspects.label, classifier.labels) or main_label(classifier.labels)
+    _checked_label("--suite-label", request.probes.suite_label, classifier.labels)
+    labelled = read_labelled(target, files, classifier.labels, request.columns)
+    columns = {column: read_column(labelled.files, labelled.origin, column) for column in request.slices}
+    probes = request.probes.read()  # so that a mistake in a file is reported before the comments are scored
     for suite in probes.suites:
         _refuse_unknown_labels(suite, classifier.labels)
-    for requirement in question.requirements:
-        requirement.check(classifier.labels, _parts_asked(question, labelled))
+    for requirement in request.requirements:
+        requirement.check(classifier.labels, _parts_asked(request, labelled))
     training = training_curves(run.read_metrics()) if run else None
     texts = labelled.dataset.texts
     logits = classifier.logits(texts, on_scored=lambda number: on_scored("scoring", number, len(texts)))
@@ -108,52 +104,48 @@ def evaluate(
         labelled.notes,
         training,
     )
-    report = report_on(scored, subject, replace(question.aspects, label=label, columns=columns))
+    report = report_on(scored, subject, replace(request.aspects, label=label, columns=columns))
     report = report.model_copy(update=probe(classifier, scored, probes, label, on_scored))
-    source = _source(target, files, question.columns)
+    source = _source(target, files, request.columns)
     written = write_report(report, scored, out or (run.reports if run else Path("reports")), source)
-    notes = (*labelled.notes, *doubts(report, question.requirements))
-    return Evaluation(report, notes, written, failures(report, question.requirements))
+    notes = (*labelled.notes, *doubts(report, request.requirements))
+    return Evaluation(report, notes, written, failures(report, request.requirements))
 
 
 def _source(target: str, files: Sequence[str], columns: Columns) -> list[str]:
-    """Return what a command is given to score the same comments again."""
+    """Return the arguments of a command that scores the same comments again."""
     data = ["--data", *files] if files else []
     text = ["--text-column", columns.text] if columns.text else []
     return [target, *data, *text, *(["--id-column", columns.id] if columns.id else [])]
 
 
-def _parts_asked(question: EvaluationRequest, labelled: Labelled) -> dict[str, bool]:
+def _parts_asked(request: EvaluationRequest, labelled: Labelled) -> dict[str, bool]:
     """Return, for each part that a report may lack, whether this one will have it."""
     return {
         "bias": bool(labelled.dataset.group_names),
-        "templates": bool(question.probes.templates),
-        "suites": bool(question.probes.suites),
-        "robustness": question.probes.robustness,
+        "templates": bool(request.probes.templates),
+        "suites": bool(request.probes.suites),
+        "robustness": request.probes.robustness,
     }
 
 
 def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
-    """Return the name of the report; UserError if it is none, or the run's own report would be replaced."""
+    """Return the name of the report; UserError if it is not plain, or would replace the run's own report."""
     name = name or (report_name(files) if files else OWN_REPORT)
     if Path(name).name != name or "\\" in name or name.startswith(".") or one_line(name) != name:
+        remedy = "choose a name that has no slashes or control characters and does not begin with a dot"
         raise UserError(
-            "evaluation.todo",
-            f"--name {shown(name)}: is not a plain name",
-            remedy="choose a name without slashes and control characters that does not begin with a dot",
+            "evaluation.bad-report-name", "is not a plain name", where=f"--name {shown(name)}", remedy=remedy
         )
     if len(name.encode()) > _LONGEST_NAME:
+        found = f"longer than {_LONGEST_NAME} bytes"
         raise UserError(
-            "evaluation.todo",
-            f"--name {shown(name)}: longer than {_LONGEST_NAME} bytes",
-            remedy="choose a shorter name",
+            "evaluation.bad-report-name", found, where=f"--name {shown(name)}", remedy="choose a shorter name"
         )
     if files and name == OWN_REPORT and overwrites:
-        raise UserError(
-            "evaluation.todo",
-            f"the run's own report is named {OWN_REPORT}: it would be replaced",
-            remedy="give this one another name: --name NAME",
-        )
+        found = f"would replace the run's own report, which is named {OWN_REPORT}"
+        remedy = "give this report another name: --name NAME"
+        raise UserError("evaluation.bad-report-name", found, where=f"--name {name}", remedy=remedy)
     return name
 
 
@@ -166,22 +158,19 @@ def report_name(files: Sequence[str]) -> str:
 
 def _checked_label(option: str, wanted: str, labels: Sequence[str]) -> str:
     if wanted and wanted not in labels:
-        raise UserError(
-            "evaluation.todo",
-            f"{option} {shown(wanted)}: no such label{did_you_mean(wanted, labels)}",
-            remedy=f"the labels are {listed(labels)}",
-        )
+        found, where = f"no such label{did_you_mean(wanted, labels)}", f"{option} {shown(wanted)}"
+        raise UserError("evaluation.no-such-label", found, where=where, remedy=f"the labels are {listed(labels)}")
     return wanted
 
 
 def _refuse_unknown_labels(suite: Suite, labels: Sequence[str]) -> None:
-    """Raise a UserError for a suite of which no case can be judged."""
+    """Raise a UserError for a suite whose cases all name labels that the classifier does not have."""
     named = dict.fromkeys(case.label for case in suite.cases)
     if named and not any(not label or label in labels for label in named):
         raise UserError(
-            "evaluation.todo",
-            f"no case can be judged: all name labels that the classifier does not have: {listed(list(named))}",
+            "evaluation.no-such-label",
+            f"no case can be decided: all name labels that the classifier does not have: {listed(list(named))}",
             where=suite.name,
-            remedy=f"its labels are {listed(labels)}: name one of them in the column label, or leave "
-            "cells empty and give --suite-label",
+            remedy=f"its labels are {listed(labels)}: name one of them in the column label, or leave cells empty and "
+            "give --suite-label",
         )

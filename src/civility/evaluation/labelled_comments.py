@@ -1,6 +1,6 @@
-"""Labelled comments that a verb was given, and what a classifier says of them: what evaluation and thresholds share.
+"""Labelled comments and a classifier's scores of them: what evaluation, thresholds and training share.
 
-A run directory can be asked without files: then the comments are those that it held out, split off again.
+For a run directory without files, the comments are those that it held out, split off again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,11 +34,11 @@ class Labelled:
 
     Parameters
     ----------
-    dataset : on the classifier's label axis
+    dataset : with the classifier's labels
     files : as read
     notes : what a reader should know of them
-    origin : where each comment stood; None for comments that a run held out
-    is_own : these are the comments that the run held out
+    origin : file and row of each comment; None for comments that a run held out
+    is_own : whether the run held out these comments
     """
 
     dataset: Dataset
@@ -56,11 +56,11 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
     target : a run directory, a classifier folder or a hub name
     files : labelled comments; a label that they lack is unknown
     labels : (L,) of the classifier
-    columns : those named by the user; the others are those of the run's recipe where the file has them, else recognised
+    columns : those named by the user; others are those of the run's recipe if the file has them, else recognised
 
     Raises
     ------
-    UserError : whatever the user can mend
+    UserError : any mistake of the user
     """
     run = RunDirectory.find(Path(target))
     if not files:
@@ -80,19 +80,19 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
 
 
 def _columns_of(run: RunDirectory | None, file: str, form: FileFormat) -> Columns:
-    """Return the columns of a run's recipe that the file has, written as the user says."""
+    """Return the columns of a run's recipe that the file has."""
     if run is None:
         return Columns(file=form)
     return columns_present(file, run.load_recipe().data.columns, form)
 
 
 def _refuse_columns(columns: Columns) -> None:
-    """Raise a UserError for columns that are named where no file is: they would be forgotten without a word."""
+    """Raise a UserError for columns named without a file: they would be ignored silently."""
     named = [name for name in (columns.text, columns.id, *columns.groups) if name]
     if named:
         raise UserError(
-            "evaluation.todo",
-            f"columns are named ({', '.join(named)}) and no file: the held-out comments are read as the recipe says",
+            "evaluation.no-held-out-comments",
+            f"columns are named ({', '.join(named)}) but no file: held-out comments are read as the recipe says",
             remedy="give --data FILE, or data.groups in the recipe of the run",
         )
 
@@ -110,11 +110,11 @@ def notes_on_seen(target: str, dataset: Dataset) -> Iterator[Note]:
 
 
 def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) -> Labelled:
-    """Return the validation comments of a run, proven to be the same by the digest that the run has recorded."""
+    """Return the validation comments of a run, verified by the digest that it recorded."""
     if run is None:
         raise UserError(
-            "evaluation.todo",
-            "is no run directory, which would have comments of its own",
+            "evaluation.no-held-out-comments",
+            "is not a run directory, so it has no comments of its own",
             where=target,
             remedy="give --data FILE",
         )
@@ -123,18 +123,18 @@ def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) ->
     recorded = run.environment("give --data FILE").data.validation.digest
     if data.validation.digest != recorded or data.validation.labels != labels:
         raise UserError(
-            "evaluation.todo",
-            f"the files that {target} was trained on have changed: its validation comments cannot be split off again",
+            "evaluation.no-held-out-comments",
+            "its training files have changed, so its validation comments cannot be split off again",
+            where=target,
             remedy="give --data FILE",
         )
     return Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
 
 
 def scored_by(classifier: Classifier, dataset: Dataset, logits: Logits) -> Scored:
-    """Return what a classifier says of comments whose logits (N, L), before calibration, are known.
+    """Return the comments with their scores and thresholds, from logits (N, L) before calibration.
 
-    Of labels whose calibration was fitted on these very comments there are also scores by calibrations of the same
-    method fitted on the other folds.
+    Labels whose calibration was fitted on these very comments also get cross-fitted scores.
     """
     methods = {label: calibration.method for label, calibration in classifier.calibration.items()}
     is_calibrated = any(method != "none" for method in methods.values())
@@ -161,15 +161,15 @@ def scored_by(classifier: Classifier, dataset: Dataset, logits: Logits) -> Score
 def calibrations_for(
     dataset: Dataset, logits: Logits, methods: Sequence[Method] = AFFINE
 ) -> dict[str, CalibrationChoice]:
-    """Return the calibration that each label's logits, a column of (N, L), take on these comments."""
+    """Return the calibration that fits each label's logits, a column of (N, L), on these comments."""
     columns = zip(dataset.labels, logits.T, dataset.targets.T, strict=True)
     return {label: choose(own, targets, methods) for label, own, targets in columns}
 
 
 def thresholds_for(dataset: Dataset, scores: Scores, policies: Mapping[str, Policy]) -> dict[str, ThresholdChoice]:
-    """Return the threshold that each policy takes on scores (N, L) of these comments, or the fallback of too few.
+    """Return the threshold that each policy chooses by scores (N, L), or the fallback if comments are too few.
 
-    Labels without a policy, or of which the comments have one class only, are left out.
+    Labels without a policy, or without both positive and negative comments, are left out.
     """
     without = why_no_threshold(dataset)
     columns = zip(dataset.labels, dataset.targets.T, scores.T, strict=True)
@@ -181,13 +181,13 @@ def thresholds_for(dataset: Dataset, scores: Scores, policies: Mapping[str, Poli
 
 
 def why_no_threshold(dataset: Dataset) -> dict[str, str]:
-    """Return, by label, why no threshold can be chosen on these comments; nothing of labels that have both classes."""
+    """Return, by label, why no threshold can be chosen on these comments."""
     reasons = {}
     for label, targets in zip(dataset.labels, dataset.targets.T, strict=True):
         num_known = int(np.count_nonzero(~np.isnan(targets)))
         num_positive = int(np.count_nonzero(targets >= POSITIVE_FROM))
         if not num_known:
-            reasons[label] = "no comment says whether it is positive"
+            reasons[label] = "its target is unknown for every comment"
         elif num_positive in (0, num_known):
             missing = "negative" if num_positive else "positive"
             reasons[label] = f"no {missing} comment among {num_known:,}"
@@ -201,15 +201,15 @@ def fit_on(
     policies: Mapping[str, Policy],
     calibration: Literal["auto", "isotonic", "none"],
 ) -> Scored:
-    """Calibrate a classifier on comments, choose its thresholds there, and return what it says of them.
+    """Calibrate a classifier and choose its thresholds on comments, and return their scores.
 
     Parameters
     ----------
-    classifier : is changed
+    classifier : changed in place
     dataset : the comments
-    logits : (N, L) of them, before calibration
-    policies : by label, what the thresholds are to reach
-    calibration : as in the recipe: "auto" takes an affine one where that helps, "isotonic" an isotonic one
+    logits : (N, L), before calibration
+    policies : by label, what its threshold should reach
+    calibration : as in the recipe: "auto" is affine if that helps
     """
     digest = dataset.comments_digest
     if calibration != "none":
@@ -217,13 +217,13 @@ def fit_on(
         classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
     choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
     classifier.set_thresholds(choices, digest)
-    # A label of one class only stays at 0.5, which no data chose.
+    # Without both classes a label stays at 0.5, which is not chosen from data.
     classifier.not_chosen_from_data |= set(policies) - set(choices)
     return scored_by(classifier, dataset, logits)
 
 
 def optimistic(classifier: Classifier, labelled: Labelled) -> tuple[Optimistic, ...]:
-    """Return what was chosen on these very comments; an encoder's best epoch always was on those of its run."""
+    """Return what was chosen on these very comments, such as the best epoch on those of the run."""
     found = classifier.chosen_on.names(labelled.dataset.comments_digest)
     names: tuple[Optimistic, ...] = ("epoch", "calibration", "thresholds")
     has_epoch = labelled.is_own and classifier.kind == "encoder"

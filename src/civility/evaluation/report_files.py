@@ -1,4 +1,4 @@
-"""The files of a report. The JSON is the truth; the pages beside it are drawn from it."""
+"""The files of a report: JSON, page, Markdown and plots, and the scores it was measured on, as Parquet."""
 
 import hashlib
 import json
@@ -23,12 +23,15 @@ from civility.storage.atomic_files import explain_os_error, make_folder, remove_
 
 
 def write_report(report: Report, scored: Scored, folder: Path, source: Sequence[str] = ()) -> ReportFiles:
-    """Write the files of a report into a folder, which is made if need be.
+    """Write the files of a report into a folder, which is created if it does not exist.
 
     Parameters
     ----------
-    source : what a command is given to score the same comments again, as ``("runs/first", "--data", "test.csv")``:
-        the page shows it in the command that takes thresholds over; empty: not known
+    report : the document
+    scored : what it was measured on
+    folder : of the files
+    source : arguments that score the same comments again, as ``("runs/first", "--data", "test.csv")``, for the command
+        on the page that chooses thresholds; empty: not known
 
     Raises
     ------
@@ -37,7 +40,7 @@ def write_report(report: Report, scored: Scored, folder: Path, source: Sequence[
     make_folder(folder)
     files = ReportFiles(folder, report.name)
     text = report.to_json()
-    report = Report.parse(text, files.json)  # what is drawn is what is written, lone surrogates and all
+    report = Report.parse(text, files.json)  # draw what was written, in which lone surrogates are replaced
     with write_file(files.json) as file:
         file.write(text)
     with write_file(files.markdown) as file:
@@ -50,7 +53,7 @@ def write_report(report: Report, scored: Scored, folder: Path, source: Sequence[
 
 
 def _write_plots(report: Report, folder: Path) -> None:
-    """Put the plots in place, all at once: none of an earlier report stays among them."""
+    """Replace the folder of plots, so that none of an earlier report is left."""
     with explain_os_error(folder):
         if folder.is_dir():
             remove_folder(folder)
@@ -74,8 +77,7 @@ class ScoresTable:
     ids : (N,)
     labels : (L,)
     targets, scores : (N, L) float32
-    honest_scores : (N, L) the same by calibrations that were fitted on other comments; ``scores`` themselves where
-        that is so anyway
+    honest_scores : (N, L) by calibrations fitted on other comments; equal to ``scores`` if those already are
     """
 
     digest: str
@@ -101,7 +103,7 @@ def write_scores_of(scored: Scored, path: Path, report: str) -> None:
     ----------
     scored : what was measured
     path : of the file
-    report : the JSON of the report, so that the two cannot be taken for a pair when they are none
+    report : the JSON of the report, whose digest ties the two files together
 
     Raises
     ------
@@ -137,8 +139,8 @@ def read_scores_of(path: Path, report: str) -> ScoresTable:
 
     Raises
     ------
-    UserError : it is not there, damaged, changed since it was written, or not of that report; a score outside [0, 1],
-        or a target that is neither in [0, 1] nor unknown
+    UserError : it is missing, damaged, changed since it was written, or of another report; a score or target is outside
+        [0, 1]
     """
     try:
         with path.open("rb") as file:
@@ -155,21 +157,21 @@ def read_scores_of(path: Path, report: str) -> ScoresTable:
         ids = tuple(_column(table, _ID, "texts", pa.types.is_string).to_pylist())
         if digests[_REPORT] != _sha256(report):
             raise UserError(
-                "evaluation.todo",
-                "is not of the report beside it",
+                "evaluation.scores-damaged",
+                "does not belong to the report beside it",
                 where=path,
                 remedy="evaluate again: they are written together",
             )
     except FileNotFoundError as error:
         raise UserError(
-            "evaluation.todo",
+            "evaluation.scores-missing",
             "no scores beside the report",
             where=path,
             remedy="evaluate again: they are written with it",
         ) from error
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(
-            "evaluation.todo", f"damaged: {shortened(str(error), 200)}", where=path, remedy="evaluate again"
+            "evaluation.scores-damaged", f"damaged: {shortened(str(error), 200)}", where=path, remedy="evaluate again"
         ) from error
     of_kind = {_TARGET: targets, _SCORE: scores, _HONEST if has_honest else _SCORE: honest}
     for kind, values in of_kind.items():
@@ -177,7 +179,7 @@ def read_scores_of(path: Path, report: str) -> ScoresTable:
     found = ScoresTable(digests[_DIGEST], ids, labels, targets, scores, honest)
     if digests.get(_CONTENT, found.content_digest()) != found.content_digest():  # older files have none
         raise UserError(
-            "evaluation.todo",
+            "evaluation.scores-damaged",
             "changed since it was written: its content does not match its digest",
             where=path,
             remedy="evaluate again",
@@ -186,7 +188,7 @@ def read_scores_of(path: Path, report: str) -> ScoresTable:
 
 
 def _column(table: pa.Table, name: str, expected: str, is_expected: Callable[[pa.DataType], bool]) -> pa.ChunkedArray:
-    """Return a column; ValueError unless it is there, once, and of the type expected."""
+    """Return a column; ValueError unless it exists exactly once and has the expected type."""
     if table.column_names.count(name) != 1:
         raise ValueError(f"{table.column_names.count(name)} columns {name!r}, expected one")
     if not is_expected(table[name].type):
@@ -199,18 +201,18 @@ def _numbers(table: pa.Table, name: str) -> Float32s:
 
 
 def _check_range(values: Float32s, columns: Sequence[str], path: Path, *, may_be_unknown: bool) -> None:
-    """Raise a UserError that names the first row with a value outside [0, 1]; NaN may stand for an unknown target."""
+    """Raise a UserError that names the first row with a value outside [0, 1]; targets may be unknown (NaN)."""
     wrong = ~((values >= 0) & (values <= 1))
     if may_be_unknown:
         wrong &= ~np.isnan(values)
     if not wrong.any():
         return
     row, column = (int(place) for place in np.argwhere(wrong)[0])
-    expected = "a target from 0 to 1, or empty where it is unknown" if may_be_unknown else "a score from 0 to 1"
+    expected = "a target from 0 to 1, or empty if it is unknown" if may_be_unknown else "a score from 0 to 1"
     raise UserError(
-        "evaluation.todo",
+        "evaluation.scores-damaged",
         f"row {row + 1}, column {columns[column]!r}: {values[row, column]:g}",
         where=path,
-        expected=f"{expected}",
-        remedy="evaluate again: civility writes no such value, so the file was changed or its classifier gave it",
+        expected=expected,
+        remedy="evaluate again: civility never writes such a value, so the file was changed",
     )

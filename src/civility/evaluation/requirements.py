@@ -1,4 +1,7 @@
-"""Gates: what a report must show, as ``labels.threat.recall >= 0.5``. Read before anything is scored."""
+"""Requirements: what a report must show, as ``--require 'labels.threat.recall >= 0.5'``.
+
+They are checked as far as possible before anything is scored. A failed one ends `civility evaluate` with exit code 3.
+"""
 
 import math
 import operator
@@ -33,7 +36,7 @@ _SHARE = re.compile(
 )
 """The names of numbers from 0 to 1."""
 _MEASURED_BY = {
-    "bias": "name columns of groups with --groups; of --templates, the path is templates.FILE.final",
+    "bias": "name columns of groups with --groups; for --templates, the path is templates.FILE.final",
     "templates": "give --templates FILE",
     "suites": "give --suite FILE",
     "robustness": "give --robustness",
@@ -55,56 +58,45 @@ class Requirement:
         return f"{self.path} {self.comparison} {self.bound:g}"
 
     def check(self, labels: Sequence[str], parts: Mapping[str, bool]) -> None:
-        """Refuse what no report of these labels can have, before any comment is scored.
+        """Refuse a path that no report of these labels can have, before any comment is scored.
 
         Parameters
         ----------
         labels : (L,) of the classifier
-        parts : whether the report will have each part that it may lack
+        parts : for each optional part of a report, whether this one will have it
 
         Raises
         ------
-        UserError : the path names a label that is not there, or a part that was not asked for
+        UserError : the path names an unknown label, or a part that will not be measured
         """
         first, _, rest = self.path.partition(".")
         if first == "labels" and not _longest_key(dict.fromkeys(labels), rest):
             name = rest.split(".")[0]
-            raise UserError(
-                "evaluation.todo",
-                f"--require {self.path}: no label {name!r}{did_you_mean(name, labels)}",
-                remedy=f"the labels are {listed(labels)}",
-            )
+            found = f"no label {name!r}{did_you_mean(name, labels)}"
+            raise _refused(self.path, found, f"the labels are {listed(labels)}", "evaluation.no-such-label")
         if not parts.get(first, True):
-            raise UserError(
-                "evaluation.todo",
-                f"--require {self.path}: the report will have no {first!r}",
-                remedy=_MEASURED_BY[first],
-            )
+            raise _not_measured(self.path, first)
 
     def failure(self, report: Report) -> str:
-        """Return why the report does not fulfil it, or an empty string.
+        """Return why the report does not meet the requirement; empty if it does.
 
         Raises
         ------
-        UserError : the path leads nowhere, or to something that is no number
+        UserError : the path does not lead to a number
         """
         value = _look_up(report.content(), self.path)
         if value is None:
             return f"{self}: undefined: {_why_undefined(report, self.path)}"
-        # A number that is not there fulfils nothing, and NaN compares false with everything.
-        fulfils = _COMPARISONS[self.comparison]
-        if fulfils(value, self.bound):
+        is_met = _COMPARISONS[self.comparison]
+        if is_met(value, self.bound):
             return ""
         rounded = f"{value:.4g}"
-        # 0.97996 is not to be told as 0.98 where 0.98 was asked for.
-        found = f"{self}: it is {value if fulfils(float(rounded), self.bound) else rounded}"
+        # 0.97996 must not be printed as 0.98 if 0.98 was required.
+        found = f"{self}: it is {value if is_met(float(rounded), self.bound) else rounded}"
         return f"{found}; {self.doubt(report)}" if self.doubt(report) else found
 
     def doubt(self, report: Report) -> str:
-        """Return why the number proves little though it is defined: a macro average over labels with too few comments.
-
-        Empty for any other number.
-        """
+        """Return why a macro average proves little, if it includes labels with too few comments; else empty."""
         if not self.path.startswith("macro.") or not report.not_measurable:
             return ""
         labels = ", ".join(report.not_measurable)
@@ -117,43 +109,50 @@ def parse_requirement(text: str) -> Requirement:
 
     Raises
     ------
-    UserError : it is none
+    UserError : it has no path to a number in a report, no comparison, or no bound that the number can reach
     """
     found = _SHAPE.fullmatch(text)
-    told = f"--require {shown(text)}"
     if found is None:
-        raise UserError(
-            "evaluation.todo", "expected a path, a comparison (>=, <=, >, <) and a number", where=told, remedy=_EXAMPLE
-        )
+        raise _refused(shown(text), "not a path, a comparison (>=, <=, >, <) and a number")
     try:
         bound = float(found["bound"])
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
-        raise UserError("evaluation.todo", f"{shown(found['bound'])} is not a number", where=told, remedy=_EXAMPLE)
+        raise _refused(shown(text), f"{shown(found['bound'])} is not a number")
     if found["path"][-1] in "<>=!":
-        raise UserError("evaluation.todo", "the comparisons are >=, <=, > and <", where=told, remedy=_EXAMPLE)
+        raise _refused(shown(text), "the comparisons are >=, <=, > and <")
     requirement = Requirement(found["path"], found["comparison"], bound)
     _check_path(Report, requirement.path, requirement.path)
     _check_bound(requirement)
     return requirement
 
 
+def _refused(path: str, found: str, remedy: str = _EXAMPLE, code: str = "evaluation.bad-requirement") -> UserError:
+    return UserError(code, found, where=f"--require {path}", remedy=remedy)
+
+
+def _not_measured(path: str, part: str) -> UserError:
+    remedy = _MEASURED_BY.get(part, "civility evaluate --help lists what can be measured")
+    return _refused(path, f"the report has no {part!r}", remedy, "evaluation.not-measured")
+
+
 def _check_path(kind: Any, rest: str, path: str) -> None:
-    """Raise a UserError unless the rest of a path leads from a part of the document to a number, by its schema.
+    """Raise a UserError unless the path leads to a number, by the schema of the document.
 
     Parameters
     ----------
-    kind : the annotation of the part
-    rest, path : what is left of the path, and the whole of it, for messages
+    kind : the annotation of a part of the document
+    rest : the path from that part
+    path : the whole path, for messages
     """
     kind = _without_none(kind)
-    told = f"--require {shortened(path)}"
+    where = shortened(path)
     if not rest:
         if kind not in (int, float, Estimate):
             known = [name for name, one in _fields(kind).items() if _without_none(one) in (int, float, Estimate)]
             remedy = f"name a number in it: {', '.join(f'{path}.{name}' for name in known)}" if known else _EXAMPLE
-            raise UserError("evaluation.todo", "is not a number", where=told, remedy=remedy)
+            raise _refused(where, "is not a number", remedy)
         return
     if get_origin(kind) is dict:
         _check_below_names(get_args(kind)[1], rest, path)
@@ -161,24 +160,15 @@ def _check_path(kind: Any, rest: str, path: str) -> None:
     fields = _fields(kind)
     first, _, more = rest.partition(".")
     if not fields:
-        raise UserError(
-            "evaluation.todo",
-            f"there is nothing below {path.removesuffix(rest).rstrip('.')!r}",
-            where=told,
-            remedy=_EXAMPLE,
-        )
+        raise _refused(where, f"there is nothing below {path.removesuffix(rest).rstrip('.')!r}")
     if first not in fields:
-        raise UserError(
-            "evaluation.todo",
-            f"a report has no {shown(first)} there{did_you_mean(first, fields)}",
-            where=told,
-            remedy=f"there is: {listed(fields)}",
-        )
+        found = f"a report has no {shown(first)} there{did_you_mean(first, fields)}"
+        raise _refused(where, found, f"there is: {listed(fields)}")
     _check_path(fields[first], more, path)
 
 
 def _check_below_names(kind: Any, rest: str, path: str) -> None:
-    """Check what follows a name that is only known later, as a label's: it may hold dots itself."""
+    """Check what follows a name that is not known yet, such as a label; it may contain dots itself."""
     parts = rest.split(".")
     for length in range(1, len(parts) + 1):
         try:
@@ -186,7 +176,7 @@ def _check_below_names(kind: Any, rest: str, path: str) -> None:
             return
         except UserError:
             if length == len(parts) or length == _MOST_DOTS:
-                _check_path(kind, ".".join(parts[1:]), path)  # of all readings, the error of the simplest
+                _check_path(kind, ".".join(parts[1:]), path)  # raises the error of the simplest reading
 
 
 def _fields(kind: Any) -> dict[str, Any]:
@@ -197,7 +187,7 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 
 def _without_none(kind: Any) -> Any:
-    """Return an annotation without its validators, and without None where it may be that."""
+    """Return an annotation without its validators and without None."""
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     others = [one for one in get_args(kind) if one is not type(None)]
@@ -205,7 +195,7 @@ def _without_none(kind: Any) -> Any:
 
 
 def _check_bound(requirement: Requirement) -> None:
-    """Raise a UserError for a bound that lies outside all that the number can be."""
+    """Raise a UserError for a bound outside the range of the number."""
     names = [name for name in requirement.path.split(".") if name not in ("value", "low", "high")]
     highest = 1.0 if _SHARE.fullmatch(names[-1]) or "recall_at_fpr" in names else math.inf
     highest = 1000.0 if names[-1].endswith("per_1000") else highest
@@ -213,64 +203,44 @@ def _check_bound(requirement: Requirement) -> None:
         return
     if not 0 <= requirement.bound <= highest:
         between = f"from 0 to {highest:g}" if highest < math.inf else "0 or more"
-        raise UserError(
-            "evaluation.todo", f"--require {requirement}: this number is {between}", remedy="80 % is written as 0.8"
-        )
+        raise _refused(str(requirement), f"this number is {between}", "80 % is written as 0.8")
 
 
 def failures(report: Report, requirements: Sequence[Requirement]) -> tuple[str, ...]:
-    """Return a line for each requirement that the report does not fulfil."""
+    """Return a line for each requirement that the report does not meet."""
     return tuple(line for line in (one.failure(report) for one in requirements) if line)
 
 
 def doubts(report: Report, requirements: Sequence[Requirement]) -> tuple[str, ...]:
-    """Return, for each requirement that is fulfilled by a number that proves little, why it does."""
+    """Return a line for each requirement that is met by a number that proves little."""
     met = [one for one in requirements if not one.failure(report)]
     return tuple(f"--require {one} is met, but {one.doubt(report)}" for one in met if one.doubt(report))
 
 
 def _look_up(document: Mapping[str, Any], path: str) -> float | None:
-    """Return the number at a path; None where it is undefined."""
+    """Return the number at a path that `_check_path` has checked; None if it is undefined."""
     here: Any = document
     rest = path
     while rest:
         if here is None or here == {}:
-            walked = path[: len(path) - len(rest)].rstrip(".")
-            raise UserError(
-                "evaluation.todo",
-                f"--require {path}: the report has no {walked!r}",
-                remedy="civility evaluate --help tells what measures it",
-            )
-        if not isinstance(here, dict):
-            raise UserError(
-                "evaluation.todo",
-                f"--require {path}: there is nothing below {path.removesuffix(rest).rstrip('.')!r}",
-                remedy=_EXAMPLE,
-            )
+            raise _not_measured(path, path[: len(path) - len(rest)].rstrip("."))
         key = _longest_key(here, rest)
         if key is None:
             first = rest.split(".")[0]
             known = ", ".join(list(here)[:_LISTED]) + (", …" if len(here) > _LISTED else "")
-            raise UserError(
-                "evaluation.todo",
-                f"--require {path}: the report has no {first!r} there{did_you_mean(first, here)}",
-                remedy=f"there is: {known}",
-            )
+            found = f"the report has no {first!r} there{did_you_mean(first, here)}"
+            raise _refused(path, found, f"there is: {known}")
         here, rest = here[key], rest[len(key) :].removeprefix(".")
-    if isinstance(here, dict) and "value" in here:
-        here = here["value"]
-    if here is not None and (isinstance(here, bool) or not isinstance(here, int | float)):
-        raise UserError("evaluation.todo", f"--require {path}: is no number", remedy=_EXAMPLE)
-    return here
+    number: float | None = here["value"] if isinstance(here, dict) else here
+    return number
 
 
 def _longest_key(here: Mapping[str, Any], rest: str) -> str | None:
-    """Return the longest key that the rest of a path begins with: names of labels may hold dots."""
+    """Return the longest key that the rest of a path begins with: names of labels may contain dots."""
     fitting = [key for key in here if rest == key or rest.startswith(f"{key}.")]
     return max(fitting, key=len) if fitting else None
 
 
 def _why_undefined(report: Report, path: str) -> str:
-    path = path.removesuffix(".value").removesuffix(".low").removesuffix(".high")
-    known = any(path == place or path.startswith(f"{place}.") for place in report.undefined)
-    return undefined_reason(report, path) if known else "there are too few comments to measure it"
+    is_known = any(path == place or path.startswith(f"{place}.") for place in report.undefined)
+    return undefined_reason(report, path) if is_known else "there are too few comments to measure it"

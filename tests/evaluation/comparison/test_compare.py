@@ -12,7 +12,6 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 from civility.arrays import Float32s, Scores
 from civility.documents.comparison_result import Comparison, Numbers, RowDifference
 from civility.documents.note import as_note
-from civility.errors import UserError
 from civility.evaluation.comparison import verdicts
 from civility.evaluation.comparison.compare_runs import ComparisonRequest, compare
 from civility.evaluation.comparison.verdicts import METRICS
@@ -21,6 +20,7 @@ from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
 from civility.render.sentences.note_sentences import note_sentence
 
+from ...refusals import refused
 from .made import LABELS, THRESHOLDS, make_scores, make_targets, write_log, write_run, write_scored
 
 NAN = float("nan")
@@ -384,13 +384,13 @@ def test_the_files(tmp_path: Path) -> None:
         assert document["rows"][1]["metrics"]["roc_auc"]["macro"]["mean"] == _numbers(found)[-1].mean
         assert f"(<{stem}.svg>)" in (folder / f"{stem}.md").read_text(encoding="utf-8")
     (tmp_path / "taken").write_text("")
-    with pytest.raises(UserError) as caught:
+    with refused("evaluation.bad-out") as caught:
         compare(names, out=tmp_path / "taken")
     assert str(caught.value) == f"--out {tmp_path / 'taken'}: not a folder\nname a folder, or a file that ends in .json"
 
 
 def test_metrics_go_by_name() -> None:
-    with pytest.raises(UserError, match=r"no metric 'roc' \(did you mean roc_auc\?\)"):
+    with refused("evaluation.no-such-metric", r"no metric 'roc' \(did you mean roc_auc\?\)"):
         ComparisonRequest(metrics=("roc",))
 
 
@@ -411,5 +411,5 @@ def test_a_comparison_of_the_schema_before_is_read(tmp_path: Path) -> None:
     read = Comparison.parse(json.dumps(old), "a.json")
     assert _notes(read) == ["a sentence"]
     assert read.rows == found.rows
-    with pytest.raises(UserError, match="schema 2 is too old"):
+    with refused("documents.damaged", "schema 2 is too old"):
         Comparison.parse(json.dumps({**old, "schema": 2}), "a.json")

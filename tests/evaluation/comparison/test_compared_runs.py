@@ -13,14 +13,15 @@ from civility.evaluation.comparison.compare_runs import ComparisonRequest, compa
 from civility.evaluation.comparison.compared_scores import find_targets, merged_notes
 from civility.render.sentences.note_sentences import note_sentence
 
+from ...refusals import refused
 from .made import make_scores, make_targets, write_run, write_scored
 
 _AS_IT_IS = ComparisonRequest()
 
 
-def _error(*names: str, question: ComparisonRequest = _AS_IT_IS) -> UserError:
-    with pytest.raises(UserError) as caught:
-        compare(names, question)
+def _error(*names: str, code: str = "evaluation.not-comparable", request: ComparisonRequest = _AS_IT_IS) -> UserError:
+    with refused(code) as caught:
+        compare(names, request)
     return caught.value
 
 
@@ -30,7 +31,7 @@ def test_one_is_nothing_to_compare(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", targets, make_scores(targets, 0.2, seed=1))
     for names in ([good], [run]):
         error = _error(*names)
-        assert error.message == "one run or report is nothing to compare"
+        assert error.message == "a single run or report has nothing to be compared with"
         assert error.remedy == "name two: civility compare runs/baseline runs/other"
 
 
@@ -40,7 +41,7 @@ def test_the_summary_of_seeds_is_no_report(tmp_path: Path) -> None:
     summary = tmp_path / "many" / "summary.json"
     summary.write_text('{"schema": 1}', encoding="utf-8")
     error = _error(*runs, str(summary))  # as of many/*
-    assert error.message == f"{summary}: is no report, but lies beside the runs of a folder"
+    assert error.message == f"{summary}: is not a report, but a file beside the runs of a folder"
     assert error.remedy == f"name the folder alone: {tmp_path / 'many'}"
     assert len(find_targets([str(tmp_path / "many")])) == 2
 
@@ -51,7 +52,7 @@ def test_folds_cannot_be_compared_run_by_run(tmp_path: Path) -> None:
         write_run(tmp_path / "folds" / f"fold-{fold}", targets, make_scores(targets, 0.2, seed=fold))
     error = _error(str(tmp_path / "folds"), str(tmp_path / "folds"))
     assert error.message == (
-        f"{tmp_path / 'folds'}: holds the folds of a cross-validation, and each of them is judged on other comments"
+        f"{tmp_path / 'folds'}: contains the folds of a cross-validation, each evaluated on other comments"
     )
     assert error.remedy == f"name the report on all comments: {tmp_path / 'folds' / 'report.json'}"
 
@@ -61,15 +62,17 @@ def test_other_comments_are_told(tmp_path: Path) -> None:
     scores = make_scores(targets, 0.2, seed=1)
     good = write_scored(tmp_path, "good", targets, scores)
     other = write_scored(tmp_path, "other", make_targets(40, seed=1), scores)
-    error = _error(good, other)
+    error = _error(good, other, code="evaluation.other-comments")
     assert error.message.startswith(
         f"{other} is on other comments than {good}, or on other labels, targets or ids of them (sha256:"
     )
     assert error.remedy.startswith("give --data FILE, labelled comments that took part in none of the runs: all are")
     renamed = write_scored(tmp_path, "renamed", targets, scores, ("toxic", "insult"))
-    assert "is on other comments than" in _error(good, renamed).message
+    assert "is on other comments than" in _error(good, renamed, code="evaluation.other-comments").message
     runs = [write_run(tmp_path / name, make_targets(40, seed=i), scores) for i, name in enumerate("ab")]
-    assert _error(*runs).message.startswith(f"{runs[1]} is on other comments than {runs[0]}, ")
+    assert _error(*runs, code="evaluation.other-comments").message.startswith(
+        f"{runs[1]} is on other comments than {runs[0]}, "
+    )
 
 
 @pytest.mark.parametrize("value", [1.0, 0.5, None])
@@ -82,14 +85,14 @@ def test_other_targets_of_the_same_comments_are_told(tmp_path: Path, value: floa
     place = table.column_names.index("target:toxic")
     changed = table.set_column(place, "target:toxic", pa.array([value] * 40, pa.float32()))
     pq.write_table(changed.replace_schema_metadata(metadata), path)
-    message = _error(good, other).message
+    message = _error(good, other, code="evaluation.other-comments").message
     first = int(np.flatnonzero(~(targets[:, 0] == value))[0])
     assert message.startswith(
         f"{other} and {good} have other targets for the same comments: toxic of row {first + 1} (id {first}) is "
         f"{'unknown' if value is None else f'{value:g}'} and {targets[first, 0]:g}, and "
     )
     pq.write_table(changed, path)
-    assert "changed since it was written" in _error(good, other).message
+    assert "changed since it was written" in _error(good, other, code="evaluation.scores-damaged").message
 
 
 def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:
@@ -98,10 +101,14 @@ def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:
     good, other = (write_scored(tmp_path, name, targets, scores) for name in ("good", "other"))
     lonely = Path(write_scored(tmp_path, "lonely", targets, scores))
     lonely.with_suffix(".scores.parquet").unlink()
-    assert _error(good, str(lonely)).message.endswith("lonely.scores.parquet: no scores beside the report")
+    assert _error(good, str(lonely), code="evaluation.scores-missing").message.endswith(
+        "lonely.scores.parquet: no scores beside the report"
+    )
     mixed = Path(write_scored(tmp_path, "mixed", targets, scores))
     mixed.write_text(Path(other).read_text(encoding="utf-8"), encoding="utf-8")
-    assert _error(good, str(mixed)).message.endswith("mixed.scores.parquet: is not of the report beside it")
+    assert _error(good, str(mixed), code="evaluation.scores-damaged").message.endswith(
+        "does not belong to the report beside it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,14 +123,17 @@ def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:
 def test_what_is_no_report_is_told(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    error = _error(str(path), str(path))
+    with pytest.raises(UserError) as caught:  # some codes are those of the reader
+        compare([str(path), str(path)])
+    error = caught.value
     assert error.message.startswith(f"{path}: {message}")
     assert error.remedy == "evaluate again"
 
 
 def test_what_is_nothing_to_compare_is_told(tmp_path: Path) -> None:
     missing = str(tmp_path / "a.json")
-    assert _error(missing, missing).message.startswith(f"{missing}: no such file")
+    with pytest.raises(UserError, match="no such file"):
+        compare([missing, missing])
     error = _error(str(tmp_path), str(tmp_path))
     assert error.message == (
         f"{tmp_path}: neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report"
@@ -133,11 +143,12 @@ def test_what_is_nothing_to_compare_is_told(tmp_path: Path) -> None:
     run = Path(write_run(tmp_path / "run", cut, make_scores(cut, 0.2, seed=1)))
     (run / "environment.json").unlink()
     error = _error(str(run), str(run))
-    assert error.message == f"{run}: no environment.json: not a whole run directory"
-    assert error.remedy == f"put back what is missing; or name its report: {run / 'reports' / 'validation.json'}"
+    assert error.message == f"{run}: no environment.json: not a complete run directory"
+    assert error.remedy == f"restore what is missing; or name its report: {run / 'reports' / 'validation.json'}"
     assert compare([str(run / "reports" / "validation.json")] * 2).num_comments == 40
     (tmp_path / "folder.json").mkdir()
-    assert "a folder, not a file" in _error(*[str(tmp_path / "folder.json")] * 2).message
+    with pytest.raises(UserError, match="a folder, not a file"):
+        compare([str(tmp_path / "folder.json")] * 2)
 
 
 def test_a_run_that_has_not_ended_is_refused_with_what_to_do(tmp_path: Path) -> None:
@@ -146,14 +157,19 @@ def test_a_run_that_has_not_ended_is_refused_with_what_to_do(tmp_path: Path) -> 
     good = write_run(tmp_path / "good", targets, scores)
     cut = write_run(tmp_path / "cut", targets, scores, finished=False)
     for question in (_AS_IT_IS, ComparisonRequest(data=("a.csv",))):
-        error = _error(good, cut, question=question)
-        assert error.message == f"{cut}: the run has not reached its end, so there is no classifier to compare"
-        assert error.remedy == f"civility train --resume --out {cut} goes on with it; or leave it out"
+        error = _error(good, cut, code="evaluation.unfinished-run", request=question)
+        assert error.message == f"{cut}: the run is not finished, so there is no classifier to compare"
+        assert error.remedy == f"resume it with 'civility train --resume --out {cut}', or leave it out"
     inner = write_run(tmp_path / "seeds" / "seed-2", targets, scores, finished=False)
     write_run(tmp_path / "seeds" / "seed-1", targets, scores)
-    assert _error(good, str(tmp_path / "seeds")).message.startswith(f"{inner}: the run has not reached its end")
+    assert _error(good, str(tmp_path / "seeds"), code="evaluation.unfinished-run").message.startswith(
+        f"{inner}: the run is not"
+    )
     (tmp_path / "seeds" / "seed-0").mkdir()
-    assert _error(good, str(tmp_path / "seeds")).message == f"{tmp_path / 'seeds' / 'seed-0'}: no run has begun there"
+    assert (
+        _error(good, str(tmp_path / "seeds"), code="evaluation.unfinished-run").message
+        == f"{tmp_path / 'seeds' / 'seed-0'}: has no run in it"
+    )
 
 
 def test_a_folder_of_seeds_stands_for_its_runs_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -169,10 +185,8 @@ def test_a_folder_of_seeds_stands_for_its_runs_in_the_order_of_their_numbers(tmp
 def test_a_report_cannot_be_scored_on_other_comments(tmp_path: Path) -> None:
     targets = make_targets(40)
     report = write_scored(tmp_path, "report", targets, make_scores(targets, 0.2, seed=1))
-    error = _error(report, report, question=ComparisonRequest(data=("a.csv",)))
-    assert error.message == (
-        f"{report}: a report has the scores of its own comments alone, and no classifier to score others"
-    )
+    error = _error(report, report, request=ComparisonRequest(data=("a.csv",)))
+    assert error.message == (f"{report}: is a report, which has no classifier to score other comments")
     assert error.remedy == "name the run or the classifier folder; or leave out --data"
 
 

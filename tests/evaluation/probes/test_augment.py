@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from civility.data.dataset import Dataset
-from civility.errors import UserError
 from civility.evaluation.probes.perturb import PERTURBATIONS, changed_copies
+
+from ...refusals import refused
 
 
 def _dataset(num: int = 60) -> Dataset:
@@ -56,6 +57,6 @@ def test_every_perturbation_can_be_asked_for() -> None:
     ],
 )
 def test_names_that_are_none_are_told(names: list[str], message: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("evaluation.bad-augmentation") as caught:
         changed_copies(_dataset(), names, 0.5, 1)
     assert caught.value.message == message

@@ -19,6 +19,8 @@ from civility.evaluation.probes.suites import (
     score_suite,
 )
 
+from ...refusals import refused
+
 OWN = (
     "function,text,expected,group,label,id\n"
     "insult,you fool,flag,,,a\n"
@@ -86,36 +88,36 @@ def test_reads_hatecheck(tmp_path: Path, id: str) -> None:
     [
         (
             "function,text\na,b\n",
-            "not a suite; its columns: function, text; expected function, text, expected, or HateCheck",
+            "not a suite; its columns are function, text, expected function, text, expected, or HateCheck",
         ),
         (
             "function,text,expected\nf,t,flag\nf,u,flagged\n",
-            "row 2 (line 3): expected = 'flagged': expected flag or all",
+            "row 2 (line 3): expected = 'flagged', expected flag or all",
         ),
-        ("function,text,expected\nf,t,\n", "row 1 (line 2): expected = '': expected flag or allow"),
+        ("function,text,expected\nf,t,\n", "row 1 (line 2): expected = '', expected flag or allow"),
         ("function,text,expected\nf, ,flag\n", "row 1 (line 2): the text is empty"),
         ("function,text,expected\n,t,flag\n", "row 1 (line 2): the function is empty"),
         (
             "id,function,text,expected\n7,f,t,flag\n8,f,t,flag\n7,f,u,flag\n",
-            "row 3 (line 4): the id '7' stands already in row 1",
+            "row 3 (line 4): the id '7' is already used in row 1",
         ),
-        ("id,function,text,expected\n2,f,t,flag\n,f,u,flag\n", "row 2 (line 3): the id '2' stands already in row 1"),
+        ("id,function,text,expected\n2,f,t,flag\n,f,u,flag\n", "row 2 (line 3): the id '2' is already used in row 1"),
         (
             "functionality,test_case,label_gold\nf,t,hate\n",
-            "label_gold = 'hate': expected hateful or non-hateful (did you mean",
+            "label_gold = 'hate', expected hateful or non-hateful (did you mean",
         ),
     ],
 )
 def test_says_what_is_wrong_with_a_file(tmp_path: Path, content: str, message: str) -> None:
     path = _write(tmp_path / "bad.csv", content)
-    with pytest.raises(UserError) as caught:
+    with refused("evaluation.bad-suite" if "not a suite" in message else "evaluation.bad-cell") as caught:
         read_suite(path)
     assert str(caught.value).startswith(str(path))
     assert message in str(caught.value)
 
 
 def test_an_unknown_built_in_suite_is_told_the_one_there_is() -> None:
-    with pytest.raises(UserError, match=r"no built-in suite 'civility:suit' \(did you mean civility:suite\?\)"):
+    with refused("evaluation.bad-suite", r"no built-in suite 'civility:suit' \(did you mean civility:suite\?\)"):
         read_suite("civility:suit")
 
 

@@ -12,6 +12,8 @@ import pytest
 from civility.errors import UserError
 from civility.evaluation.probes.templates import ENGLISH_TERMS, Templates, read_templates
 
+from ...refusals import refused
+
 NAN = float("nan")
 REAL = pytest.mark.skipif("CIVILITY_DATA" not in os.environ, reason="CIVILITY_DATA names no folder of real data")
 
@@ -23,12 +25,6 @@ def _write(path: Path, text: str) -> Path:
 
 def _groups(templates: Templates) -> list[set[str]]:
     return [{templates.group_names[place] for place in np.flatnonzero(row)} for row in templates.groups]
-
-
-def _refusal(path: Path) -> str:
-    with pytest.raises(UserError) as caught:
-        read_templates(path)
-    return str(caught.value)
 
 
 def test_reads_the_english_sentences_and_finds_whole_terms_the_longest_first(tmp_path: Path) -> None:
@@ -131,11 +127,11 @@ def test_names_with_lone_surrogates_can_be_written(tmp_path: Path) -> None:
     [
         (
             "text,kind\na,1\n",
-            "not a file of identity templates; its columns: text, kind; expected text, target, group, or",
+            "not a file of identity templates; its columns are text, kind, expected text, target, group, or",
         ),
-        ("Text,Label\nhug gay,BAD\nhug old,NOTBAD\n", "row 2 (line 3): Label = 'NOTBAD': expected BAD or NOT_BAD (did"),
-        ("text,label\na,1\n", "row 1 (line 2): label = '1': expected BAD or NOT_BAD\nor rename the columns to text"),
-        ("phrase,toxicity\nmögen alte,1\n", "row 1 (line 2): toxicity = '1': expected toxic or nontoxic"),
+        ("Text,Label\nhug gay,BAD\nhug old,NOTBAD\n", "row 2 (line 3): Label = 'NOTBAD', expected BAD or NOT_BAD (did"),
+        ("text,label\na,1\n", "row 1 (line 2): label = '1', expected BAD or NOT_BAD\nor rename the columns to text"),
+        ("phrase,toxicity\nmögen alte,1\n", "row 1 (line 2): toxicity = '1', expected toxic or nontoxic"),
         ("Text,Label\nhug gay,BAD\n ,BAD\n", "row 2 (line 3): Text is empty"),
         ("text,target,group\na,2,g\n", "row 1 (line 2): target = '2', expected a number from 0 to 1"),
         ("text,target,group\na,1,;\n", "no sentence names a group"),
@@ -148,14 +144,22 @@ def test_names_with_lone_surrogates_can_be_written(tmp_path: Path) -> None:
 )
 def test_says_what_is_wrong_with_a_file(tmp_path: Path, content: str, message: str) -> None:
     path = _write(tmp_path / "bad.csv", content)
-    refusal = _refusal(path)
+    with pytest.raises(UserError) as caught:
+        read_templates(path)
+    refusal = str(caught.value)
+    is_cell = "row" in message and "rows" not in message and "target" not in message
+    assert caught.value.code == "evaluation.bad-cell" or not is_cell
     assert refusal.startswith(str(path))
     assert message in refusal
 
 
 def test_a_group_must_be_a_name(tmp_path: Path) -> None:
     path = _write(tmp_path / "bad.jsonl", '{"text": "a", "target": 1, "group": ["x", "y"]}\n')
-    assert "row 1: group = ['x', 'y']: expected a name" in _refusal(path)
+    with refused("evaluation.bad-cell", r"row 1: group = \['x', 'y'\], expected a name"):
+        read_templates(path)
+    path = _write(tmp_path / "other.csv", "text,kind\na,1\n")
+    with refused("evaluation.bad-templates", "not a file of identity templates"):
+        read_templates(path)
 
 
 @REAL

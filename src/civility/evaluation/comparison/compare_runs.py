@@ -1,7 +1,4 @@
-"""Compare: runs on the same comments become a table of differences, and whether they are more than noise.
-
-The story: find what was named, get its scores, put runs of the same settings together, measure, judge, write.
-"""
+"""Compare runs on the same comments: differences from a baseline, and whether they are more than noise."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -40,11 +37,10 @@ class ComparisonRequest:
 
     Parameters
     ----------
-    data : labelled files to score all on, classifier folders and hub names too; none: on the comments of their
-        reports, of a run those that it held out
+    data : labelled files to score all on; none: the comments of their reports
     columns : of these files
     baseline : what the others are compared with; empty: the first
-    metrics : of `METRICS`; each brings verdicts of its own, and the more there are, the harder is each to reach
+    metrics : of `METRICS`; each adds verdicts, and more verdicts make each harder to reach
     seed : of the bootstrap
 
     Raises
@@ -61,49 +57,46 @@ class ComparisonRequest:
     def __post_init__(self) -> None:
         for metric in self.metrics:
             if metric not in METRICS:
-                raise UserError(
-                    "evaluation.todo",
-                    f"no metric {metric!r}{did_you_mean(metric, METRICS)}",
-                    remedy=f"the metrics are {', '.join(METRICS)}",
-                )
+                found = f"no metric {metric!r}{did_you_mean(metric, METRICS)}"
+                raise UserError("evaluation.no-such-metric", found, remedy=f"the metrics are {', '.join(METRICS)}")
 
 
 def compare(
     names: Sequence[str],
-    question: ComparisonRequest = ComparisonRequest(),
+    request: ComparisonRequest = ComparisonRequest(),
     *,
     out: Path | None = None,
     on_scored: OnScored = lambda what, num_comments, total: None,
 ) -> Comparison:
     """Compare runs on the same comments, each with the first, by a paired bootstrap.
 
-    The same comments are drawn for all, so that what all find hard cancels out. Runs whose settings differ only in
-    their seed form one row; its verdicts hold for the settings if the baseline has several runs too, and else for
-    these very classifiers. All verdicts hold together (Holm).
+    The same comments are drawn for all, so that hard comments cancel out. Runs whose settings differ only in their
+    seed form one row; its verdicts hold for the settings if the baseline has several runs too, else for these very
+    classifiers. All verdicts are corrected together (Holm).
 
     Parameters
     ----------
     names : run directories, folders of runs named ``seed-…``, and the JSON files of reports
-    question : how to compare
+    request : what to compare, and how
     out : a folder for JSON, Markdown and picture, or the JSON file, beside which the others go
-    on_scored : told, after each batch, what is scored, the number of texts in the batch and in all
+    on_scored : called after each batch with what is scored, the batch size and the total
 
     Raises
     ------
-    UserError : nothing to compare, a run that has not ended, or not the same comments
+    UserError : nothing to compare, an unfinished run, or other comments
     """
     files = None if out is None else check_out(out)
-    if question.baseline:
-        names = [question.baseline, *(name for name in names if Path(name) != Path(question.baseline))]
+    if request.baseline:
+        names = [request.baseline, *(name for name in names if Path(name) != Path(request.baseline))]
     targets = find_targets(names)
     if len(targets) < 2:
         raise UserError(
-            "evaluation.todo",
-            "one run or report is nothing to compare",
+            "evaluation.not-comparable",
+            "a single run or report has nothing to be compared with",
             remedy="name two: civility compare runs/baseline runs/other",
         )
     described = [facts_of(target) for target in targets]
-    sources, notes = _scored(targets, question, on_scored)
+    sources, notes = _scored(targets, request, on_scored)
     facts = [each for each, _ in described]
     notes += notes_on_choices(facts, [source.is_chosen for source in sources])
     groups = grouped(facts, [settings for _, settings in described])
@@ -113,25 +106,25 @@ def compare(
         scores.targets,
         [source.scores.scores for source in sources],
         [source.cuts for source in sources],
-        question.metrics,
-        num_resamples=resamples_for(members, len(question.metrics), rarer),
-        seed=question.seed,
+        request.metrics,
+        num_resamples=resamples_for(members, len(request.metrics), rarer),
+        seed=request.seed,
     )
     too_few = rarer < FEWEST
     judged = judge(measured, members, too_few, _LEVEL)
-    rows = rows_of(groups, facts, measured, judged, question.metrics, scores.labels, too_few)
+    rows = rows_of(groups, facts, measured, judged, request.metrics, scores.labels, too_few)
     not_measurable = tuple(label for label, few in zip(scores.labels, too_few, strict=True) if few)
     found = Comparison(
-        files=question.data,
+        files=request.data,
         digest=scores.digest,
         num_comments=len(scores.ids),
         num_positive=dict(zip(scores.labels, (scores.targets >= POSITIVE_FROM).sum(axis=0).tolist(), strict=True)),
         not_measurable=not_measurable,
-        metrics=question.metrics,
+        metrics=request.metrics,
         rows=rows,
         num_verdicts=_count_verdicts(judged),
         num_resamples=measured.resampled.shape[-1],
-        seed=question.seed,
+        seed=request.seed,
         level=_LEVEL,
         notes=(*notes, *notes_on(rows, not_measurable)),
     )
@@ -141,13 +134,13 @@ def compare(
 
 
 def _scored(
-    targets: Sequence[Target], question: ComparisonRequest, on_scored: OnScored
+    targets: Sequence[Target], request: ComparisonRequest, on_scored: OnScored
 ) -> tuple[list[ScoredTarget], list[Note]]:
-    """Return the scores of all, on the same comments, and what a person should know of these."""
-    if question.data:
+    """Return the scores of all on the same comments, and notes on these."""
+    if request.data:
         from civility.evaluation.comparison.compared_scores import score_on  # needs torch
 
-        sources, of_files = score_on(targets, question.data, question.columns, on_scored)
+        sources, of_files = score_on(targets, request.data, request.columns, on_scored)
         refuse_other_comments(sources, "name the columns: --text-column and --id-column")
         return sources, of_files
     sources = [read_source(target) for target in targets]
@@ -176,23 +169,22 @@ class ComparisonFiles:
 
 
 def check_out(out: Path) -> ComparisonFiles:
-    """Return the files of an ``--out``: a folder, or the JSON file, beside which the others go.
+    """Return the files of an ``--out``: in a folder, or beside a JSON file.
 
     Raises
     ------
-    UserError : something that is neither JSON nor a folder has this name
+    UserError : a file of another kind has this name
     """
     if out.suffix == ".json" and not out.is_dir():
         return ComparisonFiles(out, out.with_suffix(".md"), out.with_suffix(".svg"))
     if out.exists() and not out.is_dir():
-        raise UserError(
-            "evaluation.todo", f"--out {out}: not a folder", remedy="name a folder, or a file that ends in .json"
-        )
+        remedy = "name a folder, or a file that ends in .json"
+        raise UserError("evaluation.bad-out", "not a folder", where=f"--out {out}", remedy=remedy)
     return ComparisonFiles(*(out / f"{_NAME}.{ending}" for ending in ("json", "md", "svg")))
 
 
 def write_comparison(comparison: Comparison, files: ComparisonFiles) -> None:
-    """Write the files; their folder is made if need be.
+    """Write the files; their folder is created if it does not exist.
 
     Raises
     ------

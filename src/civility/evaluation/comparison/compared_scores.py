@@ -1,4 +1,4 @@
-"""What was named, as scores: run directories, folders of runs with several seeds, and reports' JSON files."""
+"""Find the scores of what is compared: run directories, folders of runs, reports, or classifiers on a common file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ from civility.storage.parsing import read_text
 
 @dataclass(frozen=True)
 class Target:
-    """Something to compare: its name, and the run that it is or belongs to, if any."""
+    """Something to compare: its name, and the run that it is or belongs to."""
 
     name: str
     run: RunDirectory | None
 
     @property
     def is_report(self) -> bool:
-        """Whether the JSON of a report was named."""
+        """Whether it is the JSON of a report."""
         return self.name.endswith(".json")
 
 
@@ -42,11 +42,11 @@ class ScoredTarget:
 
     Parameters
     ----------
-    target : what was named
+    target : what is compared
     scores : of N comments
-    cuts : (L,) thresholds, float32 as the classifier compares
-    notes : of its report on the comments, a sentence each
-    is_chosen : whether its epoch or its members were chosen by these very comments
+    cuts : (L,) thresholds
+    notes : of its report on the comments
+    is_chosen : whether its epoch or its members were chosen on these very comments
     """
 
     target: Target
@@ -57,31 +57,31 @@ class ScoredTarget:
 
 
 def find_targets(names: Sequence[str]) -> list[Target]:
-    """Return what the names stand for: a folder that holds runs named ``seed-…`` stands for all of these.
+    """Return what the names stand for; a folder of runs named ``seed-…`` stands for all of them.
 
-    A run of such a folder that is named by itself too counts once.
+    A run that is also named by itself counts once.
 
     Raises
     ------
-    UserError : a run has not reached its end; a file beside runs, which sums them up
+    UserError : a run is not finished, or a file is a summary of runs
     """
     targets: list[Target] = []
-    seen: dict[Path, bool] = {}  # each run's place, and whether it is of a folder
+    seen: dict[Path, bool] = {}  # by real path of a run: whether it was found in a folder
     for name in names:
         path = Path(name)
         run = RunDirectory.find(path)
         inner = [inner.path for inner in RepeatsFolder(path).seed_runs()] if run is None else []
         if run is None and RepeatsFolder(path).fold_runs():
             raise UserError(
-                "evaluation.todo",
-                "holds the folds of a cross-validation, and each of them is judged on other comments",
+                "evaluation.not-comparable",
+                "contains the folds of a cross-validation, each evaluated on other comments",
                 where=name,
                 remedy=f"name the report on all comments: {RepeatsFolder(path).report.json}",
             )
         if path.is_file() and RepeatsFolder(path.parent).seed_runs():
             raise UserError(
-                "evaluation.todo",
-                "is no report, but lies beside the runs of a folder",
+                "evaluation.not-comparable",
+                "is not a report, but a file beside the runs of a folder",
                 where=name,
                 remedy=f"name the folder alone: {path.parent}",
             )
@@ -89,10 +89,10 @@ def find_targets(names: Sequence[str]) -> list[Target]:
             run = RunDirectory.find(each)
             if run is None and inner:
                 raise UserError(
-                    "evaluation.todo",
-                    "no run has begun there",
+                    "evaluation.unfinished-run",
+                    "has no run in it",
                     where=each,
-                    remedy="train it, or name the finished ones alone",
+                    remedy="train it, or name the finished runs one by one",
                 )
             if run is not None:
                 _refuse_unfinished(run)
@@ -107,25 +107,25 @@ def find_targets(names: Sequence[str]) -> list[Target]:
 def _refuse_unfinished(run: RunDirectory) -> None:
     if not run.is_finished:
         raise UserError(
-            "evaluation.todo",
-            "the run has not reached its end, so there is no classifier to compare",
+            "evaluation.unfinished-run",
+            "the run is not finished, so there is no classifier to compare",
             where=run.path,
-            remedy=f"civility train --resume --out {run.path} goes on with it; or leave it out",
+            remedy=f"resume it with 'civility train --resume --out {run.path}', or leave it out",
         )
 
 
 def _run_of_report(path: Path) -> RunDirectory | None:
-    """Return the run in whose folder of reports a file is."""
+    """Return the run whose folder of reports contains a file."""
     run = RunDirectory.find(path.parent.parent)
     return run if run is not None and run.reports == path.parent else None
 
 
 def read_source(target: Target) -> ScoredTarget:
-    """Read the scores of a report: of a run, the one that it wrote of itself.
+    """Read the scores of a report; for a run, of its own report.
 
     Raises
     ------
-    UserError : no report, a damaged one, or none that scores lie beside
+    UserError : the report or its scores are missing or damaged
     """
     files = _files_of(target)
     is_there = files.json.is_file()
@@ -134,7 +134,7 @@ def read_source(target: Target) -> ScoredTarget:
     scores = read_scores_of(files.scores, text)
     if unknown := [label for label in scores.labels if label not in report.labels]:
         raise UserError(
-            "evaluation.todo",
+            "evaluation.scores-damaged",
             f"has scores of {unknown[0]!r}, which its report does not have",
             where=files.scores,
             remedy="evaluate again",
@@ -149,14 +149,14 @@ def _files_of(target: Target) -> ReportFiles:
         return ReportFiles(path.parent, path.name.removesuffix(".json"))
     if target.run is None and (missing := RunDirectory(path).missing):
         raise UserError(
-            "evaluation.todo",
-            f"no {' and no '.join(missing)}: not a whole run directory",
+            "evaluation.not-comparable",
+            f"no {' and no '.join(missing)}: not a complete run directory",
             where=target.name,
-            remedy=f"put back what is missing; or name its report: {RunDirectory(path).own_report.json}",
+            remedy=f"restore what is missing; or name its report: {RunDirectory(path).own_report.json}",
         )
     if target.run is None:
         raise UserError(
-            "evaluation.todo",
+            "evaluation.not-comparable",
             "neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report",
             where=target.name,
             remedy="name one of these; or give --data FILE, on which any classifier can be scored",
@@ -176,13 +176,13 @@ def merged_notes(notes: Sequence[tuple[str, Note]], num_targets: int) -> list[No
 
 
 def refuse_other_comments(sources: Sequence[ScoredTarget], remedy: str) -> None:
-    """Raise a UserError unless all are on the same comments, with the same targets, in the same order."""
+    """Raise a UserError unless all have the same comments with the same targets in the same order."""
     first, *others = sources
     for other in others:
         own = other.scores
         if own.digest != first.scores.digest or own.ids != first.scores.ids or own.labels != first.scores.labels:
             raise UserError(
-                "evaluation.todo",
+                "evaluation.other-comments",
                 f"{other.target.name} is on other comments than {first.target.name}, or on other "
                 f"labels, targets or ids of them ({own.digest[:19]} and {first.scores.digest[:19]})",
                 remedy=remedy,
@@ -191,21 +191,21 @@ def refuse_other_comments(sources: Sequence[ScoredTarget], remedy: str) -> None:
         if len(differ):
             row, label = map(int, differ[0])
             raise UserError(
-                "evaluation.todo",
+                "evaluation.other-comments",
                 f"{other.target.name} and {first.target.name} have other targets for the same comments: "
                 f"{own.labels[label]} of row {row + 1} (id {shortened(own.ids[row], 40)}) is "
-                f"{_told(own.targets[row, label])} and {_told(first.scores.targets[row, label])}"
+                f"{_target(own.targets[row, label])} and {_target(first.scores.targets[row, label])}"
                 + (f", and {len(differ) - 1:,} more differ" if len(differ) > 1 else ""),
                 remedy=remedy,
             )
 
 
-def _told(target: float) -> str:
+def _target(target: float) -> str:
     return "unknown" if np.isnan(target) else f"{target:g}"
 
 
 def _equal(some: Float32s, others: Float32s) -> npt.NDArray[np.bool_]:
-    """Return where targets are the same, or both unknown."""
+    """Return true where targets are the same, or both unknown."""
     return np.asarray((some == others) | (np.isnan(some) & np.isnan(others)))
 
 
@@ -215,26 +215,24 @@ def score_on(
     columns: Columns,
     on_scored: Callable[[str, int, int], None],
 ) -> tuple[list[ScoredTarget], list[Note]]:
-    """Return the scores of each target's classifier on labelled files, and what a person should know of these.
-
-    A run that was trained on some of the comments is told of.
+    """Return the scores of each target's classifier on labelled files, and notes, such as on training comments.
 
     Parameters
     ----------
     targets : run directories, classifier folders or hub names
-    files : of comments; a label that they lack is unknown
+    files : labelled comments; a label that they lack is unknown
     columns : those named by the user
-    on_scored : told, after each batch, what is scored, the number of texts in the batch and in all
+    on_scored : called after each batch with what is scored, the batch size and the total
 
     Raises
     ------
-    UserError : a report among the targets, other labels than the first, or whatever the user can mend
+    UserError : a target is a report, or has other labels than the first; or any other mistake of the user
     """
     for target in targets:
         if target.is_report:
             raise UserError(
-                "evaluation.todo",
-                "a report has the scores of its own comments alone, and no classifier to score others",
+                "evaluation.not-comparable",
+                "is a report, which has no classifier to score other comments",
                 where=target.name,
                 remedy="name the run or the classifier folder; or leave out --data",
             )
@@ -244,14 +242,14 @@ def score_on(
         classifier = Classifier.load(target.name)
         if sources and classifier.labels != sources[0].scores.labels:
             raise UserError(
-                "evaluation.todo",
+                "evaluation.other-comments",
                 f"{target.name} has other labels than {targets[0].name}: "
                 f"{', '.join(classifier.labels)} and {', '.join(sources[0].scores.labels)}",
                 remedy="compare classifiers of the same labels",
             )
         labelled = read_labelled(target.name, files, classifier.labels, columns)
         dataset = labelled.dataset
-        logits = classifier.logits(dataset.texts, on_scored=_telling(on_scored, target.name, len(dataset)))
+        logits = classifier.logits(dataset.texts, on_scored=_named(on_scored, target.name, len(dataset)))
         cuts = [classifier.thresholds.get(label, DEFAULT_THRESHOLD) for label in classifier.labels]
         calibrated = classifier.calibrated(logits)
         identity = (dataset.comments_digest, dataset.ids, dataset.labels, dataset.targets)
@@ -263,5 +261,5 @@ def score_on(
     return sources, merged_notes(notes, len(targets))
 
 
-def _telling(on_scored: Callable[[str, int, int], None], name: str, total: int) -> Callable[[int], None]:
+def _named(on_scored: Callable[[str, int, int], None], name: str, total: int) -> Callable[[int], None]:
     return lambda number: on_scored(f"scoring {name}", number, total)

@@ -217,33 +217,34 @@ INVARIANCES: tuple[Invariance, ...] = (
 
 
 _STRENGTHS = (0.1, 0.5)
-"""Between these a copy's is drawn: from a slip of the finger to every second place."""
+"""The strength of a copy is drawn from this range: from single slips to every second place."""
 
 
 def check_perturbations(names: Sequence[str]) -> None:
-    """Raise a UserError if there is no perturbation of one of the names, or one stands twice."""
+    """Raise a UserError for an unknown perturbation, or one that is named twice."""
     known = [one.name for one in PERTURBATIONS]
     for name in names:
         if name not in known:
-            raise UserError(
-                "evaluation.todo",
-                f"data.augmentation: no perturbation {name!r}{did_you_mean(name, known)}",
-                remedy=f"there are: {', '.join(known)}",
-            )
+            found, remedy = f"no perturbation {name!r}{did_you_mean(name, known)}", f"there are: {', '.join(known)}"
+            raise UserError("evaluation.bad-augmentation", found, where="data.augmentation", remedy=remedy)
         if names.count(name) > 1:
-            raise UserError("evaluation.todo", f"data.augmentation: {name} is named twice", remedy="name each once")
+            found = f"{name} is named twice"
+            raise UserError(
+                "evaluation.bad-augmentation", found, where="data.augmentation", remedy="name each perturbation once"
+            )
 
 
 def changed_copies(dataset: Dataset, names: Sequence[str], share: float, seed: int) -> Dataset:
-    """Return copies of some of the comments, each changed by one perturbation, with the targets that they have.
+    """Return copies of some of the comments, each changed by one perturbation, with the same targets.
 
-    Which comments, by which perturbation and how much is drawn from the seed; a comment that has no place to change
-    gives no copy.
+    Comments, perturbations and strengths are drawn from the seed; a comment that has nothing to change gives no copy.
 
     Parameters
     ----------
+    dataset : the comments
     names : of perturbations
-    share : of the comments that are drawn, in (0, 1]
+    share : share of the comments that are drawn, in (0, 1]
+    seed : of the draws
 
     Raises
     ------

@@ -1,7 +1,6 @@
-"""Behaviour suites: short comments, each with the one right decision, by the function that they test.
+"""Behaviour suites: short comments, each with its right decision, grouped by the function that they test.
 
-Reads HateCheck's files, in any of its languages, and the project's own format (docs/reference/probes.md). Counts right
-decisions. Knows no classifier and no threshold.
+Reads HateCheck's files, in any of its languages, and the project's own format (docs/reference/probes.md).
 
 References
 ----------
@@ -29,9 +28,9 @@ from civility.plain_text import listed, shown
 
 
 def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
-    """Return the name in a cell, without the white space around it; empty where there is none.
+    """Return the name in a cell without surrounding white space; empty for a missing cell.
 
-    Lone surrogates become question marks, so that a report that holds the name can be written.
+    Lone surrogates become question marks, so that a report with the name can be written.
 
     Raises
     ------
@@ -42,8 +41,10 @@ def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
         return ""
     if not (isinstance(cell, str | int) or (isinstance(cell, float) and cell.is_integer())):
         raise UserError(
-            "evaluation.todo",
-            f"{table}, {chunk.place(row)}: {column} = {shown(cell)}: expected a name",
+            "evaluation.bad-cell",
+            f"{column} = {shown(cell)}",
+            where=f"{table}, {chunk.place(row)}",
+            expected="a name",
             remedy="write it as text",
         )
     name = cell if isinstance(cell, str) else as_text(cell)
@@ -66,10 +67,10 @@ class Case:
     ----------
     id : unique in its suite
     function : what it tests
-    text : never empty
-    expected : whether it is to be flagged
-    label : the label that must, or must not, be flagged; empty = any label
-    group : whom it is about; may be empty
+    text : not empty
+    expected : whether it should be flagged
+    label : the label that decides it; empty: any label
+    group : the group it is about; may be empty
     """
 
     id: str
@@ -148,19 +149,19 @@ def read_suite(file: str | Path, label: str = "") -> Suite:
     Parameters
     ----------
     file : a path, or ``civility:suite``, the suite of the project
-    label : for cases that name no label: the one that must, or must not, be flagged; empty = any label.
-        HateCheck's cases name none, and many that are not hateful are abuse: judge them by a label for hate.
+    label : the label that decides cases that name none; empty: any label. HateCheck's cases name none, and many that
+        are not hateful are abuse, so choose a label for hate.
 
     Raises
     ------
-    UserError : the file is no suite, a text is empty, an id stands twice, or a cell holds nonsense
+    UserError : the file is not a suite, a text is empty, an id is used twice, or a cell has no valid value
     """
     if str(file) == BUILT_IN:
         with resources.as_file(resources.files("civility.evaluation.probes") / "suite.csv") as path:
             return Suite(BUILT_IN, _read_cases(open_table(path), label))
     if str(file).startswith("civility:"):
         raise UserError(
-            "evaluation.todo",
+            "evaluation.bad-suite",
             f"no built-in suite '{file}'{did_you_mean(str(file), [BUILT_IN])}",
             remedy=f"there is: {BUILT_IN}",
         )
@@ -182,11 +183,11 @@ def _format_of(table: Table) -> _Format:
                 raise typo(table.name, column, near, headers.names)
         return _Format(function, text, expected, _EXPECTED, **optional)
     raise UserError(
-        "evaluation.todo",
-        f"not a suite; its columns: {listed(headers.names)}; expected function, text, "
-        "expected, or HateCheck's functionality, test_case, label_gold",
+        "evaluation.bad-suite",
+        f"not a suite; its columns are {listed(headers.names)}",
         where=table.name,
-        remedy="name the columns so; docs/reference/probes.md says what stands in them",
+        expected="function, text, expected, or HateCheck's functionality, test_case, label_gold",
+        remedy="rename the columns; docs/reference/probes.md explains them",
     )
 
 
@@ -212,10 +213,11 @@ def _case(table: str, chunk: Chunk, row: int, text: str, format: _Format) -> Cas
     if expected not in format.meanings:
         guess = did_you_mean(expected, format.meanings)
         raise UserError(
-            "evaluation.todo",
-            f"{table}, {chunk.place(row)}: {format.expected} = '{expected}': expected "
-            f"{' or '.join(format.meanings)}{guess}",
-            remedy="say of each case whether it is to be flagged",
+            "evaluation.bad-cell",
+            f"{format.expected} = '{expected}'",
+            where=f"{table}, {chunk.place(row)}",
+            expected=f"{' or '.join(format.meanings)}{guess}",
+            remedy="state for each case whether it should be flagged",
         )
     return Case(
         id=cell(format.id) or str(chunk.first_row + row),
@@ -232,23 +234,25 @@ def _refuse(table: str, place: str, case: Case, seen: dict[str, str]) -> None:
     for what, value in (("text", case.text), ("function", case.function)):
         if not value:
             raise UserError(
-                "evaluation.todo",
-                f"{table}, {place}: the {what} is empty",
-                remedy=f"write a {what}, or take the row out",
+                "evaluation.bad-cell",
+                f"the {what} is empty",
+                where=f"{table}, {place}",
+                remedy=f"write a {what}, or remove the row",
             )
     if case.id in seen:
         raise UserError(
-            "evaluation.todo",
-            f"{table}, {place}: the id '{case.id}' stands already in {seen[case.id]}",
-            remedy="give each case an id of its own, or leave the column out",
+            "evaluation.bad-cell",
+            f"the id '{case.id}' is already used in {seen[case.id]}",
+            where=f"{table}, {place}",
+            remedy="give each case a unique id, or remove the column",
         )
 
 
 def score_suite(suite: Suite, flagged: Decisions, labels: Sequence[str]) -> SuiteResult:
     """Count the right decisions on a suite, by function, by group and over all.
 
-    A case is right if its label, or any label where it names none, is flagged exactly when that is expected.
-    One that names a label the classifier does not have is left out, and counted.
+    A case is right if its label, or any label if it names none, is flagged exactly when that is expected. Cases that
+    name a label the classifier does not have are left out and counted.
 
     Parameters
     ----------
@@ -257,7 +261,7 @@ def score_suite(suite: Suite, flagged: Decisions, labels: Sequence[str]) -> Suit
 
     Raises
     ------
-    ValueError : the shape of ``flagged`` is another
+    ValueError : ``flagged`` has another shape
     """
     if flagged.shape != (len(suite.cases), len(labels)):
         raise ValueError(f"flagged has shape {flagged.shape}, expected {(len(suite.cases), len(labels))}")

@@ -1,8 +1,8 @@
-"""Identity template files: the same sentences about many groups, half of them toxic, to measure bias with.
+"""Identity templates: the same sentences about many groups, half of them toxic, to measure bias with.
 
-Three kinds are known: the sentences of Dixon et al. (``Text``, ``Label``), their later ones in other languages
-(``template``, ``toxicity``, ``phrase``), and a format of one's own (``text``, ``target``, ``group``). The first two
-do not say which group a sentence is about, so its term is looked up in a list. Knows no scores.
+Three formats are read: the sentences of Dixon et al. (``Text``, ``Label``), their later ones in other languages
+(``template``, ``toxicity``, ``phrase``), and civility's own (``text``, ``target``, ``group``). The first two do not say
+which group a sentence is about, so its term is looked up in a list.
 """
 
 import re
@@ -70,15 +70,15 @@ _FORMS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, eq=False)
 class Templates:
-    """Sentences about groups, with the truth about each.
+    """Sentences about groups, with their targets.
 
     Parameters
     ----------
     texts : (N,)
-    targets : (N,) float32 in [0, 1]; NaN where unknown, in files of one's own only
-    groups : (N, G) bool, whether the sentence is about the group; about none of them: background
-    group_names : (G,) unique, each with a sentence
-    name : of the file, as the user gave it
+    targets : (N,) float32 in [0, 1]; NaN if unknown, in civility's own format only
+    groups : (N, G) bool, whether the sentence is about the group; sentences about none are background
+    group_names : (G,) unique, each with at least one sentence
+    name : of the file, as given
     """
 
     texts: tuple[str, ...]
@@ -104,15 +104,15 @@ _PUBLISHED = (
 
 
 def read_templates(file: str | Path) -> Templates:
-    """Read a file of identity templates of any of the three kinds, in any format and compression of data.
+    """Read identity templates of any of the three formats, in any compression.
 
-    Groups that the file does not name are found by their terms: whole words, in any case, the longest first, so
-    that "african american" is no mention of "american". The language is that of the list, English or German,
-    that finds terms in most sentences; German terms may be inflected.
+    Groups that the file does not name are found by their terms: whole words in any case, the longest first, so that
+    "african american" does not mention "american". The list of terms, English or German, is the one that finds terms
+    in more sentences; German terms may be inflected.
 
     Raises
     ------
-    UserError : the file is of none of the kinds, a cell holds nonsense, or no group is found
+    UserError : the file has another format, a cell has no valid value, or no group is found
     """
     table = open_table(file)
     headers = Headers(table.name, table.all_columns())
@@ -124,12 +124,11 @@ def read_templates(file: str | Path) -> Templates:
         if text and label:
             return _read_published(table, replace(kind, text=text, label=label))
     raise UserError(
-        "evaluation.todo",
-        f"not a file of identity templates; its columns: {listed(headers.names)}; expected "
-        f"{', '.join(OWN_COLUMNS)}, or those of a published file: Text, Label or phrase, "
-        "toxicity",
+        "evaluation.bad-templates",
+        f"not a file of identity templates; its columns are {listed(headers.names)}",
         where=table.name,
-        remedy="name the columns so; docs/reference/probes.md says what stands in them",
+        expected=f"{', '.join(OWN_COLUMNS)}, or those of a published file: Text, Label or phrase, toxicity",
+        remedy="rename the columns; docs/reference/probes.md explains them",
     )
 
 
@@ -159,9 +158,10 @@ def _texts_of(name: str, chunk: Chunk, column: str) -> list[str]:
     texts = TextCells().convert(name, chunk, column)
     if "" in texts:
         raise UserError(
-            "evaluation.todo",
-            f"{name}, {chunk.place(texts.index(''))}: {column} is empty",
-            remedy="write a text, or take the row out",
+            "evaluation.bad-cell",
+            f"{column} is empty",
+            where=f"{name}, {chunk.place(texts.index(''))}",
+            remedy="write a text, or remove the row",
         )
     return texts
 
@@ -173,8 +173,10 @@ def _target(name: str, chunk: Chunk, row: int, kind: _Published) -> float:
     known = tuple(kind.targets)
     guess = did_you_mean(str(cell), known)
     raise UserError(
-        "evaluation.todo",
-        f"{name}, {chunk.place(row)}: {kind.label} = {shown(cell)}: expected {' or '.join(known)}{guess}",
+        "evaluation.bad-cell",
+        f"{kind.label} = {shown(cell)}",
+        where=f"{name}, {chunk.place(row)}",
+        expected=f"{' or '.join(known)}{guess}",
         remedy=f"or rename the columns to {', '.join(OWN_COLUMNS)}, with numbers from 0 to 1 as targets",
     )
 
@@ -191,11 +193,11 @@ def _find_terms(name: str, texts: list[str]) -> list[tuple[str, ...]]:
     if shares[best] < 0.5:
         listed = ", ".join(f"{language} in {share:.0%}" for language, share in shares.items())
         raise UserError(
-            "evaluation.todo",
-            f"too few sentences hold an identity term that is known ({listed})",
+            "evaluation.bad-templates",
+            f"too few sentences contain a known identity term ({listed})",
             where=name,
             expected="half of them",
-            remedy=f"name the groups: write the columns {', '.join(OWN_COLUMNS)}, as docs/reference/probes.md says",
+            remedy=f"name the groups in the columns {', '.join(OWN_COLUMNS)}; docs/reference/probes.md explains them",
         )
     return found[best]
 
@@ -219,9 +221,8 @@ def _finder(pattern: re.Pattern[str], forms: Mapping[str, str]) -> Callable[[str
 def _templates(name: str, texts: list[str], targets: Targets, mentions: list[tuple[str, ...]]) -> Templates:
     names = tuple(sorted({group for groups in mentions for group in groups}))
     if not names:
-        raise UserError(
-            "evaluation.todo", "no sentence names a group", where=name, remedy="write the group into the column group"
-        )
+        remedy = "write the group into the column group"
+        raise UserError("evaluation.bad-templates", "no sentence names a group", where=name, remedy=remedy)
     place = {group: index for index, group in enumerate(names)}
     groups = np.zeros((len(texts), len(names)), dtype=np.bool_)
     for row, found in enumerate(mentions):
