@@ -116,6 +116,9 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- recipe
     #
+    "recipe.bad-change": "A change with --set is not of the form section.key=value.",
+    "recipe.invalid-setting": "A recipe has an unknown setting, or a value of the wrong type or out of range.",
+    "recipe.unknown-recipe": "No built-in recipe has this name.",
     #
     # ---------------------------------------------------------------- render
     #

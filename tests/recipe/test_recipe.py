@@ -14,8 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from civility.errors import UserError
 from civility.recipe import SECTIONS, Recipe, change_of, note_on_validation, shipped_recipe, shipped_recipes
-from civility.recipe.settings import REMOVED
+from civility.recipe.fields import REMOVED
 from civility.search.space import Search
+
+from ..refusals import refused
 
 REMEDY = "'civility recipes baseline' prints every setting with its range"
 
@@ -36,7 +38,7 @@ def test_the_baseline_is_the_defaults() -> None:
     assert Recipe.load("baseline", {"training.epochs": 5}) != Recipe(), "the control: a change is seen"
 
 
-def test_the_baseline_is_the_recipe_that_the_project_exists_to_run() -> None:
+def test_the_baseline_is_the_recipe_that_the_project_exists_to_train() -> None:
     recipe = Recipe()
     assert recipe.model.name == "microsoft/mdeberta-v3-base"
     assert recipe.data.labels == ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
@@ -48,7 +50,7 @@ def test_the_baseline_is_the_recipe_that_the_project_exists_to_run() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
-def test_a_shipped_file_holds_what_differs_and_its_recipe_is_complete(name: str) -> None:
+def test_a_built_in_file_holds_only_what_differs(name: str) -> None:
     recipe, baseline = Recipe.load(name), Recipe().flat()
     differing = {key for key, value in recipe.flat().items() if value != baseline[key]}
     # The revision goes with the baseline's model; no file needs to drop it.
@@ -69,7 +71,7 @@ def test_the_starter_needs_no_file_and_no_network() -> None:
     assert recipe.data.labels == Recipe().data.labels
 
 
-def test_the_linear_recipe_is_the_baseline_but_for_its_model() -> None:
+def test_the_linear_recipe_is_the_baseline_except_its_model() -> None:
     baseline, linear = Recipe().flat(), Recipe.load("fast").flat()
     assert {name for name in EVERY_SETTING if baseline[name] != linear[name]} == {"model.name", "model.revision"}
     assert Recipe.load("fast").is_linear
@@ -99,13 +101,13 @@ def test_settings_without_effect_on_a_linear_model_are_known() -> None:
     assert Recipe.load("fast", changes).without_effect == ("data.max_length", "training.epochs", "loss.focal_gamma")
 
 
-def test_a_setting_takes_part_in_one_kind_of_model_or_in_both() -> None:
+def test_a_setting_applies_to_one_kind_of_model_or_to_both() -> None:
     encoder, linear = Recipe(), Recipe.load("fast")
     assert [encoder.takes_part(key) for key in ("training.epochs", "linear.c", "data.labels")] == [True, False, True]
     assert [linear.takes_part(key) for key in ("training.epochs", "linear.c", "data.labels")] == [False, True, True]
 
 
-def test_the_starter_is_the_baseline_but_for_a_few_settings() -> None:
+def test_the_starter_is_the_baseline_except_a_few_settings() -> None:
     baseline, starter = Recipe().flat(), Recipe.load("starter").flat()
     assert {name for name in EVERY_SETTING if baseline[name] != starter[name]} == {
         "data.files",
@@ -120,7 +122,7 @@ def test_the_starter_is_the_baseline_but_for_a_few_settings() -> None:
     }
 
 
-def test_a_recipe_without_a_word_is_the_baseline(tmp_path: Path) -> None:
+def test_an_empty_recipe_is_the_baseline(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("")
     assert Recipe.load(str(path)) == Recipe()
@@ -176,44 +178,44 @@ def _error(name: str, changes: dict[str, object] | None = None) -> UserError:
         ("trainin.epochs", 3, "unknown setting trainin (did you mean training?)"),
         ("sed", 3, "unknown setting sed (did you mean seed?)"),
         ("zzz.epochs", 3, "unknown setting zzz"),
-        ("training.epochs", "three", "training.epochs = 'three': expected a valid integer"),
-        ("training.epochs", 2.0, "training.epochs = 2.0: expected a valid integer"),
-        ("training.epochs", True, "training.epochs = True: expected a valid integer"),
-        ("training.epochs", 0, "training.epochs = 0: expected greater than or equal to 1"),
-        ("training.learning_rate", "2e-5", "training.learning_rate = '2e-5': expected a valid number"),
-        ("optimizer.adafactor_clip", 0.5, "optimizer.adafactor_clip = 0.5: expected greater than or equal to 1"),
-        ("training.learning_rate", 0, "training.learning_rate = 0: expected greater than or equal to 1e-12"),
-        ("training.learning_rate", math.nan, "training.learning_rate = nan: expected a number"),
-        ("training.adam_epsilon", math.inf, "training.adam_epsilon = inf: expected less than 1"),
-        ("training.warmup_fraction", 1, "training.warmup_fraction = 1: expected less than 1"),
+        ("training.epochs", "three", "training.epochs = 'three', expected a valid integer"),
+        ("training.epochs", 2.0, "training.epochs = 2.0, expected a valid integer"),
+        ("training.epochs", True, "training.epochs = True, expected a valid integer"),
+        ("training.epochs", 0, "training.epochs = 0, expected greater than or equal to 1"),
+        ("training.learning_rate", "2e-5", "training.learning_rate = '2e-5', expected a valid number"),
+        ("optimizer.adafactor_clip", 0.5, "optimizer.adafactor_clip = 0.5, expected greater than or equal to 1"),
+        ("training.learning_rate", 0, "training.learning_rate = 0, expected greater than or equal to 1e-12"),
+        ("training.learning_rate", math.nan, "training.learning_rate = nan, expected a number"),
+        ("training.adam_epsilon", math.inf, "training.adam_epsilon = inf, expected less than 1"),
+        ("training.warmup_fraction", 1, "training.warmup_fraction = 1, expected less than 1"),
         (
             "training.loss",
             "hinge",
-            "training.loss = 'hinge': expected 'weighted_bce', 'pos_weight_bce', 'bce', 'focal' or 'asymmetric'",
+            "training.loss = 'hinge', expected 'weighted_bce', 'pos_weight_bce', 'bce', 'focal' or 'asymmetric'",
         ),
         (
             "training.precision",
             "fp8",
-            "training.precision = 'fp8': expected 'auto', 'bf16', 'fp16', 'tf32' or 'fp32'",
+            "training.precision = 'fp8', expected 'auto', 'bf16', 'fp16', 'tf32' or 'fp32'",
         ),
-        ("training.group_by_length", 1, "training.group_by_length = 1: expected a valid boolean"),
-        ("data.max_length", 4, "data.max_length = 4: expected greater than or equal to 8"),
-        ("data.text_column", 3, "data.text_column = 3: expected a valid string"),
-        ("data.label_separator", "", "data.label_separator = '': expected at least 1 character"),
-        ("data.labels", ["toxic", 3, 4], "data.labels = 3: expected a valid string"),
-        ("model.name", "", "model.name = '': expected at least 1 character"),
-        ("seed", -1, "seed = -1: expected greater than or equal to 0"),
-        ("training", 3, "training = 3: expected a section"),
+        ("training.group_by_length", 1, "training.group_by_length = 1, expected a valid boolean"),
+        ("data.max_length", 4, "data.max_length = 4, expected greater than or equal to 8"),
+        ("data.text_column", 3, "data.text_column = 3, expected a valid string"),
+        ("data.label_separator", "", "data.label_separator = '', expected at least 1 character"),
+        ("data.labels", ["toxic", 3, 4], "data.labels = 3, expected a valid string"),
+        ("model.name", "", "model.name = '', expected at least 1 character"),
+        ("seed", -1, "seed = -1, expected greater than or equal to 0"),
+        ("training", 3, "training = 3, expected a section"),
         (
             "regularization.dropout",
             -0.5,
-            "regularization.dropout = -0.5: expected a share from 0 to below 1, or -1",
+            "regularization.dropout = -0.5, expected a share from 0 to below 1, or -1",
         ),
         *(
             (
                 "data.validation",
                 value,
-                f"data.validation = {value!r}: expected a share between 0 and 1, or the names of the validation files",
+                f"data.validation = {value!r}, expected a share between 0 and 1, or the names of the validation files",
             )
             for value in (0, 1, 1.5, -0.1, math.nan, True, ["a.csv", 3])
         ),
@@ -227,13 +229,13 @@ def test_a_bad_setting_gives_its_message(key: str, value: object, message: str) 
 
 NO_GAIN = "brought no gain in the project's experiments (docs/explanation/experiments.md); delete it"
 REFUSED = {
-    ("regularization.reinit_layers", 1): f"this setting was removed, since re-initialising the top layers {NO_GAIN}",
+    ("regularization.reinit_layers", 1): f"this setting was removed because re-initialising the top layers {NO_GAIN}",
     (
         "regularization.multi_sample_dropout",
         4,
-    ): f"this setting was removed, since several dropout masks before the head {NO_GAIN}",
-    ("regularization.token_dropout", 0.1): f"this setting was removed, since masking tokens {NO_GAIN}",
-    ("regularization.adversarial", "awp"): "this value was removed, since no experiment of the project showed a gain "
+    ): f"this setting was removed because several dropout masks before the head {NO_GAIN}",
+    ("regularization.token_dropout", 0.1): f"this setting was removed because masking tokens {NO_GAIN}",
+    ("regularization.adversarial", "awp"): "this value was removed because no experiment of the project showed a gain "
     "from moving weight matrices; 'fgm' moves the token embedding",
 }
 
@@ -261,13 +263,13 @@ def test_no_removed_setting_is_a_setting() -> None:
     assert not EVERY_SETTING & set(REMOVED)
 
 
-def test_every_bad_setting_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+def test_every_invalid_setting_of_a_file_is_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("sead = 1\n[training]\nepochs = 0\nbatch_size = 0\n")
     error = _error(str(path))
     assert error.message.splitlines() == [
-        f"{path}: training.epochs = 0: expected greater than or equal to 1",
-        "       training.batch_size = 0: expected greater than or equal to 1",
+        f"{path}: training.epochs = 0, expected greater than or equal to 1",
+        "       training.batch_size = 0, expected greater than or equal to 1",
         "       unknown setting sead (did you mean seed?)",
     ]
 
@@ -282,22 +284,23 @@ def test_every_bad_setting_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 )
 def test_an_unknown_recipe_gets_a_suggestion(name: str, message: str) -> None:
     error = _error(name)
+    assert error.code == "recipe.unknown-recipe"
     assert error.message == message
-    assert error.remedy == "shipped recipes: baseline, fast, starter, strong; or name a .toml file"
+    assert error.remedy == "built-in recipes: baseline, fast, starter, strong; or name a .toml file"
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     error = _error(str(tmp_path / "mine.toml"))
     assert error.message == f"{tmp_path / 'mine.toml'}: no such file"
     assert error.remedy == "a recipe is a TOML file, as 'civility recipes baseline' prints one"
 
 
-def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_recipe(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").mkdir()
     assert _error(str(tmp_path / "mine.toml")).message == f"{tmp_path / 'mine.toml'}: a folder, not a file"
 
 
-def test_no_toml_is_told_with_its_line(tmp_path: Path) -> None:
+def test_invalid_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("seed = 1\n[training\n")
     error = _error(str(path))
@@ -305,7 +308,7 @@ def test_no_toml_is_told_with_its_line(tmp_path: Path) -> None:
     assert "line 2" in error.message
 
 
-def test_no_text_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(b"seed = 1 # \xff\n")
     error = _error(str(path))
@@ -332,9 +335,9 @@ def test_a_change_is_toml_or_a_bare_string(text: str, expected: tuple[str, objec
 
 @pytest.mark.parametrize("text", ["", "training.epochs", "=3", ".epochs=3", "training.=3", "a.b.c=3", " =3"])
 def test_a_change_of_another_form_is_refused(text: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with refused("recipe.bad-change") as caught:
         change_of(text)
-    assert caught.value.message == f"--set {text}: expected section.key=value"
+    assert caught.value.message == f"--set {text}, expected section.key=value"
     assert caught.value.remedy == "as in --set training.epochs=3"
 
 
@@ -342,13 +345,13 @@ def test_labels_joined_by_commas_are_several() -> None:
     assert Recipe.load("baseline", dict([change_of("data.labels= rude, spam ,")])).data.labels == ("rude", "spam")
 
 
-def test_a_setting_is_no_section() -> None:
+def test_a_setting_is_not_a_section() -> None:
     assert _error("baseline", {"seed.x": 3}).message == "seed.x: seed is not a section of the recipe"
 
 
-def test_a_section_that_is_replaced_after_its_setting_is_told() -> None:
+def test_a_section_that_is_replaced_after_its_setting_is_refused() -> None:
     error = _error("baseline", {"data.files": ["a.csv"], "data": 5})
-    assert error.message == "recipe baseline: data = 5: expected a section"
+    assert error.message == "recipe baseline: data = 5, expected a section"
 
 
 def test_other_training_files_keep_the_validation_files_of_the_recipe(tmp_path: Path) -> None:
@@ -440,7 +443,7 @@ def test_every_number_has_both_ends_of_its_range_and_says_what_it_counts() -> No
 @pytest.mark.parametrize(
     "text", ["inf", "-inf", "nan", "1" + "0" * 400, "-1" + "0" * 5000, "[[[1]]]", "{a = 1}", "1979-05-27"]
 )
-def test_no_setting_takes_what_is_no_number_of_its_range(key: str, text: str) -> None:
+def test_no_setting_accepts_a_value_outside_its_range(key: str, text: str) -> None:
     if isinstance(Recipe().flat()[key], bool):
         return
     with pytest.raises(UserError) as caught:
@@ -456,8 +459,8 @@ HOSTILE_TOML = {
     "a large number": (b"seed = 1" + b"0" * 400, "not valid TOML: an integer beyond 64 bits"),
     "NUL": (b"seed = \0", "not valid TOML: Invalid value"),
     "UTF-16": ("seed = 1".encode("utf-16"), "not UTF-8 text (byte 0)"),
-    "NUL in a name": (b'[data]\nfiles = ["a\\u0000b"]', "data.files = ['a\\x00b']: expected UTF-8 text without NUL"),
-    "an array of sections": (b"[[data]]\n", "data = [{}]: expected a section"),
+    "NUL in a name": (b'[data]\nfiles = ["a\\u0000b"]', "data.files = ['a\\x00b'], expected UTF-8 text without NUL"),
+    "an array of sections": (b"[[data]]\n", "data = [{}], expected a section"),
 }
 
 
@@ -478,7 +481,7 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     assert Recipe.load(str(path)).seed == 7
 
 
-def test_of_ten_thousand_unknown_settings_ten_are_named(tmp_path: Path) -> None:
+def test_ten_of_ten_thousand_unknown_settings_are_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("[data]\n" + "".join(f"column_{i} = 1\n" for i in range(10_000)))
     lines = _error(str(path)).message.splitlines()
@@ -491,7 +494,7 @@ def test_of_ten_thousand_unknown_settings_ten_are_named(tmp_path: Path) -> None:
     [
         ("data.labels=" + "[" * 5000 + "]" * 5000, "--set data.labels: not valid TOML: nested too deeply"),
         ("data.max_length=1" + "0" * 400, "--set data.max_length: not valid TOML: an integer beyond 64 bits"),
-        ("x" * 100_000, f"--set {'x' * 57}...: expected section.key=value"),
+        ("x" * 100_000, f"--set {'x' * 57}..., expected section.key=value"),
     ],
 )
 def test_a_hostile_change_is_refused_in_one_line(text: str, message: str) -> None:
@@ -500,12 +503,12 @@ def test_a_hostile_change_is_refused_in_one_line(text: str, message: str) -> Non
     assert caught.value.message == message
 
 
-def test_a_change_of_two_lines_is_no_second_setting() -> None:
+def test_a_change_of_two_lines_is_not_a_second_setting() -> None:
     assert change_of("training.epochs=3\nseed=4") == ("training.epochs", "3\nseed=4")
 
 
 @pytest.mark.parametrize("name", ["\0.toml", "a\0b.toml", "x" * 100_000, "x" * 5000 + ".toml", "\udcff.toml", "\0"])
-def test_a_name_that_is_no_path_is_refused(name: str) -> None:
+def test_a_name_that_is_not_a_path_is_refused(name: str) -> None:
     error = _error(name)
     assert "no such file" in error.message or "unknown recipe" in error.message or "too long" in error.message
     assert len(error.message) < 400
@@ -515,5 +518,5 @@ def test_a_name_that_is_no_path_is_refused(name: str) -> None:
 def test_a_file_name_that_is_not_utf_8_is_refused_before_a_run_writes_its_recipe() -> None:
     error = _error("baseline", {"data.files": ["caf\udce9.csv"]})
     assert error.message == (
-        "recipe baseline: data.files = ['caf\\udce9.csv']: expected UTF-8 text without NUL (rename the file)"
+        "recipe baseline: data.files = ['caf\\udce9.csv'], expected UTF-8 text without NUL (rename the file)"
     )

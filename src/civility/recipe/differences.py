@@ -1,6 +1,6 @@
-"""Which settings may differ between two runs that count as the same one, by reason, and what differs in the others.
+"""Which settings may differ between two runs that count as the same, by reason, and how the others differ.
 
-The one list of its kind: resuming a run, resuming a sweep and comparing runs each name the reasons that they allow.
+Resuming a run, resuming a sweep and comparing runs each name the reasons that they allow.
 """
 
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from enum import Enum
 from typing import Any
 
 from civility.plain_text import shortened
+from civility.recipe.fields import LINEAR_MODEL
 from civility.recipe.recipe import defaults_of_all_versions, takes_part
-from civility.recipe.settings import LINEAR_MODEL
 
 
 class Reason(Enum):
     """Why two runs may differ in a setting."""
 
-    UPKEEP = "how the process works and when it saves: no number of a result depends on it"
-    MACHINE = "where it is computed: only rounding, time and memory depend on it"
-    LOGGING = "what is written beside the result"
-    FILES = "which files hold the comments: the comments themselves are compared"
-    READING = "how files are read: the comments that come of it are compared"
-    MODEL = "where the pretrained model is: its own settings are compared"
-    STEP = "how a step is divided: the number of comments in a step is compared"
-    SEED = "the seed, which tells runs with the same settings apart"
+    UPKEEP = "how the process works and when it saves, which does not change the result"
+    MACHINE = "where it is computed, which changes only rounding, time and memory"
+    LOGGING = "what is logged"
+    FILES = "the names of data files, since the comments themselves are compared"
+    READING = "how files are read, since the comments themselves are compared"
+    MODEL = "the place of the pretrained model, since its configuration is compared"
+    STEP = "how a step is divided, since the number of comments in a step is compared"
+    SEED = "the seed, which distinguishes runs with the same settings"
 
 
 _REASONS = {
@@ -50,14 +50,14 @@ _OF_A_RUN = settings_for(Reason.UPKEEP, Reason.MACHINE, Reason.FILES, Reason.REA
 
 
 def differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return a line for each setting in which a run differs from what is asked for now, with both values.
+    """Return a line with both values for each setting in which two recipes of a run differ.
 
-    Settings without a part in the kind of model, and those that the comments, the model or the size of a step stand
-    for, are left out. A validation share and validation files differ in any case.
+    Settings that do not apply to the kind of model are left out, and so are those whose effect is compared elsewhere:
+    in the comments, the model, or the size of a step. A validation share and validation files always differ.
 
     Parameters
     ----------
-    before, now : ``{"section.key": value}``, as of `Recipe.flat`; settings that one version lacks have defaults
+    before, now : ``{"section.key": value}``, from `Recipe.flat`; settings that one version lacks have their defaults
     """
     defaults = defaults_of_all_versions()
     model, other = (recipe.get("model.name", defaults["model.name"]) for recipe in (before, now))
@@ -77,7 +77,7 @@ def differing_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> lis
 
 
 def changed(name: str, was: object, wanted: object) -> str:
-    """Return what differs, with both values."""
+    """Return a line on a setting with the value before and the value now."""
     return f"{name} was {shortened(repr(was), 120)}, and is {shortened(repr(wanted), 120)} now"
 
 

@@ -1,4 +1,4 @@
-"""Writes a recipe in full as TOML: each setting with its help and range, and what differs from the baseline."""
+"""Writes a complete recipe as TOML: each setting with its help and range, and the baseline's value if it differs."""
 
 import re
 import textwrap
@@ -11,8 +11,8 @@ import tomli_w
 from pydantic.fields import FieldInfo
 
 from civility.plain_text import escaped
+from civility.recipe.fields import Unit, ValueRange
 from civility.recipe.recipe import SECTIONS, Recipe
-from civility.recipe.settings import Unit, ValueRange
 
 WIDTH = 80
 """Columns."""
@@ -20,12 +20,12 @@ WIDTH = 80
 
 @dataclass(frozen=True)
 class Setting:
-    """What `civility.recipe.settings` says about one setting.
+    """One setting, as `civility.recipe.settings` defines it.
 
     Parameters
     ----------
-    section : "" for the seed
-    values : the range with its unit, as "1 to 10,000 epochs", or the choices; "" if the type and the help say enough
+    section : empty for the seed
+    values : the range with its unit, such as "1 to 10,000 epochs", or the choices; empty if type and help say enough
     """
 
     section: str
@@ -36,7 +36,7 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """The setting as ``--set`` names it, ``section.key``."""
+        """The setting as ``section.key``, as ``--set`` names it."""
         return f"{self.section}.{self.name}".removeprefix(".")
 
 
@@ -49,12 +49,12 @@ def all_settings() -> Iterator[Setting]:
 
 
 def section_help(section: str) -> str:
-    """Return one line on what a section is about."""
+    """Return one line on a section."""
     return str(type(getattr(Recipe(), section)).__doc__)
 
 
 def as_toml(value: Any) -> str:
-    """Return the value of a setting as TOML in one line, with numbers as people write them: 2e-5, 50_000."""
+    """Return a value as TOML in one line, with readable numbers: 2e-5, 50_000."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(as_toml, value))}]"
     if isinstance(value, float) and 0 < abs(value) < 1e-3:
@@ -70,8 +70,8 @@ def listing(recipe: Recipe, shipped: str = "", width: int = WIDTH) -> str:
 
     Parameters
     ----------
-    shipped : the text of a shipped recipe's file, whose opening comment and reasons (the comments behind its
-        settings) are kept
+    recipe : the recipe
+    shipped : the text of a built-in recipe's file; its opening comment and the comments after its settings are kept
     width : in columns; only a value or a single word may be wider
     """
     opening = shipped.partition("\n\n")[0].splitlines()
@@ -93,7 +93,7 @@ def listing(recipe: Recipe, shipped: str = "", width: int = WIDTH) -> str:
 
 
 def _assignment(setting: Setting, value: Any, width: int) -> list[str]:
-    """Return the lines that set a value, with the baseline's value and the range behind it, or above if too long."""
+    """Return the lines that set a value, followed by the baseline's value and the range, or below these if too long."""
     lines = [f"{setting.name} = {as_toml(value)}"]
     if len(lines[0]) > width and isinstance(value, tuple):
         lines = [f"{setting.name} = [", *(f"    {as_toml(item)}," for item in value), "]"]
@@ -138,7 +138,7 @@ def _number(bound: float) -> str:
 
 
 def _reasons(shipped: str) -> dict[tuple[str, str], str]:
-    """Return the comments behind the settings of a shipped recipe."""
+    """Return the comments after the settings of a built-in recipe."""
     found: dict[tuple[str, str], str] = {}
     section = ""
     for line in shipped.splitlines():

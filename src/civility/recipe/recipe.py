@@ -1,7 +1,4 @@
-"""Recipe: what a run is asked to do. Frozen, validated, written in TOML.
-
-The defaults are the baseline recipe. Knows no file of a run and imports nothing heavy.
-"""
+"""Recipe: everything that a run needs to know. Frozen, validated, written as TOML. The defaults are the baseline."""
 
 import math
 import re
@@ -19,10 +16,8 @@ from civility.data.prepare import Wanted
 from civility.data.sources import is_built_in
 from civility.errors import UserError, closest, did_you_mean
 from civility.plain_text import listed, one_line, shortened, shown
+from civility.recipe.fields import LINEAR_MODEL, REMOVED, REMOVED_VALUES, SettingsSection
 from civility.recipe.settings import (
-    LINEAR_MODEL,
-    REMOVED,
-    REMOVED_VALUES,
     DataSettings,
     EvaluationSettings,
     LinearSettings,
@@ -31,7 +26,6 @@ from civility.recipe.settings import (
     OptimizerSettings,
     RegularizationSettings,
     ScheduleSettings,
-    SettingsSection,
     TrainingSettings,
 )
 from civility.storage.parsing import parse_toml, read_toml
@@ -40,17 +34,17 @@ _OF_ENCODERS = (
     *("training.", "loss.", "optimizer.", "schedule.", "regularization."),
     *("data.max_length", "model.revision", "evaluation.tokens_per_batch", "evaluation.max_length"),
 )
-"""How the names of settings begin that have no part in a linear model: all that have to do with tokens and steps."""
+"""Prefixes of the settings that do not apply to a linear model: those about tokens and steps."""
 _MOST_PROBLEMS = 10
-"""Settings of a recipe that one error names."""
+"""Settings that one error names."""
 SECTIONS = ("data", "model", "training", "loss", "optimizer", "schedule", "regularization", "linear", "evaluation")
 
 
 class Recipe(SettingsSection):
-    """What a run is asked to do; frozen and complete.
+    """All settings of a run, frozen and complete.
 
     Read one with `Recipe.load`. As TOML it has a section for each of `SECTIONS` and a top-level ``seed``.
-    ``[training]`` chooses loss, optimiser and schedule; the sections of these names refine the choice.
+    ``[training]`` chooses loss, optimizer and schedule; their own sections refine the choice.
     """
 
     seed: int = Field(
@@ -68,18 +62,18 @@ class Recipe(SettingsSection):
 
     @classmethod
     def load(cls, name: str, changes: Mapping[str, object] | None = None) -> "Recipe":
-        """Read a shipped recipe by name, or a TOML file, with changes on top.
+        """Read a built-in recipe by name, or a TOML file, and apply changes.
 
         Parameters
         ----------
-        name : a shipped recipe, or a path that ends in ``.toml``
-        changes : ``{"section.key": value}``. Other training files keep the validation files of the recipe, unless
-            these are built in: the held-out part of the built-in corpus goes with its training part, and a share of
-            the new comments is held out instead. Another model drops the recipe's revision, which is of its own model
+        name : a built-in recipe, or a path that ends in ``.toml``
+        changes : ``{"section.key": value}``. With other training files, the validation files of the recipe stay, unless
+            they are built in: then a share of the new comments is held out. With another model, the recipe's revision
+            is dropped.
 
         Raises
         ------
-        UserError : no such recipe, no TOML, an unknown setting, a wrong type or an impossible value
+        UserError : no such recipe, invalid TOML, an unknown setting, a wrong type or an invalid value
         """
         source, content = _read_recipe(name)
         changes = changes or {}
@@ -97,19 +91,20 @@ class Recipe(SettingsSection):
 
         Raises
         ------
-        UserError : an unknown setting, a wrong type or an impossible value
+        UserError : an unknown setting, a wrong type or an invalid value
         """
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            # One line a setting: every branch of a union complains, and so does every item of a list.
+            # One line per setting: pydantic reports every branch of a union and every item of a list.
             problems = {_name(detail): detail for detail in reversed(error.errors())}
-            told = [_describe(detail) for detail in list(reversed(problems.values()))[:_MOST_PROBLEMS]]
-            if len(problems) > len(told):
-                told.append(f"and {len(problems) - len(told):,} more")
+            lines = [_describe(detail) for detail in list(reversed(problems.values()))[:_MOST_PROBLEMS]]
+            if len(problems) > len(lines):
+                lines.append(f"and {len(problems) - len(lines):,} more")
             raise UserError(
-                "recipe.todo",
-                f"{source}: " + "\n       ".join(told),
+                "recipe.invalid-setting",
+                "\n       ".join(lines),
+                where=source,
                 remedy="'civility recipes baseline' prints every setting with its range",
             ) from error
 
@@ -119,12 +114,12 @@ class Recipe(SettingsSection):
 
     @property
     def is_linear(self) -> bool:
-        """Whether it trains the linear model over TF-IDF, and no encoder."""
+        """Whether it trains the linear model over TF-IDF instead of an encoder."""
         return self.model.name == LINEAR_MODEL
 
     @property
     def without_effect(self) -> tuple[str, ...]:
-        """Settings that were changed and have no part in a linear model: all that have to do with tokens and steps."""
+        """Settings that differ from the defaults but do not apply to a linear model."""
         own, others = self.flat(), Recipe().flat()
         return tuple(
             key
@@ -133,17 +128,17 @@ class Recipe(SettingsSection):
         )
 
     def takes_part(self, key: str) -> bool:
-        """Whether a setting, ``section.key``, is one of the kind of model that the recipe trains."""
+        """Whether a setting, ``section.key``, applies to the kind of model that the recipe trains."""
         return takes_part(key, is_linear=self.is_linear)
 
     @property
     def scoring_length(self) -> int:
-        """Tokens at which a comment is cut when it is scored, in validation and by the classifier."""
+        """Length in tokens at which comments are truncated for scoring, in validation and by the classifier."""
         return self.evaluation.max_length or self.data.max_length
 
     @property
     def wanted(self) -> Wanted:
-        """The comments that are asked for, as `civility.data.prepare.prepare` takes them."""
+        """The comments of the run, for `civility.data.prepare.prepare`."""
         data = self.data
         return Wanted(
             data.files,
@@ -156,12 +151,12 @@ class Recipe(SettingsSection):
         )
 
     def with_batch(self, batch_size: int, gradient_accumulation: int) -> "Recipe":
-        """Return the recipe with another sharing of a step, as settled: one that fits is no longer asked for."""
+        """Return the recipe with another batch size and accumulation, and without ``training.fit``."""
         changes = {"batch_size": batch_size, "gradient_accumulation": gradient_accumulation, "fit": False}
         return self.model_copy(update={"training": self.training.model_copy(update=changes)})
 
     def flat(self) -> dict[str, str | int | float | bool]:
-        """Return ``{"section.key": value}``, lists joined by commas: what trackers take."""
+        """Return ``{"section.key": value}`` with lists joined by commas, as trackers need it."""
         flat: dict[str, str | int | float | bool] = {"seed": self.seed}
         for section in SECTIONS:
             for key, value in getattr(self, section).model_dump(mode="json").items():
@@ -170,20 +165,20 @@ class Recipe(SettingsSection):
 
 
 def defaults_of_all_versions() -> dict[str, str | int | float | bool]:
-    """Return the default of each setting, ``{"section.key": value}``, and the value that switches a removed one off.
+    """Return the defaults, ``{"section.key": value}``, and the values that switch removed settings off.
 
-    What to assume of a setting that a recipe of another version does not name.
+    They stand in for settings that a recipe of another version lacks.
     """
     return Recipe().flat() | {key: off for key, (off, _) in REMOVED.items()}
 
 
 def takes_part(key: str, *, is_linear: bool) -> bool:
-    """Whether a setting, ``section.key``, has a part in the linear model, or else in an encoder."""
+    """Whether a setting, ``section.key``, applies to the linear model, or to an encoder."""
     return not key.startswith(_OF_ENCODERS if is_linear else "linear.")
 
 
 def shipped_recipes() -> dict[str, str]:
-    """Return the shipped recipes: TOML text by name, the baseline first."""
+    """Return the built-in recipes: name -> TOML text, the baseline first."""
     folder = resources.files("civility.recipe") / "builtin"
     found = {
         entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8")
@@ -194,7 +189,7 @@ def shipped_recipes() -> dict[str, str]:
 
 
 def shipped_recipe(name: str) -> str:
-    """Return the TOML text of one shipped recipe.
+    """Return the TOML text of a built-in recipe.
 
     Raises
     ------
@@ -203,15 +198,15 @@ def shipped_recipe(name: str) -> str:
     shipped = shipped_recipes()
     if name not in shipped:
         raise UserError(
-            "recipe.todo",
+            "recipe.unknown-recipe",
             f"unknown recipe {shown(name)}{did_you_mean(name, shipped)}",
-            remedy=f"shipped recipes: {', '.join(shipped)}; or name a .toml file",
+            remedy=f"built-in recipes: {', '.join(shipped)}; or name a .toml file",
         )
     return shipped[name]
 
 
 def _read_recipe(name: str) -> tuple[str, dict[str, Any]]:
-    """Return what a recipe is called in messages, and its settings as far as it says them."""
+    """Return the name of a recipe for messages, and the settings in its file."""
     if not name.endswith(".toml"):
         source = f"recipe {name}"
         return source, parse_toml(shipped_recipe(name), source)
@@ -220,17 +215,18 @@ def _read_recipe(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def change_of(text: str) -> tuple[str, object]:
-    """Return the setting and the value of ``section.key=value``; the value is TOML, or a bare string.
+    """Return the setting and the value of ``section.key=value``. The value is TOML or a bare string.
 
     Raises
     ------
-    UserError : it has not this form
+    UserError : another form
     """
     key, separator, written = (part.strip() for part in text.partition("="))
     if not separator or not all(key.split(".")) or key.count(".") > 1:
         raise UserError(
-            "recipe.todo",
-            f"--set {shortened(text)}: expected section.key=value",
+            "recipe.bad-change",
+            f"--set {shortened(text)}",
+            expected="section.key=value",
             remedy="as in --set training.epochs=3",
         )
     document = f"value = {written}"
@@ -239,7 +235,7 @@ def change_of(text: str) -> tuple[str, object]:
     except tomllib.TOMLDecodeError:
         return key, written
     except (RecursionError, ValueError):
-        pass  # TOML, and out of bounds: parsed again for its message
+        pass  # TOML out of bounds, which parse_toml reports
     content = parse_toml(document, f"--set {shortened(key)}")
     return key, content["value"] if len(content) == 1 else written
 
@@ -250,7 +246,7 @@ def _put(content: dict[str, Any], key: str, value: object) -> None:
         content = content.setdefault(section, {})
         if not isinstance(content, dict) or section in {*Recipe.model_fields} - {*SECTIONS}:
             raise UserError(
-                "recipe.todo",
+                "recipe.bad-change",
                 f"{shortened(section)} is not a section of the recipe",
                 where=shortened(key),
                 remedy=f"the sections are {', '.join(SECTIONS)}",
@@ -266,11 +262,12 @@ def _drop_built_in_validation(data: object) -> None:
 
 
 def note_on_validation(recipe: Recipe, changes: Mapping[str, object]) -> str:
-    """Return a sentence on the validation comments of a recipe whose training files were changed; else "".
+    """Return a note on the validation comments if only the training files were changed, or an empty string.
 
     Parameters
     ----------
-    recipe, changes : what `Recipe.load` returned, and the changes that it was given
+    recipe : from `Recipe.load`
+    changes : those applied to it
     """
     validation = recipe.data.validation
     if "data.files" not in changes or "data.validation" in changes or recipe.data.folds:
@@ -287,26 +284,26 @@ _CLEARER = {
 
 
 def _name(detail: ErrorDetails) -> str:
-    """Return the setting that is wrong, without the places that list items and unions add below it."""
+    """Return the invalid setting, without the places of list items and union branches in it."""
     return ".".join(str(part) for part in detail["loc"][:2] if not isinstance(part, int))
 
 
 def _describe(detail: ErrorDetails) -> str:
-    """Say what is wrong with one setting: its name, what was found, what was expected."""
+    """Return a line on one invalid setting: its name, the value found, the value expected."""
     name = _name(detail)
     if name in REMOVED:
-        return f"{name} = {shown(detail['input'])}: this setting was removed, since {REMOVED[name][1]}; delete it"
+        return f"{name} = {shown(detail['input'])}: this setting was removed because {REMOVED[name][1]}; delete it"
     removed = REMOVED_VALUES.get((name, detail["input"])) if isinstance(detail["input"], str) else None
     if removed:
-        return f"{name} = {shown(detail['input'])}: this value was removed, since {removed}"
+        return f"{name} = {shown(detail['input'])}: this value was removed because {removed}"
     if detail["type"] == "extra_forbidden":
         return f"unknown setting {shortened(name)}{_closest_setting(name)}"
     message = re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):g}", detail["msg"])  # 1e-12, not 0.000000000001
     if isinstance(detail["input"], float) and math.isnan(detail["input"]):
-        message = "Input should be a number"  # pydantic compares it with the range, and blames one end
+        message = "Input should be a number"  # pydantic reports one end of the range
     clearer = {} if detail["type"] == "not_text" else _CLEARER
     expected = clearer.get(name, message.removeprefix("Input should be ").removeprefix("String should have "))
-    return f"{name} = {shown(detail['input'])}: expected {expected}"
+    return f"{name} = {shown(detail['input'])}, expected {expected}"
 
 
 def _closest_setting(name: str) -> str:

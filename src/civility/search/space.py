@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import shortened, shown
 from civility.recipe import SECTIONS, Recipe
-from civility.recipe.settings import SettingsSection
+from civility.recipe.fields import SettingsSection
 from civility.storage.parsing import read_toml
 
 Scalar = str | int | float | bool

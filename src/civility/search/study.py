@@ -23,7 +23,7 @@ from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, State, TrialL
 from civility.errors import UserError
 from civility.plain_text import shortened
 from civility.recipe import defaults_of_all_versions
-from civility.recipe.settings import REMOVED
+from civility.recipe.fields import REMOVED
 from civility.search.space import Choices, Dimension, Scalar, Search, Space
 from civility.search.sweep_directory import SweepDirectory
 from civility.storage.atomic_files import real_path
