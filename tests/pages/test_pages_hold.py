@@ -43,3 +43,15 @@ def test_pages_that_the_source_names_exist() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_every_preflight_check_is_explained() -> None:
+    page = (DOCS / "how-to" / "preflight-checks.md").read_text(encoding="utf-8")
+    folder = ROOT / "src" / "civility" / "training" / "preflight"
+    names = {
+        name
+        for path in folder.glob("*.py")
+        for name in re.findall(r"\bjudge\(\s*\"([a-z ]+)\"", path.read_text(encoding="utf-8"))
+    }
+    assert len(names) >= 20
+    assert {name for name in names if f"| {name} |" not in page} == set()
