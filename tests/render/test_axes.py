@@ -26,6 +26,14 @@ def test_ticks_are_few_inside_the_axis_and_named_as_they_are(ends: list[float], 
         assert number(words) == pytest.approx(value, abs=tolerance, rel=1e-9)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-0.0011, 0.0002), (-0.3, 0.9), (-1, 1), (0, 0.0001), (-0.05, 0.051)])
+def test_an_axis_of_differences_has_zero_and_another_tick(low: float, high: float) -> None:
+    found = ticks(low, high, signed=True)
+    assert 2 <= len(found) <= 5
+    assert (0.0, "0") in found
+    assert all(words.startswith(("+", MINUS)) for value, words in found if value)
+
+
 def test_ticks_have_the_words_of_an_axis() -> None:
     assert [words for _, words in ticks(0, 1, 3)] == ["0", "0.5", "1.0"]
     assert [words for _, words in ticks(-0.011, 0.002, signed=True)] == [f"{MINUS}0.010", f"{MINUS}0.005", "0"]

@@ -12,8 +12,8 @@ from civility.models.encoder_scorer import EncoderScorer
 from civility.render.numbers import cut_point
 from civility.render.sentences.report_sentences import overall_verdict
 
-from ..evaluation.comparison.test_drawn import HOSTILE, _comparison
 from ..evaluation.synthetic import empty_report, make_report
+from .test_comparison_drawn import HOSTILE, _comparison
 from .test_report_page import _Reader
 
 

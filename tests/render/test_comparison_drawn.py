@@ -1,4 +1,4 @@
-"""The picture and the Markdown of a comparison: whole, well-formed, and told from the document alone."""
+"""The picture and the Markdown of a comparison: complete, well-formed, and drawn from the document alone."""
 
 import re
 from xml.etree import ElementTree as ET
@@ -7,7 +7,6 @@ import pytest
 
 from civility.documents.comparison_result import ComparedRow, Comparison, Metric, Numbers, RowDifference, RunFacts
 from civility.documents.note import as_note
-from civility.render.charts.axes import ticks
 from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
 
@@ -93,8 +92,8 @@ def test_the_picture_has_a_mark_for_every_number() -> None:
     assert _classes(root, "path") == ["mark"] * 3
     texts = ["".join(element.itertext()) for element in root.iter(f"{_SVG}text")]
     assert {"macro average", "toxic (90)", "threat (90)", "base (2 runs)", "loss=bce, epochs=1"} <= set(texts)
-    told = root.findtext(f"{_SVG}desc") or ""
-    assert told.startswith("bce, macro ROC AUC +0.0100 [-0.0100, +0.0300]: ▲ better.")
+    description = root.findtext(f"{_SVG}desc") or ""
+    assert description.startswith("bce, macro ROC AUC +0.0100 [-0.0100, +0.0300]: ▲ better.")
 
 
 def test_everything_is_inside_the_picture() -> None:
@@ -116,7 +115,7 @@ def test_the_picture_has_colours_for_light_and_dark() -> None:
     assert light.count("{") == light.count("}")
 
 
-def test_undefined_numbers_are_said_and_a_label_without_a_verdict_has_a_hollow_dot() -> None:
+def test_undefined_numbers_are_named_and_no_verdict_is_a_hollow_dot() -> None:
     found = _comparison(("toxic",), ("base", "bce"))
     row = found.rows[1]
     for numbers, word in ((_numbers(None, "not_measurable"), "undefined"), (_numbers(0.1, "not_measurable"), None)):
@@ -143,7 +142,7 @@ def test_names_break_nothing(name: str) -> None:
     to_markdown(found).encode("utf-8")
 
 
-def test_the_markdown_tells_rows_settings_and_verdicts() -> None:
+def test_the_markdown_has_rows_settings_and_verdicts() -> None:
     text = to_markdown(_comparison(), "comparison.svg")
     assert text.startswith(
         "# Comparison with base\n\n3 rows of 6 runs, on the same 2,400 comments (`sha256:0123456789ab`).\n"
@@ -159,14 +158,3 @@ def test_the_markdown_tells_rows_settings_and_verdicts() -> None:
     )
     assert "![Differences with intervals](<comparison.svg>)" in text
     assert "Holm" in text
-
-
-@pytest.mark.parametrize(("low", "high"), [(-0.0011, 0.0002), (-0.3, 0.9), (-1, 1), (0, 0.0001), (-0.05, 0.051)])
-def test_ticks_are_round_few_and_have_zero(low: float, high: float) -> None:
-    found = ticks(low, high, signed=True)
-    assert 2 <= len(found) <= 5
-    assert (0.0, "0") in found
-    assert len({words for _, words in found}) == len(found)
-    assert all(low <= value <= high for value, _ in found)
-    for value, words in found:
-        assert float(words.replace("\u2212", "-")) == pytest.approx(value)
