@@ -35,6 +35,7 @@ def test_a_sweep_needs_comments_to_train_on(tmp_path: Path) -> None:
         (OSError(errno.ENOSPC, "No space left on device", "out.csv"), "cli.system-error", "out.csv: No space left"),
         (MemoryError(), "cli.out-of-memory", "not enough memory: MemoryError"),
         (RuntimeError("[enforce] DefaultCPUAllocator: no"), "cli.out-of-memory", "not enough memory: [enforce]"),
+        (RuntimeError("std::bad_alloc"), "cli.out-of-memory", "not enough memory: std::bad_alloc"),
         (ModuleNotFoundError(name="torch.nn"), "cli.missing-package", "this needs torch.nn, which is not installed"),
         (ModuleNotFoundError(name="optuna"), "cli.missing-package", "pip install 'civility[sweep]'"),
     ],

@@ -63,8 +63,8 @@ def test_another_optimiser_stands_in_the_plan() -> None:
         assert isinstance(console.file, io.StringIO)
         return next(line for line in console.file.getvalue().splitlines() if line.startswith("  plan"))
 
-    assert plan_of("").endswith("5 steps · 16 comments a step")
-    assert plan_of("muon").endswith("5 steps · 16 comments a step · muon")
+    assert plan_of("").endswith("5 steps · 16 comments per step")
+    assert plan_of("muon").endswith("5 steps · 16 comments per step · muon")
 
 
 STEP = StepDone(
@@ -105,7 +105,7 @@ def test_an_epoch_of_many_labels_fits(width: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("best", "run", "stopped", "told"),
+    ("best", "run", "stopped", "shown"),
     [
         (0, 0, False, ""),
         (1, 1, False, "1 epoch   "),
@@ -113,11 +113,9 @@ def test_an_epoch_of_many_labels_fits(width: int) -> None:
         (2, 4, True, "best: epoch 2 of 4, then stopped early   "),
     ],
 )
-def test_which_epoch_was_the_best_is_told_where_there_was_a_choice(
-    best: int, run: int, told: str, *, stopped: bool
-) -> None:
+def test_the_best_epoch_is_named_if_there_were_several(best: int, run: int, shown: str, *, stopped: bool) -> None:
     finished = RunFinished(RunDirectory(Path("run")), make_report(50, ["toxic"]), best, run, stopped, 65.0)
     console = Console(file=io.StringIO(), width=100, highlight=False, markup=False, soft_wrap=True)
     TrainingDisplay(console).listen(finished)
     assert isinstance(console.file, io.StringIO)
-    assert f"\n  {told}0:01:05 in all\n" in console.file.getvalue()
+    assert f"\n  {shown}0:01:05 in total\n" in console.file.getvalue()

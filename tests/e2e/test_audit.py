@@ -35,7 +35,7 @@ def test_an_audit_prints_what_to_do_and_no_comment(
     assert "texts by label: toxic 1" in done.out
     assert "Decide each text by hand" in done.out
     assert "looked for and not found: near contradicting labels, few positives" in done.out
-    assert "cut: positives longer than 8 tokens" in done.out
+    assert "truncated: share of the positives longer than 8 tokens" in done.out
     assert "audit-mine/rows.csv" in done.out.replace("\\", "/")
     for word in ("sniggle", "zork"):
         assert word not in (done.out + done.err).lower(), "foul words stay in the file"

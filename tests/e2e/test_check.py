@@ -54,7 +54,7 @@ def test_fit_tells_what_it_chose_in_the_place_of_an_estimate(
     settings = quick("training.batch_size=8", "training.gradient_accumulation=4")
     done = civility("train", "starter", *HELD_OUT, "--model", tiny_bert, "--check", "--fit", *settings)
     assert done.code == 0, done.err
-    assert "32 comments a step · 8 at once (estimated)" in one_line(done.out)
+    assert "32 comments per step · 8 at once (estimated)" in one_line(done.out)
     assert "passed memory a micro-batch of 8 is estimated to take 0.0 GiB of the " in one_line(done.out)
     assert "4 to a step on each process" in one_line(done.out)
     plain = civility("train", "starter", *HELD_OUT, "--model", tiny_bert, "--check", *settings)
@@ -113,9 +113,9 @@ def test_a_head_of_other_labels_is_told_by_name(civility: Run, trained: Path) ->
     settings = quick('data.labels=["toxic", "insult"]')
     done = civility("train", "starter", *HELD_OUT, "--model", trained / "classifier", "--check", *settings)
     assert done.code == 0, done.err
-    told = one_line(done.out)
-    assert "warned head new: the checkpoint's own has other labels: toxic, severe_toxic, obscene" in told
-    assert "this run: toxic, insult" in told
+    words = one_line(done.out)
+    assert "warned head new: the checkpoint's own has other labels: toxic, severe_toxic, obscene" in words
+    assert "this run: toxic, insult" in words
     same = civility("train", "starter", *HELD_OUT, "--model", trained / "classifier", "--check", *quick())
     assert "passed head the checkpoint's own, kept" in one_line(same.out)
 
@@ -173,8 +173,8 @@ def test_a_breakdown_names_the_step_and_the_comments(
     assert done.code == 2
     assert "the loss is nan: training stopped" in done.err
     assert "error: step " in done.err
-    (told,) = [line for line in done.err.splitlines() if "the scores are not finite for the comments" in line]
-    named = set(told.rpartition(": ")[2].split(", "))
+    (line,) = [line for line in done.err.splitlines() if "the scores are not finite for the comments" in line]
+    named = set(line.rpartition(": ")[2].split(", "))
     assert named
     assert named <= culprits < {line.split(",")[0] for line in lines}
     assert "no checkpoint had been written yet" in done.err

@@ -84,7 +84,7 @@ def test_a_fork_ends_without_a_word() -> None:
 
 
 def test_a_signal_that_comes_twice_does_not_cut_short_the_way_out() -> None:
-    """A closed terminal is told by the shell and by the kernel."""
+    """When a terminal closes, the shell and the kernel may both send a signal."""
     out, err = _run(
         "try:",
         "    with raise_on_exit_signals():",

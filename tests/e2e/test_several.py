@@ -28,7 +28,7 @@ def test_folds_end_with_a_table_and_the_scores_of_all_comments(civility: Run, da
     assert "3 runs: fold-1, fold-2, fold-3" in done.out
     assert "next:" not in done.out, "what one fold is good for"
     assert re.search(r"macro +0\.\d{4} +0\.\d{4} +0\.\d{4} +[01]\.\d{4} +3\b", done.out)
-    assert "120 comments, each scored by the run that was not trained on it: macro ROC AUC 0." in done.words
+    assert "120 comments, each scored by the run not trained on it: macro ROC AUC 0." in done.words
     assert sorted(path.name for path in out.iterdir()) == [
         *("fold-1", "fold-2", "fold-3", "out-of-fold.parquet", "report-plots", "report.html", "report.json"),
         *("report.md", "report.scores.parquet", "summary.json"),
@@ -36,7 +36,7 @@ def test_folds_end_with_a_table_and_the_scores_of_all_comments(civility: Run, da
     before = {path: path.stat().st_mtime_ns for path in out.glob("fold-*/**/*")}
     again = civility("train", "--resume", "--folds", 3, "--out", out)
     assert again.code == 0, again.err
-    assert again.out.count("has reached its end, and is kept") == 3
+    assert again.out.count("already finished") == 3
     assert {path: path.stat().st_mtime_ns for path in out.glob("fold-*/**/*")} == before
 
 
@@ -67,7 +67,7 @@ def test_the_checks_of_several_runs_write_nothing(civility: Run, data: Path, tmp
         (("--folds", 2, "--resume"), "out: no runs have begun here"),
         (("--folds", 2, "--restart"), "--restart with --seeds or --folds: repeats are never put aside"),
         (("--folds", 60), "40 distinct comments are too few for 60 folds"),
-        (("--folds", 2, "--validation", 0.2), "--validation with --folds: the folds are what is validated on"),
+        (("--folds", 2, "--validation", 0.2), "--validation with --folds: each run is validated on a fold"),
         (("--set", "data.folds=3", "--set", "data.fold=4"), "data.fold = 4, expected a fold from 1 to 3 (data.folds)"),
         (("--set", "data.augmentation=typo"), "data.augmentation: no perturbation 'typo' (did you mean typos?)"),
         (("--set", "data.pseudo_labels=none.csv"), "data.pseudo_labels: none.csv: no such file"),

@@ -1,4 +1,4 @@
-"""The command line of a sweep: mistakes told before anything starts, and what is said at the end."""
+"""The command line of a sweep: errors before the first trial, and what is printed at the end."""
 
 import shlex
 from collections.abc import Callable
@@ -52,23 +52,23 @@ def test_a_sweep_names_the_best_and_its_recipe_is_one(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "error: no training data\n       give --data FILE"),
         (["--trials", "0"], "'0': expected a whole number from 1 to 100,000"),
         (["--data", "x.csv", "--set", "training.epoch=3"], "unknown setting training.epoch"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_made(
-    civility: Run, space: Path, tmp_path: Path, arguments: list[str], told: str
+def test_an_error_is_reported_before_anything_is_written(
+    civility: Run, space: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     done = civility("sweep", "baseline", "--space", space, "--out", tmp_path / "out", *arguments)
     assert done.code == 2
-    assert told in done.err
+    assert message in done.err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_mistake_in_the_space_is_told_with_what_was_meant(civility: Run, tmp_path: Path) -> None:
+def test_a_misspelt_setting_in_the_space_gets_a_suggestion(civility: Run, tmp_path: Path) -> None:
     (tmp_path / "space.toml").write_text('[space]\n"training.epoch" = [1, 2]\n', encoding="utf-8")
     done = civility("sweep", "starter", "--space", tmp_path / "space.toml", "--out", tmp_path / "out")
     assert done.code == 2
@@ -76,7 +76,7 @@ def test_a_mistake_in_the_space_is_told_with_what_was_meant(civility: Run, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_a_policy_that_cannot_be_read_is_told_before_the_first_trial(
+def test_a_wrong_policy_is_reported_before_the_first_trial(
     civility: Run, write_comments: Callable[..., Path], tmp_path: Path
 ) -> None:
     space, out = tmp_path / "space.toml", tmp_path / "out"
@@ -87,7 +87,7 @@ def test_a_policy_that_cannot_be_read_is_told_before_the_first_trial(
     assert not out.exists()
 
 
-def test_the_help_shows_nothing_that_nobody_types(civility: Run) -> None:
+def test_the_help_hides_the_option_of_workers(civility: Run) -> None:
     done = civility("sweep", "--help")
     assert "--storage URL" in done.out
     assert "--worker" not in done.out

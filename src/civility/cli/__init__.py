@@ -24,7 +24,9 @@ from civility.processes import settle_environment
 
 __all__ = ["main"]
 
-_OUT_OF_MEMORY = ("failed to map segment", "annot allocate memory", "DefaultCPUAllocator", "CUDA out of memory")
+_OUT_OF_MEMORY = (
+    *("failed to map segment", "annot allocate memory", "DefaultCPUAllocator", "CUDA out of memory", "bad_alloc"),
+)
 _MORE_MEMORY = (
     "raise the limit (ulimit -v), choose a smaller model, or use a machine with more memory; --resume continues a run"
 )

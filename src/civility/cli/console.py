@@ -24,28 +24,28 @@ _NARROW = 76
 """Columns below which names are shortened."""
 
 
-class _Screen(Console):
-    """A console that no text steers: whatever is printed, its control characters are replaced."""
+class _SafeConsole(Console):
+    """A console that replaces the control characters of everything it prints."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Yield what stands for a renderable; rich's own steering of the cursor is left."""
+        """Yield the segments of a renderable; the control segments that rich itself makes are kept."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console that shows texts as they are: without markup or emoji codes, log lines not wrapped."""
+    """Return a console that prints texts literally, without markup or emoji codes, and does not wrap lines of a log."""
     clear_starting()
-    console = _Screen(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    # COLUMNS=0 is how some editors and schedulers say that they do not know; rich would print nothing at all.
-    told = os.environ.get("COLUMNS", "")
-    if not (told.isdecimal() and int(told)):
+    console = _SafeConsole(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    # Some editors and schedulers set COLUMNS=0 for an unknown width; rich would print nothing at all.
+    columns = os.environ.get("COLUMNS", "")
+    if not (columns.isdecimal() and int(columns)):
         console.width = shutil.get_terminal_size().columns if console.is_terminal else _WIDTH_OF_A_LOG
     return console
 
 
 def print_notes(console: Console, notes: Iterable[Note | str]) -> None:
-    """Print warnings, a line each."""
+    """Print warnings, one per line."""
     for note in notes:
         first, *more = (note if isinstance(note, str) else note_sentence(note)).split("\n")
         paragraph(console, first, "warning: ", "yellow", indent=0)
@@ -54,7 +54,7 @@ def print_notes(console: Console, notes: Iterable[Note | str]) -> None:
 
 
 def bar_width(console: Console) -> int:
-    """Return how many columns a bar may take beside what it is about."""
+    """Return how many columns a bar may take."""
     return next(bar for least, bar in ((100, 20), (60, 10), (0, 1)) if console.width >= least)
 
 
@@ -64,15 +64,15 @@ class ScoringBar:
     Parameters
     ----------
     console : where to draw
-    name : what is scored, or what is done before the first comment
-    total : comments in all; None: not known yet, or never
+    name : what is scored, or what happens before the first comment
+    total : number of comments; None: unknown
     """
 
     def __init__(self, console: Console, name: str = "loading", total: int | None = None) -> None:
         self._console = console
         self._name = name
         self._done = 0
-        self._started = self._told = self._last = time.monotonic()
+        self._started = self._printed = self._last = time.monotonic()
         self._progress: Progress | None = None
         self._task = TaskID(0)
         if console.is_terminal:
@@ -87,9 +87,9 @@ class ScoringBar:
             self._task = self._progress.add_task(self._shown_name(), total=total, facts="")
 
     def advance_in(self, name: str, num_comments: int, total: int | None) -> None:
-        """Count comments of one of several jobs, and begin anew where it is another than before."""
+        """Count comments of one of several jobs; start again from 0 when the job changes."""
         if name != self._name:
-            self._name, self._done, self._started = name, 0, self._last  # since the job before ended
+            self._name, self._done, self._started = name, 0, self._last  # when the previous job ended
             if self._progress is not None:
                 self._progress.update(self._task, description=self._shown_name())
         self.advance(num_comments, total)
@@ -98,7 +98,7 @@ class ScoringBar:
         return shortened(self._name, 24 if width_of(self._console) >= _NARROW else 10)
 
     def advance(self, num_comments: int, total: int | None = None) -> None:
-        """Count comments that have been scored, of how many if that is known."""
+        """Count comments that have been scored, out of ``total`` if it is known."""
         if self._name == "loading":
             self.advance_in("scoring", num_comments, total)
             return
@@ -109,17 +109,17 @@ class ScoringBar:
         if self._progress is not None:
             facts = fitting([f"{self._done:,}", of, f"   {rate:,.0f} comments/s"], self._room(), between="")
             self._progress.update(self._task, completed=self._done, total=total, facts=facts)
-        elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
-            self._told = time.monotonic()
+        elif time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
+            self._printed = time.monotonic()
             done = f"{self._done:,}{of} comments" if total else count(self._done, "comment")
             self._console.print(f"  {self._name}   {done}   {rate:,.0f} comments/s")
 
     def _room(self) -> int:
-        """Return how many columns name, bar and time leave."""
+        """Return how many columns are left beside name, bar and time."""
         return self._console.width - len(self._shown_name()) - bar_width(self._console) - len("     0:00:00 left")
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._progress is not None:
             self._progress.stop()
 
@@ -135,7 +135,7 @@ def scoring_bar(console: Console) -> Iterator[ScoringBar]:
 
 
 class _Bar(BarColumn):
-    """A bar, or a spinner where the end is not known: a bar without an end looks like a full one."""
+    """A bar, or a spinner if the total is unknown: a bar without a total looks like a full one."""
 
     def __init__(self, width: int) -> None:
         super().__init__(bar_width=width)
@@ -147,7 +147,7 @@ class _Bar(BarColumn):
 
 
 class TimeLeft(ProgressColumn):
-    """Time left, or time taken where the end is not known."""
+    """The time left; nothing if the total is unknown."""
 
     def __init__(self) -> None:
         super().__init__()

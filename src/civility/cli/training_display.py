@@ -1,4 +1,4 @@
-"""What a training run shows: its plan, its checks, a bar or a line for the steps, a row an epoch, and its report."""
+"""What a training run shows: plan, checks, a bar or a line for the steps, a row for each epoch, and the report."""
 
 import math
 import shlex
@@ -36,16 +36,16 @@ _STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red"}
 _NAME, _INDENT = 20, 4
 _LONGEST_NAME = 17
 _COLUMNS = ("mean", "SD", "lowest", "highest", "runs")
-_STATES = {"new": "", "resume": "goes on", "kept": "has reached its end, and is kept"}
+_STATES = {"new": "", "resume": "resumed", "kept": "already finished"}
 
 
 class TrainingDisplay:
-    """Draws a training run from its facts.
+    """Draws a training run from its events.
 
     Parameters
     ----------
     console : where to draw
-    suggests : whether the end names commands that are useful then; not for one of several runs
+    suggests : whether to end with useful next commands; not for one of several runs
     """
 
     def __init__(self, console: Console, *, suggests: bool = True) -> None:
@@ -55,14 +55,14 @@ class TrainingDisplay:
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._epoch = 0
-        self._told = 0.0
+        self._printed = 0.0
         self._window: list[StepDone] = []
         self._num_skipped = 0
         self._scoring: ScoringBar | None = None
         self._num_validation = 0
 
     def listen(self, fact: "Event") -> None:
-        """Draw one fact."""
+        """Draw one event."""
         from civility.engine import progress, watch
         from civility.training import events
 
@@ -91,12 +91,12 @@ class TrainingDisplay:
             self._draw_end(fact)
 
     def close(self) -> None:
-        """Leave the terminal as it was, whatever happened."""
+        """Restore the terminal, also after an error."""
         self._stop_bar()
 
     def _draw_plan(self, plan: "RunPlanned") -> None:
         self._plan = plan
-        head = "new head" if plan.head_is_new else "its own head kept"
+        head = "new head" if plan.head_is_new else "head kept"
         weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.loss_weights.items())
         rows = {
             "data": f"{_describe_data(plan)} · {plan.share_truncated:.1%} truncated",
@@ -104,7 +104,7 @@ class TrainingDisplay:
             "speed": _describe_speed(plan),
             "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
             "plan": f"up to {count(plan.epochs, 'epoch')} of {count(plan.steps_per_epoch, 'step')} · "
-            + " · ".join(filter(None, (f"{count(plan.global_batch, 'comment')} a step", plan.fitted, plan.steps_by))),
+            + " · ".join(filter(None, (f"{count(plan.global_batch, 'comment')} per step", plan.fitted, plan.steps_by))),
             "loss": f"{plan.loss} · {weights}",
             "run": str(plan.path),
         }
@@ -132,7 +132,7 @@ class TrainingDisplay:
         paragraph(
             self._console,
             f"after step {fact.steps_done:,}: {epochs} of {of_epochs} and {steps:,} of {of_steps}, "
-            f"{count(fact.global_batch, 'comment')} each",
+            f"{count(fact.global_batch, 'comment')} per step",
             f"{'resumed':<10} ",
         )
         self._console.print()
@@ -148,8 +148,8 @@ class TrainingDisplay:
             self._progress.update(self._task, completed=done, facts=fitting(self._facts(fact), self._room()))
             return
         last = fact.step % self._plan.steps_per_epoch == 0
-        if last or time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
-            self._told = time.monotonic()
+        if last or time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
+            self._printed = time.monotonic()
             step = fact.step - (fact.epoch - 1) * self._plan.steps_per_epoch
             left = self._seconds_left(step)
             self._console.print(
@@ -160,7 +160,7 @@ class TrainingDisplay:
     def _start_epoch(self, epoch: int) -> None:
         assert self._plan is not None
         self._epoch, self._window = epoch, []
-        self._told = time.monotonic()
+        self._printed = time.monotonic()
         if not self._console.is_terminal:
             return
         self._stop_bar()
@@ -176,14 +176,14 @@ class TrainingDisplay:
         self._task = self._progress.add_task("", total=self._plan.steps_per_epoch, facts="")
 
     def _room(self) -> int:
-        """Return how many columns epoch, bar, steps and time leave."""
+        """Return how many columns are left beside epoch, bar, steps and time."""
         assert self._plan is not None
         steps = 2 * len(f"{self._plan.steps_per_epoch:,}")
         rest = len(f"  epoch {self._epoch}/{self._plan.epochs}  /  0:00:00 left  ")
         return self._console.width - steps - bar_width(self._console) - rest
 
     def _facts(self, fact: "StepDone") -> list[str]:
-        """Return loss, rate, learning rate and padding, what matters most first."""
+        """Return loss, rate, learning rate and padding, most important first."""
         losses = [step.loss for step in self._window if not math.isnan(step.loss)]
         loss = sum(losses) / len(losses) if losses else math.nan
         seconds = sum(step.seconds for step in self._window)
@@ -233,18 +233,17 @@ class TrainingDisplay:
             lines = wrapped("   ".join([first, *others]), width_of(self._console) - 4)
             self._console.print("  " + "\n    ".join(lines).replace("\xa0", " "))
         else:
-            if epoch.epoch == 1 or not self._console.is_terminal:  # in a log other lines stand between
+            if epoch.epoch == 1 or not self._console.is_terminal:  # other lines may stand between in a log
                 self._console.print("  " + "  ".join(f"{name:<{widths[name]}}" for name in values), style="bold")
             self._console.print("  " + "  ".join(f"{value:<{widths[name]}}" for name, value in values.items()))
         if self._num_skipped:
-            num_skipped = count(self._num_skipped, "step")
-            told = f"{num_skipped} skipped so far: fp16 gradients overflowed, the scale was lowered"
-            paragraph(self._console, told)
+            skipped = count(self._num_skipped, "step")
+            paragraph(self._console, f"{skipped} skipped so far: fp16 gradients overflowed, the scale was lowered")
 
     def _draw_end(self, fact: "RunFinished") -> None:
         console, run = self._console, fact.run
         console.print()
-        console.print(f"  {_describe_epochs(fact)}{clock(fact.seconds)} in all")
+        console.print(f"  {_describe_epochs(fact)}{clock(fact.seconds)} in total")
         console.print()
         print_report(console, fact.report)
         console.print()
@@ -258,7 +257,7 @@ class TrainingDisplay:
 
 
 def _next_steps(run: str, files: Sequence[str]) -> Iterator[str]:
-    """Yield commands that are useful after a run, and can be run as they are wherever that can be known."""
+    """Yield commands that are useful after a run; most can be run as they are."""
     target = shlex.quote(run)
     yield f'echo "have a nice day" | civility predict {target} --data -'
     yield f"civility evaluate {target} --suite civility:suite --robustness --name behaviour"
@@ -268,7 +267,7 @@ def _next_steps(run: str, files: Sequence[str]) -> Iterator[str]:
 
 
 def _describe_epochs(fact: "RunFinished") -> str:
-    """Return which epoch was the best, where there was a choice; nothing of a model without epochs."""
+    """Return which epoch was the best, if there were several; empty for a model without epochs."""
     if fact.epochs_run <= 1:
         return "1 epoch   " if fact.epochs_run else ""
     why = ", then stopped early" if fact.stopped_early else ""
@@ -287,7 +286,7 @@ def _describe_speed(plan: "RunPlanned") -> str:
     rows = f"all {plan.num_embeddings:,} embedding rows ({speed.why_whole})"
     if speed.rows_in_use is not None:
         rows = f"{speed.rows_in_use:,} of {plan.num_embeddings:,} embedding rows in use"
-    again = "layers computed again" if speed.checkpointing else ""
+    again = "gradient checkpointing" if speed.checkpointing else ""
     frozen = f"{speed.num_frozen / 1e6:,.1f} M parameters frozen" if speed.num_frozen else ""
     return " · ".join(part for part in (attention, rows, again, frozen, speed.token_cache) if part)
 
@@ -300,8 +299,8 @@ def print_checks(console: Console, checks: "Sequence[Check]", *, in_full: bool) 
     in_full : print the passed ones too
     """
     counts = {state: sum(check.state == state for check in checks) for state in _STYLES}
-    told = " · ".join(f"{count} {state}" for state, count in counts.items() if count)
-    console.print(f"  {'checks':<10} {told}")
+    totals = " · ".join(f"{count} {state}" for state, count in counts.items() if count)
+    console.print(f"  {'checks':<10} {totals}")
     shown = [check for check in checks if in_full or check.state != "passed"]
     if shown:
         console.print()
@@ -311,10 +310,10 @@ def print_checks(console: Console, checks: "Sequence[Check]", *, in_full: bool) 
 
 
 def _print_check(console: Console, check: "Check") -> None:
-    """Print one check: its state and name, what was found, and below it what to do."""
+    """Print one check: its state and name, what was found, and what to do."""
     margin = _INDENT + 8 + _NAME + 2
     is_narrow = width_of(console) < _NARROW
-    if is_narrow:  # what was found is below the name
+    if is_narrow:  # what was found goes below the name
         margin = _INDENT + 2
     width = width_of(console) - margin
     lines = wrapped(check.found, width)
@@ -328,7 +327,7 @@ def _print_check(console: Console, check: "Check") -> None:
 
 
 def print_turn(console: Console, turn: "Turn") -> None:
-    """Print whose turn it is."""
+    """Print which of several runs comes next."""
     state = f"   {_STATES[turn.begin]}" if _STATES[turn.begin] else ""
     console.print(f"\n── {turn.repeat.name}   {turn.number} of {turn.num}{state}\n", style="bold")
 
@@ -356,13 +355,13 @@ def _table(name: str, rows: "Mapping[str, Variation]", num_columns: int) -> Tabl
 
 
 def print_out_of_fold(console: Console, report: "Report", scores: "Path", page: "Path") -> None:
-    """Print what the scores of all comments come to, each by the run that was not trained on it."""
+    """Print the metrics of the out-of-fold scores, and where the files are."""
     macro = report.macro
     num_comments = count(report.data.num_comments, "comment")
     console.print()
     paragraph(
         console,
-        f"{num_comments}, each scored by the run that was not trained on it: macro ROC AUC "
+        f"{num_comments}, each scored by the run not trained on it: macro ROC AUC "
         f"{with_interval(macro.roc_auc, 4)}, average precision {with_interval(macro.average_precision, 4)}",
     )
     console.print()

@@ -65,7 +65,7 @@ def _print_metric(console: Console, comparison: Comparison, metric: str) -> None
 
 
 def _table(console: Console, heading: str, short: str = "") -> Table:
-    """Return a table under a heading, the short one where the other would be cut off."""
+    """Return a table under a heading, or under the short one if the other does not fit."""
     width = width_of(console)
     name = next(name for least, name in ((_WIDE, 30), (_NARROW, 18), (50, 14), (0, 10)) if width >= least)
     table = Table(box=None, padding=(0, 2 if width >= _WIDE else 1, 0, 0), header_style="bold")

@@ -40,7 +40,7 @@ class SweepDisplay:
         self._live: Live | None = None
         self._before: dict[int, TrialLine] = {}
         self._began = False
-        self._told = time.monotonic()
+        self._printed = time.monotonic()
 
     def show(self, result: SweepResult) -> None:
         """Draw how the sweep stands now."""
@@ -65,9 +65,9 @@ class SweepDisplay:
         if not self._began:
             self._began = True
             yield f"  {counts(result)}"
-            # What was done before this command is counted, not told again.
+            # Trials from before this command are counted, but not printed again.
             self._before = {one.number: one for one in result.trials if one.state != "unfinished"}
-        ticks = time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES
+        ticks = time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES
         for trial in result.trials:
             before = self._before.get(trial.number)
             head = f"  trial {trial.number:04d}"
@@ -76,8 +76,8 @@ class SweepDisplay:
             for epoch in sorted(set(trial.scores) - set(before.scores if before else ())):
                 left = f"   {clock(trial.seconds_left)} left" if trial.seconds_left is not None else ""
                 best = f"   best {trial.best:.4f}" if trial.best is not None else ""
-                told = left if trial.state == "unfinished" else ""
-                yield f"{head}   epoch {epoch}/{trial.epochs}   {trial.scores[epoch]:.4f}{best}{told}"
+                rest = left if trial.state == "unfinished" else ""
+                yield f"{head}   epoch {epoch}/{trial.epochs}   {trial.scores[epoch]:.4f}{best}{rest}"
             if trial.state != "unfinished" and (before is None or before.state != trial.state):
                 score = f"   {score_words(trial)}" if trial.state == "finished" else ""
                 yield f"{head}   {trial.state}{score}{_why(trial)}"
@@ -85,7 +85,7 @@ class SweepDisplay:
                 yield f"{head}   step {trial.step:,}/{trial.steps:,}   {clock(trial.seconds_left)} left"
             else:
                 continue
-            self._told = time.monotonic()
+            self._printed = time.monotonic()
         self._before = {one.number: one for one in result.trials if one.settings}
 
 
