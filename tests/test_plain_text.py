@@ -37,7 +37,7 @@ def test_formulas_are_seen(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["", "toxic", "1-1", "a=b"])
-def test_words_are_no_formulas(cell: str) -> None:
+def test_words_are_not_formulas(cell: str) -> None:
     assert not is_formula(cell)
 
 

@@ -333,7 +333,7 @@ def _as_text(*cells: bytes) -> pa.Array:
     ],
     ids=["text", "time", "time zone"],
 )
-def test_a_cell_of_parquet_that_is_no_value_is_refused_with_its_row(column: pa.Array, message: str) -> None:
+def test_a_cell_of_parquet_without_a_value_is_refused_with_its_row(column: pa.Array, message: str) -> None:
     first = pa.table({"text": pa.array([None, None], column.type)})
     pq.write_table(pa.concat_tables([first, pa.table({"text": column})]), "a.parquet")
     with pytest.raises(UserError) as caught:

@@ -1,4 +1,4 @@
-"""Equal texts: found under any dress, and contradictions among them told by label."""
+"""Equal texts: found in any form, with the labels on which they contradict one another."""
 
 import numpy as np
 import pytest

@@ -58,7 +58,7 @@ def test_two_columns_of_one_name_are_an_error_that_names_both(one: str, other: s
     assert headers.find("text") == "text", "others that nobody asks for do not matter"
 
 
-def test_a_column_and_a_part_of_an_object_that_hold_one_label_are_told_as_such() -> None:
+def test_a_column_and_a_part_of_an_object_that_hold_one_label_are_refused() -> None:
     headers = Headers("a.csv", ["text", "rude", "labels.rude"], containers=("labels",))
     with refused("data.ambiguous-column") as caught:
         headers.find("rude")
@@ -67,19 +67,19 @@ def test_a_column_and_a_part_of_an_object_that_hold_one_label_are_told_as_such()
 
 
 @pytest.mark.parametrize("written", ["toxc", "toxicc", "Toxi", "t0xic", "toxci", "_toxic", "toxic\u0301"])
-def test_a_slip_is_near(written: str) -> None:
+def test_a_typo_is_near(written: str) -> None:
     headers = Headers("a.csv", ["id", written])
     assert headers.near("toxic") == written
     assert headers.near("toxic", taken=[written]) == ""
 
 
-def test_the_nearest_is_taken_and_longer_names_may_have_two_slips() -> None:
+def test_the_nearest_is_taken_and_longer_names_may_have_two_typos() -> None:
     assert Headers("a.csv", ["identty hate", "identity-hate"]).near("identity_hate") == "identity-hate"
     assert Headers("a.csv", ["identty hate"]).near("identity_hate") == "identty hate"
     assert Headers("a.csv", ["thraet"]).near("threat") == "thraet"
 
 
-def test_what_means_something_else_is_not_near() -> None:
+def test_another_word_is_not_near() -> None:
     names = ["toxicity", "severe_toxic", "target", "toxicity_annotator_count", "text", "threads", "insulting", "ie"]
     headers = Headers("a.csv", names)
     assert [headers.near(label) for label in ("toxic", "threat", "insult", "obscene", "id")] == [""] * 5

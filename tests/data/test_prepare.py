@@ -1,4 +1,4 @@
-"""The comments of a run: read, split, and refused where training would be pointless."""
+"""The comments of a run: read, split, and refused if training on them makes no sense."""
 
 import csv
 import json
@@ -88,7 +88,7 @@ def test_a_label_that_validation_files_lack_is_unknown_there() -> None:
     assert np.isnan(data.validation.targets[:, 1]).all()
 
 
-def test_no_training_data_is_told() -> None:
+def test_no_training_data_is_refused() -> None:
     error = _error([], 0.1)
     assert (error.message, error.remedy) == ("no training data", "give --data FILE, or data.files in the recipe")
 
@@ -112,7 +112,7 @@ def test_one_label_that_can_be_measured_is_enough(value: object) -> None:
     assert len(prepare(Wanted([_write("train.csv", _rows(40))], [held], COLUMNS, 42)).validation) == 20
 
 
-def test_nothing_that_can_be_measured_is_an_error() -> None:
+def test_validation_that_measures_nothing_is_refused() -> None:
     held = _write("held.csv", [(text, 0, 1) for text, _, _ in _rows(20, 100)])
     error = _error([_write("train.csv", _rows(40))], [held])
     assert error.message == (
@@ -135,13 +135,20 @@ def test_the_notes_of_both_readings_are_kept() -> None:
     assert prepare(Wanted([_write("a.csv", _rows(40))], [_write("b.csv", _rows(20, 100))], COLUMNS, 42)).notes == ()
 
 
+@pytest.mark.parametrize(("label", "found"), [("=cmd", "begins with '='"), ("a\x1bb", "has a control character")])
+def test_a_label_that_cannot_be_a_column_is_refused(label: str, found: str) -> None:
+    name = _write("train.csv", _rows(40), (label, "threat"))
+    with refused("data.bad-label", found):
+        prepare(Wanted([name], 0.1, Columns(labels=(label,)), 42))
+
+
 @pytest.mark.parametrize("share", [0, 1, 1.5, -0.1])
-def test_an_impossible_share_is_told(share: float) -> None:
+def test_an_impossible_share_is_refused(share: float) -> None:
     error = _error([_write("all.csv", _rows(40))], share)
     assert error.message == f"cannot hold out {share:g} of the comments"
 
 
-def test_a_validation_file_that_is_not_there_is_told() -> None:
+def test_a_missing_validation_file_is_refused() -> None:
     error = _error([_write("train.csv", _rows(40))], ["hold.csv"])
     assert error.message.startswith("hold.csv: no such file")
 
@@ -150,7 +157,7 @@ def _fold(name: str, fold: int, *, seed: int = 42, validation: float | Sequence[
     return prepare(Wanted([name], validation, COLUMNS, seed, folds=4, fold=fold))
 
 
-def test_each_comment_is_validated_on_in_one_fold_and_trained_on_in_the_others() -> None:
+def test_each_comment_is_in_validation_in_one_fold_and_in_training_in_the_others() -> None:
     name = _write("all.csv", _rows(80))
     folds = [_fold(name, number) for number in (1, 2, 3, 4)]
     assert sorted(text for fold in folds for text in fold.validation.texts) == sorted(row[0] for row in _rows(80))
@@ -161,7 +168,7 @@ def test_each_comment_is_validated_on_in_one_fold_and_trained_on_in_the_others()
     assert _fold(name, 1, seed=43).validation.texts != folds[0].validation.texts
 
 
-def test_folds_stand_in_the_place_of_validation_files() -> None:
+def test_folds_replace_validation_files() -> None:
     name, held = _write("all.csv", _rows(80)), _write("held.csv", _rows(20, 100))
     data = _fold(name, 2, validation=[held])
     assert data.validation.texts == _fold(name, 2).validation.texts
@@ -181,7 +188,7 @@ def test_folds_stand_in_the_place_of_validation_files() -> None:
         (0, 2, "data.fold = 2 without data.folds", "set the number of folds: --set data.folds=5"),
     ],
 )
-def test_a_fold_that_is_none_is_told(folds: int, fold: int, message: str, remedy: str) -> None:
+def test_an_impossible_fold_is_refused(folds: int, fold: int, message: str, remedy: str) -> None:
     # Before the file is read, which is not there.
     with refused("data.conflicting-settings") as caught:
         prepare(Wanted(["none.csv"], 0.1, COLUMNS, 42, folds=folds, fold=fold))
@@ -233,7 +240,7 @@ def test_files_of_pseudo_labels_have_columns_and_labels_of_their_own() -> None:
         (("id", "toxic"), "labels without comments; the file has: id, toxic"),
     ],
 )
-def test_a_file_that_is_no_pseudo_labels_is_told(header: tuple[str, str], message: str) -> None:
+def test_a_file_without_pseudo_labels_is_refused(header: tuple[str, str], message: str) -> None:
     Path("pseudo.csv").write_text(f"{','.join(header)}\nsome,0.5\n")
     with refused("data.no-column") as caught:
         prepare(Wanted([_write("all.csv", _rows(40))], 0.1, COLUMNS, 42, pseudo_labels=["pseudo.csv"]))

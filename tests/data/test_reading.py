@@ -92,7 +92,7 @@ def test_the_axis_has_the_order_asked_for() -> None:
     _assert_targets(dataset.targets, [[1, 0], [0, 0]])
 
 
-def test_columns_that_are_no_labels_are_ignored() -> None:
+def test_columns_that_are_not_labels_are_ignored() -> None:
     table = pa.table({"natural": [True], "toxic": [1], "comment_text": ["a"], "insult": [False]})
     pq.write_table(table, "train.parquet")
     dataset = read_dataset(["train.parquet"]).dataset
@@ -122,7 +122,7 @@ def test_reads_a_part_of_jigsaw_2019() -> None:
     assert dataset.labels == ("toxic",)
 
 
-def test_target_alone_is_no_sign_of_jigsaw() -> None:
+def test_target_alone_does_not_mean_jigsaw() -> None:
     error = _error(_write("tweets.csv", "id,text,target", "1,a,1"))
     assert error.message == "tweets.csv: no label columns; the file has: id, text, target"
     assert error.remedy == NAME_THEM
@@ -202,12 +202,18 @@ def test_counts_what_is_in_one_file_only() -> None:
     ],
 )
 @pytest.mark.parametrize("wanted", [(), LABELS])
-def test_tells_what_is_wrong_with_a_test(
+def test_reports_what_is_wrong_with_a_test(
     test: tuple[str, ...] | None, labels: tuple[str, ...] | None, message: str, wanted: tuple[str, ...]
 ) -> None:
     names = [_write("test.csv", *test)] if test else []
     names += [_write("test_labels.csv", *labels)] if labels else []
     assert _error(*names, columns=Columns(labels=wanted)).message == message
+
+
+def test_an_id_that_occurs_twice_cannot_be_joined() -> None:
+    names = [_write("test.csv", *TEST, "b2,again"), _write("test_labels.csv", *TEST_LABELS)]
+    with refused("data.duplicate-id", "the id b2 occurs twice"):
+        read_dataset(names)
 
 
 def test_the_halves_of_a_test_name_each_other() -> None:
@@ -234,7 +240,7 @@ def test_the_halves_of_a_test_name_each_other() -> None:
         ("Text,BODY,toxic", "train.csv: several columns may hold the text: Text, BODY"),
     ],
 )
-def test_tells_the_columns_found_where_one_is_missing(columns: str, message: str) -> None:
+def test_reports_the_columns_found_where_one_is_missing(columns: str, message: str) -> None:
     error = _error(_write("train.csv", columns, "1,a,0"), columns=Columns(labels=("toxic",)))
     assert error.message == message
     assert error.remedy
@@ -325,7 +331,7 @@ def test_a_misspelt_label_does_not_pass(labels: tuple[str, ...], require_all_lab
     assert "no column 'male' (did you mean mael?)" in error.message
 
 
-def test_a_column_of_something_else_is_no_misspelt_label() -> None:
+def test_a_column_of_something_else_is_not_a_misspelt_label() -> None:
     rows = ("1,a,0,0,0,0,0,t3_x9", "2,b,1,1,1,1,1,t3_y7")
     name = _write("a.csv", "id,text,toxic,severe_toxic,obscene,insult,identity_hate,thread", *rows)
     reading = read_dataset([name])
@@ -335,7 +341,7 @@ def test_a_column_of_something_else_is_no_misspelt_label() -> None:
     )
 
 
-def test_says_once_where_there_are_no_ids() -> None:
+def test_notes_once_that_there_are_no_ids() -> None:
     first, second = _write("a.csv", "text,toxic", "a,1"), _write("b.csv", "text,toxic", "b,0")
     expected = "no id column: the comments are numbered by row (expected id, comment_id or rev_id)"
     assert read_dataset([first]).notes == (f"a.csv has {expected}",)
@@ -396,7 +402,7 @@ def test_a_row_of_other_keys_is_refused_on_the_way(
 
 
 @_DOUBTFUL
-def test_so_it_is_among_the_first_of_standard_input(
+def test_the_same_holds_for_the_first_rows_of_standard_input(
     first: dict[str, object], second: dict[str, object], message: str
 ) -> None:
     """Whose keys are known before the first row is scored: the choice may be another, the doubt is the same."""
@@ -425,13 +431,13 @@ def test_a_column_that_is_named_has_no_rivals() -> None:
     assert _streamed(stream_comments(name, Columns(text="comment")))[1] == ["a", "", "c"]
 
 
-def test_a_column_of_the_recipe_that_comes_late_is_told() -> None:
+def test_a_column_of_the_recipe_that_comes_late_is_reported() -> None:
     name = _write("a.jsonl", '{"id": 1, "text": "a"}', '{"id": 2, "words": "b"}')
     with refused("data.ambiguous-column", match="row 2: the key 'words' would hold the texts, but 'text'"):
         list(stream_comments(name, usual=Columns(text="words")))
 
 
-def test_rows_of_many_keys_that_lack_the_id_take_no_longer() -> None:
+def test_rows_of_many_keys_without_the_id_take_no_longer() -> None:
     keys = {f"k{place}": 0 for place in range(MOST_COLUMNS - 2)}
     rows = [{"id": 1, "text": "a", **keys}, *[{"text": "a", **keys}] * 10]
     chunks = stream_comments(_write("a.jsonl", *map(json.dumps, rows)))
@@ -440,7 +446,7 @@ def test_rows_of_many_keys_that_lack_the_id_take_no_longer() -> None:
     assert time.process_time() - start < 3
 
 
-def test_a_stream_of_ever_new_keys_is_refused() -> None:
+def test_a_stream_with_too_many_keys_is_refused() -> None:
     lines = (json.dumps({"id": row, "text": "a", f"k{row}": 0}) for row in range(MOST_COLUMNS))
     with refused("data.too-large", match="row 9999: 10,001 different keys"):
         list(stream_comments(_write("a.jsonl", *lines)))
@@ -474,7 +480,7 @@ def test_an_id_that_is_missing_is_not_that_of_another_row() -> None:
         (Columns(labels=("toxic", "rude")), "train.csv: no column 'rude'; the file has: id, text, toxic"),
     ],
 )
-def test_tells_a_named_column_that_is_not_there(columns: Columns, message: str) -> None:
+def test_reports_a_named_column_that_is_not_there(columns: Columns, message: str) -> None:
     assert _error(_write("train.csv", "id,text,toxic", "1,a,0"), columns=columns).message == message
 
 
@@ -523,7 +529,7 @@ def test_ids_stay_as_they_are_written() -> None:
     ("id", "why"),
     [([1], "neither text nor a number"), ({"a": 1}, "neither text nor a number"), (1e17, "has lost digits")],
 )
-def test_what_cannot_be_an_id_is_refused(id: object, why: str) -> None:
+def test_a_cell_that_cannot_be_an_id_is_refused(id: object, why: str) -> None:
     lines = [{"id": 5, "text": "a", "toxic": 1}, {"id": id, "text": "b", "toxic": 1}]
     name = _write("a.jsonl", *map(json.dumps, lines))
     for read in (lambda: read_dataset([name]), lambda: list(stream_comments(name))):
@@ -592,7 +598,7 @@ def test_reads_cells_of_json(cell: object, value: float) -> None:
 
 
 @pytest.mark.parametrize("cell", ["y", "1.5", "-0.1", "inf", "1_0", "+", "0,5", "50%"])
-def test_tells_a_cell_of_csv_that_is_no_target(cell: str) -> None:
+def test_reports_a_cell_of_csv_that_is_not_a_target(cell: str) -> None:
     rows = [f"text {n},0,{n % 2}" for n in range(CHUNK_ROWS + 10)]
     name = _write("train.csv", "text,threat,toxic", *rows, f'"a\nb","0","{cell}"')
     error = _error(name)
@@ -604,7 +610,7 @@ def test_tells_a_cell_of_csv_that_is_no_target(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["x", 2, [1], {"a": 1}, -0.5, 10**40])
-def test_tells_a_cell_of_json_that_is_no_target(cell: object) -> None:
+def test_reports_a_cell_of_json_that_is_not_a_target(cell: object) -> None:
     name = _write("train.jsonl", '{"text": "a", "toxic": 0}', json.dumps({"text": "b", "toxic": cell}))
     assert _error(name).message == (
         f"train.jsonl, row 2: toxic = {cell!r}, expected a number from 0 to 1, or an empty cell for unknown"
@@ -619,7 +625,7 @@ def test_minus_one_is_only_for_the_labels_of_a_test() -> None:
     assert error.remedy == ("leave the cell empty for unknown (only Jigsaw 2018's test_labels.csv uses -1)")
 
 
-def test_a_group_that_is_no_number_is_told() -> None:
+def test_a_group_that_is_not_a_number_is_reported() -> None:
     error = _error(_write("a.csv", "text,toxic,male", "a,0,often"), columns=Columns(groups=("male",)))
     assert error.message.startswith("a.csv, row 1 (line 2): male = 'often', expected a number")
 
@@ -712,7 +718,7 @@ def test_a_bad_list_of_numbers_is_refused(cell: object, message: str) -> None:
         (Columns(labels=("rude", "odd"), label_list="tags", multi_hot=("rude",)), "data.multi_hot_labels lacks odd"),
     ],
 )
-def test_labels_that_cannot_be_told_apart_are_refused(columns: Columns, message: str) -> None:
+def test_labels_that_cannot_be_distinguished_are_refused(columns: Columns, message: str) -> None:
     error = _error(_write("a.csv", "text,tags,rude", "a,rude,1"), columns=columns)
     assert error.message.startswith(message)
     assert error.remedy
@@ -770,7 +776,7 @@ def test_objects_of_labels_may_begin_after_any_number_of_rows(nothing: object, i
     _assert_targets(dataset.targets, [[NAN]] * 2100 + [[1]])
 
 
-def test_what_stands_beside_labels_is_no_label() -> None:
+def test_what_stands_beside_labels_is_not_a_label() -> None:
     rows = [{"id": 1, "text": "a", "scores": {"toxic": 0.9}, "label": "x"}]
     error = _error(_write("a.jsonl", *map(json.dumps, rows)), columns=Columns(labels=("toxic",)))
     assert error.message == "a.jsonl: no column 'toxic'; the file has: id, text, scores, label"
@@ -822,7 +828,7 @@ def test_lists_of_labels_may_have_another_separator() -> None:
         ("[toxic", "a.jsonl, row 2: tags = '[toxic': not a list of labels"),
     ],
 )
-def test_tells_a_bad_list_of_labels(tags: object, message: str) -> None:
+def test_reports_a_bad_list_of_labels(tags: object, message: str) -> None:
     name = _write("a.jsonl", '{"text": "a", "tags": []}', json.dumps({"text": "b", "tags": tags}))
     error = _error(name, columns=Columns(labels=("toxic", "insult"), label_list="tags"))
     assert error.message == message
@@ -838,7 +844,7 @@ def test_leaves_out_comments_without_text_and_counts_them() -> None:
     assert reading.notes[0] == "3 comments without text and 2 of only white space left out of train.csv"
 
 
-def test_tells_a_file_without_any_text() -> None:
+def test_reports_a_file_without_any_text() -> None:
     error = _error(_write("train.csv", "text,toxic", ",1", " ,0"))
     assert error.message == "train.csv: none of its 2 comments has a text"
 
@@ -861,7 +867,7 @@ def test_mends_what_no_tokenizer_takes_and_counts_it() -> None:
 
 
 @pytest.mark.parametrize("text", [["a"], 123, True])
-def test_tells_a_text_that_is_none(text: object) -> None:
+def test_reports_a_cell_that_is_not_a_text(text: object) -> None:
     name = _write("train.jsonl", '{"text": "a", "toxic": 0}', json.dumps({"text": text, "toxic": 1}))
     error = _error(name)
     assert error.message == f"train.jsonl, row 2: text = {text!r}, expected text"
@@ -903,7 +909,7 @@ def test_a_file_may_be_named_like_a_glob() -> None:
         ),
     ],
 )
-def test_tells_files_that_cannot_be_meant(files: tuple[str, ...], message: str) -> None:
+def test_reports_files_that_cannot_be_meant(files: tuple[str, ...], message: str) -> None:
     _write("train.csv", "text,toxic", "a,0")
     error = _error(*files)
     assert error.message == message
@@ -950,7 +956,7 @@ def test_streams_standard_input(data: bytes, text: str, expected: tuple[list[str
     assert _streamed(stream_comments(io.BytesIO(data), Columns(text=text))) == expected
 
 
-def test_streaming_tells_at_once_that_there_is_no_text_column() -> None:
+def test_streaming_tells_at_once_that_there_is_not_a_text_column() -> None:
     name = _write("comments.csv", "a,b", "1,2")
     with refused("data.no-column") as caught:
         stream_comments(name)
@@ -1059,7 +1065,7 @@ def test_a_column_of_json_lines_and_of_parquet_is_text() -> None:
     assert _column("b.parquet") == ("True", "")
 
 
-def test_a_column_that_no_file_has_is_told() -> None:
+def test_a_column_that_no_file_has_is_reported() -> None:
     first = _write("a.csv", "comment_text,toxic,author", "one,1,ann")
     with refused("data.no-column") as caught:
         _column(first, column="auhtor")

@@ -249,7 +249,7 @@ def test_json_that_is_too_deep_or_longer_than_the_sample_is_json() -> None:
 
 
 @pytest.mark.parametrize("data", ["id,text\r1,hello\r2,you fool\r", "hello\ryou fool", "a\rb\rc\n", "text\ra\r"])
-def test_carriage_returns_alone_are_no_line_ends(data: str) -> None:
+def test_carriage_returns_alone_do_not_end_lines(data: str) -> None:
     Path("a.txt").write_text(data, newline="")
     with refused("data.unknown-format", match=r"^standard input: lines end with carriage returns") as caught:
         _comments(data.encode())
@@ -268,7 +268,7 @@ def test_a_stray_carriage_return_stays_in_its_comment(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", ['<?xml version="1.0"?>\n<a>\n', "<!DOCTYPE html>\n<p>\n", "{\\rtf1\\ansi\nhello}\n"])
-def test_a_document_is_no_comments(data: str) -> None:
+def test_a_document_is_not_a_comments(data: str) -> None:
     with refused("data.unknown-format", match="a document in a markup language") as caught:
         _comments(data.encode())
     assert "--input-format lines" in caught.value.remedy
@@ -408,7 +408,7 @@ def test_a_wide_text_that_is_cut_short_is_refused() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",  # what gzip packs has the time in it
 )
-def test_tells_what_cannot_be_read(data: bytes, message: str) -> None:
+def test_reports_what_cannot_be_read(data: bytes, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)) as piped:
         _comments(data)
     assert piped.value.remedy
@@ -529,7 +529,7 @@ def test_a_text_of_another_wide_encoding_than_named_is_refused(encoding: str, na
             _comments(text.encode(encoding), Columns(file=FileFormat(encoding=named)))
 
 
-def test_a_byte_order_that_cannot_be_told_is_asked_for() -> None:
+def test_an_unknown_byte_order_is_refused() -> None:
     data = "привет".encode("utf-16-le")
     with refused("data.encoding", match="do not show the byte order") as caught:
         _comments(data, Columns(file=FileFormat(encoding="utf-16")))

@@ -16,7 +16,7 @@ from civility.errors import UserError
 from ..refusals import refused
 
 Rows = Sequence[tuple[str, tuple[float, ...]]]
-# A busy machine is no failure.
+# A busy machine must not fail the test.
 untimed = settings(deadline=None)
 
 LABELS = ("toxic", "severe_toxic", "threat")
@@ -75,7 +75,7 @@ def test_keeps_equal_texts_on_one_side(rows: Rows, fraction: float, seed: int) -
     dataset = _dataset(dressed)
     assume(_enough(_dataset(rows), fraction))
     training, validation = split(dataset, fraction, seed)
-    # Told by the undressed texts, not by the function under test.
+    # By the plain texts, not by the function under test.
     assert not {rows[row][0] for row in training} & {rows[row][0] for row in validation}
 
 

@@ -121,7 +121,7 @@ def test_the_held_out_part_shares_no_template(parts: dict[str, list[Comment]]) -
         {normalise(template) for comment in parts[part] for template in comment.templates} for part in STARTER_PARTS
     )
     assert train.isdisjoint(held_out_part)
-    # The templates are the real ones: a core without slots stands in its comment, but for the spelling.
+    # The templates are the real ones: the comment of a core without slots holds it, except for its spelling.
     shut_up = [comment for comment in parts["train"] if comment.templates[0] == "shut up already."]
     assert [comment.labels for comment in shut_up] == [{"toxic"}]
     assert "shut up already" in normalise(shut_up[0].text)

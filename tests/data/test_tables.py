@@ -25,7 +25,7 @@ ROWS = [
     ("2", 'a "quoted", text'),
     ("3", "two\nlines\r\nor three"),
     ("4", "grüße \U0001f600 \u202eright to left"),
-    ("5", "\u2028 is no line end, nor is \x0b or \x85"),
+    ("5", "\u2028, \x0b and \x85 do not end a line"),
 ]
 FORMATS = ["csv", "tsv", "jsonl", "ndjson", "parquet"]
 PACKINGS = ["", ".gz", ".zst", ".zip"]
@@ -116,7 +116,7 @@ def test_reads_a_comment_of_a_million_characters(kind: str) -> None:
     assert _read(open_table(_write(f"comments.{kind}", _bytes(kind, rows))), "id", "comment_text") == rows
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
+def test_a_byte_order_mark_is_not_a_part_of_the_first_name() -> None:
     table = open_table(_write("comments.csv", b"\xef\xbb\xbf" + _bytes("csv", ROWS)))
     assert table.columns == ("id", "comment_text")
     table = open_table(_write("comments.jsonl", b"\xef\xbb\xbf" + _bytes("jsonl", ROWS)))
@@ -190,7 +190,7 @@ HEADER = b"id,comment_text,toxic\n"
         ("a.jsonl", b'{"a": ' + b"[" * 100_000 + b"\n", "a.jsonl, line 1: not a JSON object: nested too deeply"),
     ],
 )
-def test_tells_what_is_wrong_with_the_content(name: str, data: bytes, message: str) -> None:
+def test_reports_what_is_wrong_with_the_content(name: str, data: bytes, message: str) -> None:
     with pytest.raises(UserError) as caught:
         _read_first_column(_write(name, data))
     assert caught.value.message == message
@@ -198,7 +198,7 @@ def test_tells_what_is_wrong_with_the_content(name: str, data: bytes, message: s
 
 
 def _wide(kind: str, num: int) -> str:
-    """Write a file of so many columns (of JSON lines: keys that come one after another)."""
+    """Write a file with this many columns, or objects with this many different keys."""
     names = [f"c{place}" for place in range(num)]
     if kind == "parquet":
         pq.write_table(pa.table({name: [0] for name in names}), "a.parquet")
@@ -245,7 +245,7 @@ def test_the_offset_of_a_wrong_byte_is_right() -> None:
     ],
 )
 @pytest.mark.parametrize("damage", ["cut", "nonsense"])
-def test_tells_a_damaged_file(name: str, kind: str, damage: str) -> None:
+def test_reports_a_damaged_file(name: str, kind: str, damage: str) -> None:
     content = "parquet" if "parquet" in name else "csv"
     whole = Path(_write(name, _bytes(content, [(str(n), f"text {n * n}") for n in range(5000)])))
     whole.write_bytes(whole.read_bytes()[:-400] if damage == "cut" else b"\0nothing of the sort" * 50)
@@ -255,7 +255,7 @@ def test_tells_a_damaged_file(name: str, kind: str, damage: str) -> None:
     assert caught.value.remedy == "copy or download it again"
 
 
-def test_tells_damage_inside_a_parquet_file() -> None:
+def test_reports_damage_inside_a_parquet_file() -> None:
     whole = Path(_write("a.parquet", _bytes("parquet", ROWS)))
     data = whole.read_bytes()
     whole.write_bytes(data[:4] + b"\xff" * 60 + data[64:])
@@ -300,7 +300,7 @@ def test_an_archive_holds_one_file() -> None:
         ("notes.ods", "notes.ods: a spreadsheet, which cannot be read"),
     ],
 )
-def test_tells_a_path_that_is_no_data_file(name: str, message: str) -> None:
+def test_reports_a_path_that_is_not_a_data_file(name: str, message: str) -> None:
     Path("train.csv").write_text("x")
     for suffix in ("docx", "xlsx", "ods"):
         Path(f"notes.{suffix}").write_text("x")
@@ -311,7 +311,7 @@ def test_tells_a_path_that_is_no_data_file(name: str, message: str) -> None:
     assert caught.value.remedy
 
 
-def test_tells_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     name = _write("a.csv", HEADER)
 
     def refuse(*args: object, **kwargs: object) -> None:
@@ -335,7 +335,7 @@ def test_tells_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> N
         (b"{not json}\n\nb\n", ("text",), [("{not json}",), ("",), ("b",)]),
     ],
 )
-def test_the_first_line_tells_what_standard_input_is(
+def test_the_first_line_shows_the_kind_of_standard_input(
     data: bytes, columns: tuple[str, ...], rows: list[tuple[object, ...]]
 ) -> None:
     table = open_table(io.BytesIO(data))
@@ -343,7 +343,7 @@ def test_the_first_line_tells_what_standard_input_is(
     assert _read(table, *columns) == rows
 
 
-def test_empty_standard_input_is_told() -> None:
+def test_empty_standard_input_is_reported() -> None:
     with refused("data.empty", match=r"^standard input: the file is empty"):
         open_table(io.BytesIO(b""))
 

@@ -173,7 +173,7 @@ def test_a_label_with_the_name_of_the_id_column_is_refused(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "scores.csv"
     with pytest.raises(UserError) as caught, write_scores(str(path), "csv", "id", LABELS):
         pass
@@ -200,7 +200,7 @@ def test_a_stream_is_csv_unless_asked_otherwise() -> None:
 
 
 @pytest.mark.parametrize(("out", "suffix"), [("scores.tsv", ".tsv"), ("scores.csv.gz", ".gz"), ("scores", "")])
-def test_an_unknown_suffix_is_told(out: str, suffix: str) -> None:
+def test_an_unknown_suffix_is_reported(out: str, suffix: str) -> None:
     with refused("data.bad-output") as caught:
         score_format(out)
     assert caught.value.message == f"{out}: unknown suffix {suffix!r} for scores"
@@ -211,7 +211,7 @@ WORDS = np.array([["allow", "flag"], ["remove", "allow"], ["review", "allow"]])
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_decisions_stand_after_the_scores(file_format: str) -> None:
+def test_decisions_follow_the_scores(file_format: str) -> None:
     stream, scores = io.BytesIO(), _scores(3)
     with write_scores(stream, file_format, "id", LABELS, decisions=True) as write:
         write(["a", "b"], scores[:2], WORDS[:2])
@@ -230,7 +230,7 @@ def test_decisions_stand_after_the_scores(file_format: str) -> None:
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("decisions", [True, False])
-def test_decisions_that_are_not_asked_for_or_lacking_are_refused(file_format: str, decisions: bool) -> None:
+def test_unexpected_or_missing_decisions_are_refused(file_format: str, decisions: bool) -> None:
     given = None if decisions else WORDS
     with (
         pytest.raises(ValueError, match="decisions have shape"),
@@ -253,7 +253,7 @@ def test_a_column_of_decisions_with_a_name_in_use_is_refused(
     with refused("data.bad-output", match=message), write_scores(str(path), "csv", id_column, labels, decisions=True):
         pass
     assert not path.exists()
-    with write_scores(str(path), "csv", id_column, labels):  # the control: without decisions there is no second one
+    with write_scores(str(path), "csv", id_column, labels):  # the control: without decisions, the name is used once
         pass
     assert path.exists()
 
@@ -272,7 +272,7 @@ class _Terminal(io.BytesIO):
         return True
 
 
-def test_on_a_terminal_ids_steer_nothing_and_elsewhere_they_are_as_they_were() -> None:
+def test_ids_are_harmless_on_a_terminal_and_unchanged_elsewhere() -> None:
     hostile, scores = "\x1b[2J\u202e", np.zeros((1, 1), np.float32)
     for file, shown in ((_Terminal(), "\ufffd[2J\ufffd"), (io.BytesIO(), hostile)):
         with write_scores(file, "csv", "id", ["toxic"]) as write:

@@ -29,7 +29,7 @@ class Command:
     writes : patterns of paths in the folder that may appear or change
     scores : the file of scores that is asked for, "-" for the standard output; empty: none
     program : the command line, or a function as the server takes it
-    seconds : of processor time that it may take
+    seconds : of CPU time that it may take
     """
 
     arguments: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Programs that the server runs in the place of the command line: to make a model, and deliberately wrong ones."""
+"""Programs that the server runs instead of the command line: to make a model, and deliberately wrong ones."""
 
 import importlib.util
 import json

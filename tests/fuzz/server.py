@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 _WALL = 4
-"""Seconds of the clock for one of processor time: others share the machine; only who waits for nothing comes to it."""
+"""Wall seconds per CPU second. Other processes share the machine, so only a process that waits reaches the limit."""
 _MORE_MEMORY = 3 << 30
 _LARGEST_FILE = 256 << 20
 _LIBRARIES = (
@@ -66,7 +66,7 @@ def _bound(seconds: int) -> None:
 
 
 def _redirect(request: dict[str, Any]) -> None:
-    """Put files in the place of the three standard streams, as a shell does."""
+    """Replace the three standard streams by files, as a shell does."""
     for number, (name, flags) in enumerate(
         (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY | os.O_CREAT), ("stderr", os.O_WRONLY | os.O_CREAT))
     ):

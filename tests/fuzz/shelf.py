@@ -122,7 +122,7 @@ class Shelf:
         return out
 
     def sweep_arguments(self, out: object, *, trials: int = 2) -> tuple[str, ...]:
-        """Return the command that made the sweep, and goes on with a copy of it."""
+        """Return the command that made the sweep, and that resumes a copy of it."""
         named = ("--data", str(self.comments), "--space", str(self.space), "--trials", str(trials), "--out", str(out))
         return ("sweep", "fast", *named, *settings(*LINEAR))
 

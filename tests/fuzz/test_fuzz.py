@@ -64,8 +64,8 @@ def test_whatever_it_is_given_it_ends_as_promised(first: int, server: Server, sh
         faults = judge(command, outcome)
         if faults:
             again = f"CIVILITY_FUZZ_SEED={SEED} CIVILITY_FUZZ_ONLY={number} pytest tests/fuzz/test_fuzz.py"
-            told = "\n".join((f"{family}: {command}", *faults, outcome.err[-1500:]))
-            failures.append(f"\n{again}\n{told}")
+            report = "\n".join((f"{family}: {command}", *faults, outcome.err[-1500:]))
+            failures.append(f"\n{again}\n{report}")
         elif not ONLY:
             shutil.rmtree(place)
     assert not failures, f"{len(failures)} inputs: {''.join(failures)}"

@@ -72,7 +72,7 @@ def with_step_of_text(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "told"),
+    ("name", "change", "found"),
     [
         ("model.safetensors", without_shape, "damaged: SafetensorError"),
         ("optimizer.safetensors", without_shape, "damaged: SafetensorError"),
@@ -81,8 +81,8 @@ def with_step_of_text(content: bytes) -> bytes:
         ("progress.json", with_step_of_text, "expected whole numbers from 0 up"),
     ],
 )
-def test_a_checkpoint_whose_sums_are_right_and_whose_content_is_not(
-    server: Server, shelf: Shelf, tmp_path: Path, name: str, change: Callable[[bytes], bytes], told: str
+def test_a_checkpoint_with_right_sums_and_wrong_content(
+    server: Server, shelf: Shelf, tmp_path: Path, name: str, change: Callable[[bytes], bytes], found: str
 ) -> None:
     run = shelf.copy("interrupted", tmp_path / "run")
     for folder in (run / "checkpoints").iterdir():
@@ -91,7 +91,7 @@ def test_a_checkpoint_whose_sums_are_right_and_whose_content_is_not(
             sign(folder)
     outcome = end(server, tmp_path, Command(("train", "--resume", "--out", "run"), ("run",)))
     assert outcome.code == 2, outcome.out
-    assert told in outcome.err
+    assert found in outcome.err
 
 
 @pytest.mark.parametrize("has_digests", [True, False], ids=["with digests", "without"])
@@ -135,9 +135,7 @@ def test_a_database_that_cannot_be_used_leaves_no_folder(
 
 
 @pytest.mark.parametrize("verb", ["train", "sweep", "evaluate", "compare", "ensemble", "soup"])
-def test_a_name_that_is_too_long_leaves_none_of_the_folders_around_it(
-    server: Server, shelf: Shelf, tmp_path: Path, verb: str
-) -> None:
+def test_a_name_that_is_too_long_leaves_no_folder(server: Server, shelf: Shelf, tmp_path: Path, verb: str) -> None:
     out = f"new/folder/{'x' * 300}"
     ways = {
         "train": ("train", "fast", "--data", str(shelf.comments), *settings(*LINEAR), "--out", out),
@@ -154,7 +152,7 @@ def test_a_name_that_is_too_long_leaves_none_of_the_folders_around_it(
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"),
+    ("recipe", "found"),
     [
         ("a = " + "[" * 100_000, "nested too deeply"),
         ("data.files = " + "{a=" * 5_000, "nested too deeply"),
@@ -170,14 +168,14 @@ def test_a_name_that_is_too_long_leaves_none_of_the_folders_around_it(
     ],
     ids=["lists", "tables", "key", "table", "60 lists", "NUL", "1e-320", "digits", "NaN", "misspelt", "date"],
 )
-def test_a_recipe_that_says_what_no_setting_can_be(server: Server, tmp_path: Path, recipe: str, told: str) -> None:
+def test_a_recipe_with_impossible_values(server: Server, tmp_path: Path, recipe: str, found: str) -> None:
     outcome = end(server, tmp_path, Command(("train", "recipe.toml", "--out", "run")), {"recipe.toml": recipe})
     assert outcome.code == 2
-    assert told in outcome.err
+    assert found in outcome.err
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "found"),
     [
         ("linear.c=1e-320", "linear.c = 1e-320, expected greater than or equal to 1e-06"),
         ("linear.c=nan", "linear.c = nan"),
@@ -191,17 +189,15 @@ def test_a_recipe_that_says_what_no_setting_can_be(server: Server, tmp_path: Pat
         ("a.b.c=1", "expected section.key=value"),
     ],
 )
-def test_a_change_that_no_setting_can_take(
-    server: Server, shelf: Shelf, tmp_path: Path, change: str, told: str
-) -> None:
+def test_a_change_to_an_impossible_value(server: Server, shelf: Shelf, tmp_path: Path, change: str, found: str) -> None:
     given = ("train", "fast", "--data", str(shelf.comments), "--out", "run", "--set", change)
     outcome = end(server, tmp_path, Command(given))
     assert outcome.code == 2
-    assert told in outcome.err
+    assert found in outcome.err
 
 
 @pytest.mark.parametrize(
-    ("space", "told"),
+    ("space", "found"),
     [
         ('"linear.c" = {low = 1e-320, high = 1}', "linear.c = 1e-320"),
         ('"linear.c" = {low = 1, high = inf}', "linear.c"),
@@ -212,12 +208,12 @@ def test_a_change_that_no_setting_can_take(
     ],
     ids=["1e-320", "inf", "misspelt", "step", "lists", "seeds"],
 )
-def test_a_space_that_no_sweep_can_search(server: Server, shelf: Shelf, tmp_path: Path, space: str, told: str) -> None:
+def test_an_impossible_space(server: Server, shelf: Shelf, tmp_path: Path, space: str, found: str) -> None:
     given = ("sweep", "fast", "--data", str(shelf.comments), "--space", "space.toml", "--out", "sweep")
     files = {"space.toml": f'[sweep]\nsampler = "grid"\n[space]\n{space}\n'}
     outcome = end(server, tmp_path, Command(given), files)
     assert outcome.code == 2
-    assert told in outcome.err
+    assert found in outcome.err
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def wrong(server: Server, folder: Path, name: str, *, writes: tuple[str, ...] = 
             "leaves_half",
             [r"half-written: \.scores", "half-written: an empty folder run", "half-written: scores.csv is"],
         ),
-        ("writes_nan", ["half-written: report.json: ValueError: NaN", "scores: nan is no score"]),
+        ("writes_nan", ["half-written: report.json: ValueError: NaN", "scores: nan is not a score"]),
         ("changes_its_input", ["places: comments.csv changed"]),
         ("shows_escapes", [r"control character '\\x1b' on the standard output", "words: 7008 characters"]),
         ("says_nothing", ["words: exit code 2 without an error"]),
@@ -40,12 +40,12 @@ def test_what_is_wrong_is_found(server: Server, tmp_path: Path, name: str, fault
     assert all(any(re.match(fault, one) for one in found) for fault in faults), found
 
 
-def test_a_loop_ends_by_the_limit_of_processor_time(server: Server, tmp_path: Path) -> None:
+def test_a_loop_ends_by_the_limit_of_cpu_time(server: Server, tmp_path: Path) -> None:
     command, outcome = wrong(server, tmp_path, "loops")
     assert any(fault.startswith("hang: ") for fault in judge(command, outcome)), outcome
 
 
-def test_what_waits_for_ever_ends_by_the_clock(server: Server, tmp_path: Path) -> None:
+def test_endless_waiting_ends_by_the_clock(server: Server, tmp_path: Path) -> None:
     command, outcome = wrong(server, tmp_path, "sleeps")
     assert any(fault.startswith("hang: ") for fault in judge(command, outcome)), outcome
 

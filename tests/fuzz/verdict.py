@@ -33,7 +33,7 @@ def judge(command: Command, outcome: Outcome) -> list[str]:
 
 def _ending(command: Command, outcome: Outcome) -> Iterator[str]:
     if outcome.signal:
-        yield f"hang: ended by signal {outcome.signal} after {outcome.seconds:.0f} s of processor time"
+        yield f"hang: ended by signal {outcome.signal} after {outcome.seconds:.0f} s of CPU time"
     elif outcome.code not in DOCUMENTED:
         yield f"exit code {outcome.code}"
     for words in _TOO_SMALL:
@@ -74,7 +74,7 @@ def _places(command: Command, outcome: Outcome) -> Iterator[str]:
             continue
         yield f"places: {name} {'appeared' if before is None else 'is gone' if after is None else 'changed'}"
     if not stat.S_ISCHR(Path(os.devnull).lstat().st_mode):
-        yield f"places: {os.devnull} is no device any more"
+        yield f"places: {os.devnull} is not a device any more"
     if outcome.code in (0, 3):
         return
     for name, entry in outcome.after.items():
@@ -180,7 +180,7 @@ def _scores(command: Command, outcome: Outcome) -> Iterator[str]:
         yield f"scores: {len(rows)} rows, and it says {said.group()}"
     bad = [value for row in rows for value in row if not (math.isfinite(value) and 0 <= value <= 1)]
     if bad:
-        yield f"scores: {bad[0]} is no score from 0 to 1"
+        yield f"scores: {bad[0]} is not a score from 0 to 1"
     if not all(rows):
         yield "scores: a row without a score"
 

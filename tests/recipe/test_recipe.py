@@ -267,6 +267,7 @@ def test_every_invalid_setting_of_a_file_is_reported_at_once(tmp_path: Path) -> 
     path = tmp_path / "mine.toml"
     path.write_text("sead = 1\n[training]\nepochs = 0\nbatch_size = 0\n")
     error = _error(str(path))
+    assert error.code == "recipe.invalid-setting"
     assert error.message.splitlines() == [
         f"{path}: training.epochs = 0, expected greater than or equal to 1",
         "       training.batch_size = 0, expected greater than or equal to 1",
@@ -291,6 +292,7 @@ def test_an_unknown_recipe_gets_a_suggestion(name: str, message: str) -> None:
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     error = _error(str(tmp_path / "mine.toml"))
+    assert error.code == "storage.cannot-read"
     assert error.message == f"{tmp_path / 'mine.toml'}: no such file"
     assert error.remedy == "a recipe is a TOML file, as 'civility recipes baseline' prints one"
 

@@ -68,7 +68,7 @@ def _train(chance: Chance, place: Path, target: str, shelf: Shelf) -> Command:
 
 
 def runs(chance: Chance, place: Path, shelf: Shelf) -> Command:
-    """A run directory, whole or interrupted, that is gone on with or read."""
+    """A run directory, finished or interrupted, that is resumed or read."""
     if chance.random() < 0.5:
         return _resumed(chance, place, shelf)
     kind = chance.choice(("encoder", "linear", "seeds"))
@@ -112,7 +112,7 @@ def sign(folder: Path) -> None:
 
 
 def sweeps(chance: Chance, place: Path, shelf: Shelf) -> Command:
-    """The folder of a sweep that is gone on with."""
+    """The folder of a sweep that is resumed."""
     sweep = shelf.copy("sweep", place / "sweep")
     if chance.random() < 0.4:
         file_of(chance, sweep / "study.db")

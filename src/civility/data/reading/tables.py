@@ -127,7 +127,7 @@ def _chunks(
     pick: Callable[[list[Any]], dict[str, list[Any]]],
     nothing: str = "no rows",
 ) -> Iterator[Chunk]:
-    """Gather rows into chunks of bounded size; a UserError if there are no rows."""
+    """Gather rows into chunks of bounded size; a UserError without rows."""
     first_row, size = 1, 0
     lines: list[int] = []
     cells: list[Any] = []
