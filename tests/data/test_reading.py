@@ -956,7 +956,7 @@ def test_streams_standard_input(data: bytes, text: str, expected: tuple[list[str
     assert _streamed(stream_comments(io.BytesIO(data), Columns(text=text))) == expected
 
 
-def test_streaming_tells_at_once_that_there_is_not_a_text_column() -> None:
+def test_streaming_without_a_text_column_fails_at_once() -> None:
     name = _write("comments.csv", "a,b", "1,2")
     with refused("data.no-column") as caught:
         stream_comments(name)
