@@ -51,7 +51,7 @@ def test_every_preflight_check_is_explained() -> None:
     names = {
         name
         for path in folder.glob("*.py")
-        for name in re.findall(r"\bjudge\(\s*\"([a-z ]+)\"", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"\boutcome\(\s*\"([a-z ]+)\"", path.read_text(encoding="utf-8"))
     }
     assert len(names) >= 20
     assert {name for name in names if f"| {name} |" not in page} == set()
