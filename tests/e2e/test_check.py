@@ -73,7 +73,7 @@ def test_a_run_is_brief_about_what_passed(civility: Run, tiny_bert: Path, tmp_pa
     done = civility("train", "starter", *HELD_OUT, "--model", tiny_bert, "--out", tmp_path / "run", *settings)
     assert done.code == 0, done.err
     assert "warned  truncation" in done.out
-    assert "comments are cut at 12 tokens" in done.out
+    assert "comments are truncated at 12 tokens" in done.out
     assert "→ --set data.max_length=24" in done.out
     assert "parameter type" not in done.out
 

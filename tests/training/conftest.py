@@ -45,7 +45,7 @@ class Small:
         return prepare(recipe.wanted)
 
     def train(
-        self, out: Path, *, begin: Begin = "new", listen: Listener = lambda fact: None, **changes: Any
+        self, out: Path, *, begin: Begin = "new", listen: Listener = lambda event: None, **changes: Any
     ) -> RunDirectory:
         """Train."""
         recipe = self.recipe(**changes)
@@ -54,10 +54,10 @@ class Small:
     def interrupt(
         self, out: Path, when: Callable[[Event], bool], *, number: int = signal.SIGINT, **changes: Any
     ) -> str:
-        """Train until a fact, send this process the signal then, and return what it says at its end."""
+        """Train until a event, send this process the signal then, and return what it says at its end."""
 
-        def listen(fact: Event) -> None:
-            if when(fact):
+        def listen(event: Event) -> None:
+            if when(event):
                 os.kill(os.getpid(), number)
 
         with pytest.raises(Interrupted) as stop:
@@ -94,5 +94,5 @@ def stopped(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from civility.engine.progress import StepDone
 
     out = tmp_path_factory.mktemp("stopped") / "run"
-    small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 7)
+    small.interrupt(out, lambda event: isinstance(event, StepDone) and event.step == 7)
     return out

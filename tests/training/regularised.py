@@ -105,7 +105,7 @@ def no_validation() -> Validation:
 
 
 def steps_of(some: Trainer) -> Iterator[StepDone]:
-    return (fact for fact in some.run(no_validation) if isinstance(fact, StepDone))
+    return (event for event in some.run(no_validation) if isinstance(event, StepDone))
 
 
 def raw(some: Trainer) -> dict[str, torch.Tensor]:

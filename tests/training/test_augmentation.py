@@ -1,4 +1,4 @@
-"""Augmentation: of training alone, told, recorded beside what was read, and gone on with by the same one."""
+"""Augmentation: of training alone, emitted, recorded beside what was read, and resumed by the same one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_what_equals_a_validation_comment_is_left_out(small: Small) -> None:
     assert more.notes == ("2 comments from augmentation left out: validation has equal ones",)
 
 
-def test_a_hook_that_returns_something_else_is_told(small: Small) -> None:
+def test_a_hook_that_returns_something_else_is_reported(small: Small) -> None:
     recipe = small.recipe()
     data = small.prepare(recipe)
 
@@ -75,16 +75,16 @@ def test_a_hook_that_returns_something_else_is_told(small: Small) -> None:
         augmented(recipe, data, lambda training: training.select([]))
 
 
-def test_a_run_with_a_hook_is_gone_on_with_by_the_same_hook_alone(small: Small, tmp_path: Path) -> None:
+def test_a_run_with_a_hook_is_resumed_by_the_same_hook_alone(small: Small, tmp_path: Path) -> None:
     recipe = small.recipe(training__epochs=2, **CHANGES)
     data = small.prepare(recipe)
-    told: list[Event] = []
-    whole = train(recipe, data, tmp_path / "whole" / "run", augment=twice, listen=told.append)
-    (planned,) = [fact for fact in told if isinstance(fact, RunPlanned)]
+    emitted: list[Event] = []
+    whole = train(recipe, data, tmp_path / "whole" / "run", augment=twice, listen=emitted.append)
+    (planned,) = [event for event in emitted if isinstance(event, RunPlanned)]
     assert planned.num_training == 2 * len(augmented(recipe, data).training)
 
-    def stop(fact: Event) -> None:
-        if isinstance(fact, EpochJudged):
+    def stop(event: Event) -> None:
+        if isinstance(event, EpochJudged):
             raise Interrupted("enough", 2)
 
     with pytest.raises(Interrupted):

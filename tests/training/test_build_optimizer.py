@@ -96,7 +96,7 @@ def test_a_checkpoint_of_another_optimizer_is_refused(tiny_bert: Path, tmp_path:
 def test_micro_batches_make_the_same_step(still_deberta: Path, name: str) -> None:
     one, parts = (trained(still_deberta, OPTIMIZERS[name], accumulation=num) for num in (1, 4))
     # The iterations of Muon are in bfloat16: the last bit of a gradient can move its third digit. And where a gradient
-    # is zero but for rounding, its share of its own size is not.
+    # is zero except for rounding, its share of its own size is not.
     limit = {"adafactor": 5e-5, "muon": 2e-3, "schedule_free": 5e-4}[name]
     assert largest_difference(raw(one), raw(parts)) < limit
     other = trained(still_deberta, OPTIMIZERS[name], batch_size=4)
@@ -118,9 +118,9 @@ def test_steps_that_overflow_are_skipped(still_deberta: Path, name: str) -> None
     scaled = MixedPrecision("fp32", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**127, backoff_factor=2.0**-80))
     _, some = build(still_deberta, {}, settings=OPTIMIZERS[name], precision=scaled)
     before, skipped = raw(some), []
-    for fact in steps_of(some):
-        skipped.append(fact.skipped)
-        assert equal(raw(some), before) == (fact.skipped or fact.learning_rate == 0)
+    for event in steps_of(some):
+        skipped.append(event.skipped)
+        assert equal(raw(some), before) == (event.skipped or event.learning_rate == 0)
         before = raw(some)
     assert 0 < sum(skipped) < len(skipped)
 

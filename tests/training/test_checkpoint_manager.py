@@ -1,4 +1,4 @@
-"""Keeping checkpoints on a disk that fails: whatever happens while one is written, the run can be gone on with."""
+"""Keeping checkpoints on a disk that fails: whatever happens while one is written, the run can be resumed."""
 
 import errno
 import os
@@ -129,7 +129,7 @@ def fails(number: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES])
-def test_an_error_at_any_write_of_a_save_is_told_and_costs_no_checkpoint(
+def test_an_error_at_any_write_of_a_save_is_reported_and_costs_no_checkpoint(
     parts: RunParts, faults: Faults, tmp_path: Path, number: int
 ) -> None:
     at = 0
@@ -140,7 +140,7 @@ def test_an_error_at_any_write_of_a_save_is_told_and_costs_no_checkpoint(
             saved = place.save(4)
         if faults.seen < at:
             break  # the save has no such call: all were tried
-        assert saved or place.troubles, "what went wrong is told"
+        assert saved or place.troubles, "the trouble was not reported"
         assert len(place.troubles) + len(place.left) <= 1
         assert place.start() in ("step-000003", "step-000004")
         assert not saved or place.start() == "step-000004"
@@ -192,34 +192,32 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_file_costs_no_checkpoint(
 def test_a_run_goes_on_when_the_disk_is_full_and_keeps_its_best_epoch(
     small: Small, whole: Path, tmp_path: Path
 ) -> None:
-    told: list[Event] = []
+    emitted: list[Event] = []
     limit: list[Any] = []
 
-    def listen(fact: Event) -> None:
-        told.append(fact)
+    def listen(event: Event) -> None:
+        emitted.append(event)
         # Full from before the first epoch is saved until after the second was: neither finds a place.
-        if isinstance(fact, StepDone) and fact.step == 5:
+        if isinstance(event, StepDone) and event.step == 5:
             limit.append(files_up_to(60_000))
             limit[0].__enter__()
-        if isinstance(fact, EpochJudged) and fact.epoch.epoch == 2:
+        if isinstance(event, EpochJudged) and event.epoch.epoch == 2:
             limit[0].__exit__(None, None, None)
 
     out = small.train(tmp_path / "run", listen=listen).path
-    warnings = [fact.text for fact in told if isinstance(fact, Warned)]
+    warnings = [event.text for event in emitted if isinstance(event, Warned)]
     assert len(warnings) == 2, warnings
     assert all(text.startswith("no checkpoint was written, and training continues: ") for text in warnings)
     other = [name for name in differing(whole, out) if not name.startswith("checkpoints/")]
     assert other == [], "log, report and classifier are those of a run with room enough"
 
 
-def test_a_run_whose_disk_stays_full_ends_with_a_word_and_is_gone_on_with(
-    small: Small, whole: Path, tmp_path: Path
-) -> None:
+def test_a_run_whose_disk_stays_full_ends_with_a_word_and_is_resumed(small: Small, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     limit: list[Any] = []
 
-    def listen(fact: Event) -> None:
-        if isinstance(fact, StepDone) and fact.step == 4:
+    def listen(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 4:
             limit.append(files_up_to(60_000))
             limit[0].__enter__()
 
@@ -237,23 +235,23 @@ def test_a_checkpoint_is_made_by_steps_or_by_time_and_not_at_the_end_of_an_epoch
     parts: RunParts, tmp_path: Path
 ) -> None:
     place = Place(parts, tmp_path / "run")
-    keeper = place.checkpoints
+    manager = place.checkpoints
 
     def made_at(num_comments: int, step: int) -> bool:
         parts.trainer.progress = Progress(0, num_comments, step)
         before = len(place.saved)
-        keeper.after_step()
-        keeper.settle()
+        manager.after_step()
+        manager.settle()
         return len(place.saved) > before
 
-    keeper.steps, keeper.minutes = 3, 0
+    manager.steps, manager.minutes = 3, 0
     assert not made_at(64, 4)
     assert made_at(66, 6)
-    keeper.steps = 1
+    manager.steps = 1
     assert not made_at(len(parts.trainer.data.tokens), 7)
-    keeper.steps = 0
+    manager.steps = 0
     assert not made_at(64, 8)
-    keeper.minutes = 1e-9
+    manager.minutes = 1e-9
     assert made_at(64, 9)
     assert place.start() == "step-000009"
 
@@ -262,15 +260,15 @@ def test_a_checkpoint_written_beside_training_is_of_the_moment_it_was_asked_for(
     parts: RunParts, tmp_path: Path
 ) -> None:
     place = Place(parts, tmp_path / "run")
-    trainer, keeper = parts.trainer, place.checkpoints
-    keeper.steps, keeper.minutes = 0, 1e-9
+    trainer, manager = parts.trainer, place.checkpoints
+    manager.steps, manager.minutes = 0, 1e-9
     trainer.progress = Progress(0, 64, 4)
     kept = take_snapshot(trainer.model, trainer.optimizer, None, trainer.progress).copied()
-    keeper.after_step()
+    manager.after_step()
     with torch.no_grad():  # training goes on while it is being written
         for parameter in trainer.model.parameters():
             parameter.add_(1.0)
-    keeper.settle()
+    manager.settle()
     assert place.saved[-1] == 4
     folder = place.run.checkpoint(4)
     verify_checkpoint(folder)
@@ -282,7 +280,7 @@ def test_a_checkpoint_written_beside_training_is_of_the_moment_it_was_asked_for(
     assert not any(torch.equal(now[name], moved[name]) for name in parameters)
 
 
-def test_a_full_disk_is_told_of_a_checkpoint_written_beside_training_too(parts: RunParts, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_of_a_checkpoint_written_beside_training_too(parts: RunParts, tmp_path: Path) -> None:
     place = Place(parts, tmp_path / "run")
     place.checkpoints.steps, place.checkpoints.minutes = 0, 1e-9
     parts.trainer.progress = Progress(0, 64, 4)

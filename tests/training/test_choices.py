@@ -50,22 +50,22 @@ def _lines(run: Path) -> list[dict[str, Any]]:
 def test_a_run_stopped_and_resumed_is_the_run_that_never_stopped(small: Small, tmp_path: Path, name: str) -> None:
     changes, planned = CHOICES[name], []
 
-    def listen(fact: Event) -> None:
-        if isinstance(fact, RunPlanned):
-            planned.append(fact)
+    def listen(event: Event) -> None:
+        if isinstance(event, RunPlanned):
+            planned.append(event)
 
     whole = small.train(tmp_path / "whole", listen=listen, **changes).path
     out = tmp_path / "run"
-    small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 7, **changes)
+    small.interrupt(out, lambda event: isinstance(event, StepDone) and event.step == 7, **changes)
     small.train(out, begin="resume", **changes)
     for file in ("metrics.jsonl", "classifier/model.safetensors", "classifier/civility.json", "recipe.toml"):
         assert (out / file).read_bytes() == (whole / file).read_bytes(), file
     (plan,) = planned
     assert plan.metric == changes.get("training__metric", "macro_roc_auc")
-    told = {"schedule_free": "schedule-free · constant schedule", "muon": "muon · one-cycle schedule"}
-    assert plan.steps_by == told.get(name, "adafactor · cosine schedule")
+    expected = {"schedule_free": "schedule-free · constant schedule", "muon": "muon · one-cycle schedule"}
+    assert plan.steps_by == expected.get(name, "adafactor · cosine schedule")
     weighed = name != "muon"
-    assert (len(set(plan.loss_weights.values())) > 1) == weighed, "weights are told as they are applied"
+    assert (len(set(plan.loss_weights.values())) > 1) == weighed, "weights are expected as they are applied"
     why = {"schedule_free": "schedule-free AdamW averages every row", "adafactor": "Adafactor measures the matrix"}
     assert plan.speed.why_whole.startswith(why.get(name, ""))
     assert (plan.speed.rows_in_use is None) == (name in why)
@@ -111,9 +111,9 @@ def test_what_cannot_go_together_is_refused_before_anything_is_written(small: Sm
     ):
         small.train(tmp_path / "run", training__optimizer="schedule_free")
     assert not (tmp_path / "run").exists()
-    thawing = {**CHOICES["schedule_free"], "regularization__unfreeze_fraction": 0.5}
+    unfreezing = {**CHOICES["schedule_free"], "regularization__unfreeze_fraction": 0.5}
     with refused("training.conflicting-settings", r"unfreeze_fraction = 0\.5: layers that are unfrozen later"):
-        small.train(tmp_path / "run", **thawing)
+        small.train(tmp_path / "run", **unfreezing)
     assert not (tmp_path / "run").exists()
     with refused("training.failed-check", "schedule") as at:
         small.train(tmp_path / "run", training__warmup_steps=100)

@@ -1,4 +1,4 @@
-"""`--fit`: the same step in micro-batches that fit, told and written down; and the number of threads of a run."""
+"""`--fit`: the same step in micro-batches that fit, emitted and written down; and the number of threads of a run."""
 
 import json
 import tomllib
@@ -124,11 +124,11 @@ def test_fitting_draws_nothing_and_leaves_the_model_as_it_was(parts: RunParts) -
 
 
 def test_a_run_that_fits_as_it_is_asked_for_is_the_same_run(small: Small, whole: Path, tmp_path: Path) -> None:
-    told: list[Event] = []
-    out = small.train(tmp_path / "run", listen=told.append, training__fit=True).path
+    emitted: list[Event] = []
+    out = small.train(tmp_path / "run", listen=emitted.append, training__fit=True).path
     assert differing(whole, out) == [], "its recipe too: it can be repeated without --fit"
     assert tomllib.loads((out / "recipe.toml").read_text())["training"]["fit"] is False
-    (plan,) = [fact for fact in told if isinstance(fact, RunPlanned)]
+    (plan,) = [event for event in emitted if isinstance(event, RunPlanned)]
     assert plan.fitted == "8 at once (estimated)"
     checks = json.loads((out / "environment.json").read_text())["checks"]
     assert [check["found"].split(" is estimated")[0] for check in checks if check["name"] == "memory"] == [
@@ -138,14 +138,14 @@ def test_a_run_that_fits_as_it_is_asked_for_is_the_same_run(small: Small, whole:
     assert "classifier/model.safetensors" in differing(whole, other), "the control: another sharing is seen"
 
 
-def test_a_run_that_is_gone_on_with_keeps_its_sharing(small: Small, whole: Path, tmp_path: Path) -> None:
-    out, told = tmp_path / "run", list[Event]()
-    small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 3)
+def test_a_run_that_is_resumed_keeps_its_sharing(small: Small, whole: Path, tmp_path: Path) -> None:
+    out, emitted = tmp_path / "run", list[Event]()
+    small.interrupt(out, lambda event: isinstance(event, StepDone) and event.step == 3)
     asked = {"training__batch_size": 16, "training__gradient_accumulation": 1, "training__fit": True}
-    small.train(out, begin="resume", listen=told.append, **asked)
+    small.train(out, begin="resume", listen=emitted.append, **asked)
     assert differing(whole, out) == []
-    assert not [fact for fact in told if isinstance(fact, Warned)]
-    (plan,) = [fact for fact in told if isinstance(fact, RunPlanned)]
+    assert not [event for event in emitted if isinstance(event, Warned)]
+    (plan,) = [event for event in emitted if isinstance(event, RunPlanned)]
     assert plan.fitted == "as before: a resumed run keeps its micro-batch"
 
 
@@ -164,20 +164,18 @@ def threads_of(run: Path) -> Any:
     return [life["threads"] for life in (environment, *environment.get("resumed", ()))]
 
 
-def test_a_run_that_is_gone_on_with_keeps_its_threads(
-    small: Small, whole: Path, tmp_path: Path, free_threads: None
-) -> None:
-    out, told = tmp_path / "run", list[Event]()
-    small.interrupt(out, lambda fact: isinstance(fact, StepDone) and fact.step == 3, training__threads=1)
-    small.train(out, begin="resume", listen=told.append)
+def test_a_run_that_is_resumed_keeps_its_threads(small: Small, whole: Path, tmp_path: Path, free_threads: None) -> None:
+    out, emitted = tmp_path / "run", list[Event]()
+    small.interrupt(out, lambda event: isinstance(event, StepDone) and event.step == 3, training__threads=1)
+    small.train(out, begin="resume", listen=emitted.append)
     assert torch.get_num_threads() == 1
     first, second = threads_of(out)
     assert (first["num"], first["why"]) == (1, "threads set by training.threads")
     assert (second["num"], second["why"]) == (1, "threads as before the interruption")
-    assert not [fact for fact in told if isinstance(fact, Warned)]
+    assert not [event for event in emitted if isinstance(event, Warned)]
     assert [name for name in differing(whole, out) if name.endswith(("model.safetensors", "metrics.jsonl"))] == []
 
 
-def test_the_tests_number_of_threads_is_obeyed_and_told(whole: Path) -> None:
+def test_the_tests_number_of_threads_is_obeyed_and_reported(whole: Path) -> None:
     (threads,) = threads_of(whole)
     assert threads == {"num": 1, "why": "threads set by OMP_NUM_THREADS", "is_busy": False, "is_fixed": True}

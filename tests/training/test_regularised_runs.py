@@ -154,7 +154,7 @@ def test_out_of_memory_in_the_second_pass_begins_the_step_again(still_deberta: P
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
 
     short.model.register_forward_pre_hook(refuse, with_kwargs=True)
-    sizes = [fact.batch_size for fact in steps_of(short)]
+    sizes = [event.batch_size for event in steps_of(short)]
     assert sizes == [8, *[4] * 7]
     assert largest_difference(raw(plain), raw(short)) < 1e-5
 
@@ -176,7 +176,7 @@ def test_out_of_memory_for_the_copy_begins_the_step_again(still_deberta: Path, m
         right(self)
 
     monkeypatch.setattr(type(adversary), "_move", refuse)
-    sizes = [fact.batch_size for fact in steps_of(short)]
+    sizes = [event.batch_size for event in steps_of(short)]
     assert sizes == [8, 8, *[4] * 6]
     assert largest_difference(raw(plain), raw(short)) < 1e-5
 
@@ -188,9 +188,9 @@ def test_steps_that_overflow_are_not_averaged_and_have_no_second_pass(still_debe
     passes: list[int] = []
     some.model.register_forward_pre_hook(lambda module, arguments: passes.append(1))
     before, skipped = raw(some), []
-    for fact in steps_of(some):
-        skipped.append(fact.skipped)
-        if fact.skipped:
+    for event in steps_of(some):
+        skipped.append(event.skipped)
+        if event.skipped:
             assert equal(raw(some), before)
         before = raw(some)
     assert 0 < sum(skipped) < len(skipped)
@@ -215,7 +215,7 @@ def test_layers_unfreeze_in_the_loop_and_frozen_ones_have_no_gradient(tiny_bert:
         before = after
     head = {name for name in names.values() if name.startswith(("classifier.", "bert.pooler."))}
     top, low = ({name for name in names.values() if f".layer.{num}." in name} for num in (1, 0))
-    # Six steps for three groups: each waits two; the key's bias has no gradient but for rounding.
+    # Six steps for three groups: each waits two; the key's bias has no gradient except for rounding.
     quiet = {name for name in names.values() if name.endswith("key.bias")}
     for step, expected in enumerate([head, head, head | top, head | top, head | top | low, head | top | low]):
         assert expected - quiet <= moved[step] <= expected, step

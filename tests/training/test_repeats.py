@@ -1,4 +1,4 @@
-"""Several runs: seeds on one split, folds whose scores no run was trained on, kept and gone on with when repeated."""
+"""Several runs: seeds on one split, folds whose scores no run was trained on, kept and resumed when repeated."""
 
 import csv
 import json
@@ -103,11 +103,11 @@ def test_a_member_is_the_run_that_its_recipe_alone_would_be(
 
 def test_the_summary_holds_mean_and_spread_of_each_label(with_seeds: tuple[Path, Done]) -> None:
     out, done = with_seeds
-    told = json.loads((out / "summary.json").read_text())
-    assert told["runs"] == ["seed-42", "seed-43"]
-    reports = [json.loads((out / name / "reports" / "validation.json").read_text()) for name in told["runs"]]
+    written = json.loads((out / "summary.json").read_text())
+    assert written["runs"] == ["seed-42", "seed-43"]
+    reports = [json.loads((out / name / "reports" / "validation.json").read_text()) for name in written["runs"]]
     for metric in ("roc_auc", "average_precision"):
-        rows = told["metrics"][metric]
+        rows = written["metrics"][metric]
         assert list(rows) == ["macro", *reports[0]["labels"]]
         values = [report["macro"][metric]["value"] for report in reports]
         assert rows["macro"]["values"] == values
@@ -116,7 +116,7 @@ def test_the_summary_holds_mean_and_spread_of_each_label(with_seeds: tuple[Path,
         insults = [report["labels"]["insult"][metric]["value"] for report in reports]
         assert rows["insult"]["values"] == insults
     assert RepeatsSummary.read(out / "summary.json") == done.summary
-    assert done.summary.metrics["roc_auc"]["macro"].mean == told["metrics"]["roc_auc"]["macro"]["mean"]
+    assert done.summary.metrics["roc_auc"]["macro"].mean == written["metrics"]["roc_auc"]["macro"]["mean"]
     assert done.report is None
 
 
@@ -186,25 +186,25 @@ def test_the_report_is_on_the_scores_of_all_folds_together(on_folds: tuple[Path,
     out, done = on_folds
     assert done.report is not None
     assert {"report.json", "report.html", "report.md", "summary.json"} <= {path.name for path in out.iterdir()}
-    told = json.loads((out / "report.json").read_text())
-    assert told["data"]["num_comments"] == 100
-    assert told["notes"][0] == "every comment is scored by one of 3 runs that was not trained on it"
-    assert told["optimistic"] == ["epoch", "thresholds"]
+    written = json.loads((out / "report.json").read_text())
+    assert written["data"]["num_comments"] == 100
+    assert written["notes"][0] == "every comment is scored by one of 3 runs that was not trained on it"
+    assert written["optimistic"] == ["epoch", "thresholds"]
     table = pq.read_table(out / "out-of-fold.parquet")
     expected = roc_auc(table["target:toxic"].to_numpy(), table["score:toxic"].to_numpy())
-    assert told["labels"]["toxic"]["roc_auc"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert written["labels"]["toxic"]["roc_auc"]["value"] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("stopped_in", [1, 2])
-def test_a_command_that_was_cut_is_gone_on_with(
+def test_a_command_that_was_cut_is_resumed(
     with_seeds: tuple[Path, Done], seeds: tuple[Repeat, ...], tmp_path: Path, stopped_in: int
 ) -> None:
     whole, _ = with_seeds
     out = tmp_path / "out"
 
     def listen_to(turn: Turn) -> Callable[[Event], None]:
-        def listen(fact: Event) -> None:
-            if turn.number == stopped_in and isinstance(fact, StepDone) and fact.step == 3:
+        def listen(event: Event) -> None:
+            if turn.number == stopped_in and isinstance(event, StepDone) and event.step == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
 
         return listen
@@ -218,7 +218,7 @@ def test_a_command_that_was_cut_is_gone_on_with(
 
     def hear(turn: Turn) -> Callable[[Event], None]:
         turns.append(turn)
-        return lambda fact: None
+        return lambda event: None
 
     several(seeds, out, begin="resume", listen_to=hear)
     assert [turn.begin for turn in turns] == (["resume", "new"] if stopped_in == 1 else ["kept", "resume"])
@@ -235,7 +235,7 @@ def test_runs_that_are_done_are_kept_and_more_seeds_can_be_added(
 
     def hear(turn: Turn) -> Callable[[Event], None]:
         turns.append(turn)
-        return lambda fact: None
+        return lambda event: None
 
     done = several(repeats_with_seeds(small.recipe(**ONE), 3), out, begin="resume", listen_to=hear)
     assert [turn.begin for turn in turns] == ["kept", "kept", "new"]
@@ -286,7 +286,7 @@ def test_scores_of_other_comments_are_not_taken_for_those_of_a_fold(
         gather_out_of_fold([runs[1], *runs[1:]], data)
 
 
-def test_places_that_cannot_be_used_are_told(seeds: tuple[Repeat, ...], whole: Path, tmp_path: Path) -> None:
+def test_places_that_cannot_be_used_are_reported(seeds: tuple[Repeat, ...], whole: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "note.txt").write_text("mine")
     for out, begin, message in (

@@ -1,4 +1,4 @@
-"""Going on with a run: the same end as without an interruption, from any place; and what is refused, and why."""
+"""Resuming a run: it ends as if it had not been interrupted, wherever it was; and which runs are refused."""
 
 import hashlib
 import json
@@ -27,22 +27,22 @@ from .conftest import Small
 
 
 def at_step(step: int) -> Callable[[Event], bool]:
-    return lambda fact: isinstance(fact, StepDone) and fact.step == step
+    return lambda event: isinstance(event, StepDone) and event.step == step
 
 
 def in_validation_of(epoch: int) -> Callable[[Event], bool]:
     judged: list[Event] = []
 
-    def when(fact: Event) -> bool:
-        if isinstance(fact, EpochJudged):
-            judged.append(fact)
-        return isinstance(fact, ValidationScored) and len(judged) == epoch - 1
+    def when(event: Event) -> bool:
+        if isinstance(event, EpochJudged):
+            judged.append(event)
+        return isinstance(event, ValidationScored) and len(judged) == epoch - 1
 
     return when
 
 
 def after_epoch(epoch: int) -> Callable[[Event], bool]:
-    return lambda fact: isinstance(fact, EpochJudged) and fact.epoch.epoch == epoch
+    return lambda event: isinstance(event, EpochJudged) and event.epoch.epoch == epoch
 
 
 # Five steps an epoch: step 5 is the last of the first, whose validation is then still to come.
@@ -66,12 +66,12 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(
     assert said == f"{message} {out / 'checkpoints' / folder}\nto resume: civility train --resume --out {out}"
     assert not (out / "classifier").exists()
     assert not (out / "lock").exists()
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
     assert differing(whole, out) == []
-    (resumed,) = [fact for fact in told if isinstance(fact, RunResumed)]
+    (resumed,) = [event for event in emitted if isinstance(event, RunResumed)]
     assert resumed.steps_done == int(folder.split("-")[1])
-    assert not [fact for fact in told if isinstance(fact, Warned)]
+    assert not [event for event in emitted if isinstance(event, Warned)]
 
 
 def test_a_kill_between_the_last_save_and_the_removal_of_older_ones_leaves_none(
@@ -100,8 +100,8 @@ def test_other_signals_stop_as_ctrl_c_does(small: Small, whole: Path, tmp_path: 
 
 
 def test_a_terminal_that_closes_does_not_end_what_nohup_protects(small: Small, whole: Path, tmp_path: Path) -> None:
-    def listen(fact: Event) -> None:
-        if at_step(4)(fact):
+    def listen(event: Event) -> None:
+        if at_step(4)(event):
             os.kill(os.getpid(), signal.SIGHUP)
 
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -163,15 +163,15 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
     small: Small, whole: Path, stopped: Path, tmp_path: Path, damage: str
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     hurt, reason = DAMAGE[damage]
     hurt(newest(out))
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
-    (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
+    (note,) = [event.text for event in emitted if isinstance(event, Warned)]
     assert note.startswith("skipped step-000007: ")
     assert reason in note
     (aside,) = (out / "checkpoints").glob("damaged-*")
@@ -195,14 +195,14 @@ def test_where_every_checkpoint_is_damaged_nothing_is_begun_unasked(
     assert sorted(str(path) for path in out.rglob("*")) == before
 
 
-def test_a_lost_best_epoch_is_told_and_the_run_goes_on_with_the_rest(
+def test_a_lost_best_epoch_is_reported_and_the_run_goes_on_with_the_rest(
     small: Small, stopped: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     flip(out / "checkpoints" / "step-000005" / "model.safetensors")
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
-    notes = [fact.text for fact in told if isinstance(fact, Warned)]
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
+    notes = [event.text for event in emitted if isinstance(event, Warned)]
     assert len(notes) == 1
     assert "step-000007 needs the weights of its best epoch, which are lost: " in notes[0]
     assert "step-000005: damaged: the sha256 of model.safetensors" in notes[0]
@@ -223,8 +223,8 @@ def test_a_lost_best_epoch_does_not_stop_a_second_resumption(
     else:
         flip(best / "model.safetensors")
 
-    def interrupt(fact: Event) -> None:
-        if isinstance(fact, RunResumed):  # before there is another checkpoint
+    def interrupt(event: Event) -> None:
+        if isinstance(event, RunResumed):  # before there is another checkpoint
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -238,9 +238,9 @@ def test_the_optimiser_of_the_best_epoch_is_not_missed(
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     flip(out / "checkpoints" / "step-000005" / "optimizer.safetensors")
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
-    assert not [fact for fact in told if isinstance(fact, Warned)]
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
+    assert not [event for event in emitted if isinstance(event, Warned)]
     assert [name for name in differing(whole, out) if "step-000005" not in name] == []
 
 
@@ -250,10 +250,10 @@ def test_a_damaged_checkpoint_of_a_new_best_epoch_costs_that_epoch_only(
     # As it stands when the second epoch has just become the best: what was there before goes back to the first.
     best: list[bool] = []
 
-    def listen(fact: Event) -> None:
-        if isinstance(fact, EpochJudged):
-            best.append(fact.is_best)
-            if fact.epoch.epoch == 2:
+    def listen(event: Event) -> None:
+        if isinstance(event, EpochJudged):
+            best.append(event.is_best)
+            if event.epoch.epoch == 2:
                 shutil.copytree(tmp_path / "run", tmp_path / "then", ignore=shutil.ignore_patterns("lock"))
 
     small.train(tmp_path / "run", listen=listen)
@@ -261,9 +261,9 @@ def test_a_damaged_checkpoint_of_a_new_best_epoch_costs_that_epoch_only(
     out = tmp_path / "then"
     assert newest(out).name == "step-000010"
     flip(newest(out) / "model.safetensors")
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
-    (resumed,) = [fact for fact in told if isinstance(fact, RunResumed)]
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
+    (resumed,) = [event for event in emitted if isinstance(event, RunResumed)]
     assert resumed.steps_done == 8
     shutil.rmtree(out / "checkpoints" / "damaged-step-000010-1")
     assert [name for name in differing(whole, out) if name != "classifier/README.md"] == []
@@ -274,9 +274,9 @@ def test_a_foreign_checkpoint_is_passed_over(small: Small, whole: Path, stopped:
     small.interrupt(other, at_step(8), seed=7)
     out = shutil.copytree(stopped, tmp_path / "run")
     shutil.copytree(newest(other), out / "checkpoints" / "step-000008")
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
-    (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
+    (note,) = [event.text for event in emitted if isinstance(event, Warned)]
     assert note.startswith("skipped step-000008: this is not the run that was begun: seed was 7, and is 42 now")
 
 
@@ -304,7 +304,7 @@ def test_a_foreign_effective_batch_is_not_taken_over(small: Small, whole: Path, 
 
 
 def as_an_older_version_wrote_it(run: Path, changes: dict[str, float]) -> Path:
-    """Add to recipe and checkpoints the settings that have been removed since, off but for ``changes``."""
+    """Add to recipe and checkpoints the settings that have been removed since, off except for ``changes``."""
     removed = {"reinit_layers": 0, "multi_sample_dropout": 1, "token_dropout": 0.0, **changes}
     recipe = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
     recipe["regularization"] |= removed
@@ -378,7 +378,7 @@ def test_a_damaged_environment_is_written_anew(small: Small, whole: Path, stoppe
     assert json.loads((out / "environment.json").read_text())["resumed"]
 
 
-def test_a_finished_run_is_not_gone_on_with(small: Small, whole: Path) -> None:
+def test_a_finished_run_is_not_resumed(small: Small, whole: Path) -> None:
     before = sorted((str(path), path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file())
     with refused("run.finished", "this run is finished: there is nothing to resume"):
         small.train(whole, begin="resume")
@@ -389,12 +389,12 @@ def test_a_restart_keeps_what_was_there_and_begins_again(
     small: Small, whole: Path, stopped: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
-    told: list[Event] = []
-    small.train(out, begin="restart", listen=told.append)
+    emitted: list[Event] = []
+    small.train(out, begin="restart", listen=emitted.append)
     assert differing(whole, out) == []
     aside = tmp_path / "run.before-1"
     assert differing(stopped, aside) == []
-    assert [fact.text for fact in told if isinstance(fact, Warned)] == [f"what was in {out} is in {aside} now"]
+    assert [event.text for event in emitted if isinstance(event, Warned)] == [f"what was in {out} is in {aside} now"]
 
 
 def test_a_restart_that_cannot_begin_moves_nothing(small: Small, stopped: Path, tmp_path: Path) -> None:
@@ -469,20 +469,20 @@ def test_the_same_data_may_have_moved(small: Small, whole: Path, stopped: Path, 
     }
 
 
-def test_another_sharing_of_the_same_step_goes_on_and_is_told(
+def test_another_sharing_of_the_same_step_goes_on_and_is_reported(
     small: Small, whole: Path, stopped: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
-    told: list[Event] = []
+    emitted: list[Event] = []
     changes = {"training__batch_size": 4, "training__gradient_accumulation": 4}
-    small.train(out, begin="resume", listen=told.append, **changes)
-    (note,) = [fact.text for fact in told if isinstance(fact, Warned)]
+    small.train(out, begin="resume", listen=emitted.append, **changes)
+    (note,) = [event.text for event in emitted if isinstance(event, Warned)]
     assert note == (
         "the micro-batch was 8, and is 4 now: the order of comments stays, but weights are no longer equal to the bit"
     )
-    steps = [fact for fact in told if isinstance(fact, StepDone)]
-    assert [fact.batch_size for fact in steps] == [4, 4, 4]
-    assert {fact.num_comments for fact in steps} <= {8, 16}
+    steps = [event for event in emitted if isinstance(event, StepDone)]
+    assert [event.batch_size for event in steps] == [4, 4, 4]
+    assert {event.num_comments for event in steps} <= {8, 16}
     ours, theirs = (load_file(run / "classifier" / "model.safetensors") for run in (out, whole))
     # Dropout is drawn a micro-batch, so the weights are not the same; but near.
     assert max(abs(ours[name] - theirs[name]).max() for name in ours) < 0.05
@@ -498,12 +498,12 @@ def test_lines_after_the_checkpoint_are_cut_from_the_log(
     assert differing(whole, out) == []
 
 
-def test_a_log_that_lost_lines_is_told(small: Small, stopped: Path, tmp_path: Path) -> None:
+def test_a_log_that_lost_lines_is_reported(small: Small, stopped: Path, tmp_path: Path) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     (out / "metrics.jsonl").write_text("")
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
-    assert [fact.text for fact in told if isinstance(fact, Warned)] == [
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
+    assert [event.text for event in emitted if isinstance(event, Warned)] == [
         f"{out / 'metrics.jsonl'}: lines are missing that the checkpoint counts"
     ]
 
@@ -523,10 +523,10 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
     (out / "checkpoints").mkdir(parents=True)
     shutil.copy(stopped / "recipe.toml", out)
     (out / "metrics.jsonl").write_text('{"kind": "step", "step": 1, "loss": 99.0}\n')
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
     assert differing(whole, out) == []
-    assert [fact.text for fact in told if isinstance(fact, Warned)] == [
+    assert [event.text for event in emitted if isinstance(event, Warned)] == [
         "there was no checkpoint yet: training starts from the beginning"
     ]
     shutil.rmtree(out / "checkpoints")
@@ -543,10 +543,10 @@ def test_a_run_that_was_killed_while_it_wrote_its_classifier_writes_it(
     out = shutil.copytree(whole, tmp_path / "run")
     shutil.rmtree(out / "classifier")
     (out / "reports" / "validation.md").unlink()
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
     assert differing(whole, out) == []
-    assert not [fact for fact in told if isinstance(fact, StepDone)], "nothing is trained again"
+    assert not [event for event in emitted if isinstance(event, StepDone)], "nothing is trained again"
 
 
 def test_a_directory_that_is_being_written_to_is_refused(small: Small, stopped: Path, tmp_path: Path) -> None:
@@ -559,9 +559,9 @@ def test_a_dead_owners_lock_is_taken_over_with_a_word(small: Small, stopped: Pat
     out = shutil.copytree(stopped, tmp_path / "run")
     (out / "lock").write_text('{"process": 1, "machine": "far-away", "since": "2020-01-01T00:00:00+00:00"}')
     os.utime(out / "lock", (0, 0))
-    told: list[Event] = []
-    small.train(out, begin="resume", listen=told.append)
-    assert [fact.text for fact in told if isinstance(fact, Warned)] == [
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
+    assert [event.text for event in emitted if isinstance(event, Warned)] == [
         "took over from process 1 on far-away, which was killed"
     ]
 

@@ -22,7 +22,7 @@ from .conftest import Small
 
 @pytest.fixture(scope="module")
 def many(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Small:
-    """A job of one epoch with so many comments that their tokens are kept."""
+    """A job of one epoch with enough comments that their tokens are kept."""
     path = tmp_path_factory.mktemp("many") / "comments.csv"
     rows = comment_rows(FEWEST_TEXTS * 5 // 4)
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -61,7 +61,7 @@ def test_a_run_from_the_cache_ends_with_the_same_weights(
     assert weights(tmp_path / "shorter") != weights(runs[0]), "the control: other tokens, other weights"
 
 
-def test_a_cache_that_cannot_be_written_is_told_and_stops_nothing(
+def test_a_cache_that_cannot_be_written_is_reported_and_stops_nothing(
     many: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -90,8 +90,8 @@ try:
 except MemoryError:
     failed = True
 accelerator.wait_for_everyone()
-told = {"outcome": use.outcome, "digest": tokens.digest, "failed": failed}
-(out / f"{accelerator.process_index}.json").write_text(json.dumps(told))
+written = {"outcome": use.outcome, "digest": tokens.digest, "failed": failed}
+(out / f"{accelerator.process_index}.json").write_text(json.dumps(written))
 accelerator.end_training()
 os._exit(0)  # as civility leaves: the interpreter's own end may abort (civility.cli)
 """
@@ -105,10 +105,10 @@ def test_one_process_a_machine_tokenises_and_none_waits_for_ever(tiny_bert: Path
     words = [*launcher, str(script), str(tiny_bert), str(tmp_path), str(FEWEST_TEXTS)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=os.environ)
     assert done.returncode == 0, done.stderr[-3000:]
-    told = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(3)]
-    assert [one["outcome"] for one in told] == ["written", "read", "read"]
-    assert len({one["digest"] for one in told}) == 1
-    assert [one["failed"] for one in told] == [True, False, False]
+    written = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(3)]
+    assert [one["outcome"] for one in written] == ["written", "read", "read"]
+    assert len({one["digest"] for one in written}) == 1
+    assert [one["failed"] for one in written] == [True, False, False]
 
 
 def test_folds_take_their_tokens_from_those_of_all_comments(

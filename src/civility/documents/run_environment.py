@@ -56,7 +56,7 @@ class RecordedThreads(_Recorded):
     num: int
     why: str = ""
     is_busy: bool = Field(default=False, description="whether other processes seem to keep the CPU busy")
-    is_told: bool = Field(default=False, description="whether the user has chosen the number")
+    is_fixed: bool = Field(default=False, description="whether the user has chosen the number")
 
 
 class CombinedMember(_Recorded):

@@ -60,7 +60,7 @@ def train_linear(
     ----------
     recipe : with the model "tf-idf"
     data, run, command, listen : as of `civility.training.train_run.train`
-    tracker : must be empty: there are no steps to log
+    tracker : must be empty, since a linear model logs no steps
     begin : "resume" starts from the beginning too
 
     Raises

@@ -1,4 +1,4 @@
-"""Settings that refine a choice that was not made are told; those that are read are not."""
+"""Settings that refine a choice that was not made are written; those that are read are not."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_a_shipped_recipe_sets_nothing_in_vain(name: str) -> None:
         ({"loss.effective_beta": 0.9}, {"loss.class_weights": "effective_number"}),
     ],
 )
-def test_what_nothing_reads_is_told_and_what_is_read_is_not(
+def test_what_nothing_reads_is_reported_and_what_is_read_is_not(
     setting: dict[str, object], reader: dict[str, object]
 ) -> None:
     (found,) = check_effect(Recipe.load("baseline", setting))

@@ -95,7 +95,7 @@ MEETS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.reference)
-def test_every_known_fault_is_told_to_whom_it_meets_only(fault: Fault) -> None:
+def test_every_known_fault_is_reported_to_whom_it_meets_only(fault: Fault) -> None:
     versions, trait = MEETS[fault.reference]
     check = check_versions({**GOOD, **versions}, {trait})
     assert check.state == "warned"

@@ -63,7 +63,7 @@ def test_outputs_in_another_order_fail(config: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "problem", "state", "told"),
+    ("found", "problem", "state", "expected"),
     [
         (("LABEL_0", "LABEL_1"), None, "passed", "new: the checkpoint has none"),
         (("toxic", "threat"), MULTI_LABEL, "passed", "the checkpoint's own, kept"),
@@ -95,19 +95,19 @@ def test_outputs_in_another_order_fail(config: Any) -> None:
         ),
     ],
 )
-def test_a_head_that_is_dropped_warns(found: tuple[str, ...], problem: str | None, state: str, told: str) -> None:
+def test_a_head_that_is_dropped_warns(found: tuple[str, ...], problem: str | None, state: str, expected: str) -> None:
     check = check_head(found, problem, LABELS)
-    assert (check.state, check.found) == (state, told)
+    assert (check.state, check.found) == (state, expected)
 
 
-def test_what_is_told_of_the_head_is_what_loading_does(encoder: Encoder, tiny_bert: Path, tmp_path: Path) -> None:
+def test_what_is_reported_of_the_head_is_what_loading_does(encoder: Encoder, tiny_bert: Path, tmp_path: Path) -> None:
     encoder.model.save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(tiny_bert / name, tmp_path)
     config = load_config(str(tmp_path), None)
     for labels in (LABELS, LABELS[::-1], ("rude", "spam")):
-        told = check_head(tuple(config.id2label.values()), config.problem_type, labels).found
-        assert load_encoder(str(tmp_path), labels).head_is_new == told.startswith("new")
+        expected = check_head(tuple(config.id2label.values()), config.problem_type, labels).found
+        assert load_encoder(str(tmp_path), labels).head_is_new == expected.startswith("new")
 
 
 def test_ids_beyond_the_embedding_fail(encoder: Encoder) -> None:

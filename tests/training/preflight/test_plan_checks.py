@@ -19,7 +19,7 @@ LABELS = ("toxic", "threat")
 
 
 def tokens(truncated: list[int], num: int = 100) -> Tokens:
-    """Return one-token texts of which the given rows were cut."""
+    """Return one-token texts of which the given rows were truncated."""
     cut = np.zeros(num, dtype=np.bool_)
     cut[truncated] = True
     return Tokens(np.zeros(num, dtype=np.int32), np.arange(num + 1, dtype=np.int64), 0, cut)
@@ -36,10 +36,10 @@ def targets(threat: list[int], num: int = 100) -> "np.ndarray[tuple[int, ...], n
 @pytest.mark.parametrize(
     ("cut", "threat", "state", "found"),
     [
-        ([], [1], "passed", "0.0% of the comments are cut at 64 tokens"),
-        ([0, 1], list(range(40)), "passed", "2.0% of the comments are cut at 64 tokens, of threat 5.0%"),
-        (list(range(21)), [], "warned", "21.0% of the comments are cut at 64 tokens, of toxic 22.0%"),
-        (list(range(4)), list(range(20)), "warned", "4.0% of the comments are cut at 64 tokens, of threat 20.0%"),
+        ([], [1], "passed", "0.0% of the comments are truncated at 64 tokens"),
+        ([0, 1], list(range(40)), "passed", "2.0% of the comments are truncated at 64 tokens, of threat 5.0%"),
+        (list(range(21)), [], "warned", "21.0% of the comments are truncated at 64 tokens, of toxic 22.0%"),
+        (list(range(4)), list(range(20)), "warned", "4.0% of the comments are truncated at 64 tokens, of threat 20.0%"),
     ],
 )
 def test_truncation_warns_where_much_is_cut_or_one_label_much_more(

@@ -16,7 +16,7 @@ def check(*, drops: bool = True, **settings: Any) -> tuple[str, str, str]:
     return found.state, found.found, found.remedy
 
 
-def test_nothing_is_told_where_all_is_off() -> None:
+def test_nothing_is_reported_where_all_is_off() -> None:
     assert check_regularization(RegularizationSettings(), MANY, drops=True) == []
 
 
@@ -30,7 +30,7 @@ def test_nothing_is_told_where_all_is_off() -> None:
         ({"average": "swa"}, "swa keeps 1.0 GiB of averaged weights"),
     ],
 )
-def test_what_it_costs_is_told(settings: dict[str, Any], found: str) -> None:
+def test_what_it_costs_is_reported(settings: dict[str, Any], found: str) -> None:
     state, text, remedy = check(**settings)
     assert (state, remedy) == ("passed", "")
     assert found in text

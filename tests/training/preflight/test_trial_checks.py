@@ -1,4 +1,4 @@
-"""What a person is told of the step that was tried."""
+"""The outcome of the step that was tried."""
 
 import pytest
 

@@ -104,7 +104,7 @@ def check_texts(training: Dataset, validation: Dataset) -> list[Check]:
     Equal is: up to Unicode form, case and white space.
     """
     digests = np.concatenate([text_digests(training.texts), text_digests(validation.texts)])
-    # Half a digest tells texts apart, too, and numbers sort ten times faster than bytes.
+    # Half a digest distinguishes texts too, and numbers sort ten times faster than bytes.
     _, text_of_row = np.unique(digests.view("<u8")[::2], return_inverse=True)
     text_of_row = text_of_row.astype(np.int64)
     targets = np.concatenate([training.targets, validation.targets])

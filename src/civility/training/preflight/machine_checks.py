@@ -20,19 +20,19 @@ _CLASSIFIER_BYTES = 4
 """A parameter on disk, in the classifier."""
 
 _MOST_CHECKPOINTS = 4
-"""At once: the last two, the best, and the one that is being written."""
+"""On the disk at once: the last two, the best, and the one that is being written."""
 
 
 def check_memory(needed: int, certain: int, memory: Memory | None, where: str, num_processes: int) -> Check:
-    """Fail if not even the parameters' part would ever fit; warn if the estimate is above what is free now.
+    """Fail if not even weights, gradients and moments fit; warn if the estimate exceeds the free memory.
 
     Parameters
     ----------
-    needed : bytes that a process takes, estimated with every comment at the maximum length
-    certain : of them for weights, gradients and moments, which no smaller batch saves
-    memory : of the device; None if nobody tells
-    where : what the memory is of, in words
-    num_processes : that share it
+    needed : estimated bytes of a process, with every comment at the maximum length
+    certain : the part for weights, gradients and moments, which does not depend on the batch size
+    memory : of the device; None if unknown
+    where : the device in words
+    num_processes : number of processes that share it
     """
     each = f" in each of {num_processes} processes" if num_processes > 1 else ""
     found = f"about {gib(needed)}{each}, {gib(certain)} of it for weights and optimiser"
@@ -53,13 +53,13 @@ def check_memory(needed: int, certain: int, memory: Memory | None, where: str, n
 
 
 def check_fit(fit: Fit, batch_size: int, accumulation: int, *, estimated: bool) -> Check:
-    """Report what fits, in the place of the check of memory.
+    """Report which micro-batch fits; this replaces the memory check.
 
     Parameters
     ----------
     fit : of this process
     batch_size, accumulation : chosen for all processes
-    estimated : whether nothing was tried
+    estimated : whether the peak is an estimate, not a measurement
     """
     takes = "is estimated to take" if estimated else "takes up to"
     found = f"a micro-batch of {batch_size:,} {takes} {gib(fit.peak)} of the {gib(fit.room)} that there are for it"
@@ -71,9 +71,14 @@ def check_fit(fit: Fit, batch_size: int, accumulation: int, *, estimated: bool) 
 
 
 def check_disk(size: ModelSize, free: int, where: str, *, averaged: int = 0) -> Check:
-    """Fail if the disk has no room for one checkpoint and the classifier; warn if not for all that a run keeps.
+    """Fail if the disk is too small for a checkpoint and the classifier; warn if too small for all of a run's files.
 
-    ``averaged`` is the bytes of a parameter that a checkpoint has beside weight and moments: those of an average.
+    Parameters
+    ----------
+    size : of the model
+    free : bytes
+    where : path of the run directory
+    averaged : bytes for each parameter of an average, which checkpoints hold too
     """
     classifier = _CLASSIFIER_BYTES * size.num_parameters
     checkpoint = size.checkpoint_bytes + averaged * size.num_trained
@@ -88,12 +93,12 @@ def check_disk(size: ModelSize, free: int, where: str, *, averaged: int = 0) -> 
 
 
 def gib(num_bytes: float) -> str:
-    """Return a number of bytes in words."""
+    """Return a number of bytes in GiB, as text."""
     return f"{num_bytes / _GIB:.1f} GiB"
 
 
 def check_precision(precision: str, device: str, *, fast_bf16: bool, model_type: str) -> Check:
-    """Warn of a precision that is slow on this hardware, or that is known to break this kind of model.
+    """Warn of a precision that is slow on this hardware, or known to fail with this kind of model.
 
     Parameters
     ----------
@@ -132,7 +137,7 @@ class Fault:
     library, versions : whose, and of which versions
     only_with : the trait of a run that meets it: a model type, "rocm" or a device; empty: all
     effect : what happens
-    reference : the thread that tells of it
+    reference : an issue or an advisory
     """
 
     library: str

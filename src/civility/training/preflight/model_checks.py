@@ -16,7 +16,7 @@ _ANY_WORD = "a"
 _LEAST_ROWS_IN_USE = 0.5
 _MOST_UNKNOWN_TOKENS = 0.05
 _MOST_BY_PADDING = 0.02
-"""Of how far logits lie apart: docs/explanation/models.md has what was measured."""
+"""Largest difference, as a share of the range of logits: measured in docs/explanation/models.md."""
 
 _OTHER_MODEL = "choose another model, such as BERT, RoBERTa or DeBERTa (docs/explanation/models.md)"
 
@@ -36,7 +36,7 @@ def check_parameter_type(model: torch.nn.Module) -> Check:
 
 
 def check_problem_type(config: Any) -> Check:
-    """Fail unless the configuration says multi-label: with another, others would read our scores by a softmax."""
+    """Fail unless the configuration says multi-label; otherwise other programs would apply a softmax."""
     return outcome(
         "problem type",
         str(config.problem_type),
@@ -46,7 +46,7 @@ def check_problem_type(config: Any) -> Check:
 
 
 def check_model_labels(config: Any, labels: Sequence[str]) -> Check:
-    """Fail unless the outputs of the model are named as the labels of the data, in their order."""
+    """Fail unless the outputs of the model have the names and the order of the labels in the data."""
     names = tuple(str(config.id2label[i]) for i in range(len(config.id2label)))
     agrees = names == tuple(labels)
     return outcome(
@@ -60,7 +60,7 @@ def check_model_labels(config: Any, labels: Sequence[str]) -> Check:
 
 
 def check_head(found: Sequence[str], found_problem: str | None, labels: Sequence[str]) -> Check:
-    """Tell what becomes of the head that a checkpoint brings; warn where a trained one is dropped.
+    """Report what happens to the head of a checkpoint; warn if a trained one is dropped.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def check_head(found: Sequence[str], found_problem: str | None, labels: Sequence
 
 
 def check_vocabulary(tokenizer: Any, num_rows: int) -> Check:
-    """Fail if the tokenizer has ids beyond the embedding; warn if it leaves most rows without an id.
+    """Fail if the tokenizer has ids beyond the embedding; warn if most rows have no id.
 
-    More rows than ids is usual: DeBERTa-v3 has a hundred to spare (huggingface/transformers#19301).
+    More rows than ids are usual: DeBERTa-v3 has a hundred more (huggingface/transformers#19301).
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def check_vocabulary(tokenizer: Any, num_rows: int) -> Check:
 
 
 def check_special_tokens(tokenizer: Any) -> Check:
-    """Warn if the tokenizer has marks for the ends of a text and does not set them.
+    """Warn if the tokenizer has tokens for the ends of a text and does not add them.
 
     The head reads the first token. In early releases of transformers 5 the tokenizer of mDeBERTa set none, without
     a word (huggingface/transformers#44568).
@@ -138,7 +138,7 @@ def check_special_tokens(tokenizer: Any) -> Check:
 
 
 def check_unknown_tokens(tokens: Tokens, unknown_id: int | None) -> Check:
-    """Warn if many tokens of the comments are unknown to the tokenizer: it was made for other text."""
+    """Warn if the tokenizer does not know many tokens of the comments."""
     share = float(np.mean(tokens.ids == unknown_id)) if unknown_id is not None and len(tokens.ids) else 0.0
     return outcome(
         "unknown tokens",
@@ -173,7 +173,7 @@ def check_trial(trial: Trial, precision: str) -> Check:
 
 
 def check_padded_scores(trial: PaddingTrial, model_type: str) -> Check:
-    """Fail if a text gets other scores beside longer ones than alone; warn if only hardly any text does.
+    """Fail if padding changes the scores of a text; warn if it changes only those of very short texts.
 
     Parameters
     ----------

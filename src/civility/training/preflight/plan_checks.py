@@ -27,14 +27,14 @@ _BYTES_PER_NUMBER = 4
 
 
 def check_truncation(tokens: Tokens, targets: Targets, labels: Sequence[str], max_length: int, longest: int) -> Check:
-    """Warn if many comments lose their end at the maximum length, or those of one label much more than the others.
+    """Warn if many comments are truncated, or those of one label much more often than others.
 
     Parameters
     ----------
     tokens, targets : of the training comments
     labels : (L,)
-    max_length : tokens at which comments are cut
-    longest : tokens that the model could take
+    max_length : in tokens
+    longest : most tokens that the model takes
     """
     share = tokens.num_truncated / max(1, len(tokens))
     by_label = [
@@ -42,7 +42,7 @@ def check_truncation(tokens: Tokens, targets: Targets, labels: Sequence[str], ma
     ]
     worst = int(np.argmax(by_label))
     most = by_label[worst]
-    found = f"{share:.1%} of the comments are cut at {max_length} tokens"
+    found = f"{share:.1%} of the comments are truncated at {max_length} tokens"
     if most:
         found += f", of {labels[worst]} {most:.1%}"
     uneven = most > max(_MUCH_MORE_THAN_ALL * share, _WORTH_TELLING)
@@ -60,7 +60,7 @@ def check_truncation(tokens: Tokens, targets: Targets, labels: Sequence[str], ma
 def check_padding(
     lengths: npt.NDArray[np.int64], shape: BatchShape, seed: int, *, group_by_length: bool, packed: bool
 ) -> Check:
-    """Warn if much of what is computed would be padding, in the batches as they will be.
+    """Warn if a large part of the batches would be padding.
 
     Parameters
     ----------
@@ -92,11 +92,11 @@ def check_padding(
 def check_schedule(
     schedule: Schedule, shape: BatchShape, num_comments: int, epochs: int, warmup_fraction: float
 ) -> Check:
-    """Fail if the learning rate does not reach its peak, or its end with the last step; warn of very few steps.
+    """Fail unless the learning rate reaches its peak, and its end with the last step; warn of very few steps.
 
     Parameters
     ----------
-    schedule : as the optimiser will be driven
+    schedule : of the learning rate
     shape, num_comments, epochs : from which the loop counts its steps
     warmup_fraction : of all steps, as asked for
     """
@@ -127,12 +127,12 @@ def check_schedule(
 
 
 def check_optimizer(name: str, schedule: Schedule) -> list[Check]:
-    """Tell what the learning rate means to an optimiser, and warn where it is far from usual; nothing for AdamW.
+    """Report what the learning rate means to the optimizer, and warn if it is unusual; empty for AdamW.
 
     Parameters
     ----------
     name : "adamw", "adafactor", "muon" or "schedule_free"
-    schedule : as the optimiser will be driven
+    schedule : of the learning rate
     """
     rate = f"{schedule.peak:.3g}"
     if name == "adafactor":
@@ -159,11 +159,11 @@ def check_optimizer(name: str, schedule: Schedule) -> list[Check]:
 
 
 def check_label_weights(weights: npt.NDArray[np.float64], labels: Sequence[str]) -> Check:
-    """Warn if the loss is nearly that of one label: rare labels weigh more by the inverse of their frequency.
+    """Warn if one label dominates the loss: weights by inverse frequency favour rare labels.
 
     Parameters
     ----------
-    weights : (L,) with which each label's loss is multiplied
+    weights : (L,) factors on the loss of each label
     """
     heaviest, lightest = int(np.argmax(weights)), int(np.argmin(weights))
     ratio, part = float(weights[heaviest] / weights[lightest]), float(weights[heaviest] / weights.sum())
@@ -180,11 +180,11 @@ def check_label_weights(weights: npt.NDArray[np.float64], labels: Sequence[str])
 
 
 def check_positive_weights(weights: npt.NDArray[np.float64], labels: Sequence[str]) -> Check:
-    """Warn if one positive comment of a label would count as much as hundreds of negative ones.
+    """Warn if a positive comment of a label counts as much as hundreds of negative ones.
 
     Parameters
     ----------
-    weights : (L,) with which the positive part of each label's loss is multiplied
+    weights : (L,) factors on the positive part of each label's loss
     """
     heaviest = int(np.argmax(weights))
     return outcome(
@@ -197,12 +197,12 @@ def check_positive_weights(weights: npt.NDArray[np.float64], labels: Sequence[st
 
 
 def check_regularization(settings: RegularizationSettings, num_trained: int, *, drops: bool) -> list[Check]:
-    """Tell what regularisation costs in time and memory; warn of what has no effect. Nothing where all is off.
+    """Report the time and memory that regularization costs; warn if it has no effect; empty if all is off.
 
     Parameters
     ----------
     settings : of the recipe
-    num_trained : parameters that are trained, those that are yet to thaw counted in
+    num_trained : trained parameters, including those that are unfrozen later
     drops : whether the model drops anything in training
     """
     found, remedy = [], ""
@@ -212,7 +212,7 @@ def check_regularization(settings: RegularizationSettings, num_trained: int, *, 
             found[-1] += "; nothing is dropped, so that both passes are the same"
             remedy = "R-Drop needs dropout: raise regularization.dropout"
     if settings.adversarial != "none":
-        start = max(settings.adversarial_start, settings.unfreeze_fraction)  # the embedding, which moves, thaws last
+        start = max(settings.adversarial_start, settings.unfreeze_fraction)  # the embedding is unfrozen last
         from_step = f" from {start:.0%} of the steps on" if start else ""
         found.append(
             f"{settings.adversarial} takes every step twice{from_step}: about twice the time, and up to "
@@ -226,7 +226,7 @@ def check_regularization(settings: RegularizationSettings, num_trained: int, *, 
 
 
 def check_effect(recipe: Recipe) -> list[Check]:
-    """Warn of settings that were changed and have no part in the run of an encoder; nothing where there are none."""
+    """Warn of changed settings that the run of an encoder does not read; empty if there are none."""
     own, others = recipe.flat(), Recipe().flat()
     unread = [key for key, is_read in _readers(recipe).items() if not is_read and own[key] != others[key]]
     if not unread:
@@ -242,7 +242,7 @@ def check_effect(recipe: Recipe) -> list[Check]:
 
 
 def _readers(recipe: Recipe) -> dict[str, bool]:
-    """Return, of each setting that refines another, whether that one is on."""
+    """Return, for each setting that refines another, whether the other one is on."""
     loss, more, schedule = recipe.training.loss, recipe.loss, recipe.training.schedule
     other = recipe.regularization
     weighs = loss in ("weighted_bce", "pos_weight_bce") or (more.weigh_labels and loss in ("focal", "asymmetric"))
