@@ -95,6 +95,11 @@ CODES: dict[str, str] = {
     "evaluation.scores-missing": "There are no scores beside a report.",
     "evaluation.unfinished-run": "A run to compare is not finished.",
     #
+    # ---------------------------------------------------------------- metrics
+    #
+    "metrics.policy": "The policy of a threshold cannot be understood.",
+    "metrics.unknown-label": "A policy names a label that does not exist.",
+    #
     # ---------------------------------------------------------------- models
     #
     "models.config": "config.json holds a number that no model has, or does not match the weights.",

@@ -83,7 +83,7 @@ def test_a_wrong_policy_is_reported_before_the_first_trial(
     space.write_text('[space]\n"evaluation.policy" = ["default: f1", "default: evil"]\n', encoding="utf-8")
     done = civility("sweep", "fast", "--data", write_comments(120), "--space", space, "--out", out, "--trials", 2)
     assert done.code == 2
-    assert "policy 'default: evil', character 10: 'evil' is no policy" in done.words
+    assert "policy 'default: evil', character 10: 'evil' is not a policy" in done.words
     assert not out.exists()
 
 

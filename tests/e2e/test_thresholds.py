@@ -161,7 +161,7 @@ def test_numbers_on_the_comments_of_the_calibration_are_called_optimistic(civili
 @pytest.mark.parametrize(
     ("rows", "header", "policy", "message"),
     [
-        (["1,a comment,1,0"], "", "default: f2", "policy 'default: f2', character 10: 'f2' is no policy"),
+        (["1,a comment,1,0"], "", "default: f2", "policy 'default: f2', character 10: 'f2' is not a policy"),
         (["1,a comment,1,0"], "", "treat: f1", "no label 'treat' (did you mean threat?)"),
         (
             ["1,a comment,0,0", "2,another,0,0"],
@@ -339,7 +339,7 @@ def test_enough_comments_take_the_mark_away_and_too_few_leave_it(
     done = civility("thresholds", copy, "--data", data, "--calibrate")
     assert done.code == 0, done.err
     screen = " ".join(done.out.split())
-    assert "threat: not chosen from data: by 1 positive comment, F1 at the threshold of f1 may be anything" in screen
+    assert "threat: not chosen from data: with 1 positive comment, F1 at the threshold of f1 may be anything" in screen
     assert WARNING in screen
     assert sidecar_of(copy / "classifier")["not_chosen_from_data"] == ["threat", "insult"]
     done = civility("thresholds", copy, "--data", "civility:starter/train", "--policy", "threat: f1")

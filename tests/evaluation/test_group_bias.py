@@ -53,9 +53,9 @@ def _defined(value: float) -> object:
 @pytest.mark.parametrize("column", range(len(NAMES)))
 def test_the_numbers_of_a_group_are_those_of_the_metrics(report: BiasReport, column: int) -> None:
     group, in_group = report.groups[NAMES[column]], GROUPED.groups[:, column]
-    for name in ("subgroup_auc", "bpsn_auc", "bnsp_auc"):
-        expected = getattr(metrics, name)(GROUPED.targets, GROUPED.scores, in_group)
-        assert getattr(group, name).value == _defined(expected), name
+    for kind in metrics.KINDS:
+        expected = metrics.bias_auc(kind, GROUPED.targets, GROUPED.scores, in_group)
+        assert getattr(group, f"{kind}_auc").value == _defined(expected), kind
     errors = metrics.error_counts(GROUPED.targets, GROUPED.flagged, in_group)
     (missed, own_missed), (wrong, own_wrong) = (
         [1 - one.recall for one in (errors.background, errors.group)],
@@ -90,8 +90,7 @@ def test_the_final_metric_is_that_of_jigsaw_2019(report: BiasReport) -> None:
     targets, scores = GROUPED.targets, GROUPED.scores
     large = GROUPED.groups[:, :2].T
     subgroup, bpsn, bnsp = (
-        [one(targets, scores, column) for column in large]
-        for one in (metrics.subgroup_auc, metrics.bpsn_auc, metrics.bnsp_auc)
+        [metrics.bias_auc(kind, targets, scores, column) for column in large] for kind in metrics.KINDS
     )
     expected = metrics.final_score(roc_auc(targets, scores), subgroup, bpsn, bnsp)
     assert report.final.value == pytest.approx(expected, abs=1e-12)
@@ -161,6 +160,6 @@ def test_a_report_measures_the_bias_of_the_label_asked_for_or_of_toxic() -> None
     assert named.source == "a.csv, b.csv"
     assert named.overall_auc.value == pytest.approx(1 - (usual.overall_auc.value or 0))
     assert named.groups["men"].subgroup_auc.value == pytest.approx(
-        metrics.subgroup_auc(GROUPED.targets, GROUPED.scores, GROUPED.groups[:, 1])
+        metrics.bias_auc("subgroup", GROUPED.targets, GROUPED.scores, GROUPED.groups[:, 1])
     )
     assert main_label(("insult", "threat")) == "insult"

@@ -189,7 +189,7 @@ def test_what_is_no_increasing_map_is_refused(method: Method, logits: list[float
 
 
 def _losses(chosen: CalibrationChoice) -> dict[str, float]:
-    """Return the log loss of held-out comments by method, as the reason tells it."""
+    """Return the log loss of each method on held-out comments, as the reason gives it."""
     return {name: float(loss) for name, loss in re.findall(r"(\w+) (\d\.\d+)", chosen.reason)}
 
 
@@ -221,13 +221,13 @@ def test_cross_fitted_scores_do_not_know_their_own_targets() -> None:
     rng = np.random.default_rng(2)
     logits, targets = rng.normal(size=400), (rng.random(400) < 0.3).astype(np.float64)  # nothing to learn but the share
     own = fit("isotonic", logits, targets).apply(logits)
-    told = _losses(choose(logits, targets, METHODS))
-    assert log_loss(own, targets) < told["isotonic"] - 0.005, "the control: measured on its own fit"
-    assert {*told} >= {"none", "isotonic"}
+    losses = _losses(choose(logits, targets, METHODS))
+    assert log_loss(own, targets) < losses["isotonic"] - 0.005, "the control: measured on its own fit"
+    assert {*losses} >= {"none", "isotonic"}
     for method in METHODS:
-        if method in told:
+        if method in losses:
             held_out = log_loss(cross_fitted(method, logits, targets), targets)
-            assert held_out == pytest.approx(told[method], abs=1e-5)
+            assert held_out == pytest.approx(losses[method], abs=1e-5)
 
 
 def test_the_folds_follow_from_the_seed() -> None:
@@ -287,5 +287,5 @@ def test_a_scale_beyond_float32_is_not_fitted() -> None:
     logits = (targets + np.random.default_rng(0).normal(0, 1, 200)) * 1e-29
     assert fit("platt", logits, targets).method == "platt", "the control"
     assert fit("platt", logits * 1e-3, targets) == LabelCalibration()
-    with pytest.raises(ValueError, match="expected a positive scale, and neither beyond 1e"):
+    with pytest.raises(ValueError, match="expected a scale above 0, and neither beyond 1e"):
         LabelCalibration("platt", 1e31)

@@ -35,8 +35,8 @@ def test_one_positive_does_not_flood_the_queue() -> None:
     assert (found.counts.flagged, found.from_data, found.met) == (1, False, False)
     assert found.is_remarkable
     assert found.why == (
-        "not chosen from data: by 1 positive comment, F1 at the threshold of f1 may be anything from 0.00 to 0.80; in "
-        "its place the one that flags as many comments as are positive, or fewer"
+        "not chosen from data: with 1 positive comment, F1 at the threshold of f1 may be anything from 0.00 to 0.80; "
+        "instead, the threshold flags as many comments as are positive, or fewer"
     )
 
 
@@ -113,7 +113,7 @@ def test_a_bound_on_what_is_flagged_needs_no_positives_but_enough_of_what_it_cou
         assert choose_or_fall_back(policy, cuts_of(1)) == choose_threshold(policy, cuts_of(1))
     few = cuts_of(295)
     assert choose_or_fall_back(parse_policy("fpr<=50%"), few).why.startswith(
-        "not chosen from data: by 5 negative comments, the"
+        "not chosen from data: with 5 negative comments, the"
     )
     assert not choose_or_fall_back(parse_policy("flagged<=500 per 1000"), cuts_of(4, 8)).from_data
 

@@ -165,14 +165,14 @@ def test_the_resamples_needed(num: int, level: float, expected: int) -> None:
     assert shown((needed - 1) // 2 - 1, 0) == 0, "the control: with half as many nothing can be shown"
 
 
-@pytest.mark.parametrize("freedom", [9, 43, 1e9])
-def test_p_values_of_few_things_are_those_of_student(freedom: float) -> None:
-    n = freedom + 1
+@pytest.mark.parametrize("dof", [9, 43, 1e9])
+def test_p_values_of_few_things_are_those_of_student(dof: float) -> None:
+    n = dof + 1
     # A mean of n things, t standard errors from 0: the error of its resamples is smaller by the root of (n - 1) / n.
     for t in (0.5, 2.0, 3.5):
-        by_normal = math.erfc(t * math.sqrt(n / freedom) / math.sqrt(2))
-        assert expanded(by_normal, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-6)
-    assert expanded(1.0, freedom) == 1.0
+        by_normal = math.erfc(t * math.sqrt(n / dof) / math.sqrt(2))
+        assert expanded(by_normal, dof) == pytest.approx(2 * stats.t.sf(t, dof), rel=1e-6)
+    assert expanded(1.0, dof) == 1.0
     assert expanded(0.01, math.inf) == 0.01
 
 
@@ -180,7 +180,7 @@ def test_a_p_value_of_few_things_excludes_0_where_their_interval_does() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         values = rng.normal(rng.uniform(0, 4), 1, size=4_000)
-        found = difference(0, float(values.mean()), np.zeros(4_000), values, freedom=11)
+        found = difference(0, float(values.mean()), np.zeros(4_000), values, dof=11)
         plain = difference(0, float(values.mean()), np.zeros(4_000), values)
         assert (found.low > 0) == (found.p_value <= 0.05) or found.p_value == pytest.approx(0.05, abs=0.003)
         assert found.low < plain.low < plain.high < found.high

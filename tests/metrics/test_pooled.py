@@ -125,8 +125,8 @@ def test_what_is_undefined_for_a_run_is_not_measurable() -> None:
 
 
 def test_the_spread_is_that_of_a_sample() -> None:
-    assert Pool(np.array([0.8, 0.9, 1.0]), np.zeros((3, 2))).spread == pytest.approx(0.1)
-    assert math.isnan(Pool(np.array([0.8]), np.zeros((1, 2))).spread)
+    assert Pool(np.array([0.8, 0.9, 1.0]), np.zeros((3, 2))).standard_deviation == pytest.approx(0.1)
+    assert math.isnan(Pool(np.array([0.8]), np.zeros((1, 2))).standard_deviation)
 
 
 @pytest.mark.parametrize("k", [2, 3])

@@ -173,7 +173,7 @@ def test_scores_may_be_infinite_or_far_apart(metric: Callable[[Floats, Floats], 
 
 @pytest.mark.parametrize("metric", [roc_auc, average_precision])
 def test_a_score_that_is_nan_cannot_be_ranked(metric: Callable[[Floats, Floats], float]) -> None:
-    with pytest.raises(ValueError, match="a score is NaN: nothing can be ranked"):
+    with pytest.raises(ValueError, match="a score is NaN"):
         metric(np.array([1.0, 0]), np.array([NAN, 0.5]))
 
 

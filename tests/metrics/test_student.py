@@ -7,24 +7,24 @@ from scipy import stats
 
 from civility.metrics import student
 
-FREEDOMS = (0.5, 1, 1.5, 2, 4, 7.3, 100, 1e5, 1e8)
+DOFS = (0.5, 1, 1.5, 2, 4, 7.3, 100, 1e5, 1e8)
 
 
-@pytest.mark.parametrize("freedom", FREEDOMS)
-def test_two_sided_chances_are_those_of_scipy(freedom: float) -> None:
+@pytest.mark.parametrize("dof", DOFS)
+def test_two_sided_chances_are_those_of_scipy(dof: float) -> None:
     for t in (0, 1e-9, 0.1, 1, 2.5, 5, 20, 100):
-        expected = 2 * stats.t.sf(t, freedom)
-        assert student.two_sided(t, freedom) == pytest.approx(expected, rel=3e-6, abs=1e-14)
-        assert student.two_sided(-t, freedom) == student.two_sided(t, freedom)
-    assert student.two_sided(2, freedom) != pytest.approx(2 * stats.t.sf(2, 2 * freedom), rel=1e-12), "the control"
+        expected = 2 * stats.t.sf(t, dof)
+        assert student.two_sided(t, dof) == pytest.approx(expected, rel=3e-6, abs=1e-14)
+        assert student.two_sided(-t, dof) == student.two_sided(t, dof)
+    assert student.two_sided(2, dof) != pytest.approx(2 * stats.t.sf(2, 2 * dof), rel=1e-12), "the control"
 
 
-@pytest.mark.parametrize("freedom", FREEDOMS)
-def test_critical_values_are_those_of_scipy(freedom: float) -> None:
+@pytest.mark.parametrize("dof", DOFS)
+def test_critical_values_are_those_of_scipy(dof: float) -> None:
     for p in (0.5, 0.1, 0.05, 0.001, 1e-9):
-        found = student.critical(p, freedom)
-        assert found == pytest.approx(stats.t.isf(p / 2, freedom), rel=1e-6)
-        assert student.two_sided(found, freedom) == pytest.approx(p, rel=1e-5)
+        found = student.critical(p, dof)
+        assert found == pytest.approx(stats.t.isf(p / 2, dof), rel=1e-6)
+        assert student.two_sided(found, dof) == pytest.approx(p, rel=1e-5)
 
 
 def test_what_tables_print() -> None:

@@ -1,7 +1,7 @@
-"""Who is harmed by errors: how scores and decisions treat comments that mention a group. Knows no names and no files.
+"""Bias: how scores and decisions treat comments that mention a group.
 
-A comment that mentions the group stands in the subgroup, one that does not in the background. Where it is not
-known whether it does (NaN), the comment is in neither; the kernel of Jigsaw 2019 counts it as background.
+A comment that mentions the group is in the subgroup, any other in the background. If that is unknown (NaN), the comment
+is in neither; the kernel of Jigsaw 2019 counts it as background.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Kind = Literal["subgroup", "bpsn", "bnsp"]
 
 KINDS: tuple[Kind, ...] = ("subgroup", "bpsn", "bnsp")
 POWER = -5.0
-"""Of the generalised mean in the metric of Jigsaw 2019: the worst group counts most."""
+"""Exponent of the generalised mean in the metric of Jigsaw 2019: the worst group counts most."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ErrorCounts:
 
 
 def rows_of(kind: Kind, targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[Ints, Bools]:
-    """Return the comments that a bias ROC AUC is taken over, and which of them are positive.
+    """Return the comments over which a bias ROC AUC is computed, and which of them are positive.
 
     Parameters
     ----------
@@ -69,49 +69,24 @@ def _aligned(targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[AnyFloats, An
     return targets, members
 
 
-def _auc(kind: Kind, targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
-    rows, positive = rows_of(kind, targets, in_group)
-    return roc_auc(positive.astype(np.float64), np.asarray(scores)[rows])
-
-
-def subgroup_auc(targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
-    """ROC AUC among the comments that mention the group.
-
-    Low when abuse and harmless comments that mention the group are not told apart.
+def bias_auc(kind: Kind, targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
+    """Return a bias ROC AUC, in [0, 1]; NaN without positives or without negatives.
 
     Parameters
     ----------
+    kind : ``subgroup`` is low if the scores do not separate toxic from harmless comments that mention the group;
+        ``bpsn`` if harmless comments that mention it score like toxic ones; ``bnsp`` if toxic comments that mention it
+        score like harmless ones
     targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
     scores : (N,) any monotone score
     in_group : (N,) bool, or float in [0, 1]: a member from 0.5 up; NaN is left out
-
-    Returns
-    -------
-    float in [0, 1]; NaN without a positive or without a negative
 
     References
     ----------
     Borkan et al., Nuanced Metrics for Measuring Unintended Bias, 2019, section 3.
     """
-    return _auc("subgroup", targets, scores, in_group)
-
-
-def bpsn_auc(targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
-    """ROC AUC of background positives against subgroup negatives.
-
-    Low when harmless comments that mention the group are taken for toxic ones.
-    Parameters, result and source are those of `subgroup_auc`.
-    """
-    return _auc("bpsn", targets, scores, in_group)
-
-
-def bnsp_auc(targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
-    """ROC AUC of subgroup positives against background negatives.
-
-    Low when toxic comments that mention the group are taken for harmless ones.
-    Parameters, result and source are those of `subgroup_auc`.
-    """
-    return _auc("bnsp", targets, scores, in_group)
+    rows, positive = rows_of(kind, targets, in_group)
+    return roc_auc(positive.astype(np.float64), np.asarray(scores)[rows])
 
 
 def power_mean(values: Sequence[float] | AnyFloats, power: float = POWER) -> float:
@@ -120,11 +95,11 @@ def power_mean(values: Sequence[float] | AnyFloats, power: float = POWER) -> flo
     Parameters
     ----------
     values : (G,) from 0 up; NaN is left out
-    power : not 0; far below 0 it nears the minimum. Below 0, a zero among the values makes the mean 0, its limit.
+    power : not 0; the lower, the closer the mean to the minimum. If it is negative, a value of 0 makes the mean 0
 
     Returns
     -------
-    float between the least and the greatest value; NaN if all are NaN or there are none
+    float between the smallest and the largest value; NaN if no value is defined
 
     Raises
     ------
@@ -136,7 +111,7 @@ def power_mean(values: Sequence[float] | AnyFloats, power: float = POWER) -> flo
         raise ValueError(f"expected values from 0 up and a power that is not 0, found {exact} and {power}")
     if not len(exact):
         return float("nan")
-    # The value that outweighs the others is divided out: nothing overflows, however small the values are.
+    # Divide by the value that counts most, so that nothing overflows.
     heaviest = exact.min() if power < 0 else exact.max()
     if heaviest == 0:
         return 0.0
@@ -151,14 +126,14 @@ def final_score(
     power: float = POWER,
     weight: float = 0.25,
 ) -> float:
-    """Return the final metric of Jigsaw 2019: overall ROC AUC and three generalised means over groups, a quarter each.
+    """Return the final metric of Jigsaw 2019: the overall ROC AUC and three generalised means over groups.
 
     Parameters
     ----------
     overall_auc : over all comments
-    subgroup, bpsn, bnsp : (G,) the ROC AUC of each group; NaN, undefined, is left out
+    subgroup, bpsn, bnsp : (G,) the ROC AUC of each group; NaN is left out
     power : of the generalised means
-    weight : of the overall ROC AUC; the three means share the rest
+    weight : of the overall ROC AUC, in [0, 1]; the three means share the rest
 
     Returns
     -------
@@ -189,7 +164,7 @@ def error_counts(targets: AnyFloats, flagged: Decisions, in_group: npt.ArrayLike
     decisions = np.asarray(flagged, dtype=np.bool_)
     if decisions.shape != targets.shape:
         raise ValueError(f"targets have shape {targets.shape} and flagged {decisions.shape}, expected (N,) twice")
-    # A comparison with NaN is false: who is in neither is counted in neither.
+    # Comparisons with NaN are False, so such a comment is counted on neither side.
     inside, outside = members >= POSITIVE_FROM, members < POSITIVE_FROM
     return ErrorCounts(
         group=Counts.of(targets[inside], decisions[inside]),

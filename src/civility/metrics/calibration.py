@@ -1,6 +1,6 @@
-"""Calibration: a monotone map from a logit to a score that means what it says; fitted, and chosen, per label.
+"""Calibration: an increasing map from the logits of a label to probabilities.
 
-Knows neither label names nor files. NaN targets are left out; soft targets count as positive from 0.5 up.
+NaN targets are left out; soft targets count as positive from 0.5 up.
 """
 
 from collections.abc import Sequence
@@ -17,30 +17,30 @@ Method = Literal["none", "temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")
 """The simplest first."""
 AFFINE: tuple[Method, ...] = METHODS[:3]
-"""Methods that scale and shift the logit, which a linear layer can do: they go into the weights of the classifier."""
+"""Methods that scale and shift the logit, so that they can be folded into the last linear layer of a classifier."""
 _FLATTEST = 1e-6
-"""Of an affine map: how far apart, after it, the outermost logits are at least."""
+"""The smallest distance that an affine map may leave between the outermost logits."""
 _LARGEST = 1e30
-"""Of the numbers of an affine map: what logits are without it is still a number that float32 tells from 0."""
+"""The largest number of an affine map: float32 can still represent the logits without it."""
 FEWEST = 10
-"""Positives, and negatives, below which nothing is fitted."""
+"""With fewer positives or fewer negatives, no calibration is chosen."""
 _ROUNDS = 100
 
 
 @dataclass(frozen=True)
 class LabelCalibration:
-    """A monotone map from logits to scores; as it stands, the sigmoid alone.
+    """An increasing map from logits to scores; by default the sigmoid alone.
 
     Parameters
     ----------
     method : which map
-    scale, shift : score = sigmoid(scale * logit + shift), scale > 0; not for isotonic
-    x, y : isotonic only: logits, increasing, and their scores in (0, 1), nondecreasing; linear in between, constant
+    scale, shift : score = sigmoid(scale * logit + shift), with scale > 0; not for isotonic
+    x, y : isotonic only: increasing logits and their nondecreasing scores in (0, 1); linear in between, constant
         outside
 
     Raises
     ------
-    ValueError : the numbers are no such map
+    ValueError : the numbers are not such a map
     """
 
     method: Method = "none"
@@ -54,15 +54,15 @@ class LabelCalibration:
             raise ValueError(f"calibration method {self.method!r}, expected one of {', '.join(METHODS)}")
         if not _is_within(self.scale, self.shift):
             raise ValueError(
-                f"calibration scale {self.scale} and shift {self.shift}, expected a positive scale, and neither "
-                f"beyond {_LARGEST:g}"
+                f"calibration scale {self.scale} and shift {self.shift}, expected a scale above 0, and neither beyond "
+                f"{_LARGEST:g}"
             )
         if self.method == "isotonic":
             _check_knots(np.array(self.x, dtype=np.float64), np.array(self.y, dtype=np.float64))
 
     @property
     def is_affine(self) -> bool:
-        """Whether it is a scale and a shift of the logit, which a linear layer can take over."""
+        """Whether it scales and shifts the logit, as a linear layer can."""
         return self.method in AFFINE
 
     def apply(self, logits: AnyFloats) -> Floats:
@@ -84,24 +84,24 @@ class LabelCalibration:
 
 
 def _is_within(scale: float, shift: float) -> bool:
-    return 0 < scale <= _LARGEST and abs(shift) <= _LARGEST  # False of NaN, too
+    return 0 < scale <= _LARGEST and abs(shift) <= _LARGEST  # also False for NaN
 
 
 def _check_knots(x: Floats, y: Floats) -> None:
     if x.ndim != 1 or x.shape != y.shape or not len(x) or not np.isfinite(x).all() or np.any(np.diff(x) <= 0):
-        raise ValueError("isotonic calibration: x is not a row of increasing logits, one a score")
+        raise ValueError("isotonic calibration: x must be increasing logits, one for each score")
     if not np.all((y > 0) & (y < 1)) or np.any(np.diff(y) < 0):
-        raise ValueError("isotonic calibration: y is not a row of nondecreasing scores in (0, 1)")
+        raise ValueError("isotonic calibration: y must be nondecreasing scores in (0, 1)")
 
 
 @dataclass(frozen=True)
 class CalibrationChoice:
-    """A calibration, and what it was chosen by.
+    """A calibration, and why it was chosen.
 
     Parameters
     ----------
     calibration : fitted on all comments
-    reason : why this one, for a person, with the log loss of each method on held-out comments
+    reason : in words, with the log loss of each method on held-out comments
     """
 
     calibration: LabelCalibration
@@ -111,8 +111,8 @@ class CalibrationChoice:
 def fit(method: Method, logits: AnyFloats, targets: AnyFloats) -> LabelCalibration:
     """Fit a calibration by log loss.
 
-    An infinite logit counts as the most extreme finite one. What is no increasing map (classes the wrong way round,
-    all logits equal, one class only) is refused: the result is of the method "none".
+    An infinite logit counts as the most extreme finite one. The result has the method "none" if no increasing map fits:
+    the classes are reversed, all logits are equal, or there is only one class.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ def fit(method: Method, logits: AnyFloats, targets: AnyFloats) -> LabelCalibrati
 
     References
     ----------
-    Platt 1999, with his targets 1 / (n + 2) in place of 0 and 1, which keep the fit of separable classes finite (for
-    the temperature, too, of Guo et al. 2017); Newton's method of Lin, Lin and Weng 2007. Isotonic: `_isotonic`.
+    Platt 1999, with his targets 1 / (n + 2) instead of 0 and 1, which keep the fit of separable classes finite; also
+    for the temperature of Guo et al. 2017. Newton's method of Lin, Lin and Weng 2007. Isotonic: see `_isotonic`.
     """
     positive, exact = known_classes(targets, logits)
     exact = _finite(exact)
@@ -137,7 +137,7 @@ def fit(method: Method, logits: AnyFloats, targets: AnyFloats) -> LabelCalibrati
     columns = [exact / unit] if method == "temperature" else [exact / unit, np.ones(len(exact))]
     weights = _newton(np.stack(columns, axis=1), goals)
     scale, shift = float(weights[0] / unit), float(weights[1]) if method == "platt" else 0.0
-    # A map so flat that it ties what the logits tell apart is no increasing one.
+    # A map that is too flat would tie different logits.
     keeps_order = _is_within(scale, shift) and scale * (exact.max() - exact.min()) >= _FLATTEST
     return LabelCalibration(method, scale, shift) if keeps_order else LabelCalibration()
 
@@ -145,17 +145,17 @@ def fit(method: Method, logits: AnyFloats, targets: AnyFloats) -> LabelCalibrati
 def choose(
     logits: AnyFloats, targets: AnyFloats, methods: Sequence[Method] = AFFINE, *, folds: int = 5, seed: int = 0
 ) -> CalibrationChoice:
-    """Choose a method by the log loss of held-out comments, and fit it on all of them.
+    """Choose a method by its log loss on held-out comments, and fit it on all comments.
 
-    It takes the simplest method whose held-out loss is not above the best one's by more than one standard error of
-    their difference (Breiman et al. 1984), so that a flexible one is taken only where it is shown to help.
+    The simplest method is chosen whose held-out loss exceeds the best one's by at most one standard error of their
+    difference (Breiman et al. 1984). So a flexible method is chosen only if it is shown to help.
 
     Parameters
     ----------
     logits : (N,)
     targets : (N,) in [0, 1] or NaN
-    methods : to choose from, the simplest first; "none" is the first of them
-    folds : parts that are held out in turn, with the same share of positives; at least 2
+    methods : to choose from, the simplest first, beginning with "none"
+    folds : 2 or more; each is held out in turn, and has the same share of positives
     seed : of the folds
     """
     positive, known = known_classes(targets, logits)
@@ -163,19 +163,21 @@ def choose(
     if min(num_positive, len(positive) - num_positive) < FEWEST:
         reason = (
             f"not calibrated: {num_positive} positive and {len(positive) - num_positive} negative comments, "
-            f"it takes {FEWEST} of each"
+            f"{FEWEST} of each are needed"
         )
         return CalibrationChoice(LabelCalibration(), reason)
     whole = {method: fit(method, logits, targets) for method in methods}
-    tried = [method for method in methods if whole[method].method == method]  # the others are no increasing map
+    tried = [
+        method for method in methods if whole[method].method == method
+    ]  # without those that found no increasing map
     fold = _stratified_folds(positive, folds, seed)
     held_out = {method: _cross_fitted(method, known, positive, fold) for method in tried}
     losses = {method: log_losses(scores, positive) for method, scores in held_out.items()}
     means = {method: float(loss.mean()) for method, loss in losses.items()}
     best = min(tried, key=lambda method: means[method])
     method = next(method for method in tried if _is_as_good(losses[method], losses[best]))
-    told = ", ".join(f"{name} {means[name]:.5f}" for name in tried)
-    return CalibrationChoice(whole[method], f"{method}: the simplest within one standard error of the best: {told}")
+    compared = ", ".join(f"{name} {means[name]:.5f}" for name in tried)
+    return CalibrationChoice(whole[method], f"{method}: the simplest within one standard error of the best: {compared}")
 
 
 def _is_as_good(losses: Floats, best: Floats) -> bool:
@@ -184,7 +186,7 @@ def _is_as_good(losses: Floats, best: Floats) -> bool:
 
 
 def _stratified_folds(positive: Bools, folds: int, seed: int) -> Ints:
-    """Return the fold of each comment, (N,): as many positives in each, give or take one."""
+    """Return the fold of each comment, (N,); folds have the same number of positives, give or take one."""
     rng = np.random.default_rng(seed)
     fold = np.zeros(len(positive), dtype=np.int64)
     for members in (np.flatnonzero(positive), np.flatnonzero(~positive)):
@@ -193,9 +195,9 @@ def _stratified_folds(positive: Bools, folds: int, seed: int) -> Ints:
 
 
 def cross_fitted(method: Method, logits: AnyFloats, targets: AnyFloats, folds: int = 5, seed: int = 0) -> Floats:
-    """Return scores (N,) by a method, each fitted without the comment's fold: what `choose` measures it by.
+    """Return scores, (N,), each from a calibration fitted without the comment's fold, as `choose` measures a method.
 
-    Comments of unknown target have the scores of the calibration that is fitted on all.
+    Comments with an unknown target have scores from the calibration that is fitted on all.
 
     Parameters
     ----------
@@ -236,7 +238,7 @@ def _newton(design: Floats, goals: Floats) -> Floats:
 
     Parameters
     ----------
-    design : (N, P) of size 1
+    design : (N, P) with values of about 1
     goals : (N,) in (0, 1)
     """
     weights = np.zeros(design.shape[1])
@@ -252,7 +254,7 @@ def _newton(design: Floats, goals: Floats) -> Floats:
         while (after := _sum_of_losses(design @ (weights - size * step), goals)) > loss - 1e-4 * size * gradient @ step:
             size /= 2
             if size < 1e-10:
-                return weights  # nothing gained but rounding
+                return weights  # only rounding is left to gain
         weights, loss = weights - size * step, after
     return weights
 
@@ -262,14 +264,14 @@ def _sum_of_losses(logits: Floats, goals: Floats) -> float:
 
 
 def _isotonic(logits: Floats, positive: Bools) -> LabelCalibration:
-    """Fit the nondecreasing step function of least log loss, and draw a line through the middles of its steps.
+    """Fit the nondecreasing step function with the least log loss, and interpolate between the middles of its steps.
 
-    The line keeps apart the comments within a step, which the step function ties. Steps of 0 or of 1 are moved inside
-    by Platt's targets, so that no score is certain.
+    So different logits within a step get different scores. Steps at 0 or 1 are moved to Platt's targets, so that no
+    score is certain.
 
     References
     ----------
-    Pool adjacent violators: Ayer et al. 1955. The line: centred isotonic regression, Oron and Flournoy 2017.
+    Pool adjacent violators: Ayer et al. 1955. Interpolation: centred isotonic regression, Oron and Flournoy 2017.
     """
     values, place = np.unique(logits, return_inverse=True)
     counts = np.bincount(place)
@@ -280,7 +282,7 @@ def _isotonic(logits: Floats, positive: Bools) -> LabelCalibration:
     if len(starts) < 2:
         return LabelCalibration()
     last = np.append(starts[1:], len(values)) - 1
-    # Shares of the block's comments, so that logits near the largest float do not overflow.
+    # Weighted by shares of the block, so that very large logits do not overflow.
     shares = counts_of_values / np.repeat(counts, last - starts + 1)
     middles = np.clip(np.add.reduceat(values * shares, starts), values[starts], values[last])
     y = hits / counts
@@ -291,7 +293,7 @@ def _isotonic(logits: Floats, positive: Bools) -> LabelCalibration:
 
 
 def _pooled(hits: Ints, counts: Ints) -> Ints:
-    """Return where the blocks begin after which shares of positives increase; whole runs are pooled at once.
+    """Return the starts of the blocks whose shares of positives increase; whole runs are pooled at once.
 
     Parameters
     ----------
@@ -300,7 +302,7 @@ def _pooled(hits: Ints, counts: Ints) -> Ints:
     starts = np.arange(len(counts))
     while True:
         in_block, of_block = np.add.reduceat(hits, starts), np.add.reduceat(counts, starts)
-        rises = in_block[1:] * of_block[:-1] > in_block[:-1] * of_block[1:]  # shares compared without division
+        rises = in_block[1:] * of_block[:-1] > in_block[:-1] * of_block[1:]  # compares shares without dividing
         if rises.all():
             return starts
         starts = starts[np.append(True, rises)]

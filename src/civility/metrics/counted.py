@@ -1,7 +1,7 @@
-"""Metrics as functions of how often each comment was drawn: the statistics that `resampling` measures.
+"""Metrics of a resample, computed from how often each comment was drawn: the statistics that `resampling` measures.
 
-Everything that depends on scores and targets alone, sorting above all, is done once, when a statistic is made. What
-is left for a resample is to pick counts and to add them up.
+What depends on scores and targets alone, mainly sorting, happens once, when a statistic is made. For a resample, only
+counts are selected and summed.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from civility.metrics.ranking import known_classes
 class Ranking:
     """ROC AUC, average precision and recall at false-positive rates, exact for ties.
 
-    Every number is NaN in a resample without a positive or without a negative. For one resample they are those of
-    `ranking`.
+    Every number is NaN in a resample without positives or without negatives. With each comment drawn once, the numbers
+    equal those of `civility.metrics.ranking`.
 
     Parameters
     ----------
     targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
     scores : (N,) any monotone score
-    fprs : the false-positive rates, each with the recall of its own
+    fprs : the false-positive rates, in [0, 1], at which recall is measured
 
     Raises
     ------
@@ -42,7 +42,7 @@ class Ranking:
         hits, false, _ = flagged = self._sweep.flagged(counts)
         gain = np.diff(hits, axis=1)
         num_positive, num_negative = hits[:, -1], false[:, -1]
-        taken = np.maximum(hits + false, 1)[:, 1:-1]  # nothing drawn, nothing gained: any number will do
+        taken = np.maximum(hits + false, 1)[:, 1:-1]  # where nothing is drawn, the gain is 0: any divisor will do
         precision = np.einsum("ru,ru,ru->r", gain[:, :-1], hits[:, 1:-1], 1 / taken)
         share = false[:, :-1] / np.maximum(num_negative, 1)[:, None]
         recalls = [
@@ -54,7 +54,7 @@ class Ranking:
 
 
 class Auc:
-    """ROC AUC of some of the comments: of a subgroup, or of one side in a group and the other outside it.
+    """ROC AUC of some of the comments, as for `civility.metrics.bias.rows_of`.
 
     Parameters
     ----------
@@ -66,19 +66,19 @@ class Auc:
     names = ("roc_auc",)
 
     def __init__(self, rows: Ints, positive: Bools, scores: AnyFloats) -> None:
-        # A sweep costs most by its positives: the rarer class is taken for them, and the scores turned round.
+        # The cost of a sweep grows with its positives: swap the classes if positives are more frequent.
         self._swapped = bool(2 * positive.sum() > len(positive))
         self._sweep = _Sweep(rows, positive ^ self._swapped, -scores if self._swapped else scores)
 
     def measure(self, counts: Draws) -> Floats:
-        """Return the (1, R) areas of (N, R) counts; NaN without a positive or without a negative."""
+        """Return the (1, R) areas of (N, R) counts; NaN without positives or without negatives."""
         return _area(*self._sweep.flagged(counts))[None]
 
 
 class Decided:
     """Precision, recall and F1 of decisions.
 
-    Precision is NaN where nothing is flagged; recall and F1 without a positive. F1 is 0 where no positive is flagged.
+    Precision is NaN if nothing is flagged; recall and F1 are NaN without positives. F1 is 0 if no positive is flagged.
 
     Parameters
     ----------
@@ -117,23 +117,23 @@ class Means:
         self._unknown = [np.flatnonzero(~column) for column in known.T]
 
     def measure(self, counts: Draws) -> Floats:
-        """Return the (K, R) means of (N, R) counts; NaN where no comment is known."""
+        """Return the (K, R) means of (N, R) counts; NaN if all values are NaN."""
         drawn = counts.sum(axis=0, dtype=np.int32)
         num_known = np.stack([drawn - _total(counts, rows) for rows in self._unknown])
         return _ratio((counts.T.astype(np.float64) @ self._values).T, num_known)
 
 
 class _Sweep:
-    """What a threshold flags as it falls past each distinct score of a positive.
+    """The comments that are flagged as the threshold falls past each distinct score of a positive.
 
-    Between two such scores only negatives are added, so that no other threshold is needed: what tells metrics apart
-    are U thresholds for at most as many positives, not N.
+    Between two such scores only negatives are added, so no other thresholds are needed: U, at most the number of
+    positives, instead of N.
     """
 
     def __init__(self, rows: Ints, positive: Bools, scores: AnyFloats) -> None:
         positives, negatives = scores[positive], scores[~positive]
         falling, rising_positives, rising_negatives = np.unique(positives)[::-1], np.sort(positives), np.sort(negatives)
-        # How many of the falling rows each threshold flags; before them none, after them all.
+        # How many of the sorted rows each threshold flags; at the ends none and all.
         hits = _with_ends(len(positives) - np.searchsorted(rising_positives, falling), len(positives))
         false = _with_ends(len(negatives) - np.searchsorted(rising_negatives, falling), len(negatives))
         above = _with_ends(len(negatives) - np.searchsorted(rising_negatives, falling, side="right"), len(negatives))
@@ -141,13 +141,13 @@ class _Sweep:
         self._negatives = _Cumulated(rows[~positive][np.argsort(-negatives)], np.stack([false, above]))
 
     def flagged(self, counts: Draws) -> tuple[Floats, Floats, Floats]:
-        """Return how many drawn comments are flagged, of (N, R) counts.
+        """Return how many of the drawn comments are flagged, for (N, R) counts.
 
         Returns
         -------
-        hits, false : (R, U + 2) positives and negatives with at least the score of each threshold: first none, then
-            at the U falling thresholds, then all
-        above : (R, U + 2) negatives with more than that score; differs from ``false`` by ties
+        hits, false : (R, U + 2) positives and negatives that score at least the threshold: none, then at the U falling
+            thresholds, then all
+        above : (R, U + 2) negatives that score more than the threshold: ``false`` without ties
         """
         false = self._negatives.drawn(counts)
         return self._positives.drawn(counts), false[:, 0], false[:, 1]
@@ -158,31 +158,31 @@ def _with_ends(flagged: Ints, num: int) -> npt.NDArray[np.intp]:
 
 
 class _Cumulated:
-    """How often the first so many of some rows were drawn.
+    """How often the first k of some rows were drawn, for several k.
 
     Parameters
     ----------
     rows : (M,) among the N comments
-    at : (...) how many of the rows, 0 and M among them
+    at : (...) the k, which include 0 and M
     """
 
     def __init__(self, rows: Ints, at: Ints) -> None:
         self._rows = rows
         ends = np.unique(at)
-        if 2 * len(ends) > len(rows):  # hardly two rows go together: not worth adding up apart
+        if 2 * len(ends) > len(rows):  # sums of so few rows do not save time
             ends = np.arange(len(rows) + 1)
         self._starts, self._place = ends[:-1], np.searchsorted(ends, at)
 
     def drawn(self, counts: Draws) -> Floats:
         """Return (R, ...) sums of (N, R) counts.
 
-        Rows are added up between one end and the next, and only these sums cumulated: of 160,000 rows and a rare
-        label's few hundred ends that takes half of the time of cumulating every row.
+        Rows are summed between one k and the next, and only these sums are cumulated: for 160,000 rows and the few
+        hundred k of a rare label this takes half the time.
         """
         taken = np.take(counts.T, self._rows, axis=1)
         sums = np.zeros((len(taken), len(self._starts) + 1))
         if len(self._starts) < len(self._rows):
-            between = np.add.reduceat(taken, self._starts, axis=1, dtype=np.int32)  # a sum is about as many as N
+            between = np.add.reduceat(taken, self._starts, axis=1, dtype=np.int32)  # a sum is about N
         else:
             between = taken
         np.cumsum(between, axis=1, out=sums[:, 1:])
@@ -190,9 +190,9 @@ class _Cumulated:
 
 
 def _area(hits: Floats, false: Floats, above: Floats) -> Floats:
-    """Return (R,) the share of pairs in the right order, ties counted half; NaN without a pair."""
+    """Return (R,) the share of pairs in the right order, ties counted half; NaN if there are none."""
     num_negative = false[:, -1]
-    below = num_negative[:, None] - (false + above)[:, 1:] / 2  # of each threshold, half of its ties with it
+    below = num_negative[:, None] - (false + above)[:, 1:] / 2  # each threshold, with half of its ties
     return _ratio(np.einsum("ru,ru->r", np.diff(hits, axis=1), below), hits[:, -1] * num_negative)
 
 
@@ -203,7 +203,7 @@ def _total(counts: Draws, rows: Ints) -> npt.NDArray[np.int32]:
 
 
 def _ratio(above: npt.NDArray[np.number], below: npt.NDArray[np.number]) -> Floats:
-    """Return the quotient; NaN where nothing is below the line."""
+    """Return the quotient; NaN where the divisor is 0."""
     above, below = np.broadcast_arrays(above, below)
     quotient = np.full(above.shape, np.nan)
     np.divide(above, below, out=quotient, where=below > 0)

@@ -1,7 +1,7 @@
-"""What becomes of a threshold that too few comments would choose. Knows neither label names nor files.
+"""The threshold for a label with too few comments to choose one.
 
-A policy always finds a best cut. By a single positive comment that is the cut at its score, and whatever scores higher
-is flagged: where the comment ranks low, most of a queue.
+A policy always finds a best threshold. With a single positive comment that is its score, and if it ranks low, most
+comments are flagged.
 """
 
 from dataclasses import replace
@@ -15,9 +15,9 @@ from civility.metrics.threshold_search import Counts, Cuts, ThresholdChoice, cho
 from civility.plain_text import count
 
 WIDEST = 0.3
-"""Of the 95 % interval of what a policy reaches: where it is wider, no threshold is chosen by it.
+"""Width of the 95 % interval of what a policy reaches; if it is wider, the policy does not choose the threshold.
 
-A share of 39 comments or more never has a wider one; `benchmarks/rare_labels.py` shows what other bounds would do.
+The interval of a share of 39 comments or more is never wider; `benchmarks/rare_labels.py` shows other limits.
 """
 _NAMES: dict[Kind, str] = {
     "f1": "F1",
@@ -29,10 +29,10 @@ _NAMES: dict[Kind, str] = {
 
 
 def choose_or_fall_back(policy: Policy, cuts: Cuts) -> ThresholdChoice:
-    """Return the threshold of a policy, or a fallback where the comments do not tell what the policy reaches with it.
+    """Return the threshold of a policy, or a fallback if there are too few comments to know what the policy reaches.
 
-    The fallback flags as many of the comments as are positive, or fewer where scores tie, and never more than the
-    policy itself would. A label with one class only keeps 0.5, which is not chosen from data either.
+    The fallback flags as many comments as are positive, or fewer if scores tie, and never more than the policy would. A
+    label with only one class keeps 0.5, which is not chosen from data either.
     """
     choice = choose_threshold(policy, cuts)
     if not cuts.num_positive or not cuts.num_negative:
@@ -41,17 +41,17 @@ def choose_or_fall_back(policy: Policy, cuts: Cuts) -> ThresholdChoice:
     if high - low <= WIDEST:
         return choice
     why = (
-        f"not chosen from data: by {_witnesses(policy, cuts)}, {_NAMES[policy.kind]} at the threshold of "
-        f"{replace(policy, review=None)} may be anything from {low:.2f} to {high:.2f}; in its place the one that flags "
-        "as many comments as are positive, or fewer"
+        f"not chosen from data: with {_witnesses(policy, cuts)}, {_NAMES[policy.kind]} at the threshold of "
+        f"{replace(policy, review=None)} may be anything from {low:.2f} to {high:.2f}; instead, the threshold flags as "
+        "many comments as are positive, or fewer"
     )
     return fall_back(choice, cuts, why)
 
 
 def fall_back(choice: ThresholdChoice, cuts: Cuts, why: str) -> ThresholdChoice:
-    """Return the fallback of a policy's choice: the cut that flags as many as are positive, or else the next above it.
+    """Return the fallback: the threshold that flags as many comments as are positive, or the next above it.
 
-    It flags no more than the choice does. Only where more comments than that have a score of 1, no cut flags so few.
+    It flags at most as many as the choice, unless more comments than that have a score of 1.
     """
     flagged = cuts.true_positives + cuts.false_positives
     most = min(cuts.num_positive, choice.counts.flagged)
@@ -60,14 +60,15 @@ def fall_back(choice: ThresholdChoice, cuts: Cuts, why: str) -> ThresholdChoice:
 
 
 def reached(policy: Policy, counts: Counts) -> Ends:
-    """Return the 95 % interval of what a policy bounds, or makes as high as can be, at its threshold.
+    """Return the 95 % interval of the number that a policy limits or maximises, at its threshold.
 
-    Recall is a share of the positives. Precision and F1 are taken for one too: by their own trials, the comments
-    flagged, a cut that floods the queue for the sake of one positive has a narrow interval about a number near 0.
+    Precision and F1 are treated as shares of the positives, as recall is. As shares of the flagged comments, a
+    threshold that flags thousands to find one positive would have a narrow interval near 0.
 
     Parameters
     ----------
-    counts : at the threshold, with a positive and a negative comment; something is flagged by f1, precision and recall
+    policy : what was asked
+    counts : at the threshold, with at least one positive and one negative comment
     """
     if policy.kind == "fpr":
         found, trials = float(counts.false_positives), counts.num_negative
@@ -82,7 +83,7 @@ def reached(policy: Policy, counts: Counts) -> Ends:
 
 
 def _witnesses(policy: Policy, cuts: Cuts) -> str:
-    """Name the comments that tell what a policy reaches."""
+    """Return the number of comments that a policy is measured on, in words."""
     if policy.kind == "fpr":
         return count(cuts.num_negative, "negative comment")
     if policy.kind == "flagged":

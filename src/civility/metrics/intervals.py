@@ -1,4 +1,4 @@
-"""Intervals about numbers: of a share, and of a resampled number. Knows neither scores nor labels."""
+"""Confidence intervals of a share, of a resampled number, and of the difference of two shares."""
 
 from statistics import NormalDist
 
@@ -9,17 +9,17 @@ from civility.arrays import Floats
 
 
 def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval of a share, right for few trials and for shares near 0 and 1.
+    """Return the interval of a share; it also holds for few trials and for shares near 0 and 1.
 
     Parameters
     ----------
     successes : counts of any shape, 0 to ``trials``
     trials : counts of the same shape
-    level : the chance of covering the share, in (0, 1)
+    level : confidence, in (0, 1)
 
     Returns
     -------
-    low, high : of that shape, in [0, 1]; NaN where there is no trial
+    low, high : of that shape, in [0, 1]; NaN for 0 trials
 
     Raises
     ------
@@ -36,26 +36,26 @@ def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95)
     total = np.where(total > 0, total, np.nan)
     centre = (found + z**2 / 2) / (total + z**2)
     half = z / (total + z**2) * np.sqrt(found * (total - found) / total + z**2 / 4)
-    # Exact at the ends, where rounding would leave a trace of the root.
+    # Exact at 0 and 1, where the square root would leave rounding errors.
     low = np.where(found == 0, np.where(np.isnan(total), np.nan, 0.0), centre - half)
     high = np.where(found == total, 1.0, centre + half)
     return low, high
 
 
 def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval that holds the middle of the resampled values.
+    """Return the interval of the middle resampled values.
 
-    Equal ends say that every resample gave the same: scores that separate perfectly, or a label of one comment.
-    That is no proof of certainty, and the caller should say so.
+    Equal ends mean that every resample gave the same value: the scores separate the classes perfectly, or a class has
+    one comment. That does not prove certainty, and the caller should say so.
 
     Parameters
     ----------
     values : (..., R) a number in R resamples; NaN where it is undefined
-    level : the share of defined resamples inside, in (0, 1)
+    level : share of the defined resamples inside, in (0, 1)
 
     Returns
     -------
-    low, high : (...); NaN where fewer than half of the resamples are defined
+    low, high : (...); NaN if fewer than half of the resamples are defined
 
     References
     ----------
@@ -64,7 +64,7 @@ def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Fl
     defined = ~np.isnan(values)
     enough = 2 * defined.sum(axis=-1) >= values.shape[-1]
     tails = [(1 - level) / 2, (1 + level) / 2]
-    # Rows that are left out are filled first: numpy warns of rows without a number.
+    # Undefined rows are filled first, since NumPy warns about rows of NaN.
     low, high = np.nanquantile(np.where(enough[..., None], values, 0.0), tails, axis=-1)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
@@ -78,11 +78,11 @@ def newcombe(
     ----------
     successes, trials : of the first share
     other_successes, other_trials : of the one that is subtracted
-    level : of confidence
+    level : confidence, in (0, 1)
 
     Returns
     -------
-    low, high : in [-1, 1]; NaN where there are no trials of one
+    low, high : in [-1, 1]; NaN if either has no trials
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Whether one set of scores is better than another on the same comments. Knows numbers only, not what they measure.
+"""Whether one set of scores is better than another on the same comments.
 
-Both sets are resampled with the same strata and seed, so that a resample holds the same comments for both; what
-they find equally hard cancels out of the difference.
+Both are resampled with the same strata and seed, so a resample has the same comments for both, and what is hard for
+both cancels out of the difference.
 """
 
 import math
@@ -17,11 +17,11 @@ from civility.metrics import student
 from civility.metrics.intervals import percentile_interval
 
 _MOST_RESAMPLES = 10_000
-"""Where more for the sake of few things would end."""
+"""The most that `resamples_needed` asks for because of few comments."""
 
 
 class Outcome(StrEnum):
-    """What a difference says of the second set of scores."""
+    """Whether the second set of scores is better than the first."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -36,9 +36,9 @@ class PairedDifference:
     Parameters
     ----------
     value : on the comments themselves; NaN if undefined for either
-    low, high : ends of its interval, for this difference alone
-    p_value : two-sided, in [0, 1]; after `corrected`, for all differences looked at together
-    verdict : by the p value; of numbers of which the higher is the better
+    low, high : its interval, not corrected for other differences
+    p_value : two-sided, in [0, 1]; after `corrected`, for all differences together
+    verdict : by the p value, for numbers of which higher is better
     """
 
     value: float
@@ -54,9 +54,9 @@ def difference(
     values_a: Floats,
     values_b: Floats,
     level: float = 0.95,
-    freedom: float = math.inf,
+    dof: float = math.inf,
 ) -> PairedDifference:
-    """Return how much better ``b`` is than ``a``, with its interval and a verdict.
+    """Return how much better ``b`` is than ``a``, with an interval and a verdict.
 
     Parameters
     ----------
@@ -64,56 +64,55 @@ def difference(
     values_a, values_b : (R,) the same in R resamples, drawn with the same strata and seed
     level : of the interval; a difference is shown if its p value is at most ``1 - level``, and then the interval
         excludes 0
-    freedom : of how few things the number is a mean, less one: of ROC AUC the positives or the negatives, whichever
-        are fewer. Resamples of few things spread too little, which `expanded` makes up for
+    dof : degrees of freedom: the number of comments of the rarer class, minus one. Resamples of few comments vary too
+        little, which `expanded` corrects
 
     Raises
     ------
-    ValueError : not as many resamples of one as of the other
+    ValueError : the numbers of resamples differ
     """
     if values_a.shape != values_b.shape:
-        raise ValueError(f"{values_a.shape} values of a, {values_b.shape} of b: not the same resamples")
+        raise ValueError(f"{values_a.shape} values of a and {values_b.shape} of b, expected the same resamples")
     paired = values_b - values_a
-    low, high = (float(end) for end in percentile_interval(paired, 1 - _unexpanded(1 - level, freedom)))
-    p_value = expanded(two_sided_p_value(paired), freedom)
+    low, high = (float(end) for end in percentile_interval(paired, 1 - _unexpanded(1 - level, dof)))
+    p_value = expanded(two_sided_p_value(paired), dof)
     plain = PairedDifference(float(point_b - point_a), low, high, p_value, Outcome.NOT_MEASURABLE)
     return judged(plain, 1 - level)
 
 
-def expanded(p_value: float, freedom: float) -> float:
-    """Return the p value of few things whose resamples gave this one; never smaller.
+def expanded(p_value: float, dof: float) -> float:
+    """Return the p value corrected for few comments; it is never smaller.
 
-    Percentiles of resampled means are narrower than Student's t by ``sqrt((n - 1) / n)`` and by the ratio of the
-    quantiles of the normal curve and of t.
+    Percentile intervals of resampled means are narrower than those of Student's t by ``sqrt((n - 1) / n)`` and by the
+    ratio of the quantiles of the normal distribution and of t.
 
     Parameters
     ----------
     p_value : two-sided, from resamples
-    freedom : n - 1, above 0; infinity leaves the p value as it is
+    dof : n - 1, above 0; infinity leaves the p value as it is
 
     References
     ----------
     Hesterberg, What teachers should know about the bootstrap, 2015: the expanded percentile interval, here inverted.
     """
-    if math.isinf(freedom) or math.isnan(p_value):
+    if math.isinf(dof) or math.isnan(p_value):
         return p_value
     z = -NormalDist().inv_cdf(p_value / 2)
-    return student.two_sided(z * math.sqrt(freedom / (freedom + 1)), freedom)
+    return student.two_sided(z * math.sqrt(dof / (dof + 1)), dof)
 
 
-def _unexpanded(chance: float, freedom: float) -> float:
-    """Return the p value of resamples that `expanded` makes this one."""
-    if math.isinf(freedom):
+def _unexpanded(chance: float, dof: float) -> float:
+    """Return the p value that `expanded` turns into this one."""
+    if math.isinf(dof):
         return chance
-    return math.erfc(student.critical(chance, freedom) * math.sqrt((freedom + 1) / freedom / 2))
+    return math.erfc(student.critical(chance, dof) * math.sqrt((dof + 1) / dof / 2))
 
 
 def corrected(differences: Sequence[PairedDifference], level: float = 0.95) -> tuple[PairedDifference, ...]:
     """Return the differences with p values and verdicts that hold for all of them together.
 
-    The chance of one "better" or "worse" too many among them is then at most ``1 - level``; the intervals stay those
-    of each alone. A p value is at least ``2 / (R + 1)``: with fewer resamples than `resamples_needed` hardly anything
-    can be shown.
+    The chance of any wrong "better" or "worse" is then at most ``1 - level``; the intervals do not change. A p value is
+    at least ``2 / (R + 1)``: with fewer resamples than `resamples_needed`, hardly any difference can be shown.
     """
     p_values = holm(np.array([each.p_value for each in differences]))
     return tuple(
@@ -122,30 +121,30 @@ def corrected(differences: Sequence[PairedDifference], level: float = 0.95) -> t
     )
 
 
-def resamples_needed(num_differences: int, level: float = 0.95, freedom: float = math.inf) -> int:
-    """Return how many resamples it takes that one of so many differences can be shown after `corrected`.
+def resamples_needed(num_differences: int, level: float = 0.95, dof: float = math.inf) -> int:
+    """Return the number of resamples with which one of several differences can be shown after `corrected`.
 
-    Twice as many as let the smallest p value there is, ``2 / (R + 1)``, pass: a verdict then does not hang on a single
-    resample. 2,000 do for 25 differences. Drawing more is preferred to a p value from the tail of a normal curve beyond
-    the resamples: in simulations of 60 differences without any, it erred as often and took one more assumption.
+    It is twice the number at which the smallest possible p value, ``2 / (R + 1)``, passes, so that a verdict does not
+    depend on a single resample. 2,000 are enough for 25 differences. Extrapolating p values with a normal tail instead
+    erred as often in simulations of 60 null differences, and needs one more assumption.
 
-    Differences of few things (`difference`) take more, up to 10,000, which is where this ends: of a handful of comments
-    and many verdicts none can be shown then, as is right.
+    Differences of few comments need more, up to 10,000. With a handful of comments and many verdicts, none can be shown
+    then, which is right.
 
     Parameters
     ----------
-    num_differences : that are looked at together, 1 or more
+    num_differences : compared together, 1 or more
     level : as for `corrected`
-    freedom : the smallest of theirs
+    dof : the smallest degrees of freedom of the differences
     """
-    needed = 4 / _unexpanded((1 - level) / num_differences, freedom)
-    if not math.isinf(freedom):
+    needed = 4 / _unexpanded((1 - level) / num_differences, dof)
+    if not math.isinf(dof):
         needed = min(needed, _MOST_RESAMPLES)
-    return math.ceil(needed * (1 - 1e-12)) - 1  # a hair less: 1 - 0.95 is not quite 0.05
+    return math.ceil(needed * (1 - 1e-12)) - 1  # tolerance: 1 - 0.95 is not exactly 0.05
 
 
 def two_sided_p_value(paired: Floats) -> float:
-    """Return the bootstrap's p value of no difference: twice the smaller share of resamples on one side of 0.
+    """Return the bootstrap p value of no difference: twice the smaller share of resamples on one side of 0.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ def two_sided_p_value(paired: Floats) -> float:
 
     Returns
     -------
-    float in (0, 1], never below ``2 / (R + 1)``; NaN where fewer than half of the resamples are defined
+    float in (0, 1], never below ``2 / (R + 1)``; NaN if fewer than half of the resamples are defined
 
     References
     ----------
@@ -167,11 +166,11 @@ def two_sided_p_value(paired: Floats) -> float:
 
 
 def holm(p_values: Floats) -> Floats:
-    """Return p values that may each be compared with the chance of one error among all.
+    """Return p values that are corrected for the number of comparisons.
 
     Parameters
     ----------
-    p_values : (K,) in [0, 1]; NaN stays NaN and does not count
+    p_values : (K,) in [0, 1]; NaN stays NaN and is not counted
 
     References
     ----------
@@ -185,10 +184,10 @@ def holm(p_values: Floats) -> Floats:
 
 
 def judged(each: PairedDifference, chance: float) -> PairedDifference:
-    """Return a difference with the verdict of its p value: shown if that is at most ``chance``."""
+    """Return a difference with its verdict: it is shown if its p value is at most ``chance``."""
     if np.isnan(each.value) or np.isnan(each.p_value):
         return replace(each, verdict=Outcome.NOT_MEASURABLE)
-    # A hair of room: 1 - 0.95 is a little more than 0.05, 1 - 0.9 a little less than 0.1.
+    # Tolerance for rounding: 1 - 0.95 is a little more than 0.05, 1 - 0.9 a little less than 0.1.
     if each.p_value > chance + 1e-12:
         return replace(each, verdict=Outcome.NOT_SHOWN)
     return replace(each, verdict=Outcome.BETTER if each.low > 0 else Outcome.WORSE)

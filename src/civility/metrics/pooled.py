@@ -1,13 +1,12 @@
-"""Differences of settings of which several runs are known, that differ in their seed: two sources of noise.
+"""Differences between settings with several runs each, which differ in their seeds: two sources of noise.
 
-A number of a run varies with the comments that it is measured on, and with the seed that it was trained with. The
-comments are resampled, the same for all runs. The seeds are too few for that: of three, drawn with replacement, the
-variance comes out too small by a third. So it is estimated from their spread, and Student's t takes account of how
-badly so few can tell it. Knows numbers only, not what they measure.
+A number of a run varies with the comments that it is measured on and with the seed of the training. The comments are
+resampled, the same for all runs. The seeds are too few for that: three, drawn with replacement, give a variance that is
+too small by a third. Their variance is estimated from the runs instead, and Student's t accounts for their number.
 
-One t for both sources together (degrees of freedom by Satterthwaite) was tried, and erred too often: in simulations of
-two seeds and a p value that has to be 0.005, for many verdicts, 3 to 13 times as often as it should. The two limits
-joined err at most about as often as they should, whatever the share of the sources, and mostly less.
+One t for both sources (degrees of freedom by Satterthwaite) erred too often: 3 to 13 times as often as it should, in
+simulations of two seeds and p values of 0.005, as many verdicts need. Combining the two limits errs about as often as
+it should, or less, whatever the shares of the sources.
 """
 
 import math
@@ -21,7 +20,7 @@ from civility.metrics.paired_test import Outcome, PairedDifference, difference, 
 
 _TINY = 1e-300
 _ROUNDING = 1e-13
-"""Differences up to here are none: a mean of runs rounds, and a pair of comments counts for more in any metric."""
+"""Smaller differences are rounding errors of a mean of runs; a single pair of comments counts for more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,28 +30,28 @@ class Pool:
     Parameters
     ----------
     values : (k,) on the comments themselves; NaN where undefined
-    resampled : (k, R) in R resamples of the comments, the same for all runs
-    freedom : of what the comments tell, as `civility.metrics.paired_test.difference` takes it
+    resampled : (k, R) on R resamples of the comments, the same for all runs
+    dof : degrees of freedom of the comments, as for `civility.metrics.paired_test.difference`
     """
 
     values: Floats
     resampled: Floats
-    freedom: float = math.inf
+    dof: float = math.inf
 
     @property
     def mean(self) -> float:
-        """The setting's number; NaN if it is undefined for a run."""
+        """The mean over the runs; NaN if it is undefined for a run."""
         return float(self.values.mean())
 
     @property
-    def spread(self) -> float:
-        """The standard deviation over runs; NaN of a single one."""
+    def standard_deviation(self) -> float:
+        """The standard deviation over the runs; NaN for a single run."""
         return float(self.values.std(ddof=1)) if len(self.values) > 1 else math.nan
 
 
 @dataclass(frozen=True)
 class Noise:
-    """The standard errors of a difference that comments and seeds are the cause of; ``seeds`` is NaN if unknown."""
+    """The standard errors of a difference that come from the comments and from the seeds; NaN if unknown."""
 
     comments: float
     seeds: float
@@ -61,14 +60,14 @@ class Noise:
 def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[PairedDifference, Noise]:
     """Return how much better the setting ``other`` is than ``first``.
 
-    With several runs of both, interval and p value hold for settings: for other seeds and other comments. The half
-    width is the root of two squares: that of the comments, by Student's t where they are few and the normal curve where
-    they are many, and that of the seeds, by Student's t with Welch's degrees of freedom. What is of comments and runs
-    together (how differently the runs of a setting take the same comments) is in the spread of the runs already, and is
-    not counted twice; the interval is never narrower than that of the comments alone.
+    With several runs of both, interval and p value hold for the settings: for other seeds and other comments. The
+    squared half width is the sum of two squares: that of the comments, by Student's t (or the normal distribution for
+    many), and that of the seeds, by Student's t with Welch's degrees of freedom. The interaction of comments and runs
+    is part of the variance of the runs and is not counted twice. The interval is never narrower than that of the
+    comments alone.
 
-    With a single run of either, nothing tells how much seeds matter: interval and p value hold for these very
-    classifiers, on other comments.
+    With a single run of either, the effect of the seed is unknown: interval and p value hold for these classifiers, on
+    other comments.
 
     Parameters
     ----------
@@ -77,32 +76,32 @@ def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Pa
 
     Raises
     ------
-    ValueError : not as many resamples of one as of the other
+    ValueError : the numbers of resamples differ
 
     References
     ----------
     Welch, The generalization of "Student's" problem when several different population variances are involved, 1947.
     Zou and Donner, Construction of confidence limits about effect measures: a general approach, 2008, section 2: limits
-    of independent parts are joined by the squares of their distances.
-    Of two sources of noise in benchmarks: Bouthillier et al., Accounting for variance in machine learning benchmarks,
+    of independent parts are combined by the squares of their distances.
+    Two sources of noise in benchmarks: Bouthillier et al., Accounting for variance in machine learning benchmarks,
     2021.
     """
     means = [one.resampled.mean(axis=0) for one in (first, other)]
-    freedom = min(first.freedom, other.freedom)
-    plain = difference(first.mean, other.mean, means[0], means[1], level, freedom)
+    dof = min(first.dof, other.dof)
+    plain = difference(first.mean, other.mean, means[0], means[1], level, dof)
     paired = means[1] - means[0]
     paired = paired[~np.isnan(paired)]
     comments = float(paired.var(ddof=1)) if len(paired) > 1 else math.nan
-    if not math.isinf(freedom):
-        comments *= (freedom + 1) / freedom  # resamples of n spread too little by this
+    if not math.isinf(dof):
+        comments *= (dof + 1) / dof  # resamples of n comments vary too little by this factor
     if min(len(first.values), len(other.values)) < 2 or plain.verdict is Outcome.NOT_MEASURABLE:
         return plain, Noise(math.sqrt(comments), math.nan)
     of_seeds = [float(one.values.var(ddof=1)) / len(one.values) for one in (first, other)]
-    shared = sum(_of_both(one) / len(one.values) for one in (first, other))
+    shared = sum(_interaction(one) / len(one.values) for one in (first, other))
     noise = Noise(math.sqrt(comments), math.sqrt(max(0.0, sum(of_seeds) - shared)))
     uncertain = sum(v * v / (len(one.values) - 1) for v, one in zip(of_seeds, (first, other), strict=True))
-    of_seeds_freedom = sum(of_seeds) ** 2 / (uncertain or 1.0)
-    limits = _Limits(comments, max(0.0, comments - shared), freedom, sum(of_seeds), of_seeds_freedom)
+    seeds_dof = sum(of_seeds) ** 2 / (uncertain or 1.0)
+    limits = _Limits(comments, max(0.0, comments - shared), dof, sum(of_seeds), seeds_dof)
     value = plain.value if abs(plain.value) > _ROUNDING else 0.0
     half = limits.half(1 - level)
     certain = plain.p_value if value else 1.0
@@ -113,48 +112,48 @@ def pooled_difference(first: Pool, other: Pool, level: float = 0.95) -> tuple[Pa
 
 @dataclass(frozen=True)
 class _Limits:
-    """How far a difference may be from the truth.
+    """How far a difference may be from its true value.
 
     Parameters
     ----------
-    comments : the variance of the comments, what is of runs and comments together in it
-    apart : the same without that
-    freedom : degrees of freedom of both
-    seeds : the variance of the runs' means, by their spread, what is of runs and comments together in it
-    freedom_of_seeds : degrees of freedom of that
+    comments : variance from the comments, with the interaction of runs and comments
+    apart : variance from the comments, without the interaction
+    dof : degrees of freedom of both
+    seeds : variance of the mean over runs, with the interaction
+    seeds_dof : degrees of freedom of ``seeds``
     """
 
     comments: float
     apart: float
-    freedom: float
+    dof: float
     seeds: float
-    freedom_of_seeds: float
+    seeds_dof: float
 
     def half(self, p: float) -> float:
-        """Return the half width that is exceeded with the chance p."""
-        z = student.critical(p, self.freedom)
-        t = student.critical(p, self.freedom_of_seeds) if self.seeds else 0.0
+        """Return the half width that is exceeded with probability p."""
+        z = student.critical(p, self.dof)
+        t = student.critical(p, self.seeds_dof) if self.seeds else 0.0
         return math.sqrt(max(z * z * self.comments, z * z * self.apart + t * t * self.seeds))
 
     def p_value(self, distance: float) -> float:
-        """Return the chance with which the half width is as small as this, by bisection of t."""
-        alone = student.two_sided(distance / math.sqrt(self.comments), self.freedom) if self.comments else 0.0
+        """Return the p at which the half width equals this distance, by bisection of t."""
+        alone = student.two_sided(distance / math.sqrt(self.comments), self.dof) if self.comments else 0.0
         if not self.seeds:
             return alone
         low, high = 0.0, distance / math.sqrt(self.seeds)
         for _ in range(60):
             middle = (low + high) / 2
-            p = student.two_sided(middle, self.freedom_of_seeds)
-            z = student.critical(p, self.freedom) if p > _TINY else math.inf
+            p = student.two_sided(middle, self.seeds_dof)
+            z = student.critical(p, self.dof) if p > _TINY else math.inf
             if z * z * self.apart + middle * middle * self.seeds < distance * distance:
                 low = middle
             else:
                 high = middle
-        return max(alone, student.two_sided((low + high) / 2, self.freedom_of_seeds))
+        return max(alone, student.two_sided((low + high) / 2, self.seeds_dof))
 
 
-def _of_both(one: Pool) -> float:
-    """Return the variance that is of comments and runs together: of how a run's number departs from the runs' mean."""
+def _interaction(one: Pool) -> float:
+    """Return the variance from the interaction of comments and runs: of a run's deviation from the mean of the runs."""
     apart = one.resampled - one.resampled.mean(axis=0)
     apart = apart[:, ~np.isnan(apart).any(axis=0)]
     return float(apart.var(axis=1, ddof=1).sum()) / (len(apart) - 1)

@@ -1,7 +1,4 @@
-"""A score as its rank among the scores of comments that are known: what averages classifiers of unlike scales.
-
-Knows neither label names nor files.
-"""
+"""The rank of a score among the scores of known comments, to average classifiers with different scales."""
 
 from dataclasses import dataclass
 
@@ -10,16 +7,15 @@ import numpy as np
 from civility.arrays import AnyFloats, Float32s, Floats
 
 _KNOTS = 257
-"""Enough for a smooth map of any sample: dense at both ends, where the comments of rare labels are."""
+"""Enough for a smooth map of any sample; dense at both ends, where comments of rare labels are."""
 
 
 @dataclass(frozen=True, eq=False)
 class RankMap:
     """An increasing map from a logit to the share of known logits below it, in (0, 1).
 
-    A function of a single logit, so that a comment's rank depends on no other comment that is scored. Linear between
-    the knots; beyond the outermost, which is never reached by a sample's own logits, it nears 0 or 1 exponentially, so
-    that even there two logits keep their order.
+    The rank of a comment does not depend on other comments that are scored. The map is linear between the knots; beyond
+    the outermost it approaches 0 or 1 exponentially, so that logits keep their order even there.
 
     Parameters
     ----------
@@ -28,7 +24,7 @@ class RankMap:
 
     Raises
     ------
-    ValueError : the numbers are no such map
+    ValueError : the numbers are not such a map
     """
 
     logits: Floats
@@ -44,7 +40,7 @@ class RankMap:
 
     @classmethod
     def of(cls, logits: AnyFloats) -> "RankMap":
-        """Return the map of a sample: the middle rank of each distinct logit, divided by their number.
+        """Return the map of a sample: the mean rank of each distinct logit, divided by their number.
 
         Parameters
         ----------

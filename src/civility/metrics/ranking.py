@@ -1,4 +1,4 @@
-"""How well scores rank positives above negatives. Knows neither labels nor files, nor how sure the numbers are."""
+"""How well scores rank positive comments above negative ones."""
 
 from collections.abc import Iterable
 
@@ -25,12 +25,12 @@ def known_classes(targets: AnyFloats, scores: AnyFloats) -> tuple[Bools, Floats]
         raise ValueError(f"targets have shape {targets.shape} and scores {exact.shape}, expected (N,) twice")
     known = ~np.isnan(targets)
     if np.isnan(exact[known]).any():
-        raise ValueError("a score is NaN: nothing can be ranked")
+        raise ValueError("a score is NaN")
     return targets[known] >= POSITIVE_FROM, exact[known]
 
 
 def roc_auc(targets: AnyFloats, scores: AnyFloats) -> float:
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
+    """Return the area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def roc_auc(targets: AnyFloats, scores: AnyFloats) -> float:
 
     Returns
     -------
-    float in [0, 1]; NaN without a positive or without a negative
+    float in [0, 1]; NaN without positives or without negatives
 
     References
     ----------
@@ -57,13 +57,13 @@ def roc_auc(targets: AnyFloats, scores: AnyFloats) -> float:
 
 
 def macro_mean(values: Iterable[float]) -> float:
-    """Return the mean of the labels' values that are defined; NaN if none is."""
+    """Return the mean of the values that are defined; NaN if none is."""
     defined = [value for value in values if not np.isnan(value)]
     return float(np.mean(defined)) if defined else float("nan")
 
 
 def average_precision(targets: AnyFloats, scores: AnyFloats) -> float:
-    """Average precision: the sum over thresholds of the gain in recall times the precision there.
+    """Return the average precision: the sum over thresholds of the gain in recall times the precision there.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def average_precision(targets: AnyFloats, scores: AnyFloats) -> float:
 
     Returns
     -------
-    float in [0, 1]; NaN without a positive or without a negative
+    float in [0, 1]; NaN without positives or without negatives
 
     References
     ----------
@@ -85,7 +85,7 @@ def average_precision(targets: AnyFloats, scores: AnyFloats) -> float:
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(positive[order])
     ranked = scores[order]
-    # Compared, not subtracted: the difference of two infinite scores is NaN, not 0.
+    # Compare rather than subtract: the difference of two infinite scores is NaN, not 0.
     last_of_ties = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(order) - 1)
     precision = hits[last_of_ties] / (last_of_ties + 1)
     gain = np.diff(hits[last_of_ties], prepend=0) / num_positive
@@ -93,7 +93,7 @@ def average_precision(targets: AnyFloats, scores: AnyFloats) -> float:
 
 
 def recall_at_fpr(targets: AnyFloats, scores: AnyFloats, fpr: float) -> float:
-    """Highest recall of a threshold that flags at most a given share of the negatives.
+    """Return the highest recall of a threshold that flags at most a given share of the negatives.
 
     Parameters
     ----------
@@ -103,13 +103,13 @@ def recall_at_fpr(targets: AnyFloats, scores: AnyFloats, fpr: float) -> float:
 
     Returns
     -------
-    float in [0, 1], 0 where the highest score alone flags too many negatives; NaN without a positive or without a
-    negative
+    float in [0, 1], 0 if the highest score already flags too many negatives; NaN without positives or without
+    negatives
     """
     positive, scores = known_classes(targets, scores)
     positives, negatives = scores[positive], np.sort(scores[~positive])
     if not len(positives) or not len(negatives):
         return float("nan")
     false = len(negatives) - np.searchsorted(negatives, positives)  # negatives flagged with each positive
-    # A quotient, not a product: 0.29 * 100 is less than 29, but 29 / 100 is 0.29.
+    # Divide rather than multiply: 0.29 * 100 is less than 29, but 29 / 100 is 0.29.
     return float(np.mean(false / len(negatives) <= fpr))

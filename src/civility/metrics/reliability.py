@@ -1,7 +1,7 @@
-"""Whether scores mean what they say: log loss, Brier score, calibration error, reliability curve.
+"""Whether scores can be read as probabilities: log loss, Brier score, calibration error, reliability curve.
 
-Knows neither labels nor files. Scores are in [0, 1]; soft targets count as positive from 0.5 up, NaN targets are
-left out, and a measure of no comment is NaN.
+Scores are in [0, 1]. Soft targets count as positive from 0.5 up, NaN targets are left out, and a measure without
+comments is NaN.
 """
 
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from civility.metrics.intervals import wilson
 from civility.metrics.ranking import known_classes
 
 SMALLEST_CHANCE = 2.0**-25
-"""Where log loss clips: from 1 - 2**-25 up a float32 score is 1, and would cost an infinite loss where wrong."""
+"""Log loss clips scores to this distance from 0 and 1. Closer, a float32 score is 1, and an error has infinite loss."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The comments whose scores fall in ``[low, high)``; the last bin holds 1, too.
+    """The comments with scores in ``[low, high)``; the last bin includes 1.
 
     Parameters
     ----------
     low, high : edges of the scores
     num : comments, at least 1
-    mean_score : what the scores say
-    share_positive : what is true
+    mean_score : in [0, 1]
+    share_positive : in [0, 1]; the mean score of calibrated scores
     share_low, share_high : 95 % Wilson interval of ``share_positive``
     """
 
@@ -79,8 +79,8 @@ def expected_calibration_error(scores: AnyFloats, targets: AnyFloats, num_bins: 
 
     References
     ----------
-    Naeini et al. 2015; Guo et al., On calibration of modern neural networks, 2017. Here the score of the positive
-    class is looked at, not that of the class predicted.
+    Naeini et al. 2015; Guo et al., On calibration of modern neural networks, 2017; here with the score of the positive
+    class, not that of the predicted class.
     """
     bins = reliability(scores, targets, num_bins)
     if not bins:

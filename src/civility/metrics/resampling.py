@@ -1,7 +1,7 @@
-"""How far numbers would move on other comments: the bootstrap, by counts. Knows neither labels nor files.
+"""The bootstrap: how much numbers would vary with other comments.
 
-A resample is a count for each comment: how often it was drawn. A statistic sorts and picks its comments once, and
-then computes its numbers from the counts of many resamples at a time.
+A resample is a count for each comment: how often it is drawn. A statistic sorts its comments once, and then computes
+its numbers from the counts of many resamples at a time.
 """
 
 import os
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from civility.arrays import Draws, Floats, Ints
 from civility.data.dataset import POSITIVE_FROM
 
-# Resamples drawn at once: enough to hide what a call costs, few enough to stay in a processor's cache. Of 160,000
-# comments a fifth of it took 40 % longer, and twice as many gained nothing but memory.
+# Counts drawn at once: enough to amortise a call, few enough for the cache of a CPU. With 160,000 comments, a fifth of
+# it took 40 % longer, and twice as many saved no time.
 COUNTS_AT_ONCE = 1_000_000
 
 
@@ -33,7 +33,7 @@ class Statistic(Protocol):
 
         Parameters
         ----------
-        counts : (N, R) how often each comment was drawn; fastest if every resample is contiguous (``order="F"``)
+        counts : (N, R) how often each comment was drawn; fastest with ``order="F"``
 
         Returns
         -------
@@ -43,16 +43,16 @@ class Statistic(Protocol):
 
 
 def point(statistic: Statistic, num_comments: int) -> Floats:
-    """Return the (K,) numbers on the comments themselves: each of them once."""
+    """Return the (K,) numbers with each comment drawn once."""
     return statistic.measure(np.ones((num_comments, 1), dtype=np.uint8))[:, 0]
 
 
 def mean_of_defined(values: Floats) -> Floats:
-    """Return the mean over several numbers, resample by resample: a macro average as it comes out on other comments.
+    """Return the mean of several numbers in each resample, such as a macro average over labels.
 
-    A number that is undefined in a resample, as the precision of a label that flags nothing there, is left out of its
-    mean, as it is left out of the mean on the comments themselves. To leave out the resample instead would give the
-    interval for such comments only as every label flags some of.
+    A number that is undefined in a resample, such as the precision of a label that flags nothing, is left out of the
+    mean, as in the mean on all comments. Leaving out the resample instead would give the interval for comments of which
+    every label flags some.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def mean_of_defined(values: Floats) -> Floats:
 
     Returns
     -------
-    (R,) NaN where all are
+    (R,) NaN where all numbers are
     """
     defined = ~np.isnan(values)
     num = defined.sum(axis=0)
@@ -71,21 +71,19 @@ def mean_of_defined(values: Floats) -> Floats:
 
 
 def strata_of(targets: npt.NDArray[np.floating]) -> Ints:
-    """Group comments so that no label loses its positives in a resample that draws from every group.
+    """Group comments so that every label keeps positives in a resample that draws from every group.
 
-    A comment belongs to its rarest positive label, or to the negatives. If that leaves a label with no group of its
-    positives alone, the group that holds most of them is divided. One grouping for all labels lets them be resampled
-    together, as a macro average needs; one by combination of labels would have hundreds of tiny groups, in which
-    little can vary, and understate the variance.
+    A comment belongs to its rarest positive label, or to the negatives. If a label then has no group with only its
+    positives, the group with most of them is divided. One grouping serves all labels, since a macro average needs them
+    resampled together. Groups by combination of labels would be hundreds of tiny ones and understate the variance.
 
     Parameters
     ----------
-    targets : (N, L) in [0, 1]; positive from 0.5 up. NaN counts as not positive: such a comment belongs where what
-        is known of it says, and how many of its targets are known varies with it
+    targets : (N, L) in [0, 1]; positive from 0.5 up. NaN counts as not positive
 
     Returns
     -------
-    (N,) int64 numbers of groups, not all in use
+    (N,) numbers of groups; some numbers may be unused
     """
     positive = targets >= POSITIVE_FROM
     rarest_first = np.argsort(positive.sum(axis=0), kind="stable")
@@ -111,18 +109,18 @@ def resample(
 ) -> dict[str, Floats]:
     """Draw resamples and measure every statistic on the same ones.
 
-    Of every stratum about as many comments are drawn as there are: their number varies as it would in another sample
-    of N, but is never 0. With sizes held fixed, the intervals would be for other comments with exactly as many
-    positives: the same for ROC AUC, recall and the false-positive rate, but far too narrow for precision and F1 on
-    comments as they come (where 95 % were asked for, 60 to 86 % held the true precision in simulations).
+    The number of comments drawn from a stratum varies as in another sample of N, but is never 0. With fixed numbers,
+    the intervals would hold for samples with exactly as many positives. They would be the same for ROC AUC, recall and
+    the false-positive rate, but too narrow for precision and F1: in simulations, 95 % intervals contained the true
+    precision in 60 to 86 % of cases.
 
     Parameters
     ----------
-    statistics : by any name, all of N comments
+    statistics : by any name, each of the same N comments
     strata : (N,) numbers of groups, from `strata_of`
     num_resamples : R, 1 or more
-    seed : the same gives the same resamples, whatever the statistics and the number of threads
-    num_threads : 0 for as many as there are processors for this process
+    seed : equal seeds give equal resamples, whatever the statistics and the number of threads
+    num_threads : 0: one for each CPU core of this process
 
     Returns
     -------
@@ -131,7 +129,7 @@ def resample(
     order = np.argsort(strata, kind="stable")
     place = np.argsort(order)
     sizes = np.unique(strata, return_counts=True)[1]
-    # A stream of its own for each resample: then neither blocks nor threads matter.
+    # One random stream for each resample, so that blocks and threads do not matter.
     seeds = np.random.SeedSequence(seed).spawn(num_resamples)
     at_once = max(1, min(num_resamples, COUNTS_AT_ONCE // max(1, len(strata))))
     results = {key: np.empty((len(each.names), num_resamples)) for key, each in statistics.items()}
@@ -142,7 +140,7 @@ def resample(
         for key, statistic in statistics.items():
             results[key][:, start : start + at_once] = statistic.measure(counts)
 
-    with ThreadPoolExecutor(num_threads or _num_processors()) as pool:
+    with ThreadPoolExecutor(num_threads or _num_cores()) as pool:
         for _ in pool.map(fill, range(0, num_resamples, at_once)):
             pass  # raises what a thread raised
     return results
@@ -151,7 +149,7 @@ def resample(
 def _draw(sizes: Ints, seed: np.random.SeedSequence) -> npt.NDArray[np.uint8]:
     """Return how often each comment is drawn, stratum by stratum.
 
-    A byte is enough: that any one comment is drawn 256 times is rarer than 1 in 256 factorial.
+    A byte is enough: the chance that a comment is drawn 256 times is below 1 in 256 factorial.
     """
     if not len(sizes):
         return np.zeros(0, dtype=np.uint8)
@@ -166,6 +164,6 @@ def _draw(sizes: Ints, seed: np.random.SeedSequence) -> npt.NDArray[np.uint8]:
     )
 
 
-def _num_processors() -> int:
+def _num_cores() -> int:
     ask = getattr(os, "sched_getaffinity", None)
     return len(ask(0)) if ask else os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""Intervals that do not vanish where a class has few comments. Knows neither labels nor files.
+"""Intervals for classes with few comments.
 
-A stratified bootstrap draws the only positive comment of a label into every resample, so its interval is that of the
-negatives alone. The intervals here take their width from the number of comments instead of from their spread.
+A stratified bootstrap draws the only positive comment of a label into every resample, so its interval reflects the
+negatives alone. The width of the intervals here depends on the number of comments, not on how their scores vary.
 """
 
 import math
@@ -13,19 +13,19 @@ from civility.metrics.intervals import wilson
 from civility.metrics.threshold_search import Counts
 
 FEWEST = 10
-"""Positive and negative comments of a label below which its numbers, and means over it, are not measurable."""
+"""With fewer positive or fewer negative comments, the numbers of a label, and means over it, are not measurable."""
 _BISECTIONS = 50
 
 
 class Ends(NamedTuple):
-    """The ends of an interval; NaN where there is none."""
+    """The ends of an interval; NaN if there is none."""
 
     low: float
     high: float
 
 
 class MeanPart(NamedTuple):
-    """One of the numbers of a mean: its value, its own interval, and that of its resamples."""
+    """One of the numbers of a mean: its value, its interval for few comments, and the interval of its resamples."""
 
     value: float
     own: Ends
@@ -33,21 +33,21 @@ class MeanPart(NamedTuple):
 
 
 def auc_interval(auc: float, num_positive: int, num_negative: int, level: float = 0.95) -> Ends:
-    """Return the interval of a ROC AUC, right for one positive comment and for an AUC of 1.
+    """Return the interval of a ROC AUC; it also holds for one positive comment and for an AUC of 1.
 
-    Newcombe's takes scores to be spread evenly enough, which fewer than `FEWEST` comments of a class cannot show: a
-    positive that ranks like a negative may be among those not seen. There the interval holds Hoeffding's too, which
-    assumes nothing but that an AUC is the mean of the ranks of that class.
+    Newcombe's interval assumes a distribution of scores that fewer than `FEWEST` comments of a class cannot confirm: an
+    unseen positive may rank like a negative. With so few, the interval includes Hoeffding's, which only assumes that an
+    AUC is the mean of the ranks of that class.
 
     Parameters
     ----------
     auc : in [0, 1]; NaN if undefined
-    num_positive, num_negative : comments; the AUC is undefined without one of each
-    level : the chance of covering the true AUC, in (0, 1)
+    num_positive, num_negative : comments; the AUC is undefined if either is 0
+    level : confidence, in (0, 1)
 
     Returns
     -------
-    low, high : in [0, 1]; NaN where the AUC is undefined
+    low, high : in [0, 1]; NaN if the AUC is undefined
 
     References
     ----------
@@ -64,10 +64,10 @@ def auc_interval(auc: float, num_positive: int, num_negative: int, level: float 
 
 def _newcombe_of_auc(auc: float, num_positive: int, num_negative: int, level: float) -> Ends:
     z = NormalDist().inv_cdf((1 + level) / 2)
-    spread = (num_positive + num_negative) / 2 - 1
+    factor = (num_positive + num_negative) / 2 - 1
 
     def half(true: float) -> float:
-        inner = 1 + spread * ((1 - true) / (2 - true) + true / (1 + true))
+        inner = 1 + factor * ((1 - true) / (2 - true) + true / (1 + true))
         return z * math.sqrt(true * (1 - true) * inner / (num_positive * num_negative))
 
     low = _turning_point(lambda true: auc - true > half(true), 0.0, auc)
@@ -76,7 +76,7 @@ def _newcombe_of_auc(auc: float, num_positive: int, num_negative: int, level: fl
 
 
 def _hoeffding(mean: float, num: int, level: float) -> Ends:
-    """Return the interval of the expectation of so many independent numbers in [0, 1], by their mean."""
+    """Return the interval of the expectation of ``num`` independent numbers in [0, 1] with this mean."""
     most = math.log(2 / (1 - level)) / num
 
     def is_far(true: float) -> bool:
@@ -87,7 +87,7 @@ def _hoeffding(mean: float, num: int, level: float) -> Ends:
 
 
 def _divergence(one: float, other: float) -> float:
-    """Return the Kullback-Leibler divergence of two chances of a coin."""
+    """Return the Kullback-Leibler divergence of two Bernoulli distributions."""
     return _entropy_term(one, other) + _entropy_term(1 - one, 1 - other)
 
 
@@ -98,7 +98,7 @@ def _entropy_term(one: float, other: float) -> float:
 
 
 def f1_interval(counts: Counts, level: float = 0.95) -> Ends:
-    """Return the interval of F1, right for few comments and for decisions without an error.
+    """Return the interval of F1; it also holds for few comments and for decisions without errors.
 
     F1 is ``2 j / (1 + j)`` with j the share of true positives among all comments that are positive or flagged.
 
@@ -112,16 +112,17 @@ def f1_interval(counts: Counts, level: float = 0.95) -> Ends:
 
 
 def own_interval(metric: str, value: float, counts: Counts, level: float = 0.95) -> Ends:
-    """Return the interval of a label's number by the number of its comments alone.
+    """Return the interval of a number of one label, from its number of comments.
 
-    Average precision is taken for a share of the positives (Boyd, Eng and Page, Area under the precision-recall curve,
+    Average precision is treated as a share of the positives (Boyd, Eng and Page, Area under the precision-recall curve,
     2013: the binomial interval); recall at a false-positive rate is one.
 
     Parameters
     ----------
     metric : a name of `civility.metrics.counted`
     value : on the comments; NaN if undefined
-    counts : at the threshold in use
+    counts : at the threshold of the label
+    level : confidence, in (0, 1)
     """
     if math.isnan(value):
         return Ends(math.nan, math.nan)
@@ -135,15 +136,14 @@ def own_interval(metric: str, value: float, counts: Counts, level: float = 0.95)
 
 
 def wider(one: Ends, other: Ends) -> Ends:
-    """Return the interval that holds both; where one is NaN, the other."""
+    """Return the interval that includes both; if one is NaN, the other."""
     return Ends(_first_defined(min, one.low, other.low), _first_defined(max, one.high, other.high))
 
 
 def difference_interval(first: MeanPart, other: MeanPart) -> Ends:
-    """Return the interval of ``other`` minus ``first`` by their own intervals, as if they were independent.
+    """Return the interval of ``other`` minus ``first`` from their own intervals, as if they were independent.
 
-    On the same comments they mostly agree, and the true interval is narrower: with few comments nothing tells by how
-    much.
+    Numbers on the same comments are correlated, so the true interval is narrower; few comments do not show by how much.
 
     References
     ----------
@@ -156,21 +156,21 @@ def difference_interval(first: MeanPart, other: MeanPart) -> Ends:
 
 
 def mean_interval(value: float, resampled: Ends, parts: Sequence[MeanPart], num: int) -> Ends:
-    """Return the interval of a mean, with what the resamples of its parts lack.
+    """Return the interval of a mean, widened for parts whose resamples vary too little.
 
-    The squared distance from the mean to each end is that of the resampled mean, which knows how the parts go together,
-    and for each part the difference between the squared distances of its own interval and of its resamples.
+    The squared distance from the mean to each end is that of the resampled mean, which includes the correlation of the
+    parts, plus for each part the difference between the squared distances of its own interval and of its resamples.
 
     Parameters
     ----------
     value : the mean
-    resampled : the ends of the resampled mean; NaN counts as no distance
-    parts : numbers of the mean whose resamples may vary too little
-    num : of all numbers of the mean
+    resampled : the interval of the resampled mean; NaN counts as no distance
+    parts : the numbers whose resamples may vary too little
+    num : how many numbers the mean has in total
 
     References
     ----------
-    Zou and Donner, 2008: limits of independent parts are joined by the squares of their distances.
+    Zou and Donner, 2008: limits of independent parts are combined by the squares of their distances.
     """
 
     def distance(side: Callable[[float, Ends], float]) -> float:
@@ -195,7 +195,7 @@ def _first_defined(choose: Callable[[float, float], float], one: float, other: f
 
 
 def _turning_point(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Return where a condition that holds from ``low`` on ceases to hold, by bisection; ``high`` if it never does."""
+    """Return the point from which a condition that holds at ``low`` fails, by bisection; ``high`` if it never fails."""
     if holds(high):
         return high
     for _ in range(_BISECTIONS):

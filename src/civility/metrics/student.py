@@ -1,20 +1,20 @@
-"""Student's t distribution with any degrees of freedom, without scipy: for intervals and p values of few seeds."""
+"""Student's t distribution with any degrees of freedom, without SciPy: for intervals and p values of few seeds."""
 
 import math
 from statistics import NormalDist
 
 _NORMAL_FROM = 1e7
-"""Degrees of freedom from which t and the normal curve agree to seven digits."""
+"""Degrees of freedom from which t and the normal distribution agree to seven digits."""
 _TINY = 1e-300
 
 
-def two_sided(t: float, freedom: float) -> float:
+def two_sided(t: float, dof: float) -> float:
     """Return the chance that |T| is at least ``|t|``.
 
     Parameters
     ----------
-    t : any number, infinity too
-    freedom : degrees of freedom, above 0; need not be whole
+    t : any number, also infinite
+    dof : degrees of freedom, above 0; need not be an integer
 
     Returns
     -------
@@ -22,35 +22,35 @@ def two_sided(t: float, freedom: float) -> float:
 
     References
     ----------
-    NIST Digital Library of Mathematical Functions, 8.17: with x = f / (f + t^2) it is I_x(f / 2, 1 / 2).
+    NIST Digital Library of Mathematical Functions, 8.17: I_x(f / 2, 1 / 2) with x = f / (f + t^2).
     """
     if math.isinf(t):
         return 0.0
-    if freedom >= _NORMAL_FROM:
+    if dof >= _NORMAL_FROM:
         return math.erfc(abs(t) / math.sqrt(2))
-    return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t))
+    return _incomplete_beta(dof / 2, 0.5, dof / (dof + t * t), t * t / (dof + t * t))
 
 
-def critical(p: float, freedom: float) -> float:
-    """Return the t that |T| exceeds with the chance ``p``, in (0, 1); by bisection."""
-    if freedom >= _NORMAL_FROM:
+def critical(p: float, dof: float) -> float:
+    """Return the t that |T| exceeds with probability ``p``, in (0, 1); by bisection."""
+    if dof >= _NORMAL_FROM:
         return -NormalDist().inv_cdf(p / 2)
     low, high = 0.0, 1.0
-    while two_sided(high, freedom) > p:
+    while two_sided(high, dof) > p:
         low, high = high, 2 * high
     for _ in range(200):
         middle = (low + high) / 2
         if not low < middle < high:
             break
-        low, high = (middle, high) if two_sided(middle, freedom) > p else (low, middle)
+        low, high = (middle, high) if two_sided(middle, dof) > p else (low, middle)
     return (low + high) / 2
 
 
 def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
-    """Return the regularised I_x(a, b); ``rest`` is 1 - x, given apart because it may be tiny."""
+    """Return the regularised I_x(a, b); ``rest`` is 1 - x, passed separately because it may be tiny."""
     if x <= 0 or rest <= 0:
         return 0.0 if x <= 0 else 1.0
-    if x > (a + 1) / (a + b + 2):  # where the fraction converges slowly: the other tail
+    if x > (a + 1) / (a + b + 2):  # the fraction converges slowly: use the other tail
         return 1 - _incomplete_beta(b, a, rest, x)
     logarithm = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
     return math.exp(logarithm) / a / _fraction(a, b, x)

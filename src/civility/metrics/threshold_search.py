@@ -1,6 +1,6 @@
-"""Thresholds by policy: every cut of a label's scores, what it flags, and which one a policy takes.
+"""Thresholds by policy: every possible threshold of a label, what it flags, and which one a policy chooses.
 
-Knows neither label names nor files. A comment is flagged where ``score >= threshold``, compared in float32.
+A comment is flagged if ``score >= threshold``, compared in float32.
 """
 
 import math
@@ -43,7 +43,7 @@ class ShareEstimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """What decisions do to comments whose class is known."""
+    """Correct and wrong decisions on comments of known class."""
 
     true_positives: int
     false_positives: int
@@ -52,7 +52,7 @@ class Counts:
 
     @classmethod
     def of(cls, targets: AnyFloats, flagged: Decisions) -> "Counts":
-        """Count decisions, however they were taken.
+        """Count the decisions on comments.
 
         Parameters
         ----------
@@ -65,12 +65,12 @@ class Counts:
 
     @property
     def num_positive(self) -> int:
-        """Comments that ought to be flagged."""
+        """Positive comments."""
         return self.true_positives + self.false_negatives
 
     @property
     def num_negative(self) -> int:
-        """Comments that ought not to be."""
+        """Negative comments."""
         return self.false_positives + self.true_negatives
 
     @property
@@ -80,47 +80,47 @@ class Counts:
 
     @property
     def flagged(self) -> int:
-        """Comments at the threshold or above."""
+        """Comments that are flagged."""
         return self.true_positives + self.false_positives
 
     @property
     def precision(self) -> float:
-        """Share of the flagged that are positive; NaN if none is flagged."""
+        """Share of the flagged comments that are positive; NaN if none is flagged."""
         return _share(self.true_positives, self.flagged)
 
     @property
     def recall(self) -> float:
-        """Share of the positives that are flagged; NaN without a positive."""
+        """Share of the positives that are flagged; NaN without positives."""
         return _share(self.true_positives, self.num_positive)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall; NaN without a flagged and without a positive comment."""
+        """Harmonic mean of precision and recall; NaN if no comment is flagged or positive."""
         return _share(2 * self.true_positives, self.flagged + self.num_positive)
 
     @property
     def fpr(self) -> float:
-        """Share of the negatives that are flagged; NaN without a negative."""
+        """Share of the negatives that are flagged; NaN without negatives."""
         return _share(self.false_positives, self.num_negative)
 
     @property
     def flagged_per_1000(self) -> float:
-        """Flagged of 1000 comments; NaN without a comment."""
+        """Flagged comments per 1000; NaN without comments."""
         return _share(1000 * self.flagged, self.num)
 
 
 @dataclass(frozen=True, eq=False)
 class Cuts:
-    """Every way to cut a label's scores in two, from flagging the fewest to flagging all.
+    """All thresholds of a label that flag different comments, from the fewest to all.
 
     Parameters
     ----------
-    thresholds : (K,) falling, in [0, 1], exact in float32: in the middle between two neighbouring scores, so that
-        another machine's rounding moves no comment across, or on the upper one where nothing lies in between
-    scores : (K,) the lowest score flagged; infinite where the first cut flags nothing, which it does unless a score
-        is 1
-    true_positives, false_positives : (K,) flagged
-    num_positive, num_negative : in all
+    thresholds : (K,) falling, in [0, 1], exact in float32: midway between neighbouring scores, so that rounding on
+        another machine changes no decision, or the upper score if no number lies in between
+    scores : (K,) the lowest score that is flagged; infinite if the first threshold flags nothing, as it does unless a
+        score is 1
+    true_positives, false_positives : (K,) flagged comments
+    num_positive, num_negative : all comments
     """
 
     thresholds: Float32s
@@ -132,7 +132,7 @@ class Cuts:
 
     @classmethod
     def of(cls, targets: AnyFloats, scores: AnyFloats) -> "Cuts":
-        """Return the cuts of some scores.
+        """Return the thresholds of a label.
 
         Parameters
         ----------
@@ -162,31 +162,31 @@ class Cuts:
         return self.num_positive + self.num_negative
 
     def at(self, threshold: float) -> Counts:
-        """Return what any threshold does, not only one of these."""
+        """Return the counts at any threshold, not only one of these."""
         num_cuts = int(np.count_nonzero(self.scores >= np.float32(threshold)))
         return self.of_cut(num_cuts - 1) if num_cuts else Counts(0, 0, self.num_positive, self.num_negative)
 
     def of_cut(self, place: int) -> Counts:
-        """Return what the cut at a place of ``thresholds`` does."""
+        """Return the counts at a position of ``thresholds``."""
         true, false = int(self.true_positives[place]), int(self.false_positives[place])
         return Counts(true, false, self.num_positive - true, self.num_negative - false)
 
 
 @dataclass(frozen=True)
 class ThresholdChoice:
-    """A threshold, and what it does to the comments it was chosen on; to others it will do a little worse.
+    """A threshold, and its results on the comments that it was chosen on; on others they will be a little worse.
 
     Parameters
     ----------
     policy : what was asked
     threshold : in [0, 1], exact in float32
-    review_threshold : from there up to the threshold, comments are for review; None if the policy has no bands
-    met : whether the policy is met on these comments, and they tell so
-    why : in words: what was chosen, or why the policy cannot be met and what comes nearest
+    review_threshold : comments from here up to the threshold are for review; None if the policy has no review band
+    met : whether the policy is met on these comments, and there are enough of them to know
+    why : in words: what was chosen, or why the policy cannot be met and what comes closest
     counts : at the threshold
     precision, recall : with 95 % Wilson intervals
-    review_per_1000 : comments in the band; 0 without one
-    from_data : False: too few comments to choose by, see `civility.metrics.fallback`
+    review_per_1000 : comments in the review band per 1000; 0 without a band
+    from_data : False if there were too few comments, see `civility.metrics.fallback`
     """
 
     policy: Policy
@@ -202,38 +202,43 @@ class ThresholdChoice:
 
     @property
     def flagged_per_1000(self) -> float:
-        """Flagged of 1000 comments."""
+        """Flagged comments per 1000."""
         return self.counts.flagged_per_1000
 
     @property
     def is_remarkable(self) -> bool:
-        """Whether a person should read ``why``: not met, nothing flagged, or a review budget with an empty band."""
+        """Whether ``why`` should be shown: the policy is not met, nothing is flagged, or the review band is empty."""
         band_is_empty = bool(self.policy.review) and not self.review_per_1000
         return not self.met or not self.counts.flagged or band_is_empty
 
 
 def choose_threshold(policy: Policy, cuts: Cuts) -> ThresholdChoice:
-    """Return the threshold that meets a policy, or else comes nearest to it.
+    """Return the threshold that meets a policy, or else comes closest to it.
 
-    precision>=x, fpr<=x, flagged<=n : of the cuts that meet it the one of highest recall; then the higher threshold
-    recall>=x : of the cuts that meet it the one of highest precision; then the one of higher recall
-    f1 : the highest F1; then the higher threshold
-    review<=n per 1000 : from the threshold down as far as the band holds so many comments at most
+    precision>=x, fpr<=x, flagged<=n : of the thresholds that meet it, the one with the highest recall; of equal ones,
+    the higher threshold
+    recall>=x : of the thresholds that meet it, the one with the highest precision; of equal ones, the higher recall
+    f1 : the highest F1; of equal ones, the higher threshold
+    review<=n per 1000 : the lowest review threshold with at most n comments per 1000 in the band
 
-    A label with one class only keeps 0.5.
+    A label with only one class keeps 0.5.
     """
     if not cuts.num_positive or not cuts.num_negative:
         lacking = "positive" if not cuts.num_positive else "negative"
-        why = f"no {lacking} comment among {cuts.num:,} of known class: nothing to choose by"
+        why = f"no {lacking} comment among {cuts.num:,} of known class, so there is nothing to choose"
         return _choice(policy, cuts, DEFAULT_THRESHOLD, DEFAULT_THRESHOLD, met=False, why=why)
     place, met, why = _cut(policy, cuts)
     return choice_at(place, policy, cuts, met=met, why=why)
 
 
 def choice_at(place: int, policy: Policy, cuts: Cuts, *, met: bool, why: str) -> ThresholdChoice:
-    """Return the choice of the cut at a place of ``cuts.thresholds``, with the band for review if the policy has one.
+    """Return the choice of a threshold, with the review threshold if the policy has a review band.
 
-    ``met`` and ``why`` are those of `Choice`.
+    Parameters
+    ----------
+    place : position in ``cuts.thresholds``
+    cuts : of the label
+    policy, met, why : as for `ThresholdChoice`
     """
     last = place
     if policy.review is not None:
@@ -263,7 +268,7 @@ def _choice(policy: Policy, cuts: Cuts, threshold: float, review: float, *, met:
 
 
 def _cut(policy: Policy, cuts: Cuts) -> tuple[int, bool, str]:
-    """Return the place of the cut to take, whether it meets the policy, and why it was taken."""
+    """Return the position of the threshold, whether it meets the policy, and why it was chosen."""
     found, flagged = cuts.true_positives, cuts.true_positives + cuts.false_positives
     bound = policy.bound
     if policy.kind == "f1":
@@ -284,7 +289,7 @@ def _cut(policy: Policy, cuts: Cuts) -> tuple[int, bool, str]:
         return 0, False, _unmet(policy, "lowest", measured[0], cuts.thresholds[0])
     place = _first_best(np.where(measured <= bound, found, -1))
     if not flagged[place]:
-        return place, True, f"flags nothing: every cut that finds a positive has {policy.kind} > {bound:g}"
+        return place, True, f"flags nothing: every threshold that finds a positive has {policy.kind} > {bound:g}"
     return place, True, f"the highest recall with {policy.kind} <= {bound:g}"
 
 
@@ -302,7 +307,7 @@ def _last_best(values: Floats) -> int:
 
 
 def _between(falling: Float32s) -> Float32s:
-    """Return the threshold of each cut: above the next score, and not above its own."""
+    """Return thresholds: each above the next lower score, and not above its own."""
     upper = np.minimum(falling.astype(np.float64), 1.0)
     lower = np.append(upper[1:], 0.0)
     middle = ((upper + lower) / 2).astype(np.float32)

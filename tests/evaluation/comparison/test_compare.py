@@ -365,7 +365,7 @@ def test_a_difference_can_be_shown_among_32_labels(tmp_path: Path) -> None:
     names = [write_scored(tmp_path, name, targets, scores, labels) for name, scores in (("a", weak), ("b", strong))]
     found = compare(names)
     rarest = int(targets.sum(axis=0).min())
-    assert found.num_resamples == resamples_needed(33, freedom=rarest - 1) > resamples_needed(33)
+    assert found.num_resamples == resamples_needed(33, dof=rarest - 1) > resamples_needed(33)
     of_labels = [numbers.difference for numbers in found.rows[1].metrics["roc_auc"].labels.values()]
     assert [each.verdict for each in of_labels[:2] if each] == ["better", "not_shown"]
 

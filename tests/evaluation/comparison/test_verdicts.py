@@ -96,7 +96,7 @@ def test_a_real_difference_is_shown(k: int, seed_matters: float) -> None:
 def test_resamples_are_enough_for_the_verdicts_of_single_runs() -> None:
     single, several = [[0], [1], [2]], [[0, 1], [2, 3], [4, 5]]
     rarer = np.array([900.0, 80, 400, 44, 300, 90])
-    needed = resamples_needed(2 * 2 * 7, freedom=43)
+    needed = resamples_needed(2 * 2 * 7, dof=43)
     assert resamples_for(single, num_metrics=2, rarer=rarer) == needed > resamples_needed(2 * 2 * 7) > NUM_RESAMPLES
     assert resamples_for(several, num_metrics=2, rarer=rarer) == NUM_RESAMPLES
     assert resamples_for([[0, 1]], num_metrics=1, rarer=rarer) == NUM_RESAMPLES

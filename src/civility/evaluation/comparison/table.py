@@ -152,7 +152,7 @@ def _numbers(pool: Pool, against: Judged | None) -> Numbers:
             error_of_comments=against.noise.comments,
             error_of_seeds=against.noise.seeds,
         )
-    return Numbers(values=tuple(map(float, pool.values)), mean=pool.mean, spread=pool.spread, difference=difference)
+    return Numbers(values=tuple(map(float, pool.values)), mean=pool.mean, spread=pool.standard_deviation, difference=difference)
 
 
 def notes_on(rows: Sequence[ComparedRow], too_few: Sequence[str]) -> list[Note]:

@@ -154,7 +154,7 @@ def resamples_for(groups: Sequence[Sequence[int]], num_metrics: int, rarer: npt.
     if num_verdicts == 0 or min(len(group) for group in groups) > 1:
         return NUM_RESAMPLES
     fewest = max(FEWEST, int(rarer.min()))
-    return max(NUM_RESAMPLES, resamples_needed(num_verdicts, freedom=fewest - 1))
+    return max(NUM_RESAMPLES, resamples_needed(num_verdicts, dof=fewest - 1))
 
 
 @dataclass(frozen=True)
