@@ -28,7 +28,7 @@ def test_the_closest_near_copy_is_told_for_both() -> None:
 def test_near_copies_contradict_where_one_is_positive_and_the_other_negative() -> None:
     copies = find_copies([LONG, f"{LONG} a", "other", LONG.upper()])
     targets = np.array([[1, 1, 0], [0, NAN, 0], [0, 0, 0], [1, 1, 1]], dtype=np.float32)
-    # The third label contradicts itself in the first text, which is told elsewhere.
+    # The third label contradicts itself in the first text, which is another finding.
     assert near_contradictions(copies, targets).tolist() == [[True, False, False]]
 
 

@@ -266,7 +266,7 @@ def test_every_number_that_is_undefined_has_a_reason(column: list[float], thresh
     assert [path for path in missing if not _has_reason(report, path)] == []
     assert Report.parse(report.to_json(), "report.json") == report
     known = [place for place in report.undefined if place not in missing and not place.endswith("calibration")]
-    assert known == [], "a reason for what is told"
+    assert known == [], "a reason for a number that exists"
     if column == [0, 1, NAN, 0.3] and threshold == 0.5:
         assert [path for path in missing if not path.startswith("macro_measurable")] == [], "the control"
 
@@ -291,7 +291,7 @@ def test_the_reasons_in_words() -> None:
     for found in (perfect.roc_auc, perfect.average_precision, perfect.recall_at_fpr["0.01"], perfect.f1):
         assert found.value == found.high == 1
         assert found.low is not None
-        assert 0.99 < found.low < 1, "every resample gives 1, and 1,000 positives are no proof"
+        assert 0.99 < found.low < 1, "every resample gives 1, and 1,000 positives do not prove it"
     assert undefined_reason(report, "labels.silent.precision") == "nothing is flagged at the threshold"
     assert report.labels["silent"].f1.value == 0, "it has positives, and finds none"
     assert undefined_reason(report, "any_label.roc_auc") == "no negative comment among 2,000"
@@ -378,7 +378,7 @@ def _in_schema(schema: int) -> dict[str, Any]:
     auc = {"value": 0.5, "low": None, "high": None}
     rates = {f"{kind}_{what}": auc for kind in ("false_positive", "false_negative") for what in ("rate", "gap")}
     aucs = dict.fromkeys(("subgroup_auc", "bpsn_auc", "bnsp_auc"), auc)
-    group = {"num_positive": 3, "num_negative": 30, **aucs, **rates, "note": "fewer than 10: too few to tell"}
+    group = {"num_positive": 3, "num_negative": 30, **aucs, **rates, "note": "fewer than 10: too few"}
     means = dict.fromkeys(("subgroup_auc", "bpsn_auc", "bnsp_auc"), 0.5)
     document["bias"] = {"source": "a", "label": "toxic", "overall_auc": auc, "final": auc, **means, "power": -5.0}
     document["bias"]["groups"] = {"small": group, "large": {**group, "note": ""}}

@@ -121,6 +121,6 @@ def test_the_overall_sentence_lists_the_labels_of_each_verdict() -> None:
     every = _with_verdicts(report, a="good", b="review", c="weak", d="unsure", e="undefined")
     assert report_sentences.overall_verdict(every) == (
         "good enough to act on: a; worth a person's review: b; too weak to use: c; "
-        "too few positives to tell: d; could not be measured: e"
+        "too few positives to be sure: d; could not be measured: e"
     )
     assert report_sentences.overall_verdict(_with_verdicts(report, a="good", b="good")) == "good enough to act on: a, b"

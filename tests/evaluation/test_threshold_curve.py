@@ -60,7 +60,7 @@ def test_many_comments_are_thinned_where_something_happens() -> None:
     positives = np.array(found.true_positives) / targets.sum()
     assert np.abs(np.diff(positives)).max() < 0.05, "no gap in recall"
     few = [number for number in found.false_positives if 0 < number <= 100]
-    assert len(few) > 20, "false positives are told apart where they are few"
+    assert len(few) > 20, "a few false positives are counted one by one"
 
 
 def _scored(num: int, width: int, seed: int = 0) -> Scored:

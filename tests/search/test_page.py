@@ -39,7 +39,7 @@ def test_the_best_of_many_is_called_optimistic_and_held_against_its_interval() -
     assert "is the best of 19 finished trials, chosen on the 15,958 validation comments" in words
     assert "winner's curse" in words
     assert f"The second best is {best - second:.4f} behind" in words
-    assert "this sweep does not tell which of them is better" in words
+    assert "this sweep does not show which of them is better" in words
     # The control: an interval that leaves the second best outside.
     words = " ".join(verdict(closer(result, best - (best - second) / 2, best + 0.001)))
     assert "outside the 95 % interval" in words

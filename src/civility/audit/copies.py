@@ -86,7 +86,7 @@ def near_contradictions(copies: Copies, targets: Targets) -> Bools:
         positive, negative = np.zeros(num_texts, dtype=np.bool_), np.zeros(num_texts, dtype=np.bool_)
         positive[copies.text_of_row[column >= POSITIVE_FROM]] = True
         negative[copies.text_of_row[column < POSITIVE_FROM]] = True
-        # A text that contradicts itself is told elsewhere.
+        # Equal texts that contradict each other are another finding.
         positive, negative = positive & ~negative, negative & ~positive
         one, other = copies.near.T
         found[:, label] = (positive[one] & negative[other]) | (negative[one] & positive[other])

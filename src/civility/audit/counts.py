@@ -9,19 +9,20 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from civility.arrays import Ints, Targets
-from civility.data.dataset import POSITIVE_FROM
+from civility.data.dataset import POSITIVE_FROM, count_targets
 from civility.documents.audit_result import LabelCounts
 
 
 def label_counts(targets: Targets) -> list[LabelCounts]:
     """Return the counts of each label of targets (N, L)."""
-    counts = []
-    for column in targets.T:
-        positive, unknown = int((column >= POSITIVE_FROM).sum()), int(np.isnan(column).sum())
-        soft = int(((column > 0) & (column < 1)).sum())
-        negative = len(column) - positive - unknown
-        counts.append(LabelCounts(num_positive=positive, num_negative=negative, num_unknown=unknown, num_soft=soft))
-    return counts
+    num_positive, num_known = count_targets(targets)
+    num_soft = ((targets > 0) & (targets < 1)).sum(axis=0)
+    return [
+        LabelCounts(
+            num_positive=positive, num_negative=known - positive, num_unknown=len(targets) - known, num_soft=soft
+        )
+        for positive, known, soft in np.stack([num_positive, num_known, num_soft], axis=1).tolist()
+    ]
 
 
 def co_occurrence(targets: Targets) -> Ints:
@@ -36,11 +37,11 @@ def co_occurrence(targets: Targets) -> Ints:
 
 
 NO_SCRIPT = "none"
-"""Of a text without letters."""
+"""The script of a text without letters."""
 
 _SCRIPT_CHARACTERS = 2_000
 _ASCII_LETTER = re.compile("[A-Za-z]")
-# The first word of a name is its script, but for these.
+# The first word of a name is its script, with these exceptions.
 _OTHER_NAMES = {
     "CJK": "HAN",
     "FULLWIDTH": "LATIN",
@@ -61,7 +62,7 @@ def script_of(text: str) -> str:
         script = _script_of_character(character)
         if script:
             scripts[script] += times
-    # Of equally many letters the script that comes first by name, whatever the order of the characters.
+    # With equal counts the script that is first by name, so that the order of characters does not matter.
     return min(scripts, key=lambda script: (-scripts[script], script)) if scripts else NO_SCRIPT
 
 

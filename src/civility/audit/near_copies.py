@@ -21,9 +21,9 @@ from civility.data.duplicates import normalised
 
 SIMILAR_FROM = 0.8
 _BANDS, _ROWS_OF_BAND = 8, 4
-_TEXTS_AT_ONCE = 1_024  # their words stay in the processor's cache
-# In a band's group of like texts each is compared with the first and with so many before it: groups of thousands
-# (a template, spam) cost no squares, and still hang together.
+_TEXTS_AT_ONCE = 1_024  # their words fit in the CPU cache
+# In a group of similar texts each is compared with the first and with this many before it, so that the cost of large
+# groups (a template, spam) stays linear.
 _NEIGHBOURS = 12
 _APART = (string.punctuation + "\x1c\x1d\x1e\x1f").encode()
 _FOLD_ASCII = bytes.maketrans(
@@ -86,7 +86,7 @@ def _mixed(values: Hashes) -> Hashes:
 
 def _band_keys(texts: Sequence[str]) -> Hashes:
     """Return (N, bands) keys: equal where the minima of a band are; those of a text without words are unique."""
-    # Each order of the shingles is a linear permutation of 32 bits; processors multiply many of them at once.
+    # Each order of the shingles is a linear permutation of 32 bits; CPUs multiply many of them at once.
     seeds = _mixed(np.arange(1, 2 * _BANDS * _ROWS_OF_BAND + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
     multipliers, offsets = (seeds[::2] | np.uint64(1)).astype(np.uint32), seeds[1::2].astype(np.uint32)
     keys = np.empty((len(texts), _BANDS), dtype=np.uint64)

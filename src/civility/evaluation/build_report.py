@@ -1,4 +1,4 @@
-"""The whole report on scored comments: numbers, bias, slices and the worst errors. Knows neither model nor files."""
+"""Measure scored comments: numbers, bias, slices and the worst errors in one report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ from civility.evaluation.worst_errors import worst_errors
 
 @dataclass(frozen=True)
 class Subject:
-    """What a report is on.
+    """What a report describes.
 
     Parameters
     ----------
     name : of the report
-    files : where the comments came from
+    files : the files of the comments
     classifier : what scored them
     optimistic : what was chosen on these very comments
     notes : what a reader should know of them
-    training : how the classifier was trained, if that is known
+    training : how the classifier was trained, if known
     """
 
     name: str
@@ -37,14 +37,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Aspects:
-    """How to look at it.
+    """What to measure, and how.
 
     Parameters
     ----------
-    label : whose bias is measured, where comments tell which groups they mention; empty: see `main_label`
-    columns : by the name of a column, its (N,) cells, to slice by
+    label : the label whose bias is measured, if the comments have groups; empty: see `main_label`
+    columns : by name: the (N,) cells of a column to slice by
     num_resamples, seed : of the bootstrap
-    with_texts : whether the worst errors are shown with their texts
+    with_texts : show the worst errors with their texts
     """
 
     label: str = ""
@@ -55,7 +55,14 @@ class Aspects:
 
 
 def report_on(scored: Scored, subject: Subject, aspects: Aspects) -> Report:
-    """Measure all that can be told from scored comments."""
+    """Measure scored comments.
+
+    Parameters
+    ----------
+    scored : N comments with their scores
+    subject : what the report describes
+    aspects : what to measure, and how
+    """
     report = measure(
         scored,
         subject.files,
@@ -77,7 +84,7 @@ def report_on(scored: Scored, subject: Subject, aspects: Aspects) -> Report:
 
 
 def main_label(labels: Sequence[str]) -> str:
-    """Return the label whose bias is measured if none is named: ``toxic`` if there is one, or else the first."""
+    """Return the label whose bias is measured if none is named: ``toxic`` if it exists, else the first."""
     return "toxic" if "toxic" in labels else labels[0]
 
 

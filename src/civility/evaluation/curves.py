@@ -16,24 +16,26 @@ from civility.metrics.ranking import known_classes
 from civility.metrics.reliability import brier, expected_calibration_error, log_loss, reliability
 
 _MOST_THRESHOLDS = 254
-"""A score's place among them fits one byte."""
+"""So that the position of a score among them fits into one byte."""
 _MOST_PLACES = 500_000
-"""Bytes of the explorer: 64,000 comments of six labels are 384,000. Above, a page would grow past 3 MB."""
-_HISTOGRAM_BINS, _RELIABILITY_BINS = 40, 15
+"""Bytes of the explorer: 64,000 comments of six labels are 384,000. With more, a page would exceed 3 MB."""
+_HISTOGRAM_BINS = 40
+_RELIABILITY_BINS = 15
+"""Of equal width; the usual number since Guo et al., On Calibration of Modern Neural Networks, 2017."""
 _ROUND_THRESHOLDS = np.arange(1, 50) / 50
 
 
 def curve_of(targets: Targets, scores: Scores, threshold: float) -> Curve:
     """Return the counts of flagged comments at up to 254 thresholds, the one in use among them.
 
-    The thresholds are those where something happens: even steps in true positives, even steps in the logarithm of
-    false positives, round numbers between, and the ends 0 and 1.
+    The thresholds are even steps in true positives, even steps in the logarithm of false positives, round numbers, 0
+    and 1.
 
     Parameters
     ----------
     targets : (N,) NaN is left out
     scores : (N,) in [0, 1]
-    threshold : in use
+    threshold : the one in use
     """
     positive, known = known_classes(targets, scores)
     order = np.argsort(-known, kind="stable")
@@ -81,7 +83,7 @@ def histogram_of(targets: Targets, scores: Scores) -> Histogram:
 
 
 def explorer_of(scored: Scored, curves: list[Curve]) -> Explorer | None:
-    """Return what counts comments that any label flags, at every threshold of every curve; None if it is too much."""
+    """Return the data to count comments that any label flags at any thresholds; None for too many comments."""
     if scored.scores.size > _MOST_PLACES:
         return None
     buckets = [
@@ -93,9 +95,6 @@ def explorer_of(scored: Scored, curves: list[Curve]) -> Explorer | None:
         buckets=base64.b64encode(b"".join(row.tobytes() for row in buckets)).decode(),
         any_target=base64.b64encode(known.tobytes()).decode(),
     )
-
-
-"""Of equal width: the number that the field uses since Guo et al., On Calibration of Modern Neural Networks, 2017."""
 
 
 def calibration_of(scored: Scored, column: int) -> CalibrationReport:
@@ -146,7 +145,7 @@ def training_curves(lines: Iterable[Mapping[str, Any]]) -> TrainingCurves | None
     """
     try:
         return _curves(lines)
-    except (UserError, ValueError, KeyError, TypeError):  # of another version, or damaged: the report does without
+    except (UserError, ValueError, KeyError, TypeError):  # of another version, or damaged
         return None
 
 

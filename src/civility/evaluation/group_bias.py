@@ -1,7 +1,4 @@
-"""Who is harmed by one label's errors: ROC AUC of every group, the final metric, and gaps at the threshold.
-
-Arrays only; what is computed is in `civility.metrics.bias`.
-"""
+"""Bias of one label: ROC AUC of every group, the final metric, and gaps of error rates at the threshold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +21,12 @@ from civility.metrics.threshold_search import Counts
 
 @dataclass(frozen=True, eq=False)
 class Grouped:
-    """One label's scores and decisions, and the groups that comments mention.
+    """The scores and decisions of one label, and the groups that comments mention.
 
     Parameters
     ----------
     targets, scores, flagged : (N,) of one label
-    groups : (N, G) in [0, 1]; a member from 0.5 up; NaN where unknown
+    groups : (N, G) in [0, 1]; 0.5 or more is a mention; NaN if unknown
     names : (G,)
     """
 
@@ -43,12 +40,12 @@ class Grouped:
 def bias_of(
     grouped: Grouped, source: str, label: str, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> BiasReport:
-    """Measure one label's bias.
+    """Measure the bias of one label.
 
     Parameters
     ----------
     grouped : N comments
-    source : where the groups come from
+    source : the files of the groups
     label : the name of the label
     num_resamples, seed : of the bootstrap, stratified by target
     """
@@ -73,7 +70,7 @@ def bias_of(
 
 
 def _aucs(grouped: Grouped, num_resamples: int, seed: int) -> tuple[dict[str, float], dict[str, Floats]]:
-    """Return the overall ROC AUC and those of every kind and group, on the data and on each resample of it."""
+    """Return the overall ROC AUC and those of every kind and group, on the comments and on each resample."""
     known = np.flatnonzero(~np.isnan(grouped.targets))
     statistics = {"overall": Auc(known, grouped.targets[known] >= POSITIVE_FROM, grouped.scores[known])}
     for column, name in enumerate(grouped.names):
@@ -120,7 +117,7 @@ def _group(errors: ErrorCounts, name: str, values: Mapping[str, float], resample
 
 
 def _gap(group: tuple[int, int], background: tuple[int, int]) -> Estimate:
-    """Return the difference of two shares, each given as its successes and its trials."""
+    """Return the difference of two shares, each given as (successes, trials)."""
     if not group[1] or not background[1]:
         return Estimate(value=None)
     low, high = newcombe(*group, *background)

@@ -1,7 +1,4 @@
-"""Fill a report: ranking, decisions, calibration and curves of every label, with intervals.
-
-Knows neither model nor files.
-"""
+"""The measures of each label: ranking, precision, recall, false positive rate, calibration, with intervals."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,14 +29,14 @@ WIDEST = 0.3
 LEAST_POSITIVES = 20
 _ANY = "any label"
 _ROUNDING = 1e-9
-"""Sums of the same number in another order differ by less; nothing that is measured on comments does."""
+"""Rounding errors are smaller than this; differences measured on comments are larger."""
 _SHARES = ("precision", "recall")
-"""Numbers whose own interval is Wilson's, which needs no resamples."""
+"""Numbers with Wilson's interval, which needs no resamples."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """The numbers of one label (or of any label) on the data, and on each resample of them; and its decisions."""
+    """The numbers of one label, or of any label, on the comments and on each resample, and its decisions."""
 
     values: dict[str, float]
     resampled: dict[str, Floats]
@@ -56,7 +53,7 @@ class _Measured:
 
     @property
     def is_defined(self) -> bool:
-        """Whether there is a comment of each class."""
+        """Whether there are positive and negative comments."""
         return bool(self.counts.num_positive and self.counts.num_negative)
 
     @property
@@ -65,13 +62,13 @@ class _Measured:
 
 
 def ends_of(resampled: Floats) -> Ends:
-    """Return the 95 % percentile interval of (R,) resampled numbers; NaN where most are undefined."""
+    """Return the 95 % percentile interval of (R,) resampled numbers; NaN if most are undefined."""
     low, high = percentile_interval(resampled)
     return Ends(float(low), float(high))
 
 
 def estimate(value: float, resampled: Floats) -> Estimate:
-    """Return a number with the interval of its resamples; none where they are all the same, which says nothing."""
+    """Return a number with the interval of its resamples; without one if all resamples are equal."""
     low, high = percentile_interval(resampled)
     if math.isnan(value) or not high - low > _ROUNDING:
         return Estimate(value=value)
@@ -79,7 +76,13 @@ def estimate(value: float, resampled: Floats) -> Estimate:
 
 
 def proportion(successes: int, trials: int, times: float = 1) -> Estimate:
-    """Return a share (times a number) with Wilson's interval, which is never of no width; None of nothing."""
+    """Return a share, times a factor, with Wilson's interval; undefined without trials.
+
+    Parameters
+    ----------
+    successes, trials : counts, 0 or more
+    times : factor, such as 1,000
+    """
     if not trials:
         return Estimate(value=None)
     low, high = wilson(successes, trials)
@@ -100,10 +103,10 @@ def measure(
     Parameters
     ----------
     scored : N comments on L labels, with their scores and thresholds
-    files : where the comments came from
+    files : the files of the comments
     name : of the report
     classifier : what scored them
-    num_resamples : of the bootstrap; the same comments for every number, so that they can be averaged
+    num_resamples : of the bootstrap; each draws the same comments for every number, so that numbers can be averaged
     seed : of the bootstrap
     """
     dataset = scored.dataset
@@ -134,7 +137,7 @@ def measure(
 
 
 def _any_key(labels: Sequence[str]) -> str:
-    """Return a key for the numbers of any label that no label has."""
+    """Return a key for "any label" that is not the name of a label."""
     key = _ANY
     while key in labels:
         key += "'"
@@ -276,7 +279,7 @@ def _co_occurrence(scored: Scored) -> CoOccurrence:
 def _undefined(
     labels: Mapping[str, LabelReport], any_label: AnyLabel, macro: Macro, over_measurable: Macro
 ) -> dict[str, Undefined]:
-    """Return the reason of each number that is None for want of data, by its path."""
+    """Return, by path, the reason of each number that is None for lack of data."""
     reasons: dict[str, Undefined] = {}
     for label, numbers in labels.items():
         place = f"labels.{label}"

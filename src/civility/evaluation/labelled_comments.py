@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from civility.arrays import Logits, Scores
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.dataset import Dataset, count_targets
 from civility.data.file_format import FileFormat
 from civility.data.prepare import prepare
 from civility.data.reading import Columns, Origin, columns_present, read_dataset
@@ -183,9 +183,7 @@ def thresholds_for(dataset: Dataset, scores: Scores, policies: Mapping[str, Poli
 def why_no_threshold(dataset: Dataset) -> dict[str, str]:
     """Return, by label, why no threshold can be chosen on these comments."""
     reasons = {}
-    for label, targets in zip(dataset.labels, dataset.targets.T, strict=True):
-        num_known = int(np.count_nonzero(~np.isnan(targets)))
-        num_positive = int(np.count_nonzero(targets >= POSITIVE_FROM))
+    for label, num_positive, num_known in zip(dataset.labels, *count_targets(dataset.targets), strict=True):
         if not num_known:
             reasons[label] = "its target is unknown for every comment"
         elif num_positive in (0, num_known):

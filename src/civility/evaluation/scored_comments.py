@@ -1,7 +1,4 @@
-"""Scored: comments, their scores, and the decisions that the classifier takes on them. What a report is measured on.
-
-Knows neither model nor files.
-"""
+"""Scored: comments with their scores and the classifier's decisions, which a report measures."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -17,19 +14,19 @@ from civility.metrics.threshold_search import DEFAULT_THRESHOLD, decide
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Comments and what a classifier says of them.
+    """Comments with the scores and thresholds of a classifier.
 
     Parameters
     ----------
     dataset : N comments on L labels
-    scores : (N, L) float32 in [0, 1], as the classifier gives them, in the dataset's order
-    thresholds : by label; 0.5 where none is given
-    review_thresholds : by label, for labels with a band that people review
-    policies : by label, the words by which the threshold was chosen
-    not_chosen_from_data : labels that had too few comments to choose their threshold by
-    uncalibrated : (N, L) scores before calibration; None where there is no calibration
-    out_of_fold : (N, L) scores by calibrations fitted on the other folds; None where the calibration was fitted
-        on other comments, so that ``scores`` themselves are honest
+    scores : (N, L) float32 in [0, 1], in the order of the dataset
+    thresholds : by label; others are 0.5
+    review_thresholds : by label, for labels with a review band
+    policies : by label, the policy that chose the threshold
+    not_chosen_from_data : labels with too few comments to choose their threshold
+    uncalibrated : (N, L) scores before calibration; None without calibration
+    out_of_fold : (N, L) scores by calibrations fitted on the other folds; None if the calibration was fitted on other
+        comments, so that ``scores`` are honest already
     calibrations : by label, the name of the method
 
     Raises
@@ -58,12 +55,12 @@ class Scored:
                 raise ValueError(f"{name}: a score is NaN or infinite")
 
     def threshold(self, label: str) -> float:
-        """Return where a label's comments are flagged, as the shortest number that float32 reads back the same."""
+        """Return a label's threshold as the shortest number that reads back as the same float32."""
         return short(self.thresholds.get(label, DEFAULT_THRESHOLD))
 
     @cached_property
     def flagged(self) -> Bools:
-        """(N, L) the decisions on these scores."""
+        """(N, L) decisions on these scores."""
         return self.decide(self.scores)
 
     def decide(self, scores: Scores) -> Decisions:
@@ -72,7 +69,7 @@ class Scored:
 
     @cached_property
     def any_target(self) -> Float32s:
-        """(N,) 1 where a label is positive, 0 where all are known and negative, NaN otherwise."""
+        """(N,) 1 if a label is positive, 0 if all are known and negative, else NaN."""
         targets = self.dataset.targets
         positive = (targets >= POSITIVE_FROM).any(axis=1)
         negative = (targets < POSITIVE_FROM).all(axis=1)
@@ -97,5 +94,5 @@ class Scored:
 
 
 def short(value: float) -> float:
-    """Return the number with the fewest digits that is the same float32."""
+    """Return the shortest number that reads back as the same float32."""
     return float(np.format_float_positional(np.float32(value), unique=True))

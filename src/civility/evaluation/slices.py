@@ -1,7 +1,4 @@
-"""Slices: the numbers of some of the comments, by length, script, capitals, links, or any column of the file.
-
-Arrays and texts only.
-"""
+"""Slices: numbers of parts of the comments, by length, script, capitals, links, or any column of the file."""
 
 import string
 from collections import Counter
@@ -18,7 +15,7 @@ from civility.metrics.ranking import roc_auc
 from civility.metrics.threshold_search import Counts
 
 _MOST_SLICES = 30
-"""Of one kind; what is rarer goes together."""
+"""Slices of one kind; rarer values are merged into one."""
 REST = "other"
 _UNKNOWN = "(empty)"
 _LINK_MARKS = ("http://", "https://", "www.")
@@ -41,7 +38,7 @@ def _capitals(text: str) -> str:
 
 
 def _cases(text: str) -> tuple[int, int]:
-    """Return the numbers of capitals and of cased letters. Character by character it took the most of all slicing."""
+    """Return the numbers of capitals and of cased letters. ASCII has a fast path."""
     if text.isascii():
         data = text.encode()
         upper = len(data) - len(data.translate(None, _UPPER))
@@ -52,12 +49,12 @@ def _cases(text: str) -> tuple[int, int]:
 
 
 def _links(text: str) -> str:
-    folded = text.casefold()  # quicker by far than a pattern that ignores case
+    folded = text.casefold()  # much faster than a pattern that ignores case
     return "with a link" if any(mark in folded for mark in _LINK_MARKS) else "without a link"
 
 
 def _named(cell: str) -> str:
-    """Return a cell as the name of a slice, which JSON can hold: no lone surrogates."""
+    """Return a cell as the name of a slice, without lone surrogates, which JSON cannot hold."""
     return cell.encode("utf-8", "replace").decode().strip() or _UNKNOWN
 
 
@@ -71,12 +68,12 @@ _ORDER = (*(name for _, name in _LENGTHS), _LONGEST)
 
 
 def slices_of(scored: Scored, columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[Slice, ...]]:
-    """Return the slices of each kind, the largest first (of length: the shortest first).
+    """Return the slices of each kind, the largest first; of length, the shortest first.
 
     Parameters
     ----------
     scored : N comments
-    columns : by the name of a column of the file, its (N,) cells
+    columns : by name: the (N,) cells of a column of the file
     """
     kinds = {name: [of_text(text) for text in scored.dataset.texts] for name, of_text in _OF_TEXT.items()}
     for name, cells in columns.items():

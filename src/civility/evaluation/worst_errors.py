@@ -1,4 +1,4 @@
-"""The worst errors of each label, for a person to read: equal comments folded, likely label errors marked."""
+"""The worst errors of each label, for a person to read; equal comments are merged, likely label errors marked."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from civility.evaluation.scored_comments import Scored, short
 
 NUM_SHOWN = 10
 MOST_UNLIKELY = 0.02
-"""The score of the side annotated, calibrated, up to which a suspected error is called likely."""
+"""The highest score of the annotated side at which a suspected error is called likely."""
 _LONGEST = 400
-"""Characters of a comment that are shown."""
+"""Most characters of a comment that are shown."""
 
 
 def cut(text: str) -> str:
@@ -26,9 +26,8 @@ def cut(text: str) -> str:
 def worst_errors(scored: Scored, *, with_texts: bool = True) -> dict[str, LabelErrorsShown]:
     """Return, by label, the flagged negatives that score highest and the missed positives that score lowest.
 
-    Without texts the ids tell which they are. A likely label error is one by confident learning
-    (`audit.confident_learning`), which takes the scores for those of comments that were not trained on; and the
-    classifier gives the annotation 2 % at most.
+    Without texts, ids identify them. A likely label error is one by confident learning (`audit.label_errors`), which
+    assumes that the classifier was not trained on these comments, with a score of at most 2 % for the annotation.
     """
     shown = {label: _of_label(scored, column) for column, label in enumerate(scored.dataset.labels)}
     return shown if with_texts else {label: _without_texts(errors) for label, errors in shown.items()}
@@ -43,7 +42,7 @@ def _without_texts(errors: LabelErrorsShown) -> LabelErrorsShown:
 def _of_label(scored: Scored, column: int) -> LabelErrorsShown:
     targets, scores, flagged = scored.dataset.targets[:, column], scored.scores[:, column], scored.flagged[:, column]
     errors = likely_label_errors(targets, scores)
-    # Among the worst errors nearly all are suspected; a mark says more where it is given to the surest only.
+    # Nearly all of the worst errors are suspected, so only the surest are marked.
     suspected = set(errors.rows[(1 + errors.margin) / 2 <= MOST_UNLIKELY].tolist())
     wrong_flags = np.flatnonzero((targets < POSITIVE_FROM) & flagged)
     missed = np.flatnonzero((targets >= POSITIVE_FROM) & ~flagged)
@@ -56,7 +55,7 @@ def _of_label(scored: Scored, column: int) -> LabelErrorsShown:
 
 
 def _examples(scored: Scored, column: int, rows: Ints, suspected: set[int]) -> tuple[Example, ...]:
-    """Return the first comments of ``rows``, equal ones folded into the first with their number."""
+    """Return the first comments of ``rows``; equal ones are merged into the first and counted."""
     dataset = scored.dataset
     groups: dict[str, list[int]] = {}
     for row in rows.tolist():

@@ -27,7 +27,7 @@ def make_targets(num: int = 300, seed: int = 0) -> Float32s:
 
 
 def make_scores(targets: Targets, strength: float, seed: int) -> Float32s:
-    """Return scores that tell positives from negatives the better the greater the strength, with ties."""
+    """Return scores with ties that separate positives from negatives, better with greater strength."""
     noise = np.random.default_rng(seed).normal(0.4, 0.15, targets.shape)
     scores: Scores = np.clip(noise + strength * np.nan_to_num(targets), 0, 1).round(2).astype(np.float32)
     return scores
@@ -41,7 +41,7 @@ def write_scored(
     labels: tuple[str, ...] = LABELS,
     **said: object,
 ) -> str:
-    """Write the JSON of a report, which says as it is told, and the scores beside it; return where the JSON is."""
+    """Write the JSON of a report, changed as given, and the scores beside it; return the path of the JSON."""
     ids = tuple(map(str, range(len(targets))))
     scored = Scored(Dataset(ids, targets, ids, labels), scores, THRESHOLDS)
     facts = ClassifierFacts(name="c", max_length=8)

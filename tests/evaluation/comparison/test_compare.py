@@ -211,8 +211,8 @@ def test_what_was_chosen_on_the_very_comments_among_more_is_told(tmp_path: Path)
     assert "of the comments" in _notes(found)
     assert f"{names[1]}: of {names[1]}" in _notes(found)
     write_log(tmp_path / "b" / "metrics.jsonl", [{"kind": "epoch", "epoch": i, "best": i == 1} for i in range(1, 11)])
-    told = next(note for note in _notes(compare(names)) if note.startswith("chosen on these very comments"))
-    assert f"{names[0]} (the best of 3 epochs); {names[1]} (the best of 10 epochs)." in told
+    note = next(one for one in _notes(compare(names)) if one.startswith("chosen on these very comments"))
+    assert f"{names[0]} (the best of 3 epochs); {names[1]} (the best of 10 epochs)." in note
 
 
 def test_a_single_seed_on_either_side_judges_classifiers_and_says_so(tmp_path: Path) -> None:
@@ -302,16 +302,16 @@ def test_the_note_on_a_label_of_one_class_says_what_the_table_shows(tmp_path: Pa
     metric = found.rows[1].metrics["roc_auc"]
     assert metric.macro.difference is not None
     assert (metric.macro.difference.verdict, metric.macro_measurable) == ("better", None)
-    told = "fewer than 10 positive or negative comments of any label: "
-    assert _notes(found)[0] == told + "ROC AUC not defined; macro averages are over the other labels"
+    note = "fewer than 10 positive or negative comments of any label: "
+    assert _notes(found)[0] == note + "ROC AUC not defined; macro averages are over the other labels"
     assert "macro, measurable" not in to_markdown(found)
     both = _notes(compare(names, ComparisonRequest(metrics=("roc_auc", "f1"))))
     if value:  # all positive: F1 is defined, and by too few negatives
-        assert both[0] == told + "ROC AUC not defined; macro averages are over the other labels"
-        assert both[1].startswith(told + "not measurable (F1), nor are the macro averages, which rest on them; ")
+        assert both[0] == note + "ROC AUC not defined; macro averages are over the other labels"
+        assert both[1].startswith(note + "not measurable (F1), nor are the macro averages, which rest on them; ")
     targets[:, 0] = value
     names = [write_scored(tmp_path, f"n{i}", targets, make_scores(targets, 0.1 + i / 2, seed=i)) for i in range(2)]
-    both_labels = told.replace("any label", "toxic, any label")
+    both_labels = note.replace("any label", "toxic, any label")
     assert _notes(compare(names))[0] == both_labels + "ROC AUC not defined; there is no macro average"
 
 
@@ -329,7 +329,7 @@ def test_labels_with_hardly_a_positive_are_not_judged(tmp_path: Path) -> None:
     assert enough is not None
     assert (few.verdict, few.p_value, enough.verdict) == ("not_measurable", None, "better")
     assert few.value is not None
-    assert few.value > 0.5, "it is told all the same"
+    assert few.value > 0.5, "its value is shown all the same"
     assert found.num_verdicts == 2
     assert found.not_measurable == ("toxic",)
     assert "fewer than 10 positive or negative comments of toxic: not measurable" in _notes(found)[0]

@@ -1,4 +1,4 @@
-"""Which runs are one row, how rows are called, and the settings that tell them apart."""
+"""Which runs are one row, what rows are named, and the settings in which they differ."""
 
 from civility.documents.comparison_result import RunFacts, Setting
 from civility.evaluation.comparison.table import different_settings, grouped, row_names

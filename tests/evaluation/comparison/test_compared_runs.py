@@ -1,4 +1,4 @@
-"""What can be named for a comparison, and what is told of anything else."""
+"""What can be compared, and what is refused."""
 
 from pathlib import Path
 

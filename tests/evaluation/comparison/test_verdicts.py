@@ -15,7 +15,7 @@ _NUM, _LABELS = 240, 3
 
 
 class _World:
-    """Comments with targets, and runs of settings that all score them as well, but for seeds and a gain.
+    """Comments with targets, and runs of settings that differ only in seeds and a gain.
 
     Every run sees the same hard comments; it has noise of its own, and its seed makes it better or worse as a whole.
     """

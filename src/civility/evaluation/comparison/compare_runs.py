@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from civility.data.dataset import POSITIVE_FROM
+from civility.data.dataset import count_targets
 from civility.data.reading import Columns
 from civility.documents.comparison_result import Comparison
 from civility.documents.note import Note
@@ -118,7 +118,7 @@ def compare(
         files=request.data,
         digest=scores.digest,
         num_comments=len(scores.ids),
-        num_positive=dict(zip(scores.labels, (scores.targets >= POSITIVE_FROM).sum(axis=0).tolist(), strict=True)),
+        num_positive=dict(zip(scores.labels, count_targets(scores.targets)[0].tolist(), strict=True)),
         not_measurable=not_measurable,
         metrics=request.metrics,
         rows=rows,

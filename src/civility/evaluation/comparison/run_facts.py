@@ -1,4 +1,4 @@
-"""What a run says of itself: seed, settings, time, memory. Read from its recipe, its environment and its logs."""
+"""Facts of a run for a comparison: seed, settings, time and memory, from its recipe, environment and logs."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,14 +16,14 @@ _FREE = settings_for(Reason.UPKEEP, Reason.LOGGING, Reason.SEED) | {
     "evaluation.texts_in_report",
     *("training.gradient_accumulation", "training.fit"),  # the comments of a step are shown as training.batch_size
 }
-"""Settings that make no two runs different. The device and gradient checkpointing decide time and memory, which are
-shown by row. The split's seed may be written out or follow the seed: digests show whether the comments are the same."""
+"""Settings in which runs of one row may differ. The device and gradient checkpointing affect time and memory, which are
+shown by row. The seed of the split may be written out or follow the seed: digests show whether comments are equal."""
 
 
 def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
-    """Return what is known of a target, and the settings that its results depend on, but for the seed.
+    """Return the facts of a target, and the settings that its results depend on, without the seed.
 
-    Both are all but empty for a report or a classifier that belongs to no run. What a damaged log would tell is None.
+    Without a run, the facts are only a name and there are no settings. Facts from a damaged log are None.
 
     Raises
     ------
@@ -35,9 +35,8 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
     asked = run.load_recipe()
     recipe = {key: value for key, value in asked.flat().items() if asked.takes_part(key)}
     environment = _environment(run)
-    if (
-        environment is not None and environment.combination is not None
-    ):  # of several runs: its recipe is the first one's, but for the model
+    if environment is not None and environment.combination is not None:
+        # A combination of several runs: its recipe is that of the first, except the model.
         return RunFacts(name=target.name), {"model.name": recipe["model.name"]}
     facts = RunFacts(
         name=target.name,
@@ -51,9 +50,9 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
 
 
 def _by_content(asked: Recipe, settings: Mapping[str, Setting], num_processes: int) -> dict[str, Setting]:
-    """Return the settings that can be written in several ways, in one: files by their last names, a step as a whole.
+    """Return settings that can be written in several ways in a single one: files by their names, batches as a whole.
 
-    However the comments of a step are shared out to micro-batches and processes, they are the same.
+    The comments of a step are the same however they are divided among micro-batches and processes.
     """
     found: dict[str, Setting] = {
         key: ",".join(Path(part).name for part in str(settings[key]).split(","))
@@ -73,7 +72,7 @@ def _environment(run: RunDirectory) -> RunEnvironment | None:
 
 
 def _lines(lines: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the lines of a log as far as they can be read."""
+    """Return the readable lines of a log."""
     found: list[dict[str, Any]] = []
     try:
         found.extend(lines)

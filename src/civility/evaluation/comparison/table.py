@@ -1,4 +1,4 @@
-"""The rows of a comparison, put together from what was measured and judged; and what a person should know of them."""
+"""The rows of a comparison and its notes."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -33,13 +33,13 @@ _VERDICTS: dict[Outcome, DifferenceVerdict] = {
 
 @dataclass
 class Group:
-    """The runs of a row, by their places among all.
+    """The runs of a row, by their positions among all runs.
 
     Parameters
     ----------
     members : one or more
-    settings : that they have in common
-    seeds : of each
+    settings : common to all of them
+    seeds : of the members
     """
 
     members: list[int]
@@ -50,8 +50,8 @@ class Group:
 def grouped(facts: Sequence[RunFacts], settings: Sequence[Mapping[str, Setting]]) -> list[Group]:
     """Return the rows, in the order of their first runs.
 
-    A second run of the same settings and seed is no second seed: pooled with the first, it would tell of a spread that
-    is none. It stands in a row of its own, as does what belongs to no run.
+    A second run with the same settings and seed gets a row of its own: pooled with the first, it would lower the
+    standard deviation over seeds. So does a report or classifier without a run.
     """
     groups: list[Group] = []
     for place, (run, own) in enumerate(zip(facts, settings, strict=True)):
@@ -71,7 +71,7 @@ def grouped(facts: Sequence[RunFacts], settings: Sequence[Mapping[str, Setting]]
 
 
 def different_settings(groups: Sequence[Group]) -> list[dict[str, Setting]]:
-    """Return, for each row, the settings in which rows differ, in the order of the recipe; none where unknown."""
+    """Return, for each row, the settings in which rows differ, in the order of the recipe; empty if unknown."""
     known = [group.settings for group in groups if group.settings]
     keys = list(dict.fromkeys(key for settings in known for key in settings))
     differing = [key for key in keys if len({str(settings[key]) for settings in known if key in settings}) > 1]
@@ -79,7 +79,7 @@ def different_settings(groups: Sequence[Group]) -> list[dict[str, Setting]]:
 
 
 def row_names(groups: Sequence[Group], facts: Sequence[RunFacts]) -> list[str]:
-    """Return a short name for each row: that of its run, or of the folder of its seeds, without what all begin with."""
+    """Return a short name for each row: of its run or its folder of seeds, without a common beginning."""
     names = [_name([facts[place].name for place in group.members]) for group in groups]
     parents = [str(Path(name).parent) for name in names]
     if len(names) > 1 and len({Path(name).is_absolute() for name in names}) == 1:
@@ -114,7 +114,7 @@ def rows_of(
     groups : which runs are in which row
     facts : of all M runs
     measured : of all M runs
-    judged : of each group but the first, by metric
+    judged : of each group except the first, by metric
     metrics, labels : their names
     too_few : (L,) labels that are not measurable
     """
@@ -152,7 +152,9 @@ def _numbers(pool: Pool, against: Judged | None) -> Numbers:
             error_of_comments=against.noise.comments,
             error_of_seeds=against.noise.seeds,
         )
-    return Numbers(values=tuple(map(float, pool.values)), mean=pool.mean, spread=pool.standard_deviation, difference=difference)
+    return Numbers(
+        values=tuple(map(float, pool.values)), mean=pool.mean, spread=pool.standard_deviation, difference=difference
+    )
 
 
 def notes_on(rows: Sequence[ComparedRow], too_few: Sequence[str]) -> list[Note]:

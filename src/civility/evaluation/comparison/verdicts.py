@@ -1,4 +1,4 @@
-"""Rows against the first of them: every difference, and verdicts that hold for all of them together."""
+"""Measure all runs on the same resamples, and compare rows with the first: differences and verdicts."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import Floats, Scores, Targets
-from civility.data.dataset import POSITIVE_FROM
+from civility.data.dataset import count_targets
 from civility.metrics.counted import Decided, Ranking
 from civility.metrics.intervals import percentile_interval
 from civility.metrics.paired_test import Outcome, PairedDifference, corrected, resamples_needed
@@ -25,6 +25,7 @@ from civility.metrics.small_samples import (
 )
 from civility.metrics.threshold_search import Counts
 
+NUM_RESAMPLES = 2_000
 METRICS = ("roc_auc", "average_precision", "f1", "precision", "recall")
 _OF_SCORES = ("roc_auc", "average_precision")
 
@@ -37,8 +38,9 @@ class Measured:
     ----------
     values : (M, K, L) each metric of each label; NaN where undefined
     resampled : (M, K, L, R) in R resamples
-    own : (M, K, L, 2) ends of intervals by the number of comments alone, which do not vanish where these are few
-    freedom : (L,) positive or negative comments of each label, whichever are fewer, less one; at least as of `FEWEST`
+    own : (M, K, L, 2) ends of intervals from the number of comments alone, which stay wide for few comments
+    freedom : (L,) degrees of freedom: positive or negative comments of each label, whichever are fewer, less one; at
+        least ``FEWEST - 1``
     """
 
     values: Floats
@@ -47,12 +49,12 @@ class Measured:
     freedom: Floats
 
     def pool(self, members: Sequence[int], metric: int, label: int) -> Pool:
-        """Return one label's number of some of the runs."""
+        """Return the numbers of one label for some of the runs."""
         numbers = self.values[members, metric, label], self.resampled[members, metric, label]
         return Pool(*numbers, float(self.freedom[label]))
 
     def part(self, members: Sequence[int], metric: int, label: int) -> MeanPart:
-        """Return one label's number, as the mean of some of the runs, with the mean of their own intervals."""
+        """Return the mean of one label's numbers over some of the runs, with the mean of their own intervals."""
         low, high = self.own[members, metric, label].mean(axis=0)
         resampled = percentile_interval(self.resampled[members, metric, label].mean(axis=0))
         mean = float(self.values[members, metric, label].mean())
@@ -63,9 +65,9 @@ class Measured:
         return np.asarray(~np.isnan(self.values[:, metric]).any(axis=0))
 
     def macro(self, members: Sequence[int], metric: int, among: npt.NDArray[np.bool_] | None = None) -> Pool:
-        """Return the mean over the labels (among those given) where the metric is defined for all M runs; NaN of none.
+        """Return the mean over the labels (``among`` those) for which the metric is defined for all runs; NaN of none.
 
-        It is as uncertain as its rarest label lets it be.
+        Its degrees of freedom are those of its rarest label.
         """
         defined = np.flatnonzero(self.defined(metric) if among is None else self.defined(metric) & among)
         if not len(defined):
@@ -93,7 +95,7 @@ def measure(
     ----------
     targets : (N, L) in [0, 1]; NaN is unknown
     scores : M of (N, L)
-    cuts : M of (L,) thresholds, for what is measured on decisions
+    cuts : M of (L,) thresholds, for metrics of decisions
     metrics : K of `METRICS`
     num_resamples, seed : of the bootstrap
     """
@@ -121,17 +123,14 @@ def measure(
 
 
 def rarer_of(targets: Targets) -> Floats:
-    """Return how many positive or negative comments each label has, whichever are fewer, (L,)."""
-    positive, negative = (targets >= POSITIVE_FROM).sum(axis=0), (targets < POSITIVE_FROM).sum(axis=0)
-    return np.asarray(np.minimum(positive, negative), dtype=np.float64)
-
-
-NUM_RESAMPLES = 2_000
+    """Return the number of positive or negative comments of each label, whichever are fewer, (L,)."""
+    positive, known = count_targets(targets)
+    return np.asarray(np.minimum(positive, known - positive), dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One number of a row against the baseline's; ``of_settings``: both have several runs, so that seeds count."""
+    """One number of a row compared with the baseline; ``of_settings``: both have several runs, so seeds are covered."""
 
     difference: PairedDifference
     noise: Noise
@@ -139,14 +138,14 @@ class Judged:
 
 
 def resamples_for(groups: Sequence[Sequence[int]], num_metrics: int, rarer: npt.NDArray[np.float64]) -> int:
-    """Return how many resamples it takes that one difference of all can be shown.
+    """Return how many resamples are needed to show a single difference among all.
 
-    Where every row has several runs, p values are Student's, and do not hang on the number of resamples.
+    If every row has several runs, p values are Student's and do not depend on the number of resamples.
 
     Parameters
     ----------
     groups : which runs are in which row
-    num_metrics : that are measured
+    num_metrics : metrics that are measured
     rarer : (L,) positive or negative comments of each label, whichever are fewer
     """
     num_labels = len(rarer)
@@ -159,7 +158,7 @@ def resamples_for(groups: Sequence[Sequence[int]], num_metrics: int, rarer: npt.
 
 @dataclass(frozen=True)
 class JudgedMetric:
-    """One metric of a row: each label, the macro average, and that over the measurable labels if these are not all."""
+    """One metric of a row: each label, the macro average, and that of the measurable labels if it differs."""
 
     labels: tuple[Judged, ...]
     macro: Judged
@@ -167,24 +166,24 @@ class JudgedMetric:
 
     @property
     def every(self) -> tuple[Judged, ...]:
-        """All of them in one line."""
+        """All of them in order."""
         return (*self.labels, self.macro, *([] if self.measurable is None else [self.measurable]))
 
 
 def judge(
     measured: Measured, groups: Sequence[Sequence[int]], too_few: npt.NDArray[np.bool_], level: float = 0.95
 ) -> list[list[JudgedMetric]]:
-    """Return the difference of each row but the first from the first, by row and metric.
+    """Return the difference of each other row from the first, by row and metric.
 
-    All verdicts, the macro averages' among them, are corrected together (Holm): the chance that any of them says
-    "better" or "worse" where there is no difference is at most ``1 - level``. A label with too few comments gets no
-    verdict, and no macro average over it does; their intervals hold what so few comments leave open.
+    All verdicts, including those of macro averages, are corrected together (Holm): the probability of any wrong
+    "better" or "worse" is at most ``1 - level``. A label with too few comments gets no verdict, nor does a macro
+    average that includes it; their intervals are as wide as so few comments require.
 
     Parameters
     ----------
     measured : all M runs
     groups : which runs are in which row
-    too_few : (L,) labels that are not measurable, for want of comments
+    too_few : (L,) labels with too few comments to be measurable
     level : of intervals and verdicts
     """
     num_metrics = measured.values.shape[1]
@@ -223,7 +222,7 @@ class _Pair:
         return self._compared(first, other, level)
 
     def few(self, label: int, level: float) -> MeanPart:
-        """Return the difference of a label with too few comments, with the interval that so few leave open."""
+        """Return the difference of a label with too few comments, with an interval that allows for it."""
         first, other = (self.measured.part(side, self.metric, label) for side in self._sides)
         resampled = self.label(label, level).difference
         return MeanPart(resampled.value, difference_interval(first, other), Ends(resampled.low, resampled.high))
@@ -245,11 +244,11 @@ def _judged(pair: _Pair, too_few: npt.NDArray[np.bool_], level: float) -> Judged
         for label in range(len(too_few))
     )
     macro, defined = pair.macro(None, level), pair.measured.defined(pair.metric)
-    leaning = [few[label] for label in few if defined[label]]
-    if not leaning:
+    on_few = [few[label] for label in few if defined[label]]
+    if not on_few:
         return JudgedMetric(labels, macro, None)
     resampled = Ends(macro.difference.low, macro.difference.high)
-    ends = mean_interval(macro.difference.value, resampled, leaning, int(defined.sum()))
+    ends = mean_interval(macro.difference.value, resampled, on_few, int(defined.sum()))
     measurable = pair.macro(~too_few, level) if (defined & ~too_few).any() else None
     return JudgedMetric(labels, _unmeasurable(macro.difference.value, ends), measurable)
 

@@ -1,10 +1,10 @@
-"""Perturbations: what people do to a text so that it slips through, as functions of the text, a strength and a seed.
+"""Perturbations: what people do to evade a filter, as functions of a text, a strength and a seed.
 
-Which places of a text change, and how, is drawn from a hash of the text and the seed: the same on every machine
-and in any order of calls. A place that changes at one strength changes likewise at every greater one, and at 0
-nothing does. Invariances are changes that no reader sees, and that should move no score.
+The places of a text that change, and how, are drawn from a hash of the text and the seed: the same on every machine
+and in any order of calls. A place that changes at one strength changes the same way at every greater one; at 0 nothing
+changes. Invariances are changes that no reader notices and that should not move a score.
 
-Any string may come in, in time that grows with its length. Knows no scores.
+Any string is accepted, in time linear in its length.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""How a comparison is told: marks, times, sizes, sentences that table, Markdown and picture have in common."""
+"""The words of a comparison that table, Markdown and picture share."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _VERDICTS: dict[DifferenceVerdict, str] = {
 
 
 def macros_of(comparison: Comparison, metric: str) -> Iterator[tuple[str, list[Numbers]]]:
-    """Yield the macro average with the numbers of all rows, and that over the measurable labels where it is another."""
+    """Yield the macro average with the numbers of all rows, and that of the measurable labels if it differs."""
     of_rows = [row.metrics[metric] for row in comparison.rows]
     yield MACRO, [each.macro for each in of_rows]
     measurable = [each.macro_measurable for each in of_rows if each.macro_measurable is not None]
@@ -32,7 +32,7 @@ def value_of(numbers: Numbers) -> str:
 
 
 def difference_of(numbers: Numbers) -> str:
-    """Return the difference with its interval; a dash where there is none."""
+    """Return the difference with its interval; a dash without one."""
     each = numbers.difference
     if each is None or each.value is None:
         return "-"
@@ -41,7 +41,7 @@ def difference_of(numbers: Numbers) -> str:
 
 
 def verdict_of(numbers: Numbers) -> str:
-    """Return the verdict with its mark, and an asterisk if it is of very classifiers; of the baseline, that it is."""
+    """Return the verdict with its mark, and an asterisk if it holds for classifiers, not settings; or "baseline"."""
     each = numbers.difference
     if each is None:
         return "baseline"
@@ -51,7 +51,7 @@ def verdict_of(numbers: Numbers) -> str:
 
 
 def mark_of(numbers: Numbers) -> str:
-    """Return the mark of a difference that is shown, after a space; nothing of any other."""
+    """Return the mark of a shown difference after a space; empty for any other."""
     verdict = verdict_of(numbers)
     return f" {verdict[0]}{ASTERISK if verdict.endswith(ASTERISK) else ''}" if verdict[0] in MARKS.values() else ""
 
@@ -63,7 +63,7 @@ def seeds_of(row: ComparedRow) -> str:
 
 
 def setting(value: Setting | None) -> str:
-    """Return a setting as a recipe has it."""
+    """Return a setting as in a recipe."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -72,7 +72,7 @@ def setting(value: Setting | None) -> str:
 
 
 def settings_of(row: ComparedRow, baseline: ComparedRow, *, with_sections: bool = True) -> str:
-    """Return the settings in which a row differs from the baseline, as ``training.loss=bce``; of that itself, all."""
+    """Return the settings in which a row differs from the baseline, as ``training.loss=bce``; all for the baseline."""
     own = {key: value for key, value in row.settings.items() if row is baseline or value != baseline.settings.get(key)}
     return ", ".join(
         f"{key if with_sections else key.rpartition('.')[2]}={setting(value)}" for key, value in own.items()
@@ -80,7 +80,7 @@ def settings_of(row: ComparedRow, baseline: ComparedRow, *, with_sections: bool 
 
 
 def time_of(row: ComparedRow) -> str:
-    """Return the mean time of a run; with a mark if one was interrupted, and took longer."""
+    """Return the mean time of a run, after ``>`` if one was interrupted and so took longer."""
     known = [run.seconds for run in row.runs if run.seconds is not None]
     if not known:
         return "-"
@@ -95,7 +95,7 @@ def memory_of(row: ComparedRow) -> str:
 
 
 def where(comparison: Comparison) -> str:
-    """Return what was compared on what."""
+    """Return how many rows, runs and comments were compared."""
     rows, runs = len(comparison.rows), sum(len(row.runs) for row in comparison.rows)
     files = f" of {', '.join(comparison.files)}" if comparison.files else ""
     return (
@@ -104,13 +104,14 @@ def where(comparison: Comparison) -> str:
 
 
 def method(comparison: Comparison) -> str:
-    """Return how verdicts came about."""
+    """Return how differences and verdicts were computed."""
     names = ", ".join(METRIC_NAMES[metric] for metric in comparison.metrics)
     level = 100 * comparison.level
     return (
-        f"Differences from {comparison.rows[0].name} in {names}, with {level:.0f} % intervals, each for itself: of the "
-        f"comments, by a paired bootstrap of {comparison.num_resamples:,} resamples; with several seeds on both sides "
-        f"of these too, by Student's t. The {comparison.num_verdicts} verdicts are corrected for their number (Holm): "
+        f"Differences from {comparison.rows[0].name} in {names}, with {level:.0f} % intervals, each on its own. "
+        f"Intervals cover the choice of comments, by a paired bootstrap of {comparison.num_resamples:,} resamples; "
+        f"with several seeds on both sides they also cover seeds, by Student's t. The {comparison.num_verdicts} "
+        "verdicts are corrected for their number (Holm): "
         f'a wrong "better" or "worse" is among them in at most {100 - level:.0f} % of comparisons. '
         '"No difference shown" does not say that there is none: the interval says how large it may be.'
     )

@@ -1,4 +1,4 @@
-"""How a report is told: names of numbers, numbers as text, and the words and sentences that every page has."""
+"""The words of a report: names of metrics, numbers as text, and the sentences of its codes."""
 
 from collections.abc import Sequence
 
@@ -25,17 +25,17 @@ MEASURABLE = "macro, measurable"
 """The mean over the labels with enough comments to be measured."""
 _NAMED = 6
 OF_THE_SAMPLE = (
-    "Recall and ROC AUC before the change are those of the sample, which holds more positives and more of rare labels "
-    "than the comments do: they are not the label's own above."
+    "Recall and ROC AUC before the change are those of the sample, which has a larger share of positives and of rare "
+    "labels than the comments, so they differ from the numbers above."
 )
-"""What the numbers "before" of the robustness section are of."""
+"""What the robustness section is measured on."""
 UNKNOWN_GROUPS = (
-    "Comments of which it is not known whether they mention a group are left out for that group; the kernel of Jigsaw "
-    "2019 counts them as background, so its numbers differ where groups are not known of every comment."
+    "Comments that may or may not mention a group are left out for that group; the kernel of Jigsaw 2019 counts them "
+    "as background, so its numbers differ unless groups are known for every comment."
 )
 FEW_TEMPLATES = (
-    "The sentences are made from few templates and are much alike, so the intervals, which take each for a comment of "
-    "its own, are narrower than they should be."
+    "The sentences come from few templates and are much alike, so the intervals, which treat them as independent "
+    "comments, are too narrow."
 )
 
 
@@ -43,7 +43,7 @@ MEANS: dict[VerdictWord, str] = {
     "good": "good enough to act on",
     "review": "worth a person's review",
     "weak": "too weak to use",
-    "unsure": "too few positives to tell",
+    "unsure": "too few positives to be sure",
     "undefined": "could not be measured",
 }
 """What each verdict means."""
@@ -63,7 +63,7 @@ PERTURBATIONS = {
 
 
 def shown(value: float | None, digits: int = 4) -> str:
-    """Return a metric for a person: four digits, or a dash where it is undefined."""
+    """Return a metric with four digits, or a dash if it is undefined."""
     return "-" if value is None or value != value else f"{value:.{digits}f}"
 
 
@@ -75,7 +75,7 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
 
 
 def too_few(report: Report) -> str:
-    """Return the sentence that says which labels make the macro averages unmeasurable; empty if none does."""
+    """Return which labels make the macro averages unmeasurable; empty if none does."""
     if not report.not_measurable:
         return ""
     names = _listed([f"{label} ({_rarer(report.labels[label])})" for label in report.not_measurable])
@@ -87,20 +87,21 @@ def too_few(report: Report) -> str:
 
 
 def not_chosen(labels: Sequence[str]) -> str:
-    """Return the sentence that says whose thresholds no data chose; empty of no label."""
+    """Return which labels have a threshold that was not chosen from data; empty if none has."""
     if not labels:
         return ""
     one = len(labels) == 1
     return (
-        f"The {'threshold was' if one else 'thresholds were'} not chosen from data, for want of positive or negative "
-        f"comments: {_listed(labels)}. {'It flags' if one else 'They flag'} about as many comments as were positive; "
+        f"The {'threshold was' if one else 'thresholds were'} not chosen from data, as there were too few "
+        f"positive or negative comments: {_listed(labels)}. "
+        f"{'It flags' if one else 'They flag'} about as many comments as were positive; "
         "where a class was missing, the threshold is 0.5. To choose from data, run 'civility thresholds' on more "
         "labelled comments."
     )
 
 
 def other_scores(labels: Sequence[str]) -> str:
-    """Return the sentence that says for which labels `transformers.pipeline` gives other scores than this package."""
+    """Return for which labels `transformers.pipeline` gives other scores than civility."""
     return (
         f"For {', '.join(labels)}, transformers' pipeline gives the scores before calibration: the calibration is not "
         "in the weights, and only civility applies it. The thresholds are for calibrated scores."
@@ -108,7 +109,7 @@ def other_scores(labels: Sequence[str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more labels there are."""
+    """Return the first names and the number of the others."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {count(more, 'more label')}" if more > 0 else "")
 
@@ -120,12 +121,12 @@ def _rarer(numbers: LabelReport) -> str:
 
 
 def optimism(report: Report) -> str:
-    """Return the sentence that says what was chosen on these very comments; empty if nothing was."""
+    """Return what was chosen on these very comments; empty if nothing was."""
     return optimism_of(report.optimistic)
 
 
 def optimism_of(what: Sequence[Optimistic]) -> str:
-    """Return the sentence that says that these were chosen on the very comments; empty for none."""
+    """Return that these were chosen on the very comments; empty for none."""
     if not what:
         return ""
     chosen = [_CHOSEN[one] for one in what]

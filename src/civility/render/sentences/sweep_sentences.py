@@ -1,4 +1,4 @@
-"""What a person is told of a sweep in words: names of settings, scores, and how far its result can be trusted."""
+"""The words of a sweep: names of settings, scores, and how far its result can be trusted."""
 
 import json
 import shlex
@@ -10,29 +10,29 @@ from civility.plain_text import count
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """Return each setting's last word, or the whole where two settings share it."""
+    """Return each setting's last word, or the whole key if two settings share it."""
     every = list(keys)
     last = [key.rpartition(".")[2] for key in every]
     return {key: word if last.count(word) == 1 else key for key, word in zip(every, last, strict=True)}
 
 
 def value_words(value: Any) -> str:
-    """Return the value of a setting: four digits that count, lists as JSON."""
+    """Return the value of a setting: four significant digits, lists as JSON."""
     if isinstance(value, bool | list):
         return json.dumps(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def settings_words(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """Return settings as ``name=value`` in a row."""
+    """Return settings as ``name=value``, separated by spaces."""
     return " ".join(f"{names.get(key, key)}={value_words(value)}" for key, value in settings.items())
 
 
 def counts(result: SweepResult) -> str:
-    """Return how many trials there are of each kind."""
+    """Return the number of trials in each state."""
     kinds: tuple[State, ...] = ("finished", "pruned", "failed", "unfinished")
-    told = ", ".join(f"{result.num(state)} {state}" for state in kinds if result.num(state))
-    return f"{len(result.trials)} of {count(result.num_planned, 'trial')}" + (f": {told}" if told else "")
+    states = ", ".join(f"{result.num(state)} {state}" for state in kinds if result.num(state))
+    return f"{len(result.trials)} of {count(result.num_planned, 'trial')}" + (f": {states}" if states else "")
 
 
 def score_words(trial: TrialLine) -> str:
@@ -45,7 +45,7 @@ def score_words(trial: TrialLine) -> str:
 
 
 def verdict(result: SweepResult) -> list[str]:
-    """Return the sentences that say what the best score is worth; one where there is none yet."""
+    """Return how far the best score can be trusted; a single sentence if there is none yet."""
     ranked = result.ranked
     if not ranked:
         return ["No trial has finished yet, so there is nothing to choose."]
@@ -61,14 +61,14 @@ def verdict(result: SweepResult) -> list[str]:
     if result.luck is not None:
         sentences.append(
             f"If all {result.num_tried} that finished or were pruned were equally good, the choice of comments alone "
-            f"would put the best ahead by up to about {result.luck:.4f}; every trial is a single run, and what its "
-            "seed does comes on top, often more than that: only several seeds tell (--seeds)."
+            f"would put the best ahead by up to about {result.luck:.4f}; every trial is a single run, and the "
+            "effect of its seed adds to that, often more: only several seeds show it (--seeds)."
         )
     num_points = len({str(sorted(one.settings.items())) for one in ranked})
     if num_points < len(ranked):
         sentences.append(
-            f"Some trials drew the same settings as others, and gave the same: of {len(ranked)}, {num_points} differ. "
-            'A grid (sampler = "grid") takes each point of a small space once.'
+            f"Some trials drew the same settings as others: of {len(ranked)}, {num_points} differ. "
+            'A grid (sampler = "grid") tries each point of a small space once.'
         )
     sentences.append(_of_the_followers(result))
     return sentences
@@ -78,7 +78,7 @@ def _of_the_followers(result: SweepResult) -> str:
     best, second = result.ranked[:2]
     gap = abs((best.best or 0.0) - (second.best or 0.0))
     if best.low is None or best.high is None:
-        return f"The second best is {gap:.4f} behind; this metric has no interval to hold that against."
+        return f"The second best is {gap:.4f} behind; this metric has no interval to compare that with."
     if not result.rivals:
         return (
             f"The second best is {gap:.4f} behind, outside the 95 % interval of the best: the best is likely to be "
@@ -88,7 +88,7 @@ def _of_the_followers(result: SweepResult) -> str:
     return (
         f"The second best is {gap:.4f} behind, and {count(num, 'other trial')} lie"
         f"{'s' if num == 1 else ''} inside the 95 % interval of the best, which is "
-        f"{best.high - best.low:.4f} wide: this sweep does not tell which of them is better."
+        f"{best.high - best.low:.4f} wide: this sweep does not show which of them is better."
     )
 
 
@@ -104,13 +104,13 @@ def no_importance(result: SweepResult) -> str:
 
 
 def why_words(trial: TrialLine) -> str:
-    """Return why a trial ended as it did, in one line: of a check that failed, which one; empty where none is known."""
+    """Return why a trial ended, in one line, with the check that failed; empty if unknown."""
     first, *rest = [line.strip() for line in trial.why.splitlines()] or [""]
     return f"{first}: {rest[0]}" if rest and not first.endswith((".", ":")) else first
 
 
 def next_steps(result: SweepResult, folder: str = "") -> list[str]:
-    """Return the commands that tell the top trials apart: a paired comparison, and more seeds."""
+    """Return the commands that compare the top trials: a paired comparison, and more seeds."""
     top = [one.number for one in result.ranked[:MOST_TOP]]
     if not top:
         return []
