@@ -204,9 +204,7 @@ def test_the_card_has_what_a_user_should_know() -> None:
 def test_the_card_names_thresholds_not_chosen_from_data() -> None:
     report = _report().model_copy(update={"not_chosen_from_data": ("threat",)})
     card = model_card(FACTS, report)
-    assert (
-        "**The threshold was not chosen from data, as there were too few positive or negative comments: threat." in card
-    )
+    assert "**The threshold was not chosen from data, for lack of positive or negative comments: threat." in card
     assert "not chosen from data" not in model_card(FACTS, _report()), "the control"
 
 

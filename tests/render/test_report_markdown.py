@@ -211,9 +211,7 @@ def test_numbers_as_text() -> None:
 
 def test_thresholds_not_chosen_from_data_are_named_first() -> None:
     report = make_report()
-    warning = (
-        "The threshold was not chosen from data, as there were too few positive or negative comments: identity_hate."
-    )
+    warning = "The threshold was not chosen from data, for lack of positive or negative comments: identity_hate."
     page = to_markdown(report)
     assert page.index(warning) < page.index("| label |")
     assert "not chosen from data" not in to_markdown(report.model_copy(update={"not_chosen_from_data": ()}))

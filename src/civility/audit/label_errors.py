@@ -1,4 +1,9 @@
-"""Likely label errors by the scores of a classifier, told as one finding, and what they rest on."""
+"""Likely label errors, by confident learning (Northcutt, Jiang, Chuang, JAIR 70, 2021, section 3), label by label.
+
+A comment is suspected if the classifier is surer of the other side than it is on average of that side's own comments.
+Each label is a problem of its own with two classes, as in the paper's one-vs-rest use. Scores must be of comments that
+the classifier was not trained on: it seldom contradicts those that it has learned.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +30,10 @@ class LabelErrors:
     Parameters
     ----------
     rows : (E,) of the comments given
-    margin : (E,) score of the side annotated minus score of the other, in [-1, 1]; the lower the likelier
-    is_positive : (E,) what was annotated
-    sure_positive, sure_negative : the mean score of a side's own comments, from where on the classifier counts
-        as sure of it; NaN where there is none, and then nothing is suspected
+    margin : (E,) score of the annotated side less that of the other, in [-1, 1]; lower is likelier
+    is_positive : (E,) the annotation
+    sure_positive, sure_negative : the mean score of a side's own comments, from which the classifier is sure of it; NaN
+        without any, and then nothing is suspected
     num_positive, num_negative : known targets
     """
 

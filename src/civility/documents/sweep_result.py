@@ -59,7 +59,7 @@ class SweepResult(Document):
         default={}, description="by setting: its share in what sets the better trials apart, 0 to 1; the sum is 1"
     )
     why_no_importance: WhyNoImportance | None = Field(
-        default=None, description="why there is no importance: too few finished trials, or all score the same"
+        default=None, description="why importance is missing: too few finished trials, or all score the same"
     )
     num_training: int = Field(default=0, description="training comments")
     num_validation: int = Field(default=0, description="validation comments")

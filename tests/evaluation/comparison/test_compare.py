@@ -312,7 +312,7 @@ def test_the_note_on_a_label_of_one_class_says_what_the_table_shows(tmp_path: Pa
     targets[:, 0] = value
     names = [write_scored(tmp_path, f"n{i}", targets, make_scores(targets, 0.1 + i / 2, seed=i)) for i in range(2)]
     both_labels = note.replace("any label", "toxic, any label")
-    assert _notes(compare(names))[0] == both_labels + "ROC AUC not defined; there is no macro average"
+    assert _notes(compare(names))[0] == both_labels + "ROC AUC not defined; the macro average is undefined"
 
 
 def test_labels_with_hardly_a_positive_are_not_judged(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_a_run_that_has_not_ended_is_refused_with_what_to_do(tmp_path: Path) -> 
     cut = write_run(tmp_path / "cut", targets, scores, finished=False)
     for question in (_AS_IT_IS, ComparisonRequest(data=("a.csv",))):
         error = _error(good, cut, code="evaluation.unfinished-run", request=question)
-        assert error.message == f"{cut}: the run is not finished, so there is no classifier to compare"
+        assert error.message == f"{cut}: the run is not finished, so it has no classifier to compare"
         assert error.remedy == f"resume it with 'civility train --resume --out {cut}', or leave it out"
     inner = write_run(tmp_path / "seeds" / "seed-2", targets, scores, finished=False)
     write_run(tmp_path / "seeds" / "seed-1", targets, scores)

@@ -140,7 +140,7 @@ def test_strength_is_the_share_of_gaps_between_words_and_of_harmless_sentences()
 
 @EACH
 def test_another_seed_or_text_changes_other_places(perturbation: Perturbation) -> None:
-    text = f"{TEXT} You are no friend of mine."
+    text = f"{TEXT} You are not my friend."
     results = {perturbation.apply(text, 0.5, seed) for seed in range(20)}
     assert len(results) > 5
     # The change of a word hangs on the whole text, so that no word always escapes.

@@ -108,7 +108,7 @@ def _refuse_unfinished(run: RunDirectory) -> None:
     if not run.is_finished:
         raise UserError(
             "evaluation.unfinished-run",
-            "the run is not finished, so there is no classifier to compare",
+            "the run is not finished, so it has no classifier to compare",
             where=run.path,
             remedy=f"resume it with 'civility train --resume --out {run.path}', or leave it out",
         )

@@ -23,7 +23,7 @@ shown by row. The seed of the split may be written out or follow the seed: diges
 def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
     """Return the facts of a target, and the settings that its results depend on, without the seed.
 
-    Without a run, the facts are only a name and there are no settings. Facts from a damaged log are None.
+    Without a run, the only fact is a name, and the settings are empty. Facts from a damaged log are None.
 
     Raises
     ------

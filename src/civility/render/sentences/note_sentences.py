@@ -58,7 +58,9 @@ def _too_few(note: Note) -> str:
     few = f"fewer than {FEWEST} positive or negative comments of {', '.join(note.labels)}"
     metrics = ", ".join(METRIC_NAMES[metric] for metric in note.metrics)
     if note.code in ("undefined", "undefined_macro"):
-        rest = "macro averages are over the other labels" if note.code == "undefined" else "there is no macro average"
+        rest = (
+            "macro averages are over the other labels" if note.code == "undefined" else "the macro average is undefined"
+        )
         return f"{few}: {metrics} not defined; {rest}"
     rest = f'; "{MEASURABLE}" is the mean over the other labels' if note.code == "not_measurable_in_macro" else ""
     of = f" ({metrics})" if metrics else ""

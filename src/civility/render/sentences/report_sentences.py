@@ -92,7 +92,7 @@ def not_chosen(labels: Sequence[str]) -> str:
         return ""
     one = len(labels) == 1
     return (
-        f"The {'threshold was' if one else 'thresholds were'} not chosen from data, as there were too few "
+        f"The {'threshold was' if one else 'thresholds were'} not chosen from data, for lack of "
         f"positive or negative comments: {_listed(labels)}. "
         f"{'It flags' if one else 'They flag'} about as many comments as were positive; "
         "where a class was missing, the threshold is 0.5. To choose from data, run 'civility thresholds' on more "
