@@ -6,6 +6,7 @@ from pathlib import Path
 
 from civility.combine.members import recorded_data
 from civility.data.dialects import Columns
+from civility.documents.note import Note
 from civility.documents.report import ClassifierFacts
 from civility.documents.run_environment import (
     Combination,
@@ -21,7 +22,6 @@ from civility.evaluation.report_files import write_report
 from civility.plain_text import one_line
 from civility.recipe import Recipe
 from civility.render.markdown.combined_card import Makeup, combined_card
-from civility.render.sentences.report_sentences import other_scores
 from civility.run import OWN_REPORT, RunDirectory
 from civility.run.versions import describe_environment
 from civility.scoring.classifier import Classifier
@@ -64,7 +64,11 @@ def write_combined_run(
     """
     facts = ClassifierFacts(name=recipe.model.name, max_length=classifier.max_length)
     outside = classifier.not_in_weights if makeup.base_model is not None else ()
-    notes = (*makeup.warnings, *([other_scores(outside)] if outside else []), *labelled.notes)
+    notes = (
+        *makeup.warnings,
+        *([Note(code="other_scores_in_pipeline", labels=tuple(outside))] if outside else []),
+        *labelled.notes,
+    )
     subject = Subject(OWN_REPORT, labelled.files, facts, optimistic(classifier, labelled), notes, None)
     report = report_on(scored, subject, Aspects(with_texts=recipe.evaluation.texts_in_report))
     run.create()

@@ -104,7 +104,7 @@ def common_comments(
     of_first = set(notes_on_seen(targets[0], labelled.dataset))  # they say "the run"; here every note names its run
     notes = [note for note in labelled.notes if note not in of_first]
     for target in targets:
-        notes += (f"{target}: {note}" for note in notes_on_seen(target, labelled.dataset))
+        notes += (note.model_copy(update={"names": (target,)}) for note in notes_on_seen(target, labelled.dataset))
     return Labelled(labelled.dataset, labelled.files, tuple(notes), labelled.origin, is_own=False)
 
 
