@@ -10,7 +10,7 @@ from civility.audit.label_errors import suspect
 from civility.data.dataset import Dataset
 from civility.data.reading import Columns
 from civility.evaluation.build_report import Aspects
-from civility.evaluation.choose_thresholds import Wish, set_thresholds
+from civility.evaluation.choose_thresholds import ThresholdRequest, set_thresholds
 from civility.evaluation.evaluate_classifier import EvaluationRequest, evaluate
 from civility.evaluation.labelled_comments import read_labelled
 from civility.evaluation.probing import Probes
@@ -80,11 +80,11 @@ def test_only_a_run_has_comments_of_its_own(folder: Path) -> None:
 
 def test_thresholds_need_a_folder_and_both_classes(folder: Path, comments: str) -> None:
     with refused("evaluation.no-classifier-folder"):
-        set_thresholds("someone/classifier", [comments], Wish("default: f1"), columns=Columns())
+        set_thresholds("someone/classifier", [comments], ThresholdRequest("default: f1"), columns=Columns())
     with refused(
         "evaluation.nothing-to-choose-by", "toxic: no negative comment among 2; threat: its target is unknown"
     ):
-        set_thresholds(str(folder), [comments], Wish("default: f1"), columns=Columns())
+        set_thresholds(str(folder), [comments], ThresholdRequest("default: f1"), columns=Columns())
 
 
 def test_label_errors_need_a_label_of_the_classifier(folder: Path) -> None:

@@ -78,13 +78,13 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the command."""
-    from civility.evaluation.choose_thresholds import Wish, set_thresholds
+    from civility.evaluation.choose_thresholds import ThresholdRequest, set_thresholds
 
     with scoring_bar(make_console(stderr=True)) as bar:
         done = set_thresholds(
             options.target,
             options.data or (),
-            Wish(options.policy, calibrate=options.calibrate, check=options.check),
+            ThresholdRequest(options.policy, calibrate=options.calibrate, check=options.check),
             columns=columns_of(options),
             on_scored=bar.advance,
         )

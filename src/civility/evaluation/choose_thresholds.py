@@ -55,7 +55,7 @@ class ThresholdsSet:
 
 
 @dataclass(frozen=True)
-class Wish:
+class ThresholdRequest:
     """What to choose, and whether to keep it.
 
     Parameters
@@ -74,7 +74,7 @@ class Wish:
 def set_thresholds(
     target: str,
     files: Sequence[str],
-    wish: Wish,
+    request: ThresholdRequest,
     *,
     columns: Columns,
     on_scored: Callable[[int, int], None] = lambda num_comments, total: None,
@@ -87,7 +87,7 @@ def set_thresholds(
     ----------
     target : a run directory or a classifier folder
     files : labelled comments; a label that they lack is unknown. None: those that the run held out
-    wish : what to choose
+    request : what to choose
     columns : of text and id; columns not named are those of the run's recipe if the file has them, else recognised
     on_scored : called after each batch with its size and the number of all comments
 
@@ -96,7 +96,7 @@ def set_thresholds(
     UserError : any mistake of the user; nothing is written
     """
     folder = Path(classifier_folder(target))
-    if not folder.is_dir() and not wish.check:
+    if not folder.is_dir() and not request.check:
         raise UserError(
             "evaluation.no-classifier-folder",
             "is not a folder on this machine, so thresholds cannot be written into it",
@@ -104,7 +104,7 @@ def set_thresholds(
             remedy=f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
         )
     classifier = Classifier.load(target)
-    policies = parse_policies(wish.policy, classifier.labels) if wish.policy else _stored_policies(classifier)
+    policies = parse_policies(request.policy, classifier.labels) if request.policy else _stored_policies(classifier)
     labelled = read_labelled(target, files, classifier.labels, columns)
     dataset, total = labelled.dataset, len(labelled.dataset)
     lacking = {label: why for label, why in why_no_threshold(dataset).items() if label in policies}
@@ -118,7 +118,7 @@ def set_thresholds(
         )
     logits = classifier.logits(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
     reasons_of = {}
-    if wish.calibrate:
+    if request.calibrate:
         # Only labels with a new threshold: an old threshold refers to old scores.
         chosen = calibrations_for(dataset, logits)
         chosen = {label: one for label, one in chosen.items() if label in policies and label not in lacking}
@@ -133,11 +133,11 @@ def set_thresholds(
     choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
     kept = {label: value for label, value in classifier.thresholds.items() if label not in choices}
     classifier.set_thresholds(choices, dataset.comments_digest)
-    if not wish.check:
-        _write(classifier, folder, with_weights=wish.calibrate)
+    if not request.check:
+        _write(classifier, folder, with_weights=request.calibrate)
     unchosen = tuple(label for label in classifier.labels if label in classifier.not_chosen_from_data)
     path = folder / CLASSIFIER_FILE
-    return ThresholdsSet(choices, kept, total, tuple(notes), unchosen, reasons_of, path, written=not wish.check)
+    return ThresholdsSet(choices, kept, total, tuple(notes), unchosen, reasons_of, path, written=not request.check)
 
 
 def _stored_policies(classifier: Classifier) -> dict[str, Policy]:
