@@ -1,4 +1,4 @@
-"""UserError: what a user can put right, with a stable code. Interrupted: a signal asked the command to stop."""
+"""UserError, a mistake that the user can correct, with its stable code; and Interrupted, for signals."""
 
 import difflib
 from collections.abc import Iterable
@@ -195,21 +195,21 @@ CODES: dict[str, str] = {
     #
     #
 }
-"""Every code that a `UserError` can have, and what it means; the reference page of errors is made from it."""
+"""The code of each `UserError`, with its meaning. The reference page of errors is generated from it."""
 
 
 class UserError(Exception):
-    """A mistake that the user can put right: reported in two sentences, without a traceback.
+    """A mistake that the user can correct: reported in two sentences, without a traceback.
 
-    ``str(error)`` is ``WHERE: FOUND, expected EXPECTED`` with the remedy on the next line; parts that are empty are
-    left out. The command line prints ``error:`` before it, indents the remedy below, and exits with 2.
+    ``str(error)`` is ``WHERE: FOUND, expected EXPECTED`` with the remedy on the next line. Empty parts are left out. The
+    command line prints ``error:`` before it, indents the remedy, and exits with 2.
 
     Parameters
     ----------
     code : stable name of the kind of error, such as ``data.no-column``; one of `CODES`
     found : what was found
-    where : the file, setting or option in which it was found
-    expected : what should stand there
+    where : the file, setting or option
+    expected : what should be there
     remedy : what to do about it
     """
 
@@ -229,14 +229,14 @@ class UserError(Exception):
 
 
 class Interrupted(Exception):
-    """Asked by a signal to stop, and stopped in good order.
+    """A signal asked the command to stop, and it stopped cleanly.
+
+    The command line prints the message and exits as shells expect, with 128 plus the number of the signal.
 
     Parameters
     ----------
-    message : where it stopped, and how to go on
+    message : where it stopped, and how to resume
     signal_number : 2 for Ctrl-C, 15 for SIGTERM
-
-    The command line prints the message, and exits as shells expect of a signal: with 128 and its number.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:
@@ -246,7 +246,7 @@ class Interrupted(Exception):
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word most like ``word``, or None if none is."""
+    """Return the known word that is most like ``word``, or None if none is similar."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return found[0] if found else None
 
