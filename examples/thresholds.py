@@ -4,12 +4,12 @@ import sys
 
 from civility import Classifier
 from civility.data.reading import Columns
-from civility.evaluation.choose_thresholds import Wish, set_thresholds
+from civility.evaluation.choose_thresholds import ThresholdRequest, set_thresholds
 
 target, labelled = sys.argv[1:]
 
 # Writes the thresholds into the classifier folder. check=True would only show them.
-done = set_thresholds(target, [labelled], Wish(policy="default: precision>=0.9"), columns=Columns())
+done = set_thresholds(target, [labelled], ThresholdRequest(policy="default: precision>=0.9"), columns=Columns())
 for label, choice in done.choices.items():
     print(f"{label}: flagged from {choice.threshold:.3f} by {choice.policy}, met: {choice.met}")
 for note in done.notes:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
-from civility.documents.document import Document
+from civility.documents.document import ExactDocument
 from civility.storage.parsing import parse_json
 
 Count = Annotated[int, Field(strict=True, ge=0)]
@@ -53,7 +53,7 @@ class Progress:
         return self.loss_sum / self.num_known if self.num_known else float("nan")
 
 
-class CheckpointState(Document):
+class CheckpointState(ExactDocument):
     """The state of a run at one place, without its tensors."""
 
     WHAT: ClassVar[str] = "checkpoint"

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from civility.documents.document import Document, Number, Part
+from civility.documents.document import ExactDocument, Number, Part
 
 
 class Variation(Part):
@@ -25,7 +25,7 @@ class Variation(Part):
         return cls(values=kept, mean=mean, sd=statistics.stdev(known) if len(known) > 1 else None)
 
 
-class RepeatsSummary(Document):
+class RepeatsSummary(ExactDocument):
     """Repeats of one run: with other seeds, or on the folds of its data."""
 
     WHAT: ClassVar[str] = "summary of repeats"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field
 
 from civility.data.dataset import Dataset
-from civility.documents.document import Document, Number, Part
+from civility.documents.document import ExactDocument, Number, Part
 
 
 class _Recorded(Part):
@@ -105,7 +105,7 @@ class ResumedSession(SessionFacts):
     resumed_from: str = Field(alias="from", description="name of the checkpoint")
 
 
-class RunEnvironment(SessionFacts, Document):
+class RunEnvironment(SessionFacts, ExactDocument):
     """The versions, hardware and comments of a run. Files without a schema number are of schema 1."""
 
     model_config = _Recorded.model_config
