@@ -88,7 +88,7 @@ def test_other_validation_comments_are_refused_unless_a_file_is_given(
 def test_one_run_and_wrong_metrics_are_refused(civility: Run, runs: Path) -> None:
     alone = civility("compare", runs / "slow" / "seed-1")
     assert alone.code == 2
-    assert "one run or report is nothing to compare" in alone.err
+    assert "a single run or report has nothing to be compared with" in alone.err
     wrong = civility("compare", runs / "slow", runs / "fast", "--metrics", "auc")
     assert wrong.code == 2
     assert "error: no metric 'auc'" in wrong.err

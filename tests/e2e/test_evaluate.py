@@ -341,7 +341,7 @@ def test_the_runs_own_report_is_not_replaced(civility: Run, trained: Path) -> No
     before = (trained / "reports" / "validation.json").read_bytes()
     done = civility("evaluate", trained, "--data", "civility:starter/train", "--name", "validation")
     assert done.code == 2
-    assert "the run's own report is named validation" in done.err
+    assert "would replace the run's own report, which is named validation" in done.err
     assert (trained / "reports" / "validation.json").read_bytes() == before
 
 
