@@ -201,8 +201,8 @@ CODES: dict[str, str] = {
 class UserError(Exception):
     """A mistake that the user can correct: reported in two sentences, without a traceback.
 
-    ``str(error)`` is ``WHERE: FOUND, expected EXPECTED`` with the remedy on the next line. Empty parts are left out. The
-    command line prints ``error:`` before it, indents the remedy, and exits with 2.
+    ``str(error)`` is ``WHERE: FOUND, expected EXPECTED`` with the remedy on the next line. Empty parts are left out.
+    The command line prints ``error:`` before it, indents the remedy, and exits with 2.
 
     Parameters
     ----------

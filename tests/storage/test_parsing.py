@@ -1,12 +1,11 @@
 """Documents that are damaged or hostile end in one sentence that names the file."""
 
-import math
 from pathlib import Path
 
 import pytest
 
 from civility.errors import UserError
-from civility.storage.parsing import json_text, parse_json, read_json, read_text, read_toml
+from civility.storage.parsing import parse_json, read_json, read_text, read_toml
 
 from ..refusals import refused
 
@@ -59,15 +58,3 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(UserError, match=reason):
             read_text(tmp_path / name)
-
-
-def test_a_file_name_that_is_not_utf_8_is_read_as_it_was_written(tmp_path: Path) -> None:
-    content = {"file": "caf\udce9.csv", "name": "naïve\n", "numbers": [1, 0.5, {"deep": None}]}
-    path = tmp_path / "a.json"
-    path.write_text(json_text(content), encoding="utf-8")
-    assert read_json(path) == content
-    assert "naïve" in path.read_text(encoding="utf-8")
-
-
-def test_numbers_that_json_does_not_have_are_written_as_null() -> None:
-    assert parse_json(json_text({"a": [math.nan, (math.inf, 1.0)]}), "a") == {"a": [None, [None, 1.0]]}

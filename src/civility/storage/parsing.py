@@ -3,21 +3,19 @@
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from civility.errors import UserError
-from civility.plain_text import as_json, shortened
+from civility.plain_text import shortened
 
-Entry = TypeVar("Entry", list[Any], dict[str, Any], str, bool)
 _LARGEST = 512 << 20
 """Bytes. The largest files are the terms of a linear model, tens of megabytes."""
 _LARGEST_NUMBER = 2**63
 _BEYOND = "an integer beyond 64 bits"
 _DEEPEST = 64
 """Levels of nested tables and lists in a TOML file."""
-_KINDS = {list: "a list", dict: "an object", str: "a text", bool: "true or false"}
 
 
 def read_json(path: Path, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
@@ -50,23 +48,6 @@ def parse_json(text: str, source: str, remedy: str = "", *, finite: bool = True)
         found = f"damaged: a {type(content).__name__}"
         raise UserError("storage.damaged", found, where=source, expected="a JSON object", remedy=remedy)
     return content
-
-
-def json_text(content: Mapping[str, Any]) -> str:
-    """Return an object as indented JSON that `read_json` reads.
-
-    Bytes of a file name that are not UTF-8 (lone surrogates in Python) are written as escapes. NaN and infinity, which
-    JSON does not have, become null.
-    """
-    return as_json(_finite_or_null(content), indent=2) + "\n"
-
-
-def _finite_or_null(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite_or_null(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite_or_null(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:
@@ -114,42 +95,16 @@ def read_text(path: Path, remedy: str = "") -> str:
         raise UserError("storage.cannot-read", f"not a path: {error}", where=name, remedy=remedy) from error
 
 
-def number(value: Any, name: str, low: float, high: float) -> float:
-    """Return a number of a document; ValueError unless it is one, from ``low`` to ``high``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, found {shortened(repr(value), 40)}")
-    return float(value)
-
-
-def entry(content: Any, name: str, kind: type[Entry]) -> Entry:
-    """Return an entry of a JSON object of a document; ValueError if it is missing or of another kind."""
-    if not isinstance(content, dict):
-        raise ValueError(f"expected an object with {name!r}, found {shortened(repr(content), 40)}")
-    if name not in content:
-        raise ValueError(f"{name!r} is missing")
-    value = content[name]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{name}: expected {_KINDS[kind]}, found {shortened(repr(value), 40)}")
-    return value
-
-
-def text_list(content: Any, name: str) -> tuple[str, ...]:
-    """Return a list of texts of a document; ValueError if it is missing or something else."""
-    listed = entry(content, name, list)
-    for one in listed:
-        if not isinstance(one, str):
-            raise ValueError(f"{name}: expected a list of texts, found {shortened(repr(one), 40)} in it")
-    return tuple(listed)
-
-
-def text_table(content: Any, name: str) -> dict[str, str]:
-    """Return an object of texts of a document; ValueError if it is missing or something else."""
-    named = entry(content, name, dict)
-    return {key: entry(named, key, str) for key in named}
+def text_table(content: dict[str, Any], name: str) -> dict[str, str]:
+    """Return an object of strings in a document; a ValueError if it is missing or something else."""
+    found = content.get(name)
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(f"{name}: expected an object of strings, found {shortened(repr(found), 40)}")
+    return found
 
 
 def whole_number(value: Any, name: str, low: int, high: int) -> int:
-    """Return a whole number of a document; ValueError unless it is one, from ``low`` to ``high``."""
+    """Return an integer of a document; a ValueError for another value, or one outside ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {shortened(repr(value), 40)}")
     return value
