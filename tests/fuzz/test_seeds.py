@@ -78,7 +78,7 @@ def with_step_of_text(content: bytes) -> bytes:
         ("optimizer.safetensors", without_shape, "damaged: SafetensorError"),
         ("model.safetensors", with_nan, "are not finite"),
         ("validation.safetensors", with_nan, "are not finite"),
-        ("progress.json", with_step_of_text, "expected whole numbers from 0 up"),
+        ("progress.json", with_step_of_text, "a valid integer"),
     ],
 )
 def test_a_checkpoint_with_right_sums_and_wrong_content(
