@@ -27,7 +27,6 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- combine
     #
-    "combine.damaged-record": "The environment file of a run lacks the digests of its comments.",
     "combine.members": "Fewer than two classifiers to combine, or one is named twice.",
     "combine.nested-ensemble": "A classifier to combine is an ensemble itself.",
     "combine.not-a-run": "A classifier folder where a run directory is needed.",

@@ -9,7 +9,6 @@ import pytest
 
 from civility.combine.members import check_one_validation, check_targets, macro_roc_auc, recorded_data
 from civility.data.dataset import Dataset
-from civility.errors import UserError
 
 from ..refusals import refused
 
@@ -39,7 +38,7 @@ def test_runs_must_have_held_out_the_same_comments(tmp_path: Path) -> None:
 def test_a_record_without_digests_is_refused(tmp_path: Path, content: str) -> None:
     target = run(tmp_path / "a", "sha256:a")
     (tmp_path / "a" / "environment.json").write_text(content)
-    with refused("combine.damaged-record", r"environment\.json: damaged: .+\ngive --data FILE"):
+    with refused("documents.damaged", r"environment\.json: damaged: .+\ngive --data FILE"):
         recorded_data(target)
 
 
@@ -47,7 +46,7 @@ def test_a_record_without_digests_is_refused(tmp_path: Path, content: str) -> No
 def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
     target = run(tmp_path / "a", "sha256:a")
     (tmp_path / "a" / "environment.json").write_text(content)
-    with pytest.raises(UserError, match=r"environment\.json: damaged: .+\ngive --data FILE"):
+    with refused("storage.damaged", r"environment\.json: damaged: .+\ngive --data FILE"):
         recorded_data(target)
 
 

@@ -78,7 +78,7 @@ def test_the_p_value_is_that_of_the_interval_that_just_holds_zero() -> None:
 
 
 def test_the_interval_is_never_narrower_than_that_of_the_comments() -> None:
-    """Seeds that happen to agree: their spread tells less than what the comments alone make certain of."""
+    """If the seeds happen to agree, the interval is still that of the comments."""
     rng = np.random.default_rng(4)
     again = rng.normal(size=(2, 200))
     first, other = Pool(np.array([0.5, 0.5]), again), Pool(np.array([0.7, 0.7 + 1e-9]), rng.normal(size=(2, 200)))
