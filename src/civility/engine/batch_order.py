@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from civility.arrays import Floats, Rows, Targets
+from civility.arrays import Floats, Ints, Rows, Targets
 from civility.data.dataset import POSITIVE_FROM
 
 _BATCHES_PER_CHUNK = 50
@@ -70,7 +69,7 @@ def class_aware_weights(targets: Targets, power: float) -> Floats:
 
 
 def epoch_order(
-    lengths: npt.NDArray[np.int64],
+    lengths: Ints,
     global_size: int,
     seed: int,
     epoch: int,

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from civility.arrays import Rows
+from civility.arrays import Rows, Targets
 from civility.documents.checkpoint_state import Progress
 from civility.engine.adversarial import Adversary, gradients_set_aside
 from civility.engine.batch_order import BatchShape, class_aware_weights, epoch_order, micro_batches, step_seed
@@ -36,10 +35,10 @@ _MOST_SKIPPED_IN_A_ROW = 40
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Tokens of N comments and their targets, (N, L) float32 with NaN for unknown, on every process."""
+    """Tokens of N comments and their targets, (N, L), on every process."""
 
     tokens: Tokens
-    targets: npt.NDArray[np.float32]
+    targets: Targets
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from civility.arrays import Floats, Ints, Targets
 from civility.data.dataset import count_targets
 
 LossName = Literal["weighted_bce", "pos_weight_bce", "bce", "focal", "asymmetric"]
@@ -116,7 +116,7 @@ class Asymmetric:
 _CROSS_ENTROPY = CrossEntropy()
 
 
-def positive_share(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def positive_share(targets: Targets) -> Floats:
     """Return the share of positives among each label's known targets, (L,); NaN if none is known."""
     num_positive, num_known = count_targets(targets)
     share = np.full(targets.shape[1], np.nan)
@@ -124,7 +124,7 @@ def positive_share(targets: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return share
 
 
-def inverse_frequency_weights(share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:
+def inverse_frequency_weights(share: Floats, power: float = 1.0) -> Floats:
     """Weight each label by the inverse of its frequency, (L,); the weights sum to the number of labels.
 
     ``w = (1 / (share + 1e-6)) ** power``, then normalised. A weight scales *all* of a label's loss: a rare label counts
@@ -139,7 +139,7 @@ def inverse_frequency_weights(share: npt.NDArray[np.float64], power: float = 1.0
     return np.asarray(weights / weights.sum() * len(share))
 
 
-def balance_weights(share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:
+def balance_weights(share: Floats, power: float = 1.0) -> Floats:
     """Weight the positives inside each label by negatives per positive, (L,): torch's ``pos_weight``.
 
     Parameters
@@ -164,20 +164,20 @@ class EffectiveNumber:
     """
 
     beta: float
-    num_known: npt.NDArray[np.int64]
+    num_known: Ints
 
-    def of(self, share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def of(self, share: Floats) -> Floats:
         """Return the effective numbers for shares of the known targets, (L,); at least that of one target."""
         num = np.maximum(np.asarray(share) * self.num_known, 1.0)
         # expm1: 1 - beta ** n loses its digits if beta is close to 1.
         return np.asarray(-np.expm1(num * np.log(self.beta)) / (1 - self.beta) if self.beta else np.ones(len(num)))
 
-    def label_weights(self, share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:
+    def label_weights(self, share: Floats, power: float = 1.0) -> Floats:
         """Weight each label by ``E(positives) ** -power``, (L,); the weights sum to the number of labels."""
         weights = self.of(share) ** -power
         return np.asarray(weights / weights.sum() * len(share))
 
-    def balance_weights(self, share: npt.NDArray[np.float64], power: float = 1.0) -> npt.NDArray[np.float64]:
+    def balance_weights(self, share: Floats, power: float = 1.0) -> Floats:
         """Weight the positives inside each label by ``(E(negatives) / E(positives)) ** power``, (L,)."""
         return np.asarray((self.of(1.0 - share) / self.of(share)) ** power)
 
@@ -228,7 +228,7 @@ class Loss:
 
 def build_loss(
     name: LossName,
-    share: npt.NDArray[np.float64],
+    share: Floats,
     power: float,
     *,
     elements: ElementLoss | None = None,

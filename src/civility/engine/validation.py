@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from civility.arrays import Rows
+from civility.arrays import Logits, Rows, Targets
 from civility.engine.devices import give_back_memory, is_out_of_memory
 from civility.engine.loss import Loss
 from civility.engine.progress import Validation
@@ -29,7 +28,7 @@ def score_everywhere(
     tokens_per_batch: int,
     on_scored: Callable[[int], None] = lambda num_comments: None,
     wants_stop: Callable[[], bool] = lambda: False,
-) -> npt.NDArray[np.float32]:
+) -> Logits:
     """Return the logits of all comments on every process, (N, L) float32.
 
     Computed in float32 whatever the precision of training, as in the saved classifier: bf16 logits have so few digits
@@ -81,9 +80,7 @@ def _score_rows(forward: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: 
         _score_rows(forward, tokens, half, logits)
 
 
-def measure_validation(
-    logits: npt.NDArray[np.float32], targets: npt.NDArray[np.float32], loss: Loss, labels: tuple[str, ...]
-) -> Validation:
+def measure_validation(logits: Logits, targets: Targets, loss: Loss, labels: tuple[str, ...]) -> Validation:
     """Return loss, ROC AUC and average precision of validation logits.
 
     Parameters

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from civility.arrays import Rows
+from civility.arrays import Ints, Rows
 from civility.scoring.tokens import Tokens
 
 
@@ -58,7 +57,7 @@ def gather(tokens: Tokens, rows: Rows) -> Batch:
     return Batch(torch.from_numpy(ids.astype(np.int64)), tuple(lengths.tolist()), tokens.pad_id)
 
 
-def batches_by_budget(lengths: npt.NDArray[np.int64], tokens_per_batch: int) -> list[Rows]:
+def batches_by_budget(lengths: Ints, tokens_per_batch: int) -> list[Rows]:
     """Plan batches for scoring: texts of similar length together, each row exactly once, longest first.
 
     The longest come first, so that memory runs out at once or not at all.

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from civility.arrays import Floats
 from civility.errors import UserError
 from civility.models.batches import gather
 from civility.models.tokenizer import tokenise
@@ -63,7 +63,7 @@ def reorder_head(model: Any, found: tuple[str, ...], wanted: tuple[str, ...]) ->
     model.config.label2id = {label: i for i, label in enumerate(wanted)}
 
 
-def fold_into_head(encoder: "Encoder", scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]) -> bool:
+def fold_into_head(encoder: "Encoder", scale: Floats, shift: Floats) -> bool:
     """Change the output layer in place, so that each logit becomes ``scale * logit + shift``.
 
     Parameters

@@ -9,11 +9,11 @@ import hashlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
+from civility.arrays import Ints
 from civility.scoring.tokens import Tokens
 
 
@@ -26,7 +26,7 @@ class EmbeddingInUse(nn.Module):
     used : (U,) the only ids that will occur, ascending. The padding id is added if it is missing
     """
 
-    def __init__(self, whole: nn.Embedding, used: npt.NDArray[np.int64]) -> None:
+    def __init__(self, whole: nn.Embedding, used: Ints) -> None:
         super().__init__()
         self._padding_id = whole.padding_idx
         if self._padding_id is not None:  # its place would be -1, which is another row
@@ -99,7 +99,7 @@ def num_parameters(model: Any) -> int:
     return sum(int(parameter.numel()) for parameter in model.parameters()) + missing
 
 
-def ids_in_use(*tokens: Tokens) -> npt.NDArray[np.int64]:
+def ids_in_use(*tokens: Tokens) -> Ints:
     """Return the ids that occur in some tokens, (U,) ascending, including the padding id."""
     highest = max(max(one.pad_id, int(one.ids.max(initial=0))) for one in tokens)
     used = np.zeros(highest + 1, dtype=np.bool_)  # a flag for each id: sorting a hundred million ids takes far longer
@@ -123,7 +123,7 @@ def why_whole(model: Any) -> str:
     return ""
 
 
-def keep_in_use(model: Any, used: npt.NDArray[np.int64]) -> EmbeddingInUse:
+def keep_in_use(model: Any, used: Ints) -> EmbeddingInUse:
     """Replace a model's token embedding by its used rows and return them; call it before building the optimizer."""
     embedding = EmbeddingInUse(model.get_input_embeddings(), used)
     model.set_input_embeddings(embedding)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from civility.arrays import Bools, Ints
 from civility.scoring.truncation import first_prefix_length, reads_left_to_right, sufficient_prefix
 
 Side = Literal["left", "right"]
@@ -34,15 +35,15 @@ class Tokens:
     """
 
     ids: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
+    offsets: Ints
     pad_id: int
-    truncated: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    truncated: Bools = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @property
-    def lengths(self) -> npt.NDArray[np.int64]:
+    def lengths(self) -> Ints:
         """(N,) tokens of each text, special tokens included."""
         return np.diff(self.offsets)
 
@@ -51,7 +52,7 @@ class Tokens:
         """Number of truncated texts."""
         return int(self.truncated.sum())
 
-    def select(self, rows: npt.NDArray[np.int64]) -> "Tokens":
+    def select(self, rows: Ints) -> "Tokens":
         """Return the tokens of the given texts, in the given order."""
         starts, lengths = self.offsets[:-1][rows], self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -105,7 +106,7 @@ def encode(backend: Any, texts: Sequence[str], max_length: int, *, pad_id: int, 
     )
 
 
-def token_lengths(backend: Any, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+def token_lengths(backend: Any, texts: Sequence[str]) -> Ints:
     """Return the tokens of each text without truncation, (N,), special tokens included.
 
     Parameters
