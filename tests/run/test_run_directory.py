@@ -73,7 +73,7 @@ def test_a_run_directory_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "first").write_text("")
     with refused("run.not-a-folder", "first: is not a folder\nchoose another --out"):
         RunDirectory(tmp_path / "first").check_free()
-    with pytest.raises(UserError, match="a part of the path is a file, not a folder"):
+    with pytest.raises(UserError, match="part of the path is a file, not a folder"):
         RunDirectory(tmp_path / "first" / "inner").create()
 
 

@@ -29,6 +29,7 @@ from civility.training.resume import EarlierChoices, find_starting_point
 from civility.training.session import Session
 
 from ..conftest import differing, files_up_to
+from ..refusals import refused
 from .conftest import Small
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -293,6 +294,23 @@ def test_a_full_disk_is_reported_of_a_checkpoint_written_beside_training_too(par
     place.checkpoints.after_step()
     assert len(place.troubles) == 1, "not before a minute has passed"
     assert place.start() == "step-000003"
+
+
+def test_a_best_epoch_that_fits_neither_on_the_disk_nor_into_memory_ends_the_run(
+    parts: RunParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(parts, tmp_path / "run")
+    parts.trainer.progress = Progress(1, 0, 4)
+    logits = np.zeros((8, 6), dtype=np.float32)
+
+    def full(*arguments: Any) -> torch.Tensor:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    with files_up_to(60_000):
+        assert not place.checkpoints.save_epoch(True, logits), "the control: a full disk alone does not end it"
+        monkeypatch.setattr(torch, "clone", full)
+        with refused("training.best-epoch-lost", "fits neither on the disk nor into memory"):
+            place.checkpoints.save_epoch(True, logits)
 
 
 def test_a_checkpoint_that_cannot_be_removed_costs_a_word_only(

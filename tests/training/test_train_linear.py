@@ -1,12 +1,18 @@
 """Fitting the linear model: scikit-learn's scores; unknown targets left out, soft ones shared between the classes."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from civility.data.dataset import Dataset
-from civility.training.train_linear import LinearPlan, check_both_classes, fit_linear
+from civility.data.prepare import PreparedData
+from civility.recipe import Recipe
+from civility.run import RunDirectory
+from civility.training.train_linear import LinearPlan, check_both_classes, check_linear, fit_linear
 
 from ..conftest import LABELS, comment_rows
 from ..refusals import refused
@@ -109,3 +115,26 @@ def test_a_word_of_a_single_comment_is_in_the_model_in_clear_text() -> None:
     assert {"zebedee", "quux", "zebedee quux"} <= set(words), "what the model card and the docs say"
     few = fit_linear(data, LinearPlan(max_features=3)).model.terms[0].names
     assert set(few) <= {"you", "fool", "you fool", "nice", "garden", "nice garden"}, "rare ones give way"
+
+
+@pytest.mark.usefixtures("launched")
+def test_options_of_encoders_are_refused() -> None:
+    data = prepared(TARGETS)
+    cases = (({}, "wandb", "--tracker wandb"), ({"training.fit": True}, "", "--fit"), ({}, "", "torchrun"))
+    for changes, tracker, option in cases:
+        recipe = Recipe.load("fast", {"data.files": ["none.csv"], **changes})
+        with refused("training.linear-option", f"^{option}.*: a linear model "):
+            check_linear(
+                recipe,
+                data,
+                RunDirectory(Path("nowhere")),
+                tracker=tracker,
+                begin="new",
+                listen=lambda event: None,
+                in_full=False,
+            )
+
+
+def prepared(targets: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> PreparedData:
+    comments = dataset(targets)
+    return PreparedData(comments, comments, ("none.csv",), ("none.csv",), ())
