@@ -120,7 +120,11 @@ def test_a_word_of_a_single_comment_is_in_the_model_in_clear_text() -> None:
 @pytest.mark.usefixtures("launched")
 def test_options_of_encoders_are_refused() -> None:
     data = prepared(TARGETS)
-    cases = (({}, "wandb", "--tracker wandb"), ({"training.fit": True}, "", "--fit"), ({}, "", "torchrun"))
+    cases: tuple[tuple[dict[str, object], str, str], ...] = (
+        ({}, "wandb", "--tracker wandb"),
+        ({"training.fit": True}, "", "--fit"),
+        ({}, "", "torchrun"),
+    )
     for changes, tracker, option in cases:
         recipe = Recipe.load("fast", {"data.files": ["none.csv"], **changes})
         with refused("training.linear-option", f"^{option}.*: a linear model "):
