@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic_core import PydanticSerializationError
 
 from civility.documents.checkpoint_state import Progress
 from civility.engine.checkpoint import (
@@ -223,7 +222,7 @@ def test_a_foreign_folder_is_not_a_checkpoint(tmp_path: Path) -> None:
         ('{"schema": 4}', "written by a newer civility"),
         ('{"schema": 3}', "damaged: progress: Field required"),
         ("{}", "no checkpoint: it has no schema number"),
-        ("[]", "damaged: expected a JSON object"),
+        ("[]", "damaged: a list, expected a JSON object"),
         ("{", "damaged: Expecting"),
     ],
 )
@@ -314,7 +313,7 @@ def test_an_exception_while_writing_leaves_no_folder_and_hinders_no_second_try(t
     snapshot = take_snapshot(model, optimizer, None, PROGRESS)
     # Found when the tensors are already written.
     unwritable = replace(snapshot, state=snapshot.state.model_copy(update={"facts": {"it": object()}}))
-    with pytest.raises(PydanticSerializationError):
+    with pytest.raises(TypeError):
         save_checkpoint(tmp_path / "step-000001", unwritable)
     assert _names(tmp_path) == []
     save_checkpoint(tmp_path / "step-000001", snapshot)

@@ -41,8 +41,8 @@ _STATE, _SUMS = "progress.json", "SHA256SUMS"
 class DamagedCheckpoint(UserError):
     """A checkpoint that is not what was written: truncated, edited, or not a checkpoint at all."""
 
-    def __init__(self, found: str, *, where: object, remedy: str = "") -> None:
-        super().__init__("engine.damaged-checkpoint", found, where=where, remedy=remedy)
+    def __init__(self, found: str, *, where: object, expected: str = "", remedy: str = "") -> None:
+        super().__init__("engine.damaged-checkpoint", found, where=where, expected=expected, remedy=remedy)
 
 
 @contextlib.contextmanager
@@ -187,7 +187,7 @@ def _read_state(folder: Path) -> CheckpointState:
     try:
         return CheckpointState.read(folder / _STATE)
     except UserError as error:
-        raise DamagedCheckpoint(error.found, where=error.where, remedy=error.remedy) from error
+        raise DamagedCheckpoint(error.found, where=error.where, expected=error.expected, remedy=error.remedy) from error
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -81,7 +81,9 @@ def stream_comments(
         error = no_text(table.name, columns.text, found)
         may_be_lines = not isinstance(source, str | Path) or table.doubt
         more = "; if each line is a comment: --input-format lines" if may_be_lines else ""
-        raise UserError(error.code, error.found, where=error.where, remedy=f"{error.remedy}{more}")
+        raise UserError(
+            error.code, error.found, where=error.where, expected=error.expected, remedy=f"{error.remedy}{more}"
+        )
     for line in filter(None, (_description(table, text, id), table.doubt and f"{table.name}: {table.doubt}")):
         on_opened(line)
     note = note_on_ids([table.name], found) if lacks_ids(found, id) else ""
