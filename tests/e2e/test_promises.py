@@ -1,10 +1,12 @@
 """What the README and the help promise."""
 
+import ast
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +119,12 @@ def test_the_readme_names_every_folder() -> None:
     folders = {path.parent.name for path in (ROOT / "src" / "civility").glob("*/__init__.py")}
     assert {name for name in folders if f"`{name}/`" not in readme} == set()
     assert len(folders) > 10
+
+
+def test_no_two_modules_and_no_two_classes_have_one_name() -> None:
+    paths = [path for path in (ROOT / "src" / "civility").rglob("*.py") if path.stem not in ("__init__", "__main__")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    classes = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    modules = Counter(path.stem for path in paths)
+    assert min(len(classes), len(modules)) > 100, "the control: they are found"
+    assert [name for name, times in (classes + modules).items() if times > 1] == []
