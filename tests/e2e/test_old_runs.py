@@ -147,7 +147,7 @@ def test_a_finished_run_is_not_trained_again(civility: Run, old: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (old / "finished").rglob("*")}
     done = civility("train", "--resume", "--out", "finished")
     assert done.code == 0, done.err
-    assert "already finished" in done.words
+    assert "already finished with the same settings and comments" in done.words
     assert {path: path.stat().st_mtime_ns for path in (old / "finished").rglob("*")} == before
 
 
