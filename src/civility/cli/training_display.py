@@ -61,34 +61,34 @@ class TrainingDisplay:
         self._scoring: ScoringBar | None = None
         self._num_validation = 0
 
-    def listen(self, fact: "Event") -> None:
+    def listen(self, event: "Event") -> None:
         """Draw one event."""
         from civility.engine import progress, watch
         from civility.training import events
 
-        if isinstance(fact, events.RunPlanned):
-            self._draw_plan(fact)
-        elif isinstance(fact, events.LinearPlanned):
-            self._draw_linear_plan(fact)
-        elif isinstance(fact, events.RunChecked):
-            print_checks(self._console, fact.checks, in_full=fact.in_full)
-        elif isinstance(fact, events.RunResumed):
-            self._draw_resumption(fact)
-        elif isinstance(fact, watch.Warned):
-            print_notes(self._console, [f"{fact.text}\n{fact.remedy}" if fact.remedy else fact.text])
-        elif isinstance(fact, progress.StepDone):
-            self._draw_step(fact)
-        elif isinstance(fact, events.ValidationStarted):
+        if isinstance(event, events.RunPlanned):
+            self._draw_plan(event)
+        elif isinstance(event, events.LinearPlanned):
+            self._draw_linear_plan(event)
+        elif isinstance(event, events.RunChecked):
+            print_checks(self._console, event.checks, in_full=event.in_full)
+        elif isinstance(event, events.RunResumed):
+            self._draw_resumption(event)
+        elif isinstance(event, watch.Warned):
+            print_notes(self._console, [f"{event.text}\n{event.remedy}" if event.remedy else event.text])
+        elif isinstance(event, progress.StepDone):
+            self._draw_step(event)
+        elif isinstance(event, events.ValidationStarted):
             self._stop_bar()
-            self._scoring = ScoringBar(self._console, "validation", fact.num_comments)
-            self._num_validation = fact.num_comments
-        elif isinstance(fact, events.ValidationScored):
+            self._scoring = ScoringBar(self._console, "validation", event.num_comments)
+            self._num_validation = event.num_comments
+        elif isinstance(event, events.ValidationScored):
             assert self._scoring is not None
-            self._scoring.advance(fact.num_comments, self._num_validation)
-        elif isinstance(fact, events.EpochJudged):
-            self._draw_epoch(fact)
+            self._scoring.advance(event.num_comments, self._num_validation)
+        elif isinstance(event, events.EpochJudged):
+            self._draw_epoch(event)
         else:
-            self._draw_end(fact)
+            self._draw_end(event)
 
     def close(self) -> None:
         """Restore the terminal, also after an error."""
@@ -124,37 +124,37 @@ class TrainingDisplay:
         for name, value in rows.items():
             paragraph(self._console, value, f"{name:<10} ")
 
-    def _draw_resumption(self, fact: "RunResumed") -> None:
+    def _draw_resumption(self, event: "RunResumed") -> None:
         assert self._plan is not None
-        self._plan = replace(self._plan, steps_per_epoch=fact.steps_per_epoch, global_batch=fact.global_batch)
-        epochs, steps = divmod(fact.steps_done, fact.steps_per_epoch)
-        of_epochs, of_steps = count(self._plan.epochs, "epoch"), count(fact.steps_per_epoch, "step")
+        self._plan = replace(self._plan, steps_per_epoch=event.steps_per_epoch, global_batch=event.global_batch)
+        epochs, steps = divmod(event.steps_done, event.steps_per_epoch)
+        of_epochs, of_steps = count(self._plan.epochs, "epoch"), count(event.steps_per_epoch, "step")
         paragraph(
             self._console,
-            f"after step {fact.steps_done:,}: {epochs} of {of_epochs} and {steps:,} of {of_steps}, "
-            f"{count(fact.global_batch, 'comment')} per step",
+            f"after step {event.steps_done:,}: {epochs} of {of_epochs} and {steps:,} of {of_steps}, "
+            f"{count(event.global_batch, 'comment')} per step",
             f"{'resumed':<10} ",
         )
         self._console.print()
 
-    def _draw_step(self, fact: "StepDone") -> None:
+    def _draw_step(self, event: "StepDone") -> None:
         assert self._plan is not None
-        if fact.epoch != self._epoch:
-            self._start_epoch(fact.epoch)
-        self._num_skipped += fact.skipped
-        self._window = [*self._window[-49:], fact]
+        if event.epoch != self._epoch:
+            self._start_epoch(event.epoch)
+        self._num_skipped += event.skipped
+        self._window = [*self._window[-49:], event]
         if self._progress is not None:
-            done = fact.step - (fact.epoch - 1) * self._plan.steps_per_epoch
-            self._progress.update(self._task, completed=done, facts=fitting(self._facts(fact), self._room()))
+            done = event.step - (event.epoch - 1) * self._plan.steps_per_epoch
+            self._progress.update(self._task, completed=done, facts=fitting(self._facts(event), self._room()))
             return
-        last = fact.step % self._plan.steps_per_epoch == 0
+        last = event.step % self._plan.steps_per_epoch == 0
         if last or time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
             self._printed = time.monotonic()
-            step = fact.step - (fact.epoch - 1) * self._plan.steps_per_epoch
+            step = event.step - (event.epoch - 1) * self._plan.steps_per_epoch
             left = self._seconds_left(step)
             self._console.print(
-                f"  epoch {fact.epoch}/{self._plan.epochs}   step {step:,}/{self._plan.steps_per_epoch:,}   "
-                f"{'   '.join(self._facts(fact))}   {clock(left)} left in the epoch"
+                f"  epoch {event.epoch}/{self._plan.epochs}   step {step:,}/{self._plan.steps_per_epoch:,}   "
+                f"{'   '.join(self._facts(event))}   {clock(left)} left in the epoch"
             )
 
     def _start_epoch(self, epoch: int) -> None:
@@ -182,7 +182,7 @@ class TrainingDisplay:
         rest = len(f"  epoch {self._epoch}/{self._plan.epochs}  /  0:00:00 left  ")
         return self._console.width - steps - bar_width(self._console) - rest
 
-    def _facts(self, fact: "StepDone") -> list[str]:
+    def _facts(self, event: "StepDone") -> list[str]:
         """Return loss, rate, learning rate and padding, most important first."""
         losses = [step.loss for step in self._window if not math.isnan(step.loss)]
         loss = sum(losses) / len(losses) if losses else math.nan
@@ -193,7 +193,7 @@ class TrainingDisplay:
         return [
             f"loss {loss:.4f}",
             f"{rate:,.0f} comments/s",
-            f"lr {fact.learning_rate:.2e}",
+            f"lr {event.learning_rate:.2e}",
             f"padding {padding:.0%}",
         ]
 
@@ -210,11 +210,11 @@ class TrainingDisplay:
             self._scoring.stop()
             self._scoring = None
 
-    def _draw_epoch(self, fact: "EpochJudged") -> None:
+    def _draw_epoch(self, event: "EpochJudged") -> None:
         assert self._plan is not None
         self._stop_bar()
-        epoch = fact.epoch
-        star, chosen_by = " *" if fact.is_best else "  ", self._plan.metric
+        epoch = event.epoch
+        star, chosen_by = " *" if event.is_best else "  ", self._plan.metric
         values = {
             "epoch": str(epoch.epoch),
             "loss": f"{epoch.training_loss:.4f}",
@@ -240,19 +240,19 @@ class TrainingDisplay:
             skipped = count(self._num_skipped, "step")
             paragraph(self._console, f"{skipped} skipped so far: fp16 gradients overflowed, the scale was lowered")
 
-    def _draw_end(self, fact: "RunFinished") -> None:
-        console, run = self._console, fact.run
+    def _draw_end(self, event: "RunFinished") -> None:
+        console, run = self._console, event.run
         console.print()
-        console.print(f"  {_describe_epochs(fact)}{clock(fact.seconds)} in total")
+        console.print(f"  {_describe_epochs(event)}{clock(event.seconds)} in total")
         console.print()
-        print_report(console, fact.report)
+        print_report(console, event.report)
         console.print()
         console.print(f"  classifier   {run.classifier}")
-        console.print(f"  report       {run.reports / f'{fact.report.name}.html'}")
+        console.print(f"  report       {run.reports / f'{event.report.name}.html'}")
         if not self._suggests:
             return
         console.print()
-        for place, command in enumerate(_next_steps(str(run.path), fact.report.data.files)):
+        for place, command in enumerate(_next_steps(str(run.path), event.report.data.files)):
             console.print(f"  {'next:' if not place else '':<5}  {command}")
 
 
@@ -266,12 +266,12 @@ def _next_steps(run: str, files: Sequence[str]) -> Iterator[str]:
         yield "civility train baseline --data your-labelled-comments.csv"
 
 
-def _describe_epochs(fact: "RunFinished") -> str:
+def _describe_epochs(event: "RunFinished") -> str:
     """Return which epoch was the best, if there were several; empty for a model without epochs."""
-    if fact.epochs_run <= 1:
-        return "1 epoch   " if fact.epochs_run else ""
-    why = ", then stopped early" if fact.stopped_early else ""
-    return f"best: epoch {fact.best_epoch} of {fact.epochs_run}{why}   "
+    if event.epochs_run <= 1:
+        return "1 epoch   " if event.epochs_run else ""
+    why = ", then stopped early" if event.stopped_early else ""
+    return f"best: epoch {event.best_epoch} of {event.epochs_run}{why}   "
 
 
 def _describe_data(plan: "RunPlanned | LinearPlanned") -> str:
