@@ -3,11 +3,11 @@
     CIVILITY_DATA=FOLDER python benchmarks/ablation.py OUT [--only NAME …] [--seeds 42 43 44] [--threads 1]
     CIVILITY_DATA=FOLDER python benchmarks/ablation.py OUT --table
 
-Every variant is an ordinary run directory OUT/NAME/seed-S; what is finished is kept, what was cut is gone on with, so
+Every variant is an ordinary run directory OUT/NAME/seed-S; finished ones are kept and interrupted ones resumed, so
 the command can be repeated. The comments come from `jigsaw-2018/train.parquet`, from the nine tenths that
 `civility train` trains on with seed 42: nothing that is screened here ever sees the tenth on which finalists are
 judged. 6,000 comments train, drawn as they come; 2,400 others validate, among them many of rare labels, whose ROC AUC
-would else be too noisy to tell anything (it does not hang on how frequent a label is; average precision and
+would otherwise be too noisy (it does not depend on how frequent a label is; average precision and
 calibration do, and are not read).
 """
 
@@ -69,7 +69,7 @@ def _write(dataset: Dataset, path: Path) -> None:
 
 
 def train(name: str, seed: int, out: Path, threads: int) -> None:
-    """Train one variant, or go on with it; nothing if it is finished."""
+    """Train one variant, or resume it; nothing if it is finished."""
     run = RunDirectory(out / name / f"seed-{seed}")
     if run.is_finished:
         return

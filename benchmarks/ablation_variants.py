@@ -87,5 +87,5 @@ VARIANTS = (
 choice of these around the optimiser that turned out best.
 
 At the baseline's rate seeds of the baseline's own loss differ by more than any other factor could bring; those of
-``pos_weight_root`` agree to a few thousandths, so that a single run of a factor tells something.
+``pos_weight_root`` agree to a few thousandths, so that a single run of a factor means something.
 """

@@ -102,7 +102,7 @@ def work(options: argparse.Namespace) -> None:
 
 
 def on_paper() -> dict[str, dict[str, float]]:
-    """Return the bytes of all parameters at true size, and of those but for the embedding rows not in use."""
+    """Return the bytes of all parameters at true size, and of those except the embedding rows not in use."""
     from transformers import DebertaV2Config
 
     starter = starter_corpus(_CORPUS)
@@ -123,7 +123,7 @@ def on_paper() -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Read the options; a process that the command itself has started is told so by one of them."""
+    """Read the options; one of them marks a process that the command has started."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shrink", type=int, default=12, help="by what mDeBERTa's widths and vocabulary are divided")
     parser.add_argument("--json", type=Path)

@@ -3,7 +3,7 @@
     python benchmarks/checkpoint_cost.py [--out DIR] [--repeat 3] [--json FILE]
 
 The model has random weights (see true_size.py), and an AdamW whose moments are filled. Every five minutes is what a
-recipe asks for unless told otherwise (`training.checkpoint_minutes`); such a checkpoint is written beside training,
+recipe sets by default (`training.checkpoint_minutes`); such a checkpoint is written beside training,
 which waits for the copy alone. The one after an epoch is waited for.
 """
 

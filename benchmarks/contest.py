@@ -64,7 +64,7 @@ def ratios(some: Sequence[float], others: Sequence[float]) -> Spread:
 
 
 def now(device: str) -> float:
-    """Return the time in seconds, when a GPU has done what it was told."""
+    """Return the time in seconds, when a GPU has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -73,7 +73,7 @@ def now(device: str) -> float:
 class Meter:
     """Seconds and the highest memory of a contestant: of the whole, and from `start` to `stop`.
 
-    On CUDA memory is the device's, else what the process has resident. NaN where the system cannot tell.
+    On CUDA memory is the device's, else what the process has resident. NaN if the system does not report it.
     """
 
     def __init__(self, device: str) -> None:
@@ -121,13 +121,13 @@ def left_as_found() -> Iterator[None]:
 
 
 def in_rounds(
-    contestants: dict[str, Callable[[], Any]], num_rounds: int, tell: Callable[[str], None]
+    contestants: dict[str, Callable[[], Any]], num_rounds: int, report: Callable[[str], None]
 ) -> dict[str, list[Any]]:
     """Let every contestant run once a round; return what each gave, round by round."""
     given: dict[str, list[Any]] = {name: [] for name in contestants}
     for number, order in enumerate(orders(list(contestants), num_rounds)):
         for name in order:
-            tell(f"round {number + 1} of {num_rounds}: {name}")
+            report(f"round {number + 1} of {num_rounds}: {name}")
             with left_as_found():
                 given[name].append(contestants[name]())
     return given

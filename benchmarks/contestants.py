@@ -217,7 +217,7 @@ def civility_trainer(model: str, data: PreparedData, changes: Mapping[str, objec
 
 
 def take_steps(trainer: Trainer, num_steps: int) -> list[StepDone]:
-    """Take so many steps from the beginning of a run, at most those of its first epoch."""
+    """Take this many steps from the beginning of a run, at most those of its first epoch."""
     trainer.progress = Progress()
     run = trainer.run(lambda: Validation(0.0, {}, 0.0))
     facts: list[StepDone] = []

@@ -38,7 +38,7 @@ OFF = {
 
 
 def sample(source: Path, num_comments: int, place: Path) -> Path:
-    """Write every n-th comment of a file, so that about so many remain."""
+    """Write every n-th comment of a file, so that about this many remain."""
     table = pq.read_table(source)
     step = max(1, table.num_rows // num_comments)
     pq.write_table(table.take(list(range(0, table.num_rows, step))[:num_comments]), place)
@@ -82,7 +82,7 @@ def main() -> None:
     print(
         f"\nmean difference {statistics.mean(differences):+.4f}; standard deviation between seeds "
         f"{spread['on']:.4f} (on), {spread['off']:.4f} (off); {options.comments:,} comments, half held out, "
-        f"cut at {options.max_length} tokens"
+        f"truncated at {options.max_length} tokens"
     )
     known = {"device": facts.device, "precision": facts.precision, "versions": facts.versions}
     write_json(

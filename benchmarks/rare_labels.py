@@ -54,7 +54,7 @@ WORLDS = (World("AUC 0.80", 1.19), World("AUC 0.97", 2.66), World("one of 20 err
 
 
 def targets_of(rng: np.random.Generator, positives: int) -> Float32s:
-    """Return (N, L) targets: the first label with so many positives, the others with 60."""
+    """Return (N, L) targets: the first label with this many positives, the others with 60."""
     ranks = rng.random((NUM_COMMENTS, LABELS)).argsort(axis=0).argsort(axis=0)
     return (ranks < [positives, *[OTHER_POSITIVES] * (LABELS - 1)]).astype(np.float32)
 
@@ -134,7 +134,7 @@ _SHOWN = (Outcome.BETTER, Outcome.WORSE)
 
 @dataclass(frozen=True)
 class Trial:
-    """What a policy's threshold does to new comments, what the fallback does, and how wide an interval told them apart.
+    """What a policy's threshold does to new comments, what the fallback does, and how wide an interval separated them.
 
     Parameters
     ----------

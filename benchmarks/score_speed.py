@@ -3,7 +3,7 @@
     python benchmarks/score_speed.py [--model mdeberta minilm] [--rounds 3] [--comments N] [--json FILE]
     python benchmarks/score_speed.py --quick
 
-Comments have the lengths of Jigsaw 2018 and are cut at 256 tokens by all three; texts go in, scores come out, so
+Comments have the lengths of Jigsaw 2018 and are truncated at 256 tokens by all three; texts go in, scores come out, so
 tokenising is counted. *pipeline* takes batches of 16 as the comments come. *detoxify* is PyPI's detoxify 0.5.4: its own
 `Detoxify.predict` where the package is installed (`pip install --no-deps detoxify`), around our weights, else the same
 lines: the whole list is padded together and goes through the model at once. That takes memory, so N is small.
@@ -77,7 +77,7 @@ def run_civility(folder: str, texts: list[str], device: str) -> Scored:
 
 
 def run_pipeline(folder: str, texts: list[str], device: str) -> Scored:
-    """Score with the pipeline of transformers, as its documentation says: in batches, cut at the maximum length."""
+    """Score with the pipeline of transformers, as documented: in batches, truncated at the maximum length."""
     from transformers import pipeline
 
     with quiet_transformers():
@@ -153,7 +153,7 @@ def make_classifier(name: str, folder: Path, options: argparse.Namespace) -> Cor
 
 
 def choose_texts(corpus: Corpus, num_comments: int) -> list[str]:
-    """Return so many comments whose lengths are those of the corpus, evenly spaced in rank, in random order."""
+    """Return this many comments whose lengths are those of the corpus, evenly spaced in rank, in random order."""
     by_length = np.argsort(corpus.lengths, kind="stable")
     places = ((np.arange(num_comments) + 0.5) * len(by_length) / num_comments).astype(int)
     return [corpus.texts[row] for row in np.random.default_rng(0).permutation(by_length[places])]

@@ -3,8 +3,8 @@
     CIVILITY_DATA=FOLDER python benchmarks/speed_corpus.py      # makes jigsaw_token_lengths.json anew
 
 `jigsaw_token_lengths.json` counts the tokens of the 18,029 comments that stand in a row in the official training file,
-by the tokenizer of all-MiniLM-L6-v2, cut at 256. mDeBERTa's own tokenizer cannot be had without a hub: its comments are
-taken to be as long, and are made of numbers that a tokenizer of a word a row turns into ids.
+by the tokenizer of all-MiniLM-L6-v2, truncated at 256. mDeBERTa's own tokenizer needs a hub, so its
+comments are taken to be as long, and are made of numbers that a tokenizer of a word a row turns into ids.
 """
 
 import json
@@ -53,7 +53,7 @@ class Corpus:
 
 
 def draw_lengths(num_comments: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return so many lengths in tokens, (N,), in random order: the quantiles of Jigsaw 2018 themselves."""
+    """Return this many lengths in tokens, (N,), in random order: the quantiles of Jigsaw 2018 themselves."""
     counts = np.array(json.loads(_LENGTHS.read_text(encoding="utf-8"))["counts"])
     share = np.cumsum(counts) / counts.sum()
     lengths = np.searchsorted(share, (np.arange(num_comments) + 0.5) / num_comments)
@@ -61,7 +61,7 @@ def draw_lengths(num_comments: int, rng: np.random.Generator) -> npt.NDArray[np.
 
 
 def generate_texts(words: list[str], lengths: npt.NDArray[np.int64], rng: np.random.Generator) -> list[str]:
-    """Return texts of so many tokens, of words of a token each, as frequent as in Zipf's law; each word is there once.
+    """Return texts of this many tokens, of words of a token each, as frequent as in Zipf's law; each word occurs.
 
     (Where there is room for each.)
     """
@@ -101,7 +101,7 @@ def generated_corpus(num_comments: int) -> Corpus:
 
 
 def number_corpus(num_comments: int, num_rows: int, rows_in_use: int) -> Corpus:
-    """Return comments for a model of `write_mdeberta`, which together use so many rows of its embedding.
+    """Return comments for a model of `write_mdeberta`, which together use this many rows of its embedding.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def number_corpus(num_comments: int, num_rows: int, rows_in_use: int) -> Corpus:
 def representative_rows(lengths: npt.NDArray[np.int64], batch_size: int, num_batches: int) -> npt.NDArray[np.int64]:
     """Return comments that sorted by length are as long and as alike as the batches of a whole epoch.
 
-    Chunks of 50 batches are sorted, as when batches are grouped by length; of one chunk's batches so many are taken,
+    Chunks of 50 batches are sorted, as when batches are grouped by length; of one chunk's batches this many are taken,
     evenly spaced. Sorted again, they make up the same batches. It is the chunk whose choice has the mean length of all
     comments, to a few per cent: a choice of shorter ones would flatter whoever does not pad to the maximum.
     """

@@ -40,7 +40,7 @@ MAX_LENGTH = 128
 
 
 def read_comments(num: int) -> tuple[PreparedData, str]:
-    """Return so many training comments, and what they are."""
+    """Return this many training comments, and what they are."""
     folder = os.environ.get("CIVILITY_DATA")
     files = [str(Path(folder) / "jigsaw-2018" / "train.parquet")] if folder else ["civility:starter/train"]
     data = prepare(Wanted(files, 0.1, Columns(), 42))
@@ -131,7 +131,7 @@ def main() -> None:
         assert cache is not None
         seconds = race(texts, cache, options.rounds)
         wait = wait_share(data, options.steps, Path(folder))
-    print(f"{len(texts):,} comments ({name}), {sum(map(len, texts)):,} characters, cut at {MAX_LENGTH} tokens\n")
+    print(f"{len(texts):,} comments ({name}), {sum(map(len, texts)):,} characters, truncated at {MAX_LENGTH} tokens\n")
     print_table(seconds, len(texts))
     print(
         f"\n{wait['steps']:.0f} training steps of {STARTER_MODEL}: {wait['training_seconds']:.2f} s, of which making "

@@ -5,7 +5,7 @@
 all-MiniLM-L6-v2 on generated comments with the lengths of Jigsaw 2018, a tenth of them for validation; a few steps of
 an epoch over all of them. Each size runs in a process of its own, so that its peak memory is its own. A few steps have
 longer or shorter comments than the average, so comments per second are useful tokens per second over the mean length;
-and memory is told before the first step, where it grows with the comments, and after the last, where it grows with the
+and memory is shown before the first step, where it grows with the comments, and after the last, where it grows with the
 longest comments that those few steps met.
 """
 
@@ -37,7 +37,7 @@ _HEAD = (
 
 
 def measure(num_comments: int, num_steps: int) -> dict[str, float]:
-    """Train a few steps on so many comments; return seconds, rates and bytes."""
+    """Train a few steps on this many comments; return seconds, rates and bytes."""
     corpus = generated_corpus(num_comments)
     data = prepared(corpus, np.arange(num_comments - num_comments // 10))
     mean_length, text_bytes = float(corpus.lengths.mean()), sum(len(text) for text in corpus.texts)

@@ -25,7 +25,7 @@ os.environ["COLUMNS"] = "100"
 
 @contextmanager
 def files_up_to(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes: as a full disk, it takes a part of a write and refuses the rest."""
+    """Let no file grow beyond this many bytes: as a full disk, it takes a part of a write and refuses the rest."""
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -53,11 +53,11 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 OF_THE_MACHINE = ("environment.json", "timing.jsonl")
-"""The files of a run that tell of the machine and of time: the others are the same wherever and however it ran."""
+"""The files of a run that depend on the machine and on time. The others are the same for every run."""
 
 
 def differing(first: Path, second: Path) -> list[str]:
-    """Return the files in which two folders of runs differ, but for those of the machine.
+    """Return the files in which two folders of runs differ, except those of the machine.
 
     The commands on a page name the folder of its run: in them alone two equal pages differ.
     """
@@ -175,7 +175,7 @@ def build_tiny_bert(folder: Path, **changes: Any) -> Path:
         *(f"##{one}" for one in letters),
     ]
     vocabulary = list(dict.fromkeys(pieces))
-    # transformers 5 takes a mapping here, and ignores the vocab_file of before without a word.
+    # transformers 5 takes a mapping here, and silently ignores the former vocab_file.
     tokenizer = BertTokenizerFast(vocab={piece: i for i, piece in enumerate(vocabulary)}, model_max_length=64)
     tokenizer.save_pretrained(folder)
     settings: dict[str, Any] = {

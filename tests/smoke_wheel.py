@@ -1,6 +1,6 @@
 """Build the wheel, install it in a clean environment without extras, and use it there as a newcomer would.
 
-Run by ``make check``: ``python tests/smoke_wheel.py``. Needs a package index, so it is no part of the tests.
+Run by ``make check``: ``python tests/smoke_wheel.py``. Needs a package index, so it is not part of the tests.
 """
 
 import subprocess

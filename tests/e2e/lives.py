@@ -1,4 +1,4 @@
-"""Runs one training command twice: once undisturbed, once killed again and again, and gone on with each time.
+"""Runs one training command twice: once undisturbed, once killed again and again, and resumed each time.
 
     python tests/e2e/lives.py KILLS SEED BROKEN WHOLE KILLED -- train …
 

@@ -1,4 +1,4 @@
-"""A run that is killed at random moments, and gone on with each time, ends as one that was not: to the bit."""
+"""A run that is killed at random moments, and resumed each time, ends as one that was not: to the bit."""
 
 import os
 import re

@@ -67,7 +67,7 @@ def shows_escapes(arguments: list[str]) -> None:
 
 
 def says_nothing(arguments: list[str]) -> None:
-    """Fail without a word."""
+    """Fail without a message."""
     sys.exit(2)
 
 
