@@ -188,7 +188,7 @@ def test_the_report_is_on_the_scores_of_all_folds_together(on_folds: tuple[Path,
     assert {"report.json", "report.html", "report.md", "summary.json"} <= {path.name for path in out.iterdir()}
     written = json.loads((out / "report.json").read_text())
     assert written["data"]["num_comments"] == 100
-    assert written["notes"][0] == "every comment is scored by one of 3 runs that was not trained on it"
+    assert written["notes"][0]["text"] == "every comment is scored by one of 3 runs that was not trained on it"
     assert written["optimistic"] == ["epoch", "thresholds"]
     table = pq.read_table(out / "out-of-fold.parquet")
     expected = roc_auc(table["target:toxic"].to_numpy(), table["score:toxic"].to_numpy())
