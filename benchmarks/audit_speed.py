@@ -4,7 +4,7 @@
 
 The comments are generated: words of a Zipf vocabulary, lengths as in Jigsaw 2018, one in a
 hundred a copy of an earlier comment, and one in a hundred a copy with a word added. Each size runs in a process of its
-own, so that its peak memory is its own. Stages are measured in seconds of the processors, which other work on the
+own, so that its peak memory is its own. Stages are measured in CPU seconds, which other work on the
 machine disturbs least, and in multiples of reading.
 """
 
@@ -88,7 +88,7 @@ def main() -> None:
             row = {"comments": num_rows, "file_mb": path.stat().st_size / 1e6, **in_own_process(measure, path)}
         rows.append(row)
         print(f"{num_rows:,} comments, {row['file_mb']:,.0f} MB")
-        print(f"  {row['seconds']:.0f} s, of processors {row['cpu_seconds']:.0f} s, peak {row['peak_gib']:.2f} GiB")
+        print(f"  {row['seconds']:.0f} s, CPU {row['cpu_seconds']:.0f} s, peak {row['peak_gib']:.2f} GiB")
         print(f"  found {row['equal_copies']:,} copies and {row['near_copies']:,} comments with a near one")
         print("  (planted: one in a hundred, and two)")
         for stage in STAGES:

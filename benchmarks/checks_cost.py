@@ -2,7 +2,7 @@
 
     python benchmarks/checks_cost.py [--comments 160000] [--json FILE]
 
-The comments are those of `read_speed.py`; model and tokenizer are the starter's. Seconds are of processor time, so that
+The comments are those of `read_speed.py`; model and tokenizer are the starter's. Seconds are of CPU time, so that
 a busy machine does not change them much. What counts is the ratio: a run lasts many times longer than its tokenising.
 """
 
@@ -30,7 +30,7 @@ from civility.training.preflight.machine_checks import check_versions, own_requi
 
 
 def timed(seconds: dict[str, float], name: str, call: Callable[[], object]) -> None:
-    """Call something, and note how long the processor took."""
+    """Call something, and note the CPU time that it took."""
     started = time.process_time()
     call()
     seconds[name] = time.process_time() - started

@@ -167,7 +167,7 @@ def run_trainer(task: Task) -> Measured:
             bf16=task.precision == "bf16",
             fp16=task.precision == "fp16",
             use_cpu=task.device == "cpu",
-            dataloader_num_workers=2 if task.device == "cuda" else 0,  # on a processor they take what training needs
+            dataloader_num_workers=2 if task.device == "cuda" else 0,  # on a CPU they take what training needs
             save_strategy="no",
             logging_strategy="no",
             report_to="none",

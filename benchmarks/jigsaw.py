@@ -3,7 +3,7 @@
     CIVILITY_DATA=FOLDER python benchmarks/jigsaw.py [--out runs/jigsaw]
 
 FOLDER holds `jigsaw-2018/train.parquet`: 69,068 comments of the Jigsaw Toxic Comment Classification Challenge with
-their six labels. Takes about two hours on two shared processor cores without bf16. Prints the result as Markdown
+their six labels. Takes about two hours on two shared CPU cores without bf16. Prints the result as Markdown
 when training has ended; `--report-only` prints it for a run that is there already.
 """
 

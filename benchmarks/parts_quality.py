@@ -5,7 +5,7 @@
 Trains the starter model on a sample of `jigsaw-2018/train.parquet`, each seed twice, with the same split and head; the
 parts change the order of comments and what dropout drops, so either is another draw of the same run. The difference of
 macro ROC AUC between on and off is set beside its spread between the seeds. Half of the comments are held out, so that
-the rare labels have positives to be measured on. An hour on two processor cores.
+the rare labels have positives to be measured on. An hour on two CPU cores.
 """
 
 import argparse

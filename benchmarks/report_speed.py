@@ -7,7 +7,7 @@ of about 0.98, and texts of invented words, as long as comments are. The first r
 drawing of resamples in it. Then come the parts of the report proper and `report_on`, which is all of them.
 
 Each row runs in a process of its own, so that its peak memory is its own. The machine's load is printed beside the
-wall time: where others use it too, the seconds of processors are those to compare.
+wall time: where others use it too, the CPU seconds are those to compare.
 """
 
 import argparse
@@ -118,7 +118,7 @@ def macro(results: dict[str, Floats]) -> Floats:
 
 
 def measure_report(case: Case) -> dict[str, float]:
-    """Return seconds of the clock and of the processors, and peak memory, of one part of the report."""
+    """Return wall seconds and CPU seconds, and peak memory, of one part of the report."""
     scored = invent_scored(case.num_rows)
     if case.num_threads == 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
@@ -134,7 +134,7 @@ def measure_report(case: Case) -> dict[str, float]:
 
 
 def measure_resampled(case: Case) -> dict[str, float]:
-    """Return seconds of the clock and of the processors, and peak memory, of one part."""
+    """Return wall seconds and CPU seconds, and peak memory, of one part."""
     targets, scores = invent(case.num_rows)
     forget_peak()
     memory_before = peak_bytes()
@@ -170,7 +170,7 @@ def main() -> None:
     num_resamples = options.resamples // 10 if options.quick else options.resamples
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that follow: resamples are what is done in parallel
     print(f"{options.rows:,} comments, {num_resamples:,} resamples, {options.threads} threads")
-    print(f"{'':<24}{'seconds':>9}{'of processors':>15}{'of it sorting':>15}{'added MiB':>11}{'load':>7}")
+    print(f"{'':<24}{'seconds':>9}{'CPU':>15}{'of it sorting':>15}{'added MiB':>11}{'load':>7}")
     rows = []
     for part in (*PARTS, *REPORTS):
         case = Case(part, options.rows, num_resamples, options.threads)

@@ -3,7 +3,7 @@
     python benchmarks/step_profile.py [--model mdeberta|minilm] [--batches 4] [--json FILE]
 
 The same comments and models as train_speed.py. torch's profiler gives the time that each operation takes by itself, on
-the processor or on the GPU; here they are summed by kind.
+the CPU or on the GPU; here they are summed by kind.
 """
 
 import argparse

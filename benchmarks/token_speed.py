@@ -5,7 +5,7 @@
 The comments are those of FOLDER/jigsaw-2018/train.parquet, else the built-in corpus, again and again; the tokenizer is
 the starter's. Four ways take turns, round after round: the usual one (`tokenizer(...)` on a thousand texts at a time),
 ours, ours with the tokens put into a cache, and ours with the tokens found there. All have to give the same tokens.
-Medians of wall seconds with their spread, and of the seconds of all processors, which a busy neighbour changes less.
+Medians of wall seconds with their spread, and of the CPU seconds of all cores, which a busy neighbour changes less.
 Then the starter model trains for a few steps on the tokens from the cache, and the making of the very batches of these
 steps is timed apart.
 """
@@ -62,7 +62,7 @@ def usual_way(tokenizer: Any, texts: tuple[str, ...]) -> Tokens:
 
 
 def race(texts: tuple[str, ...], cache: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Return the wall and processor seconds of every way, one a round; the order of the ways turns with the rounds."""
+    """Return the wall and CPU seconds of every way, one a round; the order of the ways turns with the rounds."""
     tokenizer = load_tokenizer(STARTER_MODEL)
     filled = cache / "filled"
     expected = cached_tokens(tokenizer, texts, MAX_LENGTH, filled)[0].digest
@@ -72,13 +72,13 @@ def race(texts: tuple[str, ...], cache: Path, rounds: int) -> dict[str, dict[str
         "civility, first run": lambda turn: cached_tokens(tokenizer, texts, MAX_LENGTH, cache / str(turn))[0],
         "civility, second run": lambda turn: cached_tokens(tokenizer, texts, MAX_LENGTH, filled)[0],
     }
-    seconds: dict[str, dict[str, list[float]]] = {name: {"wall": [], "processors": []} for name in ways}
+    seconds: dict[str, dict[str, list[float]]] = {name: {"wall": [], "cpu": []} for name in ways}
     for turn in range(rounds):
         for name, way in list(ways.items()) if turn % 2 == 0 else reversed(ways.items()):
             started = time.perf_counter(), time.process_time()
             tokens = way(turn)
             seconds[name]["wall"].append(time.perf_counter() - started[0])
-            seconds[name]["processors"].append(time.process_time() - started[1])
+            seconds[name]["cpu"].append(time.process_time() - started[1])
             assert tokens.digest == expected, name
     return seconds
 
@@ -107,11 +107,11 @@ def print_table(seconds: dict[str, dict[str, list[float]]], num_comments: int) -
     usual = {clock: statistics.median(times) for clock, times in seconds["usual"].items()}
     print(f"  {'way':<22} {'wall s':>8} {'(least-most)':>16} {'comments/s':>11} {'ratio':>8} {'cpu s':>8} {'ratio':>8}")
     for way, times in seconds.items():
-        wall, processors = (statistics.median(times[clock]) for clock in ("wall", "processors"))
+        wall, cpu = (statistics.median(times[clock]) for clock in ("wall", "cpu"))
         spread = f"({min(times['wall']):.2f}-{max(times['wall']):.2f})"
         print(
             f"  {way:<22} {wall:>8.2f} {spread:>16} {num_comments / wall:>11,.0f} {usual['wall'] / wall:>7.2f}x "
-            f"{processors:>8.2f} {usual['processors'] / processors:>7.2f}x"
+            f"{cpu:>8.2f} {usual['cpu'] / cpu:>7.2f}x"
         )
 
 

@@ -100,7 +100,7 @@ def contest_of(name: str, folder: Path, options: argparse.Namespace) -> Contest:
         model, corpus = str(folder), number_corpus(_CORPUS, num_rows, options.rows_in_use // options.shrink)
     rows = representative_rows(corpus.lengths, BATCH_SIZE, options.batches)
     device = choose_device(options.device)
-    # On a processor the first step is like the others; a GPU has kernels to choose and memory to take for each length.
+    # On a CPU the first step is like the others; a GPU has kernels to choose and memory to take for each length.
     num_warmup_steps = options.batches if device == "cuda" else 1
     num_plain_steps = options.batches if device == "cuda" else min(options.plain_steps, options.batches)
     task = Task(
