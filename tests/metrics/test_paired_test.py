@@ -58,7 +58,7 @@ def test_what_is_undefined_for_either_is_not_measurable(point_a: float, values: 
 
 
 def test_resamples_that_are_not_the_same_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"\(3,\) values of a, \(4,\) of b: not the same resamples"):
+    with pytest.raises(ValueError, match=r"\(3,\) values of a and \(4,\) of b, expected the same resamples"):
         difference(0, 0, np.zeros(3), np.zeros(4))
 
 
