@@ -84,7 +84,7 @@ class Document(Part):
         remedy = remedy or cls.REMEDY
         schema = content.get("schema")
         if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-            found = f"no {cls.WHAT}: it has no schema number"
+            found = f"not a civility {cls.WHAT}: it has no schema number"
             raise UserError("documents.not-a-document", found, where=source, remedy=remedy)
         if schema > cls.SCHEMA:
             raise UserError(

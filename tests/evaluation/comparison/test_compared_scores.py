@@ -114,7 +114,7 @@ def test_scores_that_are_not_beside_a_report_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{}", "no report: it has no schema number"),
+        (b"{}", "not a civility report: it has no schema number"),
         (b"[1", "damaged: Expecting"),
         (b"\xff\xfe", "not UTF-8 text (byte 0)"),
         (b'{"schema": 1}', "damaged: schema 1 is too old"),
