@@ -42,7 +42,7 @@ _AROUND_THE_SETTLED_LOSS: dict[str, dict[str, str]] = {
     "constant": {"training.schedule": "constant"},
     "batch_16": {"training.batch_size": "16"},
     "epochs_4": {"training.epochs": "4"},
-    # optimisers
+    # optimizers
     "muon": {"training.optimizer": "muon"},
     "adafactor": {"training.optimizer": "adafactor", "training.learning_rate": "3e-3"},  # a share of each weight's size
     "schedule_free": {"training.optimizer": "schedule_free", "training.schedule": "constant"},
@@ -84,7 +84,7 @@ VARIANTS = (
     | {name: _BEST | one for name, one in _AROUND_MUON.items()}
 )
 """One factor at a time: losses and rates around the baseline, all others around the loss that these have settled, and a
-choice of these around the optimiser that turned out best.
+choice of these around the optimizer that turned out best.
 
 At the baseline's rate seeds of the baseline's own loss differ by more than any other factor could bring; those of
 ``pos_weight_root`` agree to a few thousandths, so that a single run of a factor means something.

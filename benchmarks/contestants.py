@@ -79,7 +79,7 @@ class Measured:
     num_comments, num_tokens, num_padded : done; tokens without and with padding
     seconds : without loading, tokenising and warming up
     peak : bytes while training; whole_peak : loading included
-    gradient_bytes, state_bytes : of the tensors that training keeps: gradients; the optimiser's moments
+    gradient_bytes, state_bytes : of the tensors that training keeps: gradients; the optimizer's moments
     """
 
     num_comments: int
@@ -93,7 +93,7 @@ class Measured:
 
     @classmethod
     def of(cls, meter: Meter, optimizer: Any, num_comments: int, num_tokens: int, num_padded: int) -> "Measured":
-        """Return what a stopped meter and an optimiser say."""
+        """Return what a stopped meter and an optimizer say."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         tensors = [t for state in optimizer.state.values() for t in state.values() if isinstance(t, torch.Tensor)]
         gradients, moments = (sum(t.numel() * t.element_size() for t in part) for part in (parameters, tensors))

@@ -23,7 +23,7 @@ KINDS = {
     "products of attention": ("aten::bmm", "aten::baddbmm", "aten::baddbmm_"),
     "picking by distance": ("aten::gather", "aten::scatter_add", "aten::scatter_add_", "aten::index_select"),
     "drawing what is dropped": ("aten::random_", "aten::bernoulli_", "aten::native_dropout"),
-    "optimiser": ("aten::_fused_adamw_",),
+    "optimizer": ("aten::_fused_adamw_",),
     "norm of gradients": ("aten::linalg_vector_norm", "aten::_foreach_norm"),
     "gradient of the embedding": ("aten::embedding_dense_backward",),
     "copies and fills": ("aten::copy_", "aten::fill_", "aten::zero_", "aten::cat"),

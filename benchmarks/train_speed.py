@@ -169,7 +169,7 @@ def summary(rows: list[dict[str, Any]], results: dict[str, list[Measured]]) -> l
                 lines.append(f"civility is {worth.written(2)} times as fast as {name.replace('_', ' ')}")
     if {"civility", "plain"} <= by_name.keys():
         kept = [by_name[name]["gradient_bytes"] + by_name[name]["state_bytes"] for name in ("civility", "plain")]
-        lines.append(f"gradients and optimiser state: {kept[0] / kept[1]:.1%} of plain's")
+        lines.append(f"gradients and optimizer state: {kept[0] / kept[1]:.1%} of plain's")
     return lines
 
 

@@ -19,7 +19,8 @@ PHRASES = {
     r"(?<!here )\b(is|are|was) no (?!longer|more|less|better|worse|need|different|such|other|way|reason)\w": "is not a",
     r"\bmend(s|ed|ing)?\b": "fix, repair",
     r"(?<!def )(?<![._])\btell(s|ing)?\b(?!\()|\btold\b": "print, show, report, warn, say",
-    r"(?<!platform\.)(?<!tokenizers, )\bprocessors?\b(?!\(|\.\w)": "CPU",
+    # Not in the name of a record in older checkpoints.
+    r"(?<!platform\.)(?<!tokenizers, )(?<!\"the )\bprocessors?\b(?!\(|\.\w)": "CPU",
     r"\bthaw(s|ed|ing)?\b": "unfreeze",
     r"\bof no (matter|meaning|use|effect)\b": "does not matter, has no effect",
     r"\b(for|to|by|of) who\b(?! in\b)": "for whoever",
@@ -33,7 +34,11 @@ PHRASES = {
 
 def texts() -> Iterator[tuple[str, str]]:
     """Yield the name and the content of each file that a person reads."""
-    for path in [ROOT / "README.md", *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")))]:
+    for path in [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))),
+    ]:
         name = path.relative_to(ROOT).as_posix()
         is_ours = not name.startswith(NOT_OURS) and path != Path(__file__).resolve() and "__pycache__" not in name
         if is_ours and path.is_file() and path.suffix in SUFFIXES:

@@ -56,7 +56,7 @@ def test_the_star_stands_beside_what_the_best_epoch_is_chosen_by(*, is_best: boo
     assert (by_precision["macro AUC"], by_precision["macro AP"]) == ("0.8750", f"0.6250{star}")
 
 
-def test_another_optimiser_stands_in_the_plan() -> None:
+def test_another_optimizer_stands_in_the_plan() -> None:
     def plan_of(steps_by: str) -> str:
         console = Console(file=io.StringIO(), width=100, highlight=False, markup=False)
         TrainingDisplay(console).listen(replace(PLAN, steps_by=steps_by))

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from civility.data import dialects
 from civility.data.dialects import LABELS
 from civility.data.reading import (
     Columns,
@@ -1082,3 +1083,18 @@ def test_comments_of_no_file_have_no_columns() -> None:
             "no column 'author' to slice by",
             "give the file with --data",
         )
+
+
+def test_a_dialect_may_have_labels_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spam = dialects.Dialect(
+        "spam",
+        needs=frozenset({"body"}),
+        marks=frozenset({"is_spam"}),
+        labels=(("is_spam", "spam"), ("rude", "insult")),
+    )
+    monkeypatch.setattr(dialects, "DIALECTS", (spam, *dialects.DIALECTS))
+    file = tmp_path / "mail.csv"
+    file.write_text("body,is_spam,rude\nbuy now,1,0\nyou fool,0,1\n", encoding="utf-8")
+    dataset = read_dataset([file]).dataset
+    assert dataset.labels == ("insult", "spam")
+    assert dataset.targets.tolist() == [[0, 1], [1, 0]]

@@ -1,4 +1,4 @@
-"""`civility audit`: what a person sees, what is left on disk, and what is told of mistakes."""
+"""`civility audit`: what a person sees, what is left on disk, and how mistakes are reported."""
 
 import csv
 import json
@@ -95,9 +95,9 @@ def test_where_training_comments_cannot_be_told_it_is_said(
         expected = "cannot be read again (gone.csv: no such file"
     done = civility("audit", HELD_OUT, "--with", target, "--out", out)
     assert done.code == 0, done.err
-    told = " ".join(done.out.split())
-    assert expected in told
-    assert "A classifier agrees with the errors it was trained on" in told
+    shown = " ".join(done.out.split())
+    assert expected in shown
+    assert "A classifier agrees with the errors it was trained on" in shown
     errors = json.loads((out / "audit.json").read_text("utf-8"))["label_errors"]
     assert (errors["held_out"], errors["num_scored"]) == (None, 543)
     assert {line["held_out"] for line in rows_of(out, "label_errors")} == {"unknown"}

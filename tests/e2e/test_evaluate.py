@@ -158,7 +158,7 @@ def test_what_is_required_and_not_shown_ends_with_3(civility: Run, trained: Path
     assert civility(*arguments, "--require", "macro.roc_auc >= 0").code == 0
     for path in tmp_path.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for wrong, told in (
+    for wrong, shown in (
         ("macro.roc_auc", "not a path, a comparison"),
         ("makro.roc_auc > 1", "did you mean macro?"),
         ("labels.threatt.recall > 0", "did you mean threat?"),
@@ -168,8 +168,8 @@ def test_what_is_required_and_not_shown_ends_with_3(civility: Run, trained: Path
     ):
         done = civility(*arguments, "--require", wrong)
         assert done.code == 2, wrong
-        assert told in done.err
-        assert not list(tmp_path.iterdir()), "told before anything is scored"
+        assert shown in done.err
+        assert not list(tmp_path.iterdir()), "reported before anything is scored"
     done = civility(*arguments, "--require", "bias.groups.women.bpsn_auc > 0.5")
     assert (done.code, "--groups" in done.err) == (2, True)
 
@@ -179,7 +179,7 @@ def test_a_column_that_is_not_there_and_other_mistakes_are_told_before_scoring(
 ) -> None:
     data = write_csv(tmp_path / "mine.csv", ["id", "text", "toxic"], [[i, f"comment {i}", i % 2] for i in range(8)])
     suite = write_csv(tmp_path / "suite.csv", ["function", "text", "expected", "label"], [["f", "no", "flag", "rude"]])
-    for options, told in (
+    for options, shown in (
         (["--slice", "sid"], "no column 'sid' to slice by (did you mean id?)"),
         (["--groups", "male"], "no column 'male'"),
         (["--bias-label", "toxi"], "no such label (did you mean toxic?)"),
@@ -192,7 +192,7 @@ def test_a_column_that_is_not_there_and_other_mistakes_are_told_before_scoring(
     ):
         done = civility("evaluate", trained, "--data", data, "--out", tmp_path / "out", *options)
         assert done.code == 2, options
-        assert told in done.err
+        assert shown in done.err
         assert not (tmp_path / "out").exists()
 
 

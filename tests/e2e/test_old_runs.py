@@ -22,7 +22,7 @@ SWEEP = (
     *("--set", 'data.labels=["toxic", "insult"]', "--set", "data.validation=0.3", "--set", "linear.max_features=60"),
 )
 ROUNDING = 1e-5
-"""How far scores and weights may differ on another processor than the one that wrote the runs."""
+"""How far scores and weights may differ on another CPU than the one that wrote the runs."""
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_a_finished_run_is_not_trained_again(civility: Run, old: Path) -> None:
 def test_the_recipe_of_an_old_run_trains_the_same_again(civility: Run, old: Path) -> None:
     done = civility("train", "finished/recipe.toml", "--out", "again")
     assert done.code == 0, done.err
-    # Equal to the bit on the same processor; on another one, Adam turns rounding errors in the first steps into 2e-3.
+    # Equal to the bit on the same CPU; on another one, Adam turns rounding errors in the first steps into 2e-3.
     assert _largest_difference(_weights(old / "again"), _weights(old / "finished")) < 1e-2
 
 

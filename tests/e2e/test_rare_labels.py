@@ -80,20 +80,20 @@ def differences(civility: Run, two: tuple[Path, Path], data: Path, out: Path) ->
 def test_one_positive_turns_no_verdict_round(
     civility: Run, two: tuple[Path, Path], few: Path, many: Path, tmp_path: Path
 ) -> None:
-    told = differences(civility, two, few, tmp_path / "few")
-    assert told["threat"]["value"] < -0.1, "the control: this comment speaks for the worse classifier"
-    assert told["not measurable"] == ["threat"]
-    assert "positive or negative comments of threat: not measurable" in told["said"]
-    assert told["threat"]["verdict"] == told["macro"]["verdict"] == "not_measurable"
-    assert told["measurable"]["verdict"] in ("better", "not_shown")
-    assert told["measurable"]["value"] > 0
+    shown = differences(civility, two, few, tmp_path / "few")
+    assert shown["threat"]["value"] < -0.1, "the control: this comment speaks for the worse classifier"
+    assert shown["not measurable"] == ["threat"]
+    assert "positive or negative comments of threat: not measurable" in shown["said"]
+    assert shown["threat"]["verdict"] == shown["macro"]["verdict"] == "not_measurable"
+    assert shown["measurable"]["verdict"] in ("better", "not_shown")
+    assert shown["measurable"]["value"] > 0
 
     truth = differences(civility, two, many, tmp_path / "many")
 
     assert truth["not measurable"] == []
     assert truth["macro"]["verdict"] == truth["threat"]["verdict"] == "better"
     for name in ("threat", "macro"):
-        assert told[name]["low"] < truth[name]["value"] < told[name]["high"]
+        assert shown[name]["low"] < truth[name]["value"] < shown[name]["high"]
 
 
 def test_the_interval_of_a_report_holds_what_more_comments_show(

@@ -183,7 +183,7 @@ def test_comments_can_be_scored_longer_than_they_were_trained(civility: Run, tin
         scores.append(classifier.score(["nice garden film " * 12]))
     # Rows of the embedding that one run has in use only decay in the other: the same, to rounding.
     assert all(np.allclose(weights[0][name], weights[1][name], rtol=1e-6, atol=1e-9) for name in weights[0])
-    assert not np.array_equal(scores[0], scores[1]), "the control: what is cut does count"
+    assert not np.array_equal(scores[0], scores[1]), "the control: what is truncated does count"
 
 
 def test_training_stops_when_patience_has_run_out(civility: Run, tiny_bert: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_nothing_is_written_before_the_run_is_made(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_free(tmp_path: Path) -> None:
     RunDirectory(tmp_path).check_free()
-    assert not RunDirectory(tmp_path).is_begun
+    assert not RunDirectory(tmp_path).is_occupied
 
 
 def test_a_folder_that_holds_something_is_never_overwritten(tmp_path: Path) -> None:

@@ -394,7 +394,7 @@ def test_a_file_of_another_classifier_is_refused(fresh: Classifier, tmp_path: Pa
 
 def test_a_calibration_that_cannot_leave_the_weights_is_refused(fresh: Classifier) -> None:
     fresh.calibrate(CALIBRATIONS, "sha256:one")
-    fresh.scorer.take_over = lambda scale, shift: False  # type: ignore[method-assign]
+    fresh.scorer.fold_affine = lambda scale, shift: False  # type: ignore[method-assign]
     with refused("scoring.fixed-calibration", "cannot be removed\ntrain the classifier again"):
         fresh.calibrate({"toxic": LabelCalibration("platt", 2.0, 1.0)}, "sha256:two")
     assert fresh.calibration == CALIBRATIONS, "unchanged"

@@ -66,7 +66,7 @@ def build(
     freeze_layers: int = 0,
     settings: dict[str, Any] | None = None,
 ) -> tuple[Encoder, Trainer]:
-    """Build a small job; with ``settings`` of a recipe, what they say of optimiser and groups is heeded too."""
+    """Build a small job; with ``settings`` of a recipe, what they say of optimizer and groups is heeded too."""
     recipe = recipe_of(part, **{"training.freeze_layers": freeze_layers, **(settings or {})})
     encoder = load_encoder(str(folder), LABELS, seed=3)
     model, tokens = encoder.model, tokenise(encoder.tokenizer, TEXTS, 32)

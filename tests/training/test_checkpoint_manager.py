@@ -75,7 +75,7 @@ def faults() -> Faults:
 
 @pytest.fixture(scope="module")
 def parts(small: Small, tmp_path_factory: pytest.TempPathFactory) -> RunParts:
-    """A model and an optimiser that have trained for three steps, not on disk."""
+    """A model and an optimizer that have trained for three steps, not on disk."""
     recipe = small.recipe()
     run = RunDirectory(tmp_path_factory.mktemp("session"))
     built = build_run(

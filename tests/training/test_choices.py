@@ -1,4 +1,4 @@
-"""Runs with another loss, optimiser, schedule and metric: end to end, and resumed to the bit."""
+"""Runs with another loss, optimizer, schedule and metric: end to end, and resumed to the bit."""
 
 import json
 from pathlib import Path

@@ -233,7 +233,7 @@ def test_a_lost_best_epoch_does_not_stop_a_second_resumption(
     assert (out / "classifier").is_dir()
 
 
-def test_the_optimiser_of_the_best_epoch_is_not_missed(
+def test_the_optimizer_of_the_best_epoch_is_not_missed(
     small: Small, whole: Path, stopped: Path, tmp_path: Path
 ) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")

@@ -257,7 +257,7 @@ def _run_directory(options: Namespace, ending: str = "") -> "RunDirectory":
 def _beginning(options: Namespace, run: "RunDirectory") -> "Begin":
     if options.restart:
         return "restart"
-    return "resume" if options.resume == "yes" or (options.resume == "auto" and run.is_begun) else "new"
+    return "resume" if options.resume == "yes" or (options.resume == "auto" and run.is_occupied) else "new"
 
 
 def _recipe(options: Namespace, before: "RunDirectory | None") -> "Recipe":

@@ -123,7 +123,7 @@ def check_one_validation(targets: Sequence[str]) -> None:
 
 
 def recorded_data(target: str) -> RecordedData:
-    """Return what a run has recorded of its comments; UserError if it is no run, or the record is damaged."""
+    """Return what a run recorded about its comments; UserError if it is not a run, or the record is damaged."""
     run = RunDirectory.find(Path(target))
     if run is None:
         raise UserError(

@@ -1,6 +1,6 @@
 """Which columns hold what: the Jigsaw dialects, and the column names that other files use.
 
-To read the files of another challenge, add a `Dialect` to `DIALECTS`.
+To read the files of another challenge, add a `Dialect` to `DIALECTS`. Its labels may be those of `LABELS` or others.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class Dialect:
     name : of the challenge
     needs : columns that must all be present
     marks : columns of which at least one must be present
-    labels : (column, label) pairs
+    labels : (column, label) pairs; the first column that a file has gives the label
     """
 
     name: str
@@ -148,14 +148,15 @@ def _label_columns(headers: Headers, wanted: Sequence[str]) -> dict[str, str]:
 
 
 def _in_dialect(headers: Headers) -> dict[str, str]:
-    """Return label -> column in the first dialect that fits, in the order of `LABELS`."""
+    """Return label -> column in the first dialect that fits, in the order of `LABELS`; its other labels follow."""
     for dialect in DIALECTS:
         if all(map(headers.find, dialect.needs)) and any(map(headers.find, sorted(dialect.marks))):
             columns: dict[str, str] = {}
             for name, label in dialect.labels:
                 if column := headers.find(name):
                     columns.setdefault(label, column)
-            return {label: columns[label] for label in LABELS if label in columns}
+            order = (*LABELS, *(label for label in columns if label not in LABELS))
+            return {label: columns[label] for label in order if label in columns}
     return {}
 
 

@@ -130,8 +130,16 @@ class ExactDocument(Document):
         return self.model_dump(by_alias=True)
 
     def to_json(self) -> str:
-        """Return the text of the file: indented JSON and a final line break."""
-        return as_json(self.content(), indent=2) + "\n"
+        """Return the text of the file: indented JSON and a final line break; NaN and infinity become null."""
+        return as_json(_finite_or_null(self.content()), indent=2) + "\n"
+
+
+def _finite_or_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite_or_null(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite_or_null(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _first_problem(error: ValidationError) -> str:

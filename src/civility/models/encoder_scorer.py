@@ -94,7 +94,7 @@ class EncoderScorer:
                     on_scored(len(rows))
         return logits
 
-    def take_over(self, scale: Floats, shift: Floats) -> bool:
+    def fold_affine(self, scale: Floats, shift: Floats) -> bool:
         """Change the head so that each logit becomes ``scale * logit + shift``, if it is a linear layer."""
         return fold_into_head(self.encoder, scale, shift)
 

@@ -135,12 +135,12 @@ class RepeatsFolder:
             found = "--restart with --seeds or --folds: repeats are never put aside"
             raise UserError("run.repeats-restart", found, remedy="choose another --out, or use --resume")
         if begin == "new":
-            if place.is_begun:
+            if place.is_occupied:
                 found = "exists and is not empty: a run never overwrites another"
                 remedy = "--resume continues the runs there; or choose another --out"
                 raise UserError("run.not-empty", found, where=self.path, remedy=remedy)
             return
-        if not place.is_begun:
+        if not place.is_occupied:
             remedy = "leave out --resume, or use --resume auto, to start them"
             raise UserError("run.nothing-to-resume", "no runs have begun here", where=self.path, remedy=remedy)
         if place.is_run:

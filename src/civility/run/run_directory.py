@@ -101,7 +101,7 @@ class RunDirectory:
         return self.path / "trackers"
 
     def checkpoint(self, step: int, *, to_validate: bool = False) -> Path:
-        """Return the folder of the checkpoint after ``step`` optimiser steps.
+        """Return the folder of the checkpoint after ``step`` optimizer steps.
 
         The end of an epoch has two checkpoints: one before its validation (``to_validate``) and one after it.
         """
@@ -148,7 +148,7 @@ class RunDirectory:
         return self.recipe_file.is_file() and self.environment_file.is_file()
 
     @property
-    def is_begun(self) -> bool:
+    def is_occupied(self) -> bool:
         """Whether the directory holds anything; a UserError if it is a file."""
         return bool(self._entries())
 
@@ -174,7 +174,7 @@ class RunDirectory:
 
     def check_place(self, begin: Begin) -> None:
         """Raise a UserError if a run cannot begin here in this way. Reads names only."""
-        if begin == "resume" or (begin == "restart" and self.is_begun):
+        if begin == "resume" or (begin == "restart" and self.is_occupied):
             self.check_resumable()
         elif begin == "new":
             self.check_free()
@@ -291,7 +291,7 @@ class RunDirectory:
         ------
         UserError : the folder holds something else, another process is writing to it, no permission
         """
-        if not self.is_begun:
+        if not self.is_occupied:
             return None
         self.check_resumable()
         number = 1
@@ -302,7 +302,7 @@ class RunDirectory:
             (aside / self.lock.name).unlink()
         return aside
 
-    def set_aside(self, checkpoint: Path) -> None:
+    def rename_damaged(self, checkpoint: Path) -> None:
         """Rename a damaged checkpoint, so that it is neither used nor in the way."""
         number = 1
         while (aside := checkpoint.with_name(f"damaged-{checkpoint.name}-{number}")).exists():

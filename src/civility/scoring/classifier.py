@@ -196,7 +196,7 @@ class Classifier:
         scale, shift = _affine(self.labels, wanted, to_fold)
         scale_now, shift_now = _affine(self.labels, self.calibration, self._in_head)
         ratio = scale / scale_now
-        if self.scorer.take_over(ratio, shift - ratio * shift_now):
+        if self.scorer.fold_affine(ratio, shift - ratio * shift_now):
             self._in_head = to_fold
         elif self._in_head:
             raise UserError(
@@ -250,7 +250,7 @@ class Classifier:
     def logits(
         self, texts: Iterable[str], *, tokens_per_batch: int = 8192, on_scored: OnScored | None = None
     ) -> Logits:
-        """Return the logits before any calibration, also that in the head; float32 (N, L).
+        """Return the uncalibrated logits; a calibration folded into the head is undone; float32 (N, L).
 
         Parameters and errors are those of `score`.
         """

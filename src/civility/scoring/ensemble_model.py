@@ -121,7 +121,7 @@ class Ensemble:
         maps = maps or [self.members[position].calibration[label] for label in self.labels]
         return np.stack([one.apply(column) for one, column in zip(maps, logits.T, strict=True)], axis=1)
 
-    def take_over(self, scale: Floats, shift: Floats) -> bool:
+    def fold_affine(self, scale: Floats, shift: Floats) -> bool:
         """Return False: the calibration stays in ``civility.json``, since no other program scores this folder."""
         return False
 

@@ -31,7 +31,7 @@ class Scorer(Protocol):
     def logits(self, texts: Sequence[str], tokens_per_batch: int, on_scored: OnScored | None) -> Logits:
         """Return the logits, (N, L), in the order of the texts; no row depends on another text."""
 
-    def take_over(self, scale: Floats, shift: Floats) -> bool:
+    def fold_affine(self, scale: Floats, shift: Floats) -> bool:
         """Change the weights so that each logit becomes ``scale * logit + shift``, both (L,).
 
         False if this kind cannot; nothing has changed then.

@@ -176,7 +176,7 @@ class LinearModel:
             added[has_terms] = sums / norms[:, None]
         return added
 
-    def take_over(self, scale: Floats, shift: Floats) -> bool:
+    def fold_affine(self, scale: Floats, shift: Floats) -> bool:
         """Return False: the calibration stays in ``civility.json``, since no other program scores this folder."""
         return False
 

@@ -175,7 +175,7 @@ class Study:
             self._put_back(number)
             return None
         run = self.directory.trial(number)
-        if run.is_begun:
+        if run.is_occupied:
             self._put_back(number)
             raise UserError(
                 "search.unknown-run",

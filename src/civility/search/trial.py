@@ -128,7 +128,7 @@ def run_trial(
     """
     try:
         if not run.is_finished:
-            train(recipe, data, run.path, begin="resume" if run.is_begun else "new", listen=listener.listen)
+            train(recipe, data, run.path, begin="resume" if run.is_occupied else "new", listen=listener.listen)
     except Pruned as stop:
         why = f"after epoch {stop.epoch} of {recipe.training.epochs} its best was worse than half of the others'"
         if run.is_run:
@@ -139,7 +139,7 @@ def run_trial(
     except UserError as error:
         if _is_refused_by_the_machine(error):
             raise
-        if not run.is_begun:
+        if not run.is_occupied:
             _raise_if_shared(error, check_shared)
         claim.note(why=error.message, seconds=run.seconds() or 0.0)
         claim.end("failed")

@@ -53,7 +53,7 @@ class RunParts:
     checks : the outcome of the preflight checks
     threads : that the CPU computes with; None on other devices
     fitted : how the micro-batch was chosen; empty if it is the recipe's
-    best_step : optimiser steps at the end of the best epoch so far; 0 before the first
+    best_step : optimizer steps at the end of the best epoch so far; 0 before the first
     """
 
     recipe: Recipe

@@ -1,4 +1,4 @@
-"""The trainer of a run: model, forward pass, loss, optimiser and plan, made from the recipe."""
+"""The trainer of a run: model, forward pass, loss, optimizer and plan, made from the recipe."""
 
 from dataclasses import replace
 from typing import Any
@@ -43,7 +43,7 @@ def build_trainer(
     precision: MixedPrecision,
     global_size: int | None,
 ) -> tuple[Trainer, Speed]:
-    """Build model, loss, optimiser and plan on the device; return them and how the forward pass is sped up.
+    """Build model, loss, optimizer and plan on the device; return them and how the forward pass is sped up.
 
     Parameters
     ----------

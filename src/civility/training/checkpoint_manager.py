@@ -62,7 +62,7 @@ class CheckpointManager:
     on_saved : called with the step of a complete checkpoint, and the seconds that training waited for it
     on_trouble : called when a checkpoint could not be written
     on_left : called when a superseded checkpoint could not be removed
-    best_step : optimiser steps at the end of the best epoch so far; 0 before the first
+    best_step : optimizer steps at the end of the best epoch so far; 0 before the first
     """
 
     run: RunDirectory
@@ -175,7 +175,7 @@ class CheckpointManager:
         return True
 
     def remove_superseded(self) -> None:
-        """Remove older checkpoints that a kill between a save and the removal has left."""
+        """Remove older checkpoints, left behind when the process was killed between saving and pruning."""
         if self.place.exists():
             self._prune(self.place)
 
@@ -227,7 +227,8 @@ class CheckpointManager:
         # The checkpoint before a validation is superseded by the one after it, which has the same weights.
         same = self.run.before_validation(newest)
         older = [folder for folder in self.run.checkpoint_folders() if folder != newest]
-        latest = [folder for folder in older if folder != same][1 - _NUM_LATEST :]
+        others = [folder for folder in older if folder != same]
+        latest = others[max(0, len(others) - (_NUM_LATEST - 1)) :]
         kept = {self.run.checkpoint(self.best_step), *latest}
         kept |= {self.run.checkpoint(step) for step in map(best_step_of, latest) if step}
         for folder in older:

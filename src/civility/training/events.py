@@ -47,7 +47,7 @@ class RunPlanned:
     global_batch : effective batch size
     loss_weights : by label
     metric : by which the best epoch is chosen
-    steps_by : optimiser and schedule, unless they are AdamW and linear
+    steps_by : optimizer and schedule, unless they are AdamW and linear
     threads : why the CPU computes with this number of threads; empty on other devices
     fitted : how `--fit` chose the micro-batch; empty without it
     """

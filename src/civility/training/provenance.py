@@ -87,7 +87,7 @@ def checkpoint_facts(parts: RunParts) -> dict[str, Any]:
         "the device": describe_device(trainer.precision.device, 1),
         "the precision": trainer.precision.name,
         "the forward pass": trainer.forward.name,
-        "the processor": torch.backends.cpu.get_cpu_capability(),
+        "the CPU": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
         "transformers": library_versions()["transformers"],
     }
@@ -138,7 +138,7 @@ def planned(parts: RunParts) -> RunPlanned:
 
 
 def _steps_by(settings: TrainingSettings) -> str:
-    """Name the optimiser and the schedule unless they are AdamW and linear."""
+    """Name the optimizer and the schedule unless they are AdamW and linear."""
     optimizer = settings.optimizer.replace("_", "-") if settings.optimizer != "adamw" else ""
     schedule = f"{settings.schedule.replace('_', '-')} schedule" if settings.schedule != "linear" else ""
     return " · ".join(filter(None, (optimizer, schedule)))

@@ -1,4 +1,7 @@
-"""Resuming a run: from which checkpoint, whether it is of the same run, and what is no longer equal to the bit."""
+"""Resuming a run: from which checkpoint, whether it is of the same run, and what is no longer equal to the bit.
+
+Whether a command starts or resumes (``--resume auto``) is decided in `civility.cli.train`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -198,10 +201,15 @@ def not_the_same_run(problems: Sequence[str], remedy: str, run: RunDirectory | N
     return UserError("training.another-run", found, where=run.path if run else "", remedy=remedy)
 
 
+_OLD_NAMES = {"the processor": "the CPU"}
+"""What checkpoints of older versions call a circumstance."""
+
+
 def changed_circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a note on circumstances that change rounding, in a tuple that is empty if none has changed."""
     changes = []
     for name, was in before["circumstances"].items():
+        name = _OLD_NAMES.get(name, name)
         wanted = now["circumstances"].get(name)
         if was != wanted:
             changes.append(f"{name} was {was}, and is {wanted} now")

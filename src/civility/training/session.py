@@ -23,9 +23,9 @@ from civility.training import provenance
 from civility.training.build import RunParts
 from civility.training.checkpoint_manager import CheckpointManager
 from civility.training.events import EpochJudged, ValidationScored, ValidationStarted
+from civility.training.open_run import RunLogs, open_logs
 from civility.training.restore import restore_everywhere
 from civility.training.resume import StartingPoint
-from civility.training.run_logs import RunLogs, open_logs
 from civility.training.stop_signals import StopSignals
 
 _MOST_IDS = 8
@@ -60,20 +60,21 @@ class Session:
         ------
         UserError : another process is writing there, or the run there is not the one that is asked for
         """
-        parts, state = self.parts, provenance.checkpoint_facts(self.parts)
+        parts, run_facts = self.parts, provenance.checkpoint_facts(self.parts)
         with contextlib.ExitStack() as stack:
             found: UserError | StartingPoint = StartingPoint()
             if parts.accelerator.is_main_process:
                 try:
-                    self.logs = stack.enter_context(open_logs(parts.run, begin, state, self._warn))
+                    self.logs = stack.enter_context(open_logs(parts.run, begin, run_facts, self._warn))
                     found = self.logs.point
                 except UserError as error:
                     found = error
             restore_everywhere(parts, found)
             if self.logs is not None:
-                facts = provenance.session_facts(command, parts.trainer, parts.threads)
-                self.logs.begin(parts.recipe, provenance.environment(facts, parts.data, parts.checks), facts)
-                self.checkpoints = self._checkpoint_manager(self.logs, state)
+                session_facts = provenance.session_facts(command, parts.trainer, parts.threads)
+                environment = provenance.environment(session_facts, parts.data, parts.checks)
+                self.logs.begin(parts.recipe, environment, session_facts)
+                self.checkpoints = self._checkpoint_manager(self.logs, run_facts)
                 stack.callback(self.checkpoints.settle)  # before the lock is released
             if tracker:
                 parts.accelerator.init_trackers("civility", config=parts.recipe.flat())
@@ -103,7 +104,7 @@ class Session:
         Raises
         ------
         Interrupted : SIGTERM or Ctrl-C; what was trained is saved
-        UserError : the loss or a gradient is not finite: with the comments' ids and the last good checkpoint
+        UserError : the loss or a gradient is not finite; the message names the comments and the last good checkpoint
         """
         parts = self.parts
         with StopSignals() as signals, parts.trainer.precision.training():
@@ -114,14 +115,7 @@ class Session:
                         if self.logs is not None:
                             self.logs.write_training_warning(event)
                     elif isinstance(event, StepDone):
-                        parts.emit(event)
-                        self._log_step(event)
-                        # Several processes stop after the same step, which the event names; a single one need not wait.
-                        if event.stop or (parts.accelerator.num_processes == 1 and signals.wanted()):
-                            raise StopRequested
-                        if self.logs is not None and self.checkpoints is not None:
-                            self.logs.lock.sign()
-                            self.checkpoints.after_step()
+                        self._end_step(event, signals.wanted)
                     else:
                         self._end_epoch(event)
                         if parts.stopping.should_stop:
@@ -129,8 +123,19 @@ class Session:
             except StopRequested:
                 raise self._stop(signals.number) from None
 
+    def _end_step(self, event: StepDone, wants_stop: Callable[[], bool]) -> None:
+        """Report and log a step, and save a checkpoint if one is due; StopRequested if the run is to stop."""
+        self.parts.emit(event)
+        self._log_step(event)
+        # Several processes stop after the same step, which the event names; a single one need not wait.
+        if event.stop or (self.parts.accelerator.num_processes == 1 and wants_stop()):
+            raise StopRequested
+        if self.logs is not None and self.checkpoints is not None:
+            self.logs.lock.sign()
+            self.checkpoints.after_step()
+
     def _events(self, wants_stop: Callable[[], bool]) -> Iterator[StepDone | EpochDone | Warned]:
-        """Yield the events of the training loop, each after the warnings that it gives rise to."""
+        """Yield the events of the training loop, each after the warnings it causes."""
         parts = self.parts
         batch_size, rate_watch = parts.trainer.shape.batch_size, RateWatch()
         try:

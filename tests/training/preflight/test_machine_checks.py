@@ -24,7 +24,7 @@ def test_too_little_memory_warns_and_impossibly_little_fails() -> None:
     assert good.state == "passed"
     assert (
         good.found
-        == "about 8.0 GiB, 4.0 GiB of it for weights and optimiser; 10.0 GiB of 16.0 GiB free on this machine"
+        == "about 8.0 GiB, 4.0 GiB of it for weights and optimizer; 10.0 GiB of 16.0 GiB free on this machine"
     )
     tight = check_memory(8 * GIB, 4 * GIB, Memory(16 * GIB, 7 * GIB), "the GPU", 1)
     assert tight.state == "warned"

@@ -138,7 +138,7 @@ def test_a_warm_up_as_long_as_the_run_is_refused() -> None:
         ("muon", 2e-5, 0, "passed", "Muon for the layers' matrices, with steps as large as AdamW's at 2e-05"),
     ],
 )
-def test_what_the_learning_rate_means_to_an_optimiser(
+def test_what_the_learning_rate_means_to_an_optimizer(
     name: str, peak: float, warmup: int, state: str, found: str
 ) -> None:
     (check,) = check_optimizer(name, Schedule(peak, warmup, 100, "constant"))

@@ -1,4 +1,7 @@
-"""Measure all runs on the same resamples, and compare rows with the first: differences and verdicts."""
+"""Measure all runs on the same resamples, and compare rows with the first: differences and verdicts.
+
+The rule for better and worse is `civility.metrics.paired_test.judged`.
+"""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -200,10 +200,10 @@ def checks_of_the_run(recipe: Recipe, data: PreparedData, encoder: Encoder, trai
 
 
 def agreed(checks: list[Check]) -> list[Check]:
-    """Return the first process's checks on every process, so that all go on or all stop.
+    """Return the first process's checks on every process, so that all continue or all stop.
 
-    Free memory and free disk differ from one moment to the next: two processes could outcome them differently, and the
-    one that goes on would wait for ever.
+    Free memory and free disk differ from one moment to the next: two processes could judge them differently, and
+    the one that continues would wait forever.
     """
     from accelerate.utils import broadcast_object_list
 

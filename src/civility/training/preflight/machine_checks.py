@@ -35,7 +35,7 @@ def check_memory(needed: int, certain: int, memory: Memory | None, where: str, n
     num_processes : number of processes that share it
     """
     each = f" in each of {num_processes} processes" if num_processes > 1 else ""
-    found = f"about {gib(needed)}{each}, {gib(certain)} of it for weights and optimiser"
+    found = f"about {gib(needed)}{each}, {gib(certain)} of it for weights and optimizer"
     if memory is None:
         return outcome("memory", f"{found}; how much is there is not known")
     found += f"; {gib(memory.available)} of {gib(memory.total)} free on {where}"

@@ -80,7 +80,7 @@ def check_head(found: Sequence[str], found_problem: str | None, labels: Sequence
         "head",
         f"new: the checkpoint's own has other {kind}: {own}; this run: {', '.join(labels)}",
         warns=True,
-        remedy="to go on with the trained head, name the same labels (data.labels)",
+        remedy="to continue with the trained head, name the same labels (data.labels)",
     )
 
 

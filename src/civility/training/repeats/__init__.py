@@ -147,8 +147,8 @@ def _turns(repeats: Sequence[Repeat], data: Sequence[PreparedData], out: Path, b
     turns = []
     for number, (repeat, own) in enumerate(zip(repeats, data, strict=True), start=1):
         run = folder.run(repeat)
-        state: Literal["new", "resume", "kept"] = "resume" if run.is_begun else "new"
-        if run.is_begun:
+        state: Literal["new", "resume", "kept"] = "resume" if run.is_occupied else "new"
+        if run.is_occupied:
             run.check_resumable()
         if run.is_finished:
             check_unchanged(run, repeat.recipe, own)

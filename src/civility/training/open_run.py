@@ -1,4 +1,4 @@
-"""The logs and first files of a run, which its first process writes while it holds the lock."""
+"""Opening a run: its lock, its first files and its logs, all written by the first process."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,7 +58,7 @@ class RunLogs:
         """
         self.run.remove_leftovers()
         for folder in self.point.in_the_way:
-            self.run.set_aside(folder)
+            self.run.rename_damaged(folder)
         self.run.make_folders()
         if self.point.folder is None:
             self.metrics.truncate(0)
