@@ -23,7 +23,7 @@ _CALLS_TO_LOAD = 15
 
 
 class _Watcher:
-    """Reports to the parent when a run directory is first opened, and dies at the given call that concerns a checkpoint."""
+    """Reports the first opening of a run directory to the parent, and dies at the given call on a checkpoint."""
 
     def __init__(self, pipe: int, dies_at_call: int) -> None:
         self.pipe, self.dies_at_call, self.seen, self.has_told = pipe, dies_at_call, 0, False
