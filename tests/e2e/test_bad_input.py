@@ -185,7 +185,7 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "no-model": (lambda folder: (folder / "model.safetensors").unlink(), "cannot load the model"),
     "cut-model": (lambda folder: os.truncate(folder / "model.safetensors", 1000), "cannot load the model"),
     "no-config": (lambda folder: (folder / "config.json").unlink(), "no config.json: not a model folder"),
-    "sidecar": (lambda folder: (folder / "civility.json").write_text("{}"), "civility.json: no classifier file"),
+    "sidecar": (lambda folder: (folder / "civility.json").write_text("{}"), "civility.json: not a civility classifier file"),
     "schema": (
         lambda folder: (folder / "civility.json").write_text('{"schema": 9}'),
         "written by a newer civility (schema 9",
