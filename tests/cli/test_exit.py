@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,38 @@ def test_a_variable_of_a_launcher_that_makes_no_sense_is_told_before_any_work(
     assert out == ""
     assert err.startswith(message)
     assert not list(tmp_path.iterdir())
+
+
+def _with_closed_pipe(arguments: list[str], stream: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command whose standard output, or standard error too, is a pipe that nobody reads any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    streams = {"stdout": writing, "stderr": writing if stream == "both" else subprocess.PIPE}
+    try:
+        return subprocess.run([sys.executable, "-m", "civility", *arguments], **streams)  # type: ignore[call-overload]
+    finally:
+        os.close(writing)
+
+
+def test_a_closed_pipe_ends_no_run_and_changes_no_exit_code(
+    tmp_path: Path, write_comments: Callable[..., Path]
+) -> None:
+    data, run = str(write_comments(120)), tmp_path / "run"
+    done = _with_closed_pipe(["train", "fast", "--data", data, "--out", str(run)], "stdout")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (run / "classifier" / "civility.json").is_file()
+    report = ["evaluate", str(run), "--data", data, "--resamples", "100", "--no-texts"]
+    for stream in ("stdout", "both"):
+        for bound, code in ((">= 0", 0), ("<= 0", 3)):
+            required = ["--require", f"macro.roc_auc {bound}", "--name", f"{stream}-{code}"]
+            assert _with_closed_pipe([*report, *required], stream).returncode == code
+            assert (run / "reports" / f"{stream}-{code}.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["recipes"], ["recipes", "fast"], ["--print-completion", "bash"]]
+)
+def test_what_is_printed_into_a_closed_pipe_is_discarded_silently(arguments: list[str]) -> None:
+    done = _with_closed_pipe(arguments, "stdout")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert _with_closed_pipe(["train", "--nope"], "both").returncode == 2

@@ -12,7 +12,7 @@ from civility import __version__
 from civility.cli.exit_signals import Ended, raise_on_exit_signals
 from civility.cli.messages import (
     clear_starting,
-    discard_stdout,
+    discard,
     is_first_process,
     print_error,
     print_message,
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print_message("interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}")
         raise SystemExit(128 + number) from None
     except BrokenPipeError:
-        discard_stdout()  # the program that reads our output, such as `head`, has closed the pipe
+        discard(sys.stdout)  # the program that reads our output, such as `head`, has closed the pipe
         raise SystemExit(0) from None
     except Exception as error:
         explained = _explained(error)
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print_error(explained)
         if isinstance(error, OSError):
             with contextlib.suppress(OSError):
-                discard_stdout()  # what could not be written is not tried again
+                discard(sys.stdout)  # what could not be written is not tried again
         raise SystemExit(2) from None
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.segment import Segment
 from rich.text import Text
 
-from civility.cli.messages import clear_starting
+from civility.cli.messages import clear_starting, discard
 from civility.documents.note import Note
 from civility.plain_text import count, printable, shortened
 from civility.render.sentences.note_sentences import note_sentence
@@ -25,7 +25,12 @@ _NARROW = 76
 
 
 class _SafeConsole(Console):
-    """A console that replaces the control characters of everything it prints."""
+    """A console that replaces control characters, and prints nothing more once its pipe is closed, as by `head`."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on silently: a run outlives its reader, and a command keeps its exit code. rich would exit with 1."""
+        self.quiet = True
+        discard(self.file)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Yield the segments of a renderable; the control segments that rich itself makes are kept."""

@@ -5,6 +5,7 @@ import shutil
 import sys
 import textwrap
 import time
+from typing import IO
 
 from civility.errors import UserError
 from civility.plain_text import bounded, printable
@@ -23,7 +24,11 @@ def is_first_process() -> bool:
 def print_message(text: str) -> None:
     """Print one or more lines on standard error, with control characters replaced: names in them may be anyone's."""
     clear_starting()
-    sys.stderr.write(printable(text) + "\n")
+    try:
+        sys.stderr.write(printable(text) + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:  # as in 2>&1 | head: the exit code says the rest
+        discard(sys.stderr)
 
 
 def show_starting() -> None:
@@ -44,9 +49,9 @@ def clear_starting() -> None:
         sys.stderr.flush()
 
 
-def discard_stdout() -> None:
-    """Send the rest of standard output nowhere: it cannot be written any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def discard(stream: IO[str]) -> None:
+    """Discard what is still written to standard output or standard error, which can no longer be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_error(error: UserError) -> None:

@@ -12,7 +12,7 @@ from civility.cli.arguments import (
     recipe_changes,
 )
 from civility.cli.console import make_console, print_notes
-from civility.cli.messages import discard_stdout, is_first_process
+from civility.cli.messages import is_first_process
 from civility.cli.parser import add_command
 from civility.errors import UserError
 from civility.render.terminal.layout import paragraph
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from civility.recipe import Recipe
     from civility.run import Begin, RunDirectory
-    from civility.training.events import Event, Listener
+    from civility.training.events import Listener
     from civility.training.repeats import ListenTo, Turn
 
 _DEFAULT_RECIPE = "baseline"
@@ -159,8 +159,7 @@ def _run_one(options: Namespace, command: list[str]) -> None:
         if options.check:
             check(recipe, data, run.path, begin=begin, tracker=options.tracker, listen=display.listen)
             return
-        listen = _silent_on_broken_pipe(display.listen)
-        train(recipe, data, run.path, command=command, tracker=options.tracker, begin=begin, listen=listen)
+        train(recipe, data, run.path, command=command, tracker=options.tracker, begin=begin, listen=display.listen)
     finally:
         display.close()
 
@@ -219,22 +218,10 @@ def _listening_to_each(console: "Console") -> "Iterator[ListenTo]":
         print_turn(console, turn)
         display = TrainingDisplay(console, suggests=False)
         open_displays.callback(display.close)
-        return _silent_on_broken_pipe(display.listen)
+        return display.listen
 
     with open_displays:
         yield listen_to
-
-
-def _silent_on_broken_pipe(listen: "Listener") -> "Listener":
-    """Return a listener that prints nothing after a broken pipe: a run outlives the `tee` that it is piped into."""
-
-    def guarded(fact: "Event") -> None:
-        try:
-            listen(fact)
-        except BrokenPipeError:
-            discard_stdout()
-
-    return guarded
 
 
 def _run_directory(options: Namespace, ending: str = "") -> "RunDirectory":
