@@ -83,6 +83,11 @@ def test_repeats_need_a_folder_of_their_own(tmp_path: Path) -> None:
     with refused("run.not-empty", "out: exists and is not empty"):
         place.check_place("new")
     place.check_place("resume")
+    place.summary.write_text('{"schema": 99}')
+    with refused("documents.newer", r"summary\.json: written by a newer civility"):
+        place.check_place("resume")
+    place.summary.write_text("{")  # a damaged one is written again
+    place.check_place("resume")
     place.check_kind(repeats_with_seeds(recipe, 2))
     with refused("run.other-repeats", "holds seed-42, so it is not the folder of runs named fold-…"):
         place.check_kind(repeats_on_folds(recipe, 2))

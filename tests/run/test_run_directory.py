@@ -128,8 +128,23 @@ def test_an_environment_without_a_schema_number_is_read_and_gets_one_when_a_sess
     run.environment_file.write_text(json.dumps({"data": []}))
     with refused("documents.damaged", r"environment\.json: damaged: data: "):
         run.environment()
-    run.add_session(ResumedSession(resumed_from="step-000500"), fallback=environment_of(device="fallback"))
+    damage = run.add_session(ResumedSession(resumed_from="step-000500"), fallback=environment_of(device="fallback"))
+    assert damage is not None
+    assert damage.code == "documents.damaged"
     assert (run.environment().device, len(run.environment().resumed)) == ("fallback", 1)
+
+
+def test_a_record_of_a_newer_version_is_never_replaced(tmp_path: Path) -> None:
+    run = _run(tmp_path / "first")
+    newer = {**json.loads(run.environment_file.read_text(encoding="utf-8")), "schema": 99, "of later times": 1}
+    run.environment_file.write_text(json.dumps(newer), encoding="utf-8")
+    before = run.environment_file.read_bytes()
+    with refused("documents.newer", r"environment\.json: written by a newer civility \(schema 99"):
+        run.check_place("resume")
+    with refused("documents.newer"):
+        run.add_session(ResumedSession(resumed_from="step-000500"), fallback=environment_of())
+    assert run.environment_file.read_bytes() == before
+    run.check_place("restart")  # puts it aside unread
 
 
 def test_each_epoch_counts_once_in_the_time_of_a_run(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.storage.lock import hold
 from civility.training.events import EpochJudged, Event, RunResumed, ValidationScored
+from civility.training.train_run import check
 
 from ..conftest import differing
 from ..refusals import refused
@@ -373,9 +374,28 @@ def test_the_same_model_may_have_moved(small: Small, whole: Path, stopped: Path,
 def test_a_damaged_environment_is_written_anew(small: Small, whole: Path, stopped: Path, tmp_path: Path) -> None:
     out = shutil.copytree(stopped, tmp_path / "run")
     (out / "environment.json").write_text('{"command": [')
-    small.train(out, begin="resume")
+    emitted: list[Event] = []
+    small.train(out, begin="resume", listen=emitted.append)
+    (warning,) = [event.text for event in emitted if isinstance(event, Warned)]
+    assert warning.startswith(f"{out / 'environment.json'}: ")
+    assert warning.endswith("; the file is replaced, and its record of earlier sessions is lost")
     assert differing(whole, out) == []
     assert json.loads((out / "environment.json").read_text())["resumed"]
+
+
+def test_an_environment_of_a_newer_version_is_refused_before_anything_is_written(
+    small: Small, stopped: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(stopped, tmp_path / "run")
+    content = json.loads((out / "environment.json").read_text(encoding="utf-8"))
+    (out / "environment.json").write_text(json.dumps({**content, "schema": 99}), encoding="utf-8")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    recipe = small.recipe()
+    with refused("documents.newer", "written by a newer civility"):
+        check(recipe, small.prepare(recipe), out, begin="resume")
+    with refused("documents.newer", "written by a newer civility"):
+        small.train(out, begin="resume")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_finished_run_is_not_resumed(small: Small, whole: Path) -> None:

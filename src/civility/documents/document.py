@@ -109,6 +109,21 @@ class Document(Part):
         """Return the document in a file; as `parse`, and a UserError if the file cannot be read."""
         return cls.parse(read_text(path, remedy or cls.REMEDY), path, remedy)
 
+    @classmethod
+    def read_to_replace(cls, path: Path) -> Self | UserError:
+        """Return the document in a file that will be written again, or why it cannot be read.
+
+        Raises
+        ------
+        UserError : it was written by a newer civility, whose entries would be lost
+        """
+        try:
+            return cls.read(path)
+        except UserError as error:
+            if error.code == "documents.newer":
+                raise
+            return error
+
     def content(self) -> dict[str, Any]:
         """Return the document as plain values, by the names that the file has."""
         return self.model_dump(mode="json", by_alias=True)

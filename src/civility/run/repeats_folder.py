@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from civility.documents.repeats_summary import RepeatsSummary
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run.report_paths import ReportFiles
@@ -129,7 +130,7 @@ class RepeatsFolder:
         return next((run for run in (*self.seed_runs(), *self.fold_runs()) if run.recipe_file.is_file()), None)
 
     def check_place(self, begin: Begin) -> None:
-        """Raise a UserError if repeats cannot begin, or be resumed, in this folder. Reads names only."""
+        """Raise a UserError if repeats cannot begin in this folder in this way. Reads names and the summary only."""
         place = RunDirectory(self.path)
         if begin == "restart":
             found = "--restart with --seeds or --folds: repeats are never put aside"
@@ -146,6 +147,7 @@ class RepeatsFolder:
         if place.is_run:
             found = "is a single run, not a folder of repeats"
             raise UserError("run.other-repeats", found, where=self.path, remedy="choose another --out")
+        RepeatsSummary.read_to_replace(self.summary)  # a newer one is refused
 
     def check_kind(self, repeats: Sequence[Repeat]) -> None:
         """Raise a UserError if the folder holds folds and the repeats have seeds, or the other way round."""

@@ -173,9 +173,11 @@ class RunDirectory:
         return {name for name in names if not name.endswith(PARTIAL)} - {self.lock.name}
 
     def check_place(self, begin: Begin) -> None:
-        """Raise a UserError if a run cannot begin here in this way. Reads names only."""
+        """Raise a UserError if a run cannot begin here in this way. Reads names and ``environment.json`` only."""
         if begin == "resume" or (begin == "restart" and self.is_occupied):
             self.check_resumable()
+        if begin == "resume":
+            RunEnvironment.read_to_replace(self.environment_file)  # a newer one is refused
         elif begin == "new":
             self.check_free()
 
@@ -270,13 +272,15 @@ class RunDirectory:
         with write_file(self.environment_file) as file:
             file.write(environment.to_json())
 
-    def add_session(self, session: ResumedSession, fallback: RunEnvironment) -> None:
-        """Add a session that resumes the run; ``fallback`` replaces an environment that is missing or damaged."""
-        try:
-            before = self.environment()
-        except UserError:
-            before = fallback
+    def add_session(self, session: ResumedSession, fallback: RunEnvironment) -> UserError | None:
+        """Add a session that resumes the run.
+
+        ``fallback`` replaces an environment that is missing or damaged. Return what is wrong with it, or None.
+        """
+        found = RunEnvironment.read_to_replace(self.environment_file)
+        before = fallback if isinstance(found, UserError) else found
         self.write_environment(before.model_copy(update={"resumed": (*before.resumed, session)}))
+        return found if isinstance(found, UserError) else None
 
     def remove_leftovers(self) -> None:
         """Remove partial files of killed writers. Call it while holding the lock."""

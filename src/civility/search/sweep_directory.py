@@ -46,7 +46,8 @@ class SweepDirectory:
 
         Raises
         ------
-        UserError : it is a file, or a folder with other content; no permission
+        UserError : it is a file, or a folder with other content; no permission; its result was written by a newer
+            civility
         """
         if one_line(str(self.path)) != str(self.path):  # the URL of the study's database cannot hold it
             raise UserError(
@@ -63,7 +64,13 @@ class SweepDirectory:
                 found = "is not empty, and not the folder of a sweep"
         if found:
             raise UserError("search.bad-folder", found, where=self.path, remedy="choose another --out")
+        SweepResult.read_to_replace(self.json)  # a newer one is refused
         make_folder(self.path)
+
+    @property
+    def study(self) -> Path:
+        """The database of the study; not with --storage."""
+        return self.path / "study.db"
 
     @property
     def storage(self) -> str:
@@ -71,7 +78,7 @@ class SweepDirectory:
         from sqlalchemy import URL
 
         # Not joined by hand: what follows a question mark in a path would be taken for options.
-        return URL.create("sqlite", database=str(self.path / "study.db")).render_as_string()
+        return URL.create("sqlite", database=str(self.study)).render_as_string()
 
     @property
     def trials(self) -> Path:

@@ -69,7 +69,9 @@ class RunLogs:
             self.warn(f"{self.run.metrics}: lines are missing that the checkpoint counts")
         self.timing.truncate_to_whole_lines()
         self.timing.write({"kind": "resumed", "from": self.point.folder.name})
-        self.run.add_session(ResumedSession(resumed_from=self.point.folder.name, **session), fallback=environment)
+        resumed = ResumedSession(resumed_from=self.point.folder.name, **session)
+        if damage := self.run.add_session(resumed, fallback=environment):
+            self.warn(f"{damage.message}; the file is replaced, and its record of earlier sessions is lost")
 
     def write_step(self, step: StepDone) -> None:
         """Log a step."""
