@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from civility.errors import UserError
 from civility.search.space import Choices, Range, Search, Space
 from civility.search.study import Study, open_study
 from civility.search.sweep_directory import SweepDirectory
@@ -253,6 +254,39 @@ def test_the_error_of_a_database_does_not_show_its_password(tmp_path: Path) -> N
             pass
         assert "secret" not in str(caught.value)
         assert not any(tmp_path.iterdir())
+
+
+def test_a_damaged_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with opened(tmp_path, space()) as study:
+        finish(study, 1)
+    file = tmp_path / "study.db"
+    whole, page = file.read_bytes(), 4096
+    errors = []
+    for start in range(0, len(whole), page):
+        file.write_bytes(whole[:start] + b"\xff" * page + whole[start + page :])
+        try:
+            with opened(tmp_path, space()) as study:
+                study.lines()
+                finish(study, 3)
+        except UserError as error:
+            errors.append(error)
+    remedy = "put back an undamaged copy of the file, or start another sweep with another --out"
+    assert {(error.code, error.where, error.remedy) for error in errors} == {("search.bad-database", str(file), remedy)}
+    assert {error.found for error in errors} == {
+        "damaged: file is not a database",
+        "damaged: database disk image is malformed",
+    }
+
+
+def test_a_result_of_a_newer_version_is_never_replaced(tmp_path: Path) -> None:
+    with opened(tmp_path, space()) as study:
+        finish(study, 1)
+    for text in ('{"schema": 99}', '{"schema_version": 99}'):
+        (tmp_path / "sweep.json").write_text(text, encoding="utf-8")
+        with refused("documents.newer", r"sweep\.json: written by a newer civility"):
+            SweepDirectory(tmp_path).create()
+    (tmp_path / "sweep.json").write_text("{", encoding="utf-8")
+    SweepDirectory(tmp_path).create()  # the study has all that a damaged one had
 
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
@@ -282,7 +283,7 @@ def open_study(
     UserError : the database cannot be opened, or its study is of another space, recipe or data
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with directory.alone(), _explained(storage or directory.storage):
+    with directory.alone(), _explained(directory, storage, is_opening=True):
         # SQLite waits while another worker writes.
         options = {} if storage else {"connect_args": {"timeout": 120}}
         store = RDBStorage(storage or directory.storage, engine_kwargs=options)
@@ -300,7 +301,8 @@ def open_study(
             store.engine.dispose()
             raise
     try:
-        yield Study(space, directory, study, store, place)
+        with _explained(directory, storage):
+            yield Study(space, directory, study, store, place)
     finally:
         store.remove_session()
         store.engine.dispose()
@@ -351,20 +353,34 @@ def _shown(value: Any, comments: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _explained(storage: str) -> Iterator[None]:
-    """Turn an error of the database into a UserError without its URL, which may contain a password."""
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+def _explained(directory: SweepDirectory, storage: str, *, is_opening: bool = False) -> Iterator[None]:
+    """Turn an error of the database into a UserError without its URL, which may contain a password.
 
+    While the database is opened, an ImportError is one too: its driver is missing.
+    """
+    from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SQLAlchemyError
+
+    kinds = (SQLAlchemyError, StorageInternalError, *((ImportError,) if is_opening else ()))
     try:
         yield
-    except (SQLAlchemyError, ImportError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0].replace(storage, "the URL")
-        if isinstance(error, ArgumentError | NoSuchModuleError):
+    except kinds as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        first = (str(cause).splitlines() or [type(cause).__name__])[0]
+        first = first.replace(storage or directory.storage, "the URL")
+        if isinstance(cause, ArgumentError | NoSuchModuleError):
             raise UserError(
                 "search.bad-database",
                 f"not the URL of a supported database: {first}",
                 where="--storage",
                 remedy="as in --storage postgresql+psycopg://name@machine/database, with the driver installed",
+            ) from error
+        # SQLite reports a damaged file by this very class, and a full disk or a lock by a subclass of it.
+        if not storage and type(cause) is DatabaseError:
+            raise UserError(
+                "search.bad-database",
+                f"damaged: {cause.orig}",
+                where=directory.study,
+                remedy="put back an undamaged copy of the file, or start another sweep with another --out",
             ) from error
         raise UserError(
             "search.bad-database",

@@ -17,7 +17,8 @@ from civility.storage.parsing import whole_number
 
 _MOST = 2**62
 _MOST_THREADS = 1024
-_REMEDY = "leave out what differs to resume; or --restart, which keeps what is there in another folder"
+_RESTART = "--restart, which keeps what is there in another folder"
+_REMEDY = f"leave out what differs to resume; or {_RESTART}"
 _DATA = {
     "training": "training comments",
     "validation": "validation comments",
@@ -110,12 +111,14 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
     """
     notes: list[str] = []
     passed: list[Path] = []
+    differs = False
     without_best: StartingPoint | None = None
     for folder in reversed(run.checkpoint_folders()):
         facts, reason = _facts_if_usable(folder, now)
         if facts is None:
             notes.append(f"skipped {folder.name}: {reason.message if reason else ''}")
             passed.append(folder)
+            differs |= reason is not None and reason.code == "training.another-run"
             continue
         lost = _damage_of_best(run, folder, facts)
         if lost is None:
@@ -132,7 +135,7 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
             "training.no-usable-checkpoint",
             "no checkpoint can be used:\n       " + "\n       ".join(notes),
             where=run.path,
-            remedy=_REMEDY,
+            remedy=_REMEDY if differs else f"put back an undamaged copy of a checkpoint; or {_RESTART}",
         )
     if run.recipe_file.is_file():
         _refuse(differing_settings(run.load_recipe().flat(), now["recipe"]))
