@@ -76,3 +76,28 @@ def test_an_error_on_a_terminal_is_wrapped(monkeypatch: pytest.MonkeyPatch, widt
         assert lines[0].startswith("error: a mistake")
         assert " ".join("\n".join(lines).split()) == "error: " + " ".join(f"{message} {remedy}".split())
         assert (max(map(len, lines)) <= width) == stream.isatty()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "page"),
+    [
+        (["train", "--nope"], "civility train --help"),
+        (["train", "starter", "--seeds", "3", "--nope"], "civility train --help"),
+        (["recipes", "fast", "another"], "civility recipes --help"),
+        (["evaluate"], "civility evaluate --help"),
+        (["nope"], "civility --help"),
+        (["--nope"], "civility --help"),
+    ],
+)
+def test_a_mistake_on_the_command_line_points_to_the_help_of_its_command(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], page: str
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith(f"\n       see '{page}'\n")
+
+
+def test_the_help_lists_every_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    codes = _help("", 400, monkeypatch, capsys).rpartition("Exit codes: ")[2]
+    assert re.findall(r"\d+", codes) == ["0", "1", "2", "3", "130", "143", "129"]

@@ -42,7 +42,7 @@ the first five minutes:
   civility thresholds runs/baseline --policy 'default: precision>=0.8'
 
 'civility COMMAND --help' describes a command. Exit codes: 0 success, 1 a bug in civility, 2 an error that you can fix,
-3 a failed --require, 130 interrupted.
+3 a failed --require, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
 
@@ -68,7 +68,16 @@ def add_command(commands: Any, run: Run, description: str, epilog: str) -> argpa
 class _Parser(argparse.ArgumentParser):
     """A parser that suggests the closest word, and prints its errors as the rest of civility does."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line; an error about an unknown option points to the help of its command."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.prog += f" {options.command}"
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options
+
     def error(self, message: str) -> NoReturn:
+        """Print what is wrong, and exit with 2."""
         print_error(UserError("cli.bad-usage", message, remedy=f"see '{self.prog} --help'"))
         raise SystemExit(2)
 
