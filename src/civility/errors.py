@@ -59,7 +59,7 @@ CODES: dict[str, str] = {
     "documents.damaged": "A document is damaged, or an entry in it has a value that it cannot have.",
     "documents.edited": "civility.json was edited after it was written: its digest does not match.",
     "documents.newer": "A document was written by a newer version of civility.",
-    "documents.not-a-document": "A JSON file has no schema number: it is another kind of file.",
+    "documents.not-a-document": "A JSON file is of another kind: it has no schema number, or other entries.",
     #
     # ---------------------------------------------------------------- engine
     #

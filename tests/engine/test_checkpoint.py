@@ -220,7 +220,7 @@ def test_a_foreign_folder_is_not_a_checkpoint(tmp_path: Path) -> None:
     [
         ('{"schema": 1}', "damaged: schema 1 is too old"),
         ('{"schema": 4}', "written by a newer civility"),
-        ('{"schema": 3}', "damaged: progress: Field required"),
+        ('{"schema": 3}', "not a civility checkpoint: it has no progress, scaler, facts"),
         ("{}", "not a civility checkpoint: it has no schema number"),
         ("[]", "damaged: a list, expected a JSON object"),
         ("{", "damaged: Expecting"),

@@ -3,15 +3,18 @@
 A document holds codes and numbers. Sentences are made from them in `civility.render`.
 """
 
+import importlib
 import json
 import math
+import pkgutil
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from civility import documents
 from civility.errors import UserError
-from civility.plain_text import as_json, escaped, shortened
+from civility.plain_text import as_json, escaped, listed, shortened
 from civility.storage.parsing import parse_json, read_text
 
 
@@ -87,6 +90,7 @@ class Document(Part):
             found = f"not a civility {cls.WHAT}: it has no schema number"
             raise UserError("documents.not-a-document", found, where=source, remedy=remedy)
         if schema > cls.SCHEMA:
+            cls._refuse_another_kind(content, source, remedy, only_known=True)
             raise UserError(
                 "documents.newer",
                 f"written by a newer civility (schema {schema}; this version reads up to {cls.SCHEMA})",
@@ -97,12 +101,36 @@ class Document(Part):
             if schema < cls.SCHEMA:
                 content = {**cls.upgrade(content, schema), "schema": cls.SCHEMA}
             return cls.model_validate(content)
-        except ValidationError as error:
-            found = f"damaged: {_first_problem(error)}"
-            raise UserError("documents.damaged", found, where=source, remedy=remedy) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            found = f"damaged: {shortened(str(error), 200)}"
+            is_explained = isinstance(error, ValueError) and not isinstance(error, ValidationError)  # by `upgrade`
+            cls._refuse_another_kind(content, source, remedy, only_known=is_explained)
+            found = f"damaged: {_problem(error, schema)}"
             raise UserError("documents.damaged", found, where=source, remedy=remedy) from error
+
+    @classmethod
+    def _refuse_another_kind(cls, content: dict[str, Any], source: object, remedy: str, *, only_known: bool) -> None:
+        """Raise a UserError if a document that cannot be read lacks most entries of this class.
+
+        Parameters
+        ----------
+        only_known : whether to raise only if it is a document of another kind
+        """
+        missing = [name for name in cls._required() if name not in content]
+        if len(missing) < 2 or 2 * len(missing) <= len(cls._required()):
+            return
+        kind = _kind_of(content)
+        if kind is not None and kind is not cls:
+            wanted = _with_article(cls.WHAT)
+            found, remedy = f"{_with_article(kind.WHAT)}, not {wanted}", f"give {wanted} instead"
+        elif not only_known:
+            found = f"not a civility {cls.WHAT}: it has no {listed(missing, 4)}"
+        else:
+            return
+        raise UserError("documents.not-a-document", found, where=source, remedy=remedy)
+
+    @classmethod
+    def _required(cls) -> list[str]:
+        return [field.alias or name for name, field in cls.model_fields.items() if field.is_required()]
 
     @classmethod
     def read(cls, path: Path, remedy: str = "") -> Self:
@@ -157,8 +185,26 @@ def _finite_or_null(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _first_problem(error: ValidationError) -> str:
-    """Return the first problem as ``labels.toxic.roc_auc: Input should be a valid number``."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return shortened(f"{place}: {first['msg']}" if place else first["msg"], 300)
+def _kind_of(content: dict[str, Any]) -> type[Document] | None:
+    """Return the kind of document that a JSON object has all required entries of; None if there is no such kind."""
+    for module in pkgutil.iter_modules(documents.__path__):
+        importlib.import_module(f"{documents.__name__}.{module.name}")
+    kinds = [kind for kind in (*Document.__subclasses__(), *ExactDocument.__subclasses__()) if kind._required()]
+    fitting = [kind for kind in kinds if content.keys() >= set(kind._required())]
+    return max(fitting, key=lambda kind: len(kind._required()), default=None)
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _problem(error: Exception, schema: int) -> str:
+    """Return what is wrong with a document, as ``labels.toxic.roc_auc: Input should be a valid number``."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return shortened(f"{place}: {first['msg']}" if place else first["msg"], 300)
+    if isinstance(error, ValueError):
+        return shortened(str(error), 200)
+    what = f"no entry {error}" if isinstance(error, KeyError) else "an entry of the wrong type"
+    return f"{shortened(what, 200)}, which schema {schema} does not allow"
