@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+import civility
+import civility.scoring
 from civility import Classifier
 from civility.documents.classifier_file import ChosenOn
 from civility.errors import UserError
@@ -35,6 +38,17 @@ def test_scores_have_a_row_a_text_and_a_column_a_label(classifier: Classifier) -
         assert scores.shape == (num, 3)
         assert scores.dtype == np.float32
         assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_a_classifier_is_shown_by_name_kind_and_labels(classifier: Classifier) -> None:
+    labels = ", ".join(map(repr, classifier.labels))
+    assert repr(classifier) == f"<Classifier 'the classifier': encoder, {labels}>"
+
+
+@pytest.mark.parametrize("module", [civility, civility.scoring])
+def test_completion_lists_the_public_names_that_are_loaded_on_first_use(module: ModuleType) -> None:
+    assert set(dir(module)) == set(module.__all__)
+    assert all(getattr(module, name) is not None for name in dir(module))
 
 
 def test_a_score_does_not_depend_on_batch_size_order_or_neighbours(classifier: Classifier) -> None:

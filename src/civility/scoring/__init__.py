@@ -16,3 +16,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'civility.scoring' has no attribute {name!r}")
     return getattr(import_module(f"civility.scoring.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -23,6 +23,7 @@ from civility.documents.classifier_file import (
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD, ThresholdChoice, decide
+from civility.plain_text import shortened
 from civility.run import classifier_folder
 from civility.scoring.kinds import KINDS, OnScored, Scorer, load_scorer
 from civility.scoring.texts import texts_of
@@ -159,6 +160,9 @@ class Classifier:
         return tuple(
             label for label, one in self.calibration.items() if one.method != "none" and label not in self._in_head
         )
+
+    def __repr__(self) -> str:
+        return f"<Classifier {self.name!r}: {self.kind}, {shortened(', '.join(map(repr, self.labels)), 100)}>"
 
     def _repr_html_(self) -> str:
         """Return the small table that a notebook shows."""
