@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from civility.errors import CODES, UserError
+from civility.recipe import Recipe
 
 from .refusals import refused
 
@@ -15,26 +16,38 @@ SOURCE = ROOT / "src" / "civility"
 _CODE = re.compile(r"[a-z]+\.[a-z0-9-]+")
 
 
-def codes_raised() -> dict[str, list[str]]:
-    """Return the codes that the source gives to errors, and where."""
+def codes_in(folder: Path) -> dict[str, list[str]]:
+    """Return the codes in the source, and where: every text that is a code or looks like one, as helpers take it."""
+    settings, rooms = Recipe().flat(), {code.partition(".")[0] for code in CODES}
     found: dict[str, list[str]] = {}
-    for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in CODES:
-                if path.name != "errors.py":
-                    found.setdefault(node.value, []).append(f"{path.name}:{node.lineno}")
-            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError":
-                code = node.args[0] if node.args else None
-                if isinstance(code, ast.Constant) and code.value not in CODES:
-                    found.setdefault(str(code.value), []).append(f"{path.name}:{node.lineno}")
+    for path in folder.rglob("*.py"):
+        if path.name == "errors.py":
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError"]
+        first_arguments = {id(argument) for node in calls for argument in node.args[:1]}
+        for node in nodes:
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            looks_like_one = _CODE.fullmatch(text) and (text.partition(".")[0] in rooms or "-" in text)
+            is_something_else = text in settings or text.endswith((".json", ".jsonl", ".toml"))
+            is_code = text in CODES or (looks_like_one and not is_something_else) or id(node) in first_arguments
+            if text and is_code:
+                found.setdefault(text, []).append(f"{path.name}:{node.lineno}")
     return found
 
 
 def test_every_code_that_is_raised_is_described_and_every_description_is_raised() -> None:
-    raised = codes_raised()
+    raised = codes_in(SOURCE)
     assert {code: places for code, places in raised.items() if code not in CODES} == {}
     assert sorted(set(CODES) - set(raised)) == []
     assert all(_CODE.fullmatch(code) for code in CODES)
+
+
+@pytest.mark.parametrize("code", ["data.no-colum", "dta.no-column"])
+def test_the_control_an_unknown_code_is_seen_though_a_helper_takes_it(tmp_path: Path, code: str) -> None:
+    (tmp_path / "a.py").write_text(f'raise refuse("{code}", "data.files", "audit.json", "data.no-column")')
+    (tmp_path / "b.py").write_text('raise UserError("oops", "what was found")')
+    assert codes_in(tmp_path) == {code: ["a.py:1"], "data.no-column": ["a.py:1"], "oops": ["b.py:1"]}
 
 
 def test_every_code_is_shown_in_a_test() -> None:
