@@ -132,6 +132,7 @@ CODES: dict[str, str] = {
     "run.damaged-log": "A log of a run cannot be read, or a line of it is damaged.",
     "run.finished": "The run to resume is finished.",
     "run.incomplete": "A run directory lacks its recipe or its environment file.",
+    "run.linear-seeds": "A linear model is fitted without a seed, so runs with other seeds would be the same.",
     "run.no-such-folder": "The folder of a classifier does not exist.",
     "run.not-a-classifier": "A file is given where a run directory or a classifier folder is expected.",
     "run.not-a-folder": "The path of a run is a file.",

@@ -41,12 +41,12 @@ def test_folds_end_with_a_table_and_the_scores_of_all_comments(civility: Run, da
 
 
 def test_seeds_have_names_of_their_own_where_none_is_given(
-    civility: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    civility: Run, tiny_bert: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = civility("train", "fast", "--data", data, "--seeds", 2)
+    done = civility("train", "baseline", "--data", data, "--model", tiny_bert, "--seeds", 2, *quick())
     assert done.code == 0, done.err
-    assert sorted(path.name for path in Path("runs/fast-seeds").iterdir()) == ["seed-42", "seed-43", "summary.json"]
+    assert sorted(path.name for path in Path("runs/baseline-seeds").iterdir()) == ["seed-42", "seed-43", "summary.json"]
     assert "2 runs: seed-42, seed-43" in done.out
 
 
@@ -62,7 +62,11 @@ def test_the_checks_of_several_runs_write_nothing(civility: Run, data: Path, tmp
     ("options", "message"),
     [
         (("--seeds", 2, "--folds", 2), "--seeds together with --folds: repeats with seeds share one split"),
-        (("--seeds", 1), "--seeds 1, expected 2 to 1,000"),
+        (
+            ("--seeds", 2),
+            "--seeds with a linear model: no seed affects how it is fitted, so all runs would be the same",
+        ),
+        (("--seeds", 1, "--model", "none"), "--seeds 1, expected 2 to 1,000"),
         (("--seeds", 0), "argument --seeds: '0': expected a whole number from 1 to 1,000"),
         (("--folds", 2, "--resume"), "out: no runs have begun here"),
         (("--folds", 2, "--restart"), "--restart with --seeds or --folds: repeats are never put aside"),

@@ -104,8 +104,15 @@ class Shelf:
 
     @cached_property
     def seeds(self) -> Path:
-        """A folder of two runs of the linear model."""
-        return self._make("seeds", "train", "fast", "--data", self.comments, "--seeds", "2", *settings(*LINEAR))
+        """A folder of two runs of the tiny encoder."""
+        options = ("--model", self.bert, "--seeds", "2", *settings(*QUICK))
+        return self._make("seeds", "train", "baseline", "--data", self.comments, *options)
+
+    @cached_property
+    def other_linear(self) -> Path:
+        """A linear model with another setting, on the same split."""
+        options = settings(*LINEAR, "data.split_seed=1", "linear.c=0.5")
+        return self._make("other-linear", "train", "fast", "--data", self.comments, *options)
 
     @cached_property
     def space(self) -> Path:
@@ -130,7 +137,7 @@ class Shelf:
     def report(self) -> Path:
         """A folder of two reports on the same comments, a.json and b.json, with their scores."""
         out = self.folder / "report"
-        for name, run in (("a", self.linear), ("b", self.seeds / "seed-42")):
+        for name, run in (("a", self.linear), ("b", self.other_linear)):
             options = ("--data", self.comments, "--name", name, "--resamples", "100", "--out", out)
             self._run("evaluate", run, *options)
         return out

@@ -67,6 +67,8 @@ def test_impossible_repeats_are_refused() -> None:
         refuse_seeds_with_folds(2, 5)
     with refused("run.seeds-and-folds", r"^--seeds together with data\.folds"):
         repeats_with_seeds(on_folds, 2)
+    with refused("run.linear-seeds", "^--seeds with a linear model: no seed affects how it is fitted"):
+        repeats_with_seeds(Recipe.load("fast"), 2)
     refuse_seeds_with_folds(2, 0)
     assert repeats_on_folds(on_folds, 4)[0].recipe == on_folds
 

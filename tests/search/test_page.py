@@ -87,6 +87,14 @@ def test_the_commands_that_tell_trials_apart_are_named() -> None:
     assert next_steps(make_result(0)) == []
 
 
+def test_seeds_are_not_recommended_for_a_linear_model() -> None:
+    result = of(make_result(), recipe={"model.name": "tf-idf"})
+    assert next_steps(result, "linear")[1] == "civility train linear/best.toml --folds 5"
+    best = result.ranked[0].best or 0.0
+    for low in (0.0, best - 1e-9):
+        assert "seed" not in " ".join(verdict(closer(result, low, best + 0.001)))
+
+
 @pytest.mark.parametrize("num", [0, 1, 2, 30])
 def test_markdown_and_page_have_every_trial(num: int) -> None:
     result = make_result(num)

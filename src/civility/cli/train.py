@@ -103,7 +103,8 @@ examples:
         type=WholeNumber(1, 1000),
         default=0,
         metavar="NUMBER",
-        help="train this many runs on one split, with consecutive seeds from the recipe's: OUT/seed-42, …",
+        help="train this many runs on one split, with consecutive seeds from the recipe's: OUT/seed-42, …; not "
+        "for a linear model, which has no seed",
     )
     several.add_argument(
         "--folds",

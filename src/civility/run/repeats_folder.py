@@ -28,8 +28,14 @@ def repeats_with_seeds(recipe: Recipe, num: int) -> tuple[Repeat, ...]:
 
     Raises
     ------
-    UserError : a number outside 2 to 1000, a seed beyond 2^32 - 1, or a recipe of a fold
+    UserError : a linear model, a number outside 2 to 1000, a seed beyond 2^32 - 1, or a recipe of a fold
     """
+    if recipe.is_linear:
+        raise UserError(
+            "run.linear-seeds",
+            "--seeds with a linear model: no seed affects how it is fitted, so all runs would be the same",
+            remedy="--folds 5 shows how much the result depends on the comments",
+        )
     _check_number("--seeds", num, _MOST_SEEDS)
     if recipe.seed + num > 2**32:
         found = f"{num} seeds from there would exceed {2**32 - 1}"

@@ -70,7 +70,7 @@ def arguments(chance: Chance, place: Path, shelf: Shelf) -> Command:
 
 def _needed(chance: Chance, name: str, shelf: Shelf) -> list[str]:
     """Return arguments that the command needs, and that would be right."""
-    linear, other = str(shelf.linear), str(shelf.seeds / "seed-42")
+    linear, other = str(shelf.linear), str(shelf.other_linear)
     needed: dict[str, list[str]] = {
         "train": ["fast", "--data", "comments.csv", *settings(*LINEAR)],
         "predict": [linear, "--data", chance.choice(("comments.csv", "-"))],

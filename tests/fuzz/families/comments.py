@@ -316,9 +316,7 @@ def _thresholds(chance: Chance, name: str, content: bytes, shelf: Shelf) -> Comm
 
 
 def _compare(chance: Chance, name: str, content: bytes, shelf: Shelf) -> Command:
-    return Command(
-        ("compare", str(shelf.linear), str(shelf.seeds / "seed-42"), "--data", name, "--out", "cmp"), ("cmp",)
-    )
+    return Command(("compare", str(shelf.linear), str(shelf.other_linear), "--data", name, "--out", "cmp"), ("cmp",))
 
 
 _PROBES = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, METRIC_WORDS, MOST_TOP, State, SweepResult, TrialLine
 from civility.plain_text import count
+from civility.recipe.fields import LINEAR_MODEL
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
@@ -61,8 +62,13 @@ def verdict(result: SweepResult) -> list[str]:
     if result.luck is not None:
         sentences.append(
             f"If all {result.num_tried} that finished or were pruned were equally good, the choice of comments alone "
-            f"would put the best ahead by up to about {result.luck:.4f}; every trial is a single run, and the "
-            "effect of its seed adds to that, often more: only several seeds show it (--seeds)."
+            f"would put the best ahead by up to about {result.luck:.4f}"
+            + (
+                "."
+                if _is_linear(result)
+                else "; every trial is a single run, and the effect of its seed adds to that, often more: only several "
+                "seeds show it (--seeds)."
+            )
         )
     num_points = len({str(sorted(one.settings.items())) for one in ranked})
     if num_points < len(ranked):
@@ -80,9 +86,10 @@ def _of_the_followers(result: SweepResult) -> str:
     if best.low is None or best.high is None:
         return f"The second best is {gap:.4f} behind; this metric has no interval to compare that with."
     if not result.rivals:
+        seeds = "" if _is_linear(result) else "; other seeds may still change the order"
         return (
             f"The second best is {gap:.4f} behind, outside the 95 % interval of the best: the best is likely to be "
-            "ahead on other comments too, by less; other seeds may still change the order."
+            f"ahead on other comments too, by less{seeds}."
         )
     num = len(result.rivals)
     return (
@@ -110,11 +117,17 @@ def why_words(trial: TrialLine) -> str:
 
 
 def next_steps(result: SweepResult, folder: str = "") -> list[str]:
-    """Return the commands that compare the top trials: a paired comparison, and more seeds."""
+    """Return the commands that compare the top trials, and train the best with more seeds; a linear model on folds."""
     top = [one.number for one in result.ranked[:MOST_TOP]]
     if not top:
         return []
     where = folder or result.name
     runs = shlex.join(f"{where}/trials/{number:04d}" for number in top)
     commands = [f"civility compare {runs}"] if len(top) > 1 else []
-    return [*commands, f"civility train {shlex.quote(f'{where}/best.toml')} --seeds 3"]
+    more = "--folds 5" if _is_linear(result) else "--seeds 3"
+    return [*commands, f"civility train {shlex.quote(f'{where}/best.toml')} {more}"]
+
+
+def _is_linear(result: SweepResult) -> bool:
+    """Whether the best trial is a linear model, which has no seed."""
+    return {**result.recipe, **result.ranked[0].settings}.get("model.name") == LINEAR_MODEL
