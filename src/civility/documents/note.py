@@ -16,6 +16,8 @@ NoteCode = Literal[
     "single_runs",
     "single_runs_of_others",
     "two_runs",
+    "no_seed",
+    "missing_runs",
     "different_training",
     "chosen_here",
     "not_measurable",
@@ -36,8 +38,8 @@ class Note(Part):
     names: tuple[str, ...] = Field(default=(), description="runs or rows concerned; empty: all")
     labels: tuple[str, ...] = Field(default=(), description="labels concerned")
     metrics: tuple[str, ...] = Field(default=(), description="metrics concerned; empty: all")
-    num: int = Field(default=0, description="comments concerned, 0 or more")
-    total: int = Field(default=0, description="of how many comments, 0 or more")
+    num: int = Field(default=0, description="comments concerned, or runs present; 0 or more")
+    total: int = Field(default=0, description="of how many comments or planned runs; 0 or more")
     epochs: tuple[int, ...] = Field(
         default=(), description="for each of 'names', the epochs its best was chosen from; 0: chosen otherwise"
     )

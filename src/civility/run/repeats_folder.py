@@ -1,5 +1,6 @@
 """Repeats: one recipe trained several times, with other seeds or on the folds of its data, in folders of one place."""
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,6 +124,24 @@ class RepeatsFolder:
         """Return the runs with seeds, by seed."""
         return self._runs("seed")
 
+    def missing_seed_runs(self) -> tuple[str, ...]:
+        """Return the names of the runs with seeds that were planned but are not there.
+
+        The summary names the planned runs once all are finished; before, the recorded commands have their number.
+        """
+        runs = self.seed_runs()
+        if not runs:
+            return ()
+        planned: set[str] = set()
+        with contextlib.suppress(UserError):  # not finished, or damaged
+            planned.update(RepeatsSummary.read(self.summary).runs)
+        lowest = int(runs[0].path.name.removeprefix("seed-"))
+        for run in runs:
+            with contextlib.suppress(UserError):
+                planned.update(f"seed-{lowest + i}" for i in range(_num_seeds(run.environment().command)))
+        missing = {name for name in planned if _RUN.fullmatch(name)} - {run.path.name for run in runs}
+        return tuple(sorted(missing, key=lambda name: int(name.partition("-")[2])))
+
     def fold_runs(self) -> list[RunDirectory]:
         """Return the runs on folds, by fold."""
         return self._runs("fold")
@@ -166,6 +185,12 @@ class RepeatsFolder:
                 where=self.path,
                 remedy="choose another --out: seeds and folds have a summary each",
             )
+
+
+def _num_seeds(command: Sequence[str]) -> int:
+    """Return the number of seeds in a recorded command; 0 without one."""
+    found = re.search(r"\0--seeds[\0=](\d{1,4})\0", "\0".join(("", *command, "")))
+    return min(int(found[1]), _MOST_SEEDS) if found else 0
 
 
 def is_seed_folder(path: Path) -> bool:

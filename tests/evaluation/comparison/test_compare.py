@@ -251,6 +251,38 @@ def test_seeds_alone_show_their_spread(tmp_path: Path) -> None:
     assert _notes(found)[0].startswith("all runs have the same settings: there is nothing to compare")
 
 
+def test_linear_runs_with_other_seeds_are_said_to_show_nothing_about_seeds(tmp_path: Path) -> None:
+    targets = make_targets()
+    for seed in (1, 2):
+        for name, model in (("linear", "tf-idf"), ("encoder", "none")):
+            folder = tmp_path / name / f"seed-{seed}"
+            write_run(folder, targets, make_scores(targets, 0.2, seed=1), seed=seed, model__name=model)
+    found = compare([str(tmp_path / "linear"), str(tmp_path / "encoder")])
+    assert [note.names for note in found.notes if note.code == "no_seed"] == [("linear",)]
+    assert any(line.startswith("the runs of linear are one linear model, which has no seed:") for line in _notes(found))
+
+
+def test_planned_seeds_that_are_missing_are_named(tmp_path: Path) -> None:
+    targets = make_targets()
+    for name, command in (("a", ["--seeds", "4"]), ("b", ["--seeds=2"]), ("c", [])):
+        for seed in (1, 2):
+            folder = tmp_path / name / f"seed-{seed}"
+            write_run(folder, targets, make_scores(targets, 0.2, seed=seed), seed=seed)
+            path = folder / "environment.json"
+            recorded = json.loads(path.read_text(encoding="utf-8")) | {"command": ["civility", "train", *command]}
+            path.write_text(json.dumps(recorded), encoding="utf-8")
+    summary = {"schema": 1, "runs": ["seed-1", "seed-2", "seed-3"], "metrics": {}}
+    (tmp_path / "c" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    names = [str(tmp_path / name) for name in "abc"]
+    notes = [note for note in compare(names).notes if note.code == "missing_runs"]
+    assert list(map(note_sentence, notes)) == [
+        f"{names[0]}/seed-3, {names[0]}/seed-4 are missing: the folder has 2 of the 4 planned seeds; repeat the "
+        "command that trains them with --resume",
+        f"{names[2]}/seed-3 is missing: the folder has 2 of the 3 planned seeds; repeat the command that trains them "
+        "with --resume",
+    ]
+
+
 def test_a_copy_of_a_run_is_no_second_seed(tmp_path: Path) -> None:
     targets = make_targets()
     names = [write_run(tmp_path / name, targets, make_scores(targets, 0.2, seed=1), seed=1) for name in "ab"]

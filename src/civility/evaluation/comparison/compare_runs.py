@@ -16,6 +16,7 @@ from civility.evaluation.comparison.compared_scores import (
     Target,
     find_targets,
     merged_notes,
+    missing_runs,
     read_source,
     refuse_other_comments,
 )
@@ -23,6 +24,7 @@ from civility.evaluation.comparison.run_facts import facts_of
 from civility.evaluation.comparison.table import grouped, notes_on, notes_on_choices, rows_of
 from civility.evaluation.comparison.verdicts import METRICS, JudgedMetric, judge, measure, rarer_of, resamples_for
 from civility.metrics.small_samples import FEWEST
+from civility.recipe.fields import LINEAR_MODEL
 from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
 from civility.storage.atomic_files import make_folder, write_file
@@ -113,6 +115,9 @@ def compare(
     too_few = rarer < FEWEST
     judged = judge(measured, members, too_few, _LEVEL)
     rows = rows_of(groups, facts, measured, judged, request.metrics, scores.labels, too_few)
+    linear = {
+        row.name for row, group in zip(rows, groups, strict=True) if group.settings.get("model.name") == LINEAR_MODEL
+    }
     not_measurable = tuple(label for label, few in zip(scores.labels, too_few, strict=True) if few)
     found = Comparison(
         files=request.data,
@@ -126,7 +131,7 @@ def compare(
         num_resamples=measured.resampled.shape[-1],
         seed=request.seed,
         level=_LEVEL,
-        notes=(*notes, *notes_on(rows, not_measurable)),
+        notes=(*missing_runs(names), *notes, *notes_on(rows, not_measurable, linear)),
     )
     if files is not None:
         write_comparison(found, files)

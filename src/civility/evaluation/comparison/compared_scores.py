@@ -104,6 +104,18 @@ def find_targets(names: Sequence[str]) -> list[Target]:
     return targets
 
 
+def missing_runs(names: Sequence[str]) -> list[Note]:
+    """Return a note for each folder of runs named ``seed-…`` that lacks some of the planned ones."""
+    notes = []
+    for name in dict.fromkeys(names):
+        folder = RepeatsFolder(Path(name))
+        if RunDirectory.find(folder.path) is None and (missing := folder.missing_seed_runs()):
+            num = len(folder.seed_runs())
+            paths = tuple(str(folder.path / each) for each in missing)
+            notes.append(Note(code="missing_runs", names=paths, num=num, total=num + len(missing)))
+    return notes
+
+
 def _refuse_unfinished(run: RunDirectory) -> None:
     if not run.is_finished:
         raise UserError(

@@ -1,7 +1,7 @@
 """The rows of a comparison and its notes."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,24 +157,26 @@ def _numbers(pool: Pool, against: Judged | None) -> Numbers:
     )
 
 
-def notes_on(rows: Sequence[ComparedRow], too_few: Sequence[str]) -> list[Note]:
+def notes_on(rows: Sequence[ComparedRow], too_few: Sequence[str], linear: Collection[str] = ()) -> list[Note]:
     """Return what a reader should know before believing the table.
 
     Parameters
     ----------
     rows : of the table
     too_few : labels without a verdict, as they have too few comments
+    linear : names of the rows of linear models
     """
     notes = _on_few_comments(rows, too_few) if too_few else []
     if len(rows) == 1:
         notes.append(Note(code="one_row"))
     else:
         notes += _on_few_runs(rows)
-    return notes + [
-        Note(code="different_training", names=(row.name,))
-        for row in rows
-        if len({run.training_digest for run in row.runs}) > 1
-    ]
+    for row in rows:
+        if len({run.training_digest for run in row.runs}) > 1:
+            notes.append(Note(code="different_training", names=(row.name,)))
+        elif len(row.runs) > 1 and row.name in linear:
+            notes.append(Note(code="no_seed", names=(row.name,)))
+    return notes
 
 
 def _on_few_comments(rows: Sequence[ComparedRow], too_few: Sequence[str]) -> list[Note]:

@@ -77,6 +77,16 @@ def _on_rows(note: Note) -> str:
                 f"only two runs of {names}: their standard deviation is so uncertain that only large differences can "
                 "be shown; three seeds show more, five much more"
             )
+        case "no_seed":
+            return (
+                f"the runs of {names} are one linear model, which has no seed: their standard deviation is no evidence "
+                "of how much a result varies; train on folds for that (--folds)"
+            )
+        case "missing_runs":
+            return (
+                f"{names} {'is' if len(note.names) == 1 else 'are'} missing: the folder has {note.num} of the "
+                f"{note.total} planned seeds; repeat the command that trains them with --resume"
+            )
         case "different_training":
             return f"the runs of {names} were trained on different comments: their standard deviation covers these too"
     verdicts = "verdicts" if note.code == "single_runs" else f"verdicts on {'it' if len(note.names) == 1 else 'them'}"
