@@ -220,7 +220,8 @@ def test_an_id_that_occurs_twice_cannot_be_joined() -> None:
 def test_the_halves_of_a_test_name_each_other() -> None:
     assert "give test_labels.csv too" in _error(_write("test.csv", *TEST)).remedy
     assert _error(_write("test_labels.csv", *TEST_LABELS)).remedy == (
-        "give the comments too: Jigsaw 2018's test_labels.csv goes with test.csv"
+        "name the text column: data.text_column in the recipe, or --text-column; "
+        "or give the comments too: Jigsaw 2018's test_labels.csv goes with test.csv"
     )
 
 

@@ -202,12 +202,13 @@ def test_the_table_has_what_is_under_way_first_and_marks_the_best() -> None:
     result, out = make_result(), io.StringIO()
     Console(file=out, width=100).print(table(result))
     lines = out.getvalue().splitlines()
-    assert "30 of 40 trials: 19 finished, 7 pruned, 3 failed, 1 unfinished" in lines[0]
+    assert "30 of 40 trials: 19 finished, 7 pruned, 3 failed, 1 running" in lines[0]
     assert "learning_rate · epochs · layer_decay · loss" in lines[1]
     first, second = lines[2:4]
     assert "0029" in first
     assert "0:05:40" in first
-    assert "training" in first
+    assert "running" in first
+    assert "1 unfinished" in to_markdown(result)
     assert f"{result.ranked[0].number:04d}" in second
     assert "0.9843 *" in second
     assert "and 16 more" in out.getvalue()

@@ -18,7 +18,7 @@ TEXT_COLUMNS = ("comment_text", "text", "comment", "content", "body")
 ID_COLUMNS = ("id", "comment_id", "rev_id")
 # A column of objects such as {"toxic": 1, "threat": 0}, or columns such as labels.toxic, as pandas writes them.
 CONTAINERS = ("labels", "label", "targets", "annotations")
-_NAME_TEXT = "name the text column: data.text_column in the recipe, or --text-column"
+NAME_TEXT = "name the text column: data.text_column in the recipe, or --text-column"
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def find_text(name: str, found: Sequence[str], wanted: str = "") -> str:
             "data.ambiguous-column",
             f"several columns may hold the text: {listed(candidates)}",
             where=name,
-            remedy=_NAME_TEXT,
+            remedy=NAME_TEXT,
         )
     return candidates[0] if candidates else ""
 
@@ -275,10 +275,10 @@ def no_column(name: str, wanted: str, found: Sequence[str], remedy: str) -> User
 def no_text(name: str, wanted: str, found: Sequence[str]) -> UserError:
     """Return the error for a file without a text column; parameters as of `find_text`."""
     if wanted:
-        return no_column(name, wanted, found, _NAME_TEXT)
+        return no_column(name, wanted, found, NAME_TEXT)
     near = _typo_of(Headers(name, found), TEXT_COLUMNS)
     return UserError(
-        "data.no-column", f"no text column{near}; the file has: {listed(found)}", where=name, remedy=_NAME_TEXT
+        "data.no-column", f"no text column{near}; the file has: {listed(found)}", where=name, remedy=NAME_TEXT
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from civility.data.dataset import Dataset
 from civility.data.dialects import (
     LABELS,
+    NAME_TEXT,
     Columns,
     Layout,
     is_bare_test,
@@ -219,7 +220,7 @@ def _useless(source: PlannedSource, columns: Columns) -> UserError:
             "data.no-column",
             f"labels without comments; the file has: {has}",
             where=source.name,
-            remedy="give the comments too: Jigsaw 2018's test_labels.csv goes with test.csv",
+            remedy=f"{NAME_TEXT}; or give the comments too: Jigsaw 2018's test_labels.csv goes with test.csv",
         )
     if not source.has_text:
         return no_text(source.name, columns.text, source.found)

@@ -29,10 +29,11 @@ def settings_words(settings: Mapping[str, Any], names: Mapping[str, str]) -> str
     return " ".join(f"{names.get(key, key)}={value_words(value)}" for key, value in settings.items())
 
 
-def counts(result: SweepResult) -> str:
-    """Return the number of trials in each state."""
+def counts(result: SweepResult, *, is_live: bool = False) -> str:
+    """Return the number of trials in each state; while the sweep runs, its unfinished trials are called running."""
     kinds: tuple[State, ...] = ("finished", "pruned", "failed", "unfinished")
-    states = ", ".join(f"{result.num(state)} {state}" for state in kinds if result.num(state))
+    words = {"unfinished": "running"} if is_live else {}
+    states = ", ".join(f"{result.num(state)} {words.get(state, state)}" for state in kinds if result.num(state))
     return f"{len(result.trials)} of {count(result.num_planned, 'trial')}" + (f": {states}" if states else "")
 
 

@@ -64,7 +64,7 @@ class SweepDisplay:
         names = short_names(result.space)
         if not self._began:
             self._began = True
-            yield f"  {counts(result)}"
+            yield f"  {counts(result, is_live=True)}"
             # Trials from before this command are counted, but not printed again.
             self._before = {one.number: one for one in result.trials if one.state != "unfinished"}
         ticks = time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES
@@ -104,7 +104,7 @@ def table(result: SweepResult) -> Table:
         left = clock(trial.seconds_left) if trial.state == "unfinished" else ""
         found.add_row(
             *(f"  {trial.number:04d}", one_line(values), _epochs(trial), score, left),
-            Text("training" if trial.state == "unfinished" else trial.state, style=_STYLES[trial.state]),
+            Text("running" if trial.state == "unfinished" else trial.state, style=_STYLES[trial.state]),
         )
     rest = len(result.trials) - len(_shown(result))
     if rest > 0:
@@ -114,7 +114,7 @@ def table(result: SweepResult) -> Table:
 
 def _title(result: SweepResult) -> str:
     left = result.seconds_left
-    return f"  {counts(result)}" + (f" · about {clock(left)} left" if left else "")
+    return f"  {counts(result, is_live=True)}" + (f" · about {clock(left)} left" if left else "")
 
 
 def _epochs(trial: TrialLine) -> str:
