@@ -51,3 +51,12 @@ def test_a_combination_worse_than_its_best_member_has_a_warning(score: float, wa
         "the soup is worse than its best member: macro ROC AUC 0.9000, against 0.9500 for runs/1 alone: use that one"
     )
     assert makeup.warnings == ((expected,) if warns else ())
+
+
+def test_a_difference_that_is_not_measurable_is_no_advice() -> None:
+    (warning,) = replace(MAKEUP, score=0.85, not_measurable=("threat",)).warnings
+    assert warning.startswith(
+        "whether the ensemble is better than its best member is not measurable (macro ROC AUC 0.85"
+    )
+    assert warning.endswith("fewer than 10 positive or negative comments of threat; choose on more comments")
+    assert replace(MAKEUP, not_measurable=("threat",)).warnings == ()

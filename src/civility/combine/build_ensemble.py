@@ -13,6 +13,7 @@ from civility.combine.members import (
     check_targets,
     common_comments,
     macro_roc_auc,
+    not_measurable,
 )
 from civility.data.dialects import Columns
 from civility.documents.ensemble_file import By
@@ -115,6 +116,7 @@ def ensemble(
         tuple(macro_roc_auc(dataset, own) for own in logits),
         macro_roc_auc(dataset, average),
         dataset.digest,
+        not_measurable(dataset),
     )
     classifier = Classifier(whole)
     if any(member.classifier.chosen_on.epoch == dataset.comments_digest for member in members):

@@ -20,6 +20,7 @@ from civility.combine.members import (
     check_targets,
     common_comments,
     macro_roc_auc,
+    not_measurable,
 )
 from civility.combine.same_start import check_same_architecture, check_same_start
 from civility.data.dialects import Columns
@@ -101,6 +102,7 @@ def soup(
         tuple(scores),
         macro_roc_auc(labelled.dataset, logits),
         labelled.dataset.digest,
+        not_measurable(labelled.dataset),
         base_model=public_name(first_recipe.model.name),
     )
     if labelled.is_own or options.greedy:

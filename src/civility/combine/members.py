@@ -9,8 +9,10 @@ from civility.data.dataset import Dataset
 from civility.data.dialects import Columns
 from civility.documents.run_environment import RecordedData
 from civility.errors import UserError
+from civility.evaluation.comparison.verdicts import rarer_of
 from civility.evaluation.labelled_comments import Labelled, notes_on_seen, read_labelled, why_no_threshold
 from civility.metrics.ranking import macro_mean, roc_auc
+from civility.metrics.small_samples import FEWEST
 from civility.run import RunDirectory, classifier_folder
 from civility.scoring.classifier import Classifier
 from civility.storage.atomic_files import real_path
@@ -133,6 +135,12 @@ def recorded_data(target: str) -> RecordedData:
             remedy=_OTHER_COMMENTS,
         )
     return run.environment(_OTHER_COMMENTS).data
+
+
+def not_measurable(dataset: Dataset) -> tuple[str, ...]:
+    """Return the labels that have positive and negative comments, but too few for a difference to be measurable."""
+    rarer = rarer_of(dataset.targets)
+    return tuple(label for label, num in zip(dataset.labels, rarer, strict=True) if 0 < num < FEWEST)
 
 
 def macro_roc_auc(dataset: Dataset, logits: Logits) -> float:

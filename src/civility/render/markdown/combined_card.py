@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from civility.documents.report import Report
+from civility.metrics.small_samples import FEWEST
 from civility.plain_text import as_code, as_markdown
 from civility.render.markdown.model_card import introduction, metadata, results, reveals, usage
 from civility.render.sentences.report_sentences import shown
@@ -25,6 +26,7 @@ class Makeup:
     scores : (M,) macro ROC AUC of each member on the comments used for the choice
     score : macro ROC AUC of the combination on the same comments
     digest : of these comments
+    not_measurable : labels with too few positive or negative ones among them to measure a difference
     base_model : the model all members were fine-tuned from; None if transformers cannot load the combination
     """
 
@@ -35,6 +37,7 @@ class Makeup:
     scores: tuple[float, ...]
     score: float
     digest: str
+    not_measurable: tuple[str, ...] = ()
     base_model: str | None = None
 
     @property
@@ -47,10 +50,16 @@ class Makeup:
         """What to know before using it: whether its best member alone is better."""
         if not self.score < self.scores[self.best]:
             return ()
-        return (
-            f"the {self.kind} is worse than its best member: macro ROC AUC {self.score:.4f}, against "
-            f"{self.scores[self.best]:.4f} for {self.members[self.best]} alone: use that one",
+        numbers = (
+            f"macro ROC AUC {self.score:.4f}, against {self.scores[self.best]:.4f} for {self.members[self.best]} alone"
         )
+        if self.not_measurable:
+            few = f"fewer than {FEWEST} positive or negative comments of {', '.join(self.not_measurable)}"
+            return (
+                f"whether the {self.kind} is better than its best member is not measurable ({numbers}): {few}; choose "
+                "on more comments",
+            )
+        return (f"the {self.kind} is worse than its best member: {numbers}: use that one",)
 
 
 def combined_card(
