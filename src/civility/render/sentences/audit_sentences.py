@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from civility.audit.signs import LONG_COMMENT, LONG_WORD
 from civility.documents.audit_result import Audit, Finding, FindingName, NotMeasured, short_names
+from civility.plain_text import count
 
 _PAIRS_SHOWN = 2
 _FINDINGS: dict[FindingName, tuple[str, str]] = {
@@ -110,7 +111,7 @@ def details(finding: Finding, audit: Audit) -> str:
         case "contradicting_labels":
             return f"texts by label: {_counts(finding.by_label)}"
         case "near_contradicting_labels":
-            return f"pairs by label, or more: {_counts(finding.by_label)}"
+            return f"pairs by label, at least: {_counts(finding.by_label)}"
         case "label_errors":
             return f"by label: {_counts(finding.by_label)}"
         case "equal_copies" if finding.num:
@@ -118,12 +119,12 @@ def details(finding: Finding, audit: Audit) -> str:
                 f"{finding.num:,} texts occur more than once" if finding.num > 1 else "one text occurs more than once"
             )
         case "near_copies" if finding.num:
-            return f"{finding.num:,} pairs or more"
+            return f"at least {count(finding.num, 'pair')}"
     return finding.text or ", ".join(finding.names) or _counts(finding.by_label)
 
 
 def _counts(by_label: Mapping[str, int]) -> str:
-    return ", ".join(f"{label} {count:,}" for label, count in by_label.items())
+    return ", ".join(f"{label} {num:,}" for label, num in by_label.items())
 
 
 def _leaks(name: FindingName, audit: Audit) -> str:
@@ -138,9 +139,17 @@ def _truncated(audit: Audit) -> str:
     if audit.tokens is None:
         return ""
     by_label = audit.tokens.truncated_by_label
-    shares = [f"{label} {one.share:.1%}" for label, one in by_label.items() if one.share]
+    shares = [f"{label} {percent(one.num_truncated, one.num_measured)}" for label, one in by_label.items() if one.share]
     what = "a random sample of the comments" if audit.tokens.is_sample else ""
     return "; ".join(filter(None, (what, f"of the positives: {', '.join(shares)}" if shares else "")))
+
+
+def percent(num: int, total: int) -> str:
+    """Return a share with three significant digits; ``-`` of nothing."""
+    if not total:
+        return "-"
+    share = 100 * num / total
+    return "< 0.01 %" if 0 < share < 0.01 else f"{share:.2f} %" if share < 10 else f"{share:.1f} %"
 
 
 def not_measured(reason: NotMeasured) -> str:

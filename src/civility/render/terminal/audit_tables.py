@@ -10,7 +10,7 @@ from rich.text import Text
 
 from civility.documents.audit_result import Audit, Finding, short_names
 from civility.plain_text import count
-from civility.render.sentences.audit_sentences import ADVICE, TITLES, details, not_measured
+from civility.render.sentences.audit_sentences import ADVICE, TITLES, details, not_measured, percent
 from civility.render.terminal.layout import first_that_fits, paragraph
 
 _MOST_LABELS = 9
@@ -50,14 +50,14 @@ def _print_absent(console: Console, audit: Audit) -> None:
         not_checked |= {"leak_equal", "leak_near"}
     not_checked |= {"truncated"} if audit.tokens is None else set()
     not_checked |= {"label_errors"} if audit.label_errors is None else set()
-    absent = [name.replace("_", " ") for name in TITLES if name not in not_checked]
+    absent = [title for name, title in TITLES.items() if name not in not_checked]
     if absent:
         console.print()
-        paragraph(console, f"looked for and not found: {', '.join(absent)}", indent=2)
+        paragraph(console, f"looked for and not found: {'; '.join(absent)}", indent=2)
 
 
 def _print_finding(console: Console, finding: Finding, audit: Audit) -> None:
-    share = f" ({_percent(finding.count, finding.total)})" if finding.unit == "comment" else ""
+    share = f" ({percent(finding.count, finding.total)})" if finding.unit == "comment" else ""
     console.print()
     paragraph(
         console,
@@ -67,13 +67,6 @@ def _print_finding(console: Console, finding: Finding, audit: Audit) -> None:
     if words := details(finding, audit):
         paragraph(console, words, indent=4)
     paragraph(console, ADVICE[finding.name], indent=4, style="dim" if console.is_terminal else "")
-
-
-def _percent(count: int, total: int) -> str:
-    if not total:
-        return "-"
-    share = 100 * count / total
-    return "< 0.01 %" if 0 < share < 0.01 else f"{share:.2f} %" if share < 10 else f"{share:.1f} %"
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
@@ -103,12 +96,12 @@ def _print_labels(console: Console, audit: Audit) -> None:
     table = _table("\nLabels", columns)
     for label, counts in audit.labels.items():
         known = counts.num_positive + counts.num_negative
-        cells = [f"{counts.num_positive:,}", _percent(counts.num_positive, known)]
+        cells = [f"{counts.num_positive:,}", percent(counts.num_positive, known)]
         cells += [f"{counts.num_negative:,}", f"{counts.num_unknown:,}"]
         cells += [f"{counts.num_soft:,}"] if is_soft else []
         if audit.tokens:
             one = audit.tokens.truncated_by_label[label]
-            cells.append(_percent(one.num_truncated, one.num_measured))
+            cells.append(percent(one.num_truncated, one.num_measured))
         table.add_row(Text(label), *cells)
     _print_without(console, table, last=2)
     if audit.tokens:
@@ -135,7 +128,7 @@ def _print_lengths(console: Console, audit: Audit) -> None:
     if audit.tokens:
         cells = [f"{audit.tokens.quantiles[name]:,}" for name in names]
         truncated = audit.tokens.truncated
-        table.add_row("tokens", *cells, _percent(truncated.num_truncated, truncated.num_measured))
+        table.add_row("tokens", *cells, percent(truncated.num_truncated, truncated.num_measured))
     _print_without(console, table, last=2)
     if audit.tokens is None:
         paragraph(console, f"tokens: not measured: {not_measured(audit.undefined['tokens'])}")
@@ -205,6 +198,6 @@ def _print_writing(console: Console, audit: Audit) -> None:
 
 def _shares(counts: dict[str, int]) -> str:
     total = sum(counts.values())
-    shown = [f"{name} {_percent(count, total)}" for name, count in list(counts.items())[:_SHOWN]]
+    shown = [f"{name} {percent(count, total)}" for name, count in list(counts.items())[:_SHOWN]]
     rest = sum(list(counts.values())[_SHOWN:])
-    return ", ".join([*shown, *([f"others {_percent(rest, total)}"] if rest else [])])
+    return ", ".join([*shown, *([f"others {percent(rest, total)}"] if rest else [])])
