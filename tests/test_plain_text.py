@@ -10,6 +10,7 @@ from civility.plain_text import (
     bounded,
     clock,
     count,
+    expectation,
     is_formula,
     listed,
     one_line,
@@ -96,3 +97,19 @@ def test_endless_words_and_endless_texts_lose_their_ends() -> None:
     assert bounded(f"c = {'9' * 5_000}: expected a number\nsecond") == f"c = {'9' * 400}... expected a number\nsecond"
     assert bounded("c = 9999: expected a number") == "c = 9999: expected a number"
     assert bounded("ab " * 100, 30) == f"{'ab ' * 10}... (270 more characters)"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Input should be less than or equal to 1000000", "at most 1,000,000"),
+        ("Input should be greater than or equal to 0.000000000001", "at least 1e-12"),
+        ("Input should be greater than 0", "above 0"),
+        ("Input should be a valid integer, unable to parse string as an integer", "a whole number"),
+        ("String should have at least 1 character", "at least 1 character"),
+        ("Input should be 'bce' or 'focal2024'", "'bce' or 'focal2024'"),
+        ("Value error, thresholds are missing", ""),
+    ],
+)
+def test_what_pydantic_expects_is_put_plainly(message: str, words: str) -> None:
+    assert expectation(message) == words

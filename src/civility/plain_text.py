@@ -148,3 +148,31 @@ def clock(seconds: float | None) -> str:
         return "-"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+_PYDANTIC = {
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "above",
+    "less than": "below",
+    "a valid number": "a number",
+    "a valid integer": "a whole number",
+    "a valid boolean": "true or false",
+    "a valid string": "a string",
+    "a valid dictionary": "a table",
+    "a valid tuple": "a list",
+    "a valid list": "a list",
+}
+_PYDANTIC_BEGINNING = re.compile("(Input should be|String should have) ")
+_PYDANTIC_WORDS = re.compile("|".join(_PYDANTIC))
+
+
+def expectation(message: str) -> str:
+    """Return what a message of pydantic expects, such as ``at most 1,000``; empty if it says something else."""
+    beginning = _PYDANTIC_BEGINNING.match(message)
+    if beginning is None:
+        return ""
+    words = _PYDANTIC_WORDS.sub(lambda found: _PYDANTIC[found[0]], message[beginning.end() :])
+    words = words.partition(", unable to parse")[0].partition(", got a number with")[0]
+    words = re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):g}", words)  # 1e-12, not 0.000000000001
+    return re.sub(r"(?<![\w.'-])\d{4,}(?![\w.'])", lambda found: f"{int(found[0]):,}", words)

@@ -81,9 +81,9 @@ BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
     "section": (["train", "starter", "--set", "trainin.epochs=3"], "unknown setting trainin (did you mean training?)"),
     "type": (
         ["train", "starter", "--set", "training.epochs=many"],
-        "training.epochs = 'many', expected a valid integer",
+        "training.epochs = 'many', expected a whole number",
     ),
-    "value": (["train", "starter", "--set", "training.epochs=0"], "training.epochs = 0, expected greater than"),
+    "value": (["train", "starter", "--set", "training.epochs=0"], "training.epochs = 0, expected at least 1"),
     "set": (["train", "starter", "--set", "epochs"], "--set epochs, expected section.key=value"),
     "recipe": (["train", "baselin"], "unknown recipe 'baselin' (did you mean baseline?)"),
     "recipe-file": (["train", "nowhere.toml"], "nowhere.toml: no such file"),
@@ -103,7 +103,7 @@ BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
         ["train", "starter", "--set", "training.precision=tf32", "--set", "training.device=cpu"],
         "needs an NVIDIA GPU of the Ampere generation or later; this run is on cpu",
     ),
-    "threads": (["train", "starter", "--set", "training.threads=-1"], "training.threads = -1, expected greater than"),
+    "threads": (["train", "starter", "--set", "training.threads=-1"], "training.threads = -1, expected at least 0"),
     "command": (["trian"], "unknown command 'trian' (did you mean train?)"),
     "option": (["train", "starter", "--dta", "x"], "unrecognized arguments: --dta"),
     "built-in": (["train", "starter", "--data", "civility:starter/trian"], "(did you mean civility:starter/train?)"),
@@ -185,7 +185,10 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "no-model": (lambda folder: (folder / "model.safetensors").unlink(), "cannot load the model"),
     "cut-model": (lambda folder: os.truncate(folder / "model.safetensors", 1000), "cannot load the model"),
     "no-config": (lambda folder: (folder / "config.json").unlink(), "no config.json: not a model folder"),
-    "sidecar": (lambda folder: (folder / "civility.json").write_text("{}"), "civility.json: not a civility classifier file"),
+    "sidecar": (
+        lambda folder: (folder / "civility.json").write_text("{}"),
+        "civility.json: not a civility classifier file",
+    ),
     "schema": (
         lambda folder: (folder / "civility.json").write_text('{"schema": 9}'),
         "written by a newer civility (schema 9",

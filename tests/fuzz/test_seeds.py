@@ -78,7 +78,7 @@ def with_step_of_text(content: bytes) -> bytes:
         ("optimizer.safetensors", without_shape, "damaged: SafetensorError"),
         ("model.safetensors", with_nan, "are not finite"),
         ("validation.safetensors", with_nan, "are not finite"),
-        ("progress.json", with_step_of_text, "a valid integer"),
+        ("progress.json", with_step_of_text, "a whole number"),
     ],
 )
 def test_a_checkpoint_with_right_sums_and_wrong_content(
@@ -160,7 +160,7 @@ def test_a_name_that_is_too_long_leaves_no_folder(server: Server, shelf: Shelf, 
         ("[" + ".".join("a" * 20_000) + "]\n", "nested too deeply"),
         ("data.files = " + "[" * 60 + "]" * 60, "data.files"),
         ('data.files = "a\\u0000b.csv"', "expected UTF-8 text without NUL"),
-        ("\ufefflinear.c = 1e-320", "linear.c = 1e-320, expected greater than or equal to 1e-06"),
+        ("\ufefflinear.c = 1e-320", "linear.c = 1e-320, expected at least 1e-06"),
         ("seed = " + "9" * 5_000, "an integer beyond 64 bits"),
         ("training.learning_rate = nan", "training.learning_rate = nan"),
         ("trainig.epochs = 1", "did you mean training?"),
@@ -177,10 +177,10 @@ def test_a_recipe_with_impossible_values(server: Server, tmp_path: Path, recipe:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ("linear.c=1e-320", "linear.c = 1e-320, expected greater than or equal to 1e-06"),
+        ("linear.c=1e-320", "linear.c = 1e-320, expected at least 1e-06"),
         ("linear.c=nan", "linear.c = nan"),
         ("linear.c=1e999", "linear.c = inf"),
-        ("data.max_length=inf", "data.max_length = inf, expected a valid integer"),
+        ("data.max_length=inf", "data.max_length = inf, expected a whole number"),
         ("training.max_length=inf", "unknown setting training.max_length"),
         ("data.max_length=" + "9" * 5_000, "an integer beyond 64 bits"),
         ("linear.c=" + "[" * 5_000, "nested too deeply"),

@@ -202,15 +202,15 @@ def _change(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("by", "magic", "damaged: by: Input should be 'scores', 'logits' or 'ranks'"),
-        ("by", None, "damaged: by: Input should be"),
-        ("members", None, "damaged: members: Input should be"),
+        ("by", "magic", "damaged: by: expected 'scores', 'logits' or 'ranks'"),
+        ("by", None, "damaged: by: expected"),
+        ("members", None, "damaged: members: expected"),
         ("members", [], "damaged: members: .* at least 2 items"),
-        ("members", [[]] * 2, "damaged: members.0: Input should be"),
+        ("members", [[]] * 2, "damaged: members.0: expected"),
         ("members", [{}] * 2, "damaged: members.0.name: Field required"),
         ("labels", ["toxic"], "damaged: the labels are toxic, those of member 1 are toxic, threat"),
         ("labels", ["threat", "toxic"], "damaged: the labels are threat, toxic, those of member 1 are toxic, threat"),
-        ("labels", None, "damaged: labels: Input should be"),
+        ("labels", None, "damaged: labels: expected"),
         ("schema", 9, "written by a newer civility"),
         ("schema", None, ".*it has no schema number"),
         ("schema", True, ".*it has no schema number"),
@@ -228,7 +228,7 @@ def test_damage_is_reported(tmp_path: Path, key: str, value: object, message: st
 def test_a_weight_out_of_range_is_refused(tmp_path: Path, weight: object) -> None:
     Classifier(Ensemble([linear(), linear(seed=2)])).save(tmp_path, "")
     _change(tmp_path / "ensemble.json", lambda content: content["members"][1].update(weight=weight))
-    with refused("documents.damaged", r"ensemble\.json: damaged: members.1.weight: Input should be"):
+    with refused("documents.damaged", r"ensemble\.json: damaged: members.1.weight: expected"):
         Classifier.load(tmp_path)
 
 

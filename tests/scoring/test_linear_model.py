@@ -149,7 +149,7 @@ def test_a_length_out_of_range_is_refused_before_work(tmp_path: Path, longest: o
     model().save(tmp_path)
     terms = json.loads((tmp_path / "linear.json").read_text())["terms"]
     _change(tmp_path, "terms", [{**terms[0], "longest": longest}, terms[1]])
-    with refused("documents.damaged", r"linear\.json: damaged: terms\.0\.longest: Input should be"):
+    with refused("documents.damaged", r"linear\.json: damaged: terms\.0\.longest: expected"):
         LinearModel.load(tmp_path)
 
 

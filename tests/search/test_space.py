@@ -108,7 +108,7 @@ WRONG = {
     "unknown way": ("[sweep]\nsampler = 'tpee'\n[space]\n" + RATE, "sweep.sampler = 'tpee', expected 'tpe', 'random'"),
     "unknown key of it": ("[sweep]\nsamplr = 'tpe'\n[space]\n" + RATE, "sweep.samplr (did you mean sampler?)"),
     "no table of it": ("sweep = 3\n[space]\n" + RATE, "sweep = 3, expected a table [sweep]"),
-    "wrong type of a choice": ('"training.epochs" = [1, "two"]', "training.epochs = 'two', expected a valid integer"),
+    "wrong type of a choice": ('"training.epochs" = [1, "two"]', "training.epochs = 'two', expected a whole number"),
     "impossible choice": ('"training.loss" = ["bce", "hinge"]', "training.loss = 'hinge', expected"),
     "impossible end": ('"training.learning_rate" = {low = 0.0, high = 1e-3}', "training.learning_rate = 0.0, expected"),
     "ends in the wrong order": (
@@ -201,7 +201,7 @@ HOSTILE = {
     ),
     "a setting out of range": (
         '[space]\n"training.epochs" = {low = 1, high = 1000000000000000000}\n',
-        "training.epochs = 1000000000000000000, expected less than or equal to 10000",
+        "training.epochs = 1000000000000000000, expected at most 10,000",
     ),
     "ends beyond all numbers": (
         f'[space]\n"training.epochs" = {{low = 1, high = 1{"0" * 400}}}\n',
@@ -232,7 +232,7 @@ HOSTILE = {
     "nested lists": (f'[space]\n"training.epochs" = {"[" * 5000}{"]" * 5000}\n', "not valid TOML: nested too deeply"),
     "trials to warm up": (
         f'[sweep]\nwarmup_trials = {10**9}\n[space]\n"training.epochs" = [1]\n',
-        "sweep.warmup_trials = 1000000000, expected less than or equal to 100000",
+        "sweep.warmup_trials = 1000000000, expected at most 100,000",
     ),
 }
 

@@ -96,7 +96,7 @@ def test_a_combination_and_a_damaged_record_are_no_run_to_resume(
     with refused("training.not-a-training-run", "combines other classifiers"):
         check_unchanged(copy, recipe)
     copy.environment_file.write_text(json.dumps({"data": []}))
-    with refused("documents.damaged", "damaged: data: Input should be"):
+    with refused("documents.damaged", "damaged: data: expected"):
         check_unchanged(copy, recipe)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from civility import documents
 from civility.errors import UserError
-from civility.plain_text import as_json, escaped, listed, shortened
+from civility.plain_text import as_json, escaped, expectation, listed, shortened
 from civility.storage.parsing import parse_json, read_text
 
 
@@ -199,11 +199,13 @@ def _with_article(noun: str) -> str:
 
 
 def _problem(error: Exception, schema: int) -> str:
-    """Return what is wrong with a document, as ``labels.toxic.roc_auc: Input should be a valid number``."""
+    """Return what is wrong with a document, as ``labels.toxic.roc_auc: expected a number``."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return shortened(f"{place}: {first['msg']}" if place else first["msg"], 300)
+        expected = expectation(first["msg"])
+        message = f"expected {expected}" if expected else first["msg"]
+        return shortened(f"{place}: {message}" if place else message, 300)
     if isinstance(error, ValueError):
         return shortened(str(error), 200)
     what = f"no entry {error}" if isinstance(error, KeyError) else "an entry of the wrong type"

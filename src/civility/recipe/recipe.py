@@ -1,7 +1,6 @@
 """Recipe: everything that a run needs to know. Frozen, validated, written as TOML. The defaults are the baseline."""
 
 import math
-import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -15,7 +14,7 @@ from pydantic_core import ErrorDetails
 from civility.data.prepare import Wanted
 from civility.data.sources import is_built_in
 from civility.errors import UserError, closest, did_you_mean
-from civility.plain_text import listed, one_line, shortened, shown
+from civility.plain_text import expectation, listed, one_line, shortened, shown
 from civility.recipe.fields import LINEAR_MODEL, REMOVED, REMOVED_VALUES, SettingsSection
 from civility.recipe.settings import (
     DataSettings,
@@ -298,11 +297,11 @@ def _describe(detail: ErrorDetails) -> str:
         return f"{name} = {shown(detail['input'])}: this value was removed because {removed}"
     if detail["type"] == "extra_forbidden":
         return f"unknown setting {shortened(name)}{_closest_setting(name)}"
-    message = re.sub(r"\d\.\d{5,}", lambda found: f"{float(found[0]):g}", detail["msg"])  # 1e-12, not 0.000000000001
+    message = expectation(detail["msg"]) or detail["msg"]
     if isinstance(detail["input"], float) and math.isnan(detail["input"]):
-        message = "Input should be a number"  # pydantic reports one end of the range
+        message = "a number"  # pydantic reports one end of the range
     clearer = {} if detail["type"] == "not_text" else _CLEARER
-    expected = clearer.get(name, message.removeprefix("Input should be ").removeprefix("String should have "))
+    expected = clearer.get(name, message)
     return f"{name} = {shown(detail['input'])}, expected {expected}"
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from civility.errors import UserError, did_you_mean
-from civility.plain_text import shortened, shown
+from civility.plain_text import expectation, shortened, shown
 from civility.recipe import SECTIONS, Recipe
 from civility.recipe.fields import SettingsSection
 from civility.storage.parsing import read_toml
@@ -223,7 +223,7 @@ def _read_search(path: Path, table: object) -> Search:
         if detail["type"] == "extra_forbidden":
             found = f"unknown setting sweep.{shortened(name)}{did_you_mean(name, Search.model_fields)}"
             raise _bad_space(path, found, "") from error
-        expected = detail["msg"].removeprefix("Input should be ")
+        expected = expectation(detail["msg"]) or detail["msg"]
         raise _bad_space(path, f"sweep.{name} = {shown(detail['input'])}", expected) from error
 
 
