@@ -22,7 +22,7 @@ CODES: dict[str, str] = {
     "cli.conflicting-options": "Two options exclude each other.",
     "cli.missing-package": "The command needs an optional package that is not installed.",
     "cli.no-training-data": "Neither the command line nor the recipe names files to train on.",
-    "cli.out-of-memory": "A library had not enough memory, for itself or for a tensor.",
+    "cli.out-of-memory": "There is not enough memory to load a library or to compute.",
     "cli.system-error": "The operating system refused something: a full disk, a name that is too long.",
     #
     # ---------------------------------------------------------------- combine

@@ -11,9 +11,9 @@ from ..refusals import refused
 
 
 def test_options_that_exclude_each_other_are_refused() -> None:
-    with refused("cli.conflicting-options", "--resume with --restart"):
+    with refused("cli.conflicting-options", "--resume and --restart exclude each other"):
         _run(["train", "starter", "--resume", "--restart"])
-    with refused("cli.conflicting-options", "--validation with --folds"):
+    with refused("cli.conflicting-options", "--validation and --folds exclude each other"):
         _run(["train", "starter", "--folds", "3", "--validation", "0.1"])
 
 

@@ -55,7 +55,7 @@ def test_one_classifier_is_not_enough(tmp_path: Path) -> None:
         (
             lambda: Classifier(Ensemble([linear(), linear(seed=1)])),
             "combine.nested-ensemble",
-            "b: is an ensemble\nname",
+            "b: an ensemble\nname",
         ),
     ],
     ids=["labels", "nested"],

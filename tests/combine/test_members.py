@@ -51,14 +51,14 @@ def test_a_damaged_record_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_a_classifier_folder_has_no_validation_comments(tmp_path: Path) -> None:
-    with refused("combine.not-a-run", "is not a run directory"):
+    with refused("combine.not-a-run", "not a run directory"):
         recorded_data(str(tmp_path))
 
 
 def test_the_same_classifier_under_another_name_is_refused(tmp_path: Path) -> None:
     one, two = run(tmp_path / "a", "x"), run(tmp_path / "b", "x")
     check_targets([one, two])
-    with refused("combine.members", r"b/\.\./a: is named twice"):
+    with refused("combine.members", r"b/\.\./a: named twice"):
         check_targets([one, two, f"{two}/../a"])
 
 

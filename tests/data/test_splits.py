@@ -205,12 +205,19 @@ def test_refuses_a_fraction_that_leaves_a_side_empty(fraction: float) -> None:
     assert caught.value.remedy == "choose a fraction between 0 and 1"
 
 
-@pytest.mark.parametrize(("num", "fraction"), [(9, 0.1), (9, 0.9), (1, 0.5)])
-def test_refuses_too_few_comments(num: int, fraction: float) -> None:
+@pytest.mark.parametrize(
+    ("num", "fraction", "words", "share"),
+    [
+        (9, 0.1, "9 distinct comments are", "10"),
+        (9, 0.9, "9 distinct comments are", "90"),
+        (1, 0.5, "1 distinct comment is", "50"),
+    ],
+)
+def test_refuses_too_few_comments(num: int, fraction: float, words: str, share: str) -> None:
     with refused("data.too-few") as caught:
         split(_imbalanced(num, 0), fraction, 0)
-    assert caught.value.message == (f"{num} distinct comments are too few to hold out {fraction:g} of them")
-    assert caught.value.remedy == "give more comments, or choose another fraction"
+    assert caught.value.message == f"{words} too few to hold out {share} % of them"
+    assert caught.value.remedy == "give more comments, or choose another share"
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.9])

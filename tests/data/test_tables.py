@@ -290,7 +290,7 @@ def test_an_archive_holds_one_file() -> None:
     [
         ("trian.csv", "trian.csv: no such file (did you mean train.csv?)"),
         ("nowhere/else.csv", "nowhere/else.csv: no such file"),
-        ("folder", "folder: this is a folder, not a file"),
+        ("folder", "folder: a folder, not a file"),
         (
             "notes.docx",
             "notes.docx: unknown suffix; known: .csv, .tsv, .jsonl, .ndjson, .json, .parquet, .txt, "
@@ -320,7 +320,7 @@ def test_reports_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Path, "open", refuse)
     with refused("data.damaged") as caught:
         open_table(name)
-    assert caught.value.message == "a.csv: cannot read: Permission denied"
+    assert caught.value.message == "a.csv: cannot read: no permission to read it"
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_where_training_comments_cannot_be_told_it_is_said(
 ) -> None:
     target, out = tmp_path / "run", tmp_path / "out"
     shutil.copytree(trained, target)
-    expected = "is not a run directory"
+    expected = "not a run directory"
     if case == "folder":
         target = target / "classifier"
     elif case == "changed":

@@ -313,7 +313,7 @@ def test_scores_are_not_written_over_the_comments(civility: Run, trained: Path, 
     path.write_text("id,comment_text\n1,hello\n")
     done = civility("predict", trained, "--data", path, "--out", path)
     assert done.code == 2
-    assert "is the file of comments" in done.err
+    assert "the file of comments" in done.err
     assert path.read_text() == "id,comment_text\n1,hello\n"
 
 

@@ -79,7 +79,7 @@ def test_other_validation_comments_are_refused_unless_a_file_is_given(
     assert any(note["names"] == [str(trained)] for note in others), "each run for itself"
     assert (others[-1]["code"], others[-1]["names"]) == ("unknown_training", [str(trained / "classifier")])
     assert "50 of 200 comments are among those that the run was trained on" in done.words
-    assert "is not a run directory, so it may have been trained on some of these comments" in done.words
+    assert "not a run directory, so it may have been trained on some of these comments" in done.words
     own, classifier = (row["metrics"]["roc_auc"]["macro"]["mean"] for row in document["rows"][1:])
     assert own == classifier, "a run is scored by its classifier"
     assert own != document["rows"][0]["metrics"]["roc_auc"]["macro"]["mean"]

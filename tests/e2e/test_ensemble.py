@@ -147,16 +147,16 @@ def test_other_labels_are_refused(civility: Run, linear: Path, tmp_path: Path) -
 
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "one": (("{linear}",), "error: only one classifier, expected two or more"),
-    "twice": (("{linear}", "{linear}/classifier"), "/classifier: is named twice"),
+    "twice": (("{linear}", "{linear}/classifier"), "/classifier: named twice"),
     "none": (("{linear}", "{tmp}/none"), "no such folder"),
-    "a folder": (("{linear}", "{trained}/classifier"), "is not a run directory, so it has no validation comments"),
+    "a folder": (("{linear}", "{trained}/classifier"), "not a run directory, so it has no validation comments"),
     "weights": (("{linear}", "{trained}", "--weights", "1"), "error: --weights: 1 for 2 classifiers, expected 2"),
     "zero": (
         ("{linear}", "{trained}", "--weights", "1", "0"),
         "--weights: 1, 0, expected numbers from 1e-9 to 1e9",
     ),
     "by": (("{linear}", "{trained}", "--by", "magic"), "unknown --by 'magic': choose from scores, ranks, logits"),
-    "nested": (("{linear}", "{both}"), "both: is an ensemble\n       name its members instead"),
+    "nested": (("{linear}", "{both}"), "both: an ensemble\n       name its members instead"),
 }
 
 

@@ -166,7 +166,7 @@ def test_the_format_option_replaces_the_suffix(civility: Run, trained: Path, com
 
 def test_scores_never_overwrite_the_comments(linear: Path, comments: Path) -> None:
     before = comments.read_bytes()
-    with refused("bulk.same-file", "comments.jsonl: is the file of comments\nwrite the scores to another file"):
+    with refused("bulk.same-file", "comments.jsonl: the file of comments\nwrite the scores to another file"):
         predict(str(linear), str(comments), str(comments))
     assert comments.read_bytes() == before
 

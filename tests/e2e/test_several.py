@@ -71,7 +71,10 @@ def test_the_checks_of_several_runs_write_nothing(civility: Run, data: Path, tmp
         (("--folds", 2, "--resume"), "out: no runs have begun here"),
         (("--folds", 2, "--restart"), "--restart with --seeds or --folds: repeats are never put aside"),
         (("--folds", 60), "40 distinct comments are too few for 60 folds"),
-        (("--folds", 2, "--validation", 0.2), "--validation with --folds: each run is validated on a fold"),
+        (
+            ("--folds", 2, "--validation", 0.2),
+            "--validation and --folds exclude each other: each run is validated on a fold",
+        ),
         (("--set", "data.folds=3", "--set", "data.fold=4"), "data.fold = 4, expected a fold from 1 to 3 (data.folds)"),
         (("--set", "data.augmentation=typo"), "data.augmentation: no perturbation 'typo' (did you mean typos?)"),
         (("--set", "data.pseudo_labels=none.csv"), "data.pseudo_labels: none.csv: no such file"),

@@ -165,8 +165,8 @@ def test_weights_that_cannot_be_averaged_are_refused(
     content = json.loads(settings.read_text(encoding="utf-8"))
     settings.write_text(json.dumps({**content, "model_max_length": 16}), encoding="utf-8")
     wrong = {
-        trained / "classifier": "is not a run directory, so the weights it was fine-tuned from are unknown",
-        linear: "is not an encoder, so its weights cannot be averaged",
+        trained / "classifier": "not a run directory, so the weights it was fine-tuned from are unknown",
+        linear: "not an encoder, so its weights cannot be averaged",
         start: f"was fine-tuned from {tmp_path / 'start'}, {trained} from",
         length: "its tokenizer or its maximum length differs from that of",
     }

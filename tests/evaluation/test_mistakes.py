@@ -38,7 +38,7 @@ def comments(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("name", "found"),
-    [("a/b", "is not a plain name"), (".a", "is not a plain name"), ("x" * 300, "longer than 200 bytes")],
+    [("a/b", "not a plain name"), (".a", "not a plain name"), ("x" * 300, "longer than 200 bytes")],
 )
 def test_the_name_of_a_report_is_a_plain_file_name(folder: Path, comments: str, name: str, found: str) -> None:
     with refused("evaluation.bad-report-name", found):
@@ -72,7 +72,7 @@ def test_a_part_that_is_required_must_be_measured(folder: Path, comments: str) -
 
 
 def test_only_a_run_has_comments_of_its_own(folder: Path) -> None:
-    with refused("evaluation.no-held-out-comments", "is not a run directory"):
+    with refused("evaluation.no-held-out-comments", "not a run directory"):
         read_labelled(str(folder), (), ("toxic",), Columns())
     with refused("evaluation.no-held-out-comments", r"columns are named \(body\) but no file"):
         read_labelled(str(folder), (), ("toxic",), Columns(text="body"))

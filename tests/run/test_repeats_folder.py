@@ -95,7 +95,7 @@ def test_repeats_need_a_folder_of_their_own(tmp_path: Path) -> None:
         place.check_kind(repeats_on_folds(recipe, 2))
     for name in ("recipe.toml", "environment.json"):
         (place.path / name).write_text("")
-    with refused("run.other-repeats", "is a single run, not a folder of repeats"):
+    with refused("run.other-repeats", "a single run, not a folder of repeats"):
         place.check_place("resume")
 
 

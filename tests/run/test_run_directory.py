@@ -71,7 +71,7 @@ def test_a_folder_that_holds_something_is_never_overwritten(tmp_path: Path) -> N
 
 def test_a_run_directory_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "first").write_text("")
-    with refused("run.not-a-folder", "first: is not a folder\nchoose another --out"):
+    with refused("run.not-a-folder", "first: not a folder\nchoose another --out"):
         RunDirectory(tmp_path / "first").check_free()
     with pytest.raises(UserError, match="part of the path is a file, not a folder"):
         RunDirectory(tmp_path / "first" / "inner").create()
@@ -82,7 +82,7 @@ def test_only_an_unfinished_run_can_be_resumed(tmp_path: Path) -> None:
         RunDirectory(tmp_path / "none").check_place("resume")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
-    with refused("run.not-a-run", "is not a run directory"):
+    with refused("run.not-a-run", "not a run directory"):
         RunDirectory(tmp_path / "other").check_place("restart")
     run = _run(tmp_path / "first")
     run.check_place("resume")
@@ -183,9 +183,7 @@ def test_a_run_without_a_classifier_is_unfinished(tmp_path: Path) -> None:
 
 def test_a_file_is_not_a_classifier(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_text("")
-    with refused(
-        "run.not-a-classifier", "is a file, expected a run directory, a classifier folder or a hub repository"
-    ):
+    with refused("run.not-a-classifier", "a file, expected a run directory, a classifier folder or a hub repository"):
         classifier_folder(str(tmp_path / "model.safetensors"))
 
 

@@ -291,8 +291,8 @@ def test_a_result_of_a_newer_version_is_never_replaced(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-    with refused("search.bad-folder", "is not empty, and not the folder of a sweep"):
+    with refused("search.bad-folder", "not empty, and not the folder of a sweep"):
         SweepDirectory(tmp_path).create()
-    with refused("search.bad-folder", "is not a folder"):
+    with refused("search.bad-folder", "not a folder"):
         SweepDirectory(tmp_path / "notes.txt").create()
     assert replace(SweepDirectory(tmp_path), path=tmp_path / "new").trials.name == "trials"

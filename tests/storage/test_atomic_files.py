@@ -104,7 +104,7 @@ def test_any_other_failure_is_reported_in_the_words_of_the_system(
     [
         ("missing/report.md", "the folder does not exist"),
         ("file/report.md", "part of the path is a file, not a folder"),
-        ("folder", "this is a folder, not a file"),
+        ("folder", "a folder, not a file"),
     ],
 )
 def test_an_impossible_place_is_explained(tmp_path: Path, place: str, message: str) -> None:
@@ -427,7 +427,7 @@ def test_a_folder_instead_of_a_pipe_is_refused(tmp_path: Path) -> None:
     with refused("storage.cannot-write") as caught:
         make_folder(tmp_path / "pipe")
     assert (caught.value.message, caught.value.remedy) == (
-        f"{tmp_path / 'pipe'}: cannot write: this is not a folder",
+        f"{tmp_path / 'pipe'}: cannot write: not a folder",
         "name a folder",
     )
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

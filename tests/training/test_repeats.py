@@ -292,7 +292,7 @@ def test_places_that_cannot_be_used_are_reported(seeds: tuple[Repeat, ...], whol
     for out, begin, message in (
         (tmp_path / "taken", "new", "exists and is not empty: a run never overwrites another"),
         (tmp_path / "none", "resume", "no runs have begun here"),
-        (whole, "resume", "is a single run, not a folder of repeats"),
+        (whole, "resume", "a single run, not a folder of repeats"),
     ):
         with pytest.raises(UserError) as caught:
             train_several(seeds, data_of(seeds), out, begin=begin)  # type: ignore[arg-type]

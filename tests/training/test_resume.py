@@ -593,5 +593,5 @@ def test_there_is_nothing_to_go_on_with(small: Small, tmp_path: Path) -> None:
         small.train(tmp_path / "nowhere", begin="resume")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
-    with refused("run.not-a-run", "is not a run directory"):
+    with refused("run.not-a-run", "not a run directory"):
         small.train(tmp_path / "mine", begin="resume")

@@ -89,9 +89,7 @@ def predict(
             "bulk.spreadsheet-format", f"not possible with {file_format}", where="--spreadsheet-safe", expected="CSV"
         )
     if isinstance(source, str) and isinstance(out, str) and _is_same_file(Path(source), Path(out)):
-        raise UserError(
-            "bulk.same-file", "is the file of comments", where=out, remedy="write the scores to another file"
-        )
+        raise UserError("bulk.same-file", "the file of comments", where=out, remedy="write the scores to another file")
     run = RunDirectory.find(Path(target))
     usual = run.load_recipe().data.columns if run else Columns()
     columns = replace(columns, file=columns.file.or_limit_of(usual.file))

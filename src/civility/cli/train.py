@@ -179,7 +179,7 @@ def _run_several(options: Namespace, command: list[str]) -> None:
     if options.folds and options.validation:
         raise UserError(
             "cli.conflicting-options",
-            "--validation with --folds: each run is validated on a fold",
+            "--validation and --folds exclude each other: each run is validated on a fold",
             remedy="leave one of them out",
         )
     place = _run_directory(options, "-seeds" if options.seeds else "-folds")
@@ -232,7 +232,7 @@ def _run_directory(options: Namespace, ending: str = "") -> "RunDirectory":
     if options.resume != "no" and options.restart:
         raise UserError(
             "cli.conflicting-options",
-            "--resume with --restart",
+            "--resume and --restart exclude each other",
             remedy="give --resume to continue the run in --out, or --restart to start it again",
         )
     if options.out:

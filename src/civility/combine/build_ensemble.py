@@ -90,7 +90,7 @@ def ensemble(
     members = [LoadedMember.load(target) for target in targets]
     for member in members:
         if member.classifier.kind == "ensemble":
-            found, remedy = "is an ensemble", "name its members instead"
+            found, remedy = "an ensemble", "name its members instead"
             raise UserError("combine.nested-ensemble", found, where=member.target, remedy=remedy)
     check_labels(members)
     labels = members[0].classifier.labels

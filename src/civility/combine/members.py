@@ -55,7 +55,7 @@ def check_targets(targets: Sequence[str]) -> None:
     if twice:
         raise UserError(
             "combine.members",
-            "is named twice",
+            "named twice",
             where=twice[0],
             remedy="name each classifier once; to count one more than the others, use --weights",
         )
@@ -130,7 +130,7 @@ def recorded_data(target: str) -> RecordedData:
     if run is None:
         raise UserError(
             "combine.not-a-run",
-            "is not a run directory, so it has no validation comments",
+            "not a run directory, so it has no validation comments",
             where=target,
             remedy=_OTHER_COMMENTS,
         )

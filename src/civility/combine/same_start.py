@@ -28,7 +28,7 @@ def check_same_start(targets: Sequence[str]) -> tuple[Recipe, list[str]]:
         if recipe.is_linear or not (Path(classifier_folder(target)) / "config.json").is_file():
             raise UserError(
                 "combine.unlike-runs",
-                "is not an encoder, so its weights cannot be averaged",
+                "not an encoder, so its weights cannot be averaged",
                 where=target,
                 remedy=_ENSEMBLE,
             )
@@ -54,7 +54,7 @@ def _recipe(target: str) -> Recipe:
     if run is None:
         raise UserError(
             "combine.not-a-run",
-            "is not a run directory, so the weights it was fine-tuned from are unknown",
+            "not a run directory, so the weights it was fine-tuned from are unknown",
             where=target,
             remedy=f"name run directories, or {_ENSEMBLE}",
         )

@@ -11,6 +11,7 @@ from civility.arrays import Bools, Ints
 from civility.data.dataset import POSITIVE_FROM, Dataset
 from civility.data.duplicates import text_digests
 from civility.errors import UserError
+from civility.plain_text import count
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Ints, Ints]:
     if num_groups < 2 or least < 1 - 1e-9:
         raise UserError(
             "data.too-few",
-            f"{num_groups:,} distinct comments are too few to hold out {fraction:g} of them",
-            remedy="give more comments, or choose another fraction",
+            f"{_distinct(num_groups)} too few to hold out {100 * fraction:g} % of them",
+            remedy="give more comments, or choose another share",
         )
     held_out = _hold_out(groups, fraction)
     _repair_rare_labels(groups, held_out)
@@ -98,7 +99,7 @@ def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Ints:
     if len(groups.sizes) < num_folds:
         raise UserError(
             "data.too-few",
-            f"{len(groups.sizes):,} distinct comments are too few for {num_folds} folds",
+            f"{_distinct(len(groups.sizes))} too few for {num_folds} folds",
             remedy="give more comments, or ask for fewer folds",
         )
     line = _like_beside_like(groups)
@@ -196,3 +197,7 @@ def _repair_rare_labels(groups: _TextGroups, held_out: Bools) -> None:
             needed = (groups.positive[members] & last).sum(axis=1)
             mover = members[np.lexsort([groups.sizes[members], needed])[0]]
             held_out[mover] = side
+
+
+def _distinct(num: int) -> str:
+    return f"{count(num, 'distinct comment')} {'is' if num == 1 else 'are'}"

@@ -99,7 +99,7 @@ def set_thresholds(
     if not folder.is_dir() and not request.check:
         raise UserError(
             "evaluation.no-classifier-folder",
-            "is not a folder on this machine, so thresholds cannot be written into it",
+            "not a folder on this machine, so thresholds cannot be written into it",
             where=target,
             remedy=f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
         )

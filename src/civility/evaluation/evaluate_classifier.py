@@ -134,9 +134,7 @@ def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
     name = name or (report_name(files) if files else OWN_REPORT)
     if Path(name).name != name or "\\" in name or name.startswith(".") or one_line(name) != name:
         remedy = "choose a name that has no slashes or control characters and does not begin with a dot"
-        raise UserError(
-            "evaluation.bad-report-name", "is not a plain name", where=f"--name {shown(name)}", remedy=remedy
-        )
+        raise UserError("evaluation.bad-report-name", "not a plain name", where=f"--name {shown(name)}", remedy=remedy)
     if len(name.encode()) > _LONGEST_NAME:
         found = f"longer than {_LONGEST_NAME} bytes"
         raise UserError(

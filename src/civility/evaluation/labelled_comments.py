@@ -114,7 +114,7 @@ def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) ->
     if run is None:
         raise UserError(
             "evaluation.no-held-out-comments",
-            "is not a run directory, so it has no comments of its own",
+            "not a run directory, so it has no comments of its own",
             where=target,
             remedy="give --data FILE",
         )

@@ -152,7 +152,7 @@ def _check_path(kind: Any, rest: str, path: str) -> None:
         if kind not in (int, float, Estimate):
             known = [name for name, one in _fields(kind).items() if _without_none(one) in (int, float, Estimate)]
             remedy = f"name a number in it: {', '.join(f'{path}.{name}' for name in known)}" if known else _EXAMPLE
-            raise _refused(where, "is not a number", remedy)
+            raise _refused(where, "not a number", remedy)
         return
     if get_origin(kind) is dict:
         _check_below_names(get_args(kind)[1], rest, path)

@@ -10,7 +10,7 @@ from typing import Any
 
 from civility.errors import UserError
 from civility.storage.atomic_files import explain_os_error, sync_folder
-from civility.storage.parsing import parse_json
+from civility.storage.parsing import cannot_read, parse_json
 
 _LONGEST_LINE = 16 << 20
 """Bytes. A line holds a few numbers of a step or of each label."""
@@ -108,7 +108,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 except UnicodeDecodeError as error:
                     raise UserError("run.damaged-log", "damaged: not UTF-8 text", where=source) from error
     except OSError as error:
-        raise UserError("run.damaged-log", f"cannot read: {error.strerror or error}", where=path) from error
+        raise UserError("run.damaged-log", cannot_read(error), where=path) from error
 
 
 def _finite(value: Any) -> Any:

@@ -170,7 +170,7 @@ class RepeatsFolder:
             remedy = "leave out --resume, or use --resume auto, to start them"
             raise UserError("run.nothing-to-resume", "no runs have begun here", where=self.path, remedy=remedy)
         if place.is_run:
-            found = "is a single run, not a folder of repeats"
+            found = "a single run, not a folder of repeats"
             raise UserError("run.other-repeats", found, where=self.path, remedy="choose another --out")
         RepeatsSummary.read_to_replace(self.summary)  # a newer one is refused
 

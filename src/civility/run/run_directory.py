@@ -168,7 +168,7 @@ class RunDirectory:
         """Return the names in the directory, except the lock and partial files of killed writers."""
         with explain_os_error(self.path):
             if self.path.exists() and not self.path.is_dir():
-                raise UserError("run.not-a-folder", "is not a folder", where=self.path, remedy="choose another --out")
+                raise UserError("run.not-a-folder", "not a folder", where=self.path, remedy="choose another --out")
             names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
         return {name for name in names if not name.endswith(PARTIAL)} - {self.lock.name}
 
@@ -203,7 +203,7 @@ class RunDirectory:
             raise UserError("run.nothing-to-resume", "no run has begun here", where=self.path, remedy=remedy)
         if not entries <= _NAMES and not self.is_run:
             remedy = "give a run directory with --out"
-            raise UserError("run.not-a-run", "is not a run directory", where=self.path, remedy=remedy)
+            raise UserError("run.not-a-run", "not a run directory", where=self.path, remedy=remedy)
 
     def check_unfinished(self) -> None:
         """Raise a UserError if the run is finished."""
@@ -339,7 +339,7 @@ def classifier_folder(target: str) -> str:
         )
     kinds = "a run directory, a classifier folder or a hub repository"
     if path.is_file():
-        raise UserError("run.not-a-classifier", "is a file", where=target, expected=kinds, remedy=f"give {kinds}")
+        raise UserError("run.not-a-classifier", "a file", where=target, expected=kinds, remedy=f"give {kinds}")
     if not path.exists() and len(path.parts) > 1 and path.parent.is_dir():
         # Names of hub repositories have a slash too, but a folder with the owner's name is hardly here by chance.
         siblings = [str(other) for other in path.parent.iterdir() if other.is_dir()]

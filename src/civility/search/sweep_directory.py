@@ -59,9 +59,9 @@ class SweepDirectory:
         with explain_os_error(self.path):
             found = ""
             if self.path.exists() and not self.path.is_dir():
-                found = "is not a folder"
+                found = "not a folder"
             elif self.path.is_dir() and not self.trials.is_dir() and not _is_almost_empty(self.path):
-                found = "is not empty, and not the folder of a sweep"
+                found = "not empty, and not the folder of a sweep"
         if found:
             raise UserError("search.bad-folder", found, where=self.path, remedy="choose another --out")
         SweepResult.read_to_replace(self.json)  # a newer one is refused

@@ -54,7 +54,7 @@ def explain_os_error(path: Path) -> Iterator[None]:
         errno.ENOENT: ("the folder does not exist", "make the folder, or write elsewhere"),
         errno.ENOTDIR: ("part of the path is a file, not a folder", "write elsewhere"),
         errno.ELOOP: ("a symbolic link that must not be followed, or leads in a circle", "write elsewhere"),
-        errno.EISDIR: ("this is a folder, not a file", "name a file"),
+        errno.EISDIR: ("a folder, not a file", "name a file"),
     }
     try:
         yield
@@ -89,7 +89,7 @@ def write_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with explain_os_error(path):
         if path.is_dir():
-            raise _cannot_write(path, "this is a folder, not a file", "name a file")
+            raise _cannot_write(path, "a folder, not a file", "name a file")
         if is_stream(path):
             with os.fdopen(_open_stream(path), mode, **text) as file:
                 yield file
@@ -289,7 +289,7 @@ def make_folder(path: Path) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
-            raise _cannot_write(path, "this is not a folder", "name a folder") from error
+            raise _cannot_write(path, "not a folder", "name a folder") from error
 
 
 @contextlib.contextmanager

@@ -89,10 +89,15 @@ def read_text(path: Path, remedy: str = "") -> str:
     except UnicodeDecodeError as error:
         raise UserError("storage.damaged", f"not UTF-8 text (byte {error.start})", where=name, remedy=remedy) from error
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError("storage.cannot-read", f"cannot read: {reason}", where=name, remedy=remedy) from error
+        raise UserError("storage.cannot-read", cannot_read(error), where=name, remedy=remedy) from error
     except ValueError as error:  # a NUL in the path
         raise UserError("storage.cannot-read", f"not a path: {error}", where=name, remedy=remedy) from error
+
+
+def cannot_read(error: OSError) -> str:
+    """Return that a file cannot be read, and why."""
+    is_permission = isinstance(error, PermissionError)
+    return f"cannot read: {'no permission to read it' if is_permission else error.strerror or error}"
 
 
 def text_table(content: dict[str, Any], name: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ def test_the_summary_of_seeds_is_no_report(tmp_path: Path) -> None:
     summary = tmp_path / "many" / "summary.json"
     summary.write_text('{"schema": 1}', encoding="utf-8")
     error = _error(*runs, str(summary))  # as of many/*
-    assert error.message == f"{summary}: is not a report, but a file beside the runs of a folder"
+    assert error.message == f"{summary}: not a report, but a file beside the runs of a folder"
     assert error.remedy == f"name the folder alone: {tmp_path / 'many'}"
     assert len(find_targets([str(tmp_path / "many")])) == 2
 
@@ -186,7 +186,7 @@ def test_a_report_cannot_be_scored_on_other_comments(tmp_path: Path) -> None:
     targets = make_targets(40)
     report = write_scored(tmp_path, "report", targets, make_scores(targets, 0.2, seed=1))
     error = _error(report, report, request=ComparisonRequest(data=("a.csv",)))
-    assert error.message == (f"{report}: is a report, which has no classifier to score other comments")
+    assert error.message == (f"{report}: a report, which has no classifier to score other comments")
     assert error.remedy == "name the run or the classifier folder; or leave out --data"
 
 

@@ -17,6 +17,7 @@ from typing import IO, cast
 
 from civility.data.file_format import Format
 from civility.errors import UserError
+from civility.storage.parsing import cannot_read
 
 PARQUET_MAGIC = b"PAR1\x15"  # in every Parquet file this byte follows; a comment does not have it
 
@@ -284,7 +285,7 @@ def explain_damage(file: DataFile) -> Iterator[None]:
             raise _damaged(file, error) from error
         raise UserError(
             "data.damaged",
-            f"cannot read: {error.strerror}",
+            cannot_read(error),
             where=file.name,
             remedy="check the file and its permissions",
         ) from error

@@ -91,7 +91,7 @@ def _may_be_plain(head: bytes) -> bool:
 
 def _refuse_no_file(name: str, path: Path) -> None:
     if path.is_dir():
-        found, remedy = "this is a folder, not a file", "name the files in it, as in FOLDER/*.csv"
+        found, remedy = "a folder, not a file", "name the files in it, as in FOLDER/*.csv"
     elif not path.exists():
         siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         found, remedy = f"no such file{did_you_mean(path.name, siblings)}", "check the path"

@@ -81,7 +81,7 @@ def find_targets(names: Sequence[str]) -> list[Target]:
         if path.is_file() and RepeatsFolder(path.parent).seed_runs():
             raise UserError(
                 "evaluation.not-comparable",
-                "is not a report, but a file beside the runs of a folder",
+                "not a report, but a file beside the runs of a folder",
                 where=name,
                 remedy=f"name the folder alone: {path.parent}",
             )
@@ -244,7 +244,7 @@ def score_on(
         if target.is_report:
             raise UserError(
                 "evaluation.not-comparable",
-                "is a report, which has no classifier to score other comments",
+                "a report, which has no classifier to score other comments",
                 where=target.name,
                 remedy="name the run or the classifier folder; or leave out --data",
             )

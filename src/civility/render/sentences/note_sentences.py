@@ -34,7 +34,7 @@ def _on_comments(note: Note) -> str:
                 "calibration and its thresholds: its numbers on them are a little optimistic"
             )
         case "unknown_training":
-            return "is not a run directory, so it may have been trained on some of these comments"
+            return "not a run directory, so it may have been trained on some of these comments"
         case "other_scores_in_pipeline":
             return other_scores(note.labels)
     return note.text
