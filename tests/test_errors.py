@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from civility.errors import CODES, UserError
+from civility.errors import CODES, UserError, did_you_mean_file
 from civility.recipe import Recipe
 
 from .refusals import refused
@@ -62,3 +62,34 @@ def test_an_error_says_where_what_was_expected_and_what_to_do() -> None:
     assert UserError("data.no-column", "found").message == "found"
     with pytest.raises(AssertionError), refused("another.code"):  # the control: another code is noticed
         raise error
+
+
+def test_every_error_has_a_remedy() -> None:
+    """A call passes one that is not an empty text; what a subclass or a helper adds, its own call has."""
+    without, num_calls = [], 0
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError":
+                num_calls += 1
+                remedy = next((keyword.value for keyword in node.keywords if keyword.arg == "remedy"), None)
+                if remedy is None or (isinstance(remedy, ast.Constant) and not remedy.value):
+                    without.append(f"{path.relative_to(SOURCE)}:{node.lineno}")
+    assert num_calls > 200
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [
+        ("trian.csv", " (did you mean train.csv?)"),
+        ("train.cvs", " (did you mean train.csv?)"),
+        ("train.jsonl", " (did you mean train.json?)"),
+        ("test_lables.csv", " (did you mean test_labels.csv?)"),
+        ("nothere.csv", ""),
+        ("a.csv", ""),
+    ],
+)
+def test_a_file_is_suggested_if_its_name_is_nearly_the_same(name: str, guess: str) -> None:
+    """Alike suffixes alone suggest nothing."""
+    siblings = ["scored.csv", "train.csv", "train.json", "test_labels.csv", "b.csv"]
+    assert did_you_mean_file(name, siblings) == guess

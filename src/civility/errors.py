@@ -245,9 +245,9 @@ class Interrupted(Exception):
         self.signal_number = signal_number
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that is most like ``word``, or None if none is similar."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+def closest(word: str, known: Iterable[str], similarity: float = 0.6) -> str | None:
+    """Return the known word that is most like ``word``, or None if none has this similarity, from 0 to 1."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=similarity)
     return found[0] if found else None
 
 
@@ -255,3 +255,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``' (did you mean X?)'`` for the known word closest to ``word``, or an empty string."""
     found = closest(word, known)
     return f" (did you mean {found}?)" if found else ""
+
+
+def did_you_mean_file(name: str, siblings: Iterable[str]) -> str:
+    """Return ``' (did you mean X?)'`` for the file or folder with nearly this name, or an empty string.
+
+    Compares the names up to the first dot: with their suffixes, ``nothere.csv`` would be like ``scored.csv``.
+    """
+    with_stem: dict[str, list[str]] = {}
+    for sibling in siblings:
+        with_stem.setdefault(_stem(sibling), []).append(sibling)
+    stem = closest(_stem(name), with_stem, similarity=0.75)
+    return "" if stem is None else f" (did you mean {closest(name, with_stem[stem], similarity=0)}?)"
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0]

@@ -791,7 +791,7 @@ def test_what_stands_beside_labels_is_not_a_label() -> None:
         ("50%", "write percentages as shares: 0.5"),
         ("12,5 %", "write percentages as shares: 0.125"),
         ("50", "divide by 100, if these are percentages"),
-        ("x", ""),
+        ("x", "correct the cell, or leave it empty"),
     ],
 )
 def test_says_how_to_write_a_number(cell: str, remedy: str) -> None:

@@ -128,7 +128,11 @@ def ensemble(
 def _check_weights(weights: Sequence[float], num: int) -> None:
     if weights and len(weights) != num:
         raise UserError(
-            "combine.weights", f"{len(weights)} for {num} classifiers", where="--weights", expected=f"{num}"
+            "combine.weights",
+            f"{len(weights)} for {num} classifiers",
+            where="--weights",
+            expected=f"{num}",
+            remedy="give one weight for each classifier, in the same order",
         )
     if not all(_SMALLEST_WEIGHT <= weight <= _LARGEST_WEIGHT for weight in weights):
         raise UserError(

@@ -49,7 +49,12 @@ class LoadedMember:
 def check_targets(targets: Sequence[str]) -> None:
     """Raise a UserError for fewer than two classifiers, or one that is named twice."""
     if len(targets) < 2:
-        raise UserError("combine.members", "only one classifier", expected="two or more")
+        raise UserError(
+            "combine.members",
+            "only one classifier",
+            expected="two or more",
+            remedy="name another run or classifier folder",
+        )
     places = [str(real_path(classifier_folder(target))) for target in targets]
     twice = [target for position, target in enumerate(targets) if places[position] in places[:position]]
     if twice:

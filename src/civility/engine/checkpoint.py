@@ -42,7 +42,9 @@ class DamagedCheckpoint(UserError):
     """A checkpoint that is not what was written: truncated, edited, or not a checkpoint at all."""
 
     def __init__(self, found: str, *, where: object, expected: str = "", remedy: str = "") -> None:
-        super().__init__("engine.damaged-checkpoint", found, where=where, expected=expected, remedy=remedy)
+        super().__init__(
+            "engine.damaged-checkpoint", found, where=where, expected=expected, remedy=remedy or CheckpointState.REMEDY
+        )
 
 
 @contextlib.contextmanager
@@ -244,6 +246,7 @@ def load_weights(folder: Path, model: Any) -> None:
             f"belongs to another model: {len(missing)} tensors are missing, {len(unknown)} are "
             f"unknown, {len(reshaped)} have another shape",
             where=folder,
+            remedy="load it into the model of its own run, with the same labels and settings",
         )
     model.load_state_dict(weights, strict=False)
 

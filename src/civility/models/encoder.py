@@ -114,7 +114,8 @@ def load_classifier_folder(name: str) -> Encoder:
     labels = label_names(name, config)
     if len(set(labels)) != len(labels):
         found = f"the classifier has a label name twice: {', '.join(labels)}"
-        raise UserError("models.not-a-classifier", found, where=name)
+        remedy = "give each label a name of its own in id2label of config.json"
+        raise UserError("models.not-a-classifier", found, where=name, remedy=remedy)
     model = _load_model(name, None, config, labels, any_head=False)
     return _encoder(name, model, load_tokenizer(name), labels, head_is_new=False)
 

@@ -36,6 +36,7 @@ _OF_ENCODERS = (
 """Prefixes of the settings that do not apply to a linear model: those about tokens and steps."""
 _MOST_PROBLEMS = 10
 """Settings that one error names."""
+_RANGES = "'civility recipes baseline' prints every setting with its range"
 SECTIONS = ("data", "model", "training", "loss", "optimizer", "schedule", "regularization", "linear", "evaluation")
 
 
@@ -104,7 +105,7 @@ class Recipe(SettingsSection):
                 "recipe.invalid-setting",
                 "\n       ".join(lines),
                 where=source,
-                remedy="'civility recipes baseline' prints every setting with its range",
+                remedy=_RANGES,
             ) from error
 
     def to_toml(self) -> str:
@@ -235,7 +236,7 @@ def change_of(text: str) -> tuple[str, object]:
         return key, written
     except (RecursionError, ValueError):
         pass  # TOML out of bounds, which parse_toml reports
-    content = parse_toml(document, f"--set {shortened(key)}")
+    content = parse_toml(document, f"--set {shortened(key)}", _RANGES)
     return key, content["value"] if len(content) == 1 else written
 
 

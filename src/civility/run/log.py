@@ -13,6 +13,7 @@ from civility.storage.atomic_files import explain_os_error, sync_folder
 from civility.storage.parsing import cannot_read, parse_json
 
 _LONGEST_LINE = 16 << 20
+_REMEDY = "restore the file from a copy of the run"
 """Bytes. A line holds a few numbers of a step or of each label."""
 
 
@@ -104,11 +105,12 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
                 source = f"{path}, line {number:,}"
                 try:
-                    yield parse_json(line.decode("utf-8"), source)
+                    yield parse_json(line.decode("utf-8"), source, _REMEDY)
                 except UnicodeDecodeError as error:
-                    raise UserError("run.damaged-log", "damaged: not UTF-8 text", where=source) from error
+                    found = "damaged: not UTF-8 text"
+                    raise UserError("run.damaged-log", found, where=source, remedy=_REMEDY) from error
     except OSError as error:
-        raise UserError("run.damaged-log", cannot_read(error), where=path) from error
+        raise UserError("run.damaged-log", cannot_read(error), where=path, remedy=_REMEDY) from error
 
 
 def _finite(value: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from civility.documents.run_environment import ResumedSession, RunEnvironment
-from civility.errors import UserError, did_you_mean
+from civility.errors import UserError, did_you_mean_file
 from civility.run.log import read_lines
 from civility.run.report_paths import OWN_REPORT, ReportFiles
 from civility.storage.atomic_files import PARTIAL, explain_os_error, make_folder, write_file
@@ -40,7 +40,7 @@ class RunDirectory:
         metrics.jsonl       one line for each logged step and each epoch
         timing.jsonl        wall time of steps, epochs, saves and resumed sessions
         checkpoints/        step-000500/ …: the last two and the best
-        classifier/         the Hugging Face folder and civility.json
+        classifier/         the model and civility.json
         reports/            validation.json, validation.md, …
 
     While a run is being trained there is also a ``lock``.
@@ -82,7 +82,7 @@ class RunDirectory:
 
     @property
     def classifier(self) -> Path:
-        """The classifier, a Hugging Face folder; the last thing a run writes."""
+        """The folder of the classifier, the last thing a run writes."""
         return self.path / "classifier"
 
     @property
@@ -342,10 +342,10 @@ def classifier_folder(target: str) -> str:
         raise UserError("run.not-a-classifier", "a file", where=target, expected=kinds, remedy=f"give {kinds}")
     if not path.exists() and len(path.parts) > 1 and path.parent.is_dir():
         # Names of hub repositories have a slash too, but a folder with the owner's name is hardly here by chance.
-        siblings = [str(other) for other in path.parent.iterdir() if other.is_dir()]
+        siblings = [other.name for other in path.parent.iterdir() if other.is_dir()]
         raise UserError(
             "run.no-such-folder",
-            f"no such folder{did_you_mean(target, siblings)}",
+            f"no such folder{did_you_mean_file(path.name, siblings)}",
             where=target,
             remedy="give a run directory or a classifier folder that exists. To load the hub model of that name, "
             f"run the command where no folder {path.parent} exists",

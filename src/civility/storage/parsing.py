@@ -14,11 +14,12 @@ _LARGEST = 512 << 20
 """Bytes. The largest files are the terms of a linear model, tens of megabytes."""
 _LARGEST_NUMBER = 2**63
 _BEYOND = "an integer beyond 64 bits"
+_REMEDY = "restore the file from a copy, or write it again"
 _DEEPEST = 64
 """Levels of nested tables and lists in a TOML file."""
 
 
-def read_json(path: Path, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
+def read_json(path: Path, remedy: str = _REMEDY, *, finite: bool = True) -> dict[str, Any]:
     """Return the object in a JSON file. Numbers are finite, and integers below 2^63.
 
     Parameters
@@ -34,7 +35,7 @@ def read_json(path: Path, remedy: str = "", *, finite: bool = True) -> dict[str,
     return parse_json(read_text(path, remedy), str(path), remedy, finite=finite)
 
 
-def parse_json(text: str, source: str, remedy: str = "", *, finite: bool = True) -> dict[str, Any]:
+def parse_json(text: str, source: str, remedy: str = _REMEDY, *, finite: bool = True) -> dict[str, Any]:
     """Return the object in a JSON text, which ``source`` names in messages; see `read_json`."""
     constant = _refuse_constant if finite else float
     try:
@@ -50,7 +51,7 @@ def parse_json(text: str, source: str, remedy: str = "", *, finite: bool = True)
     return content
 
 
-def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:
+def read_toml(path: Path, remedy: str = _REMEDY) -> dict[str, Any]:
     """Return the content of a TOML file. A byte order mark is ignored.
 
     Raises
@@ -60,7 +61,7 @@ def read_toml(path: Path, remedy: str = "") -> dict[str, Any]:
     return parse_toml(read_text(path, remedy), str(path), remedy)
 
 
-def parse_toml(text: str, source: str, remedy: str = "") -> dict[str, Any]:
+def parse_toml(text: str, source: str, remedy: str = _REMEDY) -> dict[str, Any]:
     """Return the content of a TOML text, which ``source`` names in messages; see `read_toml`."""
     try:
         return _within_bounds(tomllib.loads(text))
@@ -71,7 +72,7 @@ def parse_toml(text: str, source: str, remedy: str = "") -> dict[str, Any]:
         raise UserError("storage.bad-toml", f"not valid TOML: {reason}", where=source, remedy=remedy) from error
 
 
-def read_text(path: Path, remedy: str = "") -> str:
+def read_text(path: Path, remedy: str = _REMEDY) -> str:
     """Return the text of a UTF-8 file, without a byte order mark.
 
     Raises

@@ -88,7 +88,7 @@ def test_reads_hatecheck(tmp_path: Path, id: str) -> None:
     [
         (
             "function,text\na,b\n",
-            "not a suite; its columns are function, text, expected function, text, expected, or HateCheck",
+            "not a suite (its columns: function, text), expected the columns function, text and expected, or HateCheck",
         ),
         (
             "function,text,expected\nf,t,flag\nf,u,flagged\n",

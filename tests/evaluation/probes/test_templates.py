@@ -127,7 +127,7 @@ def test_names_with_lone_surrogates_can_be_written(tmp_path: Path) -> None:
     [
         (
             "text,kind\na,1\n",
-            "not a file of identity templates; its columns are text, kind, expected text, target, group, or",
+            "templates (its columns: text, kind), expected the columns text, target, group; or those of a published",
         ),
         ("Text,Label\nhug gay,BAD\nhug old,NOTBAD\n", "row 2 (line 3): Label = 'NOTBAD', expected BAD or NOT_BAD (did"),
         ("text,label\na,1\n", "row 1 (line 2): label = '1', expected BAD or NOT_BAD\nor rename the columns to text"),

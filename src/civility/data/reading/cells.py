@@ -14,6 +14,7 @@ from civility.plain_text import shown
 # Enough for the shares of annotators in Jigsaw 2019. A column of arbitrary numbers must not fill the memory.
 _MAX_REMEMBERED = 100_000
 _NOT_SCORED = -1.0
+_CHANGE_IT = "correct the cell, or leave it empty"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 UNKNOWN_WORDS = frozenset({"", "nan", "null", "none", "na", "n/a", "#n/a", "<na>"})
 """How R, pandas, Excel and Python write a missing value, in lower case."""
@@ -103,7 +104,7 @@ def number_in(cell: object) -> float:
 
 
 def remedy_for(cell: object) -> str:
-    """Return what to do about a cell that is not a target; empty if there is nothing to say."""
+    """Return what to do about a cell that is not a target."""
     text = cell.strip() if isinstance(cell, str) else ""
     if _DECIMAL_COMMA.fullmatch(text):
         return f"write a decimal point: {text.replace(',', '.')}"
@@ -112,10 +113,10 @@ def remedy_for(cell: object) -> str:
     try:
         number = number_in(cell)
     except NOT_A_TARGET:
-        return ""
+        return _CHANGE_IT
     if number == _NOT_SCORED:
         return "leave the cell empty for unknown (only Jigsaw 2018's test_labels.csv uses -1)"
-    return "divide by 100, if these are percentages" if 1 < number <= 100 else ""
+    return "divide by 100, if these are percentages" if 1 < number <= 100 else _CHANGE_IT
 
 
 def is_missing(cell: object) -> bool:

@@ -16,7 +16,7 @@ from civility.data.reading.files import (
     refuse_workbook,
     unreadable,
 )
-from civility.errors import UserError, did_you_mean
+from civility.errors import UserError, did_you_mean_file
 
 FORMATS: dict[str, Format] = {
     ".csv": "csv",
@@ -94,7 +94,7 @@ def _refuse_no_file(name: str, path: Path) -> None:
         found, remedy = "a folder, not a file", "name the files in it, as in FOLDER/*.csv"
     elif not path.exists():
         siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        found, remedy = f"no such file{did_you_mean(path.name, siblings)}", "check the path"
+        found, remedy = f"no such file{did_you_mean_file(path.name, siblings)}", "check the path"
     elif not path.is_file():
         found, remedy = "not a regular file", "pipe it into standard input instead, or save it first"
     else:

@@ -184,9 +184,9 @@ def _format_of(table: Table) -> _Format:
         return _Format(function, text, expected, _EXPECTED, **optional)
     raise UserError(
         "evaluation.bad-suite",
-        f"not a suite; its columns are {listed(headers.names)}",
+        f"not a suite (its columns: {listed(headers.names)})",
         where=table.name,
-        expected="function, text, expected, or HateCheck's functionality, test_case, label_gold",
+        expected="the columns function, text and expected, or HateCheck's functionality, test_case and label_gold",
         remedy="rename the columns; docs/reference/probes.md explains them",
     )
 

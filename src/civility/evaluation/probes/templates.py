@@ -125,9 +125,9 @@ def read_templates(file: str | Path) -> Templates:
             return _read_published(table, replace(kind, text=text, label=label))
     raise UserError(
         "evaluation.bad-templates",
-        f"not a file of identity templates; its columns are {listed(headers.names)}",
+        f"not a file of identity templates (its columns: {listed(headers.names)})",
         where=table.name,
-        expected=f"{', '.join(OWN_COLUMNS)}, or those of a published file: Text, Label or phrase, toxicity",
+        expected=f"the columns {', '.join(OWN_COLUMNS)}; or those of a published file, Text, Label or phrase, toxicity",
         remedy="rename the columns; docs/reference/probes.md explains them",
     )
 
