@@ -118,8 +118,8 @@ def check_vocabulary(tokenizer: Any, num_rows: int) -> Check:
 def check_special_tokens(tokenizer: Any) -> Check:
     """Warn if the tokenizer has tokens for the ends of a text and does not add them.
 
-    The head reads the first token. In early releases of transformers 5 the tokenizer of mDeBERTa set none, without
-    a word (huggingface/transformers#44568).
+    The head reads the first token. In early releases of transformers 5 the tokenizer of mDeBERTa silently
+    set none (huggingface/transformers#44568).
     """
     ids = tokenizer(_ANY_WORD)["input_ids"] or [None]  # a word that it does not know, and no marks
     wanted = {"first": (tokenizer.cls_token_id, 0), "last": (tokenizer.sep_token_id, -1)}
