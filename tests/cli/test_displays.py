@@ -238,3 +238,15 @@ def test_the_bar_of_scoring_fits_with_the_time_left_and_is_not_full_before_the_f
     assert last
     assert all(frame.rstrip().endswith("left") for frame in last)
     assert max(map(cell_len, frames)) <= width
+
+
+def test_lines_do_not_end_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    """Spaces inside a line and at its beginning stay."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("label")
+    table.add_column("positive")
+    table.add_row("toxic", "1")
+    console = make_console()
+    console.print(table)
+    console.print("  two  words  \n  more  ")
+    assert capsys.readouterr().out == "label  positive\ntoxic  1\n  two  words\n  more\n"

@@ -1,6 +1,7 @@
 """What every command prints with: a console, warnings, and the progress of scoring."""
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -22,20 +23,41 @@ _SECONDS_BETWEEN_LINES = 10.0
 _WIDTH_OF_A_LOG = 100
 _NARROW = 76
 """Columns below which names are shortened."""
+_SPACES_AT_ENDS = re.compile(" +(?=\n)")
 
 
 class _SafeConsole(Console):
-    """A console that replaces control characters, and prints nothing more once its pipe is closed, as by `head`."""
+    """A console that replaces control characters, removes spaces at the ends of lines, and outlives a closed pipe."""
 
     def on_broken_pipe(self) -> None:
-        """Go on silently: a run outlives its reader, and a command keeps its exit code. rich would exit with 1."""
+        """Print nothing more: a run outlives its reader, and a command keeps its exit code. rich would exit with 1."""
         self.quiet = True
         discard(self.file)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Yield the segments of a renderable; the control segments that rich itself makes are kept."""
+        line: list[Segment] = []
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+            if segment.control:
+                line.append(segment)
+                continue
+            text = _SPACES_AT_ENDS.sub("", printable(segment.text))
+            if text.startswith("\n"):
+                _strip_end(line)
+            line.append(Segment(text, segment.style))
+            if "\n" in text:
+                yield from line[:-1]
+                line = line[-1:]
+        yield from line
+
+
+def _strip_end(line: list[Segment]) -> None:
+    """Remove the spaces at the end of a line, such as those that fill the last column of a table."""
+    while line and not line[-1].control:
+        last = line.pop()
+        if text := last.text.rstrip(" "):
+            line.append(Segment(text, last.style))
+            break
 
 
 def make_console(*, stderr: bool = False) -> Console:

@@ -242,8 +242,9 @@ class TrainingDisplay:
 
     def _draw_end(self, event: "RunFinished") -> None:
         console, run = self._console, event.run
-        console.print()
-        console.print(f"  {_describe_epochs(event)}{clock(event.seconds)} in total")
+        if epochs := _describe_epochs(event):
+            console.print()
+        console.print(f"  {epochs}{clock(event.seconds)} in total")
         console.print()
         print_report(console, event.report)
         console.print()
