@@ -1,5 +1,6 @@
 """What the documentation says exists, exists: links, files and folders of the source, pages that messages name."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -55,3 +56,39 @@ def test_every_preflight_check_is_explained() -> None:
     }
     assert len(names) >= 20
     assert {name for name in names if f"| {name} |" not in page} == set()
+
+
+ASSEMBLED = {
+    *("The best epoch", "The thresholds were", "the calibration and", "comments per step"),
+    *("read as one", "read as comma", "recall threshold positive"),
+}
+"""Phrases that the source puts together: what was chosen, counts, the kind of a file, the heads of columns."""
+
+
+def printed_by_the_source() -> str:
+    """Return the strings of the source with single spaces, without docstrings."""
+    strings = []
+    for path in (ROOT / "src").rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+                strings.append(" ".join(node.value.split()))
+    return "\n".join(strings)
+
+
+def phrases_of(page: str) -> set[str]:
+    """Return the runs of three words and more in what a page says that commands print, each shortened to three."""
+    blocks = re.findall(r"^```console\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines() if not line.startswith("$ ")]
+    runs = [run for line in lines for run in re.split(r"[^a-zA-Z_ ]+| {2,}", line)]
+    return {" ".join(run.split()[:3]) for run in runs if len(run.split()) >= 3}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial/first-classifier.md"])
+def test_phrases_of_the_output_that_a_page_shows_are_in_the_source(page: str) -> None:
+    """Numbers and the user's names vary, these words do not. Training the starter for the test would take minutes."""
+    phrases, source = phrases_of(page), printed_by_the_source()
+    assert len(phrases) >= (20 if "tutorial" in page else 2)
+    assert {phrase for phrase in phrases if phrase not in source} - ASSEMBLED == set()
+    assert "threads as OMP_NUM_THREADS" not in source  # the control: the words of an older version
