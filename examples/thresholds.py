@@ -6,7 +6,9 @@ from civility import Classifier
 from civility.data.reading import Columns
 from civility.evaluation.choose_thresholds import ThresholdRequest, set_thresholds
 
-target, labelled = sys.argv[1:]
+if len(sys.argv) != 3:
+    sys.exit("usage: python examples/thresholds.py CLASSIFIER LABELLED.csv")
+_, target, labelled = sys.argv
 
 # Writes the thresholds into the classifier folder. check=True would only show them.
 done = set_thresholds(target, [labelled], ThresholdRequest(policy="default: precision>=0.9"), columns=Columns())

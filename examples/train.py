@@ -10,6 +10,9 @@ from civility.data.prepare import PreparedData
 from civility.data.splits import split
 from civility.training.train_run import train
 
+if len(sys.argv) != 2:
+    sys.exit("usage: python examples/train.py RUN")
+
 # Your own comments go here: one row per comment, one column per label, NaN if a label is unknown.
 polite = [f"thanks for your {noun}, it helped me a lot" for noun in ("answer", "patch", "advice", "photo", "recipe")]
 rude = [f"your {noun} is rubbish, you fool" for noun in ("answer", "patch", "advice", "photo", "recipe")]

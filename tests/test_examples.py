@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,11 +34,26 @@ def test_every_example_is_tested() -> None:
 def test_the_scores_of_a_table_are_columns_beside_it(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,text\n1,thanks for your patch\n2,your patch is rubbish\n", encoding="utf-8")
     printed = run("score.py", trained, tmp_path / "in.csv", tmp_path / "out.csv")
-    assert "you are a fool {'rude': " in printed
+    assert re.search(r"you are a fool \{'rude': '0\.\d{3}'\}", printed)
     with (tmp_path / "out.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == ["1", "2"]
     assert float(rows[0]["rude"]) < 0.5 < float(rows[1]["rude"])
+
+
+def test_the_column_of_a_label_stays_beside_the_scores(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,text,rude\n1,thanks for your patch,0\n", encoding="utf-8")
+    run("score.py", trained, tmp_path / "in.csv", tmp_path / "out.csv")
+    header = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert header == '"id","text","rude","rude score"'
+
+
+@pytest.mark.parametrize("script", ["train.py", "score.py", "thresholds.py"])
+def test_an_example_without_arguments_prints_how_to_call_it(script: str) -> None:
+    done = subprocess.run([sys.executable, str(EXAMPLES / script)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"usage: python examples/{script} ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_thresholds_are_chosen_and_decide(trained: Path, tmp_path: Path) -> None:
