@@ -48,7 +48,7 @@ _AROUND_THE_SETTLED_LOSS: dict[str, dict[str, str]] = {
     "schedule_free": {"training.optimizer": "schedule_free", "training.schedule": "constant"},
     "beta2_98": {"training.adam_beta2": "0.98"},
     "decay_on_matrices": {"training.weight_decay_on": "matrices"},
-    # regularisers
+    # regularizers
     "no_dropout": {
         "regularization.dropout": "0",
         "regularization.attention_dropout": "0",

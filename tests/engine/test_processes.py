@@ -128,7 +128,7 @@ def test_several_processes_train_as_one_with_the_same_global_batch(
         )
 
 
-def test_several_processes_regularise_as_one(
+def test_several_processes_regularize_as_one(
     run_training: Training, one: tuple[Path, Path], still_deberta: Path, tmp_path: Path
 ) -> None:
     data, plain = one

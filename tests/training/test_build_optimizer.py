@@ -15,7 +15,7 @@ from civility.recipe import Recipe
 from civility.training.build_optimizer import optimizer_of, refuse_optimizer_conflicts, why_whole_embedding
 
 from ..refusals import refused
-from .regularised import build, equal, largest_difference, no_validation, raw, steps_of, validated, whole
+from .regularized import build, equal, largest_difference, no_validation, raw, steps_of, validated, whole
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "adafactor": {"training.optimizer": "adafactor"},

@@ -1,4 +1,4 @@
-"""What a recipe's section of regularisation is made into: what it refuses, what it costs, what it changes."""
+"""What a recipe's section of regularization is made into: what it refuses, what it costs, what it changes."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Regularisation inside a step: R-Drop, gradual unfreezing, and the adversary of `civility.engine.adversarial`.
+"""Regularization inside a step: R-Drop, gradual unfreezing, and the adversary of `civility.engine.adversarial`.
 
 Axes: B comments of a micro-batch, L labels.
 """
@@ -94,7 +94,7 @@ class GradualUnfreezing:
 
 @dataclass(frozen=True, eq=False)
 class Regularizers:
-    """The regularisation of a step; each part is None or 0 if it is off.
+    """The regularization of a step; each part is None or 0 if it is off.
 
     Parameters
     ----------

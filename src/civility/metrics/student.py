@@ -47,7 +47,7 @@ def critical(p: float, dof: float) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
-    """Return the regularised I_x(a, b); ``rest`` is 1 - x, passed separately because it may be tiny."""
+    """Return the regularized I_x(a, b); ``rest`` is 1 - x, passed separately because it may be tiny."""
     if x <= 0 or rest <= 0:
         return 0.0 if x <= 0 else 1.0
     if x > (a + 1) / (a + b + 2):  # the fraction converges slowly: use the other tail

@@ -1,4 +1,4 @@
-"""The check of regularisation: an input that triggers each part, and one that does not."""
+"""The check of regularization: an input that triggers each part, and one that does not."""
 
 from typing import Any
 

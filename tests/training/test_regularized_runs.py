@@ -12,7 +12,7 @@ from civility.engine.checkpoint import load_best_weights, load_checkpoint, save_
 from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer
 
-from .regularised import PARTS, build, equal, largest_difference, no_validation, raw, steps_of, validated, whole
+from .regularized import PARTS, build, equal, largest_difference, no_validation, raw, steps_of, validated, whole
 
 
 def trained(folder: Path, part: dict[str, Any], **more: Any) -> Trainer:
