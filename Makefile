@@ -52,9 +52,9 @@ bench: setup
 	$(BIN)/python benchmarks/score_speed.py --quick
 	$(BIN)/python benchmarks/bytes_reduced.py
 
-# Into build/site; dead links, dead anchors and missing references fail.
+# Into build/site; dead links, dead anchors and missing references fail. With --quiet, strict would miss warnings.
 docs: setup
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,21 @@ def test_phrases_of_the_output_that_a_page_shows_are_in_the_source(page: str) ->
     assert len(phrases) >= (20 if "tutorial" in page else 2)
     assert {phrase for phrase in phrases if phrase not in source} - ASSEMBLED == set()
     assert "threads as OMP_NUM_THREADS" not in source  # the control: the words of an older version
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("[page](index.md#page)", 0), ("[page](nowhere.md)", 1), ("[page](index.md#nowhere)", 1)],
+)
+def test_dead_links_fail_the_build(tmp_path: Path, text: str, code: int) -> None:
+    """By the options and the validation of `make docs`, on a site of one page."""
+    build = re.search(r"mkdocs (build .*)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert build is not None
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    validation = settings[settings.index("\nvalidation:") :]
+    (tmp_path / "mkdocs.yml").write_text(f"site_name: page\n{validation}", encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(f"# Page\n\n{text}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "mkdocs", *build[1].split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code, done.stderr
