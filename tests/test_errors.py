@@ -27,11 +27,12 @@ def codes_in(folder: Path) -> dict[str, list[str]]:
         calls = [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError"]
         first_arguments = {id(argument) for node in calls for argument in node.args[:1]}
         for node in nodes:
-            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+                continue
+            text = node.value
             looks_like_one = _CODE.fullmatch(text) and (text.partition(".")[0] in rooms or "-" in text)
             is_something_else = text in settings or text.endswith((".json", ".jsonl", ".toml"))
-            is_code = text in CODES or (looks_like_one and not is_something_else) or id(node) in first_arguments
-            if text and is_code:
+            if text in CODES or (looks_like_one and not is_something_else) or id(node) in first_arguments:
                 found.setdefault(text, []).append(f"{path.name}:{node.lineno}")
     return found
 

@@ -72,9 +72,9 @@ def _with_closed_pipe(arguments: list[str], stream: str) -> "subprocess.Complete
     """Run a command whose standard output, or standard error too, is a pipe that nobody reads any more."""
     reading, writing = os.pipe()
     os.close(reading)
-    streams = {"stdout": writing, "stderr": writing if stream == "both" else subprocess.PIPE}
+    stderr = writing if stream == "both" else subprocess.PIPE
     try:
-        return subprocess.run([sys.executable, "-m", "civility", *arguments], **streams)  # type: ignore[call-overload]
+        return subprocess.run([sys.executable, "-m", "civility", *arguments], stdout=writing, stderr=stderr)
     finally:
         os.close(writing)
 
