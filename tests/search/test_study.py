@@ -256,6 +256,17 @@ def test_the_error_of_a_database_does_not_show_its_password(tmp_path: Path) -> N
         assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("storage", ["{}", "{", "a}b", "{secret}://x"])
+def test_braces_in_the_url_of_a_database_are_letters_like_any_other(tmp_path: Path, storage: str) -> None:
+    wrong = "not the URL of a supported database"
+    with refused("search.bad-database", wrong), opened(tmp_path / "other", space(), storage=storage):
+        pass
+    folder = tmp_path / storage.replace("/", "-")  # the name of a folder may have them too
+    with opened(folder, space()) as study:
+        finish(study, 1)
+    assert (folder / "study.db").is_file()
+
+
 def test_a_damaged_database_is_named_with_what_to_do(tmp_path: Path) -> None:
     with opened(tmp_path, space()) as study:
         finish(study, 1)

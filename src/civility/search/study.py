@@ -286,7 +286,9 @@ def open_study(
     with directory.alone(), _explained(directory, storage, is_opening=True):
         # SQLite waits while another worker writes.
         options = {} if storage else {"connect_args": {"timeout": 120}}
-        store = RDBStorage(storage or directory.storage, engine_kwargs=options)
+        # Optuna fills in what stands in braces: a URL has none to be filled.
+        url = (storage or directory.storage).replace("{", "{{").replace("}", "}}")
+        store = RDBStorage(url, engine_kwargs=options)
         study = optuna.create_study(
             storage=store,
             # Named like the folder in a shared database; in the folder's own, so that the folder may be renamed.
