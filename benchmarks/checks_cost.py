@@ -19,7 +19,7 @@ from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.reading import Columns
 from civility.engine.batch_order import BatchShape
 from civility.engine.hardware import device_memory, free_disk
-from civility.engine.schedule import linear_schedule
+from civility.engine.schedule import Schedule
 from civility.models.encoder import load_config, load_encoder
 from civility.models.model_size import ModelSize
 from civility.models.model_source import STARTER_MODEL
@@ -52,7 +52,8 @@ def time_checks(data: PreparedData, seconds: dict[str, float]) -> None:
     tokens = tokenise(encoder.tokenizer, training.texts, 256)
     seconds["tokenise"] = time.process_time() - started
     shape = BatchShape.of(16)
-    schedule = linear_schedule(2e-5, 0.1, 6 * shape.num_steps(len(tokens)))
+    num_steps = 6 * shape.num_steps(len(tokens))
+    schedule = Schedule(2e-5, num_steps // 10, num_steps)
     rows = encoder.model.get_input_embeddings().num_embeddings
     timed(seconds, "parameter type", lambda: model_checks.check_parameter_type(encoder.model))
     timed(seconds, "vocabulary", lambda: model_checks.check_vocabulary(encoder.tokenizer, rows))

@@ -18,13 +18,13 @@ from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
 from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
-from civility.engine.schedule import linear_schedule
 from civility.engine.validation import score_everywhere
 from civility.models.encoder import load_encoder
 from civility.models.forward_paths import EagerForward
 from civility.models.tokenizer import tokenise
 
 from ..refusals import refused
+from ..schedules import linear_schedule
 
 LABELS = ("toxic", "threat")
 TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'word ' * (i % 7)}" for i in range(30)]

@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.engine.schedule import Schedule, ScheduleName, linear_schedule
+from civility.engine.schedule import Schedule, ScheduleName
+
+from ..schedules import linear_schedule
 
 PEAK = 2e-5
 
@@ -57,13 +59,6 @@ def test_the_schedule_reaches_zero_at_the_end_and_never_before(num_steps: int, f
     assert all(0 < rate <= PEAK for rate in rates[1:])
     assert schedule.learning_rate(num_steps) == 0.0
     assert schedule.learning_rate(num_steps + 5) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("fraction", "num_steps", "expected"), [(0.1, 100, 10), (0.1, 109, 10), (0.1, 9, 0), (0.0, 50, 0), (0.5, 3, 1)]
-)
-def test_the_warm_up_is_a_share_of_the_steps_rounded_down(fraction: float, num_steps: int, expected: int) -> None:
-    assert linear_schedule(PEAK, fraction, num_steps) == Schedule(PEAK, expected, num_steps)
 
 
 def _transformers(name: str, warmup: int, num_steps: int) -> Callable[[torch.optim.Optimizer], Any]:

@@ -16,13 +16,13 @@ from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
 from civility.engine.parameter_groups import DecayOn
 from civility.engine.progress import StepDone, Validation
-from civility.engine.schedule import linear_schedule
 from civility.models.encoder import Encoder, load_encoder
 from civility.models.forward_paths import EagerForward
 from civility.models.tokenizer import tokenise
 from civility.models.vocabulary import give_back_whole, ids_in_use, keep_in_use
 
 from ..conftest import build_tiny_deberta
+from ..schedules import linear_schedule
 
 LABELS = ("toxic", "threat")
 TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'fool ' * (i % 7)}" for i in range(30)]

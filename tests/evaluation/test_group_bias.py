@@ -18,6 +18,8 @@ from civility.metrics.ranking import roc_auc
 from civility.metrics.small_samples import FEWEST
 from civility.render.sentences.report_sentences import group_note
 
+from ..bias_auc import bias_auc
+
 NAN = float("nan")
 NAMES = ("women", "men", "three members", "no positive", "nobody", "unknown")
 
@@ -54,7 +56,7 @@ def _defined(value: float) -> object:
 def test_the_numbers_of_a_group_are_those_of_the_metrics(report: BiasReport, column: int) -> None:
     group, in_group = report.groups[NAMES[column]], GROUPED.groups[:, column]
     for kind in metrics.KINDS:
-        expected = metrics.bias_auc(kind, GROUPED.targets, GROUPED.scores, in_group)
+        expected = bias_auc(kind, GROUPED.targets, GROUPED.scores, in_group)
         assert getattr(group, f"{kind}_auc").value == _defined(expected), kind
     errors = metrics.error_counts(GROUPED.targets, GROUPED.flagged, in_group)
     (missed, own_missed), (wrong, own_wrong) = (
@@ -89,9 +91,7 @@ def test_small_groups_are_noted_and_left_out_of_the_means(report: BiasReport) ->
 def test_the_final_metric_is_that_of_jigsaw_2019(report: BiasReport) -> None:
     targets, scores = GROUPED.targets, GROUPED.scores
     large = GROUPED.groups[:, :2].T
-    subgroup, bpsn, bnsp = (
-        [metrics.bias_auc(kind, targets, scores, column) for column in large] for kind in metrics.KINDS
-    )
+    subgroup, bpsn, bnsp = ([bias_auc(kind, targets, scores, column) for column in large] for kind in metrics.KINDS)
     expected = metrics.final_score(roc_auc(targets, scores), subgroup, bpsn, bnsp)
     assert report.final.value == pytest.approx(expected, abs=1e-12)
     assert report.overall_auc.value == pytest.approx(roc_auc(targets, scores), abs=1e-12)
@@ -160,6 +160,6 @@ def test_a_report_measures_the_bias_of_the_label_asked_for_or_of_toxic() -> None
     assert named.source == "a.csv, b.csv"
     assert named.overall_auc.value == pytest.approx(1 - (usual.overall_auc.value or 0))
     assert named.groups["men"].subgroup_auc.value == pytest.approx(
-        metrics.bias_auc("subgroup", GROUPED.targets, GROUPED.scores, GROUPED.groups[:, 1])
+        bias_auc("subgroup", GROUPED.targets, GROUPED.scores, GROUPED.groups[:, 1])
     )
     assert main_label(("insult", "threat")) == "insult"

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from civility.metrics.bias import KINDS, Kind, bias_auc, error_counts, final_score, power_mean, rows_of
+from civility.metrics.bias import KINDS, Kind, error_counts, final_score, power_mean, rows_of
 from civility.metrics.ranking import roc_auc
 from civility.metrics.threshold_search import Counts
+
+from ..bias_auc import bias_auc
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]

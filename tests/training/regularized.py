@@ -14,7 +14,6 @@ from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
 from civility.engine.progress import StepDone, Validation
-from civility.engine.schedule import linear_schedule
 from civility.models.encoder import Encoder, load_encoder
 from civility.models.forward_paths import EagerForward
 from civility.models.layers import freeze
@@ -24,6 +23,8 @@ from civility.models.vocabulary import give_back_whole, ids_in_use, keep_in_use
 from civility.recipe import Recipe
 from civility.training.build_optimizer import average_of_optimizer, optimizer_of
 from civility.training.build_regularizers import average_of, change_model, regularizers_of
+
+from ..schedules import linear_schedule
 
 LABELS = ("toxic", "threat")
 TEXTS = [f"{'stupid clown' if i % 3 else 'nice garden'} film {'fool ' * (i % 7)}" for i in range(30)]

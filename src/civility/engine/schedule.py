@@ -71,8 +71,3 @@ class Schedule:
 def _half_wave(done: float) -> float:
     """Return the value of half a cosine wave that falls from 1 to 0."""
     return 0.5 * (1 + math.cos(math.pi * done))
-
-
-def linear_schedule(peak: float, warmup_fraction: float, num_steps: int) -> Schedule:
-    """Return a linear schedule with ``int(warmup_fraction * num_steps)`` warm-up steps."""
-    return Schedule(peak, int(warmup_fraction * num_steps), num_steps)

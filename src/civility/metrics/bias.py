@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from civility.arrays import AnyFloats, Bools, Decisions, Ints
 from civility.data.dataset import POSITIVE_FROM
-from civility.metrics.ranking import roc_auc
 from civility.metrics.threshold_search import Counts
 
 Kind = Literal["subgroup", "bpsn", "bnsp"]
@@ -36,7 +35,9 @@ def rows_of(kind: Kind, targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[In
 
     Parameters
     ----------
-    kind : ``subgroup``; ``bpsn``, background positives and subgroup negatives; ``bnsp``, the reverse
+    kind : ``subgroup``: its ROC AUC is low if the scores do not separate toxic from harmless comments that mention the
+        group; ``bpsn``, background positives and subgroup negatives: if harmless comments that mention it score like
+        toxic ones; ``bnsp``, the reverse: if toxic comments that mention it score like harmless ones
     targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
     in_group : (N,) bool, or float in [0, 1]: a member from 0.5 up; NaN is left out
 
@@ -48,6 +49,10 @@ def rows_of(kind: Kind, targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[In
     Raises
     ------
     ValueError : the shapes differ
+
+    References
+    ----------
+    Borkan et al., Nuanced Metrics for Measuring Unintended Bias, 2019, section 3.
     """
     targets, members = _aligned(targets, in_group)
     known = ~np.isnan(targets) & ~np.isnan(members)
@@ -67,26 +72,6 @@ def _aligned(targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[AnyFloats, An
     if targets.ndim != 1 or targets.shape != members.shape:
         raise ValueError(f"targets have shape {targets.shape} and in_group {members.shape}, expected (N,) twice")
     return targets, members
-
-
-def bias_auc(kind: Kind, targets: AnyFloats, scores: AnyFloats, in_group: npt.ArrayLike) -> float:
-    """Return a bias ROC AUC, in [0, 1]; NaN without positives or without negatives.
-
-    Parameters
-    ----------
-    kind : ``subgroup`` is low if the scores do not separate toxic from harmless comments that mention the group;
-        ``bpsn`` if harmless comments that mention it score like toxic ones; ``bnsp`` if toxic comments that mention it
-        score like harmless ones
-    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
-    scores : (N,) any monotone score
-    in_group : (N,) bool, or float in [0, 1]: a member from 0.5 up; NaN is left out
-
-    References
-    ----------
-    Borkan et al., Nuanced Metrics for Measuring Unintended Bias, 2019, section 3.
-    """
-    rows, positive = rows_of(kind, targets, in_group)
-    return roc_auc(positive.astype(np.float64), np.asarray(scores)[rows])
 
 
 def power_mean(values: Sequence[float] | AnyFloats, power: float = POWER) -> float:

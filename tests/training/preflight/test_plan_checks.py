@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from civility.engine.batch_order import BatchShape
-from civility.engine.schedule import Schedule, linear_schedule
+from civility.engine.schedule import Schedule
 from civility.scoring.tokens import Tokens
 from civility.training.preflight.plan_checks import (
     check_label_weights,
@@ -14,6 +14,8 @@ from civility.training.preflight.plan_checks import (
     check_schedule,
     check_truncation,
 )
+
+from ...schedules import linear_schedule
 
 LABELS = ("toxic", "threat")
 
