@@ -79,8 +79,8 @@ def _on_rows(note: Note) -> str:
             )
         case "no_seed":
             return (
-                f"the runs of {names} are one linear model, which has no seed: their standard deviation is no evidence "
-                "of how much a result varies; train on folds for that (--folds)"
+                f"the runs of {names} are one linear model, which has no seed: their standard deviation says nothing "
+                "about how much a result varies; train on folds for that (--folds)"
             )
         case "missing_runs":
             return (
