@@ -142,6 +142,11 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with its indefinite article, as ``a report`` or ``an audit``."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
 def clock(seconds: float | None) -> str:
     """Return a time as hours, minutes and seconds, ``1:05:09``; a dash where it is not known."""
     if seconds is None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from civility import documents
 from civility.errors import UserError
-from civility.plain_text import as_json, escaped, expectation, listed, shortened
+from civility.plain_text import as_json, escaped, expectation, listed, shortened, with_article
 from civility.storage.parsing import parse_json, read_text
 
 
@@ -120,8 +120,8 @@ class Document(Part):
             return
         kind = _kind_of(content)
         if kind is not None and kind is not cls:
-            wanted = _with_article(cls.WHAT)
-            found, remedy = f"{_with_article(kind.WHAT)}, not {wanted}", f"give {wanted} instead"
+            wanted = with_article(cls.WHAT)
+            found, remedy = f"{with_article(kind.WHAT)}, not {wanted}", f"give {wanted} instead"
         elif not only_known:
             found = f"not a civility {cls.WHAT}: it has no {listed(missing, 4)}"
         else:
@@ -192,10 +192,6 @@ def _kind_of(content: dict[str, Any]) -> type[Document] | None:
     kinds = [kind for kind in (*Document.__subclasses__(), *ExactDocument.__subclasses__()) if kind._required()]
     fitting = [kind for kind in kinds if content.keys() >= set(kind._required())]
     return max(fitting, key=lambda kind: len(kind._required()), default=None)
-
-
-def _with_article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _problem(error: Exception, schema: int) -> str:

@@ -22,7 +22,7 @@ _FLATTEST = 1e-6
 """The smallest distance that an affine map may leave between the outermost logits."""
 _LARGEST = 1e30
 """The largest number of an affine map: float32 can still represent the logits without it."""
-FEWEST = 10
+_FEWEST = 10
 """With fewer positives or fewer negatives, no calibration is chosen."""
 _ROUNDS = 100
 
@@ -160,10 +160,10 @@ def choose(
     """
     positive, known = known_classes(targets, logits)
     num_positive = int(positive.sum())
-    if min(num_positive, len(positive) - num_positive) < FEWEST:
+    if min(num_positive, len(positive) - num_positive) < _FEWEST:
         reason = (
             f"not calibrated: {num_positive} positive and {len(positive) - num_positive} negative comments, "
-            f"{FEWEST} of each are needed"
+            f"{_FEWEST} of each are needed"
         )
         return CalibrationChoice(LabelCalibration(), reason)
     whole = {method: fit(method, logits, targets) for method in methods}

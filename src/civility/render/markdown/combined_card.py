@@ -6,7 +6,7 @@ from typing import Literal
 
 from civility.documents.report import Report
 from civility.metrics.small_samples import FEWEST
-from civility.plain_text import as_code, as_markdown
+from civility.plain_text import as_code, as_markdown, with_article
 from civility.render.markdown.model_card import introduction, metadata, results, reveals, usage
 from civility.render.sentences.report_sentences import shown
 
@@ -75,8 +75,7 @@ def combined_card(
     report : on the comments used for the choice
     not_in_weights : labels whose calibration transformers does not apply
     """
-    article = "an" if makeup.kind[:1] in "aeiou" else "a"
-    made = f"{article} {makeup.kind} of {len(makeup.members)} classifiers, made with civility"
+    made = f"{with_article(makeup.kind)} of {len(makeup.members)} classifiers, made with civility"
     parts = [
         metadata(name, report, makeup.base_model),
         introduction(name, report, made, max_length),
