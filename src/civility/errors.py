@@ -167,6 +167,7 @@ CODES: dict[str, str] = {
     #
     # ---------------------------------------------------------------- storage
     #
+    "storage.bad-name": "A path has bytes that are not UTF-8, and the libraries that write models cannot open it.",
     "storage.bad-toml": "A text is not valid TOML, nests too deeply, or has an integer beyond 64 bits.",
     "storage.cannot-read": "A file does not exist, is not a file, or cannot be read.",
     "storage.cannot-write": "A file or folder cannot be written: permission, space, or something else is in its place.",

@@ -360,13 +360,38 @@ def test_names_that_are_not_utf_8_are_taken_or_refused_and_leave_nothing_behind(
         ("evaluate", run, "--data", data),
         ("predict", run, "--data", data, "--out", tmp_path / f"{bad}-scores.csv"),
         ("audit", data, "--with", run, "--out", tmp_path / f"{bad}-audit"),
-        ("ensemble", run, other, "--out", tmp_path / f"{bad}-ensemble"),
-        ("predict", tmp_path / f"{bad}-ensemble", "--data", data),
+        ("ensemble", run, other, "--out", tmp_path / "ensemble"),
+        ("predict", tmp_path / "ensemble", "--data", data),
     ):
         done = civility(*arguments)
         assert (done.code, done.err.count("Traceback")) == (0, 0), (arguments, done.err)
-    made = json.loads((tmp_path / f"{bad}-ensemble" / "environment.json").read_bytes())["combination"]
+    made = json.loads((tmp_path / "ensemble" / "environment.json").read_bytes())["combination"]
     assert made["members"][0]["target"] == str(run)
+
+
+def test_no_model_is_written_to_or_read_from_a_path_that_is_not_utf_8(
+    civility: Run, trained: Path, linear: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / os.fsdecode(b"caf\xe9")
+    for arguments in (
+        ("train", "starter", "--model", tiny_bert),
+        ("train", "starter", "--model", tiny_bert, "--check"),
+        ("train", "starter", "--model", tiny_bert, "--restart"),
+        ("train", "starter", "--model", tiny_bert, "--seeds", 2),
+        ("train", "starter", "--model", "tf-idf", "--folds", 2),
+        ("soup", trained, trained),
+        ("ensemble", trained, linear),
+    ):
+        done = civility(*arguments, "--out", bad)
+        assert (done.code, done.err.count("Traceback")) == (2, 0), (arguments, done.err)
+        assert "a path that is not UTF-8 choose another --out" in done.words, (arguments, done.err)
+    assert list(tmp_path.iterdir()) == []
+    shutil.copytree(trained, bad)
+    done = civility("evaluate", bad)
+    assert (done.code, "a path that is not UTF-8 rename the folder" in done.words) == (2, True), done.err
+    good = tmp_path / "café"  # the control: beyond ASCII is not the matter
+    assert civility("ensemble", trained, linear, "--out", good).code == 0
+    assert civility("evaluate", good).code == 0
 
 
 @pytest.mark.parametrize(

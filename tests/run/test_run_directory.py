@@ -77,6 +77,14 @@ def test_a_run_directory_is_not_a_file(tmp_path: Path) -> None:
         RunDirectory(tmp_path / "first" / "inner").create()
 
 
+def test_a_new_run_needs_a_name_that_is_utf_8(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / os.fsdecode(b"caf\xe9"))
+    for begin in ("new", "restart"):
+        with refused("storage.bad-name", "a path that is not UTF-8\nchoose another --out"):
+            run.check_place(begin)
+    RunDirectory(tmp_path / "café").check_place("new")
+
+
 def test_only_an_unfinished_run_can_be_resumed(tmp_path: Path) -> None:
     with refused("run.nothing-to-resume", "no run has begun here\nleave out --resume, or use --resume auto"):
         RunDirectory(tmp_path / "none").check_place("resume")

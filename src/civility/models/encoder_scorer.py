@@ -18,6 +18,7 @@ from civility.models.model_source import quiet_transformers
 from civility.models.tokenizer import tokenise
 from civility.models.weight_files import plain_os_errors
 from civility.scoring.kinds import OnScored
+from civility.storage.atomic_files import check_utf8
 
 _LONGEST_DEFAULT = 512
 _SHORTEST = 3
@@ -99,7 +100,8 @@ class EncoderScorer:
         return fold_into_head(self.encoder, scale, shift)
 
     def save(self, folder: Path) -> None:
-        """Write model and tokenizer as a plain Hugging Face folder."""
+        """Write model and tokenizer as a plain Hugging Face folder; a UserError if its path is not UTF-8."""
+        check_utf8(folder, "choose another place")
         model, tokenizer = self.encoder.model, self.encoder.tokenizer
         # With this, `pipeline(..., truncation=True)` and plain `tokenizer(...)` truncate where we do.
         tokenizer.model_max_length = self.max_length

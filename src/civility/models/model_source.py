@@ -8,6 +8,7 @@ from pathlib import Path
 
 from civility.errors import UserError
 from civility.models.config_checks import needs_remote_code
+from civility.storage.atomic_files import check_utf8
 from civility.storage.digests import digest_of_file
 
 STARTER_MODEL = "all-MiniLM-L6-v2"
@@ -116,6 +117,7 @@ def quiet_transformers() -> Iterator[None]:
 @contextlib.contextmanager
 def explain_loading(name: str) -> Iterator[None]:
     """Turn whatever transformers raises for a model that it cannot find or read into a UserError."""
+    check_utf8(name, "rename the folder")
     try:
         with quiet_transformers():
             yield

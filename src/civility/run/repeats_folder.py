@@ -11,6 +11,7 @@ from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run.report_paths import ReportFiles
 from civility.run.run_directory import Begin, RunDirectory
+from civility.storage.atomic_files import check_utf8
 
 _RUN = re.compile(r"(seed|fold)-(\d+)")
 _MOST_SEEDS, _MOST_FOLDS = 1000, 100
@@ -161,6 +162,7 @@ class RepeatsFolder:
             found = "--restart with --seeds or --folds: repeats are never put aside"
             raise UserError("run.repeats-restart", found, remedy="choose another --out, or use --resume")
         if begin == "new":
+            check_utf8(self.path, "choose another --out")
             if place.is_occupied:
                 found = "exists and is not empty: a run never overwrites another"
                 remedy = "--resume continues the runs there; or choose another --out"

@@ -11,7 +11,7 @@ from civility.documents.run_environment import ResumedSession, RunEnvironment
 from civility.errors import UserError, did_you_mean_file
 from civility.run.log import read_lines
 from civility.run.report_paths import OWN_REPORT, ReportFiles
-from civility.storage.atomic_files import PARTIAL, explain_os_error, make_folder, write_file
+from civility.storage.atomic_files import PARTIAL, check_utf8, explain_os_error, make_folder, write_file
 from civility.storage.lock import Lock, Owner, hold
 
 if TYPE_CHECKING:
@@ -174,6 +174,8 @@ class RunDirectory:
 
     def check_place(self, begin: Begin) -> None:
         """Raise a UserError if a run cannot begin here in this way. Reads names and ``environment.json`` only."""
+        if begin == "restart":
+            check_utf8(self.path, "choose another --out")
         if begin == "resume" or (begin == "restart" and self.is_occupied):
             self.check_resumable()
         if begin == "resume":
@@ -182,12 +184,13 @@ class RunDirectory:
             self.check_free()
 
     def check_free(self, *, is_resumable: bool = True) -> None:
-        """Raise a UserError unless the directory is empty or absent.
+        """Raise a UserError unless the directory is empty or absent, and has a name that a model can be written to.
 
         Parameters
         ----------
         is_resumable : whether the command has --resume and --restart
         """
+        check_utf8(self.path, "choose another --out")
         if self._entries():
             remedy = "choose another --out, or remove the folder"
             if self.is_run and is_resumable:

@@ -292,6 +292,14 @@ def make_folder(path: Path) -> None:
             raise _cannot_write(path, "not a folder", "name a folder") from error
 
 
+def check_utf8(path: str | Path, remedy: str) -> None:
+    """Raise a UserError unless a path can be written as UTF-8: tokenizers and safetensors open no other."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UserError("storage.bad-name", "a path that is not UTF-8", where=path, remedy=remedy) from error
+
+
 @contextlib.contextmanager
 def no_empty_folder_on_failure(path: Path) -> Iterator[None]:
     """If the block fails, remove the folder and those of its parents that the block made and left empty."""
