@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ablation_variants import BASE, VARIANTS
 
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.arrays import POSITIVE_FROM
+from civility.data.dataset import Dataset
 from civility.data.prepare import prepare
 from civility.evaluation import Report
 from civility.recipe import Recipe

@@ -15,6 +15,9 @@ Logits = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.float32]
 """float32 (N, L) in [0, 1]: the share of annotators who chose the label; NaN where the label is unknown."""
 
+POSITIVE_FROM = 0.5
+"""The lowest positive target: the rule of Jigsaw 2019 for soft targets."""
+
 Decisions = npt.NDArray[np.bool_]
 """bool (N, L): whether a score reaches the threshold of its label."""
 

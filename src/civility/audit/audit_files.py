@@ -9,8 +9,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from civility.arrays import POSITIVE_FROM
 from civility.audit.findings import Found
-from civility.data.dataset import POSITIVE_FROM
 from civility.data.reading import Reading
 from civility.documents.audit_result import Audit
 from civility.errors import UserError

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Bools, Ints, Targets
+from civility.arrays import POSITIVE_FROM, Bools, Ints, Targets
 from civility.audit.near_copies import near_pairs
-from civility.data.dataset import POSITIVE_FROM
 from civility.data.duplicates import text_digests
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from civility.arrays import Ints, Targets
-from civility.data.dataset import POSITIVE_FROM, count_targets
+from civility.arrays import POSITIVE_FROM, Ints, Targets
+from civility.data.dataset import count_targets
 from civility.documents.audit_result import LabelCounts
 
 

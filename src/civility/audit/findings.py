@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Ints
+from civility.arrays import POSITIVE_FROM, Ints
 from civility.audit.copies import Copies, Leak, closest_near_copy, near_contradictions
 from civility.audit.signs import SignName
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.dataset import Dataset
 from civility.data.duplicates import contradictions
 from civility.data.reading import Reading, begins_with_mark
 from civility.documents.audit_result import Finding, FindingName, LabelCounts, TokenLengths

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Ints, Scores, Targets
+from civility.arrays import POSITIVE_FROM, Ints, Scores, Targets
 from civility.audit.findings import MAX_LISTED, Found, Listed, found
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.data.dataset import Dataset
 from civility.documents.audit_result import LabelSuspicion, Suspicion
 from civility.errors import UserError
 from civility.run.seen_comments import seen_by

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Float32s, Ints, Targets
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.arrays import POSITIVE_FROM, Float32s, Ints, Targets
+from civility.data.dataset import Dataset
 from civility.documents.audit_result import NotMeasured, TokenLengths, TruncatedShare
 from civility.errors import UserError
 from civility.models.tokenizer import backend_for

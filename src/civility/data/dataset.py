@@ -8,10 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Float32s, Targets
-
-POSITIVE_FROM = 0.5
-"""The lowest positive target: the rule of Jigsaw 2019 for soft targets."""
+from civility.arrays import POSITIVE_FROM, Float32s, Targets
 
 
 def count_targets(targets: Targets) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Bools, Ints, Targets
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, Bools, Ints, Targets
 
 _DIGEST_BYTES = 16
 # No language has longer runs of combining marks, and Python's normalize() sorts them in quadratic time. The limit is

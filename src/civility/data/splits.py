@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Bools, Ints
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.arrays import POSITIVE_FROM, Bools, Ints
+from civility.data.dataset import Dataset
 from civility.data.duplicates import text_digests
 from civility.errors import UserError
 from civility.plain_text import count

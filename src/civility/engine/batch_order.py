@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from civility.arrays import Floats, Ints, Rows, Targets
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, Floats, Ints, Rows, Targets
 
 _BATCHES_PER_CHUNK = 50
 """Batches sorted by length together: enough for only a few per cent of padding, few enough to stay random."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Decisions, Floats, Scores, Targets
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, Decisions, Floats, Scores, Targets
 from civility.documents.behaviour_report import BiasReport, GroupBias
 from civility.documents.label_report import Estimate
 from civility.evaluation.label_measures import NUM_RESAMPLES, estimate, proportion

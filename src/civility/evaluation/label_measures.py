@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from civility.arrays import Bools, Float32s, Floats, Scores
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, Bools, Float32s, Floats, Scores
 from civility.documents.label_report import AnyLabel, Estimate, LabelReport, Macro, VerdictWord
 from civility.documents.report import ClassifierFacts, CoOccurrence, DataFacts, Report, Resampling, Undefined
 from civility.evaluation.curves import calibration_of, curve_of, explorer_of, histogram_of

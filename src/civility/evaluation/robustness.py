@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Bools, Float32s, Scores, Targets
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, Bools, Float32s, Scores, Targets
 from civility.documents.behaviour_report import (
     InvarianceReport,
     PerturbationReport,

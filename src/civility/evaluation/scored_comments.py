@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import Bools, Decisions, Float32s, Logits, Scores
-from civility.data.dataset import POSITIVE_FROM, Dataset
+from civility.arrays import POSITIVE_FROM, Bools, Decisions, Float32s, Logits, Scores
+from civility.data.dataset import Dataset
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD, decide
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from civility.arrays import Ints
+from civility.arrays import POSITIVE_FROM, Ints
 from civility.audit.label_errors import likely_label_errors
-from civility.data.dataset import POSITIVE_FROM
 from civility.data.duplicates import normalised
 from civility.documents.behaviour_report import Example, LabelErrorsShown
 from civility.evaluation.scored_comments import Scored, short

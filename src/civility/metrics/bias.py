@@ -11,8 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import AnyFloats, Bools, Decisions, Ints
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, AnyFloats, Bools, Decisions, Ints
 from civility.metrics.threshold_search import Counts
 
 Kind = Literal["subgroup", "bpsn", "bnsp"]

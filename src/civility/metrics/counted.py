@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import AnyFloats, Bools, Decisions, Draws, Floats, Ints
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, AnyFloats, Bools, Decisions, Draws, Floats, Ints
 from civility.metrics.ranking import known_classes
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from civility.arrays import AnyFloats, Bools, Floats
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, AnyFloats, Bools, Floats
 
 
 def known_classes(targets: AnyFloats, scores: AnyFloats) -> tuple[Bools, Floats]:

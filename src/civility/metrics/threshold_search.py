@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import AnyFloats, Decisions, Float32s, Floats, Ints, Scores
-from civility.data.dataset import POSITIVE_FROM
+from civility.arrays import POSITIVE_FROM, AnyFloats, Decisions, Float32s, Floats, Ints, Scores
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import Policy
 from civility.metrics.ranking import known_classes
