@@ -23,12 +23,11 @@ import numpy as np
 from civility.arrays import Float32s, Floats, Targets
 from civility.evaluation.comparison.verdicts import judge, measure, rarer_of, resamples_for
 from civility.evaluation.label_measures import ends_of
-from civility.metrics.fallback import WIDEST, fall_back, reached
-from civility.metrics.paired_test import Outcome
+from civility.metrics.intervals import Ends, wider
+from civility.metrics.paired_test import Outcome, pooled_difference
 from civility.metrics.policy import Policy, parse_policy
-from civility.metrics.pooled import pooled_difference
-from civility.metrics.small_samples import FEWEST, Ends, mean_interval, own_interval, wider
-from civility.metrics.threshold_search import DEFAULT_THRESHOLD, Cuts, choose_threshold
+from civility.metrics.small_samples import FEWEST, mean_interval, own_interval
+from civility.metrics.threshold_search import DEFAULT_THRESHOLD, WIDEST, Cuts, choose_threshold, fall_back, reached
 
 POSITIVES = (1, 2, 3, 5, 10, 30)
 NUM_COMMENTS, OTHER_POSITIVES, LABELS = 300, 60, 3

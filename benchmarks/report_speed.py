@@ -29,9 +29,8 @@ from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.label_measures import measure
 from civility.evaluation.slices import slices_of
 from civility.evaluation.worst_errors import worst_errors
-from civility.metrics.counted import Decided, Means, Ranking
 from civility.metrics.intervals import percentile_interval
-from civility.metrics.resampling import Statistic, point, resample, strata_of
+from civility.metrics.resampling import Decided, Means, Ranking, Statistic, point, resample, strata_of
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 SHARES = (0.096, 0.010, 0.053, 0.003, 0.049, 0.009)

@@ -10,7 +10,7 @@ from civility.arrays import Float32s, Scores
 from civility.data.dataset import Dataset
 from civility.evaluation import Scored
 from civility.evaluation.curves import calibration_of
-from civility.metrics.reliability import expected_calibration_error
+from civility.metrics.calibration import expected_calibration_error
 
 RNG = np.random.default_rng(0)
 TARGETS = (RNG.random((400, 1)) < 0.3).astype(np.float32)

@@ -21,10 +21,11 @@ from civility.metrics.calibration import (
     Method,
     choose,
     cross_fitted,
+    expected_calibration_error,
     fit,
+    log_loss,
 )
 from civility.metrics.ranking import roc_auc
-from civility.metrics.reliability import expected_calibration_error, log_loss
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]

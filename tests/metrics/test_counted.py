@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from civility.metrics.counted import Auc, Decided, Means, Ranking
 from civility.metrics.ranking import average_precision, recall_at_fpr, roc_auc
-from civility.metrics.resampling import Statistic, point
+from civility.metrics.resampling import Auc, Decided, Means, Ranking, Statistic, point
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]

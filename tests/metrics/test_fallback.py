@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.metrics.fallback import WIDEST, choose_or_fall_back, reached
 from civility.metrics.intervals import wilson
 from civility.metrics.policy import parse_policy
 from civility.metrics.small_samples import f1_interval
-from civility.metrics.threshold_search import Counts, Cuts, choose_threshold
+from civility.metrics.threshold_search import WIDEST, Counts, Cuts, choose_or_fall_back, choose_threshold, reached
 
 POLICIES = ("f1", "precision>=0.8", "recall>=0.9", "fpr<=1%", "flagged<=20 per 1000", "bands(f1, review<=50 per 1000)")
 Scores = npt.NDArray[np.float32]

@@ -8,9 +8,8 @@ import pytest
 from scipy import stats
 
 from civility.arrays import Draws
-from civility.metrics.counted import Decided, Means, Ranking
 from civility.metrics.intervals import percentile_interval, wilson
-from civility.metrics.resampling import Statistic, resample
+from civility.metrics.resampling import Decided, Means, Ranking, Statistic, resample
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]

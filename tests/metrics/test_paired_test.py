@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from civility.metrics.counted import Ranking
 from civility.metrics.paired_test import (
     Outcome,
     PairedDifference,
@@ -20,7 +19,7 @@ from civility.metrics.paired_test import (
     resamples_needed,
     two_sided_p_value,
 )
-from civility.metrics.resampling import point, resample
+from civility.metrics.resampling import Ranking, point, resample
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]

@@ -7,8 +7,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from civility.metrics.paired_test import Outcome, difference
-from civility.metrics.pooled import Pool, pooled_difference
+from civility.metrics.paired_test import Outcome, Pool, difference, pooled_difference
 
 Floats = npt.NDArray[np.float64]
 NAN = math.nan

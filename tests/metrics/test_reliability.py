@@ -11,7 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from civility.metrics.reliability import brier, expected_calibration_error, log_loss, reliability
+from civility.metrics.calibration import brier, expected_calibration_error, log_loss, reliability
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]

@@ -9,8 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from civility.arrays import Draws
 from civility.metrics import resampling
-from civility.metrics.counted import Means, Ranking
-from civility.metrics.resampling import mean_of_defined, point, resample, strata_of
+from civility.metrics.resampling import Means, Ranking, mean_of_defined, point, resample, strata_of
 
 NAN = float("nan")
 Floats = npt.NDArray[np.float64]

@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from civility.metrics.intervals import wilson
+from civility.metrics.intervals import Ends, wider, wilson
 from civility.metrics.small_samples import (
-    Ends,
     MeanPart,
     auc_interval,
     difference_interval,
     f1_interval,
     mean_interval,
     own_interval,
-    wider,
 )
 from civility.metrics.threshold_search import Counts
 

@@ -20,7 +20,7 @@ from civility.documents.ensemble_file import By
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import Labelled, fit_on
 from civility.metrics.policy import parse_policies
-from civility.metrics.rank_map import rank_maps
+from civility.metrics.ranking import rank_maps
 from civility.plain_text import one_line
 from civility.render.markdown.combined_card import Makeup
 from civility.run import RunDirectory

@@ -12,8 +12,8 @@ from civility.documents.label_report import CalibrationReport, Curve, Estimate, 
 from civility.documents.report import EpochLine, Explorer, TrainingCurves
 from civility.errors import UserError
 from civility.evaluation.scored_comments import Scored, short
+from civility.metrics.calibration import brier, expected_calibration_error, log_loss, reliability
 from civility.metrics.ranking import known_classes
-from civility.metrics.reliability import brier, expected_calibration_error, log_loss, reliability
 
 _MOST_THRESHOLDS = 254
 """So that the position of a score among them fits into one byte."""

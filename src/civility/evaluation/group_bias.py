@@ -11,9 +11,8 @@ from civility.documents.behaviour_report import BiasReport, GroupBias
 from civility.documents.label_report import Estimate
 from civility.evaluation.label_measures import NUM_RESAMPLES, estimate, proportion
 from civility.metrics.bias import KINDS, POWER, ErrorCounts, error_counts, final_score, power_mean, rows_of
-from civility.metrics.counted import Auc
 from civility.metrics.intervals import newcombe
-from civility.metrics.resampling import point, resample, strata_of
+from civility.metrics.resampling import Auc, point, resample, strata_of
 from civility.metrics.small_samples import FEWEST
 from civility.metrics.threshold_search import Counts
 

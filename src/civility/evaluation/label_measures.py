@@ -11,10 +11,9 @@ from civility.documents.label_report import AnyLabel, Estimate, LabelReport, Mac
 from civility.documents.report import ClassifierFacts, CoOccurrence, DataFacts, Report, Resampling, Undefined
 from civility.evaluation.curves import calibration_of, curve_of, explorer_of, histogram_of
 from civility.evaluation.scored_comments import Scored
-from civility.metrics.counted import Decided, Ranking
-from civility.metrics.intervals import percentile_interval, wilson
-from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
-from civility.metrics.small_samples import FEWEST, Ends, MeanPart, mean_interval, own_interval, wider
+from civility.metrics.intervals import Ends, percentile_interval, wider, wilson
+from civility.metrics.resampling import Decided, Ranking, Statistic, mean_of_defined, point, resample, strata_of
+from civility.metrics.small_samples import FEWEST, MeanPart, mean_interval, own_interval
 from civility.metrics.threshold_search import Counts
 
 FPRS = (0.01, 0.001)

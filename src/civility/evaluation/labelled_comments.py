@@ -20,9 +20,8 @@ from civility.documents.report import Optimistic
 from civility.errors import UserError
 from civility.evaluation import Scored
 from civility.metrics.calibration import AFFINE, CalibrationChoice, LabelCalibration, Method, choose, cross_fitted
-from civility.metrics.fallback import choose_or_fall_back
 from civility.metrics.policy import Policy
-from civility.metrics.threshold_search import Cuts, ThresholdChoice
+from civility.metrics.threshold_search import Cuts, ThresholdChoice, choose_or_fall_back
 from civility.run import RunDirectory
 from civility.run.seen_comments import seen_by
 from civility.scoring.classifier import Classifier

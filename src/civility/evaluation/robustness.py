@@ -17,9 +17,8 @@ from civility.documents.label_report import Estimate
 from civility.evaluation.label_measures import estimate
 from civility.evaluation.probes.perturb import INVARIANCES, PERTURBATIONS
 from civility.evaluation.scored_comments import Scored
-from civility.metrics.counted import Means
 from civility.metrics.ranking import roc_auc
-from civility.metrics.resampling import resample, strata_of
+from civility.metrics.resampling import Means, resample, strata_of
 from civility.metrics.threshold_search import Counts
 
 STRENGTHS = (0.2, 0.6)

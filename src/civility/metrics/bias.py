@@ -37,13 +37,7 @@ def rows_of(kind: Kind, targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[In
     kind : ``subgroup``: its ROC AUC is low if the scores do not separate toxic from harmless comments that mention the
         group; ``bpsn``, background positives and subgroup negatives: if harmless comments that mention it score like
         toxic ones; ``bnsp``, the reverse: if toxic comments that mention it score like harmless ones
-    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
-    in_group : (N,) bool, or float in [0, 1]: a member from 0.5 up; NaN is left out
-
-    Returns
-    -------
-    rows : (M,) indices among the N, ascending
-    positive : (M,) bool
+    targets, in_group : (N,) in [0, 1]; positive, or a member, from 0.5 up; NaN is left out
 
     Raises
     ------
@@ -56,12 +50,7 @@ def rows_of(kind: Kind, targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[In
     targets, members = _aligned(targets, in_group)
     known = ~np.isnan(targets) & ~np.isnan(members)
     positive, member = targets >= POSITIVE_FROM, members >= POSITIVE_FROM
-    if kind == "subgroup":
-        taken = member
-    elif kind == "bpsn":
-        taken = member != positive
-    else:
-        taken = member == positive
+    taken = {"subgroup": member, "bpsn": member != positive, "bnsp": member == positive}[kind]
     rows = np.flatnonzero(known & taken)
     return rows, positive[rows]
 
@@ -76,14 +65,8 @@ def _aligned(targets: AnyFloats, in_group: npt.ArrayLike) -> tuple[AnyFloats, An
 def power_mean(values: Sequence[float] | AnyFloats, power: float = POWER) -> float:
     """Return the generalised mean: the ``power``-th root of the mean of ``values ** power``.
 
-    Parameters
-    ----------
-    values : (G,) from 0 up; NaN is left out
-    power : not 0; the lower, the closer the mean to the minimum. If it is negative, a value of 0 makes the mean 0
-
-    Returns
-    -------
-    float between the smallest and the largest value; NaN if no value is defined
+    Values are from 0 up; NaN is left out, and the mean of none is NaN. The lower the power, the closer the mean to the
+    minimum. If it is negative, a value of 0 makes the mean 0.
 
     Raises
     ------
@@ -107,42 +90,25 @@ def final_score(
     subgroup: Sequence[float] | AnyFloats,
     bpsn: Sequence[float] | AnyFloats,
     bnsp: Sequence[float] | AnyFloats,
-    power: float = POWER,
     weight: float = 0.25,
 ) -> float:
-    """Return the final metric of Jigsaw 2019: the overall ROC AUC and three generalised means over groups.
+    """Return the final metric of Jigsaw 2019: the overall ROC AUC and three generalised means over (G,) groups.
 
-    Parameters
-    ----------
-    overall_auc : over all comments
-    subgroup, bpsn, bnsp : (G,) the ROC AUC of each group; NaN is left out
-    power : of the generalised means
-    weight : of the overall ROC AUC, in [0, 1]; the three means share the rest
-
-    Returns
-    -------
-    float in [0, 1]; NaN if the overall ROC AUC, or one of the three for every group, is NaN
+    The overall ROC AUC has the given weight, in [0, 1]; the three means share the rest. The result is NaN if the
+    overall ROC AUC, or one of the three for every group, is NaN.
 
     References
     ----------
     Kaggle, Jigsaw Unintended Bias in Toxicity Classification, 2019: Evaluation, and its benchmark kernel.
     """
-    bias = np.mean([power_mean(values, power) for values in (subgroup, bpsn, bnsp)])
+    bias = np.mean([power_mean(values) for values in (subgroup, bpsn, bnsp)])
     return float(weight * overall_auc + (1 - weight) * bias)
 
 
 def error_counts(targets: AnyFloats, flagged: Decisions, in_group: npt.ArrayLike) -> ErrorCounts:
-    """Count the errors of decisions on comments that mention a group, and on those that do not.
+    """Count the errors of decisions, (N,), on comments that mention a group, and on those that do not.
 
-    Parameters
-    ----------
-    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
-    flagged : (N,) bool, the decisions
-    in_group : (N,) bool, or float in [0, 1]: a member from 0.5 up; NaN is left out
-
-    Raises
-    ------
-    ValueError : the shapes differ
+    Targets and groups are as for `rows_of`, and so is the error if the shapes differ.
     """
     targets, members = _aligned(targets, in_group)
     decisions = np.asarray(flagged, dtype=np.bool_)

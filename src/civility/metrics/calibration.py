@@ -1,6 +1,7 @@
-"""Calibration: an increasing map from the logits of a label to probabilities.
+"""Calibration: an increasing map from the logits of a label to probabilities, and whether scores can be read as such.
 
-NaN targets are left out; soft targets count as positive from 0.5 up.
+Targets and scores or logits are (N,). NaN targets are left out; soft targets count as positive from 0.5 up. A measure
+without comments is NaN.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from civility.arrays import AnyFloats, Bools, Floats, Ints
+from civility.metrics.intervals import wilson
 from civility.metrics.ranking import known_classes
-from civility.metrics.reliability import log_losses
 
 Method = Literal["none", "temperature", "platt", "isotonic"]
 METHODS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic")
@@ -25,6 +26,8 @@ _LARGEST = 1e30
 _FEWEST = 10
 """With fewer positives or fewer negatives, no calibration is chosen."""
 _ROUNDS = 100
+_SMALLEST_CHANCE = 2.0**-25
+"""Log loss clips scores to this distance from 0 and 1. Closer, a float32 score is 1, and an error has infinite loss."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,7 @@ class LabelCalibration:
         return self.method in AFFINE
 
     def apply(self, logits: AnyFloats) -> Floats:
-        """Return calibrated scores.
-
-        Parameters
-        ----------
-        logits : any shape; infinite ones allowed; NaN stays NaN
-
-        Returns
-        -------
-        float64 in [0, 1], of the same shape
-        """
+        """Return calibrated scores in [0, 1] of logits of any shape, also infinite ones; NaN stays NaN."""
         exact = np.asarray(logits, dtype=np.float64)
         if self.method == "isotonic":
             return np.asarray(np.interp(exact, self.x, self.y))
@@ -96,13 +90,7 @@ def _check_knots(x: Floats, y: Floats) -> None:
 
 @dataclass(frozen=True)
 class CalibrationChoice:
-    """A calibration, and why it was chosen.
-
-    Parameters
-    ----------
-    calibration : fitted on all comments
-    reason : in words, with the log loss of each method on held-out comments
-    """
+    """A calibration fitted on all comments, and why: with the log loss of each method on held-out comments."""
 
     calibration: LabelCalibration
     reason: str
@@ -113,12 +101,6 @@ def fit(method: Method, logits: AnyFloats, targets: AnyFloats) -> LabelCalibrati
 
     An infinite logit counts as the most extreme finite one. The result has the method "none" if no increasing map fits:
     the classes are reversed, all logits are equal, or there is only one class.
-
-    Parameters
-    ----------
-    method : which map
-    logits : (N,)
-    targets : (N,) in [0, 1] or NaN
 
     References
     ----------
@@ -152,8 +134,7 @@ def choose(
 
     Parameters
     ----------
-    logits : (N,)
-    targets : (N,) in [0, 1] or NaN
+    logits, targets : (N,)
     methods : to choose from, the simplest first, beginning with "none"
     folds : 2 or more; each is held out in turn, and has the same share of positives
     seed : of the folds
@@ -167,9 +148,7 @@ def choose(
         )
         return CalibrationChoice(LabelCalibration(), reason)
     whole = {method: fit(method, logits, targets) for method in methods}
-    tried = [
-        method for method in methods if whole[method].method == method
-    ]  # without those that found no increasing map
+    tried = [method for method in methods if whole[method].method == method]  # not if it found no increasing map
     fold = _stratified_folds(positive, folds, seed)
     held_out = {method: _cross_fitted(method, known, positive, fold) for method in tried}
     losses = {method: log_losses(scores, positive) for method, scores in held_out.items()}
@@ -198,19 +177,11 @@ def cross_fitted(method: Method, logits: AnyFloats, targets: AnyFloats, folds: i
     """Return scores, (N,), each from a calibration fitted without the comment's fold, as `choose` measures a method.
 
     Comments with an unknown target have scores from the calibration that is fitted on all.
-
-    Parameters
-    ----------
-    method : which map
-    logits : (N,)
-    targets : (N,) in [0, 1] or NaN
-    folds, seed : as for `choose`
     """
     positive, known = known_classes(targets, logits)
     scores = fit(method, logits, targets).apply(logits)
-    scores[~np.isnan(np.asarray(targets))] = _cross_fitted(
-        method, known, positive, _stratified_folds(positive, folds, seed)
-    )
+    fold = _stratified_folds(positive, folds, seed)
+    scores[~np.isnan(np.asarray(targets))] = _cross_fitted(method, known, positive, fold)
     return scores
 
 
@@ -236,10 +207,7 @@ def _sigmoid(logits: Floats) -> Floats:
 def _newton(design: Floats, goals: Floats) -> Floats:
     """Return the weights (P,) that minimise the log loss of ``sigmoid(design @ weights)``.
 
-    Parameters
-    ----------
-    design : (N, P) with values of about 1
-    goals : (N,) in (0, 1)
+    The design (N, P) has values of about 1, the goals (N,) are in (0, 1).
     """
     weights = np.zeros(design.shape[1])
     loss = _sum_of_losses(design @ weights, goals)
@@ -295,9 +263,7 @@ def _isotonic(logits: Floats, positive: Bools) -> LabelCalibration:
 def _pooled(hits: Ints, counts: Ints) -> Ints:
     """Return the starts of the blocks whose shares of positives increase; whole runs are pooled at once.
 
-    Parameters
-    ----------
-    hits, counts : (K,) positives and comments of each distinct logit, increasing
+    From (K,) positives and comments of each distinct logit, increasing.
     """
     starts = np.arange(len(counts))
     while True:
@@ -306,3 +272,80 @@ def _pooled(hits: Ints, counts: Ints) -> Ints:
         if rises.all():
             return starts
         starts = starts[np.append(True, rises)]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The comments with scores in ``[low, high)``; the last bin includes 1.
+
+    Parameters
+    ----------
+    low, high : edges of the scores
+    num : comments, at least 1
+    mean_score : in [0, 1]
+    share_positive : in [0, 1]; the mean score of calibrated scores
+    share_low, share_high : 95 % Wilson interval of ``share_positive``
+    """
+
+    low: float
+    high: float
+    num: int
+    mean_score: float
+    share_positive: float
+    share_low: float
+    share_high: float
+
+
+def log_losses(scores: AnyFloats, positive: Bools) -> Floats:
+    """Return the log loss of each comment in nats, (N,), of known classes."""
+    chance = np.clip(np.asarray(scores, dtype=np.float64), _SMALLEST_CHANCE, 1 - _SMALLEST_CHANCE)
+    return -np.log(np.where(positive, chance, 1 - chance))
+
+
+def log_loss(scores: AnyFloats, targets: AnyFloats) -> float:
+    """Return the mean log loss in nats."""
+    positive, scores = known_classes(targets, scores)
+    return float(log_losses(scores, positive).mean()) if len(positive) else float("nan")
+
+
+def brier(scores: AnyFloats, targets: AnyFloats) -> float:
+    """Return the Brier score, the mean squared difference of score and class (Brier 1950)."""
+    positive, scores = known_classes(targets, scores)
+    return float(np.mean((scores - positive) ** 2)) if len(positive) else float("nan")
+
+
+def expected_calibration_error(scores: AnyFloats, targets: AnyFloats, num_bins: int = 15) -> float:
+    """Return the mean distance of score and share of positives over bins of equal width, weighted by comments.
+
+    References
+    ----------
+    Naeini et al. 2015; Guo et al., On calibration of modern neural networks, 2017; here with the score of the positive
+    class, not that of the predicted class.
+    """
+    bins = reliability(scores, targets, num_bins)
+    if not bins:
+        return float("nan")
+    gaps = sum(one.num * abs(one.mean_score - one.share_positive) for one in bins)
+    return gaps / sum(one.num for one in bins)
+
+
+def reliability(scores: AnyFloats, targets: AnyFloats, num_bins: int = 15) -> list[Bin]:
+    """Return the reliability curve: bins of equal width by score, empty ones left out.
+
+    Raises a ValueError if a score is outside [0, 1].
+    """
+    positive, scores = known_classes(targets, scores)
+    if len(scores) and not (scores.min() >= 0 and scores.max() <= 1):
+        raise ValueError("a score is outside [0, 1]")
+    edges = np.arange(num_bins + 1) / num_bins
+    place = np.minimum(np.searchsorted(edges, scores, side="right") - 1, num_bins - 1)
+    counts = np.bincount(place, minlength=num_bins)
+    hits = np.bincount(place, weights=positive, minlength=num_bins)
+    sums = np.bincount(place, weights=scores, minlength=num_bins)
+    bins = []
+    for i in np.flatnonzero(counts):
+        num, num_positive = int(counts[i]), int(hits[i])
+        low, high = edges[i].item(), edges[i + 1].item()
+        share_low, share_high = (float(end) for end in wilson(num_positive, num))
+        bins.append(Bin(low, high, num, sums[i].item() / num, num_positive / num, share_low, share_high))
+    return bins

@@ -1,6 +1,9 @@
 """Confidence intervals of a share, of a resampled number, and of the difference of two shares."""
 
+import math
+from collections.abc import Callable
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,18 +11,28 @@ import numpy.typing as npt
 from civility.arrays import Floats
 
 
+class Ends(NamedTuple):
+    """The ends of an interval; NaN if there is none."""
+
+    low: float
+    high: float
+
+
+def wider(one: Ends, other: Ends) -> Ends:
+    """Return the interval that includes both; if one is NaN, the other."""
+    return Ends(_first_defined(min, one.low, other.low), _first_defined(max, one.high, other.high))
+
+
+def _first_defined(choose: Callable[[float, float], float], one: float, other: float) -> float:
+    if math.isnan(one) or math.isnan(other):
+        return other if math.isnan(one) else one
+    return choose(one, other)
+
+
 def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Return the interval of a share; it also holds for few trials and for shares near 0 and 1.
+    """Return the ends, in [0, 1], of the interval of a share; NaN for 0 trials.
 
-    Parameters
-    ----------
-    successes : counts of any shape, 0 to ``trials``
-    trials : counts of the same shape
-    level : confidence, in (0, 1)
-
-    Returns
-    -------
-    low, high : of that shape, in [0, 1]; NaN for 0 trials
+    It also holds for few trials and for shares near 0 and 1. The counts are of any shape, successes from 0 to trials.
 
     Raises
     ------
@@ -42,6 +55,12 @@ def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95)
     return low, high
 
 
+def share_interval(successes: float, trials: float, level: float = 0.95) -> Ends:
+    """Return the interval of a single share, as `wilson`."""
+    low, high = wilson(successes, trials, level)
+    return Ends(float(low), float(high))
+
+
 def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     """Return the interval of the middle resampled values.
 
@@ -50,12 +69,8 @@ def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Fl
 
     Parameters
     ----------
-    values : (..., R) a number in R resamples; NaN where it is undefined
+    values : (..., R) a number in R resamples; NaN where it is undefined. With fewer than half defined, the ends are NaN
     level : share of the defined resamples inside, in (0, 1)
-
-    Returns
-    -------
-    low, high : (...); NaN if fewer than half of the resamples are defined
 
     References
     ----------
@@ -69,30 +84,20 @@ def percentile_interval(values: Floats, level: float = 0.95) -> tuple[Floats, Fl
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 
-def newcombe(
-    successes: int, trials: int, other_successes: int, other_trials: int, level: float = 0.95
-) -> tuple[float, float]:
-    """Return the interval of the difference of two independent shares, first minus other.
+def newcombe(successes: int, trials: int, other_successes: int, other_trials: int, level: float = 0.95) -> Ends:
+    """Return the interval, in [-1, 1], of the difference of two independent shares, first minus other.
 
-    Parameters
-    ----------
-    successes, trials : of the first share
-    other_successes, other_trials : of the one that is subtracted
-    level : confidence, in (0, 1)
-
-    Returns
-    -------
-    low, high : in [-1, 1]; NaN if either has no trials
+    It is NaN if either has no trials.
 
     References
     ----------
     Newcombe, Interval estimation for the difference between independent proportions, 1998: method 10, by Wilson's.
     """
     if not trials or not other_trials:
-        return float("nan"), float("nan")
+        return Ends(math.nan, math.nan)
     share, other = successes / trials, other_successes / other_trials
-    low, high = (float(end) for end in wilson(successes, trials, level))
-    other_low, other_high = (float(end) for end in wilson(other_successes, other_trials, level))
+    low, high = share_interval(successes, trials, level)
+    other_low, other_high = share_interval(other_successes, other_trials, level)
     below = np.hypot(share - low, other_high - other)
     above = np.hypot(high - share, other - other_low)
-    return share - other - float(below), share - other + float(above)
+    return Ends(share - other - float(below), share - other + float(above))

@@ -63,11 +63,7 @@ def parse_policies(text: str, labels: Sequence[str]) -> dict[str, Policy]:
     ----------
     text : ``NAME: POLICY`` for labels and ``default``, separated by semicolons. A name with a colon, a semicolon or
         quotes, and a label named default, are written in double quotes as in JSON
-    labels : (L,) the known names
-
-    Returns
-    -------
-    by label, in the order of ``labels``; without a default, only the labels named
+    labels : (L,) the known names, in the order of the result; without a default, only those named are in it
 
     Raises
     ------
@@ -105,16 +101,9 @@ def parse_policies(text: str, labels: Sequence[str]) -> dict[str, Policy]:
 
 
 def parse_policy(text: str, whole: str = "", place: int = 0) -> Policy:
-    """Return the policy in a text.
+    """Return the policy in a text such as ``precision>=0.8``; a UserError if it is none.
 
-    Parameters
-    ----------
-    text : such as ``precision>=0.8``
-    whole, place : the text that it is part of, and its position there, for messages
-
-    Raises
-    ------
-    UserError : it is not a policy
+    For messages, ``whole`` is the text that it is part of, and ``place`` its position there.
     """
     whole = whole or text
     place += len(text) - len(text.lstrip())

@@ -1,19 +1,18 @@
-"""How well scores rank positive comments above negative ones."""
+"""Ranks of scores: how well they put positive comments above negative ones, and the rank among known comments."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
-from civility.arrays import POSITIVE_FROM, AnyFloats, Bools, Floats
+from civility.arrays import POSITIVE_FROM, AnyFloats, Bools, Float32s, Floats
+
+_KNOTS = 257
+"""Enough for a smooth map of any sample; dense at both ends, where comments of rare labels are."""
 
 
 def known_classes(targets: AnyFloats, scores: AnyFloats) -> tuple[Bools, Floats]:
-    """Return which of the known targets are positive, and their scores.
-
-    Parameters
-    ----------
-    targets : (N,) in [0, 1]; NaN is left out
-    scores : (N,)
+    """Return which of the known targets, of (N,) in [0, 1] or NaN, are positive, and their scores.
 
     Raises
     ------
@@ -31,14 +30,7 @@ def known_classes(targets: AnyFloats, scores: AnyFloats) -> tuple[Bools, Floats]
 def roc_auc(targets: AnyFloats, scores: AnyFloats) -> float:
     """Return the area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
 
-    Parameters
-    ----------
-    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
-    scores : (N,) any monotone score
-
-    Returns
-    -------
-    float in [0, 1]; NaN without positives or without negatives
+    It is NaN without positives or without negatives. Targets are as for `known_classes`, scores any monotone ones.
 
     References
     ----------
@@ -64,14 +56,7 @@ def macro_mean(values: Iterable[float]) -> float:
 def average_precision(targets: AnyFloats, scores: AnyFloats) -> float:
     """Return the average precision: the sum over thresholds of the gain in recall times the precision there.
 
-    Parameters
-    ----------
-    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
-    scores : (N,) any monotone score; equal scores are one threshold
-
-    Returns
-    -------
-    float in [0, 1]; NaN without positives or without negatives
+    It is NaN without positives or without negatives. Equal scores are one threshold.
 
     References
     ----------
@@ -92,18 +77,10 @@ def average_precision(targets: AnyFloats, scores: AnyFloats) -> float:
 
 
 def recall_at_fpr(targets: AnyFloats, scores: AnyFloats, fpr: float) -> float:
-    """Return the highest recall of a threshold that flags at most a given share of the negatives.
+    """Return the highest recall of a threshold that flags at most the share ``fpr`` of the negatives.
 
-    Parameters
-    ----------
-    targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
-    scores : (N,) any monotone score; a threshold flags all of equal scores or none, so nothing is interpolated
-    fpr : the largest false-positive rate allowed, in [0, 1]
-
-    Returns
-    -------
-    float in [0, 1], 0 if the highest score already flags too many negatives; NaN without positives or without
-    negatives
+    It is 0 if the highest score already flags too many, and NaN without positives or without negatives. A threshold
+    flags all of equal scores or none, so nothing is interpolated.
     """
     positive, scores = known_classes(targets, scores)
     positives, negatives = scores[positive], np.sort(scores[~positive])
@@ -112,3 +89,57 @@ def recall_at_fpr(targets: AnyFloats, scores: AnyFloats, fpr: float) -> float:
     false = len(negatives) - np.searchsorted(negatives, positives)  # negatives flagged with each positive
     # Divide rather than multiply: 0.29 * 100 is less than 29, but 29 / 100 is 0.29.
     return float(np.mean(false / len(negatives) <= fpr))
+
+
+@dataclass(frozen=True, eq=False)
+class RankMap:
+    """An increasing map from a logit to the share of known logits below it, in (0, 1).
+
+    The rank of a comment does not depend on other comments that are scored. The map is linear between the knots; beyond
+    the outermost it approaches 0 or 1 exponentially, so that logits keep their order even there.
+
+    Parameters
+    ----------
+    logits : (K,) increasing
+    ranks : (K,) increasing, in (0, 1)
+
+    Raises
+    ------
+    ValueError : the numbers are not such a map
+    """
+
+    logits: Floats
+    ranks: Floats
+
+    def __post_init__(self) -> None:
+        if self.logits.ndim != 1 or self.logits.shape != self.ranks.shape or not len(self.logits):
+            raise ValueError("a rank map needs a rank for each of its logits")
+        if not np.isfinite(self.logits).all() or (np.diff(self.logits) <= 0).any() or (np.diff(self.ranks) <= 0).any():
+            raise ValueError("the logits or ranks of a rank map do not increase")
+        if self.ranks[0] <= 0 or self.ranks[-1] >= 1:
+            raise ValueError("a rank is outside (0, 1)")
+
+    @classmethod
+    def of(cls, logits: AnyFloats) -> "RankMap":
+        """Return the map of (N,) finite logits, N from 1 up: the mean rank of each distinct one, divided by N."""
+        values, counts = np.unique(np.asarray(logits, dtype=np.float64), return_counts=True)
+        ranks = (np.cumsum(counts) - counts / 2) / counts.sum()
+        if len(values) > _KNOTS:
+            widest = np.log(2 * counts.sum())
+            wanted = 1 / (1 + np.exp(-np.linspace(-widest, widest, _KNOTS)))
+            kept = np.unique(np.clip(np.searchsorted(ranks, wanted), 0, len(values) - 1))
+            kept = np.union1d(kept, [0, len(values) - 1])
+            values, ranks = values[kept], ranks[kept]
+        return cls(values, ranks)
+
+    def apply(self, logits: AnyFloats) -> Floats:
+        """Return the rank of each logit, float64 in [0, 1], of the same shape; NaN stays NaN."""
+        exact = np.asarray(logits, dtype=np.float64)
+        inside = np.interp(exact, self.logits, self.ranks)
+        below, above = np.minimum(exact - self.logits[0], 0), np.maximum(exact - self.logits[-1], 0)
+        return np.asarray(1 - (1 - inside * np.exp(below)) * np.exp(-above))
+
+
+def rank_maps(logits: Float32s) -> tuple[RankMap, ...]:
+    """Return a map for each column of (N, L) logits."""
+    return tuple(RankMap.of(column) for column in logits.T)

@@ -9,19 +9,12 @@ from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-from civility.metrics.intervals import wilson
+from civility.metrics.intervals import Ends, share_interval, wider
 from civility.metrics.threshold_search import Counts
 
 FEWEST = 10
 """With fewer positive or fewer negative comments, the numbers of a label, and means over it, are not measurable."""
 _BISECTIONS = 50
-
-
-class Ends(NamedTuple):
-    """The ends of an interval; NaN if there is none."""
-
-    low: float
-    high: float
 
 
 class MeanPart(NamedTuple):
@@ -39,15 +32,7 @@ def auc_interval(auc: float, num_positive: int, num_negative: int, level: float 
     unseen positive may rank like a negative. With so few, the interval includes Hoeffding's, which only assumes that an
     AUC is the mean of the ranks of that class.
 
-    Parameters
-    ----------
-    auc : in [0, 1]; NaN if undefined
-    num_positive, num_negative : comments; the AUC is undefined if either is 0
-    level : confidence, in (0, 1)
-
-    Returns
-    -------
-    low, high : in [0, 1]; NaN if the AUC is undefined
+    The ends are in [0, 1]; NaN if the AUC is undefined, as it is without positive or without negative comments.
 
     References
     ----------
@@ -107,22 +92,16 @@ def f1_interval(counts: Counts, level: float = 0.95) -> Ends:
     Lam, Gopal and Qian, Confidence intervals for the F1 score: a comparison of four methods, 2023: Wilson indirect.
     """
     concerned = counts.num_positive + counts.false_positives
-    low, high = (float(end) for end in wilson(counts.true_positives, concerned, level))
+    low, high = share_interval(counts.true_positives, concerned, level)
     return Ends(2 * low / (1 + low), 2 * high / (1 + high))
 
 
 def own_interval(metric: str, value: float, counts: Counts, level: float = 0.95) -> Ends:
-    """Return the interval of a number of one label, from its number of comments.
+    """Return the interval of a number of one label, from its number of comments; NaN if the number is undefined.
 
     Average precision is treated as a share of the positives (Boyd, Eng and Page, Area under the precision-recall curve,
-    2013: the binomial interval); recall at a false-positive rate is one.
-
-    Parameters
-    ----------
-    metric : a name of `civility.metrics.counted`
-    value : on the comments; NaN if undefined
-    counts : at the threshold of the label
-    level : confidence, in (0, 1)
+    2013: the binomial interval); recall at a false-positive rate is one. ``metric`` is a name of the statistics of
+    `civility.metrics.resampling`; the counts are at the threshold of the label.
     """
     if math.isnan(value):
         return Ends(math.nan, math.nan)
@@ -131,13 +110,7 @@ def own_interval(metric: str, value: float, counts: Counts, level: float = 0.95)
     if metric == "f1":
         return f1_interval(counts, level)
     trials = counts.flagged if metric == "precision" else counts.num_positive
-    low, high = wilson(min(value * trials, trials), trials, level)
-    return Ends(float(low), float(high))
-
-
-def wider(one: Ends, other: Ends) -> Ends:
-    """Return the interval that includes both; if one is NaN, the other."""
-    return Ends(_first_defined(min, one.low, other.low), _first_defined(max, one.high, other.high))
+    return share_interval(min(value * trials, trials), trials, level)
 
 
 def difference_interval(first: MeanPart, other: MeanPart) -> Ends:
@@ -173,25 +146,15 @@ def mean_interval(value: float, resampled: Ends, parts: Sequence[MeanPart], num:
     Zou and Donner, 2008: limits of independent parts are combined by the squares of their distances.
     """
 
-    def distance(side: Callable[[float, Ends], float]) -> float:
-        lacking = (max(0.0, side(one.value, one.own) ** 2 - side(one.value, one.resampled) ** 2) for one in parts)
-        return math.sqrt(side(value, resampled) ** 2 + sum(lacking) / num**2)
+    def distance(side: int) -> float:
+        def squared(of: float, ends: Ends) -> float:
+            away = of - ends.low if side == 0 else ends.high - of
+            return 0.0 if math.isnan(away) else max(0.0, away) ** 2
 
-    return Ends(value - distance(_below), value + distance(_above))
+        lacking = (max(0.0, squared(one.value, one.own) - squared(one.value, one.resampled)) for one in parts)
+        return math.sqrt(squared(value, resampled) + sum(lacking) / num**2)
 
-
-def _below(value: float, ends: Ends) -> float:
-    return 0.0 if math.isnan(ends.low) else max(0.0, value - ends.low)
-
-
-def _above(value: float, ends: Ends) -> float:
-    return 0.0 if math.isnan(ends.high) else max(0.0, ends.high - value)
-
-
-def _first_defined(choose: Callable[[float, float], float], one: float, other: float) -> float:
-    if math.isnan(one) or math.isnan(other):
-        return other if math.isnan(one) else one
-    return choose(one, other)
+    return Ends(value - distance(0), value + distance(1))
 
 
 def _turning_point(holds: Callable[[float], bool], low: float, high: float) -> float:

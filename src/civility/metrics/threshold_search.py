@@ -1,22 +1,37 @@
 """Thresholds by policy: every possible threshold of a label, what it flags, and which one a policy chooses.
 
 A comment is flagged if ``score >= threshold``, compared in float32.
+
+A policy always finds a best threshold. With a single positive comment that is its score, and if it ranks low, most
+comments are flagged. A label with too few comments therefore gets a fallback.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from civility.arrays import POSITIVE_FROM, AnyFloats, Decisions, Float32s, Floats, Ints, Scores
-from civility.metrics.intervals import wilson
-from civility.metrics.policy import Policy
+from civility.metrics.intervals import Ends, share_interval
+from civility.metrics.policy import Kind, Policy
 from civility.metrics.ranking import known_classes
+from civility.plain_text import count
 
 DEFAULT_THRESHOLD = 0.5
+WIDEST = 0.3
+"""Width of the 95 % interval of what a policy reaches; if it is wider, the policy does not choose the threshold.
+
+The interval of a share of 39 comments or more is never wider; `benchmarks/rare_labels.py` shows other limits.
+"""
+_NAMES: dict[Kind, str] = {
+    "f1": "F1",
+    "precision": "the precision",
+    "recall": "the recall",
+    "fpr": "the false-positive rate",
+    "flagged": "the share flagged",
+}
 
 
 def decide(scores: Scores, thresholds: Sequence[float]) -> Decisions:
@@ -36,8 +51,7 @@ class ShareEstimate(NamedTuple):
         """Return the share of successes."""
         if not trials:
             return cls(math.nan, math.nan, math.nan)
-        low, high = wilson(successes, trials)
-        return cls(successes / trials, float(low), float(high))
+        return cls(successes / trials, *share_interval(successes, trials))
 
 
 @dataclass(frozen=True)
@@ -51,13 +65,7 @@ class Counts:
 
     @classmethod
     def of(cls, targets: AnyFloats, flagged: Decisions) -> "Counts":
-        """Count the decisions on comments.
-
-        Parameters
-        ----------
-        targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
-        flagged : (N,) bool
-        """
+        """Count decisions, (N,), on comments; targets are in [0, 1], positive from 0.5 up, and NaN is left out."""
         positive, negative = targets >= POSITIVE_FROM, targets < POSITIVE_FROM  # NaN is neither
         found, false = int((positive & flagged).sum()), int((negative & flagged).sum())
         return cls(found, false, int(positive.sum()) - found, int(negative.sum()) - false)
@@ -131,12 +139,7 @@ class Cuts:
 
     @classmethod
     def of(cls, targets: AnyFloats, scores: AnyFloats) -> "Cuts":
-        """Return the thresholds of a label.
-
-        Parameters
-        ----------
-        targets : (N,) in [0, 1]; positive from 0.5 up; NaN is left out
-        scores : (N,) in [0, 1]; taken as float32
+        """Return the thresholds of a label, from (N,) targets, of which NaN is left out, and scores, taken as float32.
 
         Raises
         ------
@@ -185,7 +188,7 @@ class ThresholdChoice:
     counts : at the threshold
     precision, recall : with 95 % Wilson intervals
     review_per_1000 : comments in the review band per 1000; 0 without a band
-    from_data : False if there were too few comments, see `civility.metrics.fallback`
+    from_data : False if there were too few comments, see `choose_or_fall_back`
     """
 
     policy: Policy
@@ -231,14 +234,7 @@ def choose_threshold(policy: Policy, cuts: Cuts) -> ThresholdChoice:
 
 
 def choice_at(place: int, policy: Policy, cuts: Cuts, *, met: bool, why: str) -> ThresholdChoice:
-    """Return the choice of a threshold, with the review threshold if the policy has a review band.
-
-    Parameters
-    ----------
-    place : position in ``cuts.thresholds``
-    cuts : of the label
-    policy, met, why : as for `ThresholdChoice`
-    """
+    """Return the choice of ``cuts.thresholds[place]``, with the review threshold if the policy has a review band."""
     last = place
     if policy.review is not None:
         flagged = cuts.true_positives + cuts.false_positives
@@ -271,7 +267,7 @@ def _cut(policy: Policy, cuts: Cuts) -> tuple[int, bool, str]:
     found, flagged = cuts.true_positives, cuts.true_positives + cuts.false_positives
     bound = policy.bound
     if policy.kind == "f1":
-        return _first_best(2 * found / (flagged + cuts.num_positive)), True, "the highest F1"
+        return int(np.argmax(2 * found / (flagged + cuts.num_positive))), True, "the highest F1"
     precision = np.divide(found, flagged, out=np.full(len(found), -1.0), where=flagged > 0)
     if policy.kind == "recall":
         enough = found / cuts.num_positive >= bound
@@ -282,11 +278,11 @@ def _cut(policy: Policy, cuts: Cuts) -> tuple[int, bool, str]:
         if not meets.any():
             place = _last_best(precision)
             return place, False, _unmet(policy, "highest", precision[place], cuts.thresholds[place])
-        return _first_best(np.where(meets, found, -1)), True, f"the highest recall with precision >= {bound:g}"
+        return int(np.argmax(np.where(meets, found, -1))), True, f"the highest recall with precision >= {bound:g}"
     measured = cuts.false_positives / cuts.num_negative if policy.kind == "fpr" else 1000 * flagged / cuts.num
     if measured[0] > bound:
         return 0, False, _unmet(policy, "lowest", measured[0], cuts.thresholds[0])
-    place = _first_best(np.where(measured <= bound, found, -1))
+    place = int(np.argmax(np.where(measured <= bound, found, -1)))
     if not flagged[place]:
         return place, True, f"flags nothing: every threshold that finds a positive has {policy.kind} > {bound:g}"
     return place, True, f"the highest recall with {policy.kind} <= {bound:g}"
@@ -295,10 +291,6 @@ def _cut(policy: Policy, cuts: Cuts) -> tuple[int, bool, str]:
 def _unmet(policy: Policy, end: str, value: float, threshold: float) -> str:
     asked = str(Policy(policy.kind, policy.bound))
     return f"{asked} cannot be met: the {end} is {value:.3g} at threshold {threshold:.4g}"
-
-
-def _first_best(values: npt.NDArray[np.generic]) -> int:
-    return int(np.argmax(values))
 
 
 def _last_best(values: Floats) -> int:
@@ -315,3 +307,57 @@ def _between(falling: Float32s) -> Float32s:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
+
+
+def choose_or_fall_back(policy: Policy, cuts: Cuts) -> ThresholdChoice:
+    """Return the threshold of a policy, or a fallback if there are too few comments to know what the policy reaches.
+
+    The fallback flags as many comments as are positive, or fewer if scores tie, and never more than the policy would. A
+    label with only one class keeps 0.5, which is not chosen from data either.
+    """
+    choice = choose_threshold(policy, cuts)
+    if not cuts.num_positive or not cuts.num_negative:
+        return replace(choice, from_data=False)
+    low, high = reached(policy, choice.counts)
+    if high - low <= WIDEST:
+        return choice
+    why = (
+        f"not chosen from data: with {_witnesses(policy, cuts)}, {_NAMES[policy.kind]} at the threshold of "
+        f"{replace(policy, review=None)} may be anything from {low:.2f} to {high:.2f}; instead, the threshold flags as "
+        "many comments as are positive, or fewer"
+    )
+    return fall_back(choice, cuts, why)
+
+
+def fall_back(choice: ThresholdChoice, cuts: Cuts, why: str) -> ThresholdChoice:
+    """Return the fallback: the threshold that flags as many comments as are positive, or the next above it.
+
+    It flags at most as many as the choice, unless more comments than that have a score of 1.
+    """
+    flagged = cuts.true_positives + cuts.false_positives
+    most = min(cuts.num_positive, choice.counts.flagged)
+    place = max(int(np.searchsorted(flagged, most, side="right")) - 1, 0)
+    return replace(choice_at(place, choice.policy, cuts, met=False, why=why), from_data=False)
+
+
+def reached(policy: Policy, counts: Counts) -> Ends:
+    """Return the 95 % interval of the number that a policy limits or maximises, on comments of both classes.
+
+    Precision and F1 are treated as shares of the positives, as recall is. As shares of the flagged comments, a
+    threshold that flags thousands to find one positive would have a narrow interval near 0.
+    """
+    if policy.kind == "fpr":
+        found, trials = float(counts.false_positives), counts.num_negative
+    elif policy.kind == "flagged":
+        found, trials = float(counts.flagged), counts.num
+    else:
+        share = {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall}[policy.kind]
+        trials = counts.num_positive
+        found = min(share * trials, float(trials))
+    return share_interval(found, trials)
+
+
+def _witnesses(policy: Policy, cuts: Cuts) -> str:
+    """Return the number of comments that a policy is measured on, in words."""
+    others = {"fpr": (cuts.num_negative, "negative comment"), "flagged": (cuts.num, "comment")}
+    return count(*others.get(policy.kind, (cuts.num_positive, "positive comment")))

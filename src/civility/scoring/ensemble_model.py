@@ -25,7 +25,7 @@ from civility.documents.ensemble_file import (
 )
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.metrics.rank_map import RankMap
+from civility.metrics.ranking import RankMap
 from civility.scoring.classifier import Classifier
 from civility.scoring.kinds import OnScored
 from civility.storage.atomic_files import real_path

@@ -19,8 +19,7 @@ from civility.documents.comparison_result import (
 )
 from civility.documents.note import Note, NoteCode
 from civility.evaluation.comparison.verdicts import Judged, JudgedMetric, Measured
-from civility.metrics.paired_test import Outcome
-from civility.metrics.pooled import Pool
+from civility.metrics.paired_test import Outcome, Pool
 from civility.run.repeats_folder import is_seed_folder
 
 _VERDICTS: dict[Outcome, DifferenceVerdict] = {

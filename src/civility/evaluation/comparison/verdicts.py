@@ -1,6 +1,6 @@
 """Measure all runs on the same resamples, and compare rows with the first: differences and verdicts.
 
-The rule for better and worse is `civility.metrics.paired_test.judged`.
+The rule for better and worse is `civility.metrics.paired_test`.
 """
 
 import math
@@ -12,20 +12,18 @@ import numpy.typing as npt
 
 from civility.arrays import Floats, Scores, Targets
 from civility.data.dataset import count_targets
-from civility.metrics.counted import Decided, Ranking
-from civility.metrics.intervals import percentile_interval
-from civility.metrics.paired_test import Outcome, PairedDifference, corrected, resamples_needed
-from civility.metrics.pooled import Noise, Pool, pooled_difference
-from civility.metrics.resampling import Statistic, mean_of_defined, point, resample, strata_of
-from civility.metrics.small_samples import (
-    FEWEST,
-    Ends,
-    MeanPart,
-    difference_interval,
-    mean_interval,
-    own_interval,
-    wider,
+from civility.metrics.intervals import Ends, percentile_interval, wider
+from civility.metrics.paired_test import (
+    Noise,
+    Outcome,
+    PairedDifference,
+    Pool,
+    corrected,
+    pooled_difference,
+    resamples_needed,
 )
+from civility.metrics.resampling import Decided, Ranking, Statistic, mean_of_defined, point, resample, strata_of
+from civility.metrics.small_samples import FEWEST, MeanPart, difference_interval, mean_interval, own_interval
 from civility.metrics.threshold_search import Counts
 
 NUM_RESAMPLES = 2_000
