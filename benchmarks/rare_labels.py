@@ -21,8 +21,8 @@ from statistics import NormalDist
 import numpy as np
 
 from civility.arrays import Float32s, Floats, Targets
-from civility.evaluation.comparison.verdicts import judge, measure, rarer_of, resamples_for
 from civility.evaluation.label_measures import ends_of
+from civility.evaluation.verdicts import judge, measure, rarer_of, resamples_for
 from civility.metrics.intervals import Ends, wider
 from civility.metrics.paired_test import Outcome, pooled_difference
 from civility.metrics.policy import Policy, parse_policy

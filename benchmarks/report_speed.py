@@ -25,10 +25,8 @@ from civility.arrays import Float32s, Floats
 from civility.data.dataset import Dataset
 from civility.documents.report import ClassifierFacts
 from civility.evaluation import Scored
-from civility.evaluation.build_report import Aspects, Subject, report_on
+from civility.evaluation.build_report import Aspects, Subject, report_on, slices_of, worst_errors
 from civility.evaluation.label_measures import measure
-from civility.evaluation.slices import slices_of
-from civility.evaluation.worst_errors import worst_errors
 from civility.metrics.intervals import percentile_interval
 from civility.metrics.resampling import Decided, Means, Ranking, Statistic, point, resample, strata_of
 

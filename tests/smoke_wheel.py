@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 READ_CORPUS = "from civility.data.starter import starter_corpus as c; print(len(c('train')), len(c('held-out')))"
-READ_SUITE = "from civility.evaluation.probes.suites import read_suite; print(len(read_suite('civility:suite').cases))"
+READ_SUITE = "from civility.evaluation.suites import read_suite; print(len(read_suite('civility:suite').cases))"
 READ_PAGE = (
     "import sys, civility.render.html; from importlib.resources import files; page = files('civility.render.html'); "
     "[(page / f).read_text() for f in ('templates/base.html', 'page.css', 'page.js', 'explorer.js')]; "

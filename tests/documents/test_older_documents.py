@@ -7,7 +7,7 @@ import pytest
 from civility.documents.audit_result import Audit
 from civility.documents.note import Note, NoteCode, as_note
 from civility.documents.sweep_result import SweepResult
-from civility.evaluation.probes import perturb
+from civility.evaluation import perturb
 from civility.render.sentences.audit_sentences import details, not_measured
 from civility.render.sentences.note_sentences import note_sentence
 from civility.render.sentences.report_sentences import PERTURBATIONS

@@ -11,8 +11,7 @@ import pytest
 
 from civility import Classifier
 from civility.data.sources import built_in
-from civility.evaluation.comparison.compared_scores import Target
-from civility.evaluation.comparison.run_facts import facts_of
+from civility.evaluation.compared_scores import Target, facts_of
 from civility.run import RunDirectory
 
 from ..conftest import files_up_to

@@ -11,9 +11,8 @@ from civility.data.dataset import Dataset
 from civility.data.reading import Columns
 from civility.evaluation.build_report import Aspects
 from civility.evaluation.choose_thresholds import ThresholdRequest, set_thresholds
-from civility.evaluation.evaluate_classifier import EvaluationRequest, evaluate
+from civility.evaluation.evaluate_classifier import EvaluationRequest, Probes, evaluate
 from civility.evaluation.labelled_comments import read_labelled
-from civility.evaluation.probing import Probes
 from civility.evaluation.requirements import parse_requirement
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer

@@ -8,7 +8,7 @@ from civility.arrays import Float32s
 from civility.data.dataset import Dataset
 from civility.documents.behaviour_report import PerturbationReport
 from civility.evaluation import Scored
-from civility.evaluation.robustness import invariance, perturbed
+from civility.evaluation.perturb import invariance, perturbed
 
 NAN = float("nan")
 TARGETS = [[1, 0, 0], [1, 1, 0], [1, NAN, 0], [1, 1, 0], [0, 0, 0], [NAN, 0, 0]]

@@ -13,8 +13,7 @@ from civility.data.dataset import Dataset
 from civility.documents.behaviour_report import Slice
 from civility.documents.report import ClassifierFacts
 from civility.evaluation import Report, Scored
-from civility.evaluation.build_report import Aspects, Subject, report_on
-from civility.evaluation.slices import slices_of
+from civility.evaluation.build_report import Aspects, Subject, report_on, slices_of
 from civility.render.sentences.report_sentences import slice_note
 
 TEXTS = [

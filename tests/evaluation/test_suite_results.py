@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from civility.documents.behaviour_report import SuiteReport
-from civility.evaluation.probes.suites import Case, Suite, suite_report
+from civility.evaluation.suites import Case, Suite, suite_report
 from civility.metrics.intervals import wilson
 
 LABELS = ("toxic", "threat")

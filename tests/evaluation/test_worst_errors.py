@@ -11,7 +11,7 @@ from civility.data.dataset import Dataset
 from civility.data.duplicates import normalised
 from civility.documents.behaviour_report import Example, LabelErrorsShown
 from civility.evaluation import Scored
-from civility.evaluation.worst_errors import NUM_SHOWN, cut, worst_errors
+from civility.evaluation.build_report import NUM_SHOWN, worst_errors
 
 
 def _errors(
@@ -71,8 +71,9 @@ def test_likely_label_errors_are_marked() -> None:
 
 
 def test_long_texts_are_cut() -> None:
-    assert cut("x" * 400) == "x" * 400
-    assert cut("x" * 401) == "x" * 399 + "…"
+    whole, longer = (_errors(["x" * num], [0], [0.9]).false_positives[0].text for num in (400, 401))
+    assert whole == "x" * 400
+    assert longer == "x" * 399 + "…"
     found = _errors(["<b>" * 2_000_000], [0], [0.9]).false_positives[0]
     assert len(found.text) == 400
 

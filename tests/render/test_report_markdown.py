@@ -14,7 +14,7 @@ from civility.documents.report import ClassifierFacts
 from civility.evaluation import Estimate, Report, Scored
 from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.group_bias import Grouped, bias_of
-from civility.evaluation.probes.suites import Case, Suite, suite_report
+from civility.evaluation.suites import Case, Suite, suite_report
 from civility.plain_text import as_code, as_markdown
 from civility.render.markdown.report_markdown import table, to_markdown
 from civility.render.sentences.report_sentences import not_chosen, optimism, shown, with_interval

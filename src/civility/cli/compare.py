@@ -51,8 +51,8 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the command."""
-    from civility.evaluation.comparison.compare_runs import ComparisonRequest, check_out, compare
-    from civility.evaluation.comparison.verdicts import METRICS
+    from civility.evaluation.compare_runs import ComparisonRequest, check_out, compare
+    from civility.evaluation.verdicts import METRICS
     from civility.render.terminal.comparison_tables import print_comparison
 
     out = Path(options.out) if options.out else None

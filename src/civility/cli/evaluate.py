@@ -118,8 +118,7 @@ def run(options: Namespace, command: list[str]) -> int:
 def _request(options: Namespace) -> "EvaluationRequest":
     """Return what the options ask for."""
     from civility.evaluation.build_report import Aspects
-    from civility.evaluation.evaluate_classifier import EvaluationRequest
-    from civility.evaluation.probing import Probes
+    from civility.evaluation.evaluate_classifier import EvaluationRequest, Probes
     from civility.evaluation.requirements import parse_requirement
 
     return EvaluationRequest(

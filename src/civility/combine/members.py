@@ -9,8 +9,8 @@ from civility.data.dataset import Dataset
 from civility.data.dialects import Columns
 from civility.documents.run_environment import RecordedData
 from civility.errors import UserError
-from civility.evaluation.comparison.verdicts import rarer_of
 from civility.evaluation.labelled_comments import Labelled, notes_on_seen, read_labelled, why_no_threshold
+from civility.evaluation.verdicts import rarer_of
 from civility.metrics.ranking import macro_mean, roc_auc
 from civility.metrics.small_samples import FEWEST
 from civility.run import RunDirectory, classifier_folder

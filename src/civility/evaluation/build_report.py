@@ -1,16 +1,46 @@
-"""Measure scored comments: numbers, bias, slices and the worst errors in one report."""
+"""Measure scored comments: numbers, bias, slices (parts of the comments) and the worst errors in one report."""
 
-from collections.abc import Mapping, Sequence
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from civility.documents.behaviour_report import BiasReport
+import numpy as np
+import numpy.typing as npt
+
+from civility.arrays import POSITIVE_FROM, Ints
+from civility.audit.counts import script_of
+from civility.audit.label_errors import likely_label_errors
+from civility.data.duplicates import normalised
+from civility.documents.behaviour_report import (
+    FEWEST_OF_SLICE,
+    BiasReport,
+    Example,
+    LabelErrorsShown,
+    Slice,
+    SliceLabel,
+)
 from civility.documents.note import Note, as_note
 from civility.documents.report import ClassifierFacts, Optimistic, Report, TrainingCurves
 from civility.evaluation.group_bias import Grouped, bias_of
-from civility.evaluation.label_measures import NUM_RESAMPLES, measure
-from civility.evaluation.scored_comments import Scored
-from civility.evaluation.slices import slices_of
-from civility.evaluation.worst_errors import worst_errors
+from civility.evaluation.label_measures import NUM_RESAMPLES, measure, proportion
+from civility.evaluation.scored_comments import Scored, short
+from civility.metrics.ranking import roc_auc
+from civility.metrics.threshold_search import Counts
+from civility.plain_text import cut
+
+_MOST_SLICES = 30
+"""Slices of one kind; rarer values are merged into one."""
+_UNKNOWN = "(empty)"
+_LINK_MARKS = ("http://", "https://", "www.")
+_LENGTHS = ((10, "up to 10 words"), (30, "11 to 30 words"), (100, "31 to 100 words"), (300, "101 to 300 words"))
+_LONGEST = "over 300 words"
+NUM_SHOWN = 10
+_MOST_UNLIKELY = 0.02
+"""The highest score of the annotated side at which a suspected error is called likely."""
+MOST_CHARACTERS = 400
+"""Of a comment that is shown."""
+_UPPER, _LOWER = string.ascii_uppercase.encode(), string.ascii_lowercase.encode()
 
 
 @dataclass(frozen=True)
@@ -55,14 +85,7 @@ class Aspects:
 
 
 def report_on(scored: Scored, subject: Subject, aspects: Aspects) -> Report:
-    """Measure scored comments.
-
-    Parameters
-    ----------
-    scored : N comments with their scores
-    subject : what the report describes
-    aspects : what to measure, and how
-    """
+    """Measure scored comments with their scores."""
     report = measure(
         scored,
         subject.files,
@@ -92,12 +115,148 @@ def _bias(scored: Scored, subject: Subject, aspects: Aspects) -> BiasReport:
     dataset = scored.dataset
     label = aspects.label or main_label(dataset.labels)
     column = dataset.labels.index(label)
-    grouped = Grouped(
-        dataset.targets[:, column],
-        scored.scores[:, column],
-        scored.flagged[:, column],
-        dataset.groups,
-        dataset.group_names,
-    )
+    targets, scores, flagged = dataset.targets[:, column], scored.scores[:, column], scored.flagged[:, column]
+    grouped = Grouped(targets, scores, flagged, dataset.groups, dataset.group_names)
     source = ", ".join(subject.files)
     return bias_of(grouped, source, label, num_resamples=aspects.num_resamples, seed=aspects.seed)
+
+
+def _length(text: str) -> str:
+    words = len(text.split())
+    return next((name for most, name in _LENGTHS if words <= most), _LONGEST)
+
+
+def _capitals(text: str) -> str:
+    upper, cased = _cases(text)
+    if not cased:
+        return "no cased letters"
+    share = upper / cased
+    return "over half capitals" if share > 0.5 else "10 % to half capitals" if share > 0.1 else "up to 10 % capitals"
+
+
+def _cases(text: str) -> tuple[int, int]:
+    """Return the numbers of capitals and of cased letters. ASCII has a fast path."""
+    if text.isascii():
+        data = text.encode()
+        upper = len(data) - len(data.translate(None, _UPPER))
+        return upper, upper + len(data) - len(data.translate(None, _LOWER))
+    times_of = Counter(text).items()
+    upper = sum(times for character, times in times_of if character.isupper())
+    return upper, upper + sum(times for character, times in times_of if character.islower())
+
+
+def _links(text: str) -> str:
+    folded = text.casefold()  # much faster than a pattern that ignores case
+    return "with a link" if any(mark in folded for mark in _LINK_MARKS) else "without a link"
+
+
+def _named(cell: str) -> str:
+    """Return a cell as the name of a slice, without lone surrogates, which JSON cannot hold."""
+    return cell.encode("utf-8", "replace").decode().strip() or _UNKNOWN
+
+
+_OF_TEXT: Mapping[str, Callable[[str], str]] = {
+    "length": _length,
+    "script": script_of,
+    "capitals": _capitals,
+    "links": _links,
+}
+_ORDER = (*(name for _, name in _LENGTHS), _LONGEST)
+
+
+def slices_of(scored: Scored, columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[Slice, ...]]:
+    """Return the slices of each kind, the largest first; of length, the shortest first.
+
+    Kinds are by length, script, capitals and links of the texts, and by the (N,) cells of each column of the file.
+    """
+    kinds = {name: [of_text(text) for text in scored.dataset.texts] for name, of_text in _OF_TEXT.items()}
+    for name, cells in columns.items():
+        kinds[name if name not in kinds else f"column {name}"] = [_named(cell) for cell in cells]
+    return {name: _slices(scored, values) for name, values in kinds.items()}
+
+
+def _slices(scored: Scored, values: Sequence[str]) -> tuple[Slice, ...]:
+    rows_of: dict[str, list[int]] = {}
+    for row, value in enumerate(values):
+        rows_of.setdefault(value, []).append(row)
+    rank = {name: place for place, name in enumerate(_ORDER)}
+    names = sorted(rows_of, key=lambda name: (rank.get(name, len(rank)), -len(rows_of[name]), name))
+    shown, rest = names[:_MOST_SLICES], names[_MOST_SLICES:]
+    slices = [_slice(scored, rows_of[name], name) for name in shown]
+    if rest:
+        rows = sorted(row for name in rest for row in rows_of[name])
+        slices.append(_slice(scored, rows, f"other ({len(rest):,} values)"))
+    return tuple(slices)
+
+
+def _slice(scored: Scored, rows: Sequence[int], name: str) -> Slice:
+    index = np.array(rows, dtype=np.int64)
+    labels = {label: _slice_label(scored, column, index) for column, label in enumerate(scored.dataset.labels)}
+    few = tuple(label for label, numbers in labels.items() if numbers.num_positive < FEWEST_OF_SLICE)
+    return Slice(name=name, num_comments=len(rows), labels=labels, too_few=few)
+
+
+def _slice_label(scored: Scored, column: int, rows: npt.NDArray[np.int64]) -> SliceLabel:
+    targets = scored.dataset.targets[rows, column]
+    counts = Counts.of(targets, scored.flagged[rows, column])
+    return SliceLabel(
+        num_positive=counts.num_positive,
+        num_negative=counts.num_negative,
+        roc_auc=roc_auc(targets, scored.scores[rows, column]),
+        precision=proportion(counts.true_positives, counts.flagged),
+        recall=proportion(counts.true_positives, counts.num_positive),
+    )
+
+
+def worst_errors(scored: Scored, *, with_texts: bool = True) -> dict[str, LabelErrorsShown]:
+    """Return, by label, the flagged negatives that score highest and the missed positives that score lowest.
+
+    Without texts, ids identify them. A likely label error is one by confident learning (`audit.label_errors`), which
+    assumes that the classifier was not trained on these comments, with a score of at most 2 % for the annotation.
+    """
+    shown = {label: _of_label(scored, column) for column, label in enumerate(scored.dataset.labels)}
+    return shown if with_texts else {label: _without_texts(errors) for label, errors in shown.items()}
+
+
+def _without_texts(errors: LabelErrorsShown) -> LabelErrorsShown:
+    sides = (errors.false_positives, errors.false_negatives)
+    blank = [tuple(example.model_copy(update={"text": ""}) for example in side) for side in sides]
+    return LabelErrorsShown(false_positives=blank[0], false_negatives=blank[1])
+
+
+def _of_label(scored: Scored, column: int) -> LabelErrorsShown:
+    targets, scores, flagged = scored.dataset.targets[:, column], scored.scores[:, column], scored.flagged[:, column]
+    errors = likely_label_errors(targets, scores)
+    # Nearly all of the worst errors are suspected, so only the surest are marked.
+    suspected = set(errors.rows[(1 + errors.margin) / 2 <= _MOST_UNLIKELY].tolist())
+    wrong_flags = np.flatnonzero((targets < POSITIVE_FROM) & flagged)
+    wrong_flags = wrong_flags[np.argsort(-scores[wrong_flags], kind="stable")]
+    missed = np.flatnonzero((targets >= POSITIVE_FROM) & ~flagged)
+    missed = missed[np.argsort(scores[missed], kind="stable")]
+    return LabelErrorsShown(
+        false_positives=_examples(scored, column, wrong_flags, suspected),
+        false_negatives=_examples(scored, column, missed, suspected),
+    )
+
+
+def _examples(scored: Scored, column: int, rows: Ints, suspected: set[int]) -> tuple[Example, ...]:
+    """Return the first comments of ``rows``; equal ones are merged into the first and counted."""
+    dataset = scored.dataset
+    groups: dict[str, list[int]] = {}
+    for row in rows.tolist():
+        key = normalised(dataset.texts[row])
+        if key in groups or len(groups) < NUM_SHOWN:
+            groups.setdefault(key, []).append(row)
+    return tuple(_example(scored, column, same, suspected) for same in groups.values())
+
+
+def _example(scored: Scored, column: int, same: Sequence[int], suspected: set[int]) -> Example:
+    first = same[0]
+    return Example(
+        id=scored.dataset.ids[first],
+        text=cut(scored.dataset.texts[first], MOST_CHARACTERS),
+        score=short(scored.scores[first, column]),
+        target=float(scored.dataset.targets[first, column]),
+        times=len(same),
+        likely_label_error=first in suspected,
+    )

@@ -3,27 +3,58 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from civility.arrays import Float32s
 from civility.data.reading import Columns, read_column
+from civility.documents.behaviour_report import BiasReport, SuiteReport
 from civility.documents.note import Note
 from civility.documents.report import ClassifierFacts
 from civility.errors import UserError, did_you_mean
 from civility.evaluation import Report
 from civility.evaluation.build_report import Aspects, Subject, main_label, report_on
 from civility.evaluation.curves import training_curves
-from civility.evaluation.labelled_comments import Labelled, optimistic, read_labelled, scored_by
-from civility.evaluation.probes.suites import Suite
-from civility.evaluation.probing import Probes, probe
+from civility.evaluation.group_bias import Grouped, bias_of
+from civility.evaluation.labelled_comments import optimistic, read_labelled, scored_by
+from civility.evaluation.perturb import measure_robustness
 from civility.evaluation.report_files import write_report
 from civility.evaluation.requirements import Requirement, doubts, failures
+from civility.evaluation.suites import Suite, read_suite, suite_report
+from civility.evaluation.templates import Templates, read_templates
 from civility.plain_text import listed, one_line, shown
 from civility.run import OWN_REPORT, ReportFiles, RunDirectory
 from civility.scoring.classifier import Classifier
 
-__all__ = ["Aspects", "Evaluation", "EvaluationRequest", "Probes", "evaluate", "report_name"]
+__all__ = ["Aspects", "Evaluation", "EvaluationRequest", "Probes", "evaluate"]
 
 _LONGEST_NAME = 200
 """Bytes: the files of a report have longer endings, and file systems end at 255."""
+OnScored = Callable[[str, int, int], None]
+"""Called after each batch with what is scored, the batch size and the total."""
+
+
+@dataclass(frozen=True)
+class Probes:
+    """What to test beyond the comments.
+
+    Parameters
+    ----------
+    templates : files of identity templates
+    suites : behaviour suites: files, or ``civility:suite``
+    suite_label : the label that judges cases that name none; empty: any label
+    robustness : whether to perturb texts
+    sample : about how many comments to perturb
+    seed : of the sample and of the perturbations
+    """
+
+    templates: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
+    suite_label: str = ""
+    robustness: bool = False
+    sample: int = 1_000
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +94,7 @@ def evaluate(
     *,
     name: str = "",
     out: Path | None = None,
-    on_scored: Callable[[str, int, int], None] = lambda what, num_comments, total: None,
+    on_scored: OnScored = lambda what, num_comments, total: None,
 ) -> Evaluation:
     """Score labelled comments with a classifier, and measure and write what scores and decisions are worth.
 
@@ -87,11 +118,20 @@ def evaluate(
     _checked_label("--suite-label", request.probes.suite_label, classifier.labels)
     labelled = read_labelled(target, files, classifier.labels, request.columns)
     columns = {column: read_column(labelled.files, labelled.origin, column) for column in request.slices}
-    probes = request.probes.read()  # so that a mistake in a file is reported before the comments are scored
-    for suite in probes.suites:
+    # Read before the comments are scored, so that a mistake in a file is reported first.
+    probes = request.probes
+    templates = [read_templates(file) for file in probes.templates]
+    suites = [read_suite(file, probes.suite_label) for file in probes.suites]
+    for suite in suites:
         _refuse_unknown_labels(suite, classifier.labels)
+    parts_asked = {
+        "bias": bool(labelled.dataset.group_names),
+        "templates": bool(probes.templates),
+        "suites": bool(probes.suites),
+        "robustness": probes.robustness,
+    }
     for requirement in request.requirements:
-        requirement.check(classifier.labels, _parts_asked(request, labelled))
+        requirement.check(classifier.labels, parts_asked)
     training = training_curves(run.read_metrics()) if run else None
     texts = labelled.dataset.texts
     logits = classifier.logits(texts, on_scored=lambda number: on_scored("scoring", number, len(texts)))
@@ -105,11 +145,41 @@ def evaluate(
         training,
     )
     report = report_on(scored, subject, replace(request.aspects, label=label, columns=columns))
-    report = report.model_copy(update=probe(classifier, scored, probes, label, on_scored))
+    parts: dict[str, Any] = {
+        "templates": {one.name: _bias_on(classifier, one, label, on_scored) for one in templates},
+        "suites": {one.name: _decisions_on(classifier, one, on_scored) for one in suites},
+    }
+    if probes.robustness:
+        score = _scorer(classifier, on_scored)
+        parts["robustness"] = measure_robustness(scored, score, sample=probes.sample, seed=probes.seed)
+    report = report.model_copy(update=parts)
     source = _source(target, files, request.columns)
     written = write_report(report, scored, out or (run.reports if run else Path("reports")), source)
     notes = (*labelled.notes, *doubts(report, request.requirements))
     return Evaluation(report, notes, written, failures(report, request.requirements))
+
+
+def _scorer(classifier: Classifier, on_scored: OnScored) -> Callable[[Sequence[str], str], Float32s]:
+    """Return a function that scores texts; its second argument says what they are."""
+    return lambda texts, what: classifier.score(texts, on_scored=lambda number: on_scored(what, number, len(texts)))
+
+
+def _bias_on(classifier: Classifier, templates: Templates, label: str, on_scored: OnScored) -> BiasReport:
+    scores = _scorer(classifier, on_scored)(templates.texts, f"templates {templates.name}")
+    column = classifier.labels.index(label)
+    grouped = Grouped(
+        templates.targets,
+        scores[:, column],
+        classifier.decide(scores)[:, column],
+        templates.groups.astype(np.float32),
+        templates.group_names,
+    )
+    return bias_of(grouped, templates.name, label)
+
+
+def _decisions_on(classifier: Classifier, suite: Suite, on_scored: OnScored) -> SuiteReport:
+    scores = _scorer(classifier, on_scored)([case.text for case in suite.cases], f"suite {suite.name}")
+    return suite_report(suite, scores, classifier.decide(scores), classifier.labels)
 
 
 def _source(target: str, files: Sequence[str], columns: Columns) -> list[str]:
@@ -119,38 +189,27 @@ def _source(target: str, files: Sequence[str], columns: Columns) -> list[str]:
     return [target, *data, *text, *(["--id-column", columns.id] if columns.id else [])]
 
 
-def _parts_asked(request: EvaluationRequest, labelled: Labelled) -> dict[str, bool]:
-    """Return, for each part that a report may lack, whether this one will have it."""
-    return {
-        "bias": bool(labelled.dataset.group_names),
-        "templates": bool(request.probes.templates),
-        "suites": bool(request.probes.suites),
-        "robustness": request.probes.robustness,
-    }
-
-
 def _checked_name(name: str, files: Sequence[str], *, overwrites: bool) -> str:
     """Return the name of the report; UserError if it is not plain, or would replace the run's own report."""
-    name = name or (report_name(files) if files else OWN_REPORT)
+    name = name or (_name_of(files) if files else OWN_REPORT)
     if Path(name).name != name or "\\" in name or name.startswith(".") or one_line(name) != name:
         remedy = "choose a name that has no slashes or control characters and does not begin with a dot"
-        raise UserError("evaluation.bad-report-name", "not a plain name", where=f"--name {shown(name)}", remedy=remedy)
+        raise _bad_name(shown(name), "not a plain name", remedy)
     if len(name.encode()) > _LONGEST_NAME:
-        found = f"longer than {_LONGEST_NAME} bytes"
-        raise UserError(
-            "evaluation.bad-report-name", found, where=f"--name {shown(name)}", remedy="choose a shorter name"
-        )
+        raise _bad_name(shown(name), f"longer than {_LONGEST_NAME} bytes", "choose a shorter name")
     if files and name == OWN_REPORT and overwrites:
         found = f"would replace the run's own report, which is named {OWN_REPORT}"
-        remedy = "give this report another name: --name NAME"
-        raise UserError("evaluation.bad-report-name", found, where=f"--name {name}", remedy=remedy)
+        raise _bad_name(name, found, "give this report another name: --name NAME")
     return name
 
 
-def report_name(files: Sequence[str]) -> str:
+def _bad_name(name: str, found: str, remedy: str) -> UserError:
+    return UserError("evaluation.bad-report-name", found, where=f"--name {name}", remedy=remedy)
+
+
+def _name_of(files: Sequence[str]) -> str:
     """Return the name of a report on these files: that of the first, without its suffixes."""
-    first = Path(files[0]).name if files else "report"
-    name = one_line(first.split(".")[0].replace("*", "all")) or "report"
+    name = one_line(Path(files[0]).name.split(".")[0].replace("*", "all")) or "report"
     return name.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
 
 

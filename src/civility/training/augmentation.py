@@ -9,7 +9,7 @@ from civility.data.dataset import Dataset
 from civility.data.duplicates import text_digests
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
-from civility.evaluation.probes.perturb import changed_copies
+from civility.evaluation.perturb import changed_copies
 from civility.plain_text import count
 from civility.recipe import Recipe
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from civility.errors import UserError
-from civility.evaluation.probes.suites import (
+from civility.evaluation.suites import (
     BUILT_IN,
     Case,
     CaseTally,
@@ -19,7 +19,7 @@ from civility.evaluation.probes.suites import (
     score_suite,
 )
 
-from ...refusals import refused
+from ..refusals import refused
 
 OWN = (
     "function,text,expected,group,label,id\n"
@@ -139,7 +139,7 @@ def test_the_suite_of_the_project() -> None:
 
 
 def test_the_example_of_the_documentation_is_a_suite_and_its_functions_are_named(tmp_path: Path) -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs/reference/probes.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs/reference/probes.md").read_text(encoding="utf-8")
     example = page.split("```csv\n")[1].split("```")[0]
     cases = read_suite(_write(tmp_path / "example.csv", example)).cases
     assert [case.expected for case in cases] == [False, True, True, False]

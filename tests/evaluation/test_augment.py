@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from civility.data.dataset import Dataset
-from civility.evaluation.probes.perturb import PERTURBATIONS, changed_copies
+from civility.evaluation.perturb import PERTURBATIONS, changed_copies
 
-from ...refusals import refused
+from ..refusals import refused
 
 
 def _dataset(num: int = 60) -> Dataset:

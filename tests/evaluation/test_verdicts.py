@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from civility.arrays import Float32s, Scores, Targets
-from civility.evaluation.comparison.verdicts import NUM_RESAMPLES, Measured, judge, measure, rarer_of, resamples_for
+from civility.evaluation.verdicts import NUM_RESAMPLES, Measured, judge, measure, rarer_of, resamples_for
 from civility.metrics.paired_test import Outcome, resamples_needed
 from civility.metrics.small_samples import FEWEST
 

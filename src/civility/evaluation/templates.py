@@ -19,7 +19,7 @@ from civility.data.reading.cells import TargetCells, TextCells
 from civility.data.reading.opening import open_table
 from civility.data.reading.tables import Chunk, Table
 from civility.errors import UserError, did_you_mean
-from civility.evaluation.probes.suites import name_in
+from civility.evaluation.suites import name_in
 from civility.plain_text import listed, shown
 
 GROUP_SEPARATOR = ";"

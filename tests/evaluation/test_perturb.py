@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.evaluation.probes.perturb import HARMLESS, INVARIANCES, PERTURBATIONS, Invariance, Perturbation
+from civility.evaluation.perturb import HARMLESS, INVARIANCES, PERTURBATIONS, Invariance, Perturbation
 
 FEW = settings(max_examples=60, deadline=None)
 EACH = pytest.mark.parametrize("perturbation", PERTURBATIONS, ids=lambda perturbation: perturbation.name)

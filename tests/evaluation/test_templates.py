@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility.errors import UserError
-from civility.evaluation.probes.templates import ENGLISH_TERMS, Templates, read_templates
+from civility.evaluation.templates import ENGLISH_TERMS, Templates, read_templates
 
-from ...refusals import refused
+from ..refusals import refused
 
 NAN = float("nan")
 REAL = pytest.mark.skipif("CIVILITY_DATA" not in os.environ, reason="CIVILITY_DATA names no folder of real data")

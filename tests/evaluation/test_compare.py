@@ -12,15 +12,15 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 from civility.arrays import Float32s, Scores
 from civility.documents.comparison_result import Comparison, Numbers, RowDifference
 from civility.documents.note import as_note
-from civility.evaluation.comparison import verdicts
-from civility.evaluation.comparison.compare_runs import ComparisonRequest, compare
-from civility.evaluation.comparison.verdicts import METRICS
+from civility.evaluation import verdicts
+from civility.evaluation.compare_runs import ComparisonRequest, compare
+from civility.evaluation.verdicts import METRICS
 from civility.metrics.paired_test import resamples_needed
 from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
 from civility.render.sentences.note_sentences import note_sentence
 
-from ...refusals import refused
+from ..refusals import refused
 from .made import LABELS, THRESHOLDS, make_scores, make_targets, write_log, write_run, write_scored
 
 NAN = float("nan")

@@ -1,7 +1,7 @@
 """Which runs are one row, what rows are named, and the settings in which they differ."""
 
 from civility.documents.comparison_result import RunFacts, Setting
-from civility.evaluation.comparison.table import different_settings, grouped, row_names
+from civility.evaluation.compare_runs import different_settings, grouped, row_names
 
 
 def _facts(*runs: tuple[str, int | None]) -> list[RunFacts]:

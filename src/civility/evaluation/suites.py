@@ -21,10 +21,10 @@ from civility.data.reading.opening import open_table
 from civility.data.reading.tables import Chunk, Table
 from civility.documents.behaviour_report import Example, FunctionReport, SuiteReport
 from civility.errors import UserError, did_you_mean
+from civility.evaluation.build_report import MOST_CHARACTERS
 from civility.evaluation.label_measures import proportion
 from civility.evaluation.scored_comments import short
-from civility.evaluation.worst_errors import cut
-from civility.plain_text import listed, shown
+from civility.plain_text import cut, listed, shown
 
 
 def name_in(table: str, chunk: Chunk, row: int, column: str) -> str:
@@ -157,7 +157,7 @@ def read_suite(file: str | Path, label: str = "") -> Suite:
     UserError : the file is not a suite, a text is empty, an id is used twice, or a cell has no valid value
     """
     if str(file) == BUILT_IN:
-        with resources.as_file(resources.files("civility.evaluation.probes") / "suite.csv") as path:
+        with resources.as_file(resources.files("civility.evaluation") / "suite.csv") as path:
             return Suite(BUILT_IN, _read_cases(open_table(path), label))
     if str(file).startswith("civility:"):
         raise UserError(
@@ -348,5 +348,7 @@ def _wrong(
         examples = found.setdefault((case.function, case.expected), [])
         if len(examples) < _SHOWN:
             score = short(row[columns].max())
-            examples.append(Example(id=case.id, text=cut(case.text), score=score, target=float(case.expected)))
+            examples.append(
+                Example(id=case.id, text=cut(case.text, MOST_CHARACTERS), score=score, target=float(case.expected))
+            )
     return found

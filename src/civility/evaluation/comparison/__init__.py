@@ -1,1 +1,0 @@
-"""Compare runs on the same comments."""
