@@ -117,19 +117,17 @@ def set_thresholds(
             remedy="name comments that include both for at least one label",
         )
     logits = classifier.logits(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
-    reasons_of = {}
+    chosen = calibrations_for(dataset, logits) if request.calibrate else {}
+    # Only labels with a new threshold: an old threshold refers to old scores.
+    chosen = {label: one for label, one in chosen.items() if label in policies and label not in lacking}
     if request.calibrate:
-        # Only labels with a new threshold: an old threshold refers to old scores.
-        chosen = calibrations_for(dataset, logits)
-        chosen = {label: one for label, one in chosen.items() if label in policies and label not in lacking}
-        digest = dataset.comments_digest
-        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, digest)
-        reasons_of = {label: one.reason for label, one in chosen.items()}
-    notes: list[Note | str] = [
+        classifier.calibrate({label: one.calibration for label, one in chosen.items()}, dataset.comments_digest)
+    reasons_of = {label: one.reason for label, one in chosen.items()}
+    notes = (
         *labelled.notes,
         *(f"{label} keeps its threshold: {reason}" for label, reason in lacking.items()),
-    ]
-    notes += _optimistic(classifier, labelled)
+        *_optimistic(classifier, labelled),
+    )
     choices = thresholds_for(dataset, classifier.calibrated(logits), policies)
     kept = {label: value for label, value in classifier.thresholds.items() if label not in choices}
     classifier.set_thresholds(choices, dataset.comments_digest)
@@ -137,7 +135,7 @@ def set_thresholds(
         _write(classifier, folder, with_weights=request.calibrate)
     unchosen = tuple(label for label in classifier.labels if label in classifier.not_chosen_from_data)
     path = folder / CLASSIFIER_FILE
-    return ThresholdsSet(choices, kept, total, tuple(notes), unchosen, reasons_of, path, written=not request.check)
+    return ThresholdsSet(choices, kept, total, notes, unchosen, reasons_of, path, written=not request.check)
 
 
 def _stored_policies(classifier: Classifier) -> dict[str, Policy]:

@@ -29,13 +29,7 @@ def curve_of(targets: Targets, scores: Scores, threshold: float) -> Curve:
     """Return the counts of flagged comments at up to 254 thresholds, the one in use among them.
 
     The thresholds are even steps in true positives, even steps in the logarithm of false positives, round numbers, 0
-    and 1.
-
-    Parameters
-    ----------
-    targets : (N,) NaN is left out
-    scores : (N,) in [0, 1]
-    threshold : the one in use
+    and 1. Targets (N,) that are NaN are left out.
     """
     positive, known = known_classes(targets, scores)
     order = np.argsort(-known, kind="stable")
@@ -137,12 +131,7 @@ _MOST_STEPS = 400
 
 
 def training_curves(lines: Iterable[Mapping[str, Any]]) -> TrainingCurves | None:
-    """Return the curves of a run; None if it has logged no epoch, or its log cannot be read.
-
-    Parameters
-    ----------
-    lines : of metrics.jsonl
-    """
+    """Return the curves of a run by the lines of metrics.jsonl; None if there is no epoch, or they cannot be read."""
     try:
         return _curves(lines)
     except (UserError, ValueError, KeyError, TypeError):  # of another version, or damaged

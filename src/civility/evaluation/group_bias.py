@@ -38,15 +38,7 @@ class Grouped:
 def bias_of(
     grouped: Grouped, source: str, label: str, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> BiasReport:
-    """Measure the bias of one label.
-
-    Parameters
-    ----------
-    grouped : N comments
-    source : the files of the groups
-    label : the name of the label
-    num_resamples, seed : of the bootstrap, stratified by target
-    """
+    """Measure the bias of one label; ``source`` names the files of the groups. Resamples are stratified by target."""
     errors = {
         name: error_counts(grouped.targets, grouped.flagged, grouped.groups[:, column])
         for column, name in enumerate(grouped.names)
@@ -98,10 +90,8 @@ def _too_few(counts: Counts) -> bool:
 def _group(errors: ErrorCounts, name: str, values: Mapping[str, float], resampled: Mapping[str, Floats]) -> GroupBias:
     group, background = errors.group, errors.background
     aucs = {f"{kind}_auc": estimate(values[f"{kind} {name}"], resampled[f"{kind} {name}"]) for kind in KINDS}
-    false_positives, false_negatives = (
-        [(one.false_positives, one.num_negative) for one in (group, background)],
-        [(one.false_negatives, one.num_positive) for one in (group, background)],
-    )
+    false_positives = [(one.false_positives, one.num_negative) for one in (group, background)]
+    false_negatives = [(one.false_negatives, one.num_positive) for one in (group, background)]
     return GroupBias(
         num_positive=group.num_positive,
         num_negative=group.num_negative,

@@ -1,8 +1,9 @@
 """The measures of each label: ranking, precision, recall, false positive rate, calibration, with intervals."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from civility.documents.label_report import AnyLabel, Estimate, LabelReport, Mac
 from civility.documents.report import ClassifierFacts, CoOccurrence, DataFacts, Report, Resampling, Undefined
 from civility.evaluation.curves import calibration_of, curve_of, explorer_of, histogram_of
 from civility.evaluation.scored_comments import Scored
-from civility.metrics.intervals import Ends, percentile_interval, wider, wilson
+from civility.metrics.intervals import Ends, percentile_interval, share_interval, wider
 from civility.metrics.resampling import Decided, Ranking, Statistic, mean_of_defined, point, resample, strata_of
 from civility.metrics.small_samples import FEWEST, MeanPart, mean_interval, own_interval
 from civility.metrics.threshold_search import Counts
@@ -74,17 +75,11 @@ def estimate(value: float, resampled: Floats) -> Estimate:
 
 
 def proportion(successes: int, trials: int, times: float = 1) -> Estimate:
-    """Return a share, times a factor, with Wilson's interval; undefined without trials.
-
-    Parameters
-    ----------
-    successes, trials : counts, 0 or more
-    times : factor, such as 1,000
-    """
+    """Return a share, times a factor such as 1,000, with Wilson's interval; undefined without trials."""
     if not trials:
         return Estimate(value=None)
-    low, high = wilson(successes, trials)
-    return Estimate(value=times * successes / trials, low=times * float(low), high=times * float(high))
+    low, high = share_interval(successes, trials)
+    return Estimate(value=times * successes / trials, low=times * low, high=times * high)
 
 
 def measure(
@@ -98,22 +93,15 @@ def measure(
 ) -> Report:
     """Measure scores and decisions against targets.
 
-    Parameters
-    ----------
-    scored : N comments on L labels, with their scores and thresholds
-    files : the files of the comments
-    name : of the report
-    classifier : what scored them
-    num_resamples : of the bootstrap; each draws the same comments for every number, so that numbers can be averaged
-    seed : of the bootstrap
+    Each resample draws the same comments for every number, so that numbers can be averaged.
     """
     dataset = scored.dataset
     measured = _measure_all(scored, num_resamples, seed)
     labels = {label: _label_report(scored, column, measured[label]) for column, label in enumerate(dataset.labels)}
     verdicts = {label: numbers.verdict for label, numbers in labels.items()}
     of_labels = {label: measured[label] for label in dataset.labels}
-    macro, measurable = _macro(list(of_labels.values())), [one for one in of_labels.values() if one.is_measurable]
-    over_measurable = _macro(measurable)
+    macro = _macro(list(of_labels.values()))
+    over_measurable = _macro([one for one in of_labels.values() if one.is_measurable])
     too_few = tuple(label for label, one in of_labels.items() if one.is_defined and not one.is_measurable)
     any_label = _any_label(scored, measured[_any_key(dataset.labels)])
     return Report(
@@ -174,18 +162,13 @@ def _label_report(scored: Scored, column: int, measured: _Measured) -> LabelRepo
     review = scored.review_thresholds.get(label)
     return LabelReport(
         **_numbers(counts, len(targets)),
-        **_ranking(measured),
+        **_ranking(measured.estimate),
         threshold=threshold,
         review_threshold=review,
         policy=scored.policies.get(label, ""),
-        true_positives=counts.true_positives,
-        false_positives=counts.false_positives,
-        false_negatives=counts.false_negatives,
-        true_negatives=counts.true_negatives,
+        **asdict(counts),
         **decisions,
-        review_per_1000=None
-        if review is None
-        else 1000 * _share_between(scores[~np.isnan(targets)], review, threshold),
+        review_per_1000=None if review is None else _per_1000(scores[~np.isnan(targets)], review, threshold),
         calibration=calibration_of(scored, column),
         verdict=label_verdict(counts.num_positive, counts.num_negative, decisions["f1"]),
         curve=curve_of(targets, scores, threshold),
@@ -212,14 +195,14 @@ def overall_verdict(verdicts: Mapping[str, VerdictWord]) -> VerdictWord:
 def _any_label(scored: Scored, measured: _Measured) -> AnyLabel:
     counts = measured.counts
     numbers, decisions = _numbers(counts, len(scored.dataset)), _decisions(counts, measured.estimate("f1"))
-    return AnyLabel(**numbers, **_ranking(measured), **decisions)
+    return AnyLabel(**numbers, **_ranking(measured.estimate), **decisions)
 
 
-def _ranking(measured: _Measured) -> dict[str, Estimate | dict[str, Estimate]]:
+def _ranking(estimate_of: Callable[[str], Estimate]) -> dict[str, Any]:
     return {
-        "roc_auc": measured.estimate("roc_auc"),
-        "average_precision": measured.estimate("average_precision"),
-        "recall_at_fpr": {str(fpr): measured.estimate(f"recall_at_fpr_{fpr}") for fpr in FPRS},
+        "roc_auc": estimate_of("roc_auc"),
+        "average_precision": estimate_of("average_precision"),
+        "recall_at_fpr": {str(fpr): estimate_of(f"recall_at_fpr_{fpr}") for fpr in FPRS},
     }
 
 
@@ -241,9 +224,10 @@ def _decisions(counts: Counts, f1: Estimate) -> dict[str, Estimate]:
     }
 
 
-def _share_between(scores: Scores, low: float, high: float) -> float:
+def _per_1000(scores: Scores, low: float, high: float) -> float:
+    """Return how many of 1,000 scores are from ``low`` to below ``high``."""
     cuts = np.array([low, high], dtype=np.float32)
-    return float(((scores >= cuts[0]) & (scores < cuts[1])).mean()) if len(scores) else math.nan
+    return 1000 * float(((scores >= cuts[0]) & (scores < cuts[1])).mean()) if len(scores) else math.nan
 
 
 def _macro(labels: Sequence[_Measured]) -> Macro:
@@ -256,14 +240,7 @@ def _macro(labels: Sequence[_Measured]) -> Macro:
         low, high = mean_interval(value, resampled, [one.part(name) for one in defined], len(defined))
         return Estimate(value=value, low=max(low, 0.0), high=min(high, 1.0))
 
-    return Macro(
-        roc_auc=mean("roc_auc"),
-        average_precision=mean("average_precision"),
-        recall_at_fpr={str(fpr): mean(f"recall_at_fpr_{fpr}") for fpr in FPRS},
-        precision=mean("precision"),
-        recall=mean("recall"),
-        f1=mean("f1"),
-    )
+    return Macro(**_ranking(mean), precision=mean("precision"), recall=mean("recall"), f1=mean("f1"))
 
 
 def _co_occurrence(scored: Scored) -> CoOccurrence:

@@ -12,7 +12,6 @@ import numpy as np
 
 from civility.arrays import Logits, Scores
 from civility.data.dataset import Dataset, count_targets
-from civility.data.file_format import FileFormat
 from civility.data.prepare import prepare
 from civility.data.reading import Columns, Origin, columns_present, read_dataset
 from civility.documents.note import Note
@@ -48,24 +47,18 @@ class Labelled:
 
 
 def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], columns: Columns) -> Labelled:
-    """Read labelled comments, or those that a run held out if no files are named.
+    """Read labelled comments, or those that a run held out if no files are named; a UserError for any mistake.
 
-    Parameters
-    ----------
-    target : a run directory, a classifier folder or a hub name
-    files : labelled comments; a label that they lack is unknown
-    labels : (L,) of the classifier
-    columns : those named by the user; others are those of the run's recipe if the file has them, else recognised
-
-    Raises
-    ------
-    UserError : any mistake of the user
+    A label of the classifier that the files lack is unknown. Columns that are not named are those of the run's recipe
+    if the file has them, else recognised.
     """
     run = RunDirectory.find(Path(target))
     if not files:
         _refuse_columns(columns)
         return _held_out(target, run, labels)
-    known = _columns_of(run, files[0], columns.file)
+    known = Columns(file=columns.file)
+    if run is not None:
+        known = columns_present(files[0], run.load_recipe().data.columns, columns.file)
     columns = replace(
         known,
         text=columns.text or known.text,
@@ -76,13 +69,6 @@ def read_labelled(target: str, files: Sequence[str], labels: tuple[str, ...], co
     reading = read_dataset(files, columns, require_all_labels=False)
     notes: tuple[Note | str, ...] = (*reading.notes, *notes_on_seen(target, reading.dataset))
     return Labelled(reading.dataset, reading.files, notes, reading.origin, is_own=False)
-
-
-def _columns_of(run: RunDirectory | None, file: str, form: FileFormat) -> Columns:
-    """Return the columns of a run's recipe that the file has."""
-    if run is None:
-        return Columns(file=form)
-    return columns_present(file, run.load_recipe().data.columns, form)
 
 
 def _refuse_columns(columns: Columns) -> None:
@@ -117,8 +103,7 @@ def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) ->
             where=target,
             remedy="give --data FILE",
         )
-    recipe = run.load_recipe()
-    data = prepare(recipe.wanted)
+    data = prepare(run.load_recipe().wanted)
     recorded = run.environment("give --data FILE").data.validation.digest
     if data.validation.digest != recorded or data.validation.labels != labels:
         raise UserError(
@@ -198,15 +183,9 @@ def fit_on(
     policies: Mapping[str, Policy],
     calibration: Literal["auto", "isotonic", "none"],
 ) -> Scored:
-    """Calibrate a classifier and choose its thresholds on comments, and return their scores.
+    """Calibrate a classifier in place and choose its thresholds on comments, and return their scores.
 
-    Parameters
-    ----------
-    classifier : changed in place
-    dataset : the comments
-    logits : (N, L), before calibration
-    policies : by label, what its threshold should reach
-    calibration : as in the recipe: "auto" is affine if that helps
+    The logits (N, L) are before calibration. Calibration is as in the recipe: "auto" is affine if that helps.
     """
     digest = dataset.comments_digest
     if calibration != "none":

@@ -13,7 +13,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -115,12 +115,7 @@ def _draws(name: str, text: str, strength: float, seed: int) -> Callable[[], flo
 
 
 def _at_places(name: str, pattern: str, change: Callable[[str, float], str]) -> Perturbation:
-    """Return a perturbation of what a pattern matches.
-
-    Parameters
-    ----------
-    change : (what is matched, a number in [0, 1) to choose by) -> what stands there instead
-    """
+    """Return a perturbation: what the pattern matches, and a number in [0, 1) to choose by, give what stands there."""
     places = re.compile(pattern)
 
     def apply(text: str, strength: float, seed: int) -> str:
@@ -178,36 +173,16 @@ def _add_harmless(text: str, strength: float, seed: int) -> str:
 
 
 PERTURBATIONS: tuple[Perturbation, ...] = (
-    _at_places(
-        "leetspeak",
-        "[abegilostzABEGILOSTZ]",
-        lambda letter, choice: _one_of(_LEET[letter.lower()], choice),
-    ),
-    _at_places(
-        "homoglyphs",
-        "[aceijopsxyABCEHIJKMOPSTXY]",
-        lambda letter, _: letter.translate(_HOMOGLYPHS),
-    ),
-    _at_places(
-        "zero_width",
-        f"(?<={_LETTER})(?={_LETTER})",
-        lambda _, choice: _one_of(_ZERO_WIDTH, choice),
-    ),
-    _at_places(
-        "combining",
-        _LETTER,
-        lambda letter, choice: letter + _one_of(_MARKS, choice),
-    ),
+    _at_places("leetspeak", "[abegilostzABEGILOSTZ]", lambda letter, choice: _one_of(_LEET[letter.lower()], choice)),
+    _at_places("homoglyphs", "[aceijopsxyABCEHIJKMOPSTXY]", lambda letter, _: letter.translate(_HOMOGLYPHS)),
+    _at_places("zero_width", f"(?<={_LETTER})(?={_LETTER})", lambda _, choice: _one_of(_ZERO_WIDTH, choice)),
+    _at_places("combining", _LETTER, lambda letter, choice: letter + _one_of(_MARKS, choice)),
     _at_places("spacing", f"{_LETTER}{{2,}}", lambda word, _: " ".join(word)),
     _at_places("repeats", f"{_LETTER}{{2,}}", _repeat),
     _at_places("typos", f"{_LETTER}{{3,}}", _mistype),
     _at_places("case", f"{_LETTER}{{2,}}", _alternate),
     Perturbation("harmless_text", _add_harmless),
-    _at_places(
-        "emoji",
-        r"(?<=\S)(?=\s|\Z)",
-        lambda _, choice: f" {_one_of(_EMOJI, choice)}",
-    ),
+    _at_places("emoji", r"(?<=\S)(?=\s|\Z)", lambda _, choice: f" {_one_of(_EMOJI, choice)}"),
 )
 
 
@@ -235,37 +210,25 @@ _STRENGTHS = (0.1, 0.5)
 """The strength of a copy is drawn from this range: from single slips to every second place."""
 
 
-def check_perturbations(names: Sequence[str]) -> None:
-    """Raise a UserError for an unknown perturbation, or one that is named twice."""
+def _check_names(names: Sequence[str]) -> None:
     known = [one.name for one in PERTURBATIONS]
     for name in names:
         if name not in known:
             found, remedy = f"no perturbation {name!r}{did_you_mean(name, known)}", f"there are: {', '.join(known)}"
-            raise UserError("evaluation.bad-augmentation", found, where="data.augmentation", remedy=remedy)
-        if names.count(name) > 1:
-            found = f"{name} is named twice"
-            raise UserError(
-                "evaluation.bad-augmentation", found, where="data.augmentation", remedy="name each perturbation once"
-            )
+        elif names.count(name) > 1:
+            found, remedy = f"{name} is named twice", "name each perturbation once"
+        else:
+            continue
+        raise UserError("evaluation.bad-augmentation", found, where="data.augmentation", remedy=remedy)
 
 
 def changed_copies(dataset: Dataset, names: Sequence[str], share: float, seed: int) -> Dataset:
     """Return copies of some of the comments, each changed by one perturbation, with the same targets.
 
-    Comments, perturbations and strengths are drawn from the seed; a comment that has nothing to change gives no copy.
-
-    Parameters
-    ----------
-    dataset : the comments
-    names : of perturbations
-    share : share of the comments that are drawn, in (0, 1]
-    seed : of the draws
-
-    Raises
-    ------
-    UserError : no such perturbation
+    A share of the comments, in (0, 1], perturbations and strengths are drawn from the seed; a comment that has nothing
+    to change gives no copy. Raises a UserError for an unknown perturbation, or one that is named twice.
     """
-    check_perturbations(names)
+    _check_names(names)
     chosen = [one for one in PERTURBATIONS if one.name in names]
     rng = np.random.default_rng([seed, len(dataset)])
     drawn = np.sort(rng.permutation(len(dataset))[: round(share * len(dataset))])
@@ -277,14 +240,7 @@ def changed_copies(dataset: Dataset, names: Sequence[str], share: float, seed: i
             rows.append(row)
             texts.append(text)
             ids.append(f"{dataset.ids[row]}:{chosen[kind].name}")
-    return Dataset(
-        tuple(texts),
-        dataset.targets[rows],
-        tuple(ids),
-        dataset.labels,
-        dataset.groups[rows],
-        dataset.group_names,
-    )
+    return replace(dataset.select(rows), texts=tuple(texts), ids=tuple(ids))
 
 
 STRENGTHS = (0.2, 0.6)
@@ -297,14 +253,9 @@ def measure_robustness(
     sample: int,
     seed: int,
 ) -> RobustnessReport:
-    """Score a sample of the comments perturbed in every way, and compare.
+    """Score about ``sample`` of the comments perturbed in every way, and compare.
 
-    Parameters
-    ----------
-    scored : N comments with their scores
-    score : returns the scores, (M, L), of M texts; its second argument says what is being scored
-    sample : about how many comments to perturb
-    seed : of the sample, the perturbations and the bootstrap
+    ``score`` returns the scores, (M, L), of M texts; its second argument says what is being scored.
     """
     rows = sample_rows(scored, sample, seed)
     before = scored.select(rows)
@@ -330,16 +281,7 @@ def measure_robustness(
 def perturbed(
     before: Scored, scores: Scores, *, name: str, strength: float, share_changed: float, seed: int
 ) -> PerturbationReport:
-    """Compare a classifier's numbers on the original texts and on the perturbed ones.
-
-    Parameters
-    ----------
-    before : N comments with their scores
-    scores : (N, L) of the perturbed texts
-    name, strength : of the perturbation
-    share_changed : share of the texts that it changed, in [0, 1]
-    seed : of the bootstrap
-    """
+    """Compare a classifier's numbers on N original texts and on the perturbed ones, with scores (N, L)."""
     targets = before.dataset.targets
     after = before.decide(scores)
     return PerturbationReport(
@@ -362,12 +304,7 @@ def perturbed(
 def invariance(before: Scored, scores: Scores, changed: Bools, name: str) -> InvarianceReport:
     """Return how far scores and decisions moved under a change that should not matter.
 
-    Parameters
-    ----------
-    before : N comments
-    scores : (M, L) of the M texts that the change altered
-    changed : (N,) true for those M texts
-    name : of the change
+    It altered the M texts for which ``changed`` (N,) is true; they have the scores (M, L).
     """
     own, flagged = before.scores[changed], before.flagged[changed]
     moved = np.abs(scores.astype(np.float64) - own)

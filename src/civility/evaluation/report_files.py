@@ -25,17 +25,8 @@ from civility.storage.atomic_files import explain_os_error, make_folder, remove_
 def write_report(report: Report, scored: Scored, folder: Path, source: Sequence[str] = ()) -> ReportFiles:
     """Write the files of a report into a folder, which is created if it does not exist.
 
-    Parameters
-    ----------
-    report : the document
-    scored : what it was measured on
-    folder : of the files
-    source : arguments that score the same comments again, as ``("runs/first", "--data", "test.csv")``, for the command
-        on the page that chooses thresholds; empty: not known
-
-    Raises
-    ------
-    UserError : no permission, no space
+    ``source`` are arguments that score the same comments again, as ``("runs/first", "--data", "test.csv")``, for the
+    command on the page that chooses thresholds; empty if not known. Raises a UserError without permission or space.
     """
     make_folder(folder)
     files = ReportFiles(folder, report.name)
@@ -97,25 +88,16 @@ class ScoresTable:
 
 
 def write_scores_of(scored: Scored, path: Path, report: str) -> None:
-    """Write ids, targets and scores as Parquet.
+    """Write ids, targets and scores as Parquet; the digest of the JSON of the report ties the two files together.
 
-    Parameters
-    ----------
-    scored : what was measured
-    path : of the file
-    report : the JSON of the report, whose digest ties the two files together
-
-    Raises
-    ------
-    UserError : no permission, no space
+    Raises a UserError without permission or space.
     """
     dataset = scored.dataset
-    columns = {_ID: pa.array(dataset.ids, pa.string())}
-    columns |= {_TARGET + label: pa.array(dataset.targets[:, i]) for i, label in enumerate(dataset.labels)}
-    columns |= {_SCORE + label: pa.array(scored.scores[:, i]) for i, label in enumerate(dataset.labels)}
     honest = scored.out_of_fold
-    if honest is not None:
-        columns |= {_HONEST + label: pa.array(honest[:, i]) for i, label in enumerate(dataset.labels)}
+    columns = {_ID: pa.array(dataset.ids, pa.string())}
+    for kind, values in ((_TARGET, dataset.targets), (_SCORE, scored.scores), (_HONEST, honest)):
+        if values is not None:
+            columns |= {kind + label: pa.array(values[:, i]) for i, label in enumerate(dataset.labels)}
     written = ScoresTable(
         dataset.comments_digest,
         dataset.ids,

@@ -58,17 +58,7 @@ class Requirement:
         return f"{self.path} {self.comparison} {self.bound:g}"
 
     def check(self, labels: Sequence[str], parts: Mapping[str, bool]) -> None:
-        """Refuse a path that no report of these labels can have, before any comment is scored.
-
-        Parameters
-        ----------
-        labels : (L,) of the classifier
-        parts : for each optional part of a report, whether this one will have it
-
-        Raises
-        ------
-        UserError : the path names an unknown label, or a part that will not be measured
-        """
+        """Raise a UserError if the path names an unknown label, or a part of a report that will not be measured."""
         first, _, rest = self.path.partition(".")
         if first == "labels" and not _longest_key(dict.fromkeys(labels), rest):
             name = rest.split(".")[0]
@@ -138,14 +128,7 @@ def _not_measured(path: str, part: str) -> UserError:
 
 
 def _check_path(kind: Any, rest: str, path: str) -> None:
-    """Raise a UserError unless the path leads to a number, by the schema of the document.
-
-    Parameters
-    ----------
-    kind : the annotation of a part of the document
-    rest : the path from that part
-    path : the whole path, for messages
-    """
+    """Raise a UserError unless the rest of a path leads from a part of the document, so annotated, to a number."""
     kind = _without_none(kind)
     where = shortened(path)
     if not rest:
