@@ -31,6 +31,7 @@ from civility.evaluation.compared_scores import (
     missing_runs,
     read_source,
     refuse_other_comments,
+    score_on,
 )
 from civility.evaluation.verdicts import (
     METRICS,
@@ -56,19 +57,14 @@ OnScored = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """What to compare, and how.
+    """What to compare, and how; a UserError for a metric that does not exist.
 
     Parameters
     ----------
-    data : labelled files to score all on; none: the comments of their reports
-    columns : of these files
+    data : labelled files, with these columns, to score all on; none: the comments of their reports
     baseline : what the others are compared with; empty: the first
     metrics : of `METRICS`; each adds verdicts, and more verdicts make each harder to reach
     seed : of the bootstrap
-
-    Raises
-    ------
-    UserError : no such metric
     """
 
     data: tuple[str, ...] = ()
@@ -155,7 +151,7 @@ def compare(
         notes=(*missing_runs(names), *notes, *notes_on(rows, not_measurable, linear)),
     )
     if files is not None:
-        write_comparison(found, files)
+        _write(found, files)
     return found
 
 
@@ -164,8 +160,6 @@ def _scored(
 ) -> tuple[list[ScoredTarget], list[Note]]:
     """Return the scores of all on the same comments, and notes on these."""
     if request.data:
-        from civility.evaluation.compared_scores import score_on  # needs torch
-
         sources, of_files = score_on(targets, request.data, request.columns, on_scored)
         refuse_other_comments(sources, "name the columns: --text-column and --id-column")
         return sources, of_files
@@ -182,9 +176,6 @@ def _count_verdicts(judged: Sequence[Sequence[JudgedMetric]]) -> int:
     return int(np.count_nonzero(~np.isnan(every)))
 
 
-_NAME = "comparison"
-
-
 @dataclass(frozen=True)
 class ComparisonFiles:
     """Where the files are: ``NAME.json``, ``NAME.md`` and ``NAME.svg`` in one folder."""
@@ -195,27 +186,16 @@ class ComparisonFiles:
 
 
 def check_out(out: Path) -> ComparisonFiles:
-    """Return the files of an ``--out``: in a folder, or beside a JSON file.
-
-    Raises
-    ------
-    UserError : a file of another kind has this name
-    """
+    """Return the files of an ``--out``: in a folder, or beside a JSON file; a UserError if it is another file."""
     if out.suffix == ".json" and not out.is_dir():
         return ComparisonFiles(out, out.with_suffix(".md"), out.with_suffix(".svg"))
     if out.exists() and not out.is_dir():
         remedy = "name a folder, or a file that ends in .json"
         raise UserError("evaluation.bad-out", "not a folder", where=f"--out {out}", remedy=remedy)
-    return ComparisonFiles(*(out / f"{_NAME}.{ending}" for ending in ("json", "md", "svg")))
+    return ComparisonFiles(*(out / f"comparison.{ending}" for ending in ("json", "md", "svg")))
 
 
-def write_comparison(comparison: Comparison, files: ComparisonFiles) -> None:
-    """Write the files; their folder is created if it does not exist.
-
-    Raises
-    ------
-    UserError : no permission, no space
-    """
+def _write(comparison: Comparison, files: ComparisonFiles) -> None:
     make_folder(files.json.parent)
     written = {
         files.svg: to_svg(comparison),
@@ -237,18 +217,11 @@ _VERDICTS: dict[Outcome, DifferenceVerdict] = {
 
 @dataclass
 class Group:
-    """The runs of a row, by their positions among all runs.
-
-    Parameters
-    ----------
-    members : one or more
-    settings : common to all of them
-    seeds : of the members
-    """
+    """The runs of a row: their positions among all runs, common settings, and seeds."""
 
     members: list[int]
     settings: Mapping[str, Setting]
-    seeds: set[int] = field(default_factory=set)
+    seeds: set[int]
 
 
 def grouped(facts: Sequence[RunFacts], settings: Sequence[Mapping[str, Setting]]) -> list[Group]:
@@ -259,18 +232,14 @@ def grouped(facts: Sequence[RunFacts], settings: Sequence[Mapping[str, Setting]]
     """
     groups: list[Group] = []
     for place, (run, own) in enumerate(zip(facts, settings, strict=True)):
-        fitting = (
-            group
-            for group in groups
-            if run.seed is not None and group.seeds and run.seed not in group.seeds and group.settings == own
-        )
+        seeds = set() if run.seed is None else {run.seed}
+        fitting = (one for one in groups if seeds and one.seeds and not seeds & one.seeds and one.settings == own)
         group = next(fitting, None)
         if group is None:
-            group = Group([], own)
-            groups.append(group)
-        group.members.append(place)
-        if run.seed is not None:
-            group.seeds.add(run.seed)
+            groups.append(Group([place], own, seeds))
+        else:
+            group.members.append(place)
+            group.seeds |= seeds
     return groups
 
 
@@ -313,14 +282,8 @@ def rows_of(
 ) -> tuple[ComparedRow, ...]:
     """Return a row for each group, the baseline first.
 
-    Parameters
-    ----------
-    groups : which runs are in which row
-    facts : of all M runs
-    measured : of all M runs
-    judged : of each group except the first, by metric
-    metrics, labels : their names
-    too_few : (L,) labels that are not measurable
+    Facts and measurements are of all M runs, verdicts of each group except the first, by metric. ``too_few`` (L,) are
+    the labels that are not measurable.
     """
     rows = []
     named = zip(groups, row_names(groups, facts), different_settings(groups), strict=True)
@@ -364,11 +327,7 @@ def _numbers(pool: Pool, against: Judged | None) -> Numbers:
 def notes_on(rows: Sequence[ComparedRow], too_few: Sequence[str], linear: Collection[str] = ()) -> list[Note]:
     """Return what a reader should know before believing the table.
 
-    Parameters
-    ----------
-    rows : of the table
-    too_few : labels without a verdict, as they have too few comments
-    linear : names of the rows of linear models
+    Labels with too few comments have no verdict; ``linear`` are the names of the rows of linear models.
     """
     notes = _on_few_comments(rows, too_few) if too_few else []
     if len(rows) == 1:
@@ -414,13 +373,7 @@ def _on_few_runs(rows: Sequence[ComparedRow]) -> list[Note]:
 
 
 def notes_on_choices(facts: Sequence[RunFacts], is_chosen: Sequence[bool]) -> list[Note]:
-    """Return a note if some runs were chosen on the very comments from more candidates than others.
-
-    Parameters
-    ----------
-    facts : of all M runs
-    is_chosen : whether the epoch of each, or its members, were chosen on the comments
-    """
+    """Return a note if some of M runs, or their members, were chosen on the very comments from more than others."""
     tried = [(run.num_epochs or 0) if chosen else 1 for run, chosen in zip(facts, is_chosen, strict=True)]
     if len(set(tried)) < 2:
         return []

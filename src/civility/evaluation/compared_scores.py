@@ -1,6 +1,7 @@
 """Find the scores of what is compared: run directories, folders of runs, reports, or classifiers on a common file."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from civility.arrays import Float32s
 from civility.data.reading import Columns
 from civility.documents.comparison_result import RunFacts, Setting
 from civility.documents.note import Note, as_note
-from civility.documents.run_environment import RunEnvironment
 from civility.errors import UserError
 from civility.evaluation import Report
 from civility.evaluation.labelled_comments import read_labelled
@@ -64,11 +64,7 @@ class ScoredTarget:
 def find_targets(names: Sequence[str]) -> list[Target]:
     """Return what the names stand for; a folder of runs named ``seed-…`` stands for all of them.
 
-    A run that is also named by itself counts once.
-
-    Raises
-    ------
-    UserError : a run is not finished, or a file is a summary of runs
+    A run that is also named by itself counts once. Raises a UserError for an unfinished run or a summary of runs.
     """
     targets: list[Target] = []
     seen: dict[Path, bool] = {}  # by real path of a run: whether it was found in a folder
@@ -138,12 +134,7 @@ def _run_of_report(path: Path) -> RunDirectory | None:
 
 
 def read_source(target: Target) -> ScoredTarget:
-    """Read the scores of a report; for a run, of its own report.
-
-    Raises
-    ------
-    UserError : the report or its scores are missing or damaged
-    """
+    """Read the scores of a report, or of a run's own; a UserError if they or the report are missing or damaged."""
     files = _files_of(target)
     is_there = files.json.is_file()
     text = read_text(files.json, "evaluate again" if is_there else "name the JSON of a report, or a run directory")
@@ -222,7 +213,7 @@ def _target(target: float) -> str:
 
 
 def _equal(some: Float32s, others: Float32s) -> npt.NDArray[np.bool_]:
-    """Return true where targets are the same, or both unknown."""
+    """Return where targets are the same, or both unknown."""
     return np.asarray((some == others) | (np.isnan(some) & np.isnan(others)))
 
 
@@ -234,16 +225,7 @@ def score_on(
 ) -> tuple[list[ScoredTarget], list[Note]]:
     """Return the scores of each target's classifier on labelled files, and notes, such as on training comments.
 
-    Parameters
-    ----------
-    targets : run directories, classifier folders or hub names
-    files : labelled comments; a label that they lack is unknown
-    columns : those named by the user
-    on_scored : called after each batch with what is scored, the batch size and the total
-
-    Raises
-    ------
-    UserError : a target is a report, or has other labels than the first; or any other mistake of the user
+    Raises a UserError if a target is a report, or has other labels than the first, or for any other mistake.
     """
     for target in targets:
         if target.is_report:
@@ -304,7 +286,9 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
         return RunFacts(name=target.name), {}
     asked = run.load_recipe()
     recipe = {key: value for key, value in asked.flat().items() if asked.takes_part(key)}
-    environment = _environment(run)
+    environment = None
+    with suppress(UserError):
+        environment = run.environment()
     if environment is not None and environment.combination is not None:
         # A combination of several runs: its recipe is that of the first, except the model.
         return RunFacts(name=target.name), {"model.name": recipe["model.name"]}
@@ -334,20 +318,11 @@ def _by_content(asked: Recipe, settings: Mapping[str, Setting], num_processes: i
     return found
 
 
-def _environment(run: RunDirectory) -> RunEnvironment | None:
-    try:
-        return run.environment()
-    except UserError:
-        return None
-
-
 def _lines(lines: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the readable lines of a log."""
     found: list[dict[str, Any]] = []
-    try:
+    with suppress(UserError):
         found.extend(lines)
-    except UserError:
-        return found
     return found
 
 

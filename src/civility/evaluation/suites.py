@@ -61,16 +61,10 @@ _HATECHECK = {"hateful": True, "non-hateful": False}
 
 @dataclass(frozen=True)
 class Case:
-    """A comment and the decision that is right for it.
+    """A comment and whether it should be flagged.
 
-    Parameters
-    ----------
-    id : unique in its suite
-    function : what it tests
-    text : not empty
-    expected : whether it should be flagged
-    label : the label that decides it; empty: any label
-    group : the group it is about; may be empty
+    The id is unique in its suite, ``function`` is what the case tests, ``label`` decides it (empty: any label), and
+    ``group`` is the group that it is about, if any.
     """
 
     id: str
@@ -93,12 +87,7 @@ class Suite:
 class CaseTally:
     """Decisions on the cases of one function, or about one group, that expect the same decision.
 
-    Parameters
-    ----------
-    name : of the function or the group
-    expected : whether these cases should be flagged
-    num, num_right : cases decided, and decided rightly
-    num_left_out : cases that name a label the classifier does not have; not in ``num``
+    Cases that name a label the classifier does not have are left out, and not in ``num``.
     """
 
     name: str
@@ -110,13 +99,7 @@ class CaseTally:
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """Right decisions on a suite.
-
-    Parameters
-    ----------
-    functions, groups : in the order of their first cases; cases without a group count in no group
-    num, num_right, num_left_out : over all cases
-    """
+    """Right decisions on a suite: over all cases, and in the order of first cases by function and group, if any."""
 
     functions: tuple[CaseTally, ...]
     groups: tuple[CaseTally, ...]
@@ -249,19 +232,10 @@ def _refuse(table: str, place: str, case: Case, seen: dict[str, str]) -> None:
 
 
 def score_suite(suite: Suite, flagged: Decisions, labels: Sequence[str]) -> SuiteResult:
-    """Count the right decisions on a suite, by function, by group and over all.
+    """Count the right decisions, (N, L), on a suite of N cases, by function, by group and over all.
 
     A case is right if its label, or any label if it names none, is flagged exactly when that is expected. Cases that
-    name a label the classifier does not have are left out and counted.
-
-    Parameters
-    ----------
-    flagged : (N, L) bool, the decisions on the N cases
-    labels : (L,) names
-
-    Raises
-    ------
-    ValueError : ``flagged`` has another shape
+    name a label the classifier does not have are left out and counted. Raises a ValueError for another shape.
     """
     if flagged.shape != (len(suite.cases), len(labels)):
         raise ValueError(f"flagged has shape {flagged.shape}, expected {(len(suite.cases), len(labels))}")
@@ -301,14 +275,7 @@ def _tallies(
 
 
 def suite_report(suite: Suite, scores: Scores, flagged: Decisions, labels: Sequence[str]) -> SuiteReport:
-    """Return the part of a report on one suite.
-
-    Parameters
-    ----------
-    suite : N cases
-    scores, flagged : (N, L)
-    labels : (L,)
-    """
+    """Return the part of a report on one suite of N cases; scores and decisions are (N, L)."""
     result = score_suite(suite, flagged, labels)
     wrong = _wrong(suite, scores, flagged, labels)
     return SuiteReport(
@@ -343,7 +310,7 @@ def _wrong(
     found: dict[tuple[str, bool], list[Example]] = {}
     for case, row, decisions in zip(suite.cases, scores, flagged, strict=True):
         columns = _columns(case, labels)
-        if columns is None or bool(decisions[columns].any()) == case.expected:
+        if columns is None or _is_right(case, decisions, labels):
             continue
         examples = found.setdefault((case.function, case.expected), [])
         if len(examples) < _SHOWN:

@@ -6,7 +6,7 @@ which group a sentence is about, so its term is looked up in a list.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -171,12 +171,11 @@ def _target(name: str, chunk: Chunk, row: int, kind: _Published) -> float:
     if isinstance(cell, str) and cell in kind.targets:
         return kind.targets[cell]
     known = tuple(kind.targets)
-    guess = did_you_mean(str(cell), known)
     raise UserError(
         "evaluation.bad-cell",
         f"{kind.label} = {shown(cell)}",
         where=f"{name}, {chunk.place(row)}",
-        expected=f"{' or '.join(known)}{guess}",
+        expected=f"{' or '.join(known)}{did_you_mean(str(cell), known)}",
         remedy=f"or rename the columns to {', '.join(OWN_COLUMNS)}, with numbers from 0 to 1 as targets",
     )
 
@@ -187,7 +186,7 @@ def _split_groups(names: str) -> tuple[str, ...]:
 
 def _find_terms(name: str, texts: list[str]) -> list[tuple[str, ...]]:
     """Return the groups whose terms stand in each text, by the list that finds terms in the most of them."""
-    found = {language: [tuple(mentions(text)) for text in texts] for language, mentions in _finders()}
+    found = {language: _mentions(texts, forms) for language, forms in _FORMS.items()}
     shares = {language: sum(map(bool, groups)) / len(texts) for language, groups in found.items()}
     best = max(shares, key=shares.__getitem__)
     if shares[best] < 0.5:
@@ -202,20 +201,13 @@ def _find_terms(name: str, texts: list[str]) -> list[tuple[str, ...]]:
     return found[best]
 
 
-def _finders() -> Iterator[tuple[str, Callable[[str], Iterator[str]]]]:
-    for language, forms in _FORMS.items():
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        pattern = "|".join(re.escape(form).replace(r"\ ", r"\s+") for form in longest_first)
-        yield language, _finder(re.compile(rf"\b(?:{pattern})\b"), forms)
-
-
-def _finder(pattern: re.Pattern[str], forms: Mapping[str, str]) -> Callable[[str], Iterator[str]]:
-    def mentions(text: str) -> Iterator[str]:
-        # Not re.IGNORECASE, by which letters match that no form of a term holds, as the long s does.
-        for match in pattern.findall(text.lower()):
-            yield forms[" ".join(match.split())]
-
-    return mentions
+def _mentions(texts: list[str], forms: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return the groups of the forms of terms that stand in each text."""
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    alternatives = "|".join(re.escape(form).replace(r"\ ", r"\s+") for form in longest_first)
+    pattern = re.compile(rf"\b(?:{alternatives})\b")
+    # Not re.IGNORECASE, by which letters match that no form of a term holds, as the long s does.
+    return [tuple(forms[" ".join(match.split())] for match in pattern.findall(text.lower())) for text in texts]
 
 
 def _templates(name: str, texts: list[str], targets: Targets, mentions: list[tuple[str, ...]]) -> Templates:

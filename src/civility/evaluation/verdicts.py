@@ -92,13 +92,7 @@ def measure(
 ) -> Measured:
     """Measure every run on the same resamples of the comments.
 
-    Parameters
-    ----------
-    targets : (N, L) in [0, 1]; NaN is unknown
-    scores : M of (N, L)
-    cuts : M of (L,) thresholds, for metrics of decisions
-    metrics : K of `METRICS`
-    num_resamples, seed : of the bootstrap
+    Targets are (N, L), scores M of that shape, and ``cuts`` M of (L,) thresholds; metrics are K of `METRICS`.
     """
     statistics: dict[str, Statistic] = {}
     for run, (own, own_cuts) in enumerate(zip(scores, cuts, strict=True)):
@@ -107,19 +101,18 @@ def measure(
                 statistics[f"rank {run} {label}"] = Ranking(target, own[:, label], fprs=())
             if any(metric not in _OF_SCORES for metric in metrics):
                 statistics[f"decide {run} {label}"] = Decided(target, np.asarray(own[:, label] >= own_cuts[label]))
-    own_ends = np.full((len(scores), len(metrics), targets.shape[1], 2), np.nan)
     drawn = resample(statistics, strata_of(targets), num_resamples=num_resamples, seed=seed)
     shape = (len(scores), len(metrics), targets.shape[1])
-    values, resampled = np.full(shape, np.nan), np.full((*shape, num_resamples), np.nan)
+    values, resampled, own_ends = (np.full((*shape, *more), np.nan) for more in ((), (num_resamples,), (2,)))
     for key, statistic in statistics.items():
         run, label = map(int, key.split()[1:])
         counts = Counts.of(targets[:, label], np.asarray(scores[run][:, label] >= cuts[run][label]))
         at_once = zip(statistic.names, point(statistic, len(targets)), drawn[key], strict=True)
         for metric, value, many in at_once:
             if metric in metrics:
-                values[run, metrics.index(metric), label] = value
-                resampled[run, metrics.index(metric), label] = many
-                own_ends[run, metrics.index(metric), label] = own_interval(metric, float(value), counts)
+                place = run, metrics.index(metric), label
+                values[place], resampled[place] = value, many
+                own_ends[place] = own_interval(metric, float(value), counts)
     return Measured(values, resampled, own_ends, np.maximum(rarer_of(targets), FEWEST) - 1.0)
 
 
@@ -139,15 +132,10 @@ class Judged:
 
 
 def resamples_for(groups: Sequence[Sequence[int]], num_metrics: int, rarer: npt.NDArray[np.float64]) -> int:
-    """Return how many resamples are needed to show a single difference among all.
+    """Return how many resamples are needed to show a single difference among all rows, given as groups of runs.
 
-    If every row has several runs, p values are Student's and do not depend on the number of resamples.
-
-    Parameters
-    ----------
-    groups : which runs are in which row
-    num_metrics : metrics that are measured
-    rarer : (L,) positive or negative comments of each label, whichever are fewer
+    If every row has several runs, p values are Student's and do not depend on the number of resamples. ``rarer`` is
+    that of `rarer_of`.
     """
     num_labels = len(rarer)
     num_verdicts = (len(groups) - 1) * num_metrics * (num_labels + 1)
@@ -178,14 +166,8 @@ def judge(
 
     All verdicts, including those of macro averages, are corrected together (Holm): the probability of any wrong
     "better" or "worse" is at most ``1 - level``. A label with too few comments gets no verdict, nor does a macro
-    average that includes it; their intervals are as wide as so few comments require.
-
-    Parameters
-    ----------
-    measured : all M runs
-    groups : which runs are in which row
-    too_few : (L,) labels with too few comments to be measurable
-    level : of intervals and verdicts
+    average that includes it; their intervals are as wide as so few comments require. ``groups`` are the runs of each
+    row.
     """
     num_metrics = measured.values.shape[1]
     first, *others = groups
