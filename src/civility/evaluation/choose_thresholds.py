@@ -97,12 +97,9 @@ def set_thresholds(
     """
     folder = Path(classifier_folder(target))
     if not folder.is_dir() and not request.check:
-        raise UserError(
-            "evaluation.no-classifier-folder",
-            "not a folder on this machine, so thresholds cannot be written into it",
-            where=target,
-            remedy=f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing",
-        )
+        found = "not a folder on this machine, so thresholds cannot be written into it"
+        remedy = f"'hf download {target} --local-dir FOLDER' and name the folder; or --check, to write nothing"
+        raise UserError("evaluation.no-classifier-folder", found, where=target, remedy=remedy)
     classifier = Classifier.load(target)
     policies = parse_policies(request.policy, classifier.labels) if request.policy else _stored_policies(classifier)
     labelled = read_labelled(target, files, classifier.labels, columns)
@@ -110,12 +107,9 @@ def set_thresholds(
     lacking = {label: why for label, why in why_no_threshold(dataset).items() if label in policies}
     if len(lacking) == len(policies):
         reasons = "; ".join(f"{label}: {reason}" for label, reason in lacking.items())
-        raise UserError(
-            "evaluation.nothing-to-choose-by",
-            f"no label has both positive and negative comments: {reasons}",
-            where=", ".join(labelled.files),
-            remedy="name comments that include both for at least one label",
-        )
+        found = f"no label has both positive and negative comments: {reasons}"
+        remedy = "name comments that include both for at least one label"
+        raise UserError("evaluation.nothing-to-choose-by", found, where=", ".join(labelled.files), remedy=remedy)
     logits = classifier.logits(dataset.texts, on_scored=lambda num_comments: on_scored(num_comments, total))
     chosen = calibrations_for(dataset, logits) if request.calibrate else {}
     # Only labels with a new threshold: an old threshold refers to old scores.

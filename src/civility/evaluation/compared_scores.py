@@ -73,28 +73,18 @@ def find_targets(names: Sequence[str]) -> list[Target]:
         run = RunDirectory.find(path)
         inner = [inner.path for inner in RepeatsFolder(path).seed_runs()] if run is None else []
         if run is None and RepeatsFolder(path).fold_runs():
-            raise UserError(
-                "evaluation.not-comparable",
-                "contains the folds of a cross-validation, each evaluated on other comments",
-                where=name,
-                remedy=f"name the report on all comments: {RepeatsFolder(path).report.json}",
-            )
+            found = "contains the folds of a cross-validation, each evaluated on other comments"
+            remedy = f"name the report on all comments: {RepeatsFolder(path).report.json}"
+            raise UserError("evaluation.not-comparable", found, where=name, remedy=remedy)
         if path.is_file() and RepeatsFolder(path.parent).seed_runs():
-            raise UserError(
-                "evaluation.not-comparable",
-                "not a report, but a file beside the runs of a folder",
-                where=name,
-                remedy=f"name the folder alone: {path.parent}",
-            )
+            found = "not a report, but a file beside the runs of a folder"
+            remedy = f"name the folder alone: {path.parent}"
+            raise UserError("evaluation.not-comparable", found, where=name, remedy=remedy)
         for each in inner or [path]:
             run = RunDirectory.find(each)
             if run is None and inner:
-                raise UserError(
-                    "evaluation.unfinished-run",
-                    "has no run in it",
-                    where=each,
-                    remedy="train it, or name the finished runs one by one",
-                )
+                remedy = "train it, or name the finished runs one by one"
+                raise UserError("evaluation.unfinished-run", "has no run in it", where=each, remedy=remedy)
             if run is not None:
                 _refuse_unfinished(run)
                 place = real_path(run.path)
@@ -119,12 +109,9 @@ def missing_runs(names: Sequence[str]) -> list[Note]:
 
 def _refuse_unfinished(run: RunDirectory) -> None:
     if not run.is_finished:
-        raise UserError(
-            "evaluation.unfinished-run",
-            "the run is not finished, so it has no classifier to compare",
-            where=run.path,
-            remedy=f"resume it with 'civility train --resume --out {run.path}', or leave it out",
-        )
+        found = "the run is not finished, so it has no classifier to compare"
+        remedy = f"resume it with 'civility train --resume --out {run.path}', or leave it out"
+        raise UserError("evaluation.unfinished-run", found, where=run.path, remedy=remedy)
 
 
 def _run_of_report(path: Path) -> RunDirectory | None:
@@ -141,12 +128,8 @@ def read_source(target: Target) -> ScoredTarget:
     report = Report.parse(text, files.json)
     scores = read_scores_of(files.scores, text)
     if unknown := [label for label in scores.labels if label not in report.labels]:
-        raise UserError(
-            "evaluation.scores-damaged",
-            f"has scores of {unknown[0]!r}, which its report does not have",
-            where=files.scores,
-            remedy="evaluate again",
-        )
+        found = f"has scores of {unknown[0]!r}, which its report does not have"
+        raise UserError("evaluation.scores-damaged", found, where=files.scores, remedy="evaluate again")
     cuts = np.array([report.labels[label].threshold for label in scores.labels], dtype=np.float32)
     return ScoredTarget(target, scores, cuts, report.notes, "epoch" in report.optimistic)
 
@@ -156,19 +139,13 @@ def _files_of(target: Target) -> ReportFiles:
     if target.is_report:
         return ReportFiles(path.parent, path.name.removesuffix(".json"))
     if target.run is None and (missing := RunDirectory(path).missing):
-        raise UserError(
-            "evaluation.not-comparable",
-            f"no {' and no '.join(missing)}: not a complete run directory",
-            where=target.name,
-            remedy=f"restore what is missing; or name its report: {RunDirectory(path).own_report.json}",
-        )
+        found = f"no {' and no '.join(missing)}: not a complete run directory"
+        remedy = f"restore what is missing; or name its report: {RunDirectory(path).own_report.json}"
+        raise UserError("evaluation.not-comparable", found, where=target.name, remedy=remedy)
     if target.run is None:
-        raise UserError(
-            "evaluation.not-comparable",
-            "neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report",
-            where=target.name,
-            remedy="name one of these; or give --data FILE, on which any classifier can be scored",
-        )
+        found = "neither a run directory, nor a folder of runs named seed-…, nor the JSON file of a report"
+        remedy = "name one of these; or give --data FILE, on which any classifier can be scored"
+        raise UserError("evaluation.not-comparable", found, where=target.name, remedy=remedy)
     return target.run.own_report
 
 
@@ -229,12 +206,9 @@ def score_on(
     """
     for target in targets:
         if target.is_report:
-            raise UserError(
-                "evaluation.not-comparable",
-                "a report, which has no classifier to score other comments",
-                where=target.name,
-                remedy="name the run or the classifier folder; or leave out --data",
-            )
+            found = "a report, which has no classifier to score other comments"
+            remedy = "name the run or the classifier folder; or leave out --data"
+            raise UserError("evaluation.not-comparable", found, where=target.name, remedy=remedy)
     sources: list[ScoredTarget] = []
     notes: list[tuple[str, Note]] = []
     for target in targets:

@@ -117,7 +117,6 @@ def _quality(targets: Targets, scores: Scores) -> ScoreQuality:
             share_positive=Estimate(value=one.share_positive, low=one.share_low, high=one.share_high),
         )
         for one in reliability(scores, targets, _RELIABILITY_BINS)
-        if one.num
     )
     return ScoreQuality(
         calibration_error=expected_calibration_error(scores, targets, _RELIABILITY_BINS),

@@ -27,8 +27,6 @@ from civility.plain_text import listed, one_line, shown
 from civility.run import OWN_REPORT, ReportFiles, RunDirectory
 from civility.scoring.classifier import Classifier
 
-__all__ = ["Aspects", "Evaluation", "EvaluationRequest", "Probes", "evaluate"]
-
 _LONGEST_NAME = 200
 """Bytes: the files of a report have longer endings, and file systems end at 255."""
 OnScored = Callable[[str, int, int], None]

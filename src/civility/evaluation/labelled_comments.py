@@ -75,11 +75,9 @@ def _refuse_columns(columns: Columns) -> None:
     """Raise a UserError for columns named without a file: they would be ignored silently."""
     named = [name for name in (columns.text, columns.id, *columns.groups) if name]
     if named:
-        raise UserError(
-            "evaluation.no-held-out-comments",
-            f"columns are named ({', '.join(named)}) but no file: held-out comments are read as the recipe says",
-            remedy="give --data FILE, or data.groups in the recipe of the run",
-        )
+        found = f"columns are named ({', '.join(named)}) but no file: held-out comments are read as the recipe says"
+        remedy = "give --data FILE, or data.groups in the recipe of the run"
+        raise UserError("evaluation.no-held-out-comments", found, remedy=remedy)
 
 
 def notes_on_seen(target: str, dataset: Dataset) -> Iterator[Note]:
@@ -97,21 +95,13 @@ def notes_on_seen(target: str, dataset: Dataset) -> Iterator[Note]:
 def _held_out(target: str, run: RunDirectory | None, labels: tuple[str, ...]) -> Labelled:
     """Return the validation comments of a run, verified by the digest that it recorded."""
     if run is None:
-        raise UserError(
-            "evaluation.no-held-out-comments",
-            "not a run directory, so it has no comments of its own",
-            where=target,
-            remedy="give --data FILE",
-        )
+        found = "not a run directory, so it has no comments of its own"
+        raise UserError("evaluation.no-held-out-comments", found, where=target, remedy="give --data FILE")
     data = prepare(run.load_recipe().wanted)
     recorded = run.environment("give --data FILE").data.validation.digest
     if data.validation.digest != recorded or data.validation.labels != labels:
-        raise UserError(
-            "evaluation.no-held-out-comments",
-            "its training files have changed, so its validation comments cannot be split off again",
-            where=target,
-            remedy="give --data FILE",
-        )
+        found = "its training files have changed, so its validation comments cannot be split off again"
+        raise UserError("evaluation.no-held-out-comments", found, where=target, remedy="give --data FILE")
     return Labelled(data.validation, data.validation_files, data.notes, None, is_own=True)
 
 

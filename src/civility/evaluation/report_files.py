@@ -191,10 +191,6 @@ def _check_range(values: Float32s, columns: Sequence[str], path: Path, *, may_be
         return
     row, column = (int(place) for place in np.argwhere(wrong)[0])
     expected = "a target from 0 to 1, or empty if it is unknown" if may_be_unknown else "a score from 0 to 1"
-    raise UserError(
-        "evaluation.scores-damaged",
-        f"row {row + 1}, column {columns[column]!r}: {values[row, column]:g}",
-        where=path,
-        expected=expected,
-        remedy="evaluate again: civility never writes such a value, so the file was changed",
-    )
+    found = f"row {row + 1}, column {columns[column]!r}: {values[row, column]:g}"
+    remedy = "evaluate again: civility never writes such a value, so the file was changed"
+    raise UserError("evaluation.scores-damaged", found, where=path, expected=expected, remedy=remedy)

@@ -1,7 +1,7 @@
 """Scored: comments with their scores and the classifier's decisions, which a report measures."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -77,20 +77,9 @@ class Scored:
 
     def select(self, rows: npt.NDArray[np.int64]) -> "Scored":
         """Return the given rows, in the given order."""
-        parts = {
-            name: None if (values := getattr(self, name)) is None else values[rows]
-            for name in ("uncalibrated", "out_of_fold")
-        }
-        return Scored(
-            self.dataset.select(rows),
-            self.scores[rows],
-            self.thresholds,
-            self.review_thresholds,
-            self.policies,
-            self.not_chosen_from_data,
-            calibrations=self.calibrations,
-            **parts,
-        )
+        arrays = {name: getattr(self, name) for name in ("scores", "uncalibrated", "out_of_fold")}
+        chosen = {name: values[rows] for name, values in arrays.items() if values is not None}
+        return replace(self, dataset=self.dataset.select(rows), **chosen)
 
 
 def short(value: float) -> float:

@@ -143,11 +143,8 @@ def read_suite(file: str | Path, label: str = "") -> Suite:
         with resources.as_file(resources.files("civility.evaluation") / "suite.csv") as path:
             return Suite(BUILT_IN, _read_cases(open_table(path), label))
     if str(file).startswith("civility:"):
-        raise UserError(
-            "evaluation.bad-suite",
-            f"no built-in suite '{file}'{did_you_mean(str(file), [BUILT_IN])}",
-            remedy=f"there is: {BUILT_IN}",
-        )
+        found = f"no built-in suite '{file}'{did_you_mean(str(file), [BUILT_IN])}"
+        raise UserError("evaluation.bad-suite", found, remedy=f"there is: {BUILT_IN}")
     table = open_table(file)
     return Suite(table.name, _read_cases(table, label))
 
@@ -216,19 +213,12 @@ def _refuse(table: str, place: str, case: Case, seen: dict[str, str]) -> None:
     """Raise a UserError for a case without text or function, or with the id of another."""
     for what, value in (("text", case.text), ("function", case.function)):
         if not value:
-            raise UserError(
-                "evaluation.bad-cell",
-                f"the {what} is empty",
-                where=f"{table}, {place}",
-                remedy=f"write a {what}, or remove the row",
-            )
+            remedy = f"write a {what}, or remove the row"
+            raise UserError("evaluation.bad-cell", f"the {what} is empty", where=f"{table}, {place}", remedy=remedy)
     if case.id in seen:
-        raise UserError(
-            "evaluation.bad-cell",
-            f"the id '{case.id}' is already used in {seen[case.id]}",
-            where=f"{table}, {place}",
-            remedy="give each case a unique id, or remove the column",
-        )
+        found = f"the id '{case.id}' is already used in {seen[case.id]}"
+        remedy = "give each case a unique id, or remove the column"
+        raise UserError("evaluation.bad-cell", found, where=f"{table}, {place}", remedy=remedy)
 
 
 def score_suite(suite: Suite, flagged: Decisions, labels: Sequence[str]) -> SuiteResult:

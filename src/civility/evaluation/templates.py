@@ -123,13 +123,10 @@ def read_templates(file: str | Path) -> Templates:
         text, label = headers.find(kind.text), headers.find(kind.label)
         if text and label:
             return _read_published(table, replace(kind, text=text, label=label))
-    raise UserError(
-        "evaluation.bad-templates",
-        f"not a file of identity templates (its columns: {listed(headers.names)})",
-        where=table.name,
-        expected=f"the columns {', '.join(OWN_COLUMNS)}; or those of a published file, Text, Label or phrase, toxicity",
-        remedy="rename the columns; docs/reference/probes.md explains them",
-    )
+    found = f"not a file of identity templates (its columns: {listed(headers.names)})"
+    expected = f"the columns {', '.join(OWN_COLUMNS)}; or those of a published file, Text, Label or phrase, toxicity"
+    remedy = "rename the columns; docs/reference/probes.md explains them"
+    raise UserError("evaluation.bad-templates", found, where=table.name, expected=expected, remedy=remedy)
 
 
 def _read_published(table: Table, kind: _Published) -> Templates:
@@ -157,12 +154,9 @@ def _read_own(table: Table, text: str, target: str, group: str) -> Templates:
 def _texts_of(name: str, chunk: Chunk, column: str) -> list[str]:
     texts = TextCells().convert(name, chunk, column)
     if "" in texts:
-        raise UserError(
-            "evaluation.bad-cell",
-            f"{column} is empty",
-            where=f"{name}, {chunk.place(texts.index(''))}",
-            remedy="write a text, or remove the row",
-        )
+        where = f"{name}, {chunk.place(texts.index(''))}"
+        remedy = "write a text, or remove the row"
+        raise UserError("evaluation.bad-cell", f"{column} is empty", where=where, remedy=remedy)
     return texts
 
 
@@ -171,13 +165,11 @@ def _target(name: str, chunk: Chunk, row: int, kind: _Published) -> float:
     if isinstance(cell, str) and cell in kind.targets:
         return kind.targets[cell]
     known = tuple(kind.targets)
-    raise UserError(
-        "evaluation.bad-cell",
-        f"{kind.label} = {shown(cell)}",
-        where=f"{name}, {chunk.place(row)}",
-        expected=f"{' or '.join(known)}{did_you_mean(str(cell), known)}",
-        remedy=f"or rename the columns to {', '.join(OWN_COLUMNS)}, with numbers from 0 to 1 as targets",
-    )
+    found = f"{kind.label} = {shown(cell)}"
+    where = f"{name}, {chunk.place(row)}"
+    expected = f"{' or '.join(known)}{did_you_mean(str(cell), known)}"
+    remedy = f"or rename the columns to {', '.join(OWN_COLUMNS)}, with numbers from 0 to 1 as targets"
+    raise UserError("evaluation.bad-cell", found, where=where, expected=expected, remedy=remedy)
 
 
 def _split_groups(names: str) -> tuple[str, ...]:
