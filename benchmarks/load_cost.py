@@ -22,7 +22,7 @@ from civility.documents.classifier_file import CLASSIFIER_FILE
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
 from civility.models.model_source import STARTER_MODEL
-from civility.storage.digests import digests_of
+from civility.storage.atomic_files import digests_of
 
 
 def main() -> None:

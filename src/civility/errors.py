@@ -4,29 +4,18 @@ import difflib
 from collections.abc import Iterable
 
 CODES: dict[str, str] = {
-    # ---------------------------------------------------------------- audit
-    #
     "audit.bad-max-length": "The maximum length of an audit is not a number of tokens.",
     "audit.cannot-write": "An audit cannot be written: the parent folder is missing or read-only.",
     "audit.folder-exists": "The folder of an audit exists already; an audit never overwrites another.",
     "audit.nothing-to-check": "A classifier has no comment to check the labels of, or was trained on all of them.",
-    #
-    # ---------------------------------------------------------------- bulk
-    #
     "bulk.same-file": "The file for the scores is the file of comments.",
     "bulk.spreadsheet-format": "Only CSV can be written safely for spreadsheets.",
-    #
-    # ---------------------------------------------------------------- cli
-    #
     "cli.bad-usage": "The command line has an unknown command, option or value.",
     "cli.conflicting-options": "Two options exclude each other.",
     "cli.missing-package": "The command needs an optional package that is not installed.",
     "cli.no-training-data": "Neither the command line nor the recipe names files to train on.",
     "cli.out-of-memory": "There is not enough memory to load a library or to compute.",
     "cli.system-error": "The operating system refused something: a full disk, a name that is too long.",
-    #
-    # ---------------------------------------------------------------- combine
-    #
     "combine.members": "Fewer than two classifiers to combine, or one is named twice.",
     "combine.nested-ensemble": "A classifier to combine is an ensemble itself.",
     "combine.not-a-run": "A classifier folder where a run directory is needed.",
@@ -35,9 +24,6 @@ CODES: dict[str, str] = {
     "combine.other-validation": "Runs to combine held out different comments.",
     "combine.unlike-runs": "Runs that a soup cannot average: other pretrained weights, tokenizer or architecture.",
     "combine.weights": "Too few or too many weights of an ensemble, or one is out of range.",
-    #
-    # ---------------------------------------------------------------- data
-    #
     "data.ambiguous-column": "Two columns have one name, or several columns could hold the same thing.",
     "data.bad-cell": "A cell does not hold what its column needs: text, an id, a number from 0 to 1, a list of labels.",
     "data.bad-label": "The name of a label cannot be the name of a column.",
@@ -53,16 +39,10 @@ CODES: dict[str, str] = {
     "data.too-few": "There are too few comments to split, to learn a label, or to measure one.",
     "data.too-large": "A line, cell, header or compressed file is larger than the limit.",
     "data.unknown-format": "A file is of a kind that cannot be read, or its kind cannot be recognised.",
-    #
-    # ---------------------------------------------------------------- documents
-    #
     "documents.damaged": "A document is damaged, or an entry in it has a value that it cannot have.",
     "documents.edited": "civility.json was edited after it was written: its digest does not match.",
     "documents.newer": "A document was written by a newer version of civility.",
     "documents.not-a-document": "A JSON file is of another kind: it has no schema number, or other entries.",
-    #
-    # ---------------------------------------------------------------- engine
-    #
     "engine.damaged-checkpoint": "A checkpoint is truncated, edited, incomplete, or not a checkpoint.",
     "engine.foreign-engine": "accelerate is configured to use an engine of its own, such as DeepSpeed.",
     "engine.no-device": "The machine does not have the device of `training.device`.",
@@ -72,9 +52,6 @@ CODES: dict[str, str] = {
     "engine.other-model": "A checkpoint belongs to another model, or to another optimizer.",
     "engine.out-of-memory": "The memory is too small to train on a single comment.",
     "engine.tracker": "An experiment tracker is unknown or not installed.",
-    #
-    # ---------------------------------------------------------------- evaluation
-    #
     "evaluation.bad-augmentation": "The recipe names an unknown perturbation for augmentation, or one of them twice.",
     "evaluation.bad-cell": "A cell of a behaviour suite or of identity templates has no valid value.",
     "evaluation.bad-out": "The output of a comparison is neither a folder nor a JSON file.",
@@ -93,14 +70,8 @@ CODES: dict[str, str] = {
     "evaluation.scores-damaged": "The scores beside a report are damaged, changed, or of another report.",
     "evaluation.scores-missing": "There are no scores beside a report.",
     "evaluation.unfinished-run": "A run to compare is not finished.",
-    #
-    # ---------------------------------------------------------------- metrics
-    #
     "metrics.policy": "The policy of a threshold cannot be understood.",
     "metrics.unknown-label": "A policy names a label that does not exist.",
-    #
-    # ---------------------------------------------------------------- models
-    #
     "models.config": "config.json holds a number that no model has, or does not match the weights.",
     "models.max-length": "A maximum length does not fit the model.",
     "models.not-a-classifier": "A model is not a multi-label classifier with distinct label names.",
@@ -112,23 +83,11 @@ CODES: dict[str, str] = {
     "models.unsupported": "An architecture cannot be trained by civility.",
     "models.untrusted": "A model asks for code, kernels, quantised weights or an adapter, which civility does not run.",
     "models.weights": "Weights are missing, not the model's own, not floating-point numbers, or not finite.",
-    #
-    # ---------------------------------------------------------------- processes
-    #
     "processes.bad-variable": "An environment variable for processes, GPUs, threads or accelerate is invalid.",
     "processes.incomplete-launch": "The variables of a launcher are set in part, or those of MPI without a launcher.",
-    #
-    # ---------------------------------------------------------------- recipe
-    #
     "recipe.bad-change": "A change with --set is not of the form section.key=value.",
     "recipe.invalid-setting": "A recipe has an unknown setting, or a value of the wrong type or out of range.",
     "recipe.unknown-recipe": "No built-in recipe has this name.",
-    #
-    # ---------------------------------------------------------------- render
-    #
-    #
-    # ---------------------------------------------------------------- run
-    #
     "run.damaged-log": "A log of a run cannot be read, or a line of it is damaged.",
     "run.finished": "The run to resume is finished.",
     "run.incomplete": "A run directory lacks its recipe or its environment file.",
@@ -144,18 +103,12 @@ CODES: dict[str, str] = {
     "run.repeats-restart": "Repeats cannot be put aside with --restart.",
     "run.seeds-and-folds": "Seeds and folds cannot be combined in one command.",
     "run.unfinished": "The run has no classifier yet.",
-    #
-    # ---------------------------------------------------------------- scoring
-    #
     "scoring.changed-member": "A member of an ensemble has changed since the ensemble was made.",
     "scoring.damaged": "The weights of a linear model, or a member of an ensemble, are missing or damaged.",
     "scoring.fixed-calibration": "A calibration is part of the weights and cannot be removed.",
     "scoring.not-a-score": "A number that was passed as a score is not from 0 to 1.",
     "scoring.not-finite-score": "A classifier gives a score that is NaN or infinite.",
     "scoring.other-labels": "civility.json names other labels than the model.",
-    #
-    # ---------------------------------------------------------------- search
-    #
     "search.all-trials-failed": "The first trials of a sweep all failed.",
     "search.bad-database": "The database of a sweep's study cannot be used.",
     "search.bad-folder": "The folder of a sweep holds something else, or cannot have this name.",
@@ -164,9 +117,6 @@ CODES: dict[str, str] = {
     "search.other-sweep": "The study in the folder is of another sweep: its recipe, space or comments differ.",
     "search.unknown-run": "The folder of a sweep holds a run that its study does not know.",
     "search.worker-failed": "A worker of --jobs failed or was killed.",
-    #
-    # ---------------------------------------------------------------- storage
-    #
     "storage.bad-name": "A path has bytes that are not UTF-8, and the libraries that write models cannot open it.",
     "storage.bad-toml": "A text is not valid TOML, nests too deeply, or has an integer beyond 64 bits.",
     "storage.cannot-read": "A file does not exist, is not a file, or cannot be read.",
@@ -174,9 +124,6 @@ CODES: dict[str, str] = {
     "storage.damaged": "A file is not what was written: its digest differs, or it is not the JSON it should be.",
     "storage.link-circle": "The symbolic links of a path lead in a circle.",
     "storage.locked": "Another process is writing to the same folder.",
-    #
-    # ---------------------------------------------------------------- training
-    #
     "training.another-run": "The run to resume differs from the one that is asked for, in settings or comments.",
     "training.augment": "A function that augments the training comments returns other labels, or no comments.",
     "training.best-epoch-lost": "The weights of the best epoch fit neither on the disk nor into memory.",
@@ -193,8 +140,6 @@ CODES: dict[str, str] = {
     "training.repeats-under-launcher": "Repeats with seeds or folds were started under torchrun or accelerate.",
     "training.too-little-memory": "The memory is too small to train on a single comment.",
     "training.unknown-memory": "--fit cannot find out how much memory there is.",
-    #
-    #
 }
 """The code of each `UserError`, with its meaning. The reference page of errors is generated from it."""
 
@@ -230,14 +175,9 @@ class UserError(Exception):
 
 
 class Interrupted(Exception):
-    """A signal asked the command to stop, and it stopped cleanly.
+    """A signal asked the command to stop, and it stopped cleanly; the message says where, and how to resume.
 
     The command line prints the message and exits as shells expect, with 128 plus the number of the signal.
-
-    Parameters
-    ----------
-    message : where it stopped, and how to resume
-    signal_number : 2 for Ctrl-C, 15 for SIGTERM
     """
 
     def __init__(self, message: str, signal_number: int) -> None:

@@ -123,12 +123,7 @@ def as_cell(text: str) -> str:
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
-    """Return a value as JSON that reads back as the same; control characters are escaped.
-
-    Raises
-    ------
-    ValueError : NaN or infinity, which JSON does not have
-    """
+    """Return a value as JSON, which escapes control characters; a ValueError for NaN and infinity."""
     return escaped(json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
 
 

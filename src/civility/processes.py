@@ -49,9 +49,7 @@ class Processes:
 def settle_environment(environment: MutableMapping[str, str]) -> Processes:
     """Remove the launcher's empty variables, on which torch and accelerate fail, and return the processes.
 
-    Raises
-    ------
-    UserError : a variable has an invalid value, or others that belong to it are missing
+    A UserError if a variable has an invalid value, or others that belong to it are missing; also of threads and GPUs.
     """
     _remove_empty(environment, _EMPTY_IS_UNSET)
     for name in _THREADS:
@@ -65,12 +63,8 @@ def settle_environment(environment: MutableMapping[str, str]) -> Processes:
 def settle_accelerate(environment: MutableMapping[str, str]) -> None:
     """Remove the variables of accelerate that are empty or that a run does not use, and check the others.
 
-    WORLD_SIZE gives the number of processes, although accelerate prefers MPI's variables.
-
-    Raises
-    ------
-    UserError : a variable has an invalid value, would move the run to another device, or counts several processes of
-        MPI without a launcher
+    WORLD_SIZE gives the number of processes, although accelerate prefers MPI's variables. A UserError for an invalid
+    value, another device, and several processes of MPI without a launcher.
     """
     _remove_empty(environment, (*_FLAGS, _DEVICE, *_OF_MPI))
     for name in _FLAGS:
@@ -84,11 +78,7 @@ def settle_accelerate(environment: MutableMapping[str, str]) -> None:
     for name in _OF_MPI:
         num = _whole(name, environment[name], environment[name], 0, _MOST_PROCESSES) if name in environment else 1
         if num > 1 and _NUM not in environment:
-            raise UserError(
-                "processes.incomplete-launch",
-                f"{name} is {num} without {_NUM}: processes of MPI are not supported",
-                remedy=f"for one process: env -u {name} civility …; {_LAUNCH}",
-            )
+            raise _incomplete(f"{name} is {num} without {_NUM}: processes of MPI are not supported", f"-u {name}")
         environment.pop(name, None)
 
 
@@ -99,20 +89,12 @@ def _remove_empty(environment: MutableMapping[str, str], names: Iterable[str]) -
 
 
 def processes_of(environment: Mapping[str, str]) -> Processes:
-    """Return the processes that the environment describes.
-
-    Raises
-    ------
-    UserError : a variable has an invalid value, or others that belong to it are missing
-    """
+    """Return the processes that the environment describes; raises as `settle_environment` does."""
     known = {name: environment[name] for name in _EMPTY_IS_UNSET if environment.get(name, "").strip()}
     num = _number(known, _NUM, 1, 1, _MOST_PROCESSES)
     if _NUM not in known and known.get(_RANK, "0").strip("0 "):
-        raise UserError(
-            "processes.incomplete-launch",
-            f"the environment variable {_RANK} is {shortened(known[_RANK], 40)!r} without {_NUM}",
-            remedy=f"for one process: env -u {_RANK} civility …; {_LAUNCH}",
-        )
+        found = f"the environment variable {_RANK} is {shortened(known[_RANK], 40)!r} without {_NUM}"
+        raise _incomplete(found, f"-u {_RANK}")
     if _PORT in known:
         _number(known, _PORT, 1, 1, _HIGHEST_PORT)
     num_here = _number(known, _LOCAL_NUM, 0, 1, _MOST_PROCESSES) or None
@@ -120,11 +102,8 @@ def processes_of(environment: Mapping[str, str]) -> Processes:
     missing = [name for name in _OF_A_LAUNCHER if name not in known]
     if (num > 1 or _LOCAL_RANK in known) and missing:
         which = f"{_NUM} is {num}" if num > 1 else f"{_LOCAL_RANK} is set"
-        raise UserError(
-            "processes.incomplete-launch",
-            f"{which} without {', '.join(missing)}: a launcher sets them all",
-            remedy=f"for one process: env -u {_NUM} -u {_LOCAL_RANK} civility …; {_LAUNCH}",
-        )
+        found = f"{which} without {', '.join(missing)}: a launcher sets them all"
+        raise _incomplete(found, f"-u {_NUM} -u {_LOCAL_RANK}")
     return Processes(num, rank, local_rank, num_here)
 
 
@@ -146,6 +125,11 @@ def _check_gpus(value: str) -> None:
         if not _GPU.fullmatch(part.strip()):
             remedy = f"unset it (env -u {_GPUS} civility …) for all GPUs, or use the numbers that nvidia-smi shows"
             raise _bad(_GPUS, value, "numbers of GPUs such as 0,1", remedy)
+
+
+def _incomplete(found: str, unset: str) -> UserError:
+    remedy = f"for one process: env {unset} civility …; {_LAUNCH}"
+    return UserError("processes.incomplete-launch", found, remedy=remedy)
 
 
 def _bad(name: str, value: str, expected: str, remedy: str) -> UserError:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from civility.combine.members import check_one_validation, check_targets, macro_roc_auc, recorded_data
+from civility.combine.combined_run import check_one_validation, check_targets, macro_roc_auc, recorded_data
 from civility.data.dataset import Dataset
 
 from ..refusals import refused

@@ -2,7 +2,7 @@
 
 import pytest
 
-from civility.combine.same_start import check_same_architecture
+from civility.combine.build_soup import _check_same_architecture
 
 from ..refusals import refused
 
@@ -10,7 +10,7 @@ SETTINGS = {"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 2}
 
 
 def test_equal_settings_pass() -> None:
-    check_same_architecture("a", SETTINGS, "b", dict(SETTINGS))
+    _check_same_architecture("a", SETTINGS, "b", dict(SETTINGS))
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,6 @@ def test_equal_settings_pass() -> None:
 )
 def test_different_settings_are_refused(change: dict[str, object], difference: str) -> None:
     with refused("combine.unlike-runs") as error:
-        check_same_architecture("runs/a", SETTINGS, "runs/b", {**SETTINGS, **change})
+        _check_same_architecture("runs/a", SETTINGS, "runs/b", {**SETTINGS, **change})
     assert error.value.message == f"runs/b: its architecture differs from that of runs/a: {difference}"
     assert error.value.remedy.endswith("civility ensemble")

@@ -59,21 +59,21 @@ def test_a_signal_leaves_no_partial_file(linear: Path, tmp_path: Path, verb: str
 
 
 def _run(*lines: str) -> tuple[str, str]:
-    program = "\n".join(["import os, signal", "from civility.cli.exit_signals import raise_on_exit_signals", *lines])
+    program = "\n".join(["import os, signal", "from civility.cli import _raise_on_exit_signals", *lines])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     return done.stdout, done.stderr
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """As ``nohup`` does with SIGHUP."""
-    lines = ("with raise_on_exit_signals():", "    os.kill(os.getpid(), signal.SIGHUP)", "print('on')")
+    lines = ("with _raise_on_exit_signals():", "    os.kill(os.getpid(), signal.SIGHUP)", "print('on')")
     assert _run("signal.signal(signal.SIGHUP, signal.SIG_IGN)", *lines) == ("on\n", "")
 
 
 def test_a_fork_ends_without_a_word() -> None:
     """What a library has forked dies of the signal itself: there is nothing that it should put in order."""
     out, err = _run(
-        "with raise_on_exit_signals():",
+        "with _raise_on_exit_signals():",
         "    child = os.fork()",
         "    if child == 0:",
         "        os.kill(os.getpid(), signal.SIGTERM)",
@@ -87,7 +87,7 @@ def test_a_signal_that_comes_twice_does_not_cut_short_the_way_out() -> None:
     """When a terminal closes, the shell and the kernel may both send a signal."""
     out, err = _run(
         "try:",
-        "    with raise_on_exit_signals():",
+        "    with _raise_on_exit_signals():",
         "        try:",
         "            os.kill(os.getpid(), signal.SIGHUP)",
         "        finally:",

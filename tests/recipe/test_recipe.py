@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from civility.errors import UserError
 from civility.recipe import SECTIONS, Recipe, change_of, note_on_validation, shipped_recipe, shipped_recipes
-from civility.recipe.fields import REMOVED
+from civility.recipe.settings import REMOVED
 from civility.search.space import Search
 
 from ..refusals import refused

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -306,4 +305,4 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
         SweepDirectory(tmp_path).create()
     with refused("search.bad-folder", "not a folder"):
         SweepDirectory(tmp_path / "notes.txt").create()
-    assert replace(SweepDirectory(tmp_path), path=tmp_path / "new").trials.name == "trials"
+    assert SweepDirectory(tmp_path / "new").trials.name == "trials"

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from civility.errors import Interrupted
-from civility.search.run_sweep import CommentCache, watch_sweep
-from civility.search.workers import run_workers
+from civility.search.run_sweep import CommentCache, run_workers, watch_sweep
 
 from .conftest import RATES, SMALL, Small
 

@@ -17,8 +17,8 @@ from civility.metrics.calibration import LabelCalibration
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer
 from civility.scoring.linear_model import LinearModel, Terms
-from civility.storage import digests
-from civility.storage.digests import digest_of_file, digests_of, verified
+from civility.storage import atomic_files
+from civility.storage.atomic_files import digest_of_file, digests_of, verified
 
 from ..refusals import refused
 
@@ -41,7 +41,7 @@ def test_a_digest_is_the_sha256_of_the_file(tmp_path: Path) -> None:
 def test_a_change_is_found_before_or_while_the_file_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
 ) -> None:
-    monkeypatch.setattr(digests, "_LARGE", large)
+    monkeypatch.setattr(atomic_files, "_LARGE", large)
     (tmp_path / "weights").write_bytes(b"abc")
     recorded = digests_of(tmp_path, ["weights"])
     with verified(tmp_path, recorded, "copy it"):

@@ -4,20 +4,15 @@ import contextlib
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import NoReturn
 
 from civility import __version__
-from civility.cli.exit_signals import Ended, raise_on_exit_signals
-from civility.cli.messages import (
-    clear_starting,
-    discard,
-    is_first_process,
-    print_error,
-    print_message,
-    show_starting,
-)
+from civility.cli.messages import clear_starting, discard, is_first_process, print_error, print_message, show_starting
 from civility.cli.parser import build_parser
 from civility.errors import Interrupted, UserError
 from civility.processes import settle_environment
@@ -30,11 +25,21 @@ _OUT_OF_MEMORY = (
 _MORE_MEMORY = (
     "raise the limit (ulimit -v), choose a smaller model, or use a machine with more memory; --resume continues a run"
 )
+_SECONDS_TO_IGNORE_A_REPEAT = 1.0
+"""When a terminal closes, the shell and the kernel may both send SIGHUP: the second must not stop the cleaning up."""
 _EXTRA_WITH = {
     **dict.fromkeys(("torch", "transformers", "accelerate", "safetensors", "sentencepiece"), "train"),
     **dict.fromkeys(("sklearn", "scipy"), "linear"),
     "optuna": "sweep",
 }
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal, by its number, asked the command to end at once."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -52,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             print_message(stop.message)
         raise SystemExit(128 + stop.signal_number) from None
     except KeyboardInterrupt as end:
-        number = end.number if isinstance(end, Ended) else signal.SIGINT
+        number = end.number if isinstance(end, _Ended) else signal.SIGINT
         print_message("interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}")
         raise SystemExit(128 + number) from None
     except BrokenPipeError:
@@ -76,17 +81,14 @@ def _run(arguments: list[str]) -> int:
     # twice as fast. OpenMP reads the variable once, when torch is imported; a value that the user has set stays.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if any("\0" in argument for argument in arguments):
-        raise UserError(
-            "cli.bad-usage",
-            "an argument contains a NUL character, which no file name and no setting can",
-            remedy="remove it",
-        )
+        found = "an argument contains a NUL character, which no file name and no setting can"
+        raise UserError("cli.bad-usage", found, remedy="remove it")
     options = build_parser(__version__, arguments).parse_args(arguments)
     processes = settle_environment(os.environ)
     show_starting()
     # A launcher ends its processes with SIGTERM. Several processes keep its default action: while one waits for the
     # others in a collective operation, it could not raise an exception.
-    watch = raise_on_exit_signals() if processes.num == 1 else contextlib.nullcontext()
+    watch = _raise_on_exit_signals() if processes.num == 1 else contextlib.nullcontext()
     with watch:
         code: int | None = options.run(options, ["civility", *arguments])
     clear_starting()
@@ -94,6 +96,37 @@ def _run(arguments: list[str]) -> int:
     if processes.num > 1:
         _exit_at_once(code or 0)
     return code or 0
+
+
+@contextlib.contextmanager
+def _raise_on_exit_signals() -> Iterator[None]:
+    """Raise `_Ended` on SIGTERM and SIGHUP, unless a signal is ignored (as by ``nohup``) or already has a handler.
+
+    As after Ctrl-C, half-written files are removed on the way out. Training and sweeps save first: they install their
+    own handlers while they run.
+    """
+    process, last = os.getpid(), -_SECONDS_TO_IGNORE_A_REPEAT
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        if os.getpid() != process:  # a forked child has nothing to clean up
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        before, last = last, time.monotonic()
+        if last - before >= _SECONDS_TO_IGNORE_A_REPEAT:
+            raise _Ended(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has one
+    is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
+    ours = [number for number in numbers if is_main and signal.getsignal(number) == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _exit_at_once(code: int) -> NoReturn:

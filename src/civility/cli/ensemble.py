@@ -2,10 +2,10 @@
 
 import argparse
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -81,26 +81,30 @@ def run(options: Namespace, command: list[str]) -> None:
     """Run the command."""
     from civility.combine.build_ensemble import Averaging, ensemble
 
+    averaging = Averaging(options.by, tuple(options.weights), options.link, options.policy)
+    combine(ensemble, averaging, options, command)
+
+
+def combine(build: Callable[..., "Combined"], how: object, options: Namespace, command: list[str]) -> None:
+    """Combine the classifiers that the options name, and print the members with their scores, and the report.
+
+    ``build`` is `civility.combine.build_ensemble.ensemble` or `civility.combine.build_soup.soup`, ``how`` its options.
+    """
+    from civility.render.sentences.report_sentences import shown
+    from civility.render.terminal.report_tables import print_report
+
     with scoring_bar(make_console(stderr=True)) as bar:
-        done = ensemble(
+        done = build(
             options.targets,
             Path(options.out),
-            Averaging(options.by, tuple(options.weights), options.link, options.policy),
-            files=options.data or (),
+            how,
+            files=options.data,
             columns=columns_of(options),
             command=command,
             on_scored=bar.advance_in,
         )
     print_notes(make_console(stderr=True), done.report.notes)
-    print_combined(make_console(), done)
-
-
-def print_combined(console: Console, done: "Combined") -> None:
-    """Print the members of an ensemble or a soup with their scores, and the report."""
-    from civility.render.sentences.report_sentences import shown
-    from civility.render.terminal.report_tables import print_report
-
-    found = done.makeup
+    console, found = make_console(), done.makeup
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
     table.add_column("member", overflow="fold")
     for name in ("weight", "macro ROC AUC"):

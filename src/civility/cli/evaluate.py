@@ -4,15 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import (
-    SEED,
-    TARGET,
-    WholeNumber,
-    add_columns,
-    add_held_out_data,
-    add_many,
-    columns_of,
-)
+from civility.cli.arguments import SEED, TARGET, WholeNumber, add_columns, add_held_out_data, add_many, columns_of
 from civility.cli.console import make_console, print_notes, scoring_bar
 from civility.cli.messages import print_message
 from civility.cli.parser import add_command
@@ -21,8 +13,6 @@ from civility.render.terminal.layout import paragraph
 
 if TYPE_CHECKING:
     from civility.evaluation.evaluate_classifier import EvaluationRequest
-
-_EXIT_CODE_OF_A_FAILED_REQUIREMENT = 3
 
 
 def add(commands: Any) -> None:
@@ -112,7 +102,7 @@ def run(options: Namespace, command: list[str]) -> int:
     console.print(f"\n  report   {done.files.html}\n           {done.files.markdown}\n           {done.files.json}")
     for failure in done.failures:
         print_message(f"failed: {failure}")
-    return _EXIT_CODE_OF_A_FAILED_REQUIREMENT if done.failures else 0
+    return 3 if done.failures else 0
 
 
 def _request(options: Namespace) -> "EvaluationRequest":

@@ -1,11 +1,11 @@
-"""The commands by name, the parser of the command line, and help that fits the terminal."""
+"""The commands by name, the parser of the command line, shell completion, and help that fits the terminal."""
 
 import argparse
 import importlib
 import re
 import textwrap
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from civility.cli.messages import print_error
@@ -92,8 +92,7 @@ class _Parser(argparse.ArgumentParser):
             known = [str(choice) for choice in action.choices]
             what = "".join(action.option_strings[-1:]) or action.metavar or action.dest
             raise argparse.ArgumentError(
-                None,
-                f"unknown {what} {value!r}{did_you_mean(str(value), known)}: choose from {', '.join(known)}",
+                None, f"unknown {what} {value!r}{did_you_mean(str(value), known)}: choose from {', '.join(known)}"
             )
 
 
@@ -141,10 +140,44 @@ class _PrintCompletion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
         """Print the script, as argparse calls an action."""
-        from civility.cli.completion import completion_script
-
-        print(completion_script(build_parser(""), values))  # noqa: T201
+        print(_completion_script(build_parser(""), values))  # noqa: T201
         raise SystemExit(0)
+
+
+def _completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
+    """Return the script by shtab that completes commands, options, recipes, files and folders in a shell."""
+    import shtab
+
+    from civility.recipe import shipped_recipes
+
+    names = " ".join(shipped_recipes())
+    function = "_civility_recipes_and_files"
+    completes: dict[str, Any] = {
+        "RECIPE": {"bash": function, "zsh": function, "tcsh": f"({names})"},
+        **dict.fromkeys(("FILE", "TARGET", "CLASSIFIER", "RUN"), shtab.FILE),
+        **dict.fromkeys(("DIR", "FOLDER"), shtab.DIRECTORY),
+    }
+    _add_completions(parser, completes)
+    preamble: Any = {
+        "bash": f'{function}() {{\n  compgen -W "{names}" -- $1\n  compgen -f -- $1\n}}',
+        "zsh": f'{function}() {{\n  compadd {names}\n  _files -g "*.toml"\n}}',
+    }
+    script: str = shtab.complete(parser, shell=shell, preamble=preamble)
+    return script
+
+
+def _add_completions(parser: argparse.ArgumentParser, completes: Mapping[str, Any]) -> None:
+    """Set what completes the value of each argument, by the first of these words in its metavar."""
+    for action in parser._actions:  # argparse has no public list of them
+        if isinstance(action.choices, dict):
+            action.help = "command"  # shtab skips what the help hides
+            for command in action.choices.values():
+                _add_completions(command, completes)
+        words = str(action.metavar).replace("|", " ").split()
+        for word in completes:
+            if word in words:
+                action.complete = completes[word]  # type: ignore[attr-defined]
+                break
 
 
 class _HelpFormatter(argparse.HelpFormatter):

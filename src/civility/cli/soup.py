@@ -1,12 +1,10 @@
 """``civility soup``: one classifier with the average weights of several runs of one encoder."""
 
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
-from civility.cli.arguments import add_columns, columns_of
-from civility.cli.console import make_console, print_notes, scoring_bar
-from civility.cli.ensemble import add_common_comments, print_combined
+from civility.cli.arguments import add_columns
+from civility.cli.ensemble import add_common_comments, combine
 from civility.cli.parser import add_command
 
 
@@ -42,15 +40,4 @@ def run(options: Namespace, command: list[str]) -> None:
     """Run the command."""
     from civility.combine.build_soup import SoupOptions, soup
 
-    with scoring_bar(make_console(stderr=True)) as bar:
-        done = soup(
-            options.targets,
-            Path(options.out),
-            SoupOptions(options.greedy, options.policy),
-            files=options.data or (),
-            columns=columns_of(options),
-            command=command,
-            on_scored=bar.advance_in,
-        )
-    print_notes(make_console(stderr=True), done.report.notes)
-    print_combined(make_console(), done)
+    combine(soup, SoupOptions(options.greedy, options.policy), options, command)

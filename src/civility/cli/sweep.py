@@ -7,12 +7,7 @@ from argparse import SUPPRESS, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import (
-    WholeNumber,
-    add_recipe_changes,
-    print_note_on_validation,
-    recipe_changes,
-)
+from civility.cli.arguments import WholeNumber, add_recipe_changes, print_note_on_validation, recipe_changes
 from civility.cli.console import make_console
 from civility.cli.parser import add_command
 from civility.errors import UserError
@@ -87,11 +82,9 @@ def run(options: Namespace, command: list[str]) -> None:
     if importlib.util.find_spec("optuna") is None:
         raise ModuleNotFoundError("optuna", name="optuna")
     if processes_of(os.environ).num > 1:
-        raise UserError(
-            "cli.bad-usage",
-            "a sweep under a launcher of several processes, but a trial is trained by one process",
-            remedy="run the command without the launcher, and with --jobs NUMBER for several workers",
-        )
+        found = "a sweep under a launcher of several processes, but a trial is trained by one process"
+        remedy = "run the command without the launcher, and with --jobs NUMBER for several workers"
+        raise UserError("cli.bad-usage", found, remedy=remedy)
     from civility.recipe import Recipe
     from civility.search.space import read_space
     from civility.search.sweep_directory import SweepDirectory
@@ -102,29 +95,21 @@ def run(options: Namespace, command: list[str]) -> None:
     if not recipe.data.files:
         raise UserError("cli.no-training-data", "no training data", remedy="give --data FILE, or set data.files")
     # Imported last: torch takes seconds, and a mistake in a file is reported before.
-    from civility.search.run_sweep import SweepTask, number_of_trials
+    from civility.search.run_sweep import CommentCache, SweepTask, number_of_trials, sweep
 
     num_trials = number_of_trials(options.trials, space)
     task = SweepTask(recipe, space, SweepDirectory(Path(options.out)), num_trials, options.storage, command)
     if options.worker:
-        _run_worker(task)
+        parent = os.getppid()
+        sweep(task, CommentCache(), is_orphan=lambda: os.getppid() != parent)  # prints nothing
     else:
         _run_sweep(task, options.jobs, command, changes)
-
-
-def _run_worker(task: "SweepTask") -> None:
-    """Train trials as one of the processes of --jobs, which prints nothing."""
-    from civility.search.run_sweep import CommentCache, sweep
-
-    parent = os.getppid()
-    sweep(task, CommentCache(), is_orphan=lambda: os.getppid() != parent)
 
 
 def _run_sweep(task: "SweepTask", num_jobs: int, command: list[str], changes: dict[str, object]) -> None:
     """Train trials in this process, or in ``num_jobs`` workers, and print their progress and the result."""
     from civility.render.terminal.sweep_tables import SweepDisplay, print_result
-    from civility.search.run_sweep import CommentCache, sweep, watch_sweep
-    from civility.search.workers import run_workers
+    from civility.search.run_sweep import CommentCache, run_workers, sweep, watch_sweep
 
     console = make_console()
     console.print(f"{shlex.join(command[:3])} → {task.directory.path}\n")

@@ -1,31 +1,32 @@
 """Ensemble: several classifiers become one that averages them, with a calibration and thresholds of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from civility.arrays import Logits
-from civility.combine.combined_run import Combined, combined_recipe, write_combined_run
-from civility.combine.members import (
-    LoadedMember,
+from civility.combine.combined_run import (
+    Combined,
+    OnScored,
     check_labels,
     check_one_validation,
     check_targets,
+    combined_recipe,
     common_comments,
+    logits_of,
     macro_roc_auc,
     not_measurable,
+    write_combined_run,
 )
 from civility.data.dialects import Columns
 from civility.documents.ensemble_file import By
 from civility.errors import UserError
-from civility.evaluation.labelled_comments import Labelled, fit_on
-from civility.metrics.policy import parse_policies
 from civility.metrics.ranking import rank_maps
 from civility.plain_text import one_line
 from civility.render.markdown.combined_card import Makeup
-from civility.run import RunDirectory
+from civility.run import RunDirectory, classifier_folder
 from civility.scoring.classifier import Classifier
 from civility.scoring.ensemble_model import Ensemble
+from civility.storage.atomic_files import real_path
 
 _SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-9, 1e9
 _RECOGNISE = Columns()
@@ -57,7 +58,7 @@ def ensemble(
     files: Sequence[str] = (),
     columns: Columns = _RECOGNISE,
     command: Sequence[str] = (),
-    on_scored: Callable[[str, int, int], None] = lambda target, num_comments, total: None,
+    on_scored: OnScored = lambda target, num_comments, total: None,
 ) -> Combined:
     """Combine classifiers of any kind into one, and write a run directory with its report.
 
@@ -87,25 +88,27 @@ def ensemble(
     _check_weights(averaging.weights, len(targets))
     if not files:
         check_one_validation(targets)  # before the classifiers load, which takes minutes
-    members = [LoadedMember.load(target) for target in targets]
-    for member in members:
-        if member.classifier.kind == "ensemble":
+    members = {target: Classifier.load(target) for target in targets}
+    for target, member in members.items():
+        if member.kind == "ensemble":
             found, remedy = "an ensemble", "name its members instead"
-            raise UserError("combine.nested-ensemble", found, where=member.target, remedy=remedy)
+            raise UserError("combine.nested-ensemble", found, where=target, remedy=remedy)
     check_labels(members)
-    labels = members[0].classifier.labels
+    labels = members[targets[0]].labels
     recipe = combined_recipe("ensemble", targets, labels, files, columns, averaging.policy)
-    policies = parse_policies(recipe.evaluation.policy, labels)
     labelled = common_comments(targets, labels, files, columns)
     dataset = labelled.dataset
-    logits = [_logits(member, labels, labelled, on_scored) for member in members]
+    logits = []
+    for target, member in members.items():
+        own = logits_of(member, labelled, target, on_scored)
+        logits.append(own[:, [member.labels.index(label) for label in labels]])
     whole = Ensemble(
-        [member.classifier for member in members],
+        list(members.values()),
         averaging.weights,
         averaging.by,
         ranks=[rank_maps(own) for own in logits] if averaging.by == "ranks" else (),
-        names=[one_line(member.name) for member in members],
-        links=[member.folder if averaging.link else None for member in members],
+        names=[one_line(real_path(target).name) for target in targets],
+        links=[Path(classifier_folder(target)) if averaging.link else None for target in targets],
     )
     average = whole.average(logits)
     makeup = Makeup(
@@ -119,21 +122,18 @@ def ensemble(
         not_measurable(dataset),
     )
     classifier = Classifier(whole)
-    if any(member.classifier.chosen_on.epoch == dataset.comments_digest for member in members):
+    if any(member.chosen_on.epoch == dataset.comments_digest for member in members.values()):
         classifier.chosen_on = classifier.chosen_on.model_copy(update={"epoch": dataset.comments_digest})
-    scored = fit_on(classifier, dataset, average, policies, recipe.evaluation.calibration)
-    return write_combined_run(run, recipe, makeup, classifier, labelled, scored, command)
+    return write_combined_run(run, recipe, makeup, classifier, labelled, average, command)
 
 
 def _check_weights(weights: Sequence[float], num: int) -> None:
     if weights and len(weights) != num:
-        raise UserError(
-            "combine.weights",
+        found, remedy = (
             f"{len(weights)} for {num} classifiers",
-            where="--weights",
-            expected=f"{num}",
-            remedy="give one weight for each classifier, in the same order",
+            "give one weight for each classifier, in the same order",
         )
+        raise UserError("combine.weights", found, where="--weights", expected=f"{num}", remedy=remedy)
     if not all(_SMALLEST_WEIGHT <= weight <= _LARGEST_WEIGHT for weight in weights):
         raise UserError(
             "combine.weights",
@@ -142,12 +142,3 @@ def _check_weights(weights: Sequence[float], num: int) -> None:
             expected="numbers from 1e-9 to 1e9",
             remedy="leave out a classifier that should not count",
         )
-
-
-def _logits(
-    member: LoadedMember, labels: tuple[str, ...], labelled: Labelled, on_scored: Callable[[str, int, int], None]
-) -> Logits:
-    """Return the logits of the comments, (N, L), columns in the order of ``labels``."""
-    texts = labelled.dataset.texts
-    own = member.classifier.logits(texts, on_scored=lambda number: on_scored(member.target, number, len(texts)))
-    return own[:, [member.classifier.labels.index(label) for label in labels]]

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, StrictBool, model_validator
 from civility.documents.document import ExactDocument, Part
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.storage.digests import digests_of
+from civility.storage.atomic_files import digests_of
 
 CLASSIFIER_FILE = "civility.json"
 _REMEDY = "undo the last change to the file, or copy or download the classifier folder again"
@@ -149,7 +149,7 @@ class ClassifierFile(ExactDocument):
 
     @property
     def sha256(self) -> dict[str, str]:
-        """64 hex digits by file name, as `civility.storage.digests.verified` compares them."""
+        """64 hex digits by file name, as `civility.storage.atomic_files.verified` compares them."""
         return {name: digest.removeprefix("sha256:") for name, digest in self.files.items()}
 
     def content(self) -> dict[str, Any]:

@@ -30,8 +30,7 @@ from civility.engine.weight_averaging import Average, put_weights
 from civility.errors import UserError
 from civility.models.weight_files import save_tensors
 from civility.plain_text import shortened
-from civility.storage.atomic_files import write_folder
-from civility.storage.digests import digests_of
+from civility.storage.atomic_files import digests_of, write_folder
 
 _WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
 _AVERAGE = "average.safetensors"

@@ -45,7 +45,7 @@ from civility.evaluation.verdicts import (
 )
 from civility.metrics.paired_test import Outcome, Pool
 from civility.metrics.small_samples import FEWEST
-from civility.recipe.fields import LINEAR_MODEL
+from civility.recipe.settings import LINEAR_MODEL
 from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
 from civility.run.repeats_folder import is_seed_folder

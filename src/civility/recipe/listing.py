@@ -11,8 +11,8 @@ import tomli_w
 from pydantic.fields import FieldInfo
 
 from civility.plain_text import escaped
-from civility.recipe.fields import Unit, ValueRange
-from civility.recipe.recipe import SECTIONS, Recipe
+from civility.recipe import SECTIONS, Recipe
+from civility.recipe.settings import Unit, ValueRange
 
 WIDTH = 80
 """Columns."""
@@ -70,12 +70,12 @@ def listing(recipe: Recipe, shipped: str = "", width: int = WIDTH) -> str:
 
     Parameters
     ----------
-    recipe : the recipe
     shipped : the text of a built-in recipe's file; its opening comment and the comments after its settings are kept
     width : in columns; only a value or a single word may be wider
     """
-    opening = shipped.partition("\n\n")[0].splitlines()
-    lines = [fitting for line in opening for fitting in _fitting(line, width)]
+    lines: list[str] = []
+    for line in shipped.partition("\n\n")[0].splitlines():
+        lines += [line] if len(line) <= width else _comment(line.removeprefix("#").strip(), width)
     if recipe != Recipe():
         note = "Settings that differ from the baseline are marked with its value."
         lines += [*(["#"] if lines else []), *_comment(note, width)]
@@ -149,13 +149,7 @@ def _reasons(shipped: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def _fitting(line: str, width: int) -> list[str]:
-    """Return a line of a comment, wrapped if it does not fit."""
-    return [line] if len(line) <= width else _comment(line.removeprefix("#").strip(), width)
-
-
 def _comment(text: str, width: int) -> list[str]:
-    prefix = "# "
     return textwrap.wrap(
-        text, width, initial_indent=prefix, subsequent_indent=prefix, break_long_words=False, break_on_hyphens=False
+        text, width, initial_indent="# ", subsequent_indent="# ", break_long_words=False, break_on_hyphens=False
     )

@@ -27,7 +27,7 @@ from civility.plain_text import shortened
 from civility.run import classifier_folder
 from civility.scoring.kinds import KINDS, OnScored, Scorer, load_scorer
 from civility.scoring.texts import texts_of
-from civility.storage.digests import verified
+from civility.storage.atomic_files import verified
 
 ALLOW, REVIEW, REMOVE = 0, 1, 2
 """The bands of a score: below the review threshold, from there up to the threshold, and from the threshold up."""

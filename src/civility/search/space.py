@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import expectation, shortened, shown
 from civility.recipe import SECTIONS, Recipe
-from civility.recipe.fields import SettingsSection
+from civility.recipe.settings import SettingsSection
 from civility.storage.parsing import read_toml
 
 Scalar = str | int | float | bool
@@ -101,13 +101,7 @@ Dimension = Range | Choices
 
 @dataclass(frozen=True)
 class Space:
-    """What varies, and how to search; read by `read_space`.
-
-    Parameters
-    ----------
-    search : how to search
-    dimensions : what varies, in the order of the file
-    """
+    """What varies, in the order of the file, and how to search; read by `read_space`."""
 
     search: Search
     dimensions: tuple[Dimension, ...]
@@ -155,18 +149,10 @@ def _described(dimension: Dimension) -> Any:
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any], source: str) -> Recipe:
-    """Return a recipe with some settings changed.
+    """Return a recipe with the given settings, ``{"section.key": value}``; ``source`` is named in errors.
 
-    Another model without a revision drops the recipe's revision, which is one of its own model.
-
-    Parameters
-    ----------
-    settings : ``{"section.key": value}``
-    source : named in errors
-
-    Raises
-    ------
-    UserError : an unknown setting, a wrong type or an impossible value
+    Another model without a revision drops the recipe's revision, which is one of its own model. A UserError for an
+    unknown setting, a wrong type or an impossible value.
     """
     content = recipe.model_dump(mode="json")
     if settings.get("model.name", recipe.model.name) != recipe.model.name and "model.revision" not in settings:
@@ -180,10 +166,8 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any], source: str) -> R
 def read_space(path: Path, recipe: Recipe) -> Space:
     """Read a space file, and validate every end and every choice in it against the recipe.
 
-    Raises
-    ------
-    UserError : no such file, not TOML, an unknown setting, a wrong type, an impossible value, ends in the wrong
-        order, a grid over a continuous range, or a setting that must not vary
+    A UserError if a setting is unknown, has an impossible range or choice, or must not vary, and for a grid over a
+    continuous range.
     """
     content = read_toml(path, _REMEDY)
     unknown = sorted(set(content) - {"sweep", "space"})

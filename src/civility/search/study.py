@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
-from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.pruners import MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -24,8 +24,8 @@ from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, State, TrialL
 from civility.errors import UserError
 from civility.plain_text import shortened
 from civility.recipe import defaults_of_all_versions
-from civility.recipe.fields import REMOVED
-from civility.search.space import Choices, Dimension, Scalar, Search, Space
+from civility.recipe.settings import REMOVED
+from civility.search.space import Choices, Dimension, Scalar, Space
 from civility.search.sweep_directory import SweepDirectory
 from civility.storage.atomic_files import real_path
 from civility.storage.lock import Held, Lock
@@ -54,7 +54,7 @@ class GridByNumber(BaseSampler):
         random.Random(space.search.seed).shuffle(self._points)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return no settings: each is looked up by itself."""
+        """Return no settings: `sample_independent` looks each up."""
         return {}
 
     def sample_relative(
@@ -80,10 +80,6 @@ def _sampler(space: Space, number: int) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=search.random_trials)
 
 
-def _pruner(search: Search) -> BasePruner:
-    return NopPruner() if search.pruner == "none" else MedianPruner(search.warmup_trials, search.warmup_epochs)
-
-
 def _draw(trial: Trial, dimension: Dimension) -> Scalar:
     """Return the value of a trial in one dimension, which is drawn the first time and looked up later."""
     if isinstance(dimension, Choices):
@@ -96,38 +92,30 @@ def _draw(trial: Trial, dimension: Dimension) -> Scalar:
 
 @dataclass(eq=False)
 class Claim:
-    """A trial that this worker holds, and no other worker trains.
-
-    Parameters
-    ----------
-    number, settings : of the trial
-    lock : to be signed from time to time
-    """
+    """A trial that this worker holds, and no other worker trains. Its lock is to be signed from time to time."""
 
     number: int
     settings: dict[str, Any]
     lock: Lock
     _trial: Trial
     _trial_id: int
-    _pruner: BasePruner
 
     def report(self, epoch: int, score: float) -> bool:
         """Record the score of an epoch, and return whether to prune the trial."""
-        if epoch not in self._frozen.intermediate_values:  # a resumed trial repeats an epoch
+        storage = self._trial.storage
+        if epoch not in storage.get_trial(self._trial_id).intermediate_values:  # a resumed trial repeats an epoch
             self._trial.report(score, epoch)
-        return bool(self._pruner.prune(self._trial.study, self._frozen))
-
-    @property
-    def _frozen(self) -> FrozenTrial:
-        return self._trial.storage.get_trial(self._trial_id)
+        study = self._trial.study
+        return study.pruner.prune(study, storage.get_trial(self._trial_id))
 
     def note(self, **facts: Any) -> None:
         """Record facts of the trial for everyone who reads the study."""
         for name, value in facts.items():
             self._trial.set_user_attr(name, value[:_LONGEST_NOTE] if isinstance(value, str) else value)
 
-    def end(self, state: State, score: float | None = None) -> None:
-        """Record the end of the trial; only a finished one has a score."""
+    def end(self, state: State, score: float | None = None, **facts: Any) -> None:
+        """Record the end of the trial, after facts for `note`; only a finished one has a score."""
+        self.note(**facts)
         values = None if score is None else [score]
         self._trial.storage.set_trial_state_values(self._trial_id, _ENDS[state], values)
 
@@ -144,13 +132,9 @@ class Study:
 
     @contextlib.contextmanager
     def claim(self, num_trials: int) -> Iterator[Claim | None]:
-        """Hold a trial while the block runs: an interrupted one, else a new one, or None if none is left.
+        """Hold a trial while the block runs: an interrupted one or a new one; None if the study has ``num_trials``.
 
         A trial was interrupted if it is running by the study and of this folder, but no worker holds its lock.
-
-        Parameters
-        ----------
-        num_trials : of the whole study, including those that have ended
         """
         with contextlib.ExitStack() as stack:
             with self.directory.alone():
@@ -178,12 +162,8 @@ class Study:
         run = self.directory.trial(number)
         if run.is_occupied:
             self._put_back(number)
-            raise UserError(
-                "search.unknown-run",
-                "a run that the study does not know",
-                where=run.path,
-                remedy="give the folder of the study, or start another sweep with another --out",
-            )
+            remedy = "give the folder of the study, or start another sweep with another --out"
+            raise UserError("search.unknown-run", "a run that the study does not know", where=run.path, remedy=remedy)
         lock = stack.enter_context(self.directory.claimed(number))
         self._storage.set_trial_user_attr(self._id_of(number), _DIRECTORY, self._place)
         return self._claimed(number, lock)
@@ -209,7 +189,8 @@ class Study:
 
     def _claimed(self, number: int, lock: Lock) -> Claim:
         # Loaded again, since TPE reads the other trials once for each study object, and should see those that ended.
-        pruner = _pruner(self.space.search)
+        search = self.space.search
+        pruner = NopPruner() if search.pruner == "none" else MedianPruner(search.warmup_trials, search.warmup_epochs)
         study = optuna.load_study(
             study_name=self._study.study_name,
             storage=self._storage,
@@ -219,7 +200,7 @@ class Study:
         study.get_trials(deepcopy=False)  # its cache has to know a trial before it takes settings of it
         trial = Trial(study, self._id_of(number))
         point = {dimension.key: _draw(trial, dimension) for dimension in self.space.dimensions}
-        return Claim(number, self.space.settings(point), lock, trial, self._id_of(number), pruner)
+        return Claim(number, self.space.settings(point), lock, trial, self._id_of(number))
 
     def lines(self) -> tuple[TrialLine, ...]:
         """Return the state of each trial, by number."""
@@ -272,8 +253,7 @@ def open_study(
 
     Parameters
     ----------
-    directory : of the sweep; exists
-    space : what varies
+    directory : exists
     identity : what must be the same whenever the sweep is resumed: parts by name, each a mapping of JSON values
     rises : whether a higher score is better
     storage : URL of a database; empty: the SQLite file in the directory
@@ -338,12 +318,9 @@ def _check_identity(study: optuna.Study, identity: Mapping[str, Any], directory:
                 about = [_shown(value, of.get(COMMENTS, {}).get(key)) for value, of in ((old, before), (new, identity))]
                 problems.append(f"{part}: {key} was {about[0]}, and is {about[1]} now")
     if problems:
-        raise UserError(
-            "search.other-sweep",
-            "holds the study of another sweep: " + "\n       ".join(problems),
-            where=directory.path,
-            remedy="undo the differences to resume that sweep, or start another one with another --out",
-        )
+        found = "holds the study of another sweep: " + "\n       ".join(problems)
+        remedy = "undo the differences to resume that sweep, or start another one with another --out"
+        raise UserError("search.other-sweep", found, where=directory.path, remedy=remedy)
 
 
 def _shown(value: Any, comments: str | None) -> str:
@@ -370,22 +347,13 @@ def _explained(directory: SweepDirectory, storage: str, *, is_opening: bool = Fa
         first = (str(cause).splitlines() or [type(cause).__name__])[0]
         first = first.replace(storage or directory.storage, "the URL")
         if isinstance(cause, ArgumentError | NoSuchModuleError):
-            raise UserError(
-                "search.bad-database",
-                f"not the URL of a supported database: {first}",
-                where="--storage",
-                remedy="as in --storage postgresql+psycopg://name@machine/database, with the driver installed",
-            ) from error
+            found, where = f"not the URL of a supported database: {first}", "--storage"
+            remedy = "as in --storage postgresql+psycopg://name@machine/database, with the driver installed"
         # SQLite reports a damaged file by this very class, and a full disk or a lock by a subclass of it.
-        if not storage and type(cause) is DatabaseError:
-            raise UserError(
-                "search.bad-database",
-                f"damaged: {cause.orig}",
-                where=directory.study,
-                remedy="put back an undamaged copy of the file, or start another sweep with another --out",
-            ) from error
-        raise UserError(
-            "search.bad-database",
-            f"the database of the study cannot be used: {first}",
-            remedy="fix the cause, then repeat the command",
-        ) from error
+        elif not storage and type(cause) is DatabaseError:
+            found, where = f"damaged: {cause.orig}", str(directory.study)
+            remedy = "put back an undamaged copy of the file, or start another sweep with another --out"
+        else:
+            found, where = f"the database of the study cannot be used: {first}", ""
+            remedy = "fix the cause, then repeat the command"
+        raise UserError("search.bad-database", found, where=where, remedy=remedy) from error

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from civility.data.prepare import PreparedData
 from civility.documents.run_environment import PrunedTrial
@@ -23,15 +22,13 @@ from civility.training.events import EpochJudged, Event, RunPlanned, RunResumed
 from civility.training.train_run import train
 
 _SECONDS_BETWEEN_RECORDS = 5.0
+_MACHINE_ERRORS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
+)
 
 
-class Pruned(Exception):
-    """The trial is not promising: it ends after this epoch, whose checkpoint is written.
-
-    Parameters
-    ----------
-    epoch : from 1
-    """
+class _Pruned(Exception):
+    """The trial is not promising: it ends after this epoch, from 1, whose checkpoint is written."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__(f"pruned after epoch {epoch}")
@@ -39,16 +36,8 @@ class Pruned(Exception):
 
 
 @dataclass
-class TrialListener:
-    """Records the progress of a trial's run in the study, and stops the run.
-
-    Parameters
-    ----------
-    claim : of the trial
-    metric : by which trials are scored
-    wants_stop : whether this worker should end
-    on_record : called after something was recorded
-    """
+class _TrialListener:
+    """Records the progress of a trial's run in the study, and stops the run."""
 
     claim: Claim
     metric: str
@@ -61,7 +50,7 @@ class TrialListener:
     _asked: bool = False
 
     def listen(self, fact: Event) -> None:
-        """Take an event of the run; raise `Pruned` after an epoch with a poor score."""
+        """Take an event of the run; raise `_Pruned` after an epoch with a poor score."""
         self.claim.lock.sign()
         if isinstance(fact, RunPlanned):
             self._plan, self._steps_per_epoch = fact, fact.steps_per_epoch
@@ -73,10 +62,10 @@ class TrialListener:
             self._after_step(fact)
         elif isinstance(fact, EpochJudged):
             self._record(fact.epoch.step)
-            pruned = self.claim.report(fact.epoch.epoch, score_in(vars(fact.epoch.validation), self.metric))
+            pruned = self.claim.report(fact.epoch.epoch, float(vars(fact.epoch.validation)[self.metric]))
             self.on_record()
             if pruned and self._plan is not None and fact.epoch.epoch < self._plan.epochs:
-                raise Pruned(fact.epoch.epoch)
+                raise _Pruned(fact.epoch.epoch)
 
     def _after_step(self, fact: StepDone) -> None:
         self._seconds_of_steps = [*self._seconds_of_steps[-49:], fact.seconds]
@@ -97,17 +86,14 @@ class TrialListener:
         self.claim.note(progress={"epochs": self._plan.epochs, "step": step, "steps": steps, "seconds_left": left})
 
 
-def score_in(validation: Any, metric: str) -> float:
-    """Return the score of an epoch: the recipe's metric is a key of what is logged of a validation."""
-    return float(validation[metric])
-
-
 def run_trial(
     claim: Claim,
     recipe: Recipe,
     data: PreparedData,
     run: RunDirectory,
-    listener: TrialListener,
+    *,
+    wants_stop: Callable[[], bool],
+    on_record: Callable[[], None],
     check_shared: Callable[[], None],
 ) -> None:
     """Train a trial, or resume it, and record its end in the study.
@@ -117,8 +103,8 @@ def run_trial(
 
     Parameters
     ----------
-    claim, recipe, data, run : of the trial
-    listener : gets the events of the run
+    wants_stop : whether this worker should end
+    on_record : called after something was recorded
     check_shared : called if the run did not even start; raises the errors of the recipe that all trials share
 
     Raises
@@ -126,30 +112,29 @@ def run_trial(
     UserError : the machine refused something (a full disk), or the shared recipe is wrong; the trial stays unfinished
     Interrupted : by a signal; repeating the command resumes the trial
     """
+    metric = recipe.training.metric
+    listener = _TrialListener(claim, metric, wants_stop, on_record)
     try:
         if not run.is_finished:
             train(recipe, data, run.path, begin="resume" if run.is_occupied else "new", listen=listener.listen)
-    except Pruned as stop:
+    except _Pruned as stop:
         why = f"after epoch {stop.epoch} of {recipe.training.epochs} its best was worse than half of the others'"
         if run.is_run:
             pruned = PrunedTrial(epoch=stop.epoch, why=why)
             run.write_environment(run.environment().model_copy(update={"pruned": pruned}))
-        claim.note(why=why, seconds=run.seconds() or 0.0)
-        claim.end("pruned")
+        claim.end("pruned", why=why, seconds=run.seconds() or 0.0)
     except UserError as error:
         if _is_refused_by_the_machine(error):
             raise
         if not run.is_occupied:
             _raise_if_shared(error, check_shared)
-        claim.note(why=error.message, seconds=run.seconds() or 0.0)
-        claim.end("failed")
+        claim.end("failed", why=error.message, seconds=run.seconds() or 0.0)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        claim.note(why="the memory is too small for it", seconds=run.seconds() or 0.0)
-        claim.end("failed")
+        claim.end("failed", why="the memory is too small for it", seconds=run.seconds() or 0.0)
     else:
-        _record_score(claim, run, recipe.training.metric)
+        _record_score(claim, run, metric)
     gc.collect()  # frees the model of this trial before the next one is loaded
     give_back_memory()
 
@@ -165,11 +150,6 @@ def _raise_if_shared(error: UserError, check_shared: Callable[[], None]) -> None
     except UserError as shared:
         if shared.message == error.message:
             raise
-
-
-_MACHINE_ERRORS = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
-}
 
 
 def _is_refused_by_the_machine(error: BaseException | None) -> bool:
@@ -190,11 +170,10 @@ def _record_score(claim: Claim, run: RunDirectory, metric: str) -> None:
     if run.metrics.is_file():
         try:
             best = [line for line in run.read_metrics() if line["kind"] == "epoch" and line["best"]][-1]
-            score = score_in(best["validation"], metric)
+            score = float(best["validation"][metric])
             claim.note(kept_epoch=int(best["epoch"]))  # with min_gain not always the epoch with the best score
         except (UserError, LookupError, TypeError, ValueError):
-            claim.note(why=f"{run.metrics} is damaged")
-            claim.end("failed")
+            claim.end("failed", why=f"{run.metrics} is damaged")
             return
     claim.note(seconds=run.seconds() or 0.0, interval=interval)
     if score is None:
@@ -206,9 +185,8 @@ def _score_in_report(report: Path, metric: str) -> tuple[float | None, tuple[flo
     """Return a macro metric and its 95 % interval from a run's own report; None for what it does not have."""
     try:
         found = read_json(report)["macro"][metric.removeprefix("macro_")]
-        interval = (
-            None if found["low"] is None or found["high"] is None else (float(found["low"]), float(found["high"]))
-        )
+        ends = (found["low"], found["high"])
+        interval = None if None in ends else (float(ends[0]), float(ends[1]))
         return None if found["value"] is None else float(found["value"]), interval
     except (UserError, ValueError, KeyError, TypeError):
         return None, None

@@ -1,14 +1,19 @@
-"""Writes files and folders so that one that exists is complete: next to its place, flushed to disk, then renamed."""
+"""Writes files and folders so that one that exists is complete: next to its place, flushed to disk, then renamed.
+
+Also their sha256, which is recorded when a folder is written, and compared when it is read.
+"""
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,19 +26,17 @@ _LONGEST_NAME = 200
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # not on Windows
 _MOST_LINKS = 40
 """The number of symbolic links that Linux follows."""
+_LARGE = 32 << 20
+"""Bytes. A larger file is hashed while it is read, a smaller one before."""
 
 
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, so that a rename in it survives a crash."""
     with contextlib.suppress(OSError):  # not possible on every file system
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _sync(folder)
 
 
-def _sync_file(path: Path) -> None:
+def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -110,9 +113,7 @@ def write_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 def real_path(path: str | Path) -> Path:
     """Return a path without symbolic links, whether it exists or not, and alike in every version of Python.
 
-    Raises
-    ------
-    UserError : its links lead in a circle
+    A UserError if its links lead in a circle.
     """
     try:
         os.path.realpath(path, strict=True)
@@ -161,9 +162,7 @@ def _open_stream(path: Path) -> int:
 def _target(path: Path) -> Path:
     """Return the target of a symbolic link, or the path itself.
 
-    Raises
-    ------
-    UserError : another user has put the link into a folder that everybody may write to, such as /tmp
+    A UserError if another user has put the link into a folder that everybody may write to, such as /tmp.
     """
     if not path.is_symlink():
         return path
@@ -203,10 +202,7 @@ def _create(beside: Path, place: Path) -> int:
 def write_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill, which becomes ``path`` only when the block ends without an exception.
 
-    Raises
-    ------
-    UserError : no permission, no space, or no such parent folder
-    FileExistsError : ``path`` exists already
+    A FileExistsError if ``path`` exists already.
     """
     if path.exists():
         raise FileExistsError(path)
@@ -231,7 +227,7 @@ def _settle(folder: Path) -> None:
             continue
         if path.is_file():
             path.chmod(ordinary)
-            _sync_file(path)
+            _sync(path)
         else:
             sync_folder(path)
     sync_folder(folder)
@@ -243,10 +239,6 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
     Files keep the permissions of those they replace. Between two renames ``path`` does not exist for an instant; the
     former folder is then next to it, hidden.
-
-    Raises
-    ------
-    UserError : no permission, no space, or no such folder
     """
     path = real_path(path)  # "." has no name
     beside, former = _beside(path), _beside(path)
@@ -263,12 +255,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder with its content, never leaving part of it; of a link, remove only the link.
-
-    Raises
-    ------
-    UserError : no permission
-    """
+    """Remove a folder with its content, never leaving part of it; of a link, remove only the link."""
     hidden = _beside(path)
     with explain_os_error(path):
         path.rename(hidden)
@@ -279,12 +266,7 @@ def remove_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents, all of them or none. It may exist.
-
-    Raises
-    ------
-    UserError : no permission, no space, or something other than a folder
-    """
+    """Make a folder and its parents, all of them or none; it may exist. A UserError if it is something else."""
     with explain_os_error(path), no_empty_folder_on_failure(path):
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -311,3 +293,60 @@ def no_empty_folder_on_failure(path: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # fails if the folder is not empty
         raise
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the sha256 of a file, 64 hex digits; OSError if it cannot be read."""
+    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the sha256 of files in a folder, by name; OSError if one cannot be read."""
+    wanted = sorted(names)
+    with ThreadPoolExecutor() as pool:  # hashing releases the interpreter lock
+        return dict(zip(wanted, pool.map(digest_of_file, (folder / name for name in wanted)), strict=True))
+
+
+@contextlib.contextmanager
+def verified(folder: Path, recorded: Mapping[str, str], remedy: str) -> Iterator[None]:
+    """Run the block, which reads files of a folder, and compare the files with their recorded sha256.
+
+    Large files are hashed in threads while the block runs. Damage is reported in place of any error of the block.
+
+    Parameters
+    ----------
+    folder : holds the files
+    recorded : file name -> 64 hex digits; empty: nothing is compared
+    remedy : what to do about damage
+
+    Raises
+    ------
+    UserError : a file is missing or has another sha256
+    """
+    paths = {name: folder / name for name in recorded}
+    large = {name for name, path in paths.items() if path.is_file() and path.stat().st_size > _LARGE}
+    for name in sorted(set(paths) - large):
+        _compare(paths[name], recorded[name], remedy)
+    with ThreadPoolExecutor() as pool:
+        pending = {name: pool.submit(_compare, paths[name], recorded[name], remedy) for name in sorted(large)}
+        try:
+            yield
+        finally:
+            for comparison in pending.values():
+                comparison.result()
+
+
+def _compare(path: Path, expected: str, remedy: str) -> None:
+    try:
+        found = digest_of_file(path)
+    except OSError as error:
+        reason = f"damaged: cannot be read: {error.strerror or error}"
+        if isinstance(error, FileNotFoundError):
+            remedy = "copy or download the folder again, since a file is missing"
+        raise UserError("storage.damaged", reason, where=path, remedy=remedy) from error
+    if found != expected:
+        reason = "damaged: its sha256 is not the one recorded when it was written"
+        raise UserError("storage.damaged", reason, where=path, remedy=remedy)

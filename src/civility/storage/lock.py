@@ -68,10 +68,7 @@ class Lock:
 def hold(path: Path) -> Iterator[tuple[Lock, Owner | None]]:
     """Hold the lock at ``path`` while the block runs; yield it, and the dead owner of a lock that was left behind.
 
-    Raises
-    ------
-    Held : another process holds it
-    UserError : the file cannot be written
+    `Held` if another process holds it.
     """
     with contextlib.ExitStack() as stack:
         with explain_os_error(path):

@@ -24,7 +24,6 @@ def read_json(path: Path, remedy: str = _REMEDY, *, finite: bool = True) -> dict
 
     Parameters
     ----------
-    path : the file
     remedy : what to do if it is missing or damaged
     finite : whether NaN, Infinity and -Infinity are errors; if not, the caller checks them
 
@@ -52,12 +51,7 @@ def parse_json(text: str, source: str, remedy: str = _REMEDY, *, finite: bool = 
 
 
 def read_toml(path: Path, remedy: str = _REMEDY) -> dict[str, Any]:
-    """Return the content of a TOML file. A byte order mark is ignored.
-
-    Raises
-    ------
-    UserError : no such file, too large, not UTF-8, not TOML, or nested too deeply
-    """
+    """Return the content of a TOML file; a UserError if it is missing, too large, not TOML or nested too deeply."""
     return parse_toml(read_text(path, remedy), str(path), remedy)
 
 
@@ -73,12 +67,7 @@ def parse_toml(text: str, source: str, remedy: str = _REMEDY) -> dict[str, Any]:
 
 
 def read_text(path: Path, remedy: str = _REMEDY) -> str:
-    """Return the text of a UTF-8 file, without a byte order mark.
-
-    Raises
-    ------
-    UserError : no such file, not a regular file, larger than 512 MiB, or not UTF-8
-    """
+    """Return the text of a UTF-8 file, without a byte order mark; a UserError if it is larger than 512 MiB."""
     name = shortened(str(path), 300)
     try:
         if not path.is_file():

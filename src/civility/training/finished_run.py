@@ -7,8 +7,7 @@ from civility.data.prepare import PreparedData, prepare
 from civility.documents.run_environment import RecordedComments, RecordedData
 from civility.errors import UserError
 from civility.plain_text import count, listed
-from civility.recipe import Recipe
-from civility.recipe.differences import changed, differing_settings
+from civility.recipe import Recipe, changed, differing_settings
 from civility.run import RunDirectory
 from civility.storage.atomic_files import real_path
 from civility.training.resume import not_the_same_run

@@ -10,8 +10,7 @@ from typing import Any
 
 from civility.engine.checkpoint import DamagedCheckpoint, read_facts, verify_checkpoint
 from civility.errors import UserError
-from civility.recipe import Recipe
-from civility.recipe.differences import differing_settings
+from civility.recipe import Recipe, differing_settings
 from civility.run import RunDirectory
 from civility.storage.parsing import whole_number
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, METRIC_WORDS, MOST_TOP, State, SweepResult, TrialLine
 from civility.plain_text import count
-from civility.recipe.fields import LINEAR_MODEL
+from civility.recipe.settings import LINEAR_MODEL
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
