@@ -17,7 +17,7 @@ from pathlib import Path
 from true_size import write_model  # found beside the script
 
 from civility import Classifier
-from civility.data.starter import LABELS
+from civility.data.dialects import LABELS
 from civility.documents.classifier_file import CLASSIFIER_FILE
 from civility.models.encoder import load_encoder
 from civility.models.encoder_scorer import EncoderScorer

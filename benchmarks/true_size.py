@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from civility.data.starter import LABELS, starter_corpus
+from civility.data.dialects import LABELS
+from civility.data.starter import starter_corpus
 from civility.run import RunDirectory
 
 CONFIG = {

@@ -8,8 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from civility.audit.audit_comments import AuditDone, AuditRequest, audit
-from civility.audit.audit_files import COLUMNS, excerpt
+from civility.audit.audit_comments import COLUMNS, AuditDone, AuditRequest, audit, excerpt
 from civility.data.reading import Columns
 from civility.documents.audit_result import Audit, FindingName
 from civility.errors import UserError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from civility.audit.lengths import first_positives, length_quantiles, sample_to_measure, truncated_share_by_label
+from civility.audit.counts import first_positives, length_quantiles, sample_to_measure, truncated_share_by_label
 
 NAN = np.nan
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.audit.near_copies import SIMILAR_FROM, near_pairs, similarity, words_of
+from civility.audit.copies import SIMILAR_FROM, near_pairs, similarity, words_of
 
 WORDS = [f"word{i}" for i in range(400)]
 

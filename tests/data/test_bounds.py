@@ -15,8 +15,7 @@ import pytest
 
 from civility.data.file_format import FileFormat
 from civility.data.reading.opening import open_table
-from civility.data.reading.page_sizes import column_chunks, largest_entry, pages_of
-from civility.data.reading.parquet import _bounded
+from civility.data.reading.parquet import _bounded, column_chunks, largest_entry, pages_of
 from civility.data.reading.tables import CHUNK_ROWS
 from civility.errors import UserError
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.data.duplicates import contradictions, normalised, text_digests
+from civility.data.dataset import contradictions, normalised, text_digests
 
 
 @pytest.mark.parametrize(

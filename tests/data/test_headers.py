@@ -2,7 +2,7 @@
 
 import pytest
 
-from civility.data.headers import Headers, cleaned, folded
+from civility.data.dialects import Headers, cleaned, folded
 
 from ..refusals import refused
 

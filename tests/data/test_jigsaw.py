@@ -8,8 +8,8 @@ import pytest
 
 from civility.audit.copies import find_copies
 from civility.audit.signs import rows_with_signs
+from civility.data.dataset import contradictions, text_digests
 from civility.data.dialects import LABELS
-from civility.data.duplicates import contradictions, text_digests
 from civility.data.reading import Columns, read_dataset, stream_comments
 from civility.data.splits import split
 

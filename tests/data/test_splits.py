@@ -8,8 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from civility.data.dataset import Dataset
-from civility.data.duplicates import text_digests
+from civility.data.dataset import Dataset, text_digests
 from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
 

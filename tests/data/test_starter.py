@@ -6,14 +6,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from civility.data.dataset import Dataset
+from civility.data.dataset import Dataset, normalised
 from civility.data.dialects import LABELS
-from civility.data.starter.corpus import (
+from civility.data.starter import (
     STARTER_PARTS,
     Comment,
     Record,
     compose,
-    normalise,
     read_material,
     starter_corpus,
 )
@@ -108,23 +107,23 @@ def test_an_unknown_part_is_a_user_error_that_names_the_parts() -> None:
 
 
 def test_no_comment_stands_twice_in_either_part(parts: dict[str, list[Comment]]) -> None:
-    texts = [normalise(comment.text) for comments in parts.values() for comment in comments]
+    texts = [normalised(comment.text) for comments in parts.values() for comment in comments]
     assert len(set(texts)) == len(texts)
 
 
 def test_the_same_text_in_other_dress_is_normalised_alike() -> None:
-    assert normalise("  You \uff26\uff2f\uff2f\uff2c!\n") == normalise("you fool!") == "you fool!"
+    assert normalised("  You \uff26\uff2f\uff2f\uff2c!\n") == normalised("you fool!") == "you fool!"
 
 
 def test_the_held_out_part_shares_no_template(parts: dict[str, list[Comment]]) -> None:
     train, held_out_part = (
-        {normalise(template) for comment in parts[part] for template in comment.templates} for part in STARTER_PARTS
+        {normalised(template) for comment in parts[part] for template in comment.templates} for part in STARTER_PARTS
     )
     assert train.isdisjoint(held_out_part)
     # The templates are the real ones: the comment of a core without slots holds it, except for its spelling.
     shut_up = [comment for comment in parts["train"] if comment.templates[0] == "shut up already."]
     assert [comment.labels for comment in shut_up] == [{"toxic"}]
-    assert "shut up already" in normalise(shut_up[0].text)
+    assert "shut up already" in normalised(shut_up[0].text)
 
 
 def test_clean_and_insulting_comments_come_from_many_templates(parts: dict[str, list[Comment]]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from civility import Classifier
-from civility.data.sources import built_in
+from civility.data.reading.opening import built_in
 from civility.evaluation.compared_scores import Target, facts_of
 from civility.run import RunDirectory
 

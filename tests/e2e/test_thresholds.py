@@ -15,7 +15,7 @@ import pytest
 from civility import Classifier
 from civility.cli import main
 from civility.data.reading import Columns, read_dataset
-from civility.data.sources import built_in
+from civility.data.reading.opening import built_in
 from civility.metrics.policy import parse_policy
 from civility.metrics.threshold_search import Cuts, choose_threshold
 

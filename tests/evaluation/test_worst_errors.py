@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from civility.audit.label_errors import likely_label_errors
-from civility.data.dataset import Dataset
-from civility.data.duplicates import normalised
+from civility.data.dataset import Dataset, normalised
 from civility.documents.behaviour_report import Example, LabelErrorsShown
 from civility.evaluation import Scored
 from civility.evaluation.build_report import NUM_SHOWN, worst_errors

@@ -12,8 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import civility
-from civility.data.reading.opening import open_table
-from civility.data.sources import expand
+from civility.data.reading.opening import expand, open_table
 from civility.errors import UserError
 from civility.storage.atomic_files import (
     is_stream,

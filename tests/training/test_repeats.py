@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from civility import Classifier
-from civility.data.duplicates import text_digests
+from civility.data.dataset import text_digests
 from civility.data.prepare import PreparedData, prepare_all
 from civility.documents.repeats_summary import RepeatsSummary, Variation
 from civility.engine.progress import StepDone

@@ -1,30 +1,32 @@
 """Audit: look for everything that is wrong with files of comments, before any GPU time is spent on them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import csv
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import IO, TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from civility.audit.audit_files import free_folder, write_audit
-from civility.audit.copies import find_copies, find_leaks
-from civility.audit.counts import co_occurrence, label_counts, language_counts, script_counts
-from civility.audit.findings import (
-    Found,
-    on_cells,
-    on_contradictions,
-    on_copies,
-    on_labels,
-    on_leaks,
-    on_marks,
-    on_signs,
-    on_tokens,
+from civility.arrays import POSITIVE_FROM
+from civility.audit import findings
+from civility.audit.copies import Leak, find_copies, find_leaks
+from civility.audit.counts import (
+    co_occurrence,
+    label_counts,
+    language_counts,
+    length_quantiles,
+    load_tokenizer_or_reason,
+    measure_tokens,
+    script_counts,
 )
+from civility.audit.findings import Found
 from civility.audit.label_errors import suspect
-from civility.audit.lengths import length_quantiles, load_tokenizer_or_reason, measure_tokens
 from civility.audit.signs import rows_with_signs
 from civility.data.dataset import Dataset
+from civility.data.dialects import RECOGNISED_COLUMNS
 from civility.data.reading import Columns, Reading, columns_present, count_cells, read_dataset
 from civility.documents.audit_result import (
     Audit,
@@ -39,37 +41,36 @@ from civility.documents.audit_result import (
 )
 from civility.documents.note import as_note
 from civility.errors import UserError
+from civility.plain_text import as_cell
 from civility.run import RunDirectory
+from civility.storage.atomic_files import write_folder
 
 if TYPE_CHECKING:
     from civility.scoring.classifier import Classifier
 
 DEFAULT_MAX_LENGTH = 256
+# Comments whose language is guessed: that takes two milliseconds each, and gives shares to one and a half percent.
 LANGUAGES_GUESSED = 5_000
-"""Comments whose language is guessed: that takes two milliseconds each, and gives shares to one and a half percent."""
-LANGUAGE_COLUMN = "lang"
-"""The column of Jigsaw 2020."""
+_LANGUAGE_COLUMN = "lang"  # of Jigsaw 2020
+# The columns of rows.csv.
+COLUMNS = (
+    *("finding", "file", "row", "id", "labels", "label", "score", "held_out", "similarity"),
+    *("other_file", "other_row", "other_id", "other_labels", "text", "other_text"),
+)
+_LONGEST_EXCERPT = 500
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 _ORDER = {name: place for place, name in enumerate(get_args(FindingName))}
 
 
 @dataclass(frozen=True)
 class AuditRequest:
-    """What to look for, and with what.
+    """What to look for, and with what."""
 
-    Parameters
-    ----------
-    columns : which columns hold what; label columns not named are recognised, or those of the classifier
-    target : a classifier to find likely label errors with; empty: none
-    model : the model whose tokenizer measures; empty: the classifier's, or the starter model's
-    max_length : tokens, 1 or more; None: the classifier's, or 256
-    seed : of the random samples
-    """
-
-    columns: Columns = field(default_factory=Columns)
-    target: str = ""
-    model: str = ""
-    max_length: int | None = None
-    seed: int = 0
+    columns: Columns = RECOGNISED_COLUMNS  # label columns not named are recognised, or those of the classifier
+    target: str = ""  # a classifier to find likely label errors with; empty: none
+    model: str = ""  # the model whose tokenizer measures; empty: the classifier's, or the starter model's
+    max_length: int | None = None  # tokens, 1 or more; None: the classifier's, or 256
+    seed: int = 0  # of the random samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,35 +89,34 @@ def audit(
     on_stage: Callable[[str], None] = lambda stage: None,
     on_scored: Callable[[int, int], None] = lambda num_comments, total: None,
 ) -> AuditDone:
-    """Look at comments, and write what is found: ``audit.json`` and ``rows.csv``.
+    """Look at comments, and write what is found: ``audit.json`` and ``rows.csv``. After a UserError, nothing is left.
 
     Parameters
     ----------
     files : comments, labelled or not
     request : what to look for, and with what
-    out : the folder to write, which must not exist; default: ``audit-NAME`` of the first file, numbered if taken
+    out : the folder to write, which must not exist; None: ``audit-NAME`` of the first file, numbered if taken
     on_stage : called with the name of each stage
     on_scored : called after each batch with its size and the number of all comments
-
-    Raises
-    ------
-    UserError : any mistake of the user; nothing is left behind
     """
-    folder = free_folder(out, files)
+    folder = _free_folder(out, files)
     if request.max_length is not None and request.max_length < 1:
-        raise UserError(
-            "audit.bad-max-length",
-            f"{request.max_length}",
-            where="--max-length",
-            expected="a number of tokens, 1 or more",
-            remedy="as in --max-length 256",
-        )
+        found, expected = f"{request.max_length}", "a number of tokens, 1 or more"
+        remedy = "as in --max-length 256"
+        raise UserError("audit.bad-max-length", found, where="--max-length", expected=expected, remedy=remedy)
     on_stage("reading")
     classifier = _load(request.target) if request.target else None
     reading = _read(files, request, classifier)
     document, everything = _look(reading, request, classifier, on_stage, on_scored)
     on_stage("writing")
-    write_audit(document, everything, reading, folder)
+    try:
+        with write_folder(folder) as place:
+            (place / "audit.json").write_text(document.to_json(), encoding="utf-8")
+            with (place / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+                errors = document.label_errors
+                _write_rows(file, everything, reading, errors.held_out if errors else None)
+    except FileExistsError as error:
+        raise _taken(folder) from error
     return AuditDone(document, folder)
 
 
@@ -167,23 +167,19 @@ def _look(
     else:
         suspicion, suspected = suspect(request.target, classifier, dataset, on_scored)
     everything = [
-        *on_leaks(leaks, len(dataset)),
-        *on_contradictions(dataset, copies),
+        *findings.on_leaks(leaks, len(dataset)),
+        *findings.on_contradictions(dataset, copies),
         *suspected,
-        *on_labels(dataset, counts),
-        *(on_tokens(tokens) if tokens else []),
-        *on_copies(dataset, copies),
-        *on_cells(reading),
-        *on_marks(reading.files),
-        *on_signs(signs, len(dataset)),
+        *findings.on_labels(dataset, counts),
+        *(findings.on_tokens(tokens) if tokens else []),
+        *findings.on_copies(dataset, copies),
+        *findings.on_cells(reading),
+        *findings.on_marks(reading.files),
+        *findings.on_signs(signs, len(dataset)),
     ]
     everything.sort(key=lambda one: _ORDER[one.finding.name])
-    data = AuditData(
-        files=_audited_files(reading),
-        num_comments=len(dataset),
-        digest=dataset.digest,
-        notes=tuple(map(as_note, reading.notes)),
-    )
+    notes = tuple(map(as_note, reading.notes))
+    data = AuditData(files=_audited_files(reading), num_comments=len(dataset), digest=dataset.digest, notes=notes)
     pairs = tuple(tuple(row) for row in co_occurrence(dataset.targets).tolist())
     document = Audit(
         data=data,
@@ -194,20 +190,17 @@ def _look(
         characters=length_quantiles(np.fromiter(map(len, dataset.texts), np.int64, len(dataset))),
         tokens=tokens,
         label_errors=suspicion,
-        leaks=tuple(
-            LeakCounts(
-                file=reading.files[leak.file],
-                other=reading.files[leak.other],
-                num_equal=len(leak.equal),
-                num_near=len(leak.near),
-            )
-            for leak in leaks
-        ),
+        leaks=tuple(_leak_counts(reading.files, leak) for leak in leaks),
         scripts=scripts,
         languages=languages,
         undefined=undefined,
     )
     return document, everything
+
+
+def _leak_counts(files: Sequence[str], leak: Leak) -> LeakCounts:
+    file, other = files[leak.file], files[leak.other]
+    return LeakCounts(file=file, other=other, num_equal=len(leak.equal), num_near=len(leak.near))
 
 
 def _guess_languages(dataset: Dataset, seed: int, undefined: dict[str, NotMeasured]) -> dict[str, int] | None:
@@ -233,6 +226,86 @@ def _measure_tokens(
 def _audited_files(reading: Reading) -> tuple[AuditedFile, ...]:
     num_comments = np.bincount(reading.origin.file, minlength=len(reading.files)).tolist()
     return tuple(
-        AuditedFile(name=name, num_comments=num, languages=count_cells(name, LANGUAGE_COLUMN, reading.origin.form))
+        AuditedFile(name=name, num_comments=num, languages=count_cells(name, _LANGUAGE_COLUMN, reading.origin.form))
         for name, num in zip(reading.files, num_comments, strict=True)
     )
+
+
+def _free_folder(out: Path | None, files: Sequence[str]) -> Path:
+    """Return the folder to write: the one asked for, or a free name. Called before the minutes that an audit takes.
+
+    A UserError if something is there already, or nothing can be written there.
+    """
+    name = f"audit-{Path(files[0]).name.split('.')[0].replace('*', 'all') or 'comments'}"
+    folder, number = out or Path(name), 1
+    while out is None and folder.exists():
+        number += 1
+        folder = Path(f"{name}-{number}")
+    if folder.exists():
+        raise _taken(folder)
+    if not folder.parent.is_dir():
+        found, remedy = f"the folder {folder.parent} does not exist", "make it, or choose another --out"
+        raise UserError("audit.cannot-write", found, where=folder, remedy=remedy)
+    if not os.access(folder.parent, os.W_OK):
+        found = "no permission to write there"
+        raise UserError("audit.cannot-write", found, where=folder, remedy="choose another --out")
+    return folder
+
+
+def _taken(folder: Path) -> UserError:
+    found = "exists already: an audit never overwrites another"
+    return UserError("audit.folder-exists", found, where=folder, remedy="choose another --out, or remove it")
+
+
+def _write_rows(file: IO[str], everything: Sequence[Found], reading: Reading, held_out: bool | None) -> None:
+    """Write a line for each comment of each finding to a text file opened with ``newline=""``.
+
+    ``held_out`` is whether the classifier was trained on none of the comments it scored; None if unknown.
+    """
+    file.write("\ufeff")  # without it Excel reads UTF-8 as Windows-1252
+    writer = csv.DictWriter(file, COLUMNS, restval="")
+    writer.writeheader()
+    for one in everything:
+        for line in _lines(one, reading):
+            if "score" in line:
+                line["held_out"] = "unknown" if held_out is None else str(held_out).lower()
+            writer.writerow({name: as_cell(str(value)) for name, value in line.items()})
+
+
+def _lines(one: Found, reading: Reading) -> Iterator[dict[str, Any]]:
+    name, listed = one.finding.name, one.listed
+    for file, row in listed.places:
+        yield {"finding": name, "file": reading.files[file], "row": row}
+    for place, row in enumerate(listed.rows):
+        line = {"finding": name, **_comment(reading, int(row), "")}
+        if len(listed.others) and listed.others[place] >= 0:
+            line |= _comment(reading, int(listed.others[place]), "other_")
+        if len(listed.labels):
+            line["label"] = listed.labels[place]
+        if len(listed.scores):
+            line["score"] = f"{listed.scores[place]:.4f}"
+        if len(listed.similarities):
+            line["similarity"] = f"{listed.similarities[place]:.3f}"
+        yield line
+
+
+def _comment(reading: Reading, row: int, prefix: str) -> dict[str, Any]:
+    """Return a comment's place, id, positive labels and excerpt, under names with a prefix."""
+    dataset = reading.dataset
+    targets = dataset.targets[row]
+    known = [label for label, target in zip(dataset.labels, targets, strict=True) if target >= POSITIVE_FROM]
+    unknown = [f"{label}?" for label, target in zip(dataset.labels, targets, strict=True) if np.isnan(target)]
+    return {
+        f"{prefix}file": reading.files[reading.origin.file[row]],
+        f"{prefix}row": int(reading.origin.row[row]),
+        f"{prefix}id": dataset.ids[row],
+        f"{prefix}labels": " ".join([*known, *unknown]),
+        f"{prefix}text": excerpt(dataset.texts[row]),
+    }
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of a text on one line, invisible characters as their code points."""
+    start = " ".join(text[: 4 * _LONGEST_EXCERPT].split())
+    shown = start if len(start) <= _LONGEST_EXCERPT else f"{start[:_LONGEST_EXCERPT]} …"
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)

@@ -4,7 +4,7 @@ Each function looks at one thing and yields its findings; none if all is well.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,39 +13,26 @@ import numpy.typing as npt
 from civility.arrays import POSITIVE_FROM, Ints
 from civility.audit.copies import Copies, Leak, closest_near_copy, near_contradictions
 from civility.audit.signs import SignName
-from civility.data.dataset import Dataset
-from civility.data.duplicates import contradictions
+from civility.data.dataset import Dataset, contradictions
 from civility.data.reading import Reading, begins_with_mark
 from civility.documents.audit_result import Finding, FindingName, LabelCounts, TokenLengths
 
+# Comments listed for one finding: a file of millions should not lead to another of that size.
 MAX_LISTED = 10_000
-"""Comments listed for one finding: a file of millions should not lead to another of that size."""
+# A label with fewer positives is reported: a tenth held out leaves five, and an AUC that means little.
 FEW_POSITIVES = 50
-"""A label with fewer positives is reported: a tenth held out leaves five, and an AUC that means little."""
-
-
-def _no_rows() -> Ints:
-    return np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Listed:
-    """The comments of a finding, for a person to open; fields that a finding does not need stay empty.
+    """The comments of a finding, for a person to open; fields that a finding does not need stay empty."""
 
-    Parameters
-    ----------
-    rows : (E,) rows of the dataset
-    others : (E,) row of the comment that each contradicts or copies; -1: none
-    labels : (E,) the labels concerned
-    scores, similarities : (E,)
-    places : (index of the file, number of the row) of rows that are not in the dataset, such as blank ones
-    """
-
-    rows: Ints = field(default_factory=_no_rows)
-    others: Sequence[int] | Ints = ()
-    labels: Sequence[str] = ()
-    scores: Sequence[float] | npt.NDArray[np.float64] = ()
-    similarities: Sequence[float] | npt.NDArray[np.float32] = ()
+    rows: Sequence[int] | Ints = ()  # (E,) rows of the dataset
+    others: Sequence[int] | Ints = ()  # (E,) row of the comment that each contradicts or copies; -1: none
+    labels: Sequence[str] = ()  # (E,) the labels concerned
+    scores: Sequence[float] | npt.NDArray[np.float64] = ()  # (E,)
+    similarities: Sequence[float] | npt.NDArray[np.float32] = ()  # (E,)
+    # (index of the file, number of the row) of rows that are not in the dataset, such as blank ones
     places: Sequence[tuple[int, int]] = ()
 
     def __len__(self) -> int:
@@ -60,16 +47,8 @@ class Found:
     listed: Listed
 
 
-def found(name: FindingName, count: int, total: int, listed: Listed | None = None, **details: Any) -> Found:
-    """Return a finding.
-
-    Parameters
-    ----------
-    name : what was found
-    count, total : how many of how many
-    listed : the comments, for rows.csv
-    details : further fields of `Finding`
-    """
+def finding_of(name: FindingName, count: int, total: int, listed: Listed | None = None, **details: Any) -> Found:
+    """Return a finding: how many of how many, the comments for rows.csv, and further fields of `Finding`."""
     listed = listed or Listed()
     share = count / total if total else None
     finding = Finding(name=name, count=count, total=total, share=share, num_listed=len(listed), **details)
@@ -94,19 +73,18 @@ def on_leaks(leaks: Sequence[Leak], num_comments: int) -> Iterator[Found]:
         rows = np.concatenate([getattr(leak, kind) for leak in once])[:MAX_LISTED]
         others = np.concatenate([getattr(leak, f"{kind}_other") for leak in once])[:MAX_LISTED]
         count = len(np.unique(np.concatenate([getattr(leak, kind) for leak in leaking])))
-        yield found(name, count, num_comments, Listed(rows, others))
+        yield finding_of(name, count, num_comments, Listed(rows, others))
 
 
 def on_contradictions(dataset: Dataset, copies: Copies) -> Iterator[Found]:
     """Find equal and nearly equal texts whose labels differ."""
     disagree = contradictions(copies.text_of_row, dataset.targets)
-    contradicts: npt.NDArray[np.bool_] = np.asarray(disagree.any(axis=1))
-    rows = np.flatnonzero(contradicts[copies.text_of_row])
+    rows = np.flatnonzero(np.asarray(disagree.any(axis=1))[copies.text_of_row])
     if len(rows):
         rows = rows[np.lexsort([rows, copies.text_of_row[rows]])]
         listed = _listed_contradictions(dataset, copies, disagree, rows[:MAX_LISTED])
         by_label = _by_label(dataset.labels, disagree.sum(axis=0))
-        yield found("contradicting_labels", len(rows), len(dataset), listed, by_label=by_label)
+        yield finding_of("contradicting_labels", len(rows), len(dataset), listed, by_label=by_label)
     disagree = near_contradictions(copies, dataset.targets)
     pairs = np.flatnonzero(disagree.any(axis=1))
     if len(pairs):
@@ -119,7 +97,7 @@ def on_contradictions(dataset: Dataset, copies: Copies) -> Iterator[Found]:
             similarities=copies.similarity[some],
         )
         by_label = _by_label(dataset.labels, disagree.sum(axis=0))
-        yield found("near_contradicting_labels", count, len(dataset), listed, by_label=by_label)
+        yield finding_of("near_contradicting_labels", count, len(dataset), listed, by_label=by_label)
 
 
 def _listed_contradictions(dataset: Dataset, copies: Copies, disagree: npt.NDArray[np.bool_], rows: Ints) -> Listed:
@@ -143,69 +121,60 @@ def _names(labels: Sequence[str], chosen: npt.NDArray[np.bool_]) -> str:
 def on_labels(dataset: Dataset, counts: Sequence[LabelCounts]) -> Iterator[Found]:
     """Find labels with few positives or no negatives, and comments without any known label."""
     if not dataset.labels:
-        yield found("no_labels", len(dataset), len(dataset))
+        yield finding_of("no_labels", len(dataset), len(dataset))
         return
     by_name = dict(zip(dataset.labels, counts, strict=True))
     few = {label: one.num_positive for label, one in by_name.items() if one.num_positive < FEW_POSITIVES}
     if few:
-        yield found("few_positives", len(few), len(counts), unit="label", by_label=few)
+        yield finding_of("few_positives", len(few), len(counts), unit="label", by_label=few)
     one_sided = tuple(label for label, one in by_name.items() if one.num_positive and not one.num_negative)
     if one_sided:
-        yield found("no_negatives", len(one_sided), len(counts), unit="label", names=one_sided)
+        yield finding_of("no_negatives", len(one_sided), len(counts), unit="label", names=one_sided)
     unknown = np.flatnonzero(np.isnan(dataset.targets).all(axis=1))
     if len(unknown):
-        yield found("no_known_label", len(unknown), len(dataset), Listed(unknown[:MAX_LISTED]))
+        yield finding_of("no_known_label", len(unknown), len(dataset), Listed(unknown[:MAX_LISTED]))
 
 
 def on_tokens(tokens: TokenLengths) -> Iterator[Found]:
     """Find comments that are truncated."""
     if tokens.truncated.num_truncated:
-        yield found("truncated", tokens.truncated.num_truncated, tokens.truncated.num_measured)
+        yield finding_of("truncated", tokens.truncated.num_truncated, tokens.truncated.num_measured)
 
 
 def on_copies(dataset: Dataset, copies: Copies) -> Iterator[Found]:
     """Find texts that occur more than once."""
     repeats = copies.repeats
     if len(repeats):
-        some = repeats[:MAX_LISTED]
-        others = copies.first_row[copies.text_of_row[some]]
+        listed = Listed(repeats[:MAX_LISTED], copies.first_row[copies.text_of_row[repeats[:MAX_LISTED]]])
         num_texts = len(np.unique(copies.text_of_row[repeats]))
-        yield found("equal_copies", len(repeats), len(dataset), Listed(some, others), num=num_texts)
+        yield finding_of("equal_copies", len(repeats), len(dataset), listed, num=num_texts)
     if len(copies.near):
         texts, near, similarity = closest_near_copy(copies)
         count = int(np.isin(copies.text_of_row, texts).sum())
-        listed = Listed(
-            copies.first_row[texts[:MAX_LISTED]],
-            copies.first_row[near[:MAX_LISTED]],
-            similarities=similarity[:MAX_LISTED],
-        )
-        yield found("near_copies", count, len(dataset), listed, num=len(copies.near))
+        rows, others = copies.first_row[texts[:MAX_LISTED]], copies.first_row[near[:MAX_LISTED]]
+        listed = Listed(rows, others, similarities=similarity[:MAX_LISTED])
+        yield finding_of("near_copies", count, len(dataset), listed, num=len(copies.near))
 
 
 def on_cells(reading: Reading) -> Iterator[Found]:
     """Find cells that the reader left out or repaired."""
-    names: dict[str, FindingName] = {
-        "missing": "blank",
-        "white": "blank",
-        "nul": "nul_characters",
-        "surrogates": "lone_surrogates",
-    }
+    names: dict[str, FindingName]
+    names = {"missing": "blank", "white": "blank", "nul": "nul_characters", "surrogates": "lone_surrogates"}
     num_rows = len(reading.dataset) + sum(what in ("missing", "white") for what, _, _ in reading.repairs)
     for name in dict.fromkeys(names.values()):
         places = [(file, row) for what, file, row in reading.repairs if names[what] == name]
         if places:
-            yield found(name, len(places), num_rows, Listed(places=places[:MAX_LISTED]))
+            yield finding_of(name, len(places), num_rows, Listed(places=places[:MAX_LISTED]))
 
 
 def on_marks(files: Sequence[str]) -> Iterator[Found]:
     """Find files that begin with a byte order mark."""
-    marked = tuple(name for name in files if begins_with_mark(name))
-    if marked:
-        yield found("byte_order_mark", len(marked), len(files), unit="file", names=marked)
+    if marked := tuple(filter(begins_with_mark, files)):
+        yield finding_of("byte_order_mark", len(marked), len(files), unit="file", names=marked)
 
 
 def on_signs(rows_of: dict[SignName, Ints], num_comments: int) -> Iterator[Found]:
     """Find comments that show a sign."""
     for name, rows in rows_of.items():
         if len(rows):
-            yield found(name, len(rows), num_comments, Listed(rows[:MAX_LISTED]))
+            yield finding_of(name, len(rows), num_comments, Listed(rows[:MAX_LISTED]))

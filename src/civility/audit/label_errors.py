@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import POSITIVE_FROM, Ints, Scores, Targets
-from civility.audit.findings import MAX_LISTED, Found, Listed, found
+from civility.audit.findings import MAX_LISTED, Found, Listed, finding_of
 from civility.data.dataset import Dataset
 from civility.documents.audit_result import LabelSuspicion, Suspicion
 from civility.errors import UserError
@@ -25,35 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LabelErrors:
-    """Suspected errors of one label, the most likely first.
+    """Suspected errors of one label, the most likely first."""
 
-    Parameters
-    ----------
-    rows : (E,) of the comments given
-    margin : (E,) score of the annotated side less that of the other, in [-1, 1]; lower is likelier
-    is_positive : (E,) the annotation
-    sure_positive, sure_negative : the mean score of a side's own comments, from which the classifier is sure of it; NaN
-        without any, and then nothing is suspected
-    num_positive, num_negative : known targets
-    """
-
-    rows: Ints
+    rows: Ints  # (E,) of the comments given
+    # (E,) score of the annotated side less that of the other, in [-1, 1]; lower is likelier
     margin: npt.NDArray[np.float64]
-    is_positive: npt.NDArray[np.bool_]
+    is_positive: npt.NDArray[np.bool_]  # (E,) the annotation
+    # Mean score of a side's own comments, from which the classifier is sure; NaN without any, and nothing is suspected.
     sure_positive: float
     sure_negative: float
-    num_positive: int
+    num_positive: int  # known targets
     num_negative: int
 
 
 def likely_label_errors(targets: Targets, scores: Scores) -> LabelErrors:
-    """Return the suspected errors of one label.
-
-    Parameters
-    ----------
-    targets : (N,) in [0, 1], NaN for unknown
-    scores : (N,) in [0, 1], held out
-    """
+    """Return the suspected errors of one label, from targets (N,) and held-out scores (N,) in [0, 1]."""
     known = np.flatnonzero(~np.isnan(targets))
     is_positive = targets[known] >= POSITIVE_FROM
     positive_score = scores[known].astype(np.float64)
@@ -91,37 +77,23 @@ def suspect(
 
     Comments that the classifier was trained on are left out, if they are known.
 
-    Parameters
-    ----------
-    target : the name of the classifier, as given
-    classifier : what scores
-    dataset : the comments
-    on_scored : called after each batch with its size and the number of all comments
-
-    Raises
-    ------
-    UserError : the comments have none of the classifier's labels, or it was trained on all of them
+    After each batch ``on_scored`` is called with its size and the number of all comments. A UserError if the comments
+    have none of the classifier's labels, or it was trained on all of them.
     """
     shared = [label for label in dataset.labels if label in classifier.labels]
     columns = [dataset.labels.index(label) for label in shared]
     is_labelled = ~np.isnan(dataset.targets[:, columns]).all(axis=1)
     if not is_labelled.any():
-        raise UserError(
-            "audit.nothing-to-check",
-            f"no comment has a known target for its labels: {', '.join(classifier.labels)}",
-            where=target,
-            remedy="name label columns that the classifier has (--labels), or leave out --with",
-        )
+        found = f"no comment has a known target for its labels: {', '.join(classifier.labels)}"
+        remedy = "name label columns that the classifier has (--labels), or leave out --with"
+        raise UserError("audit.nothing-to-check", found, where=target, remedy=remedy)
     seen, why_unknown = seen_by(target, dataset.texts)
     is_wanted = is_labelled if seen is None else is_labelled & ~seen.trained
     rows = np.flatnonzero(is_wanted)
     if not len(rows):
-        raise UserError(
-            "audit.nothing-to-check",
-            "it was trained on every one of these comments, so it would hardly contradict their labels",
-            where=target,
-            remedy="name a run that held some of them out, or other comments",
-        )
+        found = "it was trained on every one of these comments, so it would hardly contradict their labels"
+        remedy = "name a run that held some of them out, or other comments"
+        raise UserError("audit.nothing-to-check", found, where=target, remedy=remedy)
     texts = [dataset.texts[row] for row in rows]
     scores = classifier.score(texts, on_scored=lambda num_comments: on_scored(num_comments, len(rows)))
     suspected: dict[str, LabelErrors] = {}
@@ -164,4 +136,4 @@ def _findings(suspected: dict[str, LabelErrors], classifier: "Classifier", rows:
         scores=[float(scores[places[i], classifier.labels.index(names[i])]) for i in order[:MAX_LISTED]],
     )
     counts = {label: len(errors.rows) for label, errors in suspected.items() if len(errors.rows)}
-    return [found("label_errors", len(np.unique(places)), len(rows), listed, by_label=counts)]
+    return [finding_of("label_errors", len(np.unique(places)), len(rows), listed, by_label=counts)]

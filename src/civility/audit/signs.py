@@ -24,10 +24,8 @@ SignName = Literal[
     "long_word",
     "very_long",
 ]
-LONG_WORD = 100
-"""Characters without white space from which a word is a sign."""
-LONG_COMMENT = 20_000
-"""Characters from which a comment is a sign: four times the longest that Jigsaw's sites allowed."""
+# Characters from which a word is a sign, and a comment: four times the longest that Jigsaw's sites allowed.
+LONG_WORD, LONG_COMMENT = 100, 20_000
 _LEAST_REPEATS = 4
 _LEAST_REPEATED = 12
 
@@ -49,19 +47,13 @@ _LATIN_IN_OTHER = re.compile("[a-zA-Z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03f
 
 @dataclass(frozen=True)
 class Sign:
-    """A sign by name, and the test for it.
-
-    Parameters
-    ----------
-    shows : (text, its words, split at white space) -> whether the text shows the sign
-    needs : a text that must occur, or the test is skipped
-    needs_foreign : whether the test is skipped for ASCII texts
-    """
+    """A sign by name, and the test for it."""
 
     name: SignName
+    # (text, its words, split at white space) -> whether the text shows the sign
     shows: Callable[[str, list[str]], bool]
-    needs: str = ""
-    needs_foreign: bool = False
+    needs: str = ""  # a text that must occur, or the test is skipped
+    needs_foreign: bool = False  # whether the test is skipped for ASCII texts
 
 
 def _only_url(text: str, words: list[str]) -> bool:

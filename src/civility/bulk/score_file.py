@@ -9,8 +9,7 @@ from typing import IO
 import numpy as np
 
 from civility.arrays import Scores, Words
-from civility.data.dialects import TEXT_COLUMNS
-from civility.data.headers import folded
+from civility.data.dialects import TEXT_COLUMNS, folded
 from civility.data.reading import Columns, CommentChunk, stream_comments
 from civility.data.writers import DECISION, score_format, write_scores
 from civility.errors import UserError

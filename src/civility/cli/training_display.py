@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from civility.cli.console import ScoringBar, TimeLeft, bar_width, print_notes
-from civility.data.sources import is_built_in
+from civility.data.reading.opening import is_built_in
 from civility.plain_text import clock, count, one_line
 from civility.render.sentences.report_sentences import METRIC_NAMES, shown, with_interval
 from civility.render.terminal.layout import first_that_fits, fitting, paragraph, width_of, wrapped

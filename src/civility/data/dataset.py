@@ -1,29 +1,22 @@
-"""Dataset: comments with targets on a named label axis, wherever they come from."""
+"""Dataset: comments with targets on a named label axis, wherever they come from; and which of them are equal."""
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import POSITIVE_FROM, Float32s, Targets
+from civility.arrays import POSITIVE_FROM, Bools, Float32s, Ints, Targets
 
 
-def count_targets(targets: Targets) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return how many targets of each label are positive, (L,), and how many are known, (L,).
-
-    Parameters
-    ----------
-    targets : (N, L) in [0, 1]; NaN where unknown
-    """
+def count_targets(targets: Targets) -> tuple[Ints, Ints]:
+    """Return how many targets (N, L) of each label are positive, (L,), and how many are known: not NaN, (L,)."""
     positive, known = targets >= POSITIVE_FROM, ~np.isnan(targets)  # NaN is not positive
     return positive.sum(axis=0, dtype=np.int64), known.sum(axis=0, dtype=np.int64)
-
-
-def _no_groups() -> Float32s:
-    return np.zeros((0, 0), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,19 +41,18 @@ class Dataset:
     targets: Targets
     ids: tuple[str, ...]
     labels: tuple[str, ...]
-    groups: Float32s = field(default_factory=_no_groups)
+    groups: Float32s = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     group_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         num = len(self.texts)
         if not self.group_names:
             object.__setattr__(self, "groups", np.zeros((num, 0), dtype=np.float32))
-        shapes = {
-            "targets": (self.targets.shape, (num, len(self.labels))),
-            "ids": ((len(self.ids),), (num,)),
-            "groups": (self.groups.shape, (num, len(self.group_names))),
-        }
-        for name, (found, expected) in shapes.items():
+        for name, found, expected in (
+            ("targets", self.targets.shape, (num, len(self.labels))),
+            ("ids", (len(self.ids),), (num,)),
+            ("groups", self.groups.shape, (num, len(self.group_names))),
+        ):
             if found != expected:
                 raise ValueError(f"{name} has shape {found}, expected {expected}")
         for name, names in (("labels", self.labels), ("group_names", self.group_names)):
@@ -79,28 +71,25 @@ class Dataset:
     def select(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> "Dataset":
         """Return the given rows, in the given order."""
         index = np.asarray(rows, dtype=np.int64)
-        return Dataset(
+        return replace(
+            self,
             texts=tuple(self.texts[i] for i in index),
             targets=self.targets[index],
             ids=tuple(self.ids[i] for i in index),
-            labels=self.labels,
             groups=self.groups[index],
-            group_names=self.group_names,
         )
 
     def joined(self, other: "Dataset") -> "Dataset":
         """Return these comments followed by the others; a ValueError if the labels or groups differ."""
         if (self.labels, self.group_names) != (other.labels, other.group_names):
-            raise ValueError(
-                f"labels and groups {other.labels}, {other.group_names}; expected {self.labels}, {self.group_names}"
-            )
-        return Dataset(
+            own, others = f"{self.labels}, {self.group_names}", f"{other.labels}, {other.group_names}"
+            raise ValueError(f"labels and groups {others}; expected {own}")
+        return replace(
+            self,
             texts=self.texts + other.texts,
             targets=np.concatenate([self.targets, other.targets]),
             ids=self.ids + other.ids,
-            labels=self.labels,
             groups=np.concatenate([self.groups, other.groups]),
-            group_names=self.group_names,
         )
 
     @cached_property
@@ -132,3 +121,61 @@ class Dataset:
             # One bit pattern for NaN, little-endian: the same digest on every machine.
             state.update(np.where(np.isnan(values), np.float32(-1), values).astype("<f4").tobytes())
         return f"sha256:{state.hexdigest()}"
+
+
+# No language has longer runs of combining marks, and Python's normalize() sorts them in quadratic time. The limit is
+# that of the Stream-Safe Text Format, Unicode Standard Annex 15.
+_LONGEST_RUN_OF_MARKS = 30
+
+
+def normalised(text: str) -> str:
+    """Return the text in NFKC, without case, and with single spaces.
+
+    A text with more than 30 combining marks in a row keeps its form, since normalising it could take hours.
+    """
+    if not text.isascii() and not has_long_run_of_marks(text):
+        # Folding can undo NFKC, hence twice (Unicode 3.13, D146).
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(text.casefold().split())
+
+
+def has_long_run_of_marks(text: str) -> bool:
+    """Return whether a text has more than 30 combining marks in a row. Do not normalise such a text."""
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run > _LONGEST_RUN_OF_MARKS:
+            return True
+    return False
+
+
+def text_digests(texts: Sequence[str], key: bytes = b"") -> npt.NDArray[Any]:
+    """Return the digest of each normalised text, (N,) of 16 bytes. Another key gives other digests in another order."""
+    digests = bytearray()
+    for text in texts:
+        data = normalised(text).encode("utf-8", "surrogatepass")
+        digests += hashlib.blake2b(data, digest_size=16, key=key).digest()
+    return np.frombuffer(digests, dtype="V16")
+
+
+def sides(group_of_row: Ints, targets: Targets) -> tuple[Bools, Bools]:
+    """Return whether a label is positive for any comment of a group, (K, L), and whether it is negative for any.
+
+    Parameters
+    ----------
+    group_of_row : (N,) from 0 to K - 1, the same for equal texts
+    targets : (N, L) in [0, 1]; NaN is neither
+    """
+    num_groups = int(group_of_row.max()) + 1 if len(group_of_row) else 0
+    positive = np.zeros((num_groups, targets.shape[1]), dtype=np.bool_)
+    negative = positive.copy()
+    for label in range(targets.shape[1]):
+        positive[group_of_row[targets[:, label] >= POSITIVE_FROM], label] = True
+        negative[group_of_row[targets[:, label] < POSITIVE_FROM], label] = True
+    return positive, negative
+
+
+def contradictions(group_of_row: Ints, targets: Targets) -> Bools:
+    """Return where equal comments disagree, (K, L): a label is positive for one and negative for another."""
+    positive, negative = sides(group_of_row, targets)
+    return positive & negative

@@ -1,13 +1,13 @@
-"""Which columns hold what: the Jigsaw dialects, and the column names that other files use.
+"""Which columns hold what: how names compare, the Jigsaw dialects, and the column names that other files use.
 
 To read the files of another challenge, add a `Dialect` to `DIALECTS`. Its labels may be those of `LABELS` or others.
 """
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from civility.data.file_format import RECOGNISED, FileFormat
-from civility.data.headers import Headers, cleaned, folded
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import listed, shown
 
@@ -20,52 +20,42 @@ ID_COLUMNS = ("id", "comment_id", "rev_id")
 CONTAINERS = ("labels", "label", "targets", "annotations")
 NAME_TEXT = "name the text column: data.text_column in the recipe, or --text-column"
 
+# Invisible, although Unicode classes them as letters, marks and symbols: fillers, joiners, a blank.
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_VARIATION_SELECTORS = (("\u180b", "\u180f"), ("\ufe00", "\ufe0f"), ("\U000e0100", "\U000e01ef"))
+# Characters from which a name is still recognisable with one typo, and with two.
+_SHORTEST_TYPO, _TWO_TYPOS = 4, 8
+
 
 @dataclass(frozen=True)
 class Columns:
     """Which columns hold what. Those left empty are recognised.
 
     Names match without regard to case, surrounding white space and invisible characters.
-
-    Parameters
-    ----------
-    text, id : names of columns
-    labels : (L,) the label axis, in order; empty: every label of the recognised dialect
-    label_list : a column that lists the labels of each row
-    label_separator : between the labels in that column, if they are not in brackets
-    none_word : what that column holds, besides ``[]``, if no label applies; empty: no such word
-    multi_hot : the order of the labels, if that column holds lists of numbers; empty: such lists are refused
-    groups : (G,) identity columns
-    file : how the files are written
     """
 
     text: str = ""
     id: str = ""
-    labels: tuple[str, ...] = ()
-    label_list: str = ""
-    label_separator: str = ","
-    none_word: str = "none"
-    multi_hot: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    file: FileFormat = RECOGNISED
+    labels: tuple[str, ...] = ()  # (L,) the label axis, in order; empty: every label of the recognised dialect
+    label_list: str = ""  # a column that lists the labels of each row
+    label_separator: str = ","  # between the labels in that column, if they are not in brackets
+    none_word: str = "none"  # what that column holds, besides ``[]``, if no label applies; empty: no such word
+    multi_hot: tuple[str, ...] = ()  # the order of the labels in lists of numbers; empty: such lists are refused
+    groups: tuple[str, ...] = ()  # (G,) identity columns
+    file: FileFormat = RECOGNISED  # how the files are written
+
+
+RECOGNISED_COLUMNS = Columns()
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the files of a challenge name their labels.
-
-    Parameters
-    ----------
-    name : of the challenge
-    needs : columns that must all be present
-    marks : columns of which at least one must be present
-    labels : (column, label) pairs; the first column that a file has gives the label
-    """
+    """How the files of a challenge name their labels."""
 
     name: str
-    needs: frozenset[str]
-    marks: frozenset[str]
-    labels: tuple[tuple[str, str], ...]
+    needs: frozenset[str]  # columns that must all be present
+    marks: frozenset[str]  # columns of which at least one must be present
+    labels: tuple[tuple[str, str], ...]  # (column, label) pairs; the first column that a file has gives the label
 
 
 _NEUTRAL = tuple((label, label) for label in LABELS)
@@ -91,46 +81,122 @@ DIALECTS = (
 )
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Which columns of a file hold what, as the file writes their names. Empty where it has none.
+def cleaned(name: str) -> str:
+    """Return a name as a person sees it: without invisible characters, and with single spaces."""
+    if not (name.isascii() and name.isprintable()):
+        name = "".join(character for character in name if not _is_invisible(character))
+    return " ".join(name.split())
+
+
+def folded(name: str) -> str:
+    r"""Return the form in which names are compared: cleaned, in Unicode form NFKC, without case.
+
+    ``"\ufeffId "``, ``"ID"`` and ``"\u200bid\u00a0"`` all become ``"id"``.
+    """
+    compatible = unicodedata.normalize("NFKC", cleaned(name))
+    return cleaned(unicodedata.normalize("NFKC", compatible.casefold()))
+
+
+def _is_invisible(character: str) -> bool:
+    if character in _BLANKS or any(low <= character <= high for low, high in _VARIATION_SELECTORS):
+        return True
+    # Format characters (byte order marks, zero-width and direction marks, soft hyphens), and controls except spaces.
+    return unicodedata.category(character) in ("Cf", "Cc") and not character.isspace()
+
+
+class Headers:
+    """The columns of a file, found by name as `folded` compares names.
 
     Parameters
     ----------
-    labels : label -> column, only those found
-    groups : group -> column, only those found
+    file : its name, for messages
+    names : the columns as the file writes them
+    containers : folded names of columns whose parts are columns too: with ``labels``, the column ``labels.toxic`` is
+        also found as ``toxic``
     """
+
+    def __init__(self, file: str, names: Iterable[str], containers: Collection[str] = ()) -> None:
+        self.file = file
+        self.names = tuple(names)
+        self._columns: dict[str, list[str]] = {}
+        for name in self.names:
+            form = folded(name)
+            container, _, part = form.partition(".")
+            for key in {form, part if container in containers else form} - {""}:
+                self._columns.setdefault(key, []).append(name)
+
+    def find(self, wanted: str) -> str:
+        """Return the column of this name as the file writes it, or an empty string.
+
+        A UserError if several columns have this name, even if one is written exactly so: the user may mean either.
+        """
+        found = self._columns.get(folded(wanted), [])
+        if len(found) > 1:
+            why = "have the same name up to case, white space and invisible characters"
+            if len(set(map(folded, found))) > 1:
+                why = f"{'both' if len(found) == 2 else 'all'} hold {shown(cleaned(wanted))}"
+            several = f"the columns {' and '.join(map(shown, found))} {why}"
+            remedy = f"rename or remove the others, and keep the one that holds '{cleaned(wanted)}'"
+            raise UserError("data.ambiguous-column", several, where=self.file, remedy=remedy)
+        return found[0] if found else ""
+
+    def find_all(self, wanted: Iterable[str]) -> list[str]:
+        """Return the columns that have one of these names, in the order of the names; see `find`."""
+        return [column for name in wanted if (column := self.find(name))]
+
+    def near(self, wanted: str, taken: Collection[str] = ()) -> str:
+        """Return the column, not one of ``taken``, whose name has a typo less or more, or an empty string."""
+        form = folded(wanted)
+        allowed = 0 if len(form) < _SHORTEST_TYPO else 1 if len(form) < _TWO_TYPOS else 2
+        others = [other for other, names in self._columns.items() if other != form and not set(names) <= set(taken)]
+        distances = {other: _distance(form, other) for other in others if abs(len(other) - len(form)) <= allowed}
+        nearest = min(distances, key=distances.__getitem__, default="")
+        return self._columns[nearest][0] if distances.get(nearest, allowed + 1) <= allowed else ""
+
+    def did_you_mean(self, wanted: Iterable[str]) -> str:
+        """Return ``' (did you mean X?)'`` for the first column whose name is almost one of these, or nothing."""
+        near = next(filter(None, map(self.near, wanted)), "")
+        return f" (did you mean {cleaned(near)}?)" if near else ""
+
+
+def _distance(one: str, other: str) -> int:
+    """Return the number of typos between two names: letters added, missing, replaced, or swapped with the next."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        before, last, row = row, before, [i]
+        for j, found in enumerate(other, 1):
+            best = min(row[j - 1] + 1, before[j] + 1, before[j - 1] + (letter != found))
+            if i > 1 and j > 1 and (letter, one[i - 2]) == (other[j - 2], found):
+                best = min(best, last[j - 2] + 1)
+            row.append(best)
+    return row[-1]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns of a file hold what, as the file writes their names. Empty where it has none."""
 
     text: str
     id: str
-    labels: dict[str, str]
+    labels: dict[str, str]  # label -> column, only those found
     label_list: str = ""
-    groups: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)  # group -> column, only those found
 
 
 def layout_of(name: str, found: Sequence[str], columns: Columns) -> Layout:
     """Return which of a file's columns hold what was asked for.
 
-    A missing text or label column is not an error here, since another file may have it.
-
-    Parameters
-    ----------
-    name : the file, for messages
-    found : its columns
-    columns : those asked for
-
-    Raises
-    ------
-    UserError : the column named for the ids or for the lists of labels is missing, several columns may hold the text,
-        or two columns have one name
+    A missing text or label column is not an error here, since another file may have it. A UserError if the column named
+    for the ids or for the lists of labels is missing, several columns may hold the text, or two have one name.
     """
     headers = Headers(name, found)
     label_list = headers.find(columns.label_list) if columns.label_list else ""
     if columns.label_list and not label_list:
-        raise no_column(name, columns.label_list, found, "name the column that holds the lists of labels")
+        raise no_column(headers, columns.label_list, "name the column that holds the lists of labels")
     return Layout(
-        text=find_text(name, found, columns.text),
-        id=find_id(name, found, columns.id),
+        text=find_text(headers, columns.text),
+        id=find_id(headers, columns.id),
         labels={} if label_list else _label_columns(Headers(name, found, CONTAINERS), columns.labels),
         label_list=label_list,
         groups={group: column for group in columns.groups if (column := headers.find(group))},
@@ -155,101 +221,51 @@ def _in_dialect(headers: Headers) -> dict[str, str]:
             for name, label in dialect.labels:
                 if column := headers.find(name):
                     columns.setdefault(label, column)
-            order = (*LABELS, *(label for label in columns if label not in LABELS))
-            return {label: columns[label] for label in order if label in columns}
+            return {label: columns[label] for label in in_order(columns)}
     return {}
 
 
-def typos_in(found: Sequence[str], layout: Layout, columns: Columns) -> dict[str, str]:
-    """Return the labels and groups that a file lacks -> an unused column with almost the same name."""
-    headers = Headers("", found, CONTAINERS)
-    taken = {layout.text, layout.id, *layout.labels.values(), *layout.groups.values()}
-    labels = () if layout.label_list else columns.labels or (LABELS if layout.labels else ())
-    lacks = [name for name in (*labels, *columns.groups) if name not in layout.labels and name not in layout.groups]
-    return {name: near for name in lacks if (near := headers.near(name, taken))}
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return labels without repetition: those of `LABELS` in its order, then the others in theirs."""
+    found = dict.fromkeys(labels)
+    return (*filter(found.__contains__, LABELS), *(label for label in found if label not in LABELS))
 
 
-def typo(name: str, wanted: str, near: str, found: Sequence[str]) -> UserError:
-    """Return the error for a missing column, if another one has almost the same name.
-
-    Parameters
-    ----------
-    name : the file
-    wanted, near : the missing column, and the one like it
-    found : all columns of the file
-    """
-    return UserError(
-        "data.no-column",
-        f"no column '{wanted}' (did you mean {cleaned(near)}?); the file has: {listed(found)}",
-        where=name,
-        remedy=f"rename the column {shown(near)} to '{wanted}'; if it holds something else, give it another name",
-    )
-
-
-def find_text(name: str, found: Sequence[str], wanted: str = "") -> str:
+def find_text(headers: Headers, wanted: str = "") -> str:
     """Return the column that holds the text, or an empty string.
 
-    Parameters
-    ----------
-    name : the file, for messages
-    found : its columns
-    wanted : the column that the user names; empty: one of `TEXT_COLUMNS`
-
-    Raises
-    ------
-    UserError : several columns may hold the text
+    It is the one that the user wants, else one of `TEXT_COLUMNS`; a UserError if several may hold it.
     """
-    headers = Headers(name, found)
     if wanted:
         return headers.find(wanted)
     if first := headers.find(TEXT_COLUMNS[0]):
         return first
-    candidates = [column for text in TEXT_COLUMNS if (column := headers.find(text))]
+    candidates = headers.find_all(TEXT_COLUMNS)
     if len(candidates) > 1:
-        raise UserError(
-            "data.ambiguous-column",
-            f"several columns may hold the text: {listed(candidates)}",
-            where=name,
-            remedy=NAME_TEXT,
-        )
+        found = f"several columns may hold the text: {listed(candidates)}"
+        raise UserError("data.ambiguous-column", found, where=headers.file, remedy=NAME_TEXT)
     return candidates[0] if candidates else ""
 
 
-def find_id(name: str, found: Sequence[str], wanted: str = "") -> str:
-    """Return the column that holds the ids, or an empty string; parameters as of `find_text`.
+def find_id(headers: Headers, wanted: str = "") -> str:
+    """Return the column that holds the ids, or an empty string; a UserError if the one that the user wants is missing.
 
-    Raises
-    ------
-    UserError : the column that the user names is missing
+    It is the one that the user wants, else one of `ID_COLUMNS`.
     """
-    headers = Headers(name, found)
     if not wanted:
         return next((column for id in ID_COLUMNS if (column := headers.find(id))), "")
     column = headers.find(wanted)
     if not column:
-        raise no_column(name, wanted, found, "name the id column, or none to number the rows")
+        raise no_column(headers, wanted, "name the id column, or none to number the rows")
     return column
 
 
 def note_on_ids(names: Sequence[str], found: Sequence[str]) -> str:
-    """Return a note on files without an id column.
-
-    Parameters
-    ----------
-    names : the files
-    found : the columns of the first
-    """
-    files = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more"
-    near = _typo_of(Headers(files, found), ID_COLUMNS)
+    """Return a note on files without an id column, of which the first has the columns found."""
+    files, verb = (names[0], "has") if len(names) == 1 else (f"{names[0]} and {len(names) - 1:,} more", "have")
+    near = Headers(files, found).did_you_mean(ID_COLUMNS)
     expected = f"{', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}"
-    verb = "has" if len(names) == 1 else "have"
     return f"{files} {verb} no id column{near}: the comments are numbered by row (expected {expected})"
-
-
-def _typo_of(headers: Headers, wanted: Sequence[str]) -> str:
-    """Return ``' (did you mean X?)'`` for the first column whose name is almost one of those wanted, or nothing."""
-    near = (headers.near(name) for name in wanted)
-    return next((f" (did you mean {cleaned(column)}?)" for column in near if column), "")
 
 
 def lacks_ids(found: Sequence[str], id_column: str) -> bool:
@@ -257,46 +273,37 @@ def lacks_ids(found: Sequence[str], id_column: str) -> bool:
     return not id_column and len(found) > 1
 
 
-def is_bare_test(found: Sequence[str]) -> bool:
-    """Return whether these are the columns of Jigsaw 2018's test.csv, whose labels are in another file."""
-    return {folded(name) for name in found} == {"id", "comment_text"}
-
-
-def no_column(name: str, wanted: str, found: Sequence[str], remedy: str) -> UserError:
-    """Return the error for a column that a file does not have; parameters as of `typo`."""
+def typo(headers: Headers, wanted: str, near: str) -> UserError:
+    """Return the error for a missing column, if another one, ``near``, has almost the same name."""
     return UserError(
         "data.no-column",
-        f"no column '{wanted}'{did_you_mean(wanted, found)}; the file has: {listed(found)}",
-        where=name,
-        remedy=remedy,
+        f"no column '{wanted}' (did you mean {cleaned(near)}?); the file has: {listed(headers.names)}",
+        where=headers.file,
+        remedy=f"rename the column {shown(near)} to '{wanted}'; if it holds something else, give it another name",
     )
 
 
-def no_text(name: str, wanted: str, found: Sequence[str]) -> UserError:
-    """Return the error for a file without a text column; parameters as of `find_text`."""
+def no_column(headers: Headers, wanted: str, remedy: str) -> UserError:
+    """Return the error for a column that a file does not have."""
+    found = f"no column '{wanted}'{did_you_mean(wanted, headers.names)}; the file has: {listed(headers.names)}"
+    return UserError("data.no-column", found, where=headers.file, remedy=remedy)
+
+
+def no_text(headers: Headers, wanted: str) -> UserError:
+    """Return the error for a file without the text column that the user wants, or without any."""
     if wanted:
-        return no_column(name, wanted, found, NAME_TEXT)
-    near = _typo_of(Headers(name, found), TEXT_COLUMNS)
-    return UserError(
-        "data.no-column", f"no text column{near}; the file has: {listed(found)}", where=name, remedy=NAME_TEXT
-    )
+        return no_column(headers, wanted, NAME_TEXT)
+    found = f"no text column{headers.did_you_mean(TEXT_COLUMNS)}; the file has: {listed(headers.names)}"
+    return UserError("data.no-column", found, where=headers.file, remedy=NAME_TEXT)
 
 
-def no_label(name: str, wanted: str, found: Sequence[str], others: Sequence[str] = ()) -> UserError:
-    """Return the error for a file without a label that is needed.
-
-    Parameters
-    ----------
-    name : the file
-    wanted : the label
-    found : the columns of the file
-    others : the labels that it has
-    """
+def no_label(headers: Headers, wanted: str, others: Sequence[str] = ()) -> UserError:
+    """Return the error for a file without a label that is needed; ``others`` are the labels that it has."""
     remedy = "name the label columns in the recipe (data.labels) or rename them"
     if others:
         labels = ", ".join(f'"{label}"' for label in others)
         remedy += f"; to train on the labels that it has: --set 'data.labels=[{labels}]'"
-    lists = [column for column in found if folded(column) in CONTAINERS]
+    lists = [column for column in headers.names if folded(column) in CONTAINERS]
     if lists and not others:
         remedy += f"; if {shown(lists[0])} holds lists of labels: --set 'data.label_list_column={lists[0]}'"
-    return no_column(name, wanted, found, remedy)
+    return no_column(headers, wanted, remedy)

@@ -16,36 +16,25 @@ _PROBE = rb"a\u0041\n,.xn--mnchen-3ya.de" + b"\n"
 
 @dataclass(frozen=True)
 class FileFormat:
-    """What the user says about how files are written. The rest is recognised from their content.
+    """What the user says about how files are written. The rest is recognised from their content."""
 
-    Parameters
-    ----------
-    format : one of `FORMAT_NAMES`; auto: recognised
-    separator : between the cells of a row; empty: recognised
-    encoding : a name that Python or iconv knows; empty: UTF-8, or UTF-16 and UTF-32 if recognised
-    max_cell_bytes : the largest line, cell or JSON object
-    """
-
-    format: Format = "auto"
-    separator: str = ""
-    encoding: str = ""
-    max_cell_bytes: int = MAX_CELL_BYTES
+    format: Format = "auto"  # one of `FORMAT_NAMES`; auto: recognised
+    separator: str = ""  # between the cells of a row; empty: recognised
+    encoding: str = ""  # a name that Python or iconv knows; empty: UTF-8, or UTF-16 and UTF-32 if recognised
+    max_cell_bytes: int = MAX_CELL_BYTES  # the largest line, cell or JSON object
 
     def or_limit_of(self, usual: "FileFormat") -> "FileFormat":
         """Return this format, with the size limit of another one if it has the default limit."""
         return self if self.max_cell_bytes != MAX_CELL_BYTES else replace(self, max_cell_bytes=usual.max_cell_bytes)
 
 
-RECOGNISED = FileFormat()
-"""Everything is recognised from suffix and content."""
+RECOGNISED = FileFormat()  # everything is recognised from suffix and content
 
 
 def separator_of(text: str) -> str:
     r"""Return a separator as a single character: ``tab`` and ``\t`` become a tab. Empty stays empty.
 
-    Raises
-    ------
-    ValueError : not a single character, or one that occurs in names or numbers; the message is what is expected
+    A ValueError, whose message is what is expected, for several characters, or one that occurs in names or numbers.
     """
     separator = {"\\t": "\t", **{name: sign for sign, name in SEPARATORS.items()}}.get(text.lower(), text)
     if text and (len(separator) != 1 or separator.isalnum() or separator in "\"'_\r\n\0"):
@@ -54,12 +43,7 @@ def separator_of(text: str) -> str:
 
 
 def encoding_of(text: str) -> str:
-    """Return Python's name for a text encoding. Empty stays empty.
-
-    Raises
-    ------
-    ValueError : not the name of a text encoding; the message is what is expected
-    """
+    """Return Python's name for a text encoding. Empty stays empty. A ValueError, whose message is what is expected."""
     try:
         name = codecs.lookup(text).name if text else ""
         # Some Asian encodings have another sign for an ASCII byte, such as ¥ for the backslash, but still one sign.

@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from civility.arrays import Ints
-from civility.data.dataset import Dataset, count_targets
+from civility.data.dataset import Dataset, count_targets, text_digests
 from civility.data.dialects import Columns
-from civility.data.duplicates import text_digests
-from civility.data.reading import columns_present
-from civility.data.reading.labelled import Reading, read_dataset
-from civility.data.sources import expand
+from civility.data.reading import Reading, columns_present, read_dataset
+from civility.data.reading.opening import expand
 from civility.data.splits import fold_of_rows, split
 from civility.errors import UserError
 from civility.plain_text import count, is_formula, printable
@@ -68,12 +66,7 @@ class PreparedData:
 
 
 def prepare_all(wanted: Sequence[Wanted]) -> tuple[PreparedData, ...]:
-    """Read the comments of several runs. Files are read once, and equal results are one object.
-
-    Raises
-    ------
-    UserError : see `prepare`
-    """
+    """Read the comments of several runs; see `prepare`. Files are read once, and equal results are one object."""
     readings: dict[tuple[tuple[str, ...], Columns], Reading] = {}
     done: list[tuple[Wanted, PreparedData]] = []
     for one in wanted:
@@ -103,17 +96,14 @@ def prepare(wanted: Wanted) -> PreparedData:
 def _check_labels(labels: Sequence[str]) -> None:
     """Raise a UserError for a label that cannot be a column name of a score file."""
     for label in labels:
+        found = ""
         if printable(label) != label:
-            raise UserError(
-                "data.bad-label", f"the label '{printable(label)}' has a control character", remedy="rename the label"
-            )
-        if is_formula(label):
-            raise UserError(
-                "data.bad-label",
-                f"the label {label!r} begins with {label.lstrip()[0]!r}: a spreadsheet would take "
-                "the name of its column for a formula",
-                remedy="rename the label",
-            )
+            found = f"the label '{printable(label)}' has a control character"
+        elif is_formula(label):
+            reason = "a spreadsheet would take the name of its column for a formula"
+            found = f"the label {label!r} begins with {label.lstrip()[0]!r}: {reason}"
+        if found:
+            raise UserError("data.bad-label", found, remedy="rename the label")
 
 
 def _split_up(wanted: Wanted, reading: Reading) -> PreparedData:
@@ -124,7 +114,10 @@ def _split_up(wanted: Wanted, reading: Reading) -> PreparedData:
         rows, held_out = _rows_of(reading.dataset, wanted)
         training, validating = reading.dataset.select(rows), reading.dataset.select(held_out)
         validation_files = reading.files
-        notes += _notes_on_folds(wanted)
+        if not isinstance(wanted.validation, int | float):
+            unused = ", ".join(wanted.validation)
+            fold = f"fold {wanted.fold} of {wanted.folds} is used for validation"
+            notes.append(f"data.validation ({unused}) is not used: {fold}")
     else:
         training = reading.dataset
         axis = replace(wanted.columns, labels=training.labels)
@@ -136,36 +129,27 @@ def _split_up(wanted: Wanted, reading: Reading) -> PreparedData:
         training, more = _with_pseudo_labels(training, validating, wanted)
         notes += more
         added = (f"{len(training) - before:,} with pseudo-labels",)
-    _check_training(training)
-    _check_validation(validating)
-    return PreparedData(
-        training, validating, reading.files, validation_files, tuple(notes), added=added, held_out=held_out
-    )
+    _check_measurable(training, validating)
+    files = reading.files, validation_files
+    return PreparedData(training, validating, *files, tuple(notes), added=added, held_out=held_out)
 
 
 def _check(wanted: Wanted) -> None:
     """Raise a UserError for errors that can be found before a file is read."""
     if not wanted.files:
         raise UserError("data.no-file", "no training data", remedy="give --data FILE, or data.files in the recipe")
+    expected = ""
     if wanted.folds == 1:
-        raise UserError(
-            "data.conflicting-settings",
-            "data.folds = 1: one fold would leave nothing to train on",
-            remedy="give 2 or more, or 0 for none",
-        )
-    if wanted.folds and not 1 <= wanted.fold <= wanted.folds:
-        raise UserError(
-            "data.conflicting-settings",
-            f"data.fold = {wanted.fold}",
-            expected=f"a fold from 1 to {wanted.folds} (data.folds)",
-            remedy="choose one of these folds, or set data.folds",
-        )
-    if not wanted.folds and wanted.fold != 1:
-        raise UserError(
-            "data.conflicting-settings",
-            f"data.fold = {wanted.fold} without data.folds",
-            remedy="set the number of folds: --set data.folds=5",
-        )
+        found, remedy = "data.folds = 1: one fold would leave nothing to train on", "give 2 or more, or 0 for none"
+    elif wanted.folds and not 1 <= wanted.fold <= wanted.folds:
+        found, remedy = f"data.fold = {wanted.fold}", "choose one of these folds, or set data.folds"
+        expected = f"a fold from 1 to {wanted.folds} (data.folds)"
+    elif not wanted.folds and wanted.fold != 1:
+        found = f"data.fold = {wanted.fold} without data.folds"
+        remedy = "set the number of folds: --set data.folds=5"
+    else:
+        return
+    raise UserError("data.conflicting-settings", found, expected=expected, remedy=remedy)
 
 
 def _rows_of(dataset: Dataset, wanted: Wanted) -> tuple[Ints, Ints]:
@@ -175,13 +159,6 @@ def _rows_of(dataset: Dataset, wanted: Wanted) -> tuple[Ints, Ints]:
         return split(dataset, float(wanted.validation), wanted.seed)
     fold = fold_of_rows(dataset, wanted.folds, wanted.seed)
     return np.flatnonzero(fold != wanted.fold), np.flatnonzero(fold == wanted.fold)
-
-
-def _notes_on_folds(wanted: Wanted) -> list[str]:
-    if not wanted.folds or isinstance(wanted.validation, int | float):
-        return []
-    files = ", ".join(wanted.validation)
-    return [f"data.validation ({files}) is not used: fold {wanted.fold} of {wanted.folds} is used for validation"]
 
 
 def _with_pseudo_labels(training: Dataset, validation: Dataset, wanted: Wanted) -> tuple[Dataset, list[str]]:
@@ -196,41 +173,27 @@ def _with_pseudo_labels(training: Dataset, validation: Dataset, wanted: Wanted) 
     return training.joined(pseudo.select(kept)), notes
 
 
-def _check_training(training: Dataset) -> None:
+def _check_measurable(training: Dataset, validation: Dataset) -> None:
+    """Raise a UserError for a label that cannot be learned, or if none can be measured."""
     num_positive, num_known = count_targets(training.targets)
     for label, positive, known in zip(training.labels, num_positive, num_known, strict=True):
         if not positive:
-            raise UserError(
-                "data.too-few",
-                f"{label} has no positive comment in training (0 of {known:,} known), so it cannot be learned",
-                remedy="add comments that have the label, or leave it out (data.labels)",
-            )
-
-
-def _check_validation(validation: Dataset) -> None:
+            found = f"{label} has no positive comment in training (0 of {known:,} known), so it cannot be learned"
+            remedy = "add comments that have the label, or leave it out (data.labels)"
+            raise UserError("data.too-few", found, remedy=remedy)
     num_positive, num_known = count_targets(validation.targets)
     if not np.any((num_positive > 0) & (num_positive < num_known)):
-        raise UserError(
-            "data.too-few",
-            "no label has both a positive and a negative comment in validation, so nothing can be measured",
-            remedy="give a larger validation share or another validation file (--validation)",
-        )
+        found = "no label has both a positive and a negative comment in validation, so nothing can be measured"
+        remedy = "give a larger validation share or another validation file (--validation)"
+        raise UserError("data.too-few", found, remedy=remedy)
 
 
 def read_pseudo_labels(files: Sequence[str], columns: Columns, like: Dataset) -> tuple[Dataset, list[str]]:
-    """Return the comments of score files on the axes of a dataset, with notes for the user.
+    """Return the comments of score files with the labels and groups of a dataset, with notes for the user.
 
-    `civility predict --keep-text` writes such files. The scores become soft targets; groups are unknown.
-
-    Parameters
-    ----------
-    files : paths or glob patterns
-    columns : of the run's own files, for names that these files have too; the others are recognised
-    like : has the labels and groups
-
-    Raises
-    ------
-    UserError : a file cannot be read, has no text column, or none of the labels
+    `civility predict --keep-text` writes such files. The scores become soft targets; groups are unknown. Names in
+    ``columns``, those of the run's own files, are used if these files have them too; the others are recognised.
+    A UserError if a file cannot be read, has no text column, or none of the labels.
     """
     read: list[Dataset] = []
     notes: list[str] = []
@@ -242,9 +205,8 @@ def read_pseudo_labels(files: Sequence[str], columns: Columns, like: Dataset) ->
             read.append(replace(reading.dataset, groups=groups, group_names=like.group_names))
             notes += reading.notes
     except UserError as error:
-        raise UserError(
-            error.code, f"data.pseudo_labels: {error.message}", remedy=f"{error.remedy}\n{_HOW_TO_WRITE}".strip()
-        ) from error
+        remedy = f"{error.remedy}\n{_HOW_TO_WRITE}".strip()
+        raise UserError(error.code, f"data.pseudo_labels: {error.message}", remedy=remedy) from error
     first, *others = read
     for other in others:
         first = first.joined(other)

@@ -7,29 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from civility.arrays import POSITIVE_FROM, Bools, Ints
-from civility.data.dataset import Dataset
-from civility.data.duplicates import text_digests
+from civility.arrays import Bools, Ints
+from civility.data.dataset import Dataset, sides, text_digests
 from civility.errors import UserError
 from civility.plain_text import count
 
 
 @dataclass(frozen=True)
 class _TextGroups:
-    """The distinct texts of a dataset, in an order that depends only on the seed and the texts.
+    """The distinct texts of a dataset, in an order that depends only on the seed and the texts."""
 
-    Parameters
-    ----------
-    of_row : (N,) the text group of each comment
-    sizes : (K,) number of comments of each group
-    positive : (K, L) whether one of them is positive
-    lots : (K,) random numbers, for drawing groups
-    """
-
-    of_row: Ints
-    sizes: Ints
-    positive: Bools
-    lots: npt.NDArray[np.uint64]
+    of_row: Ints  # (N,) the text group of each comment
+    sizes: Ints  # (K,) number of comments of each group
+    positive: Bools  # (K, L) whether one of them is positive
+    lots: npt.NDArray[np.uint64]  # (K,) random numbers, for drawing groups
 
 
 def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Ints, Ints]:
@@ -39,32 +30,18 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Ints, Ints]:
     Comments with equal normalised text stay together, and each combination of labels contributes its share. A label
     with two or more positive texts has one on each side. If overlapping labels make that impossible, rare labels win.
 
-    Parameters
-    ----------
-    dataset : N comments
-    fraction : share of the distinct texts for validation, in (0, 1). A text that alone would fill more than half of the
-        validation rows goes to training.
-    seed : another one gives another split
-
-    Raises
-    ------
-    UserError : the fraction is not in (0, 1), or there are too few texts for it
+    ``fraction`` is the share of the distinct texts for validation, in (0, 1). A UserError if it is another number, or
+    there are too few texts for it. A text that alone would fill more than half of the validation rows goes to training.
     """
     if not 0 < fraction < 1:
-        raise UserError(
-            "data.conflicting-settings",
-            f"cannot hold out {fraction:g} of the comments",
-            remedy="choose a fraction between 0 and 1",
-        )
+        found = f"cannot hold out {fraction:g} of the comments"
+        raise UserError("data.conflicting-settings", found, remedy="choose a fraction between 0 and 1")
     groups = _text_groups(dataset, seed)
     num_groups = len(groups.sizes)
     least = min(fraction, 1 - fraction) * num_groups
     if num_groups < 2 or least < 1 - 1e-9:
-        raise UserError(
-            "data.too-few",
-            f"{_distinct(num_groups)} too few to hold out {100 * fraction:g} % of them",
-            remedy="give more comments, or choose another share",
-        )
+        found = f"{_distinct(num_groups)} too few to hold out {100 * fraction:g} % of them"
+        raise UserError("data.too-few", found, remedy="give more comments, or choose another share")
     held_out = _hold_out(groups, fraction)
     _repair_rare_labels(groups, held_out)
     in_validation = held_out[groups.of_row]
@@ -79,29 +56,15 @@ def fold_of_rows(dataset: Dataset, num_folds: int, seed: int) -> Ints:
     label has two or more positive texts, at least two folds have one, so that training without a fold still sees the
     label. If overlapping labels make that impossible, rare labels win.
 
-    Parameters
-    ----------
-    dataset : N comments
-    num_folds : 2 or more
-    seed : another one gives other folds
-
-    Raises
-    ------
-    UserError : fewer than two folds, or fewer distinct texts than folds
+    A UserError for fewer than two folds, or fewer distinct texts than folds.
     """
     if num_folds < 2:
-        raise UserError(
-            "data.conflicting-settings",
-            f"cannot split the comments into {num_folds} folds",
-            remedy="give 2 folds or more",
-        )
+        found = f"cannot split the comments into {num_folds} folds"
+        raise UserError("data.conflicting-settings", found, remedy="give 2 folds or more")
     groups = _text_groups(dataset, seed)
     if len(groups.sizes) < num_folds:
-        raise UserError(
-            "data.too-few",
-            f"{_distinct(len(groups.sizes))} too few for {num_folds} folds",
-            remedy="give more comments, or ask for fewer folds",
-        )
+        found = f"{_distinct(len(groups.sizes))} too few for {num_folds} folds"
+        raise UserError("data.too-few", found, remedy="give more comments, or ask for fewer folds")
     line = _like_beside_like(groups)
     # Every fold gets one of each run of neighbours, at random.
     run = np.arange(len(line)) // num_folds
@@ -140,9 +103,7 @@ def _text_groups(dataset: Dataset, seed: int) -> _TextGroups:
     # Sorted by keyed digest: a random order that does not depend on the order of the rows.
     unique, of_row = np.unique(text_digests(dataset.texts, key), return_inverse=True)
     sizes = np.bincount(of_row)
-    positive = np.zeros((len(sizes), len(dataset.labels)), dtype=np.bool_)
-    for label in range(len(dataset.labels)):
-        positive[of_row[dataset.targets[:, label] >= POSITIVE_FROM], label] = True  # NaN is not positive
+    positive, _ = sides(of_row, dataset.targets)
     # The first half of a digest gives the order, so the second half is still random.
     lots = np.frombuffer(unique.tobytes(), dtype=">u8")[1::2].astype(np.uint64)
     return _TextGroups(of_row.astype(np.int64), sizes.astype(np.int64), positive, lots)

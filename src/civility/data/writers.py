@@ -20,29 +20,20 @@ FORMATS = ("csv", "jsonl", "parquet")
 _ROW_END = "\r\n"
 DECISION = ":decision"
 """Suffix of a label in the name of its column of decisions."""
-Names = Sequence[tuple[str, ...]]
-"""The cells before the scores of each row, (N,): its id, and its text if the file has texts."""
-_WriteWhole = Callable[[Names, Scores, Words], None]
+# The cells before the scores of each row, (N,): its id, and its text if the file has texts.
+_Names = Sequence[tuple[str, ...]]
+_WriteWhole = Callable[[_Names, Scores, Words], None]
 
 
 class WriteRows(Protocol):
     """A function that writes rows."""
 
     def __call__(
-        self,
-        ids: Sequence[str],
-        scores: Scores,
-        decisions: Words | None = None,
-        texts: Sequence[str] = (),
+        self, ids: Sequence[str], scores: Scores, decisions: Words | None = None, texts: Sequence[str] = ()
     ) -> None:
-        """Write ids (N,), scores (N, L), and decisions (N, L) and texts (N,) if the file has them.
+        """Write ids (N,) and scores (N, L) in [0, 1].
 
-        Parameters
-        ----------
-        ids : (N,)
-        scores : (N, L) in [0, 1]
-        decisions : (N, L) words such as ``remove``
-        texts : (N,)
+        If the file has them, also decisions (N, L), words such as ``remove``, and texts (N,).
         """
 
 
@@ -61,26 +52,11 @@ class _Columns:
         """Every column, in order."""
         return [self.id, *self.texts, *self.labels, *self.decisions]
 
-    def words(self, num: int, decisions: Words | None) -> Words:
-        """Return the decisions for ``num`` rows, (N, L) or (N, 0); a ValueError for another shape."""
-        found = np.empty((num, 0), dtype=np.str_) if decisions is None else decisions
-        if found.shape != (num, len(self.decisions)):
-            raise ValueError(f"decisions have shape {found.shape}, expected ({num}, {len(self.decisions)})")
-        return found
-
-    def names(self, ids: Sequence[str], texts: Sequence[str]) -> Names:
-        """Return the cells before the scores of each row; a ValueError for texts without a column or the reverse."""
-        if len(texts) != (len(ids) if self.texts else 0):
-            raise ValueError(f"{len(texts)} texts for {len(ids)} rows and {len(self.texts)} columns of texts")
-        return list(zip(ids, texts, strict=True)) if self.texts else [(name,) for name in ids]
-
 
 def score_format(out: str | IO[bytes], wanted: str = "") -> str:
     """Return the format of a score file: the one wanted, or that of its suffix; CSV for a stream, a device or a pipe.
 
-    Raises
-    ------
-    UserError : the suffix is unknown and no format is named
+    A UserError if the suffix is unknown and no format is named.
     """
     if wanted:
         return wanted
@@ -88,12 +64,8 @@ def score_format(out: str | IO[bytes], wanted: str = "") -> str:
         return "csv"
     suffix = Path(out).suffix.removeprefix(".").lower()
     if suffix not in FORMATS:
-        raise UserError(
-            "data.bad-output",
-            f"unknown suffix {Path(out).suffix!r} for scores",
-            where=out,
-            remedy="name the file .csv, .jsonl or .parquet, or give --format",
-        )
+        remedy = "name the file .csv, .jsonl or .parquet, or give --format"
+        raise UserError("data.bad-output", f"unknown suffix {Path(out).suffix!r} for scores", where=out, remedy=remedy)
     return suffix
 
 
@@ -126,22 +98,16 @@ def write_scores(
     UserError : two columns have one name, Parquet would go to a terminal, or the file cannot be written
     """
     if id_column in labels:
-        raise UserError(
-            "data.bad-output",
-            f"the id column and a label are both named {id_column!r}",
-            remedy="rename the id column of the file",
-        )
+        found = f"the id column and a label are both named {id_column!r}"
+        raise UserError("data.bad-output", found, remedy="rename the id column of the file")
     texts = [text_column] if text_column else []
     decided = [f"{label}{DECISION}" for label in labels] if decisions else []
     columns = _Columns(id_column, texts, labels, decided, for_spreadsheet)
     for name in columns.decisions:
         if name in (id_column, *labels):
             what = "the id column" if name == id_column else "a label"
-            raise UserError(
-                "data.bad-output",
-                f"{what} and a column of decisions are both named {name!r}",
-                remedy="leave out --decisions",
-            )
+            found = f"{what} and a column of decisions are both named {name!r}"
+            raise UserError("data.bad-output", found, remedy="leave out --decisions")
     writer = {"csv": _csv_rows, "jsonl": _jsonl_rows, "parquet": _parquet_rows}[file_format]
     if not isinstance(out, str):
         try:
@@ -151,12 +117,8 @@ def write_scores(
         except BrokenPipeError:
             raise  # the reader of a pipe has stopped, which is not an error
         except OSError as error:
-            raise UserError(
-                "data.bad-output",
-                f"cannot write: {error.strerror}",
-                where="standard output",
-                remedy="write elsewhere (--out FILE)",
-            ) from error
+            found, remedy = f"cannot write: {error.strerror}", "write elsewhere (--out FILE)"
+            raise UserError("data.bad-output", found, where="standard output", remedy=remedy) from error
         return
     with write_file(Path(out), "wb") as file, writer(file, columns) as write:
         yield _checked(write, columns)
@@ -165,13 +127,15 @@ def write_scores(
 def _checked(write_whole: _WriteWhole, columns: _Columns) -> WriteRows:
     """Return a function that writes rows after checking their columns."""
 
-    def write(
-        ids: Sequence[str],
-        scores: Scores,
-        decisions: Words | None = None,
-        texts: Sequence[str] = (),
-    ) -> None:
-        write_whole(columns.names(ids, texts), scores, columns.words(len(ids), decisions))
+    def write(ids: Sequence[str], scores: Scores, decisions: Words | None = None, texts: Sequence[str] = ()) -> None:
+        num = len(ids)
+        if len(texts) != (num if columns.texts else 0):
+            raise ValueError(f"{len(texts)} texts for {num} rows and {len(columns.texts)} columns of texts")
+        names = list(zip(ids, texts, strict=True)) if columns.texts else [(name,) for name in ids]
+        words = np.empty((num, 0), dtype=np.str_) if decisions is None else decisions
+        if words.shape != (num, len(columns.decisions)):
+            raise ValueError(f"decisions have shape {words.shape}, expected ({num}, {len(columns.decisions)})")
+        write_whole(names, scores, words)
 
     return write
 
@@ -200,15 +164,12 @@ def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     lines = csv.writer(_Lines(file), lineterminator=_ROW_END)
     header = list(map(as_cell, columns.all))
     if len(set(header)) < len(header):
-        raise UserError(
-            "data.bad-output",
-            f"two columns have one name after control characters are replaced: {', '.join(header)}",
-            remedy="write --format jsonl or parquet",
-        )
+        found = f"two columns have one name after control characters are replaced: {', '.join(header)}"
+        raise UserError("data.bad-output", found, remedy="write --format jsonl or parquet")
     lines.writerow(header)
     cell = as_cell if columns.for_spreadsheet else str
 
-    def write(names: Names, scores: Scores, words: Words) -> None:
+    def write(names: _Names, scores: Scores, words: Words) -> None:
         for said, row, decided in zip(names, scores, words.tolist(), strict=True):
             lines.writerow([*map(cell, said), *map(_shortest, row), *decided])
 
@@ -219,7 +180,7 @@ def _csv_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
 def _jsonl_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     keys = list(map(as_json, columns.all))
 
-    def write(names: Names, scores: Scores, words: Words) -> None:
+    def write(names: _Names, scores: Scores, words: Words) -> None:
         for said, row, decided in zip(names, scores, words.tolist(), strict=True):
             values = [*map(as_json, said), *map(_shortest, row), *map(json.dumps, decided)]
             pairs = ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True))
@@ -234,16 +195,15 @@ def _parquet_rows(file: IO[bytes], columns: _Columns) -> Iterator[_WriteWhole]:
     import pyarrow.parquet as pq
 
     if file.isatty():
-        raise UserError(
-            "data.bad-output", "Parquet cannot be shown on a terminal", remedy="write it to a file (--out FILE)"
-        )
+        found = "Parquet cannot be shown on a terminal"
+        raise UserError("data.bad-output", found, remedy="write it to a file (--out FILE)")
     fields: list[tuple[str, Any]] = [(name, pa.string()) for name in (columns.id, *columns.texts)]
     fields += [(label, pa.float32()) for label in columns.labels]
     fields += [(name, pa.string()) for name in columns.decisions]
     schema = pa.schema(fields)
     with pq.ParquetWriter(file, schema) as rows:
 
-        def write(names: Names, scores: Scores, words: Words) -> None:
+        def write(names: _Names, scores: Scores, words: Words) -> None:
             arrays = [pa.array([row[place] for row in names], pa.string()) for place in range(1 + len(columns.texts))]
             arrays += [pa.array(column) for column in scores.T]
             arrays += [pa.array(column.tolist(), pa.string()) for column in words.T]

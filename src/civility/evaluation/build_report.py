@@ -11,7 +11,7 @@ import numpy.typing as npt
 from civility.arrays import POSITIVE_FROM, Ints
 from civility.audit.counts import script_of
 from civility.audit.label_errors import likely_label_errors
-from civility.data.duplicates import normalised
+from civility.data.dataset import normalised
 from civility.documents.behaviour_report import (
     FEWEST_OF_SLICE,
     BiasReport,

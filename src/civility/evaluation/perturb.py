@@ -21,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import POSITIVE_FROM, Bools, Float32s, Scores, Targets
-from civility.data.dataset import Dataset
-from civility.data.duplicates import has_long_run_of_marks
+from civility.data.dataset import Dataset, has_long_run_of_marks
 from civility.documents.behaviour_report import (
     InvarianceReport,
     PerturbationReport,

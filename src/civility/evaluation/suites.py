@@ -14,8 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from civility.arrays import Decisions, Scores
-from civility.data.dialects import typo
-from civility.data.headers import Headers
+from civility.data.dialects import Headers, typo
 from civility.data.reading.cells import TextCells, as_text, is_missing
 from civility.data.reading.opening import open_table
 from civility.data.reading.tables import Chunk, Table
@@ -160,7 +159,7 @@ def _format_of(table: Table) -> _Format:
         optional = {column: headers.find(column) for column in ("id", "label", "group")}
         for column, there in optional.items():
             if not there and (near := headers.near(column)):
-                raise typo(table.name, column, near, headers.names)
+                raise typo(headers, column, near)
         return _Format(function, text, expected, _EXPECTED, **optional)
     raise UserError(
         "evaluation.bad-suite",
@@ -176,7 +175,7 @@ def _read_cases(table: Table, label: str) -> tuple[Case, ...]:
     seen: dict[str, str] = {}
     cases = []
     for chunk in table.chunks(format.columns):
-        texts = TextCells().convert(table.name, chunk, format.text)
+        texts = TextCells().convert(chunk, format.text)
         for row, text in enumerate(texts):
             case = _case(table.name, chunk, row, text, format)
             _refuse(table.name, chunk.place(row), case, seen)

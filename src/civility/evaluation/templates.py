@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import Float32s, Targets
-from civility.data.headers import Headers
+from civility.data.dialects import Headers
 from civility.data.reading.cells import TargetCells, TextCells
 from civility.data.reading.opening import open_table
 from civility.data.reading.tables import Chunk, Table
@@ -146,13 +146,13 @@ def _read_own(table: Table, text: str, target: str, group: str) -> Templates:
     targets = TargetCells()
     for chunk in table.chunks((text, target, group)):
         texts += _texts_of(table.name, chunk, text)
-        blocks.append(targets.convert(table.name, chunk, target))
+        blocks.append(targets.convert(chunk, target))
         mentions += [_split_groups(name_in(table.name, chunk, row, group)) for row in range(len(chunk))]
     return _templates(table.name, texts, np.concatenate(blocks), mentions)
 
 
 def _texts_of(name: str, chunk: Chunk, column: str) -> list[str]:
-    texts = TextCells().convert(name, chunk, column)
+    texts = TextCells().convert(chunk, column)
     if "" in texts:
         where = f"{name}, {chunk.place(texts.index(''))}"
         remedy = "write a text, or remove the row"

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from civility.data.prepare import Wanted
-from civility.data.sources import is_built_in
+from civility.data.reading.opening import is_built_in
 from civility.errors import UserError, closest, did_you_mean
 from civility.plain_text import expectation, listed, one_line, shortened, shown
 from civility.recipe.settings import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from civility.arrays import Bools
-from civility.data.duplicates import text_digests
+from civility.data.dataset import text_digests
 from civility.data.prepare import prepare
 from civility.errors import UserError
 from civility.run import RunDirectory

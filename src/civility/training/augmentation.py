@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from civility.data.dataset import Dataset
-from civility.data.duplicates import text_digests
+from civility.data.dataset import Dataset, text_digests
 from civility.data.prepare import PreparedData
 from civility.errors import UserError
 from civility.evaluation.perturb import changed_copies

@@ -5,53 +5,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from civility.data import dialects
 from civility.data.dataset import Dataset
-from civility.data.dialects import (
-    ID_COLUMNS,
-    TEXT_COLUMNS,
-    Columns,
-    find_id,
-    find_text,
-    lacks_ids,
-    no_text,
-    note_on_ids,
-)
-from civility.data.headers import Headers, cleaned, folded
+from civility.data.dialects import RECOGNISED_COLUMNS, Columns, Headers, cleaned, folded
 from civility.data.reading.cells import TextCells, ids_of
-from civility.data.reading.opening import open_table
+from civility.data.reading.opening import built_in, is_built_in, open_table
 from civility.data.reading.tables import CHUNK_ROWS, Chunk, Table, refuse_many
-from civility.data.sources import built_in, is_built_in
 from civility.errors import UserError
 from civility.plain_text import shown
 
 _SAME_KEYS = "write the same keys in every row, or name the columns: --text-column, --id-column"
-_RECOGNISE = Columns()
 
 
 @dataclass(frozen=True)
 class CommentChunk:
-    """Consecutive comments to score, one for each row of the source.
+    """Consecutive comments to score, one for each row of the source."""
 
-    Parameters
-    ----------
-    ids : as in the source, empty if the row has none; row numbers from 1 if the source has no id column
-    texts : empty if the text is missing or only white space
-    num_blank : number of empty texts
-    id_column : its name in the source; empty if there is none
-    note : a remark on the source for the user, or empty
-    """
-
-    ids: list[str]
-    texts: list[str]
-    num_blank: int
-    id_column: str = ""
-    note: str = ""
+    ids: list[str]  # as in the source, empty if the row has none; row numbers from 1 if the source has no id column
+    texts: list[str]  # empty if the text is missing or only white space
+    num_blank: int  # number of empty texts
+    id_column: str = ""  # its name in the source; empty if there is none
+    note: str = ""  # a remark on the source for the user, or empty
 
 
 def stream_comments(
     source: str | Path | IO[bytes],
-    columns: Columns = _RECOGNISE,
-    usual: Columns = _RECOGNISE,
+    columns: Columns = RECOGNISED_COLUMNS,
+    usual: Columns = RECOGNISED_COLUMNS,
     on_opened: Callable[[str], None] = lambda description: None,
 ) -> Iterator[CommentChunk]:
     """Yield the comments of a source, in order and in bounded memory. Every row gives one.
@@ -71,49 +51,40 @@ def stream_comments(
     if isinstance(source, str | Path) and is_built_in(source):
         return _stream_corpus(built_in(str(source)))
     table = open_table(source, columns.file, columns.text or usual.text)
-    found = table.columns
-    text, id = _text_and_id(table.name, found, columns, usual, is_all=False)
+    headers = Headers(table.name, table.columns)
+    text, id = _text_and_id(headers, columns, usual, is_all=False)
     if not (text and id):
         # Keys that only later rows of JSON have are columns too. Without them, their ids would be lost.
-        found = table.all_columns()
-        text, id = _text_and_id(table.name, found, columns, usual, is_all=True)
+        headers = Headers(table.name, table.all_columns())
+        text, id = _text_and_id(headers, columns, usual, is_all=True)
     if not text:
-        error = no_text(table.name, columns.text, found)
-        may_be_lines = not isinstance(source, str | Path) or table.doubt
-        more = "; if each line is a comment: --input-format lines" if may_be_lines else ""
-        raise UserError(
-            error.code, error.found, where=error.where, expected=error.expected, remedy=f"{error.remedy}{more}"
-        )
-    for line in filter(None, (_description(table, text, id), table.doubt and f"{table.name}: {table.doubt}")):
-        on_opened(line)
-    note = note_on_ids([table.name], found) if lacks_ids(found, id) else ""
+        error = dialects.no_text(headers, columns.text)
+        if not isinstance(source, str | Path) or table.doubt:
+            remedy = f"{error.remedy}; if each line is a comment: --input-format lines"
+            raise UserError(error.code, error.found, where=error.where, remedy=remedy)
+        raise error
+    id_column = f", id column '{cleaned(id)}'" if id else ""
+    on_opened(f"{table.name}: read as {table.description}; text column '{cleaned(text)}'{id_column}")
+    if table.doubt:
+        on_opened(f"{table.name}: {table.doubt}")
+    note = dialects.note_on_ids([table.name], headers.names) if dialects.lacks_ids(headers.names, id) else ""
+    rivals_of_text = () if columns.text else {*dialects.TEXT_COLUMNS, folded(usual.text)} - {""}
+    rivals_of_id = () if columns.id else {*dialects.ID_COLUMNS, folded(usual.id)} - {""}
     late = _LateKeys(
-        table.name,
-        found,
-        lambda name, keys: _text_and_id(name, keys, columns, usual, is_all=True),
-        (
-            () if columns.text else {*TEXT_COLUMNS, folded(usual.text)} - {""},
-            () if columns.id else {*ID_COLUMNS, folded(usual.id)} - {""},
-        ),
+        headers,
+        lambda headers: _text_and_id(headers, columns, usual, is_all=True),
+        (rivals_of_text, rivals_of_id),
     )
     return _stream_table(table, text, id, note, late)
 
 
-def _text_and_id(
-    name: str, found: tuple[str, ...], columns: Columns, usual: Columns, *, is_all: bool
-) -> tuple[str, str]:
+def _text_and_id(headers: Headers, columns: Columns, usual: Columns, *, is_all: bool) -> tuple[str, str]:
     """Return the columns of text and ids; empty if there is none, or (not ``is_all``) later rows may have it."""
-    headers = Headers(name, found)
-    text = find_text(name, found, columns.text or headers.find(usual.text))
+    text = dialects.find_text(headers, columns.text or headers.find(usual.text))
     may_come = bool(columns.id) and not headers.find(columns.id) and not is_all
     if not text or may_come:
         return text, ""
-    return text, find_id(name, found, columns.id or headers.find(usual.id))
-
-
-def _description(table: Table, text: str, id: str) -> str:
-    columns = [f"text column '{cleaned(text)}'", *([f"id column '{cleaned(id)}'"] if id else [])]
-    return f"{table.name}: read as {table.description}; {', '.join(columns)}"
+    return text, dialects.find_id(headers, columns.id or headers.find(usual.id))
 
 
 def _stream_table(
@@ -122,10 +93,8 @@ def _stream_table(
     wanted = tuple(dict.fromkeys(column for column in (text_column, id_column) if column))
     for chunk in table.chunks(wanted):
         late.check(chunk)
-        cells = TextCells()
-        texts = cells.convert(table.name, chunk, text_column)
-        num_blank = cells.num_missing + cells.num_white
-        yield CommentChunk(ids_of(table.name, chunk, id_column), texts, num_blank, cleaned(id_column), note)
+        texts = TextCells().convert(chunk, text_column)
+        yield CommentChunk(ids_of(chunk, id_column), texts, texts.count(""), cleaned(id_column), note)
 
 
 def _stream_corpus(corpus: Dataset) -> Iterator[CommentChunk]:
@@ -140,37 +109,35 @@ class _LateKeys:
 
     Parameters
     ----------
-    name : of the source
-    found : the keys known before the first row
-    choose : name and keys -> the columns of text and ids, if these were all keys
+    headers : the keys known before the first row
+    choose : keys -> the columns of text and ids, if these were all keys
     rivals : folded names that may hold texts, and those that may hold ids; empty if the user names the column
     """
 
     def __init__(
         self,
-        name: str,
-        found: Collection[str],
-        choose: Callable[[str, tuple[str, ...]], tuple[str, str]],
+        headers: Headers,
+        choose: Callable[[Headers], tuple[str, str]],
         rivals: tuple[Collection[str], Collection[str]],
     ) -> None:
-        self._name, self._choose, self._rivals = name, choose, rivals
-        self._chosen = choose(name, tuple(found))
-        self._known = dict.fromkeys(found)  # an ordered set
+        self._choose, self._rivals = choose, rivals
+        self._chosen = choose(headers)
+        self._known = dict.fromkeys(headers.names)  # an ordered set
         self._matter = {*map(folded, self._chosen), *rivals[0], *rivals[1]} - {""}
-        self._first: Collection[str] | None = None
+        self._first: Collection[str] = ()
         self._rival_keys: tuple[list[str], list[str]] = ([], [])
-        self._note_rivals(found)
+        self._note_rivals(headers.names)
 
     def check(self, chunk: Chunk) -> None:
         """Raise a UserError for the first row that makes the choice doubtful."""
         for index, row in enumerate(chunk.objects):
-            if self._first is None:
+            if chunk.first_row + index == 1:
                 self._first = frozenset(row)
             if not row.keys() <= self._known.keys():
-                self._take_new(row, f"{self._name}, {chunk.place(index)}")
+                self._take_new(row, chunk.where(index))
             for column, keys in zip(self._chosen, self._rival_keys, strict=True):
                 if column and row.get(column) is None:
-                    self._refuse_rival(row, column, keys, f"{self._name}, {chunk.place(index)}")
+                    self._refuse_rival(row, column, keys, chunk.where(index))
 
     def _note_rivals(self, keys: Collection[str]) -> None:
         for own, rivals in zip(self._rival_keys, self._rivals, strict=True):
@@ -183,26 +150,20 @@ class _LateKeys:
         self._note_rivals(new)
         if not any(folded(key) in self._matter for key in new):
             return
-        now = self._choose(place, tuple(self._known))
+        now = self._choose(Headers(place, self._known))
         for before, after, what in zip(self._chosen, now, ("texts", "ids"), strict=True):
             if before != after:
                 held = f"{shown(before)} held them in the rows before" if before else "the rows before have none"
-                raise UserError(
-                    "data.ambiguous-column",
-                    f"the key {shown(after)} would hold the {what}, but {held}",
-                    where=place,
-                    remedy=_SAME_KEYS,
-                )
+                found = f"the key {shown(after)} would hold the {what}, but {held}"
+                raise UserError("data.ambiguous-column", found, where=place, remedy=_SAME_KEYS)
 
     def _refuse_rival(self, row: dict[str, object], column: str, keys: Collection[str], place: str) -> None:
         """Raise a UserError for a row that has another key instead of the column.
 
         If the first row has both keys, the choice is as clear as in a table with both columns.
         """
-        assert self._first is not None
         for key in keys:
             is_clear = key in self._first and column in self._first
             if row.get(key) is not None and not is_clear:
-                raise UserError(
-                    "data.ambiguous-column", f"{shown(key)} instead of {shown(column)}", where=place, remedy=_SAME_KEYS
-                )
+                found = f"{shown(key)} instead of {shown(column)}"
+                raise UserError("data.ambiguous-column", found, where=place, remedy=_SAME_KEYS)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import IO, cast
 
 from civility.data.file_format import WIDE_ENCODINGS
-from civility.data.reading.files import Beginning, DataFile
+from civility.data.reading.files import Beginning, ByteStream, DataFile
 from civility.errors import UserError
 
 # UTF-32 comes first, since its mark begins with that of UTF-16.
@@ -21,27 +21,16 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_OPTION = "--encoding (train, sweep: data.encoding)"
 _WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _BLOCK = 1 << 16
-MOST_BLANK_LINES = 1_000_000
 _MOST_SKIPPED = 128_000_000
 
 
-def detect(head: bytes) -> tuple[str, int]:
-    """Return the encoding by the first bytes, ``utf-8`` if in doubt, and the length of the byte order mark."""
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            return encoding, len(mark)
-    return _wide_without_mark(head[:4096]) or "utf-8", 0
-
-
-def _wide_without_mark(head: bytes) -> str:
-    """Return UTF-16 or UTF-32 if these bytes can hardly be anything else, or an empty string."""
+def _recognised(head: bytes) -> str:
+    """Return UTF-16 or UTF-32 if these bytes can hardly be anything else, or UTF-8."""
     # A comment in UTF-8 may hold a stray NUL; in UTF-16, half of the bytes of Latin text are NUL.
-    if b"\0" not in head or _may_be_utf8(head):
-        return ""
-    return _best_of(_WIDE, head)
+    is_wide = b"\0" in head and not _may_be_utf8(head)
+    return (_best_of(_WIDE, head) if is_wide else "") or "utf-8"
 
 
 def _may_be_utf8(head: bytes) -> bool:
@@ -58,13 +47,10 @@ def _best_of(encodings: Sequence[str], head: bytes) -> str:
 def _named(name: str, encoding: str, head: bytes) -> str:
     """Return the codec for the encoding that the user names, for text without a byte order mark.
 
-    Raises
-    ------
-    UserError : UTF-16 or UTF-32 is named, but the bytes are UTF-8 or another of these, or do not show their order
+    A UserError if UTF-16 or UTF-32 is named, but the bytes are UTF-8 or another of these, or do not show their order.
     """
     if encoding not in WIDE_ENCODINGS:
         return encoding
-    head = head[:4096]
     if b"\0" not in head and _may_be_utf8(head):  # a line end in UTF-16 has a NUL
         raise _not_named(name, encoding, "the first bytes are UTF-8")
     if encoding in _WIDE:
@@ -74,17 +60,15 @@ def _named(name: str, encoding: str, head: bytes) -> str:
         return encoding
     found = _best_of([wide for wide in _WIDE if wide.startswith(encoding)], head)
     if not found:
-        raise UserError(
-            "data.encoding",
-            f"not {encoding}: no byte order mark, and the first bytes do not show the byte order",
-            where=name,
-            remedy=f"name it, as in --encoding {encoding}-le or {encoding}-be (train, sweep: --set data.encoding=…)",
-        )
+        reason = "no byte order mark, and the first bytes do not show the byte order"
+        remedy = f"name it, as in --encoding {encoding}-le or {encoding}-be (train, sweep: --set data.encoding=…)"
+        raise UserError("data.encoding", f"not {encoding}: {reason}", where=name, remedy=remedy)
     return found
 
 
 def _not_named(name: str, encoding: str, reason: str) -> UserError:
-    return UserError("data.encoding", f"not {encoding}: {reason}", where=name, remedy=f"leave out {_OPTION}")
+    remedy = "leave out --encoding (train, sweep: data.encoding)"
+    return UserError("data.encoding", f"not {encoding}: {reason}", where=name, remedy=remedy)
 
 
 def _decoded(head: bytes, encoding: str) -> str:
@@ -106,63 +90,45 @@ def _num_ascii(text: str) -> int:
     return sum(character in "\t\r\n" or " " <= character <= "~" for character in text)
 
 
-class _Recoded(io.RawIOBase):
+class _Recoded(ByteStream):
     """Bytes of another encoding, as UTF-8."""
 
     def __init__(self, name: str, stream: IO[bytes], encoding: str) -> None:
-        super().__init__()
-        self._name, self._stream, self._encoding = name, stream, encoding
+        super().__init__(stream)
+        self._name, self._encoding = name, encoding
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._rest = b""
-        self._num_read = 0
+        self._num_decoded = 0
         self._is_at_end = False
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+    def take(self, most: int) -> bytes:
         while not self._rest and not self._is_at_end:
             data = self._stream.read(_BLOCK)
             self._is_at_end = not data
             self._rest = self._recode(data)
-            self._num_read += len(data)
-        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
-        buffer[: len(taken)] = taken
-        return len(taken)
+            self._num_decoded += len(data)
+        taken, self._rest = self._rest[:most], self._rest[most:]
+        return taken
 
     def _recode(self, data: bytes) -> bytes:
         try:
             return self._decoder.decode(data, final=not data).encode()
         except UnicodeError as error:  # some codecs do not give a place
-            place = f"near byte {self._num_read + getattr(error, 'start', 0)} of the file"
-            raise UserError(
-                "data.encoding",
-                f"not {self._encoding} ({place})",
-                where=self._name,
-                remedy="check the encoding, and whether the file is complete",
-            ) from error
+            found = f"not {self._encoding} (near byte {self._num_decoded + getattr(error, 'start', 0)} of the file)"
+            remedy = "check the encoding, and whether the file is complete"
+            raise UserError("data.encoding", found, where=self._name, remedy=remedy) from error
 
 
 @dataclass(frozen=True)
 class Text:
-    """The text of a data file. Unlike a file, standard input can be read once.
+    """The text of a data file. Unlike a file, standard input can be read once."""
 
-    Parameters
-    ----------
-    beginning : of the file
-    encoding : a codec of Python
-    mark : bytes of a byte order mark before the text
-    sample : the first lines, complete unless `is_whole` or the first is longer than 1 MiB
-    is_whole : whether the sample is the whole text
-    longest : the largest line, in bytes
-    """
-
-    beginning: Beginning
-    encoding: str
-    mark: int
-    sample: str
-    is_whole: bool
-    longest: int
+    beginning: Beginning  # of the file
+    encoding: str  # a codec of Python
+    mark: int  # bytes of a byte order mark before the text
+    sample: str  # the first lines, complete unless `is_whole` or the first is longer than 1 MiB
+    is_whole: bool  # whether the sample is the whole text
+    longest: int  # the largest line, in bytes
 
     @property
     def file(self) -> DataFile:
@@ -171,7 +137,7 @@ class Text:
 
     @property
     def name(self) -> str:
-        """The name of the file, for messages."""
+        """The name of the file."""
         return self.file.name
 
     @contextlib.contextmanager
@@ -185,15 +151,9 @@ class Text:
                 yield cast(IO[bytes], io.BufferedReader(_Recoded(self.name, stream, self.encoding), 1 << 18))
 
     def lines(self, place: Callable[[int], str] = "line {}".format) -> Iterator[str]:
-        """Yield the lines with their line ends.
+        """Yield the lines with their line ends; a UserError for a byte of another encoding, or a line too long.
 
-        Parameters
-        ----------
-        place : number of a line, from 1 -> its place in the file, for messages
-
-        Raises
-        ------
-        UserError : a byte does not fit the encoding, or a line is too long
+        In messages, ``place`` of the number of a line, from 1, is its place in the file.
         """
         with self._open() as stream:
             offset, longest = self.mark, self.longest
@@ -221,11 +181,8 @@ class Text:
                 num_lines += block.count(b"\n")
 
     def _not_utf8(self, line: int, byte: int, offset: int) -> UserError:
-        iconv = "iconv -f cp1252 -t utf-8"
         suffix = {"auto": ".txt"}.get(self.file.format, f".{self.file.format}")
-        command = (
-            f"… | {iconv} | civility …" if self.file.is_piped else f"{self.file.command} | {iconv} > utf-8{suffix}"
-        )
+        command = self.file.piped_through("iconv -f cp1252 -t utf-8", f"utf-8{suffix}")
         return UserError(
             "data.encoding",
             f"not UTF-8 (byte 0x{byte:02x} at offset {offset} of the file)",
@@ -246,43 +203,23 @@ def _length_of_line(stream: IO[bytes], begun: bytes) -> int:
 def too_large(place: str, size: int, longest: int, check: str = "check the file there") -> UserError:
     """Return the error for a line or a cell that is larger than the setting allows.
 
-    Parameters
-    ----------
-    place : the file, and the place in it
-    size, longest : bytes
-    check : what to look for
+    Sizes are in bytes; ``check`` is what to look for.
     """
     num_bytes = f"{size:,} bytes" if size < _MOST_SKIPPED else f"more than {_MOST_SKIPPED:,} bytes"
-    return UserError(
-        "data.too-large",
-        num_bytes,
-        where=place,
-        expected=f"at most {longest:,}",
-        remedy=f"{check}; if it is right, raise the limit: --max-cell-bytes "
-        "(train, sweep: --set data.max_cell_bytes=…)",
-    )
-
-
-def too_blank(place: str) -> UserError:
-    """Return the error for a million consecutive empty lines."""
-    return UserError(
-        "data.bad-row", f"{MOST_BLANK_LINES:,} empty lines in a row", where=place, remedy="check how the file was made"
-    )
+    raise_it = "raise the limit: --max-cell-bytes (train, sweep: --set data.max_cell_bytes=…)"
+    remedy = f"{check}; if it is right, {raise_it}"
+    return UserError("data.too-large", num_bytes, where=place, expected=f"at most {longest:,}", remedy=remedy)
 
 
 def text_of(beginning: Beginning, encoding: str, longest: int) -> Text:
-    """Return the text of a file.
+    """Return the text of a file whose largest line has ``longest`` bytes.
 
-    Parameters
-    ----------
-    beginning : of the file; a byte order mark in it gives the encoding
-    encoding : the one that the user names, for files without a mark; empty: by the first bytes
-    longest : the largest line, in bytes
+    A byte order mark gives the encoding; without one, it is the one that the user names, or goes by the first bytes.
     """
     head, is_whole = beginning.head, beginning.is_whole
-    found, mark = detect(head)
-    if encoding and not mark:
-        found = _named(beginning.file.name, encoding, head)
+    found, mark = next(((found, len(mark)) for mark, found in _MARKS if head.startswith(mark)), ("", 0))
+    if not found:
+        found = _named(beginning.file.name, encoding, head[:4096]) if encoding else _recognised(head[:4096])
     sample = codecs.getincrementaldecoder(found)("replace").decode(head[mark:], final=is_whole)
     if not is_whole and "\n" in sample:
         sample = sample[: sample.rindex("\n") + 1]

@@ -20,8 +20,8 @@ from civility.errors import UserError
 from civility.storage.parsing import cannot_read
 
 PARQUET_MAGIC = b"PAR1\x15"  # in every Parquet file this byte follows; a comment does not have it
-
 EXPORT = "export it as CSV UTF-8 (in Excel or LibreOffice: File > Save As), and name that file"
+_NAME_MEMBERS = "unpack it, and name the files to read"
 _SAMPLE_LINES = 20
 _SAMPLE_BYTES = 1 << 20
 # Text is compressed 3 to 20 times, one byte repeated 200 to 1,032 times by deflate and more by zstd.
@@ -29,15 +29,37 @@ BOMB_RATIO = 200
 BOMB_BYTES = 32_000_000
 
 
-class Rewound(io.RawIOBase):
-    """A stream whose beginning can be looked at before it is read."""
+class ByteStream(io.RawIOBase):
+    """A stream of the bytes that a subclass takes from another one."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__()
         self._stream = stream
+        self._num_read = 0
+
+    def take(self, most: int) -> bytes:
+        """Return at most this many bytes; none at the end."""
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        """Return True, for io."""
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        """Fill the buffer with the bytes available, for io."""
+        data = self.take(len(buffer))
+        buffer[: len(data)] = data
+        self._num_read += len(data)
+        return len(data)
+
+
+class Rewound(ByteStream):
+    """A stream whose beginning can be looked at before it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(stream)
         self._head = b""
         self._is_at_end = False
-        self._num_read = 0
 
     def look(self, num_bytes: int) -> bytes:
         """Return the first bytes, fewer if the stream is shorter."""
@@ -59,69 +81,60 @@ class Rewound(io.RawIOBase):
         self._head += more
         self._is_at_end = not more
 
-    def readable(self) -> bool:
-        """Return True, for io."""
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        """Fill the buffer with the bytes available, for io."""
+    def take(self, most: int) -> bytes:
+        """Return the bytes available, at most this many."""
         if not self._head and not self._is_at_end:
-            self._read_more(len(buffer))
-        taken, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
-        buffer[: len(taken)] = taken
-        self._num_read += len(taken)
-        return len(taken)
+            self._read_more(most)
+        taken, self._head = self._head[:most], self._head[most:]
+        return taken
 
     def tell(self) -> int:
         """Return the number of bytes read."""
         return self._num_read
 
 
-class _Unpacked(io.RawIOBase):
+class _Unpacked(ByteStream):
     """Decompressed bytes; a UserError if they are out of proportion to the compressed ones."""
 
     def __init__(self, name: str, packed: IO[bytes], unpacked: IO[bytes]) -> None:
-        super().__init__()
-        self._name, self._packed, self._unpacked = name, packed, unpacked
-        self._num_read = 0
+        super().__init__(unpacked)
+        self._name, self._packed = name, packed
 
-    def readable(self) -> bool:
-        return True
+    def take(self, most: int) -> bytes:
+        data = self._stream.read(most)
+        size = self._num_read + len(data)
+        if size > BOMB_BYTES and size > BOMB_RATIO * (num_packed := max(1, self._packed.tell())):
+            raise too_much(self._name, num_packed, f"{size:,}", "unpack it, and name the unpacked file")
+        return data
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        data = self._unpacked.read(len(buffer))
-        buffer[: len(data)] = data
-        self._num_read += len(data)
-        if self._num_read > BOMB_BYTES:
-            num_packed = max(1, self._packed.tell())
-            if self._num_read > BOMB_RATIO * num_packed:
-                raise UserError(
-                    "data.too-large",
-                    f"looks like a decompression bomb: {num_packed:,} bytes unpack to more than {self._num_read:,}",
-                    where=self._name,
-                    remedy="check where the file comes from; if it is right, unpack it, and name the unpacked file",
-                )
-        return len(data)
+
+def too_much(name: str, num_packed: int, unpacked: str, remedy: str) -> UserError:
+    """Return the error for bytes that unpack to far more than text does."""
+    return UserError(
+        "data.too-large",
+        f"looks like a decompression bomb: {num_packed:,} bytes unpack to more than {unpacked}",
+        where=name,
+        remedy=f"check where the file comes from; if it is right, {remedy}",
+    )
+
+
+def _spooled(stream: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
+    """Return the bytes of a stream in a temporary file, which the stack closes."""
+    spooled = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+    shutil.copyfileobj(stream, spooled, 1 << 20)
+    spooled.seek(0)
+    return cast(IO[bytes], spooled)
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file that exists, or standard input.
+    """A file that exists, or standard input."""
 
-    Parameters
-    ----------
-    name : the path as the user gave it, for messages
-    source : its place, or the bytes of standard input, which can be read once
-    format : by its suffix, ``auto`` if the suffix does not say
-    compression : .gz, .zst, .zip, or empty
-    is_packed_as_named : whether the suffix agrees with the compression, or does not name one
-    """
-
-    name: str
-    source: Path | Rewound
-    format: Format
-    compression: str = ""
-    is_packed_as_named: bool = True
+    name: str  # the path as the user gave it, for messages
+    source: Path | Rewound  # its place, or the bytes of standard input, which can be read once
+    format: Format  # by its suffix, ``auto`` if the suffix does not say
+    compression: str = ""  # .gz, .zst, .zip, or empty
+    is_packed_as_named: bool = True  # whether the suffix agrees with the compression, or does not name one
 
     @property
     def is_piped(self) -> bool:
@@ -133,12 +146,13 @@ class DataFile:
         """The compression, for messages; empty for an uncompressed file that is named as one."""
         return self.compression or ("" if self.is_packed_as_named else "not compressed")
 
-    @property
-    def command(self) -> str:
-        """A shell command that writes the decompressed bytes of a file that is not piped."""
-        program = {"": "cat", ".gz": "gzip -dc", ".zst": "zstd -dc", ".zip": "unzip -p"}[self.compression]
+    def piped_through(self, program: str, out: str) -> str:
+        """Return a shell command that pipes the decompressed bytes through a program, into a file of this name."""
+        if self.is_piped:
+            return f"… | {program} | civility …"
+        unpack = {"": "cat", ".gz": "gzip -dc <", ".zst": "zstd -dc <", ".zip": "unzip -p"}[self.compression]
         # gzip and zstd go by the suffix of a named file, and by the bytes of what is piped into them.
-        return f"{program} {'' if self.compression in ('', '.zip') else '< '}{shlex.quote(self.name)}"
+        return f"{unpack} {shlex.quote(self.name)} | {program} > {out}"
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -156,11 +170,7 @@ class DataFile:
             return stack.enter_context(self.source.open("rb"))
         if self.compression != ".zip":
             return io.BufferedReader(self.source, 1 << 18)
-        # An archive has its table of contents at the end.
-        spooled = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-        shutil.copyfileobj(io.BufferedReader(self.source, 1 << 18), spooled, 1 << 20)
-        spooled.seek(0)
-        return cast(IO[bytes], spooled)
+        return _spooled(io.BufferedReader(self.source, 1 << 18), stack)  # an archive has its contents at the end
 
     def _unpack(self, packed: IO[bytes], stack: contextlib.ExitStack) -> IO[bytes]:
         if self.compression == ".gz":
@@ -179,26 +189,13 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Beginning:
-    """The first decompressed bytes of a data file. Standard input keeps the rest open.
+    """The first decompressed bytes of a data file. Standard input keeps the rest open."""
 
-    Parameters
-    ----------
-    file : their source
-    head : about the first 20 lines, at most 1 MiB
-    is_whole : whether the head is the whole file
-    piped : all bytes of standard input, the head included; None for a file
-    """
-
-    file: DataFile
-    head: bytes
-    is_whole: bool
-    piped: IO[bytes] | None = None
+    file: DataFile  # their source
+    head: bytes  # about the first 20 lines, at most 1 MiB
+    is_whole: bool  # whether the head is the whole file
+    piped: IO[bytes] | None = None  # all bytes of standard input, the head included; None for a file
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-
-    @property
-    def is_parquet(self) -> bool:
-        """Whether these are the first bytes of a Parquet file."""
-        return self.head.startswith(PARQUET_MAGIC)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -215,15 +212,14 @@ class Beginning:
         if self.piped is None and not self.file.compression:
             return self.file.open
         with contextlib.ExitStack() as stack:
-            spooled = stack.enter_context(tempfile.TemporaryFile())
             with self.open() as stream:
-                shutil.copyfileobj(stream, spooled, 1 << 20)
+                spooled = _spooled(stream, stack)
             kept = stack.pop_all()
 
         @contextlib.contextmanager
         def reopen() -> Iterator[IO[bytes]]:
             spooled.seek(0)
-            yield cast(IO[bytes], spooled)
+            yield spooled
 
         weakref.finalize(reopen, kept.close)
         return reopen
@@ -237,35 +233,25 @@ def begin(file: DataFile) -> Beginning:
         if not head:
             raise UserError("data.empty", "the file is empty", where=file.name, remedy="check how the file was made")
         if head[257:262] == b"ustar":
-            raise unreadable(file.name, "a tar archive", "unpack it, and name the files to read")
+            raise unreadable(file.name, "a tar archive", _NAME_MEMBERS)
         if not file.is_piped:
             return Beginning(file, head, is_whole)
         return Beginning(file, head, is_whole, io.BufferedReader(looked, 1 << 18), stack.pop_all())
 
 
 def only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Return the only file in an archive; a UserError if there is none, or several."""
-    refuse_workbook(archive, name)
-    members = [
-        info
-        for info in archive.infolist()
-        # macOS adds a shadow of each file under this folder.
-        if not info.is_dir() and not info.filename.startswith("__MACOSX/")
-    ]
+    """Return the only file in an archive; a UserError if there is none, or several, or it is a workbook."""
+    everything = archive.infolist()
+    names = {info.filename for info in everything[:100]}
+    if "xl/workbook.xml" in names or {"mimetype", "content.xml"} <= names:  # of Excel, and of LibreOffice
+        raise unreadable(name, "a spreadsheet", EXPORT)
+    # macOS adds a shadow of each file under the folder __MACOSX.
+    members = [info for info in everything if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
     if len(members) != 1:
         listed = ", ".join(info.filename for info in members[:5]) + (", ..." if len(members) > 5 else "")
         found = f"{len(members)} files in this archive ({listed})" if members else "no file in this archive"
-        raise UserError(
-            "data.unknown-format", found, where=name, expected="one", remedy="unpack it, and name the files to read"
-        )
+        raise UserError("data.unknown-format", found, where=name, expected="one", remedy=_NAME_MEMBERS)
     return members[0]
-
-
-def refuse_workbook(archive: zipfile.ZipFile, name: str) -> None:
-    """Raise a UserError for an archive that is a workbook of Excel or LibreOffice."""
-    names = {info.filename for info in archive.infolist()[:100]}
-    if "xl/workbook.xml" in names or {"mimetype", "content.xml"} <= names:
-        raise unreadable(name, "a spreadsheet", EXPORT)
 
 
 @contextlib.contextmanager
@@ -283,12 +269,8 @@ def explain_damage(file: DataFile) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # for damage, gzip and pyarrow raise OSError without a number
             raise _damaged(file, error) from error
-        raise UserError(
-            "data.damaged",
-            cannot_read(error),
-            where=file.name,
-            remedy="check the file and its permissions",
-        ) from error
+        remedy = "check the file and its permissions"
+        raise UserError("data.damaged", cannot_read(error), where=file.name, remedy=remedy) from error
 
 
 def _damage_errors() -> tuple[type[Exception], ...]:
@@ -299,16 +281,13 @@ def _damage_errors() -> tuple[type[Exception], ...]:
 
 def _damaged(file: DataFile, error: Exception) -> UserError:
     kind = f"a {file.compression} file" if file.compression else "a Parquet file"
-    reason = " ".join(str(error).split())
-    return UserError(
-        "data.damaged", f"not {kind}, or incomplete ({reason})", where=file.name, remedy="copy or download it again"
-    )
+    found = f"not {kind}, or incomplete ({' '.join(str(error).split())})"
+    return UserError("data.damaged", found, where=file.name, remedy="copy or download it again")
 
 
 def _cannot_unpack(name: str, reason: str) -> UserError:
-    return UserError(
-        "data.damaged", f"cannot unpack: {reason}", where=name, remedy="unpack it, and name the file inside"
-    )
+    remedy = "unpack it, and name the file inside"
+    return UserError("data.damaged", f"cannot unpack: {reason}", where=name, remedy=remedy)
 
 
 def unreadable(name: str, what: str, remedy: str) -> UserError:

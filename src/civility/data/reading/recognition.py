@@ -11,9 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from civility.data.dialects import ID_COLUMNS, LABELS, TEXT_COLUMNS
+from civility.data.dialects import ID_COLUMNS, LABELS, TEXT_COLUMNS, folded
 from civility.data.file_format import SEPARATORS, FileFormat
-from civility.data.headers import folded
 from civility.data.reading.encodings import Text
 from civility.errors import UserError
 
@@ -35,19 +34,12 @@ _LONGEST_NAME, _MOST_WORDS = 64, 8
 
 @dataclass(frozen=True)
 class Recognised:
-    """The kind of a text.
-
-    Parameters
-    ----------
-    separator : of a table
-    num_skipped : lines before the header that name the separator
-    doubt : why the text could be something else, and what to do then; empty if it hardly can
-    """
+    """The kind of a text."""
 
     format: Literal["lines", "csv", "jsonl", "json"]
-    separator: str = ""
-    num_skipped: int = 0
-    doubt: str = ""
+    separator: str = ""  # of a table
+    num_skipped: int = 0  # lines before the header that name the separator
+    doubt: str = ""  # why the text could be something else, and what to do then; empty if it hardly can
 
 
 @dataclass(frozen=True)
@@ -73,17 +65,10 @@ class _Head:
 
 
 def recognise(text: Text, form: FileFormat, named: str = "") -> Recognised:
-    """Return the kind of a text, by its first lines.
+    """Return the kind of a text, by its first lines and what is known about it.
 
-    Parameters
-    ----------
-    text : the text
-    form : what is known about it
-    named : the text column, if the user or a recipe names one
-
-    Raises
-    ------
-    UserError : the format is not named, and the lines do not look like comments
+    The text column is ``named`` if the user or a recipe names one. A UserError if the format is not known and the lines
+    do not look like comments.
     """
     if form.format == "lines":
         return Recognised("lines")
@@ -115,12 +100,12 @@ class _Sample:
 
     def head(self, separator: str) -> _Head:
         rows: list[list[str]] = []
+        is_broken = False
         try:
             rows.extend(filter(None, csv.reader(io.StringIO(self.text, "\n"), delimiter=separator, strict=True)))
         except csv.Error as error:
-            is_incomplete = not self.is_whole and "unexpected end of data" in str(error)
-            return _Head(separator, rows, is_broken=not is_incomplete)
-        return _Head(separator, rows, is_broken=False)
+            is_broken = self.is_whole or "unexpected end of data" not in str(error)
+        return _Head(separator, rows, is_broken)
 
 
 def _json_in(sample: str, *, is_whole: bool) -> Literal["", "json", "jsonl"]:
@@ -143,30 +128,18 @@ def _json_in(sample: str, *, is_whole: bool) -> Literal["", "json", "jsonl"]:
 def _refuse_pieces(text: Text) -> None:
     """Raise a UserError if the lines of a text are parts of something other than comments."""
     sample = text.sample
-    lines = "if each line is a comment: --input-format lines"
     if _OBJECT.match(sample) or _LIST.match(sample) or _is_brace(sample):
-        raise UserError(
-            "data.unknown-format",
-            "looks like JSON, but is neither an object on each line nor an array of objects",
-            where=text.name,
-            remedy=f'write one object per line, {{"text": "..."}}, or an array, [{{"text": "..."}}, ...]; {lines}',
-        )
-    if _MARKUP.match(sample):
-        raise UserError(
-            "data.unknown-format",
-            "a document in a markup language, which cannot be read",
-            where=text.name,
-            remedy=f"save it as CSV; {lines}",
-        )
-    if len(_LONE_RETURN.findall(sample)) > sample.count("\n"):
-        how = "… | tr '\\r' '\\n' | civility …"
-        how = how if text.file.is_piped else f"{text.file.command} | tr '\\r' '\\n' > lines.txt"
-        raise UserError(
-            "data.unknown-format",
-            "lines end with carriage returns instead of line feeds",
-            where=text.name,
-            remedy=f"convert the line ends: {how}; {lines}",
-        )
+        found = "looks like JSON, but is neither an object on each line nor an array of objects"
+        remedy = 'write one object per line, {"text": "..."}, or an array, [{"text": "..."}, ...]'
+    elif _MARKUP.match(sample):
+        found, remedy = "a document in a markup language, which cannot be read", "save it as CSV"
+    elif len(_LONE_RETURN.findall(sample)) > sample.count("\n"):
+        found = "lines end with carriage returns instead of line feeds"
+        remedy = "convert the line ends: " + text.file.piped_through(r"tr '\r' '\n'", "lines.txt")
+    else:
+        return
+    remedy += "; if each line is a comment: --input-format lines"
+    raise UserError("data.unknown-format", found, where=text.name, remedy=remedy)
 
 
 def _is_brace(sample: str) -> bool:
@@ -239,7 +212,7 @@ def _is_tight(head: _Head) -> bool:
 
 def _are_names(header: list[str]) -> bool:
     """Whether all cells may be names. An empty one may: it heads an index, or follows a trailing separator."""
-    return all(not cell.strip() or _may_be_name(cell) for cell in header)
+    return all(map(_may_be_name, header))
 
 
 def _is_all_names(header: list[str]) -> bool:

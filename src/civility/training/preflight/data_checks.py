@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from civility.arrays import Ints, Targets
-from civility.data.dataset import Dataset, count_targets
-from civility.data.duplicates import contradictions, text_digests
+from civility.data.dataset import Dataset, contradictions, count_targets, text_digests
 from civility.plain_text import count, listed
 from civility.training.preflight.check import Check, outcome
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import Targets
-from civility.audit.lengths import truncated_share_by_label
+from civility.audit.counts import truncated_share_by_label
 from civility.engine.batch_order import BatchShape, epoch_order, micro_batches
 from civility.engine.schedule import Schedule
 from civility.plain_text import count
