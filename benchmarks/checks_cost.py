@@ -17,9 +17,8 @@ from read_speed import LABELS, write_comments  # found beside the script
 
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.reading import Columns
-from civility.engine.batch_order import BatchShape
 from civility.engine.hardware import device_memory, free_disk
-from civility.engine.schedule import Schedule
+from civility.engine.step_plan import BatchShape, Schedule
 from civility.models.encoder import load_config, load_encoder
 from civility.models.model_size import ModelSize
 from civility.models.model_source import STARTER_MODEL

@@ -19,8 +19,7 @@ from true_size import write_model  # found beside the script
 from civility import Classifier
 from civility.data.dialects import LABELS
 from civility.documents.classifier_file import CLASSIFIER_FILE
-from civility.models.encoder import load_encoder
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer, load_encoder
 from civility.models.model_source import STARTER_MODEL
 from civility.storage.atomic_files import digests_of
 

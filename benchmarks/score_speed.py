@@ -38,8 +38,7 @@ from speed_corpus import (
 )
 
 from civility import Classifier
-from civility.models.encoder import load_classifier_folder, load_encoder
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer, load_classifier_folder, load_encoder
 from civility.models.model_source import STARTER_MODEL, quiet_transformers
 
 TOLERANCE = 1e-4

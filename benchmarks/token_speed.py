@@ -25,7 +25,7 @@ import numpy as np
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData, Wanted, prepare
 from civility.data.reading import Columns
-from civility.engine.batch_order import epoch_order, micro_batches
+from civility.engine.step_plan import epoch_order, micro_batches
 from civility.models.batches import gather
 from civility.models.model_source import STARTER_MODEL
 from civility.models.token_cache import cached_tokens, default_cache_folder

@@ -1,6 +1,6 @@
 """The schedule of most recipes, for tests of the loop without a recipe."""
 
-from civility.engine.schedule import Schedule
+from civility.engine.step_plan import Schedule
 
 
 def linear_schedule(peak: float, warmup_fraction: float, num_steps: int) -> Schedule:

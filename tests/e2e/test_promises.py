@@ -34,7 +34,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     assert loaded_after("import civility.cli") == set()
     assert loaded_after("from civility.cli.parser import build_parser; build_parser('0', ['--help'])") == set()
     assert loaded_after("import civility") == set()
-    assert "torch" in loaded_after("import civility.models.encoder_scorer"), "the control: it is found when loaded"
+    assert "torch" in loaded_after("import civility.models.encoder"), "the control: it is found when loaded"
 
 
 def test_the_nouns_need_no_torch() -> None:

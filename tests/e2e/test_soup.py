@@ -51,7 +51,7 @@ def _plain(target: Path) -> Classifier:
 
 
 def _weights(classifier: Classifier) -> dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"]:
-    from civility.models.encoder_scorer import EncoderScorer
+    from civility.models.encoder import EncoderScorer
 
     assert isinstance(classifier.scorer, EncoderScorer)
     return {name: tensor.numpy() for name, tensor in classifier.scorer.encoder.model.state_dict().items()}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from civility.engine.adversarial import Adversary, gradients_set_aside
+from civility.engine.regularizers import Adversary, gradients_set_aside
 
 
 def parameter(*shape: int, seed: int = 0) -> nn.Parameter:

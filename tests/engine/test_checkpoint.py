@@ -26,7 +26,7 @@ from civility.engine.checkpoint import (
 )
 from civility.engine.optimizer import build_adamw
 from civility.errors import UserError
-from civility.models import weight_files as storage
+from civility.models import model_files as storage
 from civility.models.encoder import load_encoder
 from civility.storage.atomic_files import explain_os_error
 
@@ -296,7 +296,7 @@ def test_a_disk_that_is_full_while_tensors_are_written_leaves_no_folder(
         if path.name == failing:  # as safetensors 0.8 words it: a Rust error, no OSError
             raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr("civility.models.weight_files.save_file", full)
+    monkeypatch.setattr("civility.models.model_files.save_file", full)
     with pytest.raises(UserError, match="cannot write: no space left on the disk"):
         save_checkpoint(tmp_path / "step-000001", take_snapshot(model, optimizer, None, PROGRESS))
     assert _names(tmp_path) == []

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from civility.engine.early_stopping import EarlyStopping, score_of
 from civility.engine.progress import Validation
+from civility.engine.validation import EarlyStopping, score_of
 
 
 def _run(patience: int, scores: list[float], min_gain: float = 0.0) -> tuple[int, int, list[bool]]:

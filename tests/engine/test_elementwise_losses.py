@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
-from civility.engine.loss import Asymmetric, CrossEntropy, EffectiveNumber, ElementLoss, Focal, Loss, build_loss
+from civility.engine.loss import Asymmetric, EffectiveNumber, ElementLoss, Focal, Loss, build_loss, cross_entropy
 
 SHARE = np.array([0.1, 0.02, 0.3])
 NUM_KNOWN = np.array([1000, 900, 1000])
@@ -49,7 +49,7 @@ def _written_asymmetric(logits: Array, targets: Array, positive: float, negative
 
 
 def _of(elements: ElementLoss, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return elements.of(logits, targets, torch.ones(logits.shape[1], dtype=logits.dtype))
+    return elements(logits, targets, torch.ones(logits.shape[1], dtype=logits.dtype))
 
 
 @pytest.mark.parametrize(("gamma", "alpha"), [(2.0, 0.25), (0.5, None), (0.0, 0.75), (5.0, 0.0), (3.0, 1.0)])
@@ -92,7 +92,7 @@ def test_negatives_below_the_margin_count_nothing() -> None:
 
 def test_without_focusing_both_are_the_cross_entropy() -> None:
     logits, targets = _example()
-    plain = _of(CrossEntropy(), logits, targets)
+    plain = _of(cross_entropy, logits, targets)
     for elements in (Focal(0.0), Asymmetric(0.0, 0.0, 0.0)):
         torch.testing.assert_close(_of(elements, logits, targets), plain)
     assert not torch.allclose(_of(Focal(1.0), logits, targets), plain), "the control: a little focusing is seen"
@@ -151,7 +151,7 @@ def test_the_sum_weighs_labels_and_leaves_out_the_unknown(elements: ElementLoss)
     assert not leaf.grad[~known].any()
 
 
-@pytest.mark.parametrize("elements", [CrossEntropy(), Focal(2.0, 0.25), Asymmetric(0.0, 4.0, 0.05)])
+@pytest.mark.parametrize("elements", [cross_entropy, Focal(2.0, 0.25), Asymmetric(0.0, 4.0, 0.05)])
 def test_smoothing_moves_known_targets_to_one_half_in_training_only(elements: ElementLoss) -> None:
     logits, targets = _example()
     targets[0, 0] = torch.nan

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from civility.documents.checkpoint_state import Progress
-from civility.engine import batch_order, loop
-from civility.engine.batch_order import BatchShape
+from civility.engine import loop, step_plan
 from civility.engine.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.devices import MixedPrecision, start_accelerator
 from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
 from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
+from civility.engine.step_plan import BatchShape
 from civility.engine.validation import score_everywhere
 from civility.models.encoder import load_encoder
 from civility.models.forward_paths import EagerForward
@@ -177,7 +177,7 @@ def test_the_control_with_dropout_from_another_place_the_weights_differ(
 ) -> None:
     whole = trainer(tiny_bert)
     run(whole)
-    right = batch_order.step_seed
+    right = step_plan.step_seed
     monkeypatch.setattr(loop, "step_seed", lambda seed, epoch, step, rank: right(seed, epoch, step + 1, rank))
     other = trainer(tiny_bert)
     run(other)
@@ -244,7 +244,7 @@ def test_the_comments_whose_scores_are_not_finite_are_found(tiny_bert: Path) -> 
     word = int(broken.data.tokens.ids[broken.data.tokens.offsets[rows[0]] + 1])
     with torch.no_grad():
         broken.model.get_input_embeddings().weight[word] = torch.nan
-    first = batch_order.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
+    first = step_plan.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
     with pytest.raises(NotFinite) as stop:
         run(broken)
     assert stop.value.step == 1
@@ -256,7 +256,7 @@ def test_the_comments_whose_scores_are_not_finite_are_found(tiny_bert: Path) -> 
 def test_a_gradient_that_is_not_finite_names_all_comments_of_the_step(tiny_bert: Path) -> None:
     broken = trainer(tiny_bert)
     broken.model.classifier.bias.register_hook(lambda gradient: gradient * torch.inf)
-    first = batch_order.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
+    first = step_plan.epoch_order(broken.data.tokens.lengths, broken.shape.global_size, 5, 0, True)[0]
     with pytest.raises(NotFinite, match=r"step 1: the gradient norm is (inf|nan)") as stop:
         run(broken)
     assert sorted(stop.value.rows) == sorted(first.tolist())

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from civility.engine.memory_fit import (
+from civility.engine.hardware import (
     Fit,
     largest_that_fits,
     measured_peaks,

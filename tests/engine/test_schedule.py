@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from civility.engine.schedule import Schedule, ScheduleName
+from civility.engine.step_plan import Schedule, ScheduleName
 
 from ..schedules import linear_schedule
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from civility.engine.batch_order import BatchShape
 from civility.engine.checkpoint import load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.devices import MixedPrecision, start_accelerator
 from civility.engine.loop import Trainer, TrainingData, TrainingPlan
@@ -16,6 +15,7 @@ from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
 from civility.engine.parameter_groups import DecayOn
 from civility.engine.progress import StepDone, Validation
+from civility.engine.step_plan import BatchShape
 from civility.models.encoder import Encoder, load_encoder
 from civility.models.forward_paths import EagerForward
 from civility.models.tokenizer import tokenise

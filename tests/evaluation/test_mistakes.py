@@ -14,8 +14,7 @@ from civility.evaluation.choose_thresholds import ThresholdRequest, set_threshol
 from civility.evaluation.evaluate_classifier import EvaluationRequest, Probes, evaluate
 from civility.evaluation.labelled_comments import read_labelled
 from civility.evaluation.requirements import parse_requirement
-from civility.models.encoder import load_encoder
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer, load_encoder
 
 from ..refusals import refused
 

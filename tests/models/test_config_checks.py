@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from civility import Classifier
-from civility.models.config_checks import check_config
 from civility.models.encoder import load_encoder
+from civility.models.model_files import check_config
 
 from ..refusals import refused
 

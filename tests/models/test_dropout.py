@@ -88,7 +88,7 @@ def test_both_forward_passes_use_the_dropout_that_was_set(
 
 def test_flash_kernels_use_the_dropout_that_was_set(tiny_deberta: Path) -> None:
     pytest.importorskip("disentangled_flash", reason="the extra civility[flash] is not installed")
-    from civility.models.flash_forward import FlashForward, _keep_dropout
+    from civility.models.forward_paths import FlashForward, _keep_dropout
 
     model = load_encoder(str(tiny_deberta), LABELS).model
     override_dropout(model, hidden=0.2, attention=0.3, head=-1.0)

@@ -15,8 +15,7 @@ from civility import Classifier
 from civility.errors import UserError
 from civility.models import model_source
 from civility.models import tokenizer as tokenizer_module
-from civility.models.encoder import PROBLEM_TYPE, load_classifier_folder, load_encoder
-from civility.models.head import fold_into_head
+from civility.models.encoder import PROBLEM_TYPE, fold_into_head, load_classifier_folder, load_encoder
 from civility.models.model_source import STARTER_MODEL, locate
 from civility.models.tokenizer import load_tokenizer
 

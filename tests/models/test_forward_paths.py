@@ -1,5 +1,6 @@
 """Ways through a model: each gives transformers' logits and gradients, or is not taken, with a reason."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,7 @@ import torch
 from civility.models import packed_forward
 from civility.models.batches import Batch, gather
 from civility.models.encoder import Encoder, load_encoder
-from civility.models.flash_forward import FlashForward
-from civility.models.forward_paths import EagerForward, Forward, _difference, _Outcome, choose_forward
+from civility.models.forward_paths import EagerForward, FlashForward, Forward, _outcome, _self_test, choose_forward
 from civility.models.layers import freeze
 from civility.models.packed_forward import PackedForward
 from civility.models.tokenizer import tokenise
@@ -248,8 +248,8 @@ def test_an_unknown_model_uses_the_pass_of_transformers_with_a_reason(tiny_deber
 
 def disagreement(model: Any, expected: Forward, forward: Forward, sample: Batch, *, gradients: bool) -> str:
     """Return what the self-test says of a way through a model, against another one."""
-    before = _Outcome.of(model, expected, sample, gradients=gradients)
-    return _difference(before, model, forward, sample, gradients=gradients)
+    before = _outcome(model, expected, sample, gradients=gradients)
+    return _self_test(before, model, forward, sample, contextlib.nullcontext, gradients=gradients)
 
 
 def test_a_pass_that_disagrees_is_not_used(tiny_bert: Path) -> None:

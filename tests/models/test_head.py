@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from civility.models.encoder import Encoder, load_encoder
-from civility.models.head import fold_into_head
+from civility.models.encoder import Encoder, fold_into_head, load_encoder
 
 LABELS = ("toxic", "threat", "insult")
 SCALE, SHIFT = np.array([0.5, 3.0, 1.0]), np.array([-2.0, 0.25, 0.0])

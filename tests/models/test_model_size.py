@@ -82,11 +82,12 @@ def test_the_estimates_are_what_whole_runs_took() -> None:
     baseline = ModelSize(278_813_958, 251_000 * 768, 251_000, 768, 3072, 12, 12, 512)
     starter = ModelSize(22_715_526, 30_522 * 384, 30_522, 384, 1536, 6, 12, 0)
     for size, num_texts, measured in ((baseline, 2, 5.59), (baseline, 8, 8.28), (starter, 16, 2.31)):
-        estimated = size.training_bytes(num_texts, 256, half=False, shared=False) / 2**30
+        estimated = size.training_bytes(size.micro_batch_bytes(num_texts, 256, half=False), shared=False) / 2**30
         assert estimated == pytest.approx(measured, rel=0.08)
-    alone = starter.training_bytes(16, 256, half=False, shared=False)
-    assert starter.training_bytes(16, 256, half=True, shared=False) - alone == 2 * (22_715_526 - 30_522 * 384)
-    assert starter.training_bytes(16, 256, half=False, shared=True) - alone == 4 * 22_715_526
+    whole = starter.micro_batch_bytes(16, 256, half=False)
+    assert starter.micro_batch_bytes(16, 256, half=True) - whole == 2 * (22_715_526 - 30_522 * 384)
+    alone = starter.training_bytes(whole, shared=False)
+    assert starter.training_bytes(whole, shared=True) - alone == 4 * 22_715_526
 
 
 def test_an_architecture_without_a_table_of_token_embeddings_is_refused() -> None:

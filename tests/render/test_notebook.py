@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from civility import Classifier
-from civility.models.encoder import load_encoder
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer, load_encoder
 from civility.render.numbers import cut_point
 from civility.render.sentences.report_sentences import overall_verdict
 

@@ -18,8 +18,7 @@ from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration, fit
 from civility.metrics.policy import Policy
 from civility.metrics.threshold_search import Cuts, choose_threshold
-from civility.models.encoder import load_encoder
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer, load_encoder
 
 from ..refusals import refused
 

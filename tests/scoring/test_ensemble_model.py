@@ -16,8 +16,7 @@ from civility.documents.ensemble_file import By
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.ranking import rank_maps
-from civility.models.encoder import load_encoder
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer, load_encoder
 from civility.scoring.linear_model import LinearModel, Terms
 
 from ..refusals import refused

@@ -11,7 +11,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 from transformers import PreTrainedTokenizerFast
 
 from civility.models.tokenizer import backend_for, load_tokenizer, tokenise
-from civility.scoring.truncation import first_prefix_length, reads_left_to_right, sufficient_prefix
+from civility.scoring.tokens import first_prefix_length, reads_left_to_right, sufficient_prefix
 
 CORPUS = [
     "you damn fool, nice film  and music",

@@ -14,8 +14,7 @@ import pytest
 from civility import Classifier, Ensemble
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
-from civility.models.encoder import load_encoder
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer, load_encoder
 from civility.scoring.linear_model import LinearModel, Terms
 from civility.storage import atomic_files
 from civility.storage.atomic_files import digest_of_file, digests_of, verified

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from civility.engine.batch_order import BatchShape
 from civility.engine.devices import MixedPrecision, start_accelerator
 from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
 from civility.engine.progress import StepDone, Validation
+from civility.engine.step_plan import BatchShape
 from civility.models.encoder import Encoder, load_encoder
 from civility.models.forward_paths import EagerForward
 from civility.models.layers import freeze

@@ -7,10 +7,10 @@ import pytest
 
 from civility.engine.loss import (
     Asymmetric,
-    CrossEntropy,
     EffectiveNumber,
     ElementLoss,
     Focal,
+    cross_entropy,
     inverse_frequency_weights,
     positive_share,
 )
@@ -27,7 +27,7 @@ def _recipe(**changes: Any) -> Recipe:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, CrossEntropy()),
+        ({}, cross_entropy),
         ({"training__loss": "focal"}, Focal(2.0, 0.25)),
         ({"training__loss": "focal", "loss__focal_gamma": 1.5, "loss__focal_alpha": -1.0}, Focal(1.5, None)),
         ({"training__loss": "asymmetric"}, Asymmetric(0.0, 4.0, 0.05)),

@@ -2,8 +2,7 @@
 
 import pytest
 
-from civility.engine.batch_order import BatchShape
-from civility.engine.schedule import Schedule
+from civility.engine.step_plan import BatchShape, Schedule
 from civility.recipe import Recipe
 from civility.training.build_trainer import plan_of
 

@@ -16,8 +16,8 @@ import torch
 
 from civility.documents.checkpoint_state import Progress
 from civility.engine.checkpoint import load_checkpoint, take_snapshot, verify_checkpoint
-from civility.engine.early_stopping import EarlyStopping
 from civility.engine.progress import StepDone
+from civility.engine.validation import EarlyStopping
 from civility.engine.watch import LossWatch, Warned
 from civility.errors import UserError
 from civility.run import RunDirectory

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from civility.engine import batch_order, loop
+from civility.engine import loop, step_plan
 from civility.engine.checkpoint import load_best_weights, load_checkpoint, save_checkpoint, take_snapshot
 from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer
@@ -58,7 +58,7 @@ def test_a_run_entered_again_ends_with_the_same_weights(
 def test_the_control_with_dropout_from_another_place_the_weights_differ(
     tiny_bert: Path, wholes: dict[str, Trainer], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = batch_order.step_seed
+    right = step_plan.step_seed
     monkeypatch.setattr(loop, "step_seed", lambda seed, epoch, step, rank: right(seed, epoch, step + 1, rank))
     assert not equal(validated(trained(tiny_bert, PARTS[name], in_use=True)), validated(wholes[name]))
 

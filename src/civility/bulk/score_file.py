@@ -84,13 +84,9 @@ def predict(
     """
     file_format = score_format(out, form.file_format)
     if form.for_spreadsheet and file_format != "csv":
-        raise UserError(
-            "bulk.spreadsheet-format",
-            f"not possible with {file_format}",
-            where="--spreadsheet-safe",
-            expected="CSV",
-            remedy="write CSV (--format csv), or leave out --spreadsheet-safe",
-        )
+        found, option = f"not possible with {file_format}", "--spreadsheet-safe"
+        remedy = f"write CSV (--format csv), or leave out {option}"
+        raise UserError("bulk.spreadsheet-format", found, where=option, expected="CSV", remedy=remedy)
     if isinstance(source, str) and isinstance(out, str) and _is_same_file(Path(source), Path(out)):
         raise UserError("bulk.same-file", "the file of comments", where=out, remedy="write the scores to another file")
     run = RunDirectory.find(Path(target))

@@ -31,8 +31,7 @@ from civility.data.dialects import Columns
 from civility.errors import UserError
 from civility.evaluation.labelled_comments import Labelled
 from civility.metrics.calibration import LabelCalibration
-from civility.models.encoder import settings_of
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer, settings_of
 from civility.models.model_source import public_name
 from civility.recipe import Recipe
 from civility.render.markdown.combined_card import Makeup

@@ -28,13 +28,12 @@ from civility.engine.optimizer import counters, restore_counters
 from civility.engine.parameter_groups import grouping
 from civility.engine.weight_averaging import Average, put_weights
 from civility.errors import UserError
-from civility.models.weight_files import save_tensors
+from civility.models.model_files import save_tensors
 from civility.plain_text import shortened
 from civility.storage.atomic_files import digests_of, write_folder
 
-_WEIGHTS, _OPTIMIZER, _LOGITS = "model.safetensors", "optimizer.safetensors", "validation.safetensors"
-_AVERAGE = "average.safetensors"
-_STATE, _SUMS = "progress.json", "SHA256SUMS"
+_WEIGHTS, _OPTIMIZER, _AVERAGE = "model.safetensors", "optimizer.safetensors", "average.safetensors"
+_LOGITS, _STATE, _SUMS = "validation.safetensors", "progress.json", "SHA256SUMS"
 
 
 class DamagedCheckpoint(UserError):
@@ -53,26 +52,18 @@ def _explain_damage(folder: Path) -> Iterator[None]:
         yield
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         found = f"damaged: {type(error).__name__}: {shortened(str(error), 200)}"
-        raise DamagedCheckpoint(found, where=folder, remedy=CheckpointState.REMEDY) from error
+        raise DamagedCheckpoint(found, where=folder) from error
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """The state of a run at one place.
+    """The state of a run at one place."""
 
-    Parameters
-    ----------
-    weights : by name, tied ones once
-    optimizer : its state, ``{"parameter index.name": tensor}``
-    state : everything that is not a tensor
-    logits : of the validation comments, (N, L), if they were scored with these weights
-    average : weights that are validated instead of those of the same names; empty if there are none
-    """
-
-    weights: dict[str, torch.Tensor]
-    optimizer: dict[str, torch.Tensor]
-    state: CheckpointState
-    logits: Logits | None = None
+    weights: dict[str, torch.Tensor]  # by name, tied ones once
+    optimizer: dict[str, torch.Tensor]  # its state, ``{"parameter index.name": tensor}``
+    state: CheckpointState  # everything that is not a tensor
+    logits: Logits | None = None  # of the validation comments, (N, L), if they were scored with these weights
+    # weights that are validated instead of those of the same names; empty if there are none
     average: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def copied(self) -> "Snapshot":
@@ -103,11 +94,8 @@ def take_snapshot(
 
     Parameters
     ----------
-    model : unwrapped
-    optimizer : each entry of its state is a tensor or a number
-    scaler : torch's gradient scaler, or None
+    model, optimizer, scaler, average : of the run; the model unwrapped
     progress : the place between two steps
-    average : of the weights, if they are averaged
     facts : anything else, ready for JSON; `read_facts` returns it
     logits : of the validation comments, if they were scored with these weights
     """
@@ -125,12 +113,7 @@ def take_snapshot(
 
 
 def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
-    """Write a snapshot to a folder, which appears once it is complete.
-
-    Raises
-    ------
-    UserError : no space, no permission
-    """
+    """Write a snapshot to a folder, which appears once it is complete; UserError without space or permission."""
     with write_folder(folder) as beside:
         save_tensors(snapshot.weights, beside / _WEIGHTS)
         save_tensors(snapshot.optimizer, beside / _OPTIMIZER)
@@ -145,10 +128,7 @@ def save_checkpoint(folder: Path, snapshot: Snapshot) -> None:
 def verify_checkpoint(folder: Path, *, for_resume: bool = True) -> None:
     """Read a checkpoint through, and compare its files with their digests.
 
-    Parameters
-    ----------
-    folder : of the checkpoint
-    for_resume : whether everything is needed, or only what a classifier and its report are made of
+    Without ``for_resume``, only what a classifier and its report are made of is needed.
 
     Raises
     ------
@@ -192,12 +172,7 @@ def _read_state(folder: Path) -> CheckpointState:
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """Return the ``facts`` that were saved with a checkpoint.
-
-    Raises
-    ------
-    DamagedCheckpoint : the state of the checkpoint is missing or damaged
-    """
+    """Return the ``facts`` that were saved with a checkpoint; DamagedCheckpoint if they cannot be read."""
     return _read_state(folder).facts
 
 
@@ -207,12 +182,7 @@ def has_logits(folder: Path) -> bool:
 
 
 def load_logits(folder: Path) -> Logits:
-    """Return the validation logits of a checkpoint that was made after an epoch, (N, L).
-
-    Raises
-    ------
-    DamagedCheckpoint : they cannot be read, or are not finite
-    """
+    """Return the validation logits, (N, L), of an epoch; DamagedCheckpoint if they cannot be read or are not finite."""
     with _explain_damage(folder):
         return np.asarray(_finite_tensors(folder / _LOGITS)["logits"].numpy(), dtype=np.float32)
 
@@ -226,12 +196,7 @@ def _finite_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_weights(folder: Path, model: Any) -> None:
-    """Put the weights of a checkpoint into an unwrapped model.
-
-    Raises
-    ------
-    UserError : the checkpoint is damaged, or belongs to another model
-    """
+    """Put the weights of a checkpoint into an unwrapped model; UserError if it is damaged or of another model."""
     with _explain_damage(folder):
         weights = _finite_tensors(folder / _WEIGHTS)
     own = model.state_dict()
@@ -240,23 +205,14 @@ def load_weights(folder: Path, model: Any) -> None:
     unknown = set(weights) - set(own)
     reshaped = {name for name in set(weights) & set(own) if weights[name].shape != own[name].shape}
     if missing or unknown or reshaped:
-        raise UserError(
-            "engine.other-model",
-            f"belongs to another model: {len(missing)} tensors are missing, {len(unknown)} are "
-            f"unknown, {len(reshaped)} have another shape",
-            where=folder,
-            remedy="load it into the model of its own run, with the same labels and settings",
-        )
+        counts = f"{len(missing)} tensors are missing, {len(unknown)} are unknown, {len(reshaped)} have another shape"
+        remedy = "load it into the model of its own run, with the same labels and settings"
+        raise UserError("engine.other-model", f"belongs to another model: {counts}", where=folder, remedy=remedy)
     model.load_state_dict(weights, strict=False)
 
 
 def load_best_weights(folder: Path, model: Any) -> None:
-    """Put the weights that were validated into an unwrapped model: the averaged ones, if there are any.
-
-    Raises
-    ------
-    UserError : the checkpoint is damaged, or belongs to another model
-    """
+    """Put the weights that were validated into an unwrapped model: the averaged ones, if there are any."""
     load_weights(folder, model)
     if (folder / _AVERAGE).is_file():
         with _explain_damage(folder):
@@ -268,11 +224,8 @@ def load_checkpoint(
 ) -> Progress:
     """Restore a run's state bit for bit, and return its place.
 
-    Parameters
-    ----------
-    folder : of the checkpoint
-    model, optimizer, scaler : built as for `take_snapshot`; their state is replaced
-    average : of the weights; starts afresh if the checkpoint has none
+    The state of ``model``, ``optimizer`` and ``scaler``, built as for `take_snapshot`, is replaced. The average starts
+    afresh if the checkpoint has none.
 
     Raises
     ------
@@ -280,12 +233,9 @@ def load_checkpoint(
     """
     state = _read_state(folder)
     if state.groups != grouping(model, optimizer):
-        raise UserError(
-            "engine.other-model",
-            "its optimizer is of another kind, or has the parameters in other groups",
-            where=folder,
-            remedy="training.optimizer, training.weight_decay_on and regularization.layer_decay must be as they were",
-        )
+        found = "its optimizer is of another kind, or has the parameters in other groups"
+        remedy = "training.optimizer, training.weight_decay_on and regularization.layer_decay must be as they were"
+        raise UserError("engine.other-model", found, where=folder, remedy=remedy)
     load_weights(folder, model)
     with _explain_damage(folder):
         _restore_optimizer(folder, optimizer, state)
@@ -297,8 +247,7 @@ def load_checkpoint(
 
 
 def _restore_optimizer(folder: Path, optimizer: torch.optim.Optimizer, state: CheckpointState) -> None:
-    restored = optimizer.state_dict()
-    restored["state"] = {}
+    restored = {**optimizer.state_dict(), "state": {}}
     with safe_open(folder / _OPTIMIZER, framework="pt") as tensors:
         for key in tensors.keys():  # noqa: SIM118 (a file handle, not a mapping)
             index, name = key.split(".", 1)

@@ -38,13 +38,7 @@ class MixedPrecision:
     """Float32 weights with arithmetic in "bf16", "fp16", "tf32" or "fp32".
 
     accelerate does not do this here: it prefers the settings of its environment to those that it is given, and does not
-    notice the steps that a fused optimizer skips.
-
-    Parameters
-    ----------
-    name : "bf16", "fp16", "tf32" or "fp32"
-    device : "cuda", "mps" or "cpu"
-    scaler : of the loss, for fp16, whose gradients would underflow; None for the others
+    notice the steps that a fused optimizer skips. The scaler of the loss is for fp16, whose gradients would underflow.
     """
 
     name: str
@@ -93,12 +87,7 @@ def _set_products(places: list[Any], kinds: list[str]) -> None:
 
 
 def choose_device(wanted: str) -> str:
-    """Return the device to use, "cuda", "mps" or "cpu": for "auto" the first of these that the machine has.
-
-    Raises
-    ------
-    UserError : the machine does not have the device
-    """
+    """Return the device, "cuda", "mps" or "cpu"; for "auto" the first of these; UserError if the machine lacks it."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return next(name for name, found in there.items() if found)
@@ -123,41 +112,31 @@ def has_tf32(device: str) -> bool:
 
 
 def choose_precision(wanted: Precision, device: str) -> str:
-    """Return the precision to use: for "auto" bf16 if the hardware has it, fp16 on other GPUs, otherwise fp32.
+    """Return the precision, for "auto" bf16 if the hardware has it, fp16 on other GPUs, otherwise fp32.
 
-    Raises
-    ------
-    UserError : fp16 on a device without gradient scaling, or tf32 on anything but an NVIDIA GPU of the Ampere
-        generation or later
+    Raises a UserError if the device cannot do it.
     """
     if wanted == "auto":
         if has_fast_bf16(device):
             return "bf16"
         return "fp16" if device == "cuda" else "fp32"
     if wanted == "fp16" and device != "cuda":
-        raise UserError(
-            "engine.no-precision",
-            f"training.precision = 'fp16' needs a CUDA device; this run is on {device}",
-            remedy="set training.precision to 'auto', 'bf16' or 'fp32'",
-        )
+        found = f"training.precision = 'fp16' needs a CUDA device; this run is on {device}"
+        remedy = "set training.precision to 'auto', 'bf16' or 'fp32'"
+        raise UserError("engine.no-precision", found, remedy=remedy)
     if wanted == "tf32" and not has_tf32(device):
-        raise UserError(
-            "engine.no-precision",
-            "training.precision = 'tf32' needs an NVIDIA GPU of the Ampere generation or later; this run is on "
-            + (torch.cuda.get_device_name() if device == "cuda" else device),
-            remedy="set training.precision to 'auto' or 'fp32'",
+        here = torch.cuda.get_device_name() if device == "cuda" else device
+        found = (
+            f"training.precision = 'tf32' needs an NVIDIA GPU of the Ampere generation or later; this run is on {here}"
         )
+        raise UserError("engine.no-precision", found, remedy="set training.precision to 'auto' or 'fp32'")
     return wanted
 
 
 def start_accelerator(device: str, trackers: list[str], folder: str | None) -> Any:
     """Start accelerate on a device: one process, or those of `accelerate launch` or `torchrun`.
 
-    Parameters
-    ----------
-    device : "cuda", "mps" or "cpu"
-    trackers : names of accelerate's trackers
-    folder : where file-based trackers write
+    File-based trackers write to ``folder``.
 
     Raises
     ------
@@ -173,28 +152,16 @@ def start_accelerator(device: str, trackers: list[str], folder: str | None) -> A
                 f"accelerate is configured to use {engine} ({variable})",
                 remedy="run 'accelerate config' again without it, or use torchrun",
             )
-    _forget_accelerator()
     from accelerate import Accelerator
-
-    # accelerate does devices, processes, gathering and trackers. Everything else is off: the answers that a user gave
-    # to `accelerate config` must not change what the recipe says.
-    return Accelerator(
-        cpu=device == "cpu",
-        mixed_precision="no",
-        dynamo_backend="no",
-        log_with=trackers or None,
-        project_dir=folder,
-    )
-
-
-def _forget_accelerator() -> None:
-    """Let a process start accelerate again: it keeps its first configuration and refuses another.
-
-    accelerate has no public function for this; its own tests do the same (accelerate 1.15).
-    """
     from accelerate.state import AcceleratorState
 
+    # A process keeps its first configuration, and refuses another. There is no public function to start again;
+    # accelerate's own tests do this (accelerate 1.15).
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+    # accelerate does devices, processes, gathering and trackers. Everything else is off: the answers that a user gave
+    # to `accelerate config` must not change what the recipe says.
+    options = {"mixed_precision": "no", "dynamo_backend": "no", "log_with": trackers or None, "project_dir": folder}
+    return Accelerator(cpu=device == "cpu", **options)
 
 
 def check_tracker(name: str) -> None:

@@ -1,14 +1,18 @@
-"""Memory, disk and CPU cores of the machine, within the limits of this process's control groups."""
+"""Memory, disk and CPU cores of the machine, within this process's limits, and the largest micro-batch that fits."""
 
 import contextlib
+import math
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from civility.engine.devices import give_back_memory, is_out_of_memory
 
 try:
     import resource
@@ -16,8 +20,10 @@ except ImportError:  # Windows has none
     resource = None  # type: ignore[assignment]
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
-_UNLIMITED = 1 << 60
-"""Version 1 of control groups writes a number near 2 ** 63 for 'no limit'."""
+_UNLIMITED = 1 << 60  # version 1 of control groups writes a number near 2 ** 63 for 'no limit'
+
+Peaks = Callable[[int], float]  # peak bytes of a micro-batch with this number of comments; infinite if memory ran out
+_MARGIN = 0.1  # share of the memory kept free for workspaces inside kernels and for other programs
 
 
 @dataclass(frozen=True)
@@ -63,28 +69,21 @@ def peak_memory(device: str) -> int | None:
 def main_memory(root: Path = Path("/")) -> Memory | None:
     """Return main memory within the limits of this process's control groups; None if the system does not report it.
 
-    Parameters
-    ----------
-    root : folder of the system's ``proc`` and ``sys``
+    ``root`` is the folder of the system's ``proc`` and ``sys``.
     """
     try:
         lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return _memory_by_pages()
+    except OSError:  # systems without ``/proc`` do not report how much is free
+        try:
+            total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError, AttributeError):
+            return None
+        return Memory(total, total)
     kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if rest.strip()}
     memory = Memory(kib["MemTotal"] * 1024, kib.get("MemAvailable", kib["MemFree"]) * 1024)
     for limit, used in _group_limits(root):
         memory = Memory(min(memory.total, limit), min(memory.available, max(0, limit - used)))
     return memory
-
-
-def _memory_by_pages() -> Memory | None:
-    """Return the total on systems without ``/proc``, which do not report how much of it is free."""
-    try:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return None
-    return Memory(total, total)
 
 
 def _group_limits(root: Path) -> list[tuple[int, int]]:
@@ -133,11 +132,7 @@ def num_cores(root: Path = Path("/"), allowed: Collection[int] | None = None) ->
 
     Two hardware threads of a core share its multipliers, so they count as one if the system reports them. Quotas are
     rounded down: one more thread would be suspended in the middle of a step, and all others would wait for it.
-
-    Parameters
-    ----------
-    root : folder of the system's ``proc`` and ``sys``
-    allowed : numbers of the logical CPUs that this process may use; None: as the system reports them
+    ``allowed`` are the numbers of the logical CPUs that this process may use; None: as the system reports them.
     """
     if allowed is None:
         # Only some systems can restrict a process to some CPUs.
@@ -173,3 +168,78 @@ def free_disk(path: Path) -> int:
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The largest micro-batch that fits."""
+
+    batch_size: int  # its comments; 0 if not even one fits
+    peak: float  # bytes that it takes besides weights, gradients and moments; of one comment if none fits
+    room: float  # bytes available for it
+    next_size: int = 0  # the next larger size that was considered, which does not fit; 0 if there is none
+    next_peak: float = 0.0
+
+
+def sizes_that_share(num_comments: int) -> list[int]:
+    """Return the divisors of a number of comments, ascending: the sizes of equal micro-batches."""
+    small = [size for size in range(1, math.isqrt(num_comments) + 1) if num_comments % size == 0]
+    return sorted({*small, *(num_comments // size for size in small)})
+
+
+def largest_that_fits(sizes: Sequence[int], peak_of: Peaks, room: float) -> Fit:
+    """Return the largest size that fits in ``room`` bytes; ascending sizes are tried up to the first that does not."""
+    fit = Fit(0, 0.0, room)
+    for size in sizes:
+        peak = peak_of(size)
+        if peak > room:
+            return Fit(fit.batch_size, fit.peak or peak, room, size, peak)
+        fit = Fit(size, peak, room)
+    return fit
+
+
+def room_for_activations(available: float, reserved: float) -> float:
+    """Return the bytes that a micro-batch may take; negative if the rest does not fit.
+
+    ``available`` bytes are free now, with the weights loaded; training will take ``reserved`` with any batch.
+    """
+    return (1 - _MARGIN) * available - reserved
+
+
+def measured_peaks(try_out: Callable[[int], None], parameters: Sequence[torch.nn.Parameter]) -> Peaks:
+    """Return a function that measures peaks with the GPU's allocator.
+
+    ``try_out`` runs a micro-batch of the given number of comments forwards and backwards; ``parameters`` are trained.
+    """
+
+    def peak_of(size: int) -> float:
+        with _untouched(parameters):
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            try:
+                try_out(size)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                return math.inf
+            return float(torch.cuda.max_memory_allocated() - before)
+
+    return peak_of
+
+
+@contextmanager
+def _untouched(parameters: Sequence[torch.nn.Parameter]) -> Iterator[None]:
+    """Run a block with gradients allocated, as in the middle of a step; remove them and restore random numbers.
+
+    The second micro-batch of a step adds to the gradients of the first, so that each exists twice for a moment. For the
+    token embedding this can be the peak of the whole step.
+    """
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    try:
+        with torch.random.fork_rng(sorted({p.device.index for p in parameters if p.is_cuda})):
+            yield
+    finally:
+        for parameter in parameters:
+            parameter.grad = None
+        give_back_memory()

@@ -13,15 +13,13 @@ import torch
 
 from civility.arrays import Rows, Targets
 from civility.documents.checkpoint_state import Progress
-from civility.engine.adversarial import Adversary, gradients_set_aside
-from civility.engine.batch_order import BatchShape, class_aware_weights, epoch_order, micro_batches, step_seed
 from civility.engine.devices import MixedPrecision, give_back_memory, is_out_of_memory, sum_gradients
 from civility.engine.loss import Loss
 from civility.engine.optimizer import clip_gradients
 from civility.engine.parameter_groups import group_of
 from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
-from civility.engine.regularizers import Regularizers, loss_of_passes
-from civility.engine.schedule import Schedule
+from civility.engine.regularizers import Adversary, Regularizers, gradients_set_aside, loss_of_passes
+from civility.engine.step_plan import BatchShape, Schedule, class_aware_weights, epoch_order, micro_batches, step_seed
 from civility.engine.weight_averaging import Average, in_place
 from civility.errors import UserError
 from civility.models.batches import gather
@@ -43,24 +41,14 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What the loop has to do.
+    """What the loop has to do."""
 
-    Parameters
-    ----------
-    epochs : all planned ones; the schedule ends with the last
-    schedule : of the learning rate
-    max_gradient_norm : L2 norm at which gradients are clipped
-    seed : of the order of comments and of dropout
-    group_by_length : see `epoch_order`
-    sampling_power : draws comments by `class_aware_weights`; None: each once an epoch
-    """
-
-    epochs: int
+    epochs: int  # all planned ones; the schedule ends with the last
     schedule: Schedule
-    max_gradient_norm: float
-    seed: int
-    group_by_length: bool
-    sampling_power: float | None = None
+    max_gradient_norm: float  # L2 norm at which gradients are clipped
+    seed: int  # of the order of comments and of dropout
+    group_by_length: bool  # see `epoch_order`
+    sampling_power: float | None = None  # draws comments by `class_aware_weights`; None: each once an epoch
 
 
 @dataclass(frozen=True)
@@ -74,38 +62,21 @@ class _Sums:
 
 @dataclass(eq=False)
 class Trainer:
-    """The state of a run in memory, and the step that changes it.
+    """The state of a run in memory, and the step that changes it."""
 
-    Parameters
-    ----------
-    accelerator : devices and processes; its precision, shuffling, scheduler and resume are not used
-    model : on the accelerator's device, unwrapped; the same weights on every process
-    forward : the forward pass
-    optimizer : over the parameters of the model
-    precision : of the forward pass
-    data : the training comments
-    loss : on the accelerator's device
-    plan : what to do
-    shape : of a step; its micro-batch is halved when memory runs out
-    progress : where to start
-    vocabulary : the model's token embedding, if only the rows in use are trained
-    regularizers : of a step
-    average : of the weights, validated instead of them
-    """
-
-    accelerator: Any
-    model: Any
+    accelerator: Any  # devices and processes; its precision, shuffling, scheduler and resume are not used
+    model: Any  # on the accelerator's device, unwrapped; the same weights on every process
     forward: Forward
-    optimizer: torch.optim.Optimizer
-    precision: MixedPrecision
+    optimizer: torch.optim.Optimizer  # over the parameters of the model
+    precision: MixedPrecision  # of the forward pass
     data: TrainingData
-    loss: Loss
+    loss: Loss  # on the accelerator's device
     plan: TrainingPlan
-    shape: BatchShape
-    progress: Progress = field(default_factory=Progress)
-    vocabulary: EmbeddingInUse | None = None
+    shape: BatchShape  # of a step; its micro-batch is halved when memory runs out
+    progress: Progress = field(default_factory=Progress)  # where to start
+    vocabulary: EmbeddingInUse | None = None  # the model's token embedding, if only the rows in use are trained
     regularizers: Regularizers = field(default_factory=Regularizers)
-    average: Average | None = None
+    average: Average | None = None  # of the weights, validated instead of them
     _num_skipped_in_a_row: int = 0
 
     def run(
@@ -113,13 +84,9 @@ class Trainer:
     ) -> Iterator[StepDone | EpochDone]:
         """Train from ``progress`` to the end of the plan; yield an event after each step and each epoch.
 
-        Close the generator to stop the run between two steps.
-
-        Parameters
-        ----------
-        validate : called after each epoch, on every process, with the model in evaluation mode
-        wants_stop : called at each step; if it is true on any process, `StepDone.stop` is true on all, so that all can
-            stop at the same step
+        Close the generator to stop the run between two steps. ``validate`` is called after each epoch, on every
+        process, with the model in evaluation mode; ``wants_stop`` at each step: if it is true on any process,
+        `StepDone.stop` is true on all, so that all can stop at the same step.
 
         Raises
         ------
@@ -181,9 +148,8 @@ class Trainer:
     ) -> tuple[_Sums, bool]:
         """Sum the step's gradients over micro-batches and processes, halving the micro-batches until they fit.
 
-        Return the sums, with the loss over all processes, and whether one of them was asked to stop. With an adversary,
-        the gradients are the mean of those at the embedding and at the moved embedding; the sums are those of the
-        first pass.
+        Return the sums of the first pass, with the loss over all processes, and whether one was asked to stop. With an
+        adversary, the gradients are the mean of those at the embedding and at the moved embedding.
         """
         adversary, place = self.regularizers.adversary, self.progress.step
         while True:

@@ -6,8 +6,9 @@ so gradient accumulation and several processes give the result of one large batc
 Axes: B comments of a micro-batch, L labels.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,34 +21,17 @@ LossName = Literal["weighted_bce", "pos_weight_bce", "bce", "focal", "asymmetric
 _FREQUENCY_FLOOR = 1e-6
 
 
-class ElementLoss(Protocol):
-    """The loss of a single logit against its target.
+ElementLoss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes logits (B, L) in float32, known targets (B, L) in [0, 1] and the weights (L,) of the positive part to losses of
+elements (B, L).
 
-    Linear in the target, so that a soft target, the share of annotators who chose the label, gives the mean of the
-    losses of their answers. Computed from ``log sigmoid``, so that no logit is too large.
-    """
-
-    def of(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each element, (B, L).
-
-        Parameters
-        ----------
-        logits : (B, L) float32
-        targets : (B, L) in [0, 1], all known
-        positive_weights : (L,) multiplies the positive part
-        """
-        ...
+Linear in the target, so that a soft target, the share of annotators who chose the label, gives the mean of the losses
+of their answers. Computed from ``log sigmoid``, so that no logit is too large."""
 
 
-@dataclass(frozen=True)
-class CrossEntropy:
+def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
     """Binary cross-entropy: ``-t log p - (1 - t) log(1 - p)`` with ``p = sigmoid(logit)``."""
-
-    def of(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each element, (B, L)."""
-        return functional.binary_cross_entropy_with_logits(
-            logits, targets, reduction="none", pos_weight=positive_weights
-        )
+    return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none", pos_weight=positive_weights)
 
 
 @dataclass(frozen=True)
@@ -56,18 +40,13 @@ class Focal:
 
     Lin et al. 2017, "Focal Loss for Dense Object Detection", equations 4 and 5. For targets of 0 and 1 it equals
     torchvision's ``sigmoid_focal_loss``; with ``gamma = 0`` and no ``alpha``, the cross-entropy.
-
-    Parameters
-    ----------
-    gamma : focusing: how strongly elements that are already right are down-weighted; at least 0
-    alpha : weight of positives, ``1 - alpha`` of negatives, in [0, 1]; None for 1 and 1
     """
 
-    gamma: float
-    alpha: float | None = None
+    gamma: float  # focusing: how strongly elements that are already right are down-weighted; at least 0
+    alpha: float | None = None  # weight of positives, ``1 - alpha`` of negatives, in [0, 1]; None for 1 and 1
 
-    def of(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each element, (B, L)."""
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each element."""
         log_p, log_q = functional.logsigmoid(logits), functional.logsigmoid(-logits)
         # A power of 0 does not have a gradient for every exponent; the exponential of a logarithm has.
         positive = -torch.exp(self.gamma * log_q) * log_p * positive_weights
@@ -84,19 +63,14 @@ class Asymmetric:
     Ridnik et al. 2021, "Asymmetric Loss For Multi-Label Classification", section 2: negatives are down-weighted more
     than positives, and those below the margin are ignored. The gradient is that of the whole formula; the authors' code
     can leave out the gradient of the focusing factors, which gives another loss.
-
-    Parameters
-    ----------
-    gamma_positive, gamma_negative : focusing of positives and of negatives; at least 0
-    margin : probability below which a negative is ignored, in [0, 1)
     """
 
-    gamma_positive: float
-    gamma_negative: float
-    margin: float
+    gamma_positive: float  # focusing of positives; at least 0
+    gamma_negative: float  # focusing of negatives; at least 0
+    margin: float  # probability below which a negative is ignored, in [0, 1)
 
-    def of(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each element, (B, L)."""
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor, positive_weights: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each element."""
         log_p, log_q = functional.logsigmoid(logits), functional.logsigmoid(-logits)
         positive = -torch.exp(self.gamma_positive * log_q) * log_p * positive_weights
         return targets * positive + (1 - targets) * self._negative(logits, log_p, log_q)
@@ -113,9 +87,6 @@ class Asymmetric:
         return torch.where(counts, -torch.pow(shifted, self.gamma_negative) * torch.log(rest), 0.0)
 
 
-_CROSS_ENTROPY = CrossEntropy()
-
-
 def positive_share(targets: Targets) -> Floats:
     """Return the share of positives among each label's known targets, (L,); NaN if none is known."""
     num_positive, num_known = count_targets(targets)
@@ -127,13 +98,9 @@ def positive_share(targets: Targets) -> Floats:
 def inverse_frequency_weights(share: Floats, power: float = 1.0) -> Floats:
     """Weight each label by the inverse of its frequency, (L,); the weights sum to the number of labels.
 
-    ``w = (1 / (share + 1e-6)) ** power``, then normalised. A weight scales *all* of a label's loss: a rare label counts
+    ``w = (1 / (share + 1e-6)) ** power``, then normalised, with the ``share`` (L,) of positives; the power is 1 in the
+    baseline recipe, and 0 gives every label the weight 1. A weight scales *all* of a label's loss: a rare label counts
     more against other labels. The balance of positives and negatives inside a label stays: see `balance_weights`.
-
-    Parameters
-    ----------
-    share : (L,) of positives in the training targets
-    power : 1 is the baseline recipe, 0.5 the square root, 0 gives every label the weight 1
     """
     weights = (1.0 / (share + _FREQUENCY_FLOOR)) ** power
     return np.asarray(weights / weights.sum() * len(share))
@@ -142,10 +109,7 @@ def inverse_frequency_weights(share: Floats, power: float = 1.0) -> Floats:
 def balance_weights(share: Floats, power: float = 1.0) -> Floats:
     """Weight the positives inside each label by negatives per positive, (L,): torch's ``pos_weight``.
 
-    Parameters
-    ----------
-    share : (L,) of positives in the training targets
-    power : 1 gives positives and negatives the same total weight, 0 leaves them as they are
+    With the power 1 positives and negatives have the same total weight, with 0 they stay as they are.
     """
     return np.asarray(((1.0 - share) / (share + _FREQUENCY_FLOOR)) ** power)
 
@@ -156,15 +120,10 @@ class EffectiveNumber:
 
     ``E(n) = (1 - beta ** n) / (1 - beta)``: with ``beta = 0`` every label weighs the same; near 1 it is n (Cui et al.
     2019, "Class-Balanced Loss Based on Effective Number of Samples", proposition 1 and section 4).
-
-    Parameters
-    ----------
-    beta : in [0, 1)
-    num_known : (L,) known targets of each label
     """
 
-    beta: float
-    num_known: Ints
+    beta: float  # in [0, 1)
+    num_known: Ints  # (L,) known targets of each label
 
     def of(self, share: Floats) -> Floats:
         """Return the effective numbers for shares of the known targets, (L,); at least that of one target."""
@@ -184,20 +143,13 @@ class EffectiveNumber:
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """The loss of elements, with a weight for each label and a weight for the positives of each label.
+    """The loss of elements, with a weight for each label and a weight for the positives of each label."""
 
-    Parameters
-    ----------
-    label_weights : (L,) multiplies all of a label's elements
-    positive_weights : (L,) multiplies the positive part of a label's elements
-    elements : the loss of one element
-    smoothing : share by which each target moves to one half (Szegedy et al. 2016, "Rethinking the Inception
-        Architecture for Computer Vision", section 7, for two classes)
-    """
-
-    label_weights: torch.Tensor
-    positive_weights: torch.Tensor
-    elements: ElementLoss = _CROSS_ENTROPY
+    label_weights: torch.Tensor  # (L,) multiplies all of a label's elements
+    positive_weights: torch.Tensor  # (L,) multiplies the positive part of a label's elements
+    elements: ElementLoss = cross_entropy
+    # share by which each target moves to one half (Szegedy et al. 2016, "Rethinking the Inception Architecture for
+    # Computer Vision", section 7, for two classes)
     smoothing: float = 0.0
 
     def sum(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -213,7 +165,7 @@ class Loss:
         filled = torch.where(known, targets, torch.zeros_like(targets))
         if self.smoothing:
             filled = filled + self.smoothing * (0.5 - filled)
-        elements = self.elements.of(logits.float(), filled, self.positive_weights)
+        elements = self.elements(logits.float(), filled, self.positive_weights)
         return (elements * self.label_weights * known).sum()
 
     def unsmoothed(self) -> "Loss":
@@ -231,7 +183,7 @@ def build_loss(
     share: Floats,
     power: float,
     *,
-    elements: ElementLoss | None = None,
+    elements: ElementLoss = cross_entropy,
     effective: EffectiveNumber | None = None,
     weigh_labels: bool = False,
     smoothing: float = 0.0,
@@ -244,7 +196,7 @@ def build_loss(
         "asymmetric" weight labels only with ``weigh_labels``
     share : (L,) of positives in the training targets
     power : of the weights; see `inverse_frequency_weights` and `balance_weights`
-    elements : the loss of an element, needed for "focal" and "asymmetric"
+    elements : the loss of an element; another one for "focal" and "asymmetric"
     effective : computes the weights, instead of inverse frequencies
     weigh_labels : whether "focal" and "asymmetric" weight labels
     smoothing : of the targets, in [0, 1]
@@ -259,6 +211,6 @@ def build_loss(
     return Loss(
         torch.tensor(label_weights, dtype=torch.float32),
         torch.tensor(positive_weights, dtype=torch.float32),
-        elements or _CROSS_ENTROPY,
+        elements,
         smoothing,
     )

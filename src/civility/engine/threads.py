@@ -4,6 +4,7 @@ Another busy process can make two threads on two cores slower than one, since th
 each other. Only a measurement shows by how much; the decision is a function of its timings.
 """
 
+import contextlib
 import os
 import statistics
 import time
@@ -29,20 +30,12 @@ _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Threads:
-    """The number of threads that torch computes with.
-
-    Parameters
-    ----------
-    num : threads
-    why : the reason in a few words, shown next to the number
-    is_busy : whether another process seems to keep this machine's CPU busy
-    is_fixed : whether the user has set the number
-    """
+    """The number of threads that torch computes with."""
 
     num: int
-    why: str
-    is_busy: bool = False
-    is_fixed: bool = False
+    why: str  # the reason in a few words, shown next to the number
+    is_busy: bool = False  # whether another process seems to keep this machine's CPU busy
+    is_fixed: bool = False  # whether the user has set the number
 
 
 def settle_threads(wanted: int, cores: int, before: int, *, probes: bool, num_processes: int = 1) -> Threads:
@@ -67,15 +60,11 @@ def settle_threads(wanted: int, cores: int, before: int, *, probes: bool, num_pr
         return Threads(before, "threads as before the interruption")
     if not probes or cores == 1:
         return Threads(cores, _ONE_PER_CORE)
-    return decide(probe(counts_to_try(cores)), _load() if num_processes == 1 else 0.0)
-
-
-def _load() -> float:
-    """Return the mean number of running processes in the last minute; 0 if the system does not report it."""
-    try:
-        return os.getloadavg()[0]
-    except (OSError, AttributeError):
-        return 0.0
+    load = 0.0
+    if num_processes == 1:
+        with contextlib.suppress(OSError, AttributeError):  # some systems do not report it
+            load = os.getloadavg()[0]
+    return decide(probe(counts_to_try(cores)), load)
 
 
 def threads_of_environment(environment: Mapping[str, str], num_processes: int) -> Threads | None:

@@ -18,28 +18,18 @@ from civility.plain_text import shortened
 from civility.scoring.tokens import Tokens
 
 _MOST_COMMENTS = 4
-_ROUNDING = 1e-4
-"""Relative to the largest logit: smaller differences between texts are rounding."""
+_ROUNDING = 1e-4  # relative to the largest logit: smaller differences between texts are rounding
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The result of a trial step.
+    """The result of a trial step."""
 
-    Parameters
-    ----------
-    num_comments : in the micro-batch
-    num_tokens : of the longest of them
-    trouble : what went wrong, such as "the loss is nan"; empty if nothing did
-    short_of_memory : whether the only trouble is that memory ran out
-    remedy_precision : a precision without the trouble; empty if there is none, or no trouble
-    """
-
-    num_comments: int
-    num_tokens: int
-    trouble: str = ""
-    short_of_memory: bool = False
-    remedy_precision: str = ""
+    num_comments: int  # in the micro-batch
+    num_tokens: int  # of the longest of them
+    trouble: str = ""  # what went wrong, such as "the loss is nan"; empty if nothing did
+    short_of_memory: bool = False  # whether the only trouble is that memory ran out
+    remedy_precision: str = ""  # a precision without the trouble; empty if there is none, or no trouble
 
 
 @dataclass(frozen=True)
@@ -47,17 +37,11 @@ class PaddingTrial:
     """The effect of padding on logits: how much they differ for a text alone and next to a longer one.
 
     Differences are the largest over the labels, relative to the range of the logits of these texts.
-
-    Parameters
-    ----------
-    difference : of a comment of median length
-    short_difference : of the shortest comment and an empty text, whichever is larger
-    trouble : how the model fails on short texts; empty if it does not
     """
 
-    difference: float = 0.0
-    short_difference: float = 0.0
-    trouble: str = ""
+    difference: float = 0.0  # of a comment of median length
+    short_difference: float = 0.0  # of the shortest comment and an empty text, whichever is larger
+    trouble: str = ""  # how the model fails on short texts; empty if it does not
 
 
 def try_step(trainer: Trainer) -> Trial:
@@ -80,12 +64,7 @@ def try_step(trainer: Trainer) -> Trial:
 def try_padding(trainer: Trainer, empty: Tokens) -> PaddingTrial:
     """Score short texts alone and next to the longest comment, without changing anything.
 
-    The texts are a comment of median length, the shortest comment, and an empty text.
-
-    Parameters
-    ----------
-    trainer : of the run
-    empty : the tokens of an empty text
+    The texts are a comment of median length, the shortest comment, and an ``empty`` text.
     """
     tokens, device = trainer.data.tokens, trainer.accelerator.device
     order = tokens.lengths.argsort(kind="stable")

@@ -1,7 +1,9 @@
-"""Scoring and measuring the validation comments after an epoch, on one process or several."""
+"""Scoring and measuring the validation comments after an epoch, on one process or several; the best epoch so far."""
 
+import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from civility.errors import UserError
 from civility.metrics.ranking import average_precision, macro_mean, roc_auc
 from civility.models.batches import Batch, batches_by_budget, gather
 from civility.scoring.tokens import Tokens
+
+MetricName = Literal["macro_roc_auc", "macro_average_precision", "loss"]
 
 
 class StopRequested(Exception):
@@ -40,10 +44,8 @@ def score_everywhere(
 
     Parameters
     ----------
-    accelerator : of accelerate
     forward : takes a batch on its device to its logits, (B, L)
     tokens : of all N comments, on every process
-    num_labels : L
     tokens_per_batch : padded tokens of a batch
     on_scored : called after each batch with the number of comments scored on all processes
     wants_stop : whether this process was asked to stop; it then scores no more, but still meets the others
@@ -81,25 +83,12 @@ def _score_rows(forward: Callable[[Batch], torch.Tensor], tokens: Tokens, rows: 
 
 
 def measure_validation(logits: Logits, targets: Targets, loss: Loss, labels: tuple[str, ...]) -> Validation:
-    """Return loss, ROC AUC and average precision of validation logits.
-
-    Parameters
-    ----------
-    logits, targets : (N, L); NaN targets are unknown
-    loss : the training loss, taken without its smoothing
-    labels : (L,)
-
-    Raises
-    ------
-    UserError : a logit is not finite
-    """
+    """Return unsmoothed loss, ROC AUC and average precision of logits (N, L); UserError if one is not finite."""
     num_broken = int((~np.isfinite(logits)).any(axis=1).sum())
     if num_broken:
-        raise UserError(
-            "engine.not-finite",
-            f"the scores of {num_broken:,} of {len(logits):,} validation comments are not finite",
-            remedy="lower training.learning_rate, or set training.precision to fp32",
-        )
+        found = f"the scores of {num_broken:,} of {len(logits):,} validation comments are not finite"
+        remedy = "lower training.learning_rate, or set training.precision to fp32"
+        raise UserError("engine.not-finite", found, remedy=remedy)
     device = loss.label_weights.device
     total = loss.unsmoothed().sum(torch.from_numpy(logits).to(device), torch.from_numpy(targets).to(device)).item()
     num_known = int((~np.isnan(targets)).sum())
@@ -108,3 +97,40 @@ def measure_validation(logits: Logits, targets: Targets, loss: Loss, labels: tup
     return Validation(
         total / num_known if num_known else float("nan"), by_label, macro_mean(by_label.values()), macro_mean(precision)
     )
+
+
+def score_of(validation: Validation, metric: MetricName) -> float:
+    """Return the number by which epochs are compared; higher is better, so the loss is negated."""
+    value: float = getattr(validation, metric)
+    return -value if metric == "loss" else value
+
+
+@dataclass
+class EarlyStopping:
+    """The best epoch by a score, 0 before the first; training stops ``patience`` epochs after it.
+
+    A new best score must be ``min_gain`` above the old one; smaller gains add up.
+    """
+
+    patience: int
+    best_score: float = -math.inf
+    best_epoch: int = 0
+    last_epoch: int = 0
+    min_gain: float = 0.0
+
+    def see(self, epoch: int, score: float) -> bool:
+        """Take the score of an epoch, not NaN; return whether it is the best so far."""
+        self.last_epoch = epoch
+        if score > self.best_score + self.min_gain:
+            self.best_score, self.best_epoch = score, epoch
+            return True
+        return False
+
+    def state(self) -> dict[str, Any]:
+        """Return the state for a checkpoint, ready for JSON; the score is None before the first epoch."""
+        return {**asdict(self), "best_score": self.best_score if self.best_epoch else None}
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether patience has run out."""
+        return self.last_epoch - self.best_epoch >= self.patience

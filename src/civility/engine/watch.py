@@ -12,35 +12,20 @@ import numpy as np
 
 from civility.arrays import Logits
 
+# A window of losses is a twentieth of the planned steps, within these bounds.
 _WINDOWS_PER_RUN, _FEWEST_IN_WINDOW, _MOST_IN_WINDOW = 20, 20, 100
-"""A window is a twentieth of the planned steps, within these bounds."""
-
-_WINDOWS_AFTER_WARMUP = 4
-"""How long the loss may take to fall after the learning rate has reached its peak."""
-
-_FLAT_IN_A_ROW = 2
-"""A single window may be high by chance."""
-
+_WINDOWS_AFTER_WARMUP = 4  # that the loss may take to fall after the learning rate has reached its peak
+_FLAT_IN_A_ROW = 2  # a single window may be high by chance
+# Shortest window of the rate: long enough for long and short comments to even out.
 _SECONDS_OF_RATE, _STEPS_OF_RATE = 60.0, 10
-"""Shortest window of the rate: long enough for long and short comments to even out."""
-
+# How many times slower than the best window the rate is when the warning comes, and when it is over.
 _SLOW, _FAST_AGAIN = 3.0, 2.0
-"""How many times slower than the best window the rate is when the warning comes, and when it is over."""
-
-_COLLAPSED = 1e-3
-"""Standard deviation of logits: 1 or more for a useful model, 0 for one with a single score."""
+_COLLAPSED = 1e-3  # standard deviation of logits: 1 or more for a useful model, 0 for one with a single score
 
 
 @dataclass(frozen=True)
 class Warned:
-    """A warning about a run that continues.
-
-    Parameters
-    ----------
-    step : optimizer steps done
-    text : what was found
-    remedy : what to try; may be empty
-    """
+    """A warning about a run that continues after ``step`` optimizer steps; the remedy may be empty."""
 
     step: int
     text: str
@@ -74,13 +59,8 @@ class LossWatch:
     """Warns once if, some time after the warm-up or at any later time, the loss has not fallen.
 
     Compares the mean of each window of steps with that of the first, which should be higher by more than the standard
-    error of the difference; warns after two windows in a row that are not lower. A function of the losses seen so far;
-    `state` and `restore` carry it over an interruption.
-
-    Parameters
-    ----------
-    num_steps : all planned steps
-    num_warmup_steps : how many of them are warm-up, during which the loss may stay
+    error of the difference; warns after two windows in a row that are not lower. During the warm-up the loss may stay.
+    A function of the losses seen so far; `state` and `restore` carry it over an interruption.
     """
 
     def __init__(self, num_steps: int, num_warmup_steps: int) -> None:
@@ -116,12 +96,8 @@ class LossWatch:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the watch remembers, ready for JSON."""
-        return {
-            "first": asdict(self._first),
-            "current": asdict(self._current),
-            "num_flat": self._num_flat,
-            "has_warned": self._has_warned,
-        }
+        windows = {"first": asdict(self._first), "current": asdict(self._current)}
+        return {**windows, "num_flat": self._num_flat, "has_warned": self._has_warned}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned."""
@@ -158,15 +134,7 @@ class RateWatch:
 
 
 def watch_scores(step: int, logits: Logits, labels: Sequence[str], precision: str) -> Warned | None:
-    """Return a warning if all validation comments have the same score for a label, otherwise None.
-
-    Parameters
-    ----------
-    step : optimizer steps done
-    logits : (N, L) of the validation comments
-    labels : (L,)
-    precision : of training; fp16 can be replaced by one that avoids this
-    """
+    """Return a warning if all validation comments, with logits (N, L), have the same score for a label."""
     spread = logits.astype(np.float64).std(axis=0)
     flat = [label for label, deviation in zip(labels, spread, strict=True) if deviation < _COLLAPSED]
     if not flat or len(logits) < 2:

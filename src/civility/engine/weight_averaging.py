@@ -7,7 +7,7 @@ that not a bit of them is lost.
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch.optim import swa_utils
@@ -20,28 +20,26 @@ _EXTRA = "_extra_state"
 """End of the name of what a module adds to a state dictionary. It is a copy: to change it, it has to be loaded."""
 
 
-class Average(Protocol):
-    """Weights that are validated instead of a model's own."""
+class Average:
+    """Weights that are validated instead of a model's own; without a state of their own unless a subclass has one."""
 
     def update(self, model: Any, step: int, num_steps: int) -> None:
         """Take in the weights after the executed optimizer step with the 0-based number ``step`` of ``num_steps``."""
-        ...
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return them by name in the model's state dictionary, in memory of their own; empty: the model's own."""
-        ...
+        raise NotImplementedError
 
     def state(self) -> dict[str, int]:
         """Return what a checkpoint keeps besides the weights, ready for JSON."""
-        ...
+        return {}
 
     def restore(self, weights: Mapping[str, torch.Tensor], state: Mapping[str, int]) -> None:
         """Restore what a checkpoint has kept."""
-        ...
 
 
 @dataclass(eq=False)
-class WeightAverage:
+class WeightAverage(Average):
     """The average of the weights after each step: exponential ("ema"), or with equal weights from a step on ("swa").
 
     Both begin with the weights after the first step that they see. Then, with n steps seen before:
@@ -53,19 +51,12 @@ class WeightAverage:
 
     The average of decayed rows is the rows times the average of the decays, so the decay of embeddings out of use is
     averaged like the weights, in float64.
-
-    Parameters
-    ----------
-    kind : "ema" or "swa"
-    names : what is averaged, by name in the model's state dictionary; frozen weights need no copy
-    decay : of "ema", in [0, 1)
-    start : of "swa": share of all steps before it begins, in [0, 1)
     """
 
     kind: Literal["ema", "swa"]
-    names: tuple[str, ...]
-    decay: float = 0.999
-    start: float = 0.0
+    names: tuple[str, ...]  # what is averaged, by name in the model's state dictionary; frozen weights need no copy
+    decay: float = 0.999  # of "ema", in [0, 1)
+    start: float = 0.0  # of "swa": share of all steps before it begins, in [0, 1)
     _num_seen: int = 0
     _mean: dict[str, torch.Tensor] = field(default_factory=dict)
 
@@ -98,38 +89,20 @@ class WeightAverage:
 
 
 @dataclass(frozen=True, eq=False)
-class ComputedWeights:
-    """Averaged weights that are computed from the optimizer's state, and have no state of their own.
-
-    Parameters
-    ----------
-    compute : returns them, as `Average.weights`
-    """
+class ComputedWeights(Average):
+    """Averaged weights that ``compute`` returns from the optimizer's state."""
 
     compute: Callable[[], dict[str, torch.Tensor]]
-
-    def update(self, model: Any, step: int, num_steps: int) -> None:
-        """Do nothing."""
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return the weights by name."""
         return self.compute()
 
-    def state(self) -> dict[str, int]:
-        """Return nothing to keep."""
-        return {}
-
-    def restore(self, weights: Mapping[str, torch.Tensor], state: Mapping[str, int]) -> None:
-        """Do nothing: the optimizer has been restored."""
-
 
 def names_to_average(model: Any, trained: Collection[torch.Tensor]) -> tuple[str, ...]:
-    """Return the names of what training changes in a model's state dictionary, tied weights once.
+    """Return the names of what training changes in an unwrapped model's state dictionary, tied weights once.
 
-    Parameters
-    ----------
-    model : of transformers, unwrapped
-    trained : its parameters that are trained, or will be
+    ``trained`` are its parameters that are trained, or will be.
     """
     wanted = {parameter.data_ptr() for parameter in trained}
     parameters = {name for name, _ in model.named_parameters()}
@@ -159,16 +132,11 @@ def _exchange(model: Any, weights: Mapping[str, torch.Tensor]) -> None:
         kept = own[name].clone()
         own[name].copy_(other)
         other.copy_(kept)
-    put_extra(model, {name: own[name] for name in weights})
+    extra = {name: own[name] for name in weights if name.endswith(_EXTRA)}
+    if extra:
+        model.load_state_dict(extra, strict=False)
 
 
 def put_weights(model: Any, weights: Mapping[str, torch.Tensor]) -> None:
     """Replace a model's weights by others of the same names."""
     model.load_state_dict(dict(weights), strict=False)
-
-
-def put_extra(model: Any, weights: Mapping[str, torch.Tensor]) -> None:
-    """Load what modules add to the state dictionary; ignore parameters and buffers."""
-    extra = {name: tensor for name, tensor in weights.items() if name.endswith(_EXTRA)}
-    if extra:
-        model.load_state_dict(extra, strict=False)

@@ -11,18 +11,11 @@ from civility.scoring.tokens import Tokens
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The tokens of B texts, one text after the other.
+    """The tokens of B texts, one text after the other."""
 
-    Parameters
-    ----------
-    ids : int64 (S,), S tokens of all texts
-    lengths : (B,) tokens of each; they sum to S
-    pad_id : the id of padding
-    """
-
-    ids: torch.Tensor
-    lengths: tuple[int, ...]
-    pad_id: int
+    ids: torch.Tensor  # int64 (S,), S tokens of all texts
+    lengths: tuple[int, ...]  # (B,) tokens of each; they sum to S
+    pad_id: int  # the id of padding
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -43,13 +36,7 @@ class Batch:
 
 
 def gather(tokens: Tokens, rows: Rows) -> Batch:
-    """Return the batch of the given rows, in their order.
-
-    Parameters
-    ----------
-    tokens : of N texts
-    rows : (B,) at least one
-    """
+    """Return the batch of the given rows, (B,) and at least one, in their order."""
     lengths = tokens.offsets[rows + 1] - tokens.offsets[rows]
     # One gather for the whole batch: the tokens of a row are adjacent, from its offset on.
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -58,14 +45,10 @@ def gather(tokens: Tokens, rows: Rows) -> Batch:
 
 
 def batches_by_budget(lengths: Ints, tokens_per_batch: int) -> list[Rows]:
-    """Plan batches for scoring: texts of similar length together, each row exactly once, longest first.
+    """Plan batches for scoring: texts of similar length together, each row exactly once.
 
-    The longest come first, so that memory runs out at once or not at all.
-
-    Parameters
-    ----------
-    lengths : (N,) tokens of each text
-    tokens_per_batch : most tokens of a batch, padding included; a single longer text is a batch of its own
+    A batch has at most ``tokens_per_batch``, padding included; a single longer text is a batch of its own. The longest
+    come first, so that memory runs out at once or not at all.
     """
     order = np.argsort(-lengths, kind="stable")
     batches = []

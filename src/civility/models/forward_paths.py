@@ -1,6 +1,7 @@
 """The forward pass of a model: transformers' own, or a faster one that agrees with it in a self-test."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -8,17 +9,17 @@ from typing import Any, Literal, Protocol
 import torch
 
 from civility.models.batches import Batch
-from civility.models.flash_forward import FlashForward
 from civility.models.packed_forward import PackedForward, why_not_packed
 
 Attention = Literal["auto", "eager", "packed"]
 Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
+_Outcome = tuple[torch.Tensor, dict[str, torch.Tensor]]
+"""The logits of a sample, and the gradient of their sum for each parameter, by name."""
 
 _TOLERANCE = 1e-3
 """Relative difference of logits and gradients that counts as rounding in float32; observed: below 1e-5."""
 _SMALL = 1e-3
 """Share of the whole gradient's norm below which a parameter's gradient is rounding; BERT's key biases have none."""
-
 
 _READS_THE_LAST_TOKEN = ("xlnet",)
 """Types of models whose head reads the last token of a row, so that padding has to be on the left."""
@@ -43,13 +44,7 @@ class Forward(Protocol):
 
 
 class EagerForward:
-    """The forward pass of transformers, over a batch padded to its longest text.
-
-    Parameters
-    ----------
-    model : a sequence classifier of transformers
-    checkpointing : compute the layers again in the backward pass instead of keeping their activations
-    """
+    """The forward pass of transformers, over a batch padded to its longest text."""
 
     name = "eager"
 
@@ -116,20 +111,30 @@ def choose_forward(
         if model.config.model_type != "deberta-v2":
             return ForwardChoice(eager, "transformers' own attention is made for GPUs")
         kind = FlashForward
-    before = _Outcome.of(model, eager, sample, gradients=gradients)
+    before = _outcome(model, eager, sample, gradients=gradients)
     try:
         forward = kind(model, checkpointing=checkpointing)
     except ImportError:
         return ForwardChoice(eager, "disentangled-flash is not installed: pip install 'civility[flash]'")
     except Exception as error:  # kernels of another package, on any GPU: they may fail in any way
         return ForwardChoice(eager, f"disentangled-flash: {error}")
-    reason = _difference(before, model, forward, sample, gradients=gradients)
-    if gradients and not reason:
-        reason = _failure(model, forward, sample, autocast)
-    if reason:
+    if reason := _self_test(before, model, forward, sample, autocast, gradients=gradients):
         forward.undo()
         return ForwardChoice(eager, reason)
     return ForwardChoice(forward)
+
+
+def _self_test(
+    before: _Outcome, model: Any, forward: Forward, sample: Batch, autocast: Autocast, *, gradients: bool
+) -> str:
+    """Return how a forward pass fails or differs from transformers' own; empty if it does not."""
+    try:
+        found = _difference(before, _outcome(model, forward, sample, gradients=gradients))
+        if gradients and not found:
+            found = _failure(model, forward, sample, autocast)
+    except Exception as error:  # transformers' own pass still works
+        found = f"{type(error).__name__}: {error}"
+    return f"the self-test failed: {found}" if found else ""
 
 
 def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) -> str:
@@ -140,31 +145,19 @@ def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) ->
     device = sample.ids.device
     with _undisturbed(model), torch.random.fork_rng([device] if device.type == "cuda" else []):
         model.train()
-        try:
-            with autocast():
-                logits = forward(sample).float()
-            logits.sum().backward()  # type: ignore[no-untyped-call]
-        except Exception as error:  # transformers' own pass still works
-            return f"the self-test failed: {type(error).__name__}: {error}"
-        return "" if bool(logits.isfinite().all()) else "the self-test failed: logits are not finite"
-
-
-@dataclass(frozen=True, eq=False)
-class _Outcome:
-    """The logits of a sample and the gradient of their sum for each parameter, by name."""
-
-    logits: torch.Tensor
-    gradients: dict[str, torch.Tensor]
-
-    @classmethod
-    def of(cls, model: Any, forward: Forward, sample: Batch, *, gradients: bool) -> "_Outcome":
-        with _undisturbed(model), torch.set_grad_enabled(gradients):
+        with autocast():
             logits = forward(sample).float()
-            if not gradients:
-                return cls(logits, {})
-            logits.sum().backward()  # type: ignore[no-untyped-call]
-            found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-            return cls(logits.detach(), found)
+        logits.sum().backward()  # type: ignore[no-untyped-call]
+        return "" if bool(logits.isfinite().all()) else "logits are not finite"
+
+
+def _outcome(model: Any, forward: Forward, sample: Batch, *, gradients: bool) -> _Outcome:
+    with _undisturbed(model), torch.set_grad_enabled(gradients):
+        logits = forward(sample).float()
+        if not gradients:
+            return logits, {}
+        logits.sum().backward()  # type: ignore[no-untyped-call]
+        return logits.detach(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
 @contextlib.contextmanager
@@ -179,24 +172,97 @@ def _undisturbed(model: Any) -> Iterator[None]:
         model.zero_grad(set_to_none=True)
 
 
-def _difference(before: _Outcome, model: Any, forward: Forward, sample: Batch, *, gradients: bool) -> str:
+def _difference(before: _Outcome, after: _Outcome) -> str:
     """Return how the outcome of a forward pass differs from that of transformers' own; empty if it agrees."""
-    try:
-        after = _Outcome.of(model, forward, sample, gradients=gradients)
-    except Exception as error:  # transformers' own pass still works
-        return f"the self-test failed: {type(error).__name__}: {error}"
-    off = _relative(after.logits, before.logits, before.logits.norm().item())
+    (logits, gradients), (new_logits, new_gradients) = before, after
+    off = _relative(new_logits, logits, logits.norm().item())
     if not off <= _TOLERANCE:
-        return f"the self-test failed: logits differ by {off:.1e} from transformers' own"
-    if set(after.gradients) != set(before.gradients):
-        return "the self-test failed: other parameters have gradients than with transformers' own"
-    whole = sum(float(gradient.norm()) ** 2 for gradient in before.gradients.values()) ** 0.5
-    for name, expected in before.gradients.items():
-        off = _relative(after.gradients[name], expected, max(expected.norm().item(), _SMALL * whole))
+        return f"logits differ by {off:.1e} from transformers' own"
+    if set(new_gradients) != set(gradients):
+        return "other parameters have gradients than with transformers' own"
+    whole = sum(float(gradient.norm()) ** 2 for gradient in gradients.values()) ** 0.5
+    for name, expected in gradients.items():
+        off = _relative(new_gradients[name], expected, max(expected.norm().item(), _SMALL * whole))
         if not off <= _TOLERANCE:
-            return f"the self-test failed: the gradient of {name} differs by {off:.1e} from transformers' own"
+            return f"the gradient of {name} differs by {off:.1e} from transformers' own"
     return ""
 
 
 def _relative(found: torch.Tensor, expected: torch.Tensor, scale: float) -> float:
     return float((found - expected).norm()) / max(scale, 1e-12)
+
+
+class FlashForward(PackedForward):
+    """DeBERTa's attention in the fused Triton kernels of ``disentangled-flash``, an optional extra for NVIDIA GPUs.
+
+    The kernels take packed texts, so everything else is as in `PackedForward`. The constructor replaces transformers'
+    attention by that of the package, with parameters of the same names and values: call it before the optimizer is
+    built. The backend "torch" is slower than "triton" and runs anywhere.
+
+    Raises
+    ------
+    ImportError : the package is not installed
+    ValueError : it has no kernel for this model or device
+    """
+
+    name = "flash"
+
+    def __init__(self, model: Any, *, checkpointing: bool = False, backend: str = "triton") -> None:
+        from disentangled_flash import DebertaV2OptimizedEncoder, optimize_deberta_training
+
+        super().__init__(model, checkpointing=checkpointing)
+        self._encoder = self._body.encoder
+        self._attentions = [layer.attention.self for layer in self._encoder.layer]
+        frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        try:
+            optimize_deberta_training(self._body, backend=backend)
+            if not isinstance(self._body.encoder, DebertaV2OptimizedEncoder):
+                raise ValueError("it has no kernel for this model on this device")
+        except Exception:
+            self.undo()
+            raise
+        for layer, former in zip(self._body.encoder.layer, self._attentions, strict=True):
+            _keep_dropout(layer.attention.self, former)
+        for name, parameter in model.named_parameters():  # the new parameters would all be trained
+            parameter.requires_grad_(name not in frozen)
+
+    def undo(self) -> None:
+        """Restore the modules of transformers, with their weights."""
+        self._body.encoder = self._encoder
+        for layer, attention in zip(self._encoder.layer, self._attentions, strict=True):
+            layer.attention.self = attention
+
+    def _attend(
+        self,
+        attention: Any,
+        hidden: torch.Tensor,
+        lengths: tuple[int, ...],
+        relative: torch.Tensor | None,
+        first: torch.Tensor | None,
+    ) -> torch.Tensor:
+        boundaries, info = _boundaries(lengths, hidden.device)
+        context: torch.Tensor = attention.forward_packed(
+            hidden, boundaries, info.max_seqlen, rel_embeddings=relative, packed_info=info
+        )[0]
+        return context if first is None else context[first]
+
+
+def _keep_dropout(attention: Any, former: Any) -> None:
+    """Give a new attention the dropout of the old one, since it is made from the configuration alone."""
+    for name in ("dropout", "pos_dropout"):
+        if hasattr(attention, name) and hasattr(former, name):
+            getattr(attention, name).p = getattr(former, name).p
+    if hasattr(attention, "attention_probability_dropout"):  # the kernels read this one
+        attention.attention_probability_dropout = former.dropout.p
+
+
+@functools.lru_cache(maxsize=2)  # the same for all layers of a pass
+def _boundaries(lengths: tuple[int, ...], device: torch.device) -> tuple[torch.Tensor, Any]:
+    """Return where texts begin and end, (B + 1,) int32, and the same on the host."""
+    from disentangled_flash import PackedSequenceInfo
+
+    # The first call may be in inference mode, whose tensors cannot be kept for a later backward pass.
+    with torch.inference_mode(False):
+        boundaries = torch.tensor((0, *lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
+        info = PackedSequenceInfo(tuple(boundaries.tolist()), lengths, max(lengths))
+        return boundaries.to(device), info

@@ -9,52 +9,33 @@ import torch
 from civility.errors import UserError
 from civility.plain_text import shortened
 
+# Of a float32, the type of the weights. Autocast saves little, so this is an upper bound for all precisions.
 _BYTES = 4
-"""Of a float32, the type of the weights. Autocast saves little, so this is an upper bound for all precisions."""
-
-_MOMENTS = 2
-"""Numbers that AdamW and schedule-free AdamW keep for a parameter, besides its weight and gradient."""
-
-_LIBRARIES = 540_000_000
-"""Measured bytes of Python, torch, transformers and the comments; less than half of it varies."""
+_MOMENTS = 2  # numbers that AdamW and schedule-free AdamW keep for a parameter, besides its weight and gradient
+_LIBRARIES = 540_000_000  # measured bytes of Python, torch, transformers and the comments; less than half of it varies
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """The shape of a model, as far as it determines the memory that it takes.
-
-    Parameters
-    ----------
-    num_parameters : of the whole model
-    num_embedding : of the token embedding
-    vocabulary : rows of the token embedding
-    hidden, intermediate : width of a token between layers, and inside the feed-forward part
-    layers, heads : number of each
-    num_distances : relative positions with embeddings of their own, twice DeBERTa's span; 0 for other models
-    num_idle : parameters that are not trained: frozen ones, and unused rows of the token embedding
-    num_frozen_layers : layers that are not trained
-    optimizer : as the recipe names it
-    """
+    """The shape of a model, as far as it determines the memory that it takes."""
 
     num_parameters: int
-    num_embedding: int
-    vocabulary: int
-    hidden: int
-    intermediate: int
+    num_embedding: int  # parameters of the token embedding
+    vocabulary: int  # rows of the token embedding
+    hidden: int  # width of a token between layers
+    intermediate: int  # width of a token inside the feed-forward part
     layers: int
-    heads: int
-    num_distances: int
-    num_idle: int = 0
+    heads: int  # of a layer
+    num_distances: int  # relative positions with embeddings of their own, twice DeBERTa's span; 0 for other models
+    num_idle: int = 0  # parameters that are not trained: frozen ones, and unused rows of the token embedding
     num_frozen_layers: int = 0
-    optimizer: str = "adamw"
+    optimizer: str = "adamw"  # as the recipe names it
 
     @classmethod
     def of(cls, config: Any, num_labels: int) -> "ModelSize":
         """Return the size of the classifier that a configuration of transformers describes.
 
-        Raises
-        ------
-        UserError : transformers cannot build it, or it has no table of token embeddings
+        Raises a UserError if transformers cannot build it, or it has no table of token embeddings.
         """
         from transformers import AutoModelForSequenceClassification
 
@@ -72,12 +53,9 @@ class ModelSize:
                 remedy="choose an encoder with a table of token embeddings, such as BERT, RoBERTa or DeBERTa",
             ) from error
         config = config.get_text_config()
-        heads = getattr(config, "num_attention_heads", None) or 1  # FNet has none
-        span = int(getattr(config, "position_buckets", 0) or 0)
-        if span < 1:
-            span = int(getattr(config, "max_relative_positions", 0) or 0)
-        if span < 1:
-            span = int(getattr(config, "max_position_embeddings", 0) or 0)
+        names = ("position_buckets", "max_relative_positions", "max_position_embeddings")
+        spans = (int(getattr(config, name, 0) or 0) for name in names)
+        span = next((one for one in spans if one >= 1), 0)
         return cls(
             num_parameters=sum(parameter.numel() for parameter in model.parameters()),
             num_embedding=embedding.numel(),
@@ -85,7 +63,7 @@ class ModelSize:
             hidden=config.hidden_size,
             intermediate=getattr(config, "intermediate_size", 4 * config.hidden_size),
             layers=config.num_hidden_layers,
-            heads=heads,
+            heads=getattr(config, "num_attention_heads", None) or 1,  # FNet has none
             num_distances=2 * span if getattr(config, "relative_attention", False) else 0,
         )
 
@@ -102,8 +80,8 @@ class ModelSize:
         Parameters
         ----------
         rows_in_use : trained rows of the token embedding; None: all of them
-        freezes_embeddings : whether the token embedding is frozen
-        num_frozen_layers : frozen layers; if there are any, the token embedding is frozen too
+        freezes_embeddings : whether the token embedding is frozen, as it always is with ``num_frozen_layers``
+        num_frozen_layers : lowest layers that are frozen
         optimizer : "adamw", "adafactor", "muon" or "schedule_free"
         """
         num_frozen_layers = min(num_frozen_layers, self.layers)
@@ -170,28 +148,15 @@ class ModelSize:
             return int(_BYTES * (layer + self.layers * num_texts * length * self.hidden))
         return int(_BYTES * self.layers * layer)
 
-    def training_bytes(
-        self,
-        num_texts: int,
-        length: int,
-        *,
-        half: bool,
-        shared: bool,
-        packed: bool = False,
-        checkpointed: bool = False,
-        passes: int = 1,
-    ) -> int:
+    def training_bytes(self, micro_batch: int, *, shared: bool) -> int:
         """Estimate the bytes of a process that trains the model.
 
         Parameters
         ----------
+        micro_batch : bytes of the largest, see `micro_batch_bytes`
         shared : whether there are several processes, which exchange gradients in buffers
-        num_texts, length, half, packed, checkpointed, passes : as of `micro_batch_bytes`
         """
         buffers = _BYTES * self.num_trained if shared else 0
-        micro_batch = self.micro_batch_bytes(
-            num_texts, length, half=half, packed=packed, checkpointed=checkpointed, passes=passes
-        )
         return self.state_bytes + buffers + micro_batch + _LIBRARIES
 
     def micro_batch_bytes(

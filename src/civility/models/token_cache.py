@@ -26,11 +26,9 @@ from civility.scoring.tokens import Tokens
 from civility.storage.atomic_files import PARTIAL, remove_folder, write_folder
 from civility.storage.parsing import read_json
 
-FEWEST_TEXTS = 2_000
-"""Fewer texts are tokenised faster than a disk writes their tokens."""
+FEWEST_TEXTS = 2_000  # fewer texts are tokenised faster than a disk writes their tokens
 
-LARGEST_CACHE = 4 * 10**9
-"""Bytes of all entries together; the least recently used ones are removed."""
+LARGEST_CACHE = 4 * 10**9  # bytes of all entries together; the least recently used ones are removed
 
 _SCHEMA = 1
 _SPARE_BYTES = 10**9
@@ -42,26 +40,16 @@ _LEFT_BEHIND = re.compile(rf"\.[0-9a-f]{{64}}\.[0-9a-f]+{re.escape(PARTIAL)}")
 
 @dataclass(frozen=True)
 class CacheUse:
-    """How the cache was used.
-
-    Parameters
-    ----------
-    outcome : whether the tokens were read from the cache, written to it, or neither
-    reason : what went wrong if it is "unused"; empty if no cache was wanted or the texts are few
-    """
+    """How the cache was used."""
 
     outcome: Literal["read", "written", "unused"]
-    reason: str = ""
+    reason: str = ""  # what went wrong if it is "unused"; empty if no cache was wanted or the texts are few
 
 
 def default_cache_folder(environ: Mapping[str, str]) -> Path | None:
     """Return the folder of the token cache, or None if it is switched off or the user has no home folder.
 
     In ``CIVILITY_CACHE`` ("" or "off": no cache), else in ``civility`` under ``XDG_CACHE_HOME`` or ``~/.cache``.
-
-    Parameters
-    ----------
-    environ : of the process
     """
     wanted = environ.get("CIVILITY_CACHE")
     if wanted is not None and wanted.strip().lower() in _OFF:
@@ -86,7 +74,6 @@ def cached_tokens(
 
     Parameters
     ----------
-    tokenizer, texts, max_length : as of `tokenise`
     cache : its folder, made if it is missing; None for no cache
     largest : bytes of all entries together
     """
@@ -94,10 +81,9 @@ def cached_tokens(
         return tokenise(tokenizer, texts, max_length), CacheUse("unused")
     try:
         key = _key(tokenizer, texts, max_length)
-    except Exception as error:  # a tokenizer with parts in Python cannot be serialised
-        return tokenise(tokenizer, texts, max_length), CacheUse(
-            "unused", f"the tokenizer cannot be serialised: {error}"
-        )
+    except Exception as error:  # a tokenizer with parts in Python
+        use = CacheUse("unused", f"the tokenizer cannot be serialised: {error}")
+        return tokenise(tokenizer, texts, max_length), use
     place = cache / _digest(json.dumps(key, sort_keys=True).encode())
     found = _read(place, key)
     if found is not None:
@@ -166,11 +152,9 @@ def _has_shape(tokens: Tokens, num_texts: int) -> bool:
 
 
 def _write(place: Path, key: Mapping[str, Any], tokens: Tokens, largest: int) -> str:
-    """Write an entry, replacing a damaged one; return why that was not possible, empty if it was.
+    """Write an entry, replacing a damaged one; return why it was left out, empty if it was not.
 
-    Raises
-    ------
-    OSError, UserError : the cache cannot be written
+    Raises OSError or UserError if the cache cannot be written.
     """
     size = tokens.ids.nbytes + tokens.offsets.nbytes + tokens.truncated.nbytes
     if size > largest:

@@ -9,10 +9,8 @@ from civility.models.model_source import explain_loading, locate
 from civility.plain_text import shortened, shown
 from civility.scoring.tokens import Tokens, encode, set_truncation
 
-_UNKNOWN = "\U0010fffd"
-"""A character for private use that no text has."""
-_WORD_MARK = "\u2581"
-"""With it sentencepiece marks the beginning of a word."""
+_UNKNOWN = "\U0010fffd"  # a character for private use that no text has
+_WORD_MARK = "\u2581"  # with it sentencepiece marks the beginning of a word
 _NO_LIMIT = 1_000_000
 
 
@@ -109,13 +107,7 @@ def check_ids(name: str, model: Any, tokenizer: Any) -> None:
 
 
 def backend_for(tokenizer: Any, max_length: int | None) -> Any:
-    """Return the ``tokenizers.Tokenizer`` of a fast tokenizer of transformers, with its settings applied.
-
-    Parameters
-    ----------
-    tokenizer : a fast tokenizer of transformers
-    max_length : tokens at which it truncates; None: never
-    """
+    """Return the ``tokenizers.Tokenizer`` of a fast tokenizer of transformers, set to truncate at ``max_length``."""
     backend = tokenizer.backend_tokenizer
     if backend.encode_special_tokens != tokenizer.split_special_tokens:
         backend.encode_special_tokens = tokenizer.split_special_tokens
@@ -124,25 +116,13 @@ def backend_for(tokenizer: Any, max_length: int | None) -> Any:
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], max_length: int) -> Tokens:
-    """Return the ids that ``tokenizer(texts, truncation=True, max_length=max_length)`` gives.
-
-    Parameters
-    ----------
-    tokenizer : a fast tokenizer of transformers
-    texts, max_length : as of `civility.scoring.tokens.encode`
-    """
+    """Return the ids that ``tokenizer(texts, truncation=True, max_length=max_length)`` of transformers gives."""
     backend, side = backend_for(tokenizer, max_length), tokenizer.truncation_side
     return encode(backend, texts, max_length, pad_id=int(tokenizer.pad_token_id), side=side)
 
 
 def longest_text(model: Any, tokenizer: Any) -> int:
-    """Return the tokens that a model takes, special tokens included; 1,000,000 where nothing limits them.
-
-    Parameters
-    ----------
-    model : a sequence classifier of transformers
-    tokenizer : its own
-    """
+    """Return the tokens that a model takes, special tokens included; 1,000,000 where nothing limits them."""
     limits = (_limit(tokenizer.model_max_length), _limit_of_config(model.config), *_limits_of_tables(model))
     return min((limit for limit in limits if limit is not None), default=_NO_LIMIT)
 

@@ -20,10 +20,7 @@ from civility.scoring.tokens import Tokens
 class EmbeddingInUse(nn.Module):
     """The U used rows of a token embedding of V rows; takes the same ids.
 
-    Parameters
-    ----------
-    whole : the embedding of V rows
-    used : (U,) the only ids that will occur, ascending. The padding id is added if it is missing
+    ``used``, (U,) ascending, are the only ids that will occur. The padding id is added if it is missing.
     """
 
     def __init__(self, whole: nn.Embedding, used: Ints) -> None:

@@ -3,9 +3,11 @@
 It knows neither recipes nor files of comments.
 """
 
+import math
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +28,6 @@ from civility.metrics.threshold_search import DEFAULT_THRESHOLD, ThresholdChoice
 from civility.plain_text import shortened
 from civility.run import classifier_folder
 from civility.scoring.kinds import KINDS, OnScored, Scorer, load_scorer
-from civility.scoring.texts import texts_of
 from civility.storage.atomic_files import verified
 
 ALLOW, REVIEW, REMOVE = 0, 1, 2
@@ -36,12 +37,7 @@ ALLOW, REVIEW, REMOVE = 0, 1, 2
 class NotFiniteScore(UserError):
     """A logit is NaN or infinite, and so would be its score.
 
-    Parameters
-    ----------
-    classifier : its name
-    row : of the first such comment among those that were passed, from 0
-    found : the logit, and the label it belongs to
-    comment : what to call the comment; default: by its row
+    ``row``, from 0, is that of the first such comment among those that were passed; ``found`` names logit and label.
     """
 
     def __init__(self, classifier: str, row: int, found: str, comment: str = "") -> None:
@@ -111,7 +107,11 @@ class Classifier:
         file = ClassifierFile.read(path)
         with verified(Path(folder), file.sha256, DAMAGE_REMEDY):
             scorer = load_scorer(file.kind, folder, file.max_length)
-        _check_labels(file, scorer, folder)
+        if file.labels != scorer.labels:
+            own, others = ", ".join(file.labels), f"{KINDS[file.kind].labels_in} has {', '.join(scorer.labels)}"
+            found = f"{CLASSIFIER_FILE} has the labels {own}, {others}"
+            remedy = "the two files belong to different classifiers: put the right one back"
+            raise UserError("scoring.other-labels", found, where=folder, remedy=remedy)
         classifier = cls(scorer, file.thresholds)
         classifier.name = str(target)
         classifier.review_thresholds = dict(file.review_thresholds)
@@ -203,12 +203,8 @@ class Classifier:
         if self.scorer.fold_affine(ratio, shift - ratio * shift_now):
             self._in_head = to_fold
         elif self._in_head:
-            raise UserError(
-                "scoring.fixed-calibration",
-                "its calibration is part of the weights and cannot be removed",
-                where=self.name,
-                remedy="train the classifier again",
-            )
+            found = "its calibration is part of the weights and cannot be removed"
+            raise UserError("scoring.fixed-calibration", found, where=self.name, remedy="train the classifier again")
 
     def set_thresholds(self, choices: Mapping[str, ThresholdChoice], digest: str) -> None:
         """Set the thresholds, review thresholds and policies of some labels.
@@ -258,7 +254,7 @@ class Classifier:
 
         Parameters and errors are those of `score`.
         """
-        logits = self.scorer.logits(texts_of(texts), tokens_per_batch, on_scored)
+        logits = self.scorer.logits(_texts_of(texts), tokens_per_batch, on_scored)
         scale, shift = _affine(self.labels, self.calibration, self._in_head)
         with np.errstate(over="ignore"):  # to infinity, which is refused
             plain = ((logits - shift) / scale).astype(np.float32)
@@ -304,17 +300,6 @@ class Classifier:
         return np.where(flagged, REMOVE, np.where(to_review, REVIEW, ALLOW)).astype(np.int8)
 
 
-def _check_labels(file: ClassifierFile, scorer: Scorer, folder: str) -> None:
-    if file.labels != scorer.labels:
-        raise UserError(
-            "scoring.other-labels",
-            f"{CLASSIFIER_FILE} has the labels {', '.join(file.labels)}, "
-            f"{KINDS[file.kind].labels_in} has {', '.join(scorer.labels)}",
-            where=folder,
-            remedy="the two files belong to different classifiers: put the right one back",
-        )
-
-
 def _affine(
     labels: Sequence[str], calibrations: Mapping[str, LabelCalibration], chosen: Collection[str]
 ) -> tuple[Floats, Floats]:
@@ -326,12 +311,11 @@ def _affine(
 def _check_finite(logits: Logits, labels: Sequence[str], classifier: str) -> None:
     """Raise NotFiniteScore for a logit that is NaN or infinite."""
     broken = ~np.isfinite(logits)
-    if not broken.any():
-        return
-    row, column = (int(position) for position in np.argwhere(broken)[0])
-    others = int(broken.any(axis=1).sum()) - 1
-    found = f"a logit of {logits[row, column]} for {labels[column]}"
-    raise NotFiniteScore(classifier, row, found + (f" (and so have {others:,} more)" if others else ""))
+    if broken.any():
+        row, column = (int(position) for position in np.argwhere(broken)[0])
+        others = int(broken.any(axis=1).sum()) - 1
+        found = f"a logit of {logits[row, column]} for {labels[column]}"
+        raise NotFiniteScore(classifier, row, found + (f" (and so have {others:,} more)" if others else ""))
 
 
 def _check_columns(values: Float32s, name: str, labels: Sequence[str]) -> None:
@@ -360,3 +344,33 @@ def _checked_scores(scores: npt.ArrayLike, labels: Sequence[str], classifier: st
             remedy="pass the scores that Classifier.score returns",
         )
     return given
+
+
+def _texts_of(texts: Any) -> list[str]:
+    """Return the texts in a list, a generator, a NumPy array, or a pandas or polars Series.
+
+    Raises
+    ------
+    TypeError : it is a single string, None, a table, a dict or a set, or an element is not a string
+    """
+    if isinstance(texts, str | bytes | bytearray):
+        raise TypeError(f"texts is a single {type(texts).__name__}: pass a list of strings, as in score([text])")
+    if isinstance(texts, Mapping | Set) or hasattr(texts, "columns"):
+        raise TypeError(f"texts is a {type(texts).__name__}: pass its texts in order, as a list or a single column")
+    if texts is None or not isinstance(texts, Iterable):
+        raise TypeError(f"texts is {_description(texts)}: pass a list of strings, or any other iterable of strings")
+    found = []
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"texts[{position}] is {_description(text)}: every text must be a string")
+        found.append(str(text))  # a NumPy string has a type of its own
+    return found
+
+
+def _description(value: Any) -> str:
+    """Describe a value that is not a text: a missing value by its usual name, any other by its type."""
+    if value is None:
+        return "None"
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN (a missing value)"
+    return f"of type {type(value).__name__}"

@@ -32,8 +32,7 @@ from civility.storage.atomic_files import real_path
 from civility.storage.parsing import read_json, text_table
 
 _MEMBERS = "members"
-_LEAST, _MOST = 1e-30, 1 - 1e-12
-"""Closer to 0 or 1, the logits of scores are infinite in float32, or equal in float64."""
+_LEAST, _MOST = 1e-30, 1 - 1e-12  # closer to 0 or 1, the logits of scores are infinite in float32, or equal in float64
 
 
 class Ensemble:
@@ -170,16 +169,11 @@ class Ensemble:
                 links=[place if member.is_link else None for place, member in zip(places, file.members, strict=True)],
             )
             if file.labels != found.labels:
-                raise ValueError(
-                    f"the labels are {_joined(file.labels)}, those of member 1 are {_joined(found.labels)}"
-                )
+                own, first = ", ".join(file.labels), ", ".join(found.labels)
+                raise ValueError(f"the labels are {own}, those of member 1 are {first}")
             return found
         except (OSError, ValueError) as error:
             raise UserError("scoring.damaged", f"damaged: {error}", where=path, remedy=file.REMEDY) from error
-
-
-def _joined(labels: Sequence[str]) -> str:
-    return ", ".join(labels)
 
 
 def _checked_place(path: Path, member: EnsembleMember) -> Path:

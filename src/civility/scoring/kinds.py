@@ -1,16 +1,14 @@
 """The kinds of classifier, in one table: what ``civility.json`` calls each, and the class that loads and scores it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from civility.arrays import Floats, Logits
 from civility.documents.classifier_file import Kind
 
-OnScored = Callable[[int], None]
-"""Called after each batch with the number of texts in it."""
+OnScored = Callable[[int], None]  # called after each batch with the number of texts in it
 
 
 class Scorer(Protocol):
@@ -41,15 +39,11 @@ class Scorer(Protocol):
         """Write what `logits` needs into an existing folder."""
 
 
-@dataclass(frozen=True)
-class KindEntry:
-    """How a kind is loaded.
+class KindEntry(NamedTuple):
+    """How a kind is loaded: the class ``scorer`` has a ``load(folder, max_length)``.
 
-    Parameters
-    ----------
-    module : imported only when a classifier of this kind is loaded, because an encoder needs torch
-    scorer : name of the class in it; ``scorer.load(folder, max_length)`` returns a `Scorer`
-    labels_in : where its folder names the labels, for error messages
+    Its module is imported only when a classifier of this kind is loaded, because an encoder needs torch. ``labels_in``
+    is where its folder names the labels, for error messages.
     """
 
     module: str
@@ -58,24 +52,16 @@ class KindEntry:
 
 
 KINDS: Mapping[Kind, KindEntry] = {
-    "encoder": KindEntry("civility.models.encoder_scorer", "EncoderScorer", "config.json"),
+    "encoder": KindEntry("civility.models.encoder", "EncoderScorer", "config.json"),
     "linear": KindEntry("civility.scoring.linear_model", "LinearModel", "linear.json"),
     "ensemble": KindEntry("civility.scoring.ensemble_model", "Ensemble", "its first member"),
 }
 
 
 def load_scorer(kind: Kind, folder: str, max_length: int) -> Scorer:
-    """Load the scorer of a classifier folder.
+    """Load the scorer of a classifier folder, or for an encoder of a hub repository; UserError if it is damaged.
 
-    Parameters
-    ----------
-    kind : as ``civility.json`` names it
-    folder : a classifier folder; for an encoder also the name of a repository on the hub
-    max_length : tokens to which longer texts are truncated; 0: what the model takes, at most 512
-
-    Raises
-    ------
-    UserError : the folder is damaged, or holds another kind of classifier
+    Longer texts are truncated to ``max_length`` tokens; 0: what the model takes, at most 512.
     """
     entry = KINDS[kind]
     scorer: Scorer = getattr(import_module(entry.module), entry.scorer).load(folder, max_length)

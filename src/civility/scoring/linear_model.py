@@ -25,30 +25,23 @@ WEIGHTS_FILE = "linear.safetensors"
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 _COMMENTS_AT_ONCE, _CHARACTERS_AT_ONCE = 256, 1_000_000
 """Per batch: fewer long comments, so that progress is reported often enough."""
-_LARGEST_IDF = 100
-"""Far beyond any use: ``idf`` is at most ``1 + ln N``."""
+_LARGEST_IDF = 100  # far beyond any use: ``idf`` is at most ``1 + ln N``
 
 
 @dataclass(frozen=True, eq=False)
 class Terms:
     """The terms of one kind that the model knows, and how rare each is.
 
-    Parameters
-    ----------
-    form : words in a row, from 1; or characters in a row, from 2, within words padded with a space on either side
-    longest : words or characters in a row, at most
-    names : (F,)
-    idf : (F,) inverse document frequency, ``ln((1 + N) / (1 + n)) + 1``
-
     Raises
     ------
     ValueError : the lengths differ, a number is out of range, or a term occurs twice
     """
 
+    # words in a row, from 1; or characters in a row, from 2, within words padded with a space on either side
     form: TermKind
-    longest: int
-    names: tuple[str, ...]
-    idf: Floats
+    longest: int  # words or characters in a row, at most
+    names: tuple[str, ...]  # (F,)
+    idf: Floats  # (F,) inverse document frequency, ``ln((1 + N) / (1 + n)) + 1``
 
     def __post_init__(self) -> None:
         if self.form not in TERM_KINDS or self.idf.shape != (len(self.names),):
@@ -135,14 +128,7 @@ class LinearModel:
             raise ValueError("a weight is not finite")
 
     def logits(self, texts: Sequence[str], tokens_per_batch: int = 0, on_scored: OnScored | None = None) -> Logits:
-        """Return the logits, (N, L), in the order of the texts.
-
-        Parameters
-        ----------
-        texts : (N,) of any length; a text without a known term gets the bias alone
-        tokens_per_batch : not used: a linear model has no tokens
-        on_scored : called after each batch with the number of texts in it
-        """
+        """Return the logits, (N, L), as `Scorer.logits`; a text without a known term gets the bias alone."""
         logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
         starts = list(itertools.accumulate((len(one.names) for one in self.terms), initial=0))
         done = 0
@@ -213,12 +199,8 @@ class LinearModel:
             )
             return cls(file.labels, terms, _tensor("weights", tensors), _tensor("bias", tensors))
         except (OSError, ValueError, SafetensorError) as error:
-            raise UserError(
-                "scoring.damaged",
-                f"damaged, or does not match {LINEAR_FILE}: {error}",
-                where=path,
-                remedy=LinearFile.REMEDY,
-            ) from error
+            found = f"damaged, or does not match {LINEAR_FILE}: {error}"
+            raise UserError("scoring.damaged", found, where=path, remedy=LinearFile.REMEDY) from error
 
 
 def _next_batch(texts: Sequence[str], start: int) -> Sequence[str]:

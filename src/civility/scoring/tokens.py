@@ -1,9 +1,18 @@
 """Texts as flat token ids, made with the `tokenizers` library alone; slicing and padding them is array arithmetic.
 
+A long text is read only as far as its first tokens depend on it, so that megabytes cost no more than a page. The
+normaliser replaces characters, the pre-tokeniser splits the text into words, and the model splits each word by itself.
+What the first two make of a character depends on the text before it and, to its right, on the rest of its own run of
+characters (a word, spaces, combining marks, the text of an added token). So only the last few words of a prefix can
+differ from those of the whole text: if the tokens that are kept end some words earlier, they are those of the whole
+text. This holds for the normalisers and pre-tokenisers listed here, and for regular expressions without look-ahead.
+With any other, with an endless word, or with truncation on the left, the whole text is tokenised.
+
 Axes: N texts.
 """
 
 import hashlib
+import json
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -14,30 +23,40 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import Bools, Ints
-from civility.scoring.truncation import first_prefix_length, reads_left_to_right, sufficient_prefix
 
 Side = Literal["left", "right"]
 _TEXTS_AT_ONCE = 1_000
 _CHARACTERS_COUNTED = 200_000
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
+_CHARACTERS_PER_TOKEN, _SHORTEST_PREFIX = 8, 1_024  # for the first prefix; English has 4 to 5 characters per token
+_WORDS_APART = 8
+"""Words at the end of a prefix that may differ, besides those of a truncated added token. Spaces make up to three."""
+_NORMALISERS = frozenset(
+    {
+        *("BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled", "Prepend"),
+        *("Replace", "Sequence", "Strip", "StripAccents"),
+    }
+)
+_PRE_TOKENISERS = frozenset(
+    {
+        *("BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "Metaspace", "Punctuation", "Sequence"),
+        *("Split", "UnicodeScripts", "Whitespace", "WhitespaceSplit"),
+    }
+)
+_LOOKS_AHEAD = ("$", "\\z", "\\Z", "(?=", "(?!", ".*", ".+")
+"""Parts of a regular expression that may look further than their own run of characters."""
+_LOOKS_AT_ONE_CHARACTER = "(?!\\S)"
+
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """The token ids of N texts, one text after the other.
+    """The token ids of N texts, one text after the other."""
 
-    Parameters
-    ----------
-    ids : (all tokens,) int32
-    offsets : (N + 1,) int64; text ``i`` is ``ids[offsets[i]:offsets[i + 1]]``
-    pad_id : the id that pads a batch
-    truncated : (N,) whether a text was truncated
-    """
-
-    ids: npt.NDArray[np.int32]
-    offsets: Ints
-    pad_id: int
-    truncated: Bools = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    ids: npt.NDArray[np.int32]  # (all tokens,) int32
+    offsets: Ints  # (N + 1,) int64; text ``i`` is ``ids[offsets[i]:offsets[i + 1]]``
+    pad_id: int  # the id that pads a batch
+    truncated: Bools = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))  # (N,) whether a text was truncated
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -83,8 +102,7 @@ def encode(backend: Any, texts: Sequence[str], max_length: int, *, pad_id: int, 
     Parameters
     ----------
     backend : a ``tokenizers.Tokenizer``; its truncation and padding settings are replaced
-    texts : (N,); lone surrogates, which no tokenizer can encode, become U+FFFD. A long text is read only as far as its
-        tokens depend on it, see `civility.scoring.truncation`
+    texts : (N,); lone surrogates, which no tokenizer can encode, become U+FFFD
     max_length : tokens, at least 3
     pad_id : the id of the padding token
     side : which end of a long text is dropped
@@ -145,3 +163,64 @@ def _encodings(backend: Any, texts: Sequence[str], max_length: int | None, side:
         if long is not None:
             part = [text if len(text) <= long else sufficient_prefix(backend, text, long) for text in part]
         yield backend.encode_batch_fast(part)  # fast: without the characters that each token stands for
+
+
+def first_prefix_length(max_length: int) -> int:
+    """Return the characters of the first prefix to try for ``max_length`` tokens; shorter texts are taken whole."""
+    return max(_SHORTEST_PREFIX, _CHARACTERS_PER_TOKEN * max_length)
+
+
+def reads_left_to_right(backend: Any) -> bool:
+    """Whether the first tokens of a text are known not to depend on its end, with the tokenizer's truncation set."""
+    if (backend.truncation or {}).get("direction") != "right":
+        return False
+    try:
+        parts = [
+            (json.loads(part.__getstate__()), known)
+            for part, known in ((backend.normalizer, _NORMALISERS), (backend.pre_tokenizer, _PRE_TOKENISERS))
+            if part is not None
+        ]
+    except Exception:  # a part written in Python cannot be serialised
+        return False
+    return backend.pre_tokenizer is not None and all(_is_local(content, known) for content, known in parts)
+
+
+def sufficient_prefix(backend: Any, text: str, num_characters: int) -> str:
+    """Return a prefix with the same tokens as the text up to the maximum length, and more tokens than that.
+
+    Return the whole text if no prefix shorter than half of it is known to be sufficient.
+
+    Parameters
+    ----------
+    backend : a tokenizer that `reads_left_to_right`
+    text : without lone surrogates
+    num_characters : length of the first prefix to try; each further one is twice as long
+    """
+    apart = _WORDS_APART + max((len(one.content) for one in backend.get_added_tokens_decoder().values()), default=0)
+    while 2 * num_characters < len(text):
+        prefix = text[:num_characters]
+        encoding = backend.encode(prefix)
+        if encoding.overflowing:
+            kept, last = _last_word(encoding), _last_word(encoding.overflowing[-1])
+            if kept is not None and last is not None and last - kept > apart:
+                return prefix
+        num_characters *= 2
+    return text
+
+
+def _last_word(encoding: Any) -> int | None:
+    """Return the index of the word that the last token belongs to, ignoring special tokens."""
+    return next((word for word in reversed(encoding.word_ids) if word is not None), None)
+
+
+def _is_local(content: dict[str, Any], known: frozenset[str]) -> bool:
+    """Whether a part of a tokenizer, as JSON, and the parts inside it look no further than their own run."""
+    if content["type"] not in known:
+        return False
+    pattern = content.get("pattern")
+    if isinstance(pattern, dict) and "Regex" in pattern:
+        rest = pattern["Regex"].replace(_LOOKS_AT_ONE_CHARACTER, "")
+        if any(mark in rest for mark in _LOOKS_AHEAD):
+            return False
+    inner = content.get("normalizers") or content.get("pretokenizers") or ()
+    return all(_is_local(one, known) for one in inner)

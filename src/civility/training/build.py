@@ -15,10 +15,10 @@ from civility.engine.devices import (
     start_accelerator,
     use_deterministic_kernels,
 )
-from civility.engine.early_stopping import EarlyStopping
 from civility.engine.hardware import device_memory, num_cores
 from civility.engine.loop import Trainer
 from civility.engine.threads import Threads, settle_threads, use_threads
+from civility.engine.validation import EarlyStopping
 from civility.engine.watch import LossWatch
 from civility.errors import UserError
 from civility.models.encoder import Encoder, load_config, load_encoder

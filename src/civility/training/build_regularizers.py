@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from civility.engine.adversarial import Adversary
-from civility.engine.regularizers import GradualUnfreezing, Regularizers
+from civility.engine.regularizers import Adversary, GradualUnfreezing, Regularizers
 from civility.engine.weight_averaging import WeightAverage, names_to_average
 from civility.errors import UserError
 from civility.models.dropout import override_dropout

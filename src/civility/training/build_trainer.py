@@ -7,20 +7,19 @@ import numpy as np
 
 from civility.arrays import Targets
 from civility.data.prepare import PreparedData
-from civility.engine.batch_order import BatchShape
 from civility.engine.devices import MixedPrecision, same_weights_everywhere, smallest_everywhere
 from civility.engine.loop import Trainer, TrainingData, TrainingPlan
 from civility.engine.loss import (
     Asymmetric,
-    CrossEntropy,
     EffectiveNumber,
     ElementLoss,
     Focal,
     Loss,
     build_loss,
+    cross_entropy,
     positive_share,
 )
-from civility.engine.schedule import Schedule
+from civility.engine.step_plan import BatchShape, Schedule
 from civility.models.batches import Batch, gather
 from civility.models.encoder import Encoder
 from civility.models.forward_paths import EagerForward, ForwardChoice, choose_forward
@@ -170,4 +169,4 @@ def _elements(recipe: Recipe) -> ElementLoss:
         return Asymmetric(
             settings.asymmetric_gamma_positive, settings.asymmetric_gamma_negative, settings.asymmetric_margin
         )
-    return CrossEntropy()
+    return cross_entropy

@@ -25,8 +25,8 @@ from civility.engine.checkpoint import (
     verify_checkpoint,
 )
 from civility.engine.devices import is_out_of_memory
-from civility.engine.early_stopping import EarlyStopping
 from civility.engine.loop import Trainer
+from civility.engine.validation import EarlyStopping
 from civility.engine.watch import LossWatch
 from civility.errors import UserError
 from civility.run import RunDirectory

@@ -9,16 +9,16 @@ import torch
 
 from civility.arrays import Rows
 from civility.engine.devices import processes_here, smallest_everywhere
-from civility.engine.hardware import Memory
-from civility.engine.loop import Trainer
-from civility.engine.memory_fit import (
+from civility.engine.hardware import (
     Fit,
+    Memory,
     Peaks,
     largest_that_fits,
     measured_peaks,
     room_for_activations,
     sizes_that_share,
 )
+from civility.engine.loop import Trainer
 from civility.engine.optimizer import state_bytes
 from civility.errors import UserError
 from civility.models.forward_paths import EagerForward

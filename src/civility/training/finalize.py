@@ -14,7 +14,7 @@ from civility.evaluation.curves import training_curves
 from civility.evaluation.labelled_comments import Labelled, fit_on, optimistic
 from civility.evaluation.report_files import write_report
 from civility.metrics.policy import parse_policies
-from civility.models.encoder_scorer import EncoderScorer
+from civility.models.encoder import EncoderScorer
 from civility.models.model_source import public_name
 from civility.models.vocabulary import give_back_whole
 from civility.recipe import Recipe

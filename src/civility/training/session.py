@@ -11,10 +11,9 @@ import numpy as np
 
 from civility.arrays import Logits
 from civility.engine.devices import float32_products
-from civility.engine.early_stopping import score_of
 from civility.engine.hardware import peak_memory
 from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
-from civility.engine.validation import StopRequested, measure_validation, score_everywhere
+from civility.engine.validation import StopRequested, measure_validation, score_everywhere, score_of
 from civility.engine.watch import RateWatch, Warned, watch_scores
 from civility.errors import Interrupted, UserError
 from civility.plain_text import listed

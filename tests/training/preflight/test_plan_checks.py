@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from civility.engine.batch_order import BatchShape
-from civility.engine.schedule import Schedule
+from civility.engine.step_plan import BatchShape, Schedule
 from civility.scoring.tokens import Tokens
 from civility.training.preflight.plan_checks import (
     check_label_weights,

@@ -103,15 +103,16 @@ def checks_before_loading(
     num_here = processes_here(num_processes) if device == "cpu" else 1
     traits = {config.model_type, device, *(("rocm",) if torch.version.hip else ())}
     costs = costs_of(recipe)
-    needed = (costs.kept + costs.in_step) * size.num_trained + size.training_bytes(
+    micro_batch = size.micro_batch_bytes(
         min(settings.batch_size, len(data.training)),
         recipe.data.max_length,
         half=precision.name in ("bf16", "fp16"),
-        shared=num_processes > 1,
         packed=device == "cpu" and settings.attention != "eager" and config.model_type in FAMILIES,
         checkpointed=settings.gradient_checkpointing,
         passes=costs.passes,
     )
+    needed = size.training_bytes(micro_batch, shared=num_processes > 1)
+    needed += (costs.kept + costs.in_step) * size.num_trained
     if device == "cpu" and settings.checkpoint_minutes:
         needed += size.checkpoint_bytes + costs.kept * size.num_trained  # the copy that a thread writes
     return [

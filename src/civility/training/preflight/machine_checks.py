@@ -9,8 +9,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from civility.engine.hardware import Memory
-from civility.engine.memory_fit import Fit
+from civility.engine.hardware import Fit, Memory
 from civility.models.model_size import ModelSize
 from civility.plain_text import listed
 from civility.training.preflight.check import Check, outcome

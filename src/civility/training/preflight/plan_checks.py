@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from civility.arrays import Targets
 from civility.audit.counts import truncated_share_by_label
-from civility.engine.batch_order import BatchShape, epoch_order, micro_batches
-from civility.engine.schedule import Schedule
+from civility.engine.step_plan import BatchShape, Schedule, epoch_order, micro_batches
 from civility.plain_text import count
 from civility.recipe import Recipe
 from civility.recipe.settings import RegularizationSettings

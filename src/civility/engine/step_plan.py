@@ -1,34 +1,30 @@
-"""The order of comments: which ones each optimizer step, process and micro-batch takes.
+"""What each optimizer step takes: its comments, their micro-batches, its seed and its learning rate.
 
-A pure function of the place in the run, so that a run can resume at any step, on any number of processes.
+Pure functions of the place in the run, so that a run can resume at any step, on any number of processes.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from civility.arrays import POSITIVE_FROM, Floats, Ints, Rows, Targets
 
+ScheduleName = Literal["linear", "cosine", "constant", "polynomial", "one_cycle"]
 _BATCHES_PER_CHUNK = 50
 """Batches sorted by length together: enough for only a few per cent of padding, few enough to stay random."""
 
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How a global batch is divided. Only its size changes what is trained.
+    """How a global batch is divided. Only its size changes what is trained."""
 
-    Parameters
-    ----------
-    batch_size : most comments that a process takes at once (a micro-batch, B)
-    global_size : comments of a full optimizer step, over all processes
-    num_processes : processes that share the step
-    """
-
-    batch_size: int
-    global_size: int
-    num_processes: int = 1
+    batch_size: int  # most comments that a process takes at once (a micro-batch, B)
+    global_size: int  # comments of a full optimizer step, over all processes
+    num_processes: int = 1  # processes that share the step
 
     @classmethod
     def of(cls, batch_size: int, accumulation: int = 1, num_processes: int = 1) -> "BatchShape":
@@ -54,10 +50,7 @@ def class_aware_weights(targets: Targets, power: float) -> Floats:
     repeat factor sampling (Gupta, Dollár and Girshick, LVIS, 2019, with power 0.5); class-aware sampling is by Shen,
     Lin and Huang, Relay Backpropagation, 2016.
 
-    Parameters
-    ----------
-    targets : (N, L); unknown ones are not positive
-    power : in [0, 1]; 0 draws all comments alike, 1 about equally many of each label
+    Unknown targets (N, L) are not positive; the power 0 draws all comments alike, 1 about equally many of each label.
     """
     positive = targets >= POSITIVE_FROM
     kinds = np.concatenate([positive, ~positive.any(axis=1, keepdims=True)], axis=1)
@@ -68,14 +61,9 @@ def class_aware_weights(targets: Targets, power: float) -> Floats:
 
 
 def epoch_order(
-    lengths: Ints,
-    global_size: int,
-    seed: int,
-    epoch: int,
-    group_by_length: bool,
-    weights: Floats | None = None,
+    lengths: Ints, global_size: int, seed: int, epoch: int, group_by_length: bool, weights: Floats | None = None
 ) -> list[Rows]:
-    """Return the rows of every optimizer step of an epoch: each row exactly once, or N rows drawn by weight.
+    """Return the rows of every optimizer step of an epoch, in each by ascending length, which changes no sum over them.
 
     Parameters
     ----------
@@ -84,11 +72,7 @@ def epoch_order(
     seed, epoch : determine the order
     group_by_length : sort large shuffled chunks by length, divide them into batches and shuffle these, so that the
         comments of a step are about equally long and padding is small
-    weights : (N,) probabilities by which N rows are drawn with replacement; None: each row once
-
-    Returns
-    -------
-    the rows of each step by ascending length, which changes no sum over them
+    weights : (N,) probabilities by which N rows are drawn with replacement; None: each row exactly once
     """
     rng = np.random.default_rng([seed, epoch])
     rows, size = _drawn(rng, len(lengths), weights), global_size
@@ -116,14 +100,64 @@ def micro_batches(rows: Rows, shape: BatchShape, rank: int) -> Sequence[Rows]:
     Every process gets the same number of micro-batches. If a step cannot be divided evenly, some are smaller by one
     comment; in a short step they may be empty. Rows sorted by length are dealt out back and forth, so that all
     processes get about as many tokens and none waits for another.
-
-    Parameters
-    ----------
-    rows : of the step, by ascending length
-    shape : how the step is divided
-    rank : index of the process
     """
     num_rounds = -(-len(rows) // (shape.batch_size * shape.num_processes))
     turn, place = np.divmod(np.arange(len(rows)), shape.num_processes)
     dealt_to = np.where(turn % 2 == 0, place, shape.num_processes - 1 - place)
     return np.array_split(rows[dealt_to == rank], num_rounds)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A warm-up to the peak, then a decay that ends at ``num_steps``.
+
+    The factors are those of transformers' ``get_linear_schedule_with_warmup`` and its relatives: with a warm-up, the
+    first step has learning rate 0. A function of our own step counter, since accelerate's schedulers step once per
+    *process* and only when gradients are synchronised (huggingface/accelerate#963).
+
+    - "linear": to 0.
+    - "cosine": half a wave (Loshchilov & Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+      equation 5, without a restart).
+    - "constant": stays at the peak.
+    - "polynomial": the remaining share of the steps to a power (Devlin et al.'s code for BERT has power 1).
+    - "one_cycle": rises from a share of the peak instead of from 0, along half a wave, and falls along another
+      (Smith & Topin 2018, "Super-Convergence", in the form of torch's ``OneCycleLR``).
+    """
+
+    peak: float  # highest learning rate
+    num_warmup_steps: int
+    num_steps: int  # optimizer steps in all planned epochs
+    name: ScheduleName = "linear"  # of the decay
+    power: float = 1.0  # of "polynomial"
+    final_share: float = 0.0  # of the peak, at the end of "cosine", "polynomial" and "one_cycle"
+    start_share: float = 0.0  # of the peak, at the first step of "one_cycle"
+
+    @property
+    def final(self) -> float:
+        """The learning rate at the end of all steps."""
+        share = {"linear": 0.0, "constant": 1.0}.get(self.name, self.final_share)
+        return self.peak * share
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of the optimizer step with this 0-based number."""
+        if step < self.num_warmup_steps:
+            done = step / self.num_warmup_steps
+            if self.name == "one_cycle":
+                return self.peak * (1 - (1 - self.start_share) * _half_wave(done))
+            return self.peak * done
+        remaining = max(0, self.num_steps - step)
+        return self.peak * self._factor(remaining / max(1, self.num_steps - self.num_warmup_steps))
+
+    def _factor(self, remaining: float) -> float:
+        """Return the share of the peak if this share of the decay remains."""
+        if self.name == "linear":
+            return remaining
+        if self.name == "constant":
+            return 1.0
+        shape = remaining**self.power if self.name == "polynomial" else _half_wave(1 - remaining)
+        return shape * (1 - self.final_share) + self.final_share
+
+
+def _half_wave(done: float) -> float:
+    """Return the value of half a cosine wave that falls from 1 to 0."""
+    return 0.5 * (1 + math.cos(math.pi * done))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from civility.arrays import Rows
-from civility.engine.batch_order import BatchShape, class_aware_weights, epoch_order, micro_batches, step_seed
+from civility.engine.step_plan import BatchShape, class_aware_weights, epoch_order, micro_batches, step_seed
 
 FEW = settings(max_examples=50, deadline=None)
 SHAPES = st.builds(BatchShape.of, st.integers(1, 6), st.integers(1, 4), st.integers(1, 4))
