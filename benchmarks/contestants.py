@@ -27,8 +27,7 @@ from civility.models.tokenizer import load_tokenizer
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.training.build import start_devices
-from civility.training.build_tokens import tokenise_comments
-from civility.training.build_trainer import build_trainer
+from civility.training.build_trainer import build_trainer, tokenise_comments
 
 PARTS: dict[str, Mapping[str, object]] = {
     "group_by_length": {"training.group_by_length": False},

@@ -20,7 +20,7 @@ from civility.evaluation.report_files import write_report
 from civility.recipe import Recipe
 from civility.render.markdown.report_markdown import table
 from civility.scoring.classifier import Classifier
-from civility.training.train_linear import LinearPlan, fit_linear
+from civility.training.train_linear import fit_linear
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     changes = {"seed": options.seed, "data.files": [options.file], "data.validation": options.validation}
     recipe = Recipe.load("fast", changes)
     data = prepare(recipe.wanted)
-    classifier = Classifier(fit_linear(data.training, LinearPlan(**recipe.linear.model_dump())).model)
+    classifier = Classifier(fit_linear(data.training, recipe.linear)[0])
     scored = scored_by(classifier, data.validation, classifier.logits(data.validation.texts))
     facts = ClassifierFacts(name="TF-IDF and logistic regression", max_length=0)
     report = report_on(scored, Subject("linear", data.validation_files, facts), Aspects())

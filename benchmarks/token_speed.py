@@ -33,7 +33,7 @@ from civility.models.tokenizer import load_tokenizer, tokenise
 from civility.recipe import Recipe
 from civility.run import RunDirectory
 from civility.scoring.tokens import Tokens
-from civility.training.build import build_run
+from civility.training.build import Job, build_run
 from civility.training.session import Session
 
 MAX_LENGTH = 128
@@ -87,7 +87,7 @@ def wait_share(data: PreparedData, steps: int, folder: Path) -> dict[str, float]
     """Return the seconds of some training steps, and those that making their batches takes."""
     recipe = Recipe.load("starter", {"data.max_length": MAX_LENGTH, "training.device": "auto"})
     run = RunDirectory(folder / "run")
-    parts = build_run(recipe, data, run)
+    parts = build_run(Job(recipe, data, run))
     trainer = parts.trainer
     facts = trainer.run(lambda: Session(parts).validate(lambda: False))
     next(facts)  # the first one warms up

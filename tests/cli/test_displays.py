@@ -24,7 +24,7 @@ from civility.plain_text import one_line
 from civility.render.sentences.report_sentences import optimism_of
 from civility.render.terminal.comparison_tables import print_comparison
 from civility.render.terminal.report_tables import print_report
-from civility.training.preflight.check import Check
+from civility.training.preflight import Check
 
 from ..evaluation.synthetic import make_report
 

@@ -19,8 +19,8 @@ from ..evaluation.synthetic import make_report
 
 SPEED = Speed("eager", "", None, "switched off", "", checkpointing=False, num_frozen=0)
 PLAN = RunPlanned(
-    *(80, 8, ("toxic",), (), (), "tiny", 1_000, 100, SPEED, True, 0.0, "CPU", "fp32", 2, 5, 16, "bce", {"toxic": 1.0}),
-    path=Path("run"),
+    *(80, 8, ("toxic",), (), (), "tiny", Path("run"), 1_000, 100, SPEED),
+    *(True, 0.0, "CPU", "fp32", 2, 5, 16, "bce", {"toxic": 1.0}),
 )
 
 

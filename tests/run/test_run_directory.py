@@ -10,7 +10,8 @@ import pytest
 from civility.documents.run_environment import RecordedComments, RecordedData, ResumedSession, RunEnvironment
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.run import RunDirectory, classifier_folder
+from civility.run import RunDirectory, check_place, classifier_folder
+from civility.run.place import check_unfinished
 
 from ..refusals import refused
 
@@ -64,7 +65,7 @@ def test_a_folder_that_holds_something_is_never_overwritten(tmp_path: Path) -> N
     assert caught.value.remedy == "choose another --out, or remove the folder"
     run = _run(tmp_path / "first")
     with refused("run.not-empty", "--resume continues this run, --restart puts it aside"):
-        run.check_place("new")
+        check_place(run, "new")
     with refused("run.not-empty", "choose another --out, or remove the folder"):
         run.check_free(is_resumable=False)
 
@@ -81,30 +82,23 @@ def test_a_new_run_needs_a_name_that_is_utf_8(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / os.fsdecode(b"caf\xe9"))
     for begin in ("new", "restart"):
         with refused("storage.bad-name", "a path that is not UTF-8\nchoose another --out"):
-            run.check_place(begin)
-    RunDirectory(tmp_path / "café").check_place("new")
+            check_place(run, begin)
+    check_place(RunDirectory(tmp_path / "café"), "new")
 
 
 def test_only_an_unfinished_run_can_be_resumed(tmp_path: Path) -> None:
     with refused("run.nothing-to-resume", "no run has begun here\nleave out --resume, or use --resume auto"):
-        RunDirectory(tmp_path / "none").check_place("resume")
+        check_place(RunDirectory(tmp_path / "none"), "resume")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
     with refused("run.not-a-run", "not a run directory"):
-        RunDirectory(tmp_path / "other").check_place("restart")
+        check_place(RunDirectory(tmp_path / "other"), "restart")
     run = _run(tmp_path / "first")
-    run.check_place("resume")
-    run.check_unfinished()
+    check_place(run, "resume")
+    check_unfinished(run)
     run.classifier.mkdir()
     with refused("run.finished", "nothing to resume"):
-        run.check_unfinished()
-
-
-def test_the_next_free_name_is_numbered(tmp_path: Path) -> None:
-    assert RunDirectory.next_free(tmp_path, "starter") == tmp_path / "starter"
-    (tmp_path / "starter").mkdir()
-    (tmp_path / "starter-2").write_text("")
-    assert RunDirectory.next_free(tmp_path, "starter") == tmp_path / "starter-3"
+        check_unfinished(run)
 
 
 def test_a_run_is_known_by_its_recipe_and_environment(tmp_path: Path) -> None:
@@ -148,11 +142,11 @@ def test_a_record_of_a_newer_version_is_never_replaced(tmp_path: Path) -> None:
     run.environment_file.write_text(json.dumps(newer), encoding="utf-8")
     before = run.environment_file.read_bytes()
     with refused("documents.newer", r"environment\.json: written by a newer civility \(schema 99"):
-        run.check_place("resume")
+        check_place(run, "resume")
     with refused("documents.newer"):
         run.add_session(ResumedSession(resumed_from="step-000500"), fallback=environment_of())
     assert run.environment_file.read_bytes() == before
-    run.check_place("restart")  # puts it aside unread
+    check_place(run, "restart")  # puts it aside unread
 
 
 def test_each_epoch_counts_once_in_the_time_of_a_run(tmp_path: Path) -> None:

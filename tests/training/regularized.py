@@ -14,6 +14,7 @@ from civility.engine.loss import build_loss, positive_share
 from civility.engine.optimizer import build_adamw
 from civility.engine.progress import StepDone, Validation
 from civility.engine.step_plan import BatchShape
+from civility.models.dropout import override_dropout
 from civility.models.encoder import Encoder, load_encoder
 from civility.models.forward_paths import EagerForward
 from civility.models.layers import freeze
@@ -21,8 +22,7 @@ from civility.models.packed_forward import PackedForward
 from civility.models.tokenizer import tokenise
 from civility.models.vocabulary import give_back_whole, ids_in_use, keep_in_use
 from civility.recipe import Recipe
-from civility.training.build_optimizer import average_of_optimizer, optimizer_of
-from civility.training.build_regularizers import average_of, change_model, regularizers_of
+from civility.training.build_optimizer import average_of, optimizer_of, regularizers_of
 
 from ..schedules import linear_schedule
 
@@ -71,7 +71,8 @@ def build(
     recipe = recipe_of(part, **{"training.freeze_layers": freeze_layers, **(settings or {})})
     encoder = load_encoder(str(folder), LABELS, seed=3)
     model, tokens = encoder.model, tokenise(encoder.tokenizer, TEXTS, 32)
-    change_model(recipe, model)
+    drop = recipe.regularization
+    override_dropout(model, hidden=drop.dropout, attention=drop.attention_dropout, head=drop.head_dropout)
     freeze(model, embeddings=recipe.training.freeze_embeddings, num_layers=recipe.training.freeze_layers)
     vocabulary = keep_in_use(model, ids_in_use(tokens)) if in_use else None
     shape = BatchShape.of(batch_size // accumulation, accumulation)
@@ -96,7 +97,7 @@ def build(
         shape,
         vocabulary=vocabulary,
         regularizers=regularizers_of(recipe, model),
-        average=average_of(recipe, model) or average_of_optimizer(recipe, model, optimizer),
+        average=average_of(recipe, model, optimizer),
     )
     return encoder, trainer
 

@@ -10,9 +10,8 @@ from civility.data.dataset import Dataset
 from civility.errors import Interrupted
 from civility.run import RunDirectory
 from civility.run.seen_comments import seen_by
-from civility.training.augmentation import augmented
 from civility.training.events import EpochJudged, Event, RunPlanned
-from civility.training.train_run import train
+from civility.training.train_run import augmented, train
 
 from ..conftest import differing
 from ..refusals import refused

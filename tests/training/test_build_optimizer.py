@@ -12,7 +12,7 @@ from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.training.build_optimizer import optimizer_of, refuse_optimizer_conflicts, why_whole_embedding
+from civility.training.build_optimizer import optimizer_of, refuse_conflicts, why_whole_embedding
 
 from ..refusals import refused
 from .regularized import build, equal, largest_difference, no_validation, raw, steps_of, validated, whole
@@ -143,20 +143,20 @@ def test_steps_that_overflow_are_skipped(still_deberta: Path, name: str) -> None
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: str, remedy: str) -> None:
     with refused("training.conflicting-settings") as at:
-        refuse_optimizer_conflicts(Recipe.load("baseline", changes))
+        refuse_conflicts(Recipe.load("baseline", changes))
     assert (at.value.message, at.value.remedy) == (message, remedy)
 
 
 def test_schedule_free_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "schedulefree", None)
     with refused("training.missing-package", "needs the package schedulefree, which is not installed") as at:
-        refuse_optimizer_conflicts(Recipe.load("baseline", OPTIMIZERS["schedule_free"]))
+        refuse_conflicts(Recipe.load("baseline", OPTIMIZERS["schedule_free"]))
     assert at.value.remedy == "pip install 'civility[train]'"
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_what_goes_together_is_not_refused(name: str) -> None:
-    refuse_optimizer_conflicts(Recipe.load("baseline", OPTIMIZERS[name]))
+    refuse_conflicts(Recipe.load("baseline", OPTIMIZERS[name]))
 
 
 def test_the_settings_reach_the_optimizers(tiny_bert: Path) -> None:

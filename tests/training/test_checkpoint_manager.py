@@ -22,10 +22,10 @@ from civility.engine.watch import LossWatch, Warned
 from civility.errors import UserError
 from civility.run import RunDirectory
 from civility.run.log import LineLog
-from civility.training.build import RunParts, build_run
+from civility.training.build import Job, RunParts, build_run
 from civility.training.checkpoint_manager import CheckpointManager
 from civility.training.events import EpochJudged, Event
-from civility.training.resume import EarlierChoices, find_starting_point
+from civility.training.resume import find_starting_point
 from civility.training.session import Session
 
 from ..conftest import differing, files_up_to
@@ -78,9 +78,7 @@ def parts(small: Small, tmp_path_factory: pytest.TempPathFactory) -> RunParts:
     """A model and an optimizer that have trained for three steps, not on disk."""
     recipe = small.recipe()
     run = RunDirectory(tmp_path_factory.mktemp("session"))
-    built = build_run(
-        recipe, small.prepare(recipe), run, tracker="", earlier=EarlierChoices(), listen=lambda event: None
-    )
+    built = build_run(Job(recipe, small.prepare(recipe), run))
     for number, _ in enumerate(built.trainer.run(lambda: Session(built).validate(lambda: False)), start=1):
         if number == 3:
             return built

@@ -15,10 +15,9 @@ from civility.engine.watch import Warned
 from civility.errors import UserError
 from civility.recipe.settings import RegularizationSettings
 from civility.run import RunDirectory
-from civility.training.build import RunParts, build_run
+from civility.training.build import Job, RunParts, build_run
 from civility.training.device_batch import _estimated_peaks, fit_to_memory
 from civility.training.events import Event, RunPlanned
-from civility.training.resume import EarlierChoices
 
 from ..conftest import differing
 from ..refusals import refused
@@ -32,9 +31,7 @@ def parts(small: Small, tmp_path: Path) -> RunParts:
     """A run with steps of 16 comments, asked for in micro-batches of 16."""
     recipe = small.recipe(training__batch_size=16, training__gradient_accumulation=1, training__checkpoint_minutes=0.0)
     run = RunDirectory(tmp_path / "run")
-    return build_run(
-        recipe, small.prepare(recipe), run, tracker="", earlier=EarlierChoices(), listen=lambda event: None
-    )
+    return build_run(Job(recipe, small.prepare(recipe), run))
 
 
 def fitted(parts: RunParts, num_bytes: float) -> tuple[int, int, str, str]:

@@ -11,7 +11,7 @@ from civility.data.prepare import prepare
 from civility.documents.run_environment import Combination
 from civility.recipe import Recipe
 from civility.run import RunDirectory
-from civility.training.finished_run import check_unchanged
+from civility.training.resume import check_unchanged
 from civility.training.train_run import train
 
 from ..refusals import refused

@@ -24,8 +24,7 @@ from civility.run import RunDirectory
 from civility.run.repeats_folder import Repeat, RepeatsFolder, repeats_on_folds, repeats_with_seeds
 from civility.run.seen_comments import seen_by
 from civility.training.events import Event
-from civility.training.repeats import Done, Turn, summarise, train_several
-from civility.training.repeats.out_of_fold import gather_out_of_fold
+from civility.training.repeats import Done, Turn, gather_out_of_fold, summarise, train_several
 
 from ..conftest import differing
 from ..refusals import refused

@@ -11,8 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData
 from civility.recipe import Recipe
+from civility.recipe.settings import LinearSettings
 from civility.run import RunDirectory
-from civility.training.train_linear import LinearPlan, check_both_classes, check_linear, fit_linear
+from civility.training.build import Job
+from civility.training.train_linear import check_both_classes, check_linear, fit_linear
 
 from ..conftest import LABELS, comment_rows
 from ..refusals import refused
@@ -20,7 +22,7 @@ from ..refusals import refused
 ROWS = comment_rows(120)
 TEXTS = tuple(str(row["comment_text"]) for row in ROWS)
 TARGETS = np.array([[row[label] for label in LABELS] for row in ROWS], dtype=np.float32)
-PLAN = LinearPlan(max_features=300, c=3.0)
+PLAN = LinearSettings(max_features=300, c=3.0)
 NEW = ["you stupid clown", "nice garden film", "", "kill kill kill the train"]
 
 
@@ -30,7 +32,7 @@ def dataset(targets: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", rows: 
 
 
 def test_scores_are_those_of_scikit_learn() -> None:
-    model = fit_linear(dataset(TARGETS), PLAN).model
+    model = fit_linear(dataset(TARGETS), PLAN)[0]
     vectorizers = [
         TfidfVectorizer(ngram_range=(1, 2), max_features=300, sublinear_tf=True),
         TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), max_features=300, sublinear_tf=True),
@@ -42,13 +44,13 @@ def test_scores_are_those_of_scikit_learn() -> None:
         ours = 1 / (1 + np.exp(-model.logits(NEW)[:, column].astype(np.float64)))
         np.testing.assert_allclose(ours, theirs.predict_proba(new)[:, 1], atol=1e-3)  # rows in another order
         np.testing.assert_allclose(model.weights[:, column], theirs.coef_[0], atol=5e-3)
-    other = fit_linear(dataset(TARGETS), LinearPlan(max_features=300, c=0.1)).model
+    other = fit_linear(dataset(TARGETS), LinearSettings(max_features=300, c=0.1))[0]
     assert np.abs(other.logits(NEW) - model.logits(NEW)).max() > 0.1, "the control: another penalty is seen"
 
 
 def test_numpy_scores_what_scikit_learn_has_fitted() -> None:
     """The same weights, the two ways to score: equal to the last digits of float32."""
-    model = fit_linear(dataset(TARGETS), PLAN).model
+    model = fit_linear(dataset(TARGETS), PLAN)[0]
     vectorizers = [
         TfidfVectorizer(ngram_range=(1, 2), max_features=300, sublinear_tf=True),
         TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), max_features=300, sublinear_tf=True),
@@ -64,7 +66,7 @@ def test_unknown_targets_are_left_out() -> None:
     some = TARGETS.copy()
     some[80:, 0] = np.nan
     known = dataset(TARGETS[:80, :1].copy(), slice(80))
-    vocabulary_of_all = fit_linear(dataset(some), PLAN).model
+    vocabulary_of_all = fit_linear(dataset(some), PLAN)[0]
     settings = {"max_features": 300, "sublinear_tf": True}
     vectorizers = [
         TfidfVectorizer(ngram_range=(1, 2), **settings),
@@ -73,7 +75,7 @@ def test_unknown_targets_are_left_out() -> None:
     features = hstack([one.fit_transform(TEXTS) for one in vectorizers]).tocsr()[:80]
     theirs = LogisticRegression(C=3.0, solver="liblinear", max_iter=1000).fit(features, known.targets[:, 0] > 0.5)
     np.testing.assert_allclose(vocabulary_of_all.weights[:, 0], theirs.coef_[0], atol=5e-3)
-    all_known = fit_linear(dataset(TARGETS), PLAN).model
+    all_known = fit_linear(dataset(TARGETS), PLAN)[0]
     assert np.abs(all_known.weights[:, 0] - theirs.coef_[0]).max() > 0.05, "the control"
 
 
@@ -85,10 +87,10 @@ def test_a_soft_target_is_a_share_of_both_classes() -> None:
     hard = once.targets.copy()
     hard[:10, 0] = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]
     other = Dataset(once.texts, hard, once.ids, once.labels)
-    ours, theirs = (fit_linear(one, PLAN).model.logits(texts) for one in (once, other))
+    ours, theirs = (fit_linear(one, PLAN)[0].logits(texts) for one in (once, other))
     np.testing.assert_allclose(ours, theirs, atol=5e-3)
     hard[:10, 0] = 0
-    rounded = fit_linear(Dataset(once.texts, hard, once.ids, once.labels), PLAN).model.logits(texts)
+    rounded = fit_linear(Dataset(once.texts, hard, once.ids, once.labels), PLAN)[0].logits(texts)
     assert np.abs(rounded - theirs).max() > 0.3, "the control: rounding it is another fit"
 
 
@@ -111,9 +113,9 @@ def test_a_word_of_a_single_comment_is_in_the_model_in_clear_text() -> None:
     texts = (*(f"you fool {i}" for i in range(10)), *(f"nice garden {i}" for i in range(10)), "ask Zebedee Quux")
     targets = np.array([[1.0]] * 10 + [[0.0]] * 11, dtype=np.float32)
     data = Dataset(texts, targets, tuple(map(str, range(21))), ("toxic",))
-    words = fit_linear(data, LinearPlan()).model.terms[0].names
+    words = fit_linear(data, LinearSettings())[0].terms[0].names
     assert {"zebedee", "quux", "zebedee quux"} <= set(words), "what the model card and the docs say"
-    few = fit_linear(data, LinearPlan(max_features=3)).model.terms[0].names
+    few = fit_linear(data, LinearSettings(max_features=3))[0].terms[0].names
     assert set(few) <= {"you", "fool", "you fool", "nice", "garden", "nice garden"}, "rare ones give way"
 
 
@@ -128,15 +130,7 @@ def test_options_of_encoders_are_refused() -> None:
     for changes, tracker, option in cases:
         recipe = Recipe.load("fast", {"data.files": ["none.csv"], **changes})
         with refused("training.linear-option", f"^{option}.*: a linear model "):
-            check_linear(
-                recipe,
-                data,
-                RunDirectory(Path("nowhere")),
-                tracker=tracker,
-                begin="new",
-                listen=lambda event: None,
-                in_full=False,
-            )
+            check_linear(Job(recipe, data, RunDirectory(Path("nowhere")), tracker=tracker), in_full=False)
 
 
 def prepared(targets: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> PreparedData:

@@ -2,15 +2,9 @@
 
 import contextlib
 from argparse import Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from civility.cli.arguments import (
-    WholeNumber,
-    add_recipe_changes,
-    print_note_on_validation,
-    recipe_changes,
-)
+from civility.cli.arguments import WholeNumber, add_recipe_changes, print_note_on_validation, recipe_changes
 from civility.cli.console import make_console, print_notes
 from civility.cli.messages import is_first_process
 from civility.cli.parser import add_command
@@ -22,12 +16,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from civility.recipe import Recipe
     from civility.run import Begin, RunDirectory
     from civility.training.events import Listener
     from civility.training.repeats import ListenTo, Turn
-
-_DEFAULT_RECIPE = "baseline"
 
 
 def add(commands: Any) -> None:
@@ -127,29 +118,24 @@ def run(options: Namespace, command: list[str]) -> None:
 def _run_one(options: Namespace, command: list[str]) -> None:
     from civility.cli.training_display import TrainingDisplay
     from civility.data.prepare import prepare
+    from civility.run import check_place
+    from civility.training.launch import DEFAULT_RECIPE, choose_recipe
 
-    run = _run_directory(options)
-    begin = _beginning(options, run)
+    run, begin = _place(options)
     console = make_console()
-    run.check_place(begin)  # before minutes of reading
-    recipe = _recipe(options, None if begin == "new" else run)
+    check_place(run, begin)  # before minutes of reading
+    recipe = choose_recipe(options.recipe, _changes(options), None if begin == "new" else run)
     if begin == "resume" and run.is_finished:
-        from civility.training.finished_run import check_unchanged
+        from civility.training.resume import check_unchanged
 
         why_not_compared = check_unchanged(run, recipe)
         same = "settings" if why_not_compared else "settings and comments"
-        paragraph(
-            console,
-            f"{run.path}: already finished with the same {same}; nothing to resume",
-            indent=0,
-        )
+        paragraph(console, f"{run.path}: already finished with the same {same}; nothing to resume", indent=0)
         print_notes(console, [why_not_compared] if why_not_compared else [])
         return
     if is_first_process():
-        words = ["civility train", options.recipe or "", f"--{begin}"]
-        if begin == "new":
-            words = ["civility train", options.recipe or _DEFAULT_RECIPE]
-        console.print(" ".join(word for word in words if word) + "\n")
+        words = (options.recipe or DEFAULT_RECIPE,) if begin == "new" else (options.recipe, f"--{begin}")
+        console.print(" ".join(filter(None, ("civility train", *words))) + "\n")
         print_note_on_validation(console, recipe, _changes(options))
     data = prepare(recipe.wanted)
     # Imported last: torch takes seconds, and a mistake in a file is reported before.
@@ -168,29 +154,26 @@ def _run_one(options: Namespace, command: list[str]) -> None:
 def _run_several(options: Namespace, command: list[str]) -> None:
     from civility.cli.training_display import print_out_of_fold, print_summary
     from civility.data.prepare import prepare_all
-    from civility.run.repeats_folder import (
-        RepeatsFolder,
-        refuse_seeds_with_folds,
-        repeats_on_folds,
-        repeats_with_seeds,
-    )
+    from civility.run import repeats_folder
+    from civility.training.launch import choose_recipe
 
-    refuse_seeds_with_folds(options.seeds, options.folds)
+    repeats_folder.refuse_seeds_with_folds(options.seeds, options.folds)
     if options.folds and options.validation:
         raise UserError(
             "cli.conflicting-options",
             "--validation and --folds exclude each other: each run is validated on a fold",
             remedy="leave one of them out",
         )
-    place = _run_directory(options, "-seeds" if options.seeds else "-folds")
-    begin = _beginning(options, place)
-    folder = RepeatsFolder(place.path)
+    place, begin = _place(options, "-seeds" if options.seeds else "-folds")
+    folder = repeats_folder.RepeatsFolder(place.path)
     folder.check_place(begin)
-    recipe = _recipe(options, None if begin == "new" else folder.first_run())
+    recipe = choose_recipe(options.recipe, _changes(options), None if begin == "new" else folder.first_run())
     console = make_console()
     if options.seeds:
         print_note_on_validation(console, recipe, _changes(options))
-    members = repeats_with_seeds(recipe, options.seeds) if options.seeds else repeats_on_folds(recipe, options.folds)
+        members = repeats_folder.repeats_with_seeds(recipe, options.seeds)
+    else:
+        members = repeats_folder.repeats_on_folds(recipe, options.folds)
     data = prepare_all([member.recipe.wanted for member in members])
     # Imported last: torch takes seconds.
     from civility.training.repeats import check_several, train_several
@@ -225,9 +208,8 @@ def _listening_to_each(console: "Console") -> "Iterator[ListenTo]":
         yield listen_to
 
 
-def _run_directory(options: Namespace, ending: str = "") -> "RunDirectory":
-    """Return the run directory to write or to resume; without ``--out``, its name is the recipe's and ``ending``."""
-    from civility.run import RunDirectory
+def _place(options: Namespace, ending: str = "") -> "tuple[RunDirectory, Begin]":
+    from civility.training.launch import DEFAULT_RECIPE, choose_place
 
     if options.resume != "no" and options.restart:
         raise UserError(
@@ -235,38 +217,8 @@ def _run_directory(options: Namespace, ending: str = "") -> "RunDirectory":
             "--resume and --restart exclude each other",
             remedy="give --resume to continue the run in --out, or --restart to start it again",
         )
-    if options.out:
-        return RunDirectory(Path(options.out))
-    runs, name = Path("runs"), Path(options.recipe or _DEFAULT_RECIPE).stem + ending
-    goes_on = options.resume != "no" or options.restart
-    return RunDirectory(RunDirectory.newest(runs, name) if goes_on else RunDirectory.next_free(runs, name))
-
-
-def _beginning(options: Namespace, run: "RunDirectory") -> "Begin":
-    if options.restart:
-        return "restart"
-    return "resume" if options.resume == "yes" or (options.resume == "auto" and run.is_occupied) else "new"
-
-
-def _recipe(options: Namespace, before: "RunDirectory | None") -> "Recipe":
-    """Return the recipe that the command names, by default on the data of the run ``before``; or that run's recipe."""
-    from civility.recipe import Recipe
-
-    changes = _changes(options)
-    if before is None or not before.recipe_file.is_file():
-        return Recipe.load(options.recipe or _DEFAULT_RECIPE, changes)
-    if not options.recipe:
-        return before.load_recipe(changes)
-    recipe = Recipe.load(options.recipe, changes)
-    if recipe.data.files:
-        return recipe
-    data = before.load_recipe().data
-    own = {"data.files": list(data.files), "data.validation": _listed(data.validation)}
-    return Recipe.load(options.recipe, {**own, **changes})
-
-
-def _listed(value: "float | tuple[str, ...]") -> float | list[str]:
-    return list(value) if isinstance(value, tuple) else value
+    recipe = options.recipe or DEFAULT_RECIPE
+    return choose_place(recipe, options.out, options.resume, restart=options.restart, ending=ending)
 
 
 def _changes(options: Namespace) -> dict[str, object]:

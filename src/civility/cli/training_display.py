@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from civility.documents.repeats_summary import RepeatsSummary, Variation
     from civility.engine.progress import StepDone
     from civility.evaluation import Report
-    from civility.training.events import EpochJudged, Event, LinearPlanned, RunFinished, RunPlanned, RunResumed
-    from civility.training.preflight.check import Check
+    from civility.training.events import EpochJudged, Event, Planned, RunFinished, RunPlanned, RunResumed
+    from civility.training.preflight import Check
     from civility.training.repeats import Turn
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -40,18 +40,12 @@ _STATES = {"new": "", "resume": "resumed", "kept": "already finished"}
 
 
 class TrainingDisplay:
-    """Draws a training run from its events.
-
-    Parameters
-    ----------
-    console : where to draw
-    suggests : whether to end with useful next commands; not for one of several runs
-    """
+    """Draws a training run from its events; ``suggests`` useful next commands at its end."""
 
     def __init__(self, console: Console, *, suggests: bool = True) -> None:
         self._console = console
         self._suggests = suggests
-        self._plan: RunPlanned | None = None
+        self._plan: RunPlanned  # from the first event of an encoder's run
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._epoch = 0
@@ -66,10 +60,8 @@ class TrainingDisplay:
         from civility.engine import progress, watch
         from civility.training import events
 
-        if isinstance(event, events.RunPlanned):
+        if isinstance(event, events.Planned):
             self._draw_plan(event)
-        elif isinstance(event, events.LinearPlanned):
-            self._draw_linear_plan(event)
         elif isinstance(event, events.RunChecked):
             print_checks(self._console, event.checks, in_full=event.in_full)
         elif isinstance(event, events.RunResumed):
@@ -94,71 +86,55 @@ class TrainingDisplay:
         """Restore the terminal, also after an error."""
         self._stop_bar()
 
-    def _draw_plan(self, plan: "RunPlanned") -> None:
-        self._plan = plan
-        head = "new head" if plan.head_is_new else "head kept"
-        weights = " · ".join(f"{label} {weight:.3g}" for label, weight in plan.loss_weights.items())
-        rows = {
-            "data": f"{_describe_data(plan)} · {plan.share_truncated:.1%} truncated",
-            "model": f"{plan.model} · {plan.num_parameters / 1e6:,.1f} M parameters · {head}",
-            "speed": _describe_speed(plan),
-            "device": " · ".join(filter(None, (plan.device, plan.precision, plan.threads))),
-            "plan": f"up to {count(plan.epochs, 'epoch')} of {count(plan.steps_per_epoch, 'step')} · "
-            + " · ".join(filter(None, (f"{count(plan.global_batch, 'comment')} per step", plan.fitted, plan.steps_by))),
-            "loss": f"{plan.loss} · {weights}",
-            "run": str(plan.path),
-        }
-        self._draw_rows(rows)
-        print_notes(self._console, plan.notes)
+    def _draw_plan(self, plan: "Planned") -> None:
+        from civility.training.events import RunPlanned
 
-    def _draw_linear_plan(self, plan: "LinearPlanned") -> None:
-        rows = {
-            "data": _describe_data(plan),
-            "model": plan.model,
-            "run": str(plan.path),
-        }
-        self._draw_rows(rows)
-        print_notes(self._console, plan.notes)
-
-    def _draw_rows(self, rows: dict[str, str]) -> None:
+        added = f" ({', '.join(plan.added)})" if plan.added else ""
+        counts = f"{count(plan.num_training, 'comment')}{added}", f"{plan.num_validation:,} for validation"
+        rows = {"data": _joined(*counts, count(len(plan.labels), "label")), "model": plan.model}
+        if isinstance(plan, RunPlanned):
+            self._plan = plan
+            rows["data"] += f" · {plan.share_truncated:.1%} truncated"
+            head = "new head" if plan.head_is_new else "head kept"
+            rows["model"] += f" · {plan.num_parameters / 1e6:,.1f} M parameters · {head}"
+            rows["speed"] = _describe_speed(plan)
+            rows["device"] = _joined(plan.device, plan.precision, plan.threads)
+            epochs = f"up to {count(plan.epochs, 'epoch')} of {count(plan.steps_per_epoch, 'step')}"
+            rows["plan"] = _joined(
+                epochs, f"{count(plan.global_batch, 'comment')} per step", plan.fitted, plan.steps_by
+            )
+            rows["loss"] = _joined(plan.loss, *(f"{label} {weight:.3g}" for label, weight in plan.loss_weights.items()))
+        rows["run"] = str(plan.path)
         for name, value in rows.items():
             paragraph(self._console, value, f"{name:<10} ")
+        print_notes(self._console, plan.notes)
 
     def _draw_resumption(self, event: "RunResumed") -> None:
-        assert self._plan is not None
         self._plan = replace(self._plan, steps_per_epoch=event.steps_per_epoch, global_batch=event.global_batch)
         epochs, steps = divmod(event.steps_done, event.steps_per_epoch)
         of_epochs, of_steps = count(self._plan.epochs, "epoch"), count(event.steps_per_epoch, "step")
-        paragraph(
-            self._console,
-            f"after step {event.steps_done:,}: {epochs} of {of_epochs} and {steps:,} of {of_steps}, "
-            f"{count(event.global_batch, 'comment')} per step",
-            f"{'resumed':<10} ",
-        )
+        done = f"after step {event.steps_done:,}: {epochs} of {of_epochs} and {steps:,} of {of_steps}"
+        paragraph(self._console, f"{done}, {count(event.global_batch, 'comment')} per step", f"{'resumed':<10} ")
         self._console.print()
 
     def _draw_step(self, event: "StepDone") -> None:
-        assert self._plan is not None
         if event.epoch != self._epoch:
             self._start_epoch(event.epoch)
         self._num_skipped += event.skipped
         self._window = [*self._window[-49:], event]
+        of_steps = self._plan.steps_per_epoch
+        step = event.step - (event.epoch - 1) * of_steps
         if self._progress is not None:
-            done = event.step - (event.epoch - 1) * self._plan.steps_per_epoch
-            self._progress.update(self._task, completed=done, facts=fitting(self._facts(event), self._room()))
-            return
-        last = event.step % self._plan.steps_per_epoch == 0
-        if last or time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
+            self._progress.update(self._task, completed=step, facts=fitting(self._facts(event), self._room()))
+        elif step == of_steps or time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
             self._printed = time.monotonic()
-            step = event.step - (event.epoch - 1) * self._plan.steps_per_epoch
-            left = self._seconds_left(step)
+            left = sum(one.seconds for one in self._window) / len(self._window) * (of_steps - step)
             self._console.print(
-                f"  epoch {event.epoch}/{self._plan.epochs}   step {step:,}/{self._plan.steps_per_epoch:,}   "
+                f"  epoch {event.epoch}/{self._plan.epochs}   step {step:,}/{of_steps:,}   "
                 f"{'   '.join(self._facts(event))}   {clock(left)} left in the epoch"
             )
 
     def _start_epoch(self, epoch: int) -> None:
-        assert self._plan is not None
         self._epoch, self._window = epoch, []
         self._printed = time.monotonic()
         if not self._console.is_terminal:
@@ -177,7 +153,6 @@ class TrainingDisplay:
 
     def _room(self) -> int:
         """Return how many columns are left beside epoch, bar, steps and time."""
-        assert self._plan is not None
         steps = 2 * len(f"{self._plan.steps_per_epoch:,}")
         rest = len(f"  epoch {self._epoch}/{self._plan.epochs}  /  0:00:00 left  ")
         return self._console.width - steps - bar_width(self._console) - rest
@@ -191,16 +166,9 @@ class TrainingDisplay:
         padded = sum(step.num_padded for step in self._window)
         padding = 1 - sum(step.num_tokens for step in self._window) / max(1, padded)
         return [
-            f"loss {loss:.4f}",
-            f"{rate:,.0f} comments/s",
-            f"lr {event.learning_rate:.2e}",
-            f"padding {padding:.0%}",
+            *(f"loss {loss:.4f}", f"{rate:,.0f} comments/s"),
+            *(f"lr {event.learning_rate:.2e}", f"padding {padding:.0%}"),
         ]
-
-    def _seconds_left(self, step: int) -> float:
-        assert self._plan is not None
-        seconds = sum(one.seconds for one in self._window) / len(self._window)
-        return seconds * (self._plan.steps_per_epoch - step)
 
     def _stop_bar(self) -> None:
         if self._progress is not None:
@@ -211,7 +179,6 @@ class TrainingDisplay:
             self._scoring = None
 
     def _draw_epoch(self, event: "EpochJudged") -> None:
-        assert self._plan is not None
         self._stop_bar()
         epoch = event.epoch
         star, chosen_by = " *" if event.is_best else "  ", self._plan.metric
@@ -220,13 +187,10 @@ class TrainingDisplay:
             "loss": f"{epoch.training_loss:.4f}",
             "val loss": f"{epoch.validation.loss:.4f}" + (star if chosen_by == "loss" else ""),
             "macro AUC": shown(epoch.validation.macro_roc_auc) + (star if chosen_by == "macro_roc_auc" else ""),
-            **(
-                {"macro AP": shown(epoch.validation.macro_average_precision) + star}
-                if chosen_by == "macro_average_precision"
-                else {}
-            ),
-            **{label: shown(value, 3) for label, value in epoch.validation.roc_auc.items()},
         }
+        if chosen_by == "macro_average_precision":
+            values["macro AP"] = shown(epoch.validation.macro_average_precision) + star
+        values |= {label: shown(value, 3) for label, value in epoch.validation.roc_auc.items()}
         widths = {name: max(len(name), len(value)) for name, value in values.items()}
         if sum(widths.values()) + 2 * len(widths) > width_of(self._console):
             first, *others = (f"{name} {value.strip()}".replace(" ", "\xa0") for name, value in values.items())
@@ -242,13 +206,15 @@ class TrainingDisplay:
 
     def _draw_end(self, event: "RunFinished") -> None:
         console, run = self._console, event.run
-        if epochs := _describe_epochs(event):
+        epochs = "1 epoch   " if event.epochs_run else ""  # a linear model has none
+        if event.epochs_run > 1:
+            why = ", then stopped early" if event.stopped_early else ""
+            epochs = f"best: epoch {event.best_epoch} of {event.epochs_run}{why}   "
+        if epochs:
             console.print()
-        console.print(f"  {epochs}{clock(event.seconds)} in total")
-        console.print()
+        console.print(f"  {epochs}{clock(event.seconds)} in total\n")
         print_report(console, event.report)
-        console.print()
-        console.print(f"  classifier   {run.classifier}")
+        console.print(f"\n  classifier   {run.classifier}")
         console.print(f"  report       {run.reports / f'{event.report.name}.html'}")
         if not self._suggests:
             return
@@ -267,18 +233,9 @@ def _next_steps(run: str, files: Sequence[str]) -> Iterator[str]:
         yield "civility train baseline --data your-labelled-comments.csv"
 
 
-def _describe_epochs(event: "RunFinished") -> str:
-    """Return which epoch was the best, if there were several; empty for a model without epochs."""
-    if event.epochs_run <= 1:
-        return "1 epoch   " if event.epochs_run else ""
-    why = ", then stopped early" if event.stopped_early else ""
-    return f"best: epoch {event.best_epoch} of {event.epochs_run}{why}   "
-
-
-def _describe_data(plan: "RunPlanned | LinearPlanned") -> str:
-    added = f" ({', '.join(plan.added)})" if plan.added else ""
-    parts = [f"{count(plan.num_training, 'comment')}{added}", f"{plan.num_validation:,} for validation"]
-    return " · ".join([*parts, count(len(plan.labels), "label")])
+def _joined(*parts: str) -> str:
+    """Join the parts that are not empty."""
+    return " · ".join(filter(None, parts))
 
 
 def _describe_speed(plan: "RunPlanned") -> str:
@@ -289,16 +246,11 @@ def _describe_speed(plan: "RunPlanned") -> str:
         rows = f"{speed.rows_in_use:,} of {plan.num_embeddings:,} embedding rows in use"
     again = "gradient checkpointing" if speed.checkpointing else ""
     frozen = f"{speed.num_frozen / 1e6:,.1f} M parameters frozen" if speed.num_frozen else ""
-    return " · ".join(part for part in (attention, rows, again, frozen, speed.token_cache) if part)
+    return _joined(attention, rows, again, frozen, speed.token_cache)
 
 
 def print_checks(console: Console, checks: "Sequence[Check]", *, in_full: bool) -> None:
-    """Print how many checks passed, warned and failed, and those that did not pass, or all of them.
-
-    Parameters
-    ----------
-    in_full : print the passed ones too
-    """
+    """Print how many checks passed, warned and failed, and those that did not pass, or all of them ``in_full``."""
     counts = {state: sum(check.state == state for check in checks) for state in _STYLES}
     totals = " · ".join(f"{count} {state}" for state, count in counts.items() if count)
     console.print(f"  {'checks':<10} {totals}")
@@ -312,10 +264,8 @@ def print_checks(console: Console, checks: "Sequence[Check]", *, in_full: bool) 
 
 def _print_check(console: Console, check: "Check") -> None:
     """Print one check: its state and name, what was found, and what to do."""
-    margin = _INDENT + 8 + _NAME + 2
-    is_narrow = width_of(console) < _NARROW
-    if is_narrow:  # what was found goes below the name
-        margin = _INDENT + 2
+    is_narrow = width_of(console) < _NARROW  # what was found goes below the name
+    margin = _INDENT + 2 if is_narrow else _INDENT + 8 + _NAME + 2
     width = width_of(console) - margin
     lines = wrapped(check.found, width)
     if check.remedy:
@@ -351,7 +301,11 @@ def _table(name: str, rows: "Mapping[str, Variation]", num_columns: int) -> Tabl
     for column in _COLUMNS[:num_columns]:
         table.add_column(column, justify="right", no_wrap=True, min_width=7)
     for label, spread in rows.items():
-        table.add_row(Text(f"  {one_line(label)}"), *_cells(spread)[:num_columns])
+        known = [value for value in spread.values if value is not None]
+        ends = (min(known), max(known)) if known else (None, None)
+        numbers = (spread.mean, spread.sd, *ends)
+        written = ("-" if number is None or math.isnan(number) else f"{number:.4f}" for number in numbers)
+        table.add_row(Text(f"  {one_line(label)}"), *[*written, str(len(known))][:num_columns])
     return table
 
 
@@ -359,19 +313,8 @@ def print_out_of_fold(console: Console, report: "Report", scores: "Path", page: 
     """Print the metrics of the out-of-fold scores, and where the files are."""
     macro = report.macro
     num_comments = count(report.data.num_comments, "comment")
+    found = f"macro ROC AUC {with_interval(macro.roc_auc, 4)}, average precision "
+    found += with_interval(macro.average_precision, 4)
     console.print()
-    paragraph(
-        console,
-        f"{num_comments}, each scored by the run not trained on it: macro ROC AUC "
-        f"{with_interval(macro.roc_auc, 4)}, average precision {with_interval(macro.average_precision, 4)}",
-    )
-    console.print()
-    console.print(f"  scores   {one_line(str(scores))}\n  report   {one_line(str(page))}")
-
-
-def _cells(variation: "Variation") -> tuple[str, ...]:
-    known = [value for value in variation.values if value is not None]
-    ends = (min(known), max(known)) if known else (None, None)
-    numbers = (variation.mean, variation.sd, *ends)
-    written = ("-" if number is None or math.isnan(number) else f"{number:.4f}" for number in numbers)
-    return (*written, str(len(known)))
+    paragraph(console, f"{num_comments}, each scored by the run not trained on it: {found}")
+    console.print(f"\n  scores   {one_line(str(scores))}\n  report   {one_line(str(page))}")

@@ -13,8 +13,9 @@ from civility.storage.atomic_files import explain_os_error, sync_folder
 from civility.storage.parsing import cannot_read, parse_json
 
 _LONGEST_LINE = 16 << 20
-_REMEDY = "restore the file from a copy of the run"
 """Bytes. A line holds a few numbers of a step or of each label."""
+
+_REMEDY = "restore the file from a copy of the run"
 
 
 class LineLog:
@@ -94,12 +95,7 @@ class LineLog:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log.
-
-    Raises
-    ------
-    UserError : the file is missing, or a line is damaged
-    """
+    """Yield the lines of a log; UserError if the file is missing, or a line is damaged."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):

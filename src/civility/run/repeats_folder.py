@@ -9,8 +9,8 @@ from pathlib import Path
 from civility.documents.repeats_summary import RepeatsSummary
 from civility.errors import UserError
 from civility.recipe import Recipe
-from civility.run.report_paths import ReportFiles
-from civility.run.run_directory import Begin, RunDirectory
+from civility.run.place import Begin
+from civility.run.run_directory import Inside, ReportFiles, RunDirectory
 from civility.storage.atomic_files import check_utf8
 
 _RUN = re.compile(r"(seed|fold)-(\d+)")
@@ -33,11 +33,9 @@ def repeats_with_seeds(recipe: Recipe, num: int) -> tuple[Repeat, ...]:
     UserError : a linear model, a number outside 2 to 1000, a seed beyond 2^32 - 1, or a recipe of a fold
     """
     if recipe.is_linear:
-        raise UserError(
-            "run.linear-seeds",
-            "--seeds with a linear model: no seed affects how it is fitted, so all runs would be the same",
-            remedy="--folds 5 shows how much the result depends on the comments",
-        )
+        found = "--seeds with a linear model: no seed affects how it is fitted, so all runs would be the same"
+        remedy = "--folds 5 shows how much the result depends on the comments"
+        raise UserError("run.linear-seeds", found, remedy=remedy)
     _check_number("--seeds", num, _MOST_SEEDS)
     if recipe.seed + num > 2**32:
         found = f"{num} seeds from there would exceed {2**32 - 1}"
@@ -61,11 +59,8 @@ def repeats_on_folds(recipe: Recipe, num: int) -> tuple[Repeat, ...]:
     if recipe.data.folds not in (0, num):
         found = f"--folds {num}, but data.folds = {recipe.data.folds}"
         raise UserError("run.repeats-number", found, remedy="give the same number twice, or only one of them")
-    repeats = []
-    for fold in range(1, num + 1):
-        data = recipe.data.model_copy(update={"folds": num, "fold": fold})
-        repeats.append(Repeat(f"fold-{fold}", recipe.model_copy(update={"data": data})))
-    return tuple(repeats)
+    folds = {fold: recipe.data.model_copy(update={"folds": num, "fold": fold}) for fold in range(1, num + 1)}
+    return tuple(Repeat(f"fold-{fold}", recipe.model_copy(update={"data": data})) for fold, data in folds.items())
 
 
 def refuse_seeds_with_folds(num_seeds: int, num_folds: int) -> None:
@@ -75,11 +70,9 @@ def refuse_seeds_with_folds(num_seeds: int, num_folds: int) -> None:
 
 
 def _both(first: str, other: str) -> UserError:
-    return UserError(
-        "run.seeds-and-folds",
-        f"{first} together with {other}: repeats with seeds share one split, and each fold has its own",
-        remedy="choose one; for both, repeat the command with --folds, --set seed=43 and another --out",
-    )
+    found = f"{first} together with {other}: repeats with seeds share one split, and each fold has its own"
+    remedy = "choose one; for both, repeat the command with --folds, --set seed=43 and another --out"
+    return UserError("run.seeds-and-folds", found, remedy=remedy)
 
 
 def _check_number(option: str, num: int, most: int) -> None:
@@ -101,20 +94,12 @@ class RepeatsFolder:
     """
 
     path: Path
+    summary = Inside("summary.json")
+    out_of_fold = Inside("out-of-fold.parquet")
 
     def run(self, repeat: Repeat) -> RunDirectory:
         """Return the directory of one run."""
         return RunDirectory(self.path / repeat.name)
-
-    @property
-    def summary(self) -> Path:
-        """Each metric's mean and standard deviation over the runs."""
-        return self.path / "summary.json"
-
-    @property
-    def out_of_fold(self) -> Path:
-        """Every comment with the scores of the run that was not trained on it."""
-        return self.path / "out-of-fold.parquet"
 
     @property
     def report(self) -> ReportFiles:
@@ -181,12 +166,9 @@ class RepeatsFolder:
         kinds = {repeat.name.partition("-")[0] for repeat in repeats}
         others = [run.path.name for kind in ("seed", "fold") if kind not in kinds for run in self._runs(kind)]
         if others:
-            raise UserError(
-                "run.other-repeats",
-                f"holds {others[0]}, so it is not the folder of runs named {' or '.join(sorted(kinds))}-…",
-                where=self.path,
-                remedy="choose another --out: seeds and folds have a summary each",
-            )
+            found = f"holds {others[0]}, so it is not the folder of runs named {' or '.join(sorted(kinds))}-…"
+            remedy = "choose another --out: seeds and folds have a summary each"
+            raise UserError("run.other-repeats", found, where=self.path, remedy=remedy)
 
 
 def _num_seeds(command: Sequence[str]) -> int:

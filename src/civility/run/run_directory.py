@@ -5,28 +5,56 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from civility.documents.run_environment import ResumedSession, RunEnvironment
-from civility.errors import UserError, did_you_mean_file
+from civility.errors import UserError
 from civility.run.log import read_lines
-from civility.run.report_paths import OWN_REPORT, ReportFiles
 from civility.storage.atomic_files import PARTIAL, check_utf8, explain_os_error, make_folder, write_file
 from civility.storage.lock import Lock, Owner, hold
 
 if TYPE_CHECKING:
     from civility.recipe import Recipe
 
-Begin = Literal["new", "resume", "restart"]
-"""Train in an empty place; resume the run there; put that run aside and train in its place."""
+OWN_REPORT = "validation"
+"""The name of the report that a run writes on its validation comments."""
 
 _TO_VALIDATE = "-before-validation"
-_NAMES = {
-    *("recipe.toml", "environment.json", "metrics.jsonl", "timing.jsonl"),
-    *("checkpoints", "classifier", "reports", "trackers"),
-}
 _WHOLE_PARTS = ("epoch", "fit")
 """Kinds of lines in the log of wall times that add up to the run: an encoder's epochs, a linear model's fit."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """An attribute of a class with a ``path``: the path of this name inside it."""
+
+    name: str
+
+    def __get__(self, folder: Any, kind: type) -> Path:
+        return Path(folder.path, self.name)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """An attribute of `ReportFiles`: the path of the file with this ending."""
+
+    ending: str
+
+    def __get__(self, files: "ReportFiles", kind: type) -> Path:
+        return files.folder / f"{files.name}{self.ending}"
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """The files of a report, all in one folder: ``NAME.json`` and so on."""
+
+    folder: Path
+    name: str
+    json = _Named(".json")  # the numbers, from which everything else is drawn
+    markdown = _Named(".md")
+    html = _Named(".html")
+    scores = _Named(".scores.parquet")  # ids, targets and scores of the comments
+    plots = _Named("-plots")  # a folder of SVG files
 
 
 @dataclass(frozen=True)
@@ -35,75 +63,38 @@ class RunDirectory:
 
     ::
 
-        recipe.toml         the complete recipe, defaults included
-        environment.json    versions, commit, hardware, data digests, the command; each session that resumed
-        metrics.jsonl       one line for each logged step and each epoch
-        timing.jsonl        wall time of steps, epochs, saves and resumed sessions
-        checkpoints/        step-000500/ …: the last two and the best
-        classifier/         the model and civility.json
-        reports/            validation.json, validation.md, …
-
-    While a run is being trained there is also a ``lock``.
+        recipe_file         recipe.toml         the complete recipe, defaults included
+        environment_file    environment.json    versions, commit, hardware, data digests, the command; later sessions
+        metrics             metrics.jsonl       one line for each logged step and each epoch
+        timing              timing.jsonl        wall time of steps, epochs, saves and resumed sessions
+        checkpoints         checkpoints/        step-000500/ …: the last two and the best
+        classifier          classifier/         the model and civility.json; the last thing a run writes
+        reports             reports/            validation.json, validation.md, …
+        trackers            trackers/           what a tracker writes, if one was asked for
+        lock                lock                there while a run is being trained
     """
 
     path: Path
 
-    # ------------------------------------------------------------------------------------------------- paths
-
-    @property
-    def recipe_file(self) -> Path:
-        """The complete recipe, defaults included."""
-        return self.path / "recipe.toml"
-
-    @property
-    def environment_file(self) -> Path:
-        """Versions, commit, hardware, data digests, the command."""
-        return self.path / "environment.json"
-
-    @property
-    def metrics(self) -> Path:
-        """The log of steps and epochs."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def timing(self) -> Path:
-        """The log of wall times, which differ each time a run is trained."""
-        return self.path / "timing.jsonl"
-
-    @property
-    def lock(self) -> Path:
-        """The lock; there while a run is being trained."""
-        return self.path / "lock"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of checkpoints."""
-        return self.path / "checkpoints"
-
-    @property
-    def classifier(self) -> Path:
-        """The folder of the classifier, the last thing a run writes."""
-        return self.path / "classifier"
-
-    @property
-    def reports(self) -> Path:
-        """The folder of reports."""
-        return self.path / "reports"
+    recipe_file = Inside("recipe.toml")
+    environment_file = Inside("environment.json")
+    metrics = Inside("metrics.jsonl")
+    timing = Inside("timing.jsonl")
+    checkpoints = Inside("checkpoints")
+    classifier = Inside("classifier")
+    reports = Inside("reports")
+    trackers = Inside("trackers")
+    lock = Inside("lock")
 
     @property
     def own_report(self) -> ReportFiles:
         """The report that the run wrote on its validation comments."""
         return ReportFiles(self.reports, OWN_REPORT)
 
-    @property
-    def trackers(self) -> Path:
-        """The folder of trackers that write files; there only if one was asked for."""
-        return self.path / "trackers"
-
     def checkpoint(self, step: int, *, to_validate: bool = False) -> Path:
         """Return the folder of the checkpoint after ``step`` optimizer steps.
 
-        The end of an epoch has two checkpoints: one before its validation (``to_validate``) and one after it.
+        The end of an epoch has two: one before its validation (``to_validate``) and one after it.
         """
         return self.checkpoints / f"step-{step:06d}{_TO_VALIDATE if to_validate else ''}"
 
@@ -116,25 +107,6 @@ class RunDirectory:
         found = {p: p.name.removeprefix("step-").removesuffix(_TO_VALIDATE) for p in self.checkpoints.glob("step-*")}
         folders = [p for p, step in found.items() if p.is_dir() and step.isdigit()]
         return sorted(folders, key=lambda p: (int(found[p]), not p.name.endswith(_TO_VALIDATE)))
-
-    @classmethod
-    def next_free(cls, parent: Path, name: str) -> Path:
-        """Return ``parent/name``, or the first of ``parent/name-2``, ``parent/name-3``, … that does not exist."""
-        path, number = parent / name, 1
-        while path.exists():
-            number += 1
-            path = parent / f"{name}-{number}"
-        return path
-
-    @classmethod
-    def newest(cls, parent: Path, name: str) -> Path:
-        """Return the last of ``parent/name``, ``parent/name-2``, … before the one that `next_free` returns."""
-        path, number = parent / name, 2
-        while (following := parent / f"{name}-{number}").exists():
-            path, number = following, number + 1
-        return path
-
-    # ------------------------------------------------------------------------------------------------- state
 
     @classmethod
     def find(cls, path: Path) -> "RunDirectory | None":
@@ -150,7 +122,7 @@ class RunDirectory:
     @property
     def is_occupied(self) -> bool:
         """Whether the directory holds anything; a UserError if it is a file."""
-        return bool(self._entries())
+        return bool(self.entries())
 
     @property
     def is_finished(self) -> bool:
@@ -164,7 +136,7 @@ class RunDirectory:
             return ()
         return tuple(path.name for path in (self.recipe_file, self.environment_file) if not path.is_file())
 
-    def _entries(self) -> set[str]:
+    def entries(self) -> set[str]:
         """Return the names in the directory, except the lock and partial files of killed writers."""
         with explain_os_error(self.path):
             if self.path.exists() and not self.path.is_dir():
@@ -172,49 +144,18 @@ class RunDirectory:
             names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
         return {name for name in names if not name.endswith(PARTIAL)} - {self.lock.name}
 
-    def check_place(self, begin: Begin) -> None:
-        """Raise a UserError if a run cannot begin here in this way. Reads names and ``environment.json`` only."""
-        if begin == "restart":
-            check_utf8(self.path, "choose another --out")
-        if begin == "resume" or (begin == "restart" and self.is_occupied):
-            self.check_resumable()
-        if begin == "resume":
-            RunEnvironment.read_to_replace(self.environment_file)  # a newer one is refused
-        elif begin == "new":
-            self.check_free()
-
     def check_free(self, *, is_resumable: bool = True) -> None:
         """Raise a UserError unless the directory is empty or absent, and has a name that a model can be written to.
 
-        Parameters
-        ----------
-        is_resumable : whether the command has --resume and --restart
+        ``is_resumable``: whether the command has --resume and --restart.
         """
         check_utf8(self.path, "choose another --out")
-        if self._entries():
+        if self.entries():
             remedy = "choose another --out, or remove the folder"
             if self.is_run and is_resumable:
                 remedy = "--resume continues this run, --restart puts it aside; or choose another --out"
             found = "exists and is not empty: a run never overwrites another"
             raise UserError("run.not-empty", found, where=self.path, remedy=remedy)
-
-    def check_resumable(self) -> None:
-        """Raise a UserError unless a run has begun here, even if it was killed while writing its first files."""
-        entries = self._entries()
-        if not entries:
-            remedy = "leave out --resume, or use --resume auto, to start a run"
-            raise UserError("run.nothing-to-resume", "no run has begun here", where=self.path, remedy=remedy)
-        if not entries <= _NAMES and not self.is_run:
-            remedy = "give a run directory with --out"
-            raise UserError("run.not-a-run", "not a run directory", where=self.path, remedy=remedy)
-
-    def check_unfinished(self) -> None:
-        """Raise a UserError if the run is finished."""
-        if self.is_finished:
-            found = "this run is finished: there is nothing to resume"
-            raise UserError("run.finished", found, where=self.path, remedy="choose another --out")
-
-    # ------------------------------------------------------------------------------------------------- reading
 
     def load_recipe(self, changes: Mapping[str, object] | None = None) -> "Recipe":
         """Return the recipe of the run, with changes as ``{"section.key": value}``."""
@@ -223,12 +164,7 @@ class RunDirectory:
         return Recipe.load(str(self.recipe_file), changes)
 
     def environment(self, remedy: str = "") -> RunEnvironment:
-        """Return where and on what the run ran.
-
-        Raises
-        ------
-        UserError : missing or damaged; with the remedy given
-        """
+        """Return where and on what the run ran; a UserError with the remedy given if the file is missing or damaged."""
         return RunEnvironment.read(self.environment_file, remedy)
 
     def read_metrics(self) -> Iterator[dict[str, Any]]:
@@ -247,8 +183,6 @@ class RunDirectory:
                 if line.get("kind") in _WHOLE_PARTS and isinstance(line.get("seconds"), int | float):
                     seconds[line.get("step")] = line["seconds"]
         return float(sum(seconds.values())) if seconds else None
-
-    # ------------------------------------------------------------------------------------------------- writing
 
     def create(self) -> None:
         """Make the directory if it does not exist; UserError without permission or space."""
@@ -291,24 +225,6 @@ class RunDirectory:
             for path in folder.glob(f".*{PARTIAL}"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def put_aside(self) -> Path | None:
-        """Rename the directory to ``NAME.before-N`` and return its new path; None if there is nothing to rename.
-
-        Raises
-        ------
-        UserError : the folder holds something else, another process is writing to it, no permission
-        """
-        if not self.is_occupied:
-            return None
-        self.check_resumable()
-        number = 1
-        while (aside := self.path.with_name(f"{self.path.name}.before-{number}")).exists():
-            number += 1
-        with self.locked(), explain_os_error(self.path):
-            self.path.rename(aside)
-            (aside / self.lock.name).unlink()
-        return aside
-
     def rename_damaged(self, checkpoint: Path) -> None:
         """Rename a damaged checkpoint, so that it is neither used nor in the way."""
         number = 1
@@ -318,39 +234,5 @@ class RunDirectory:
             checkpoint.rename(aside)
 
 
-def classifier_folder(target: str) -> str:
-    """Return the folder of a TARGET's classifier: inside a run directory, or the target itself.
-
-    Raises
-    ------
-    UserError : the run has no classifier yet, or the target is a path to nothing
-    """
-    path = Path(target)
-    run = RunDirectory.find(path)
-    if run is not None:
-        if not run.is_finished:
-            found = "the run has no classifier yet: it was interrupted before its end"
-            remedy = f"civility train --resume --out {target}"
-            raise UserError("run.unfinished", found, where=target, remedy=remedy)
-        return str(run.classifier)
-    if missing := RunDirectory(path).missing:
-        raise UserError(
-            "run.incomplete",
-            f"no {' and no '.join(missing)}: the run directory is incomplete",
-            where=target,
-            remedy=f"put back what is missing; or give the classifier alone: {RunDirectory(path).classifier}",
-        )
-    kinds = "a run directory, a classifier folder or a hub repository"
-    if path.is_file():
-        raise UserError("run.not-a-classifier", "a file", where=target, expected=kinds, remedy=f"give {kinds}")
-    if not path.exists() and len(path.parts) > 1 and path.parent.is_dir():
-        # Names of hub repositories have a slash too, but a folder with the owner's name is hardly here by chance.
-        siblings = [other.name for other in path.parent.iterdir() if other.is_dir()]
-        raise UserError(
-            "run.no-such-folder",
-            f"no such folder{did_you_mean_file(path.name, siblings)}",
-            where=target,
-            remedy="give a run directory or a classifier folder that exists. To load the hub model of that name, "
-            f"run the command where no folder {path.parent} exists",
-        )
-    return target
+NAMES = frozenset(entry.name for entry in vars(RunDirectory).values() if isinstance(entry, Inside))
+"""The names in a run directory."""

@@ -17,10 +17,7 @@ from civility.run import RunDirectory
 class Seen:
     """Which of N comments a run has seen; texts that differ in Unicode form, case or spaces only count as equal.
 
-    Parameters
-    ----------
-    trained : (N,) whether the run was trained on the comment
-    validated : (N,) whether the comment chose the best epoch; all False if only the validation files have changed
+    It was trained on some; others chose its best epoch: all False if only the validation files have changed.
     """
 
     trained: Bools
@@ -28,14 +25,9 @@ class Seen:
 
 
 def seen_by(target: str, texts: Sequence[str]) -> tuple[Seen | None, str]:
-    """Return which comments a run has seen, or None and the reason why that is unknown.
+    """Return which of N comments a run has seen, or None and the reason why that is unknown.
 
     The run's comments are read and split again by its recipe, and compared with the digests that it has recorded.
-
-    Parameters
-    ----------
-    target : a run directory, or any other classifier
-    texts : (N,) the comments
     """
     run = RunDirectory.find(Path(target))
     if run is None:

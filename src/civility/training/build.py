@@ -1,19 +1,13 @@
-"""Build a run from its recipe: devices, tokens, model, trainer and preflight checks. Writes nothing."""
+"""Build a run from its recipe, with its preflight checks: devices, tokens, model, trainer. Writes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from civility.data.prepare import PreparedData
+from civility.engine import devices
 from civility.engine.devices import (
     MixedPrecision,
-    choose_device,
-    choose_precision,
-    give_back_memory,
-    processes_here,
-    smallest_everywhere,
-    start_accelerator,
-    use_deterministic_kernels,
 )
 from civility.engine.hardware import device_memory, num_cores
 from civility.engine.loop import Trainer
@@ -21,50 +15,53 @@ from civility.engine.threads import Threads, settle_threads, use_threads
 from civility.engine.validation import EarlyStopping
 from civility.engine.watch import LossWatch
 from civility.errors import UserError
-from civility.models.encoder import Encoder, load_config, load_encoder
+from civility.models.encoder import Encoder, label_names, load_config, load_encoder
 from civility.models.model_size import ModelSize
+from civility.models.vocabulary import num_rows
 from civility.recipe import Recipe
-from civility.run import RunDirectory
-from civility.training.build_optimizer import refuse_optimizer_conflicts, why_whole_embedding
-from civility.training.build_regularizers import refuse_regularizer_conflicts
-from civility.training.build_tokens import RunTokens, tokenise_comments
-from civility.training.build_trainer import build_trainer
+from civility.recipe.settings import TrainingSettings
+from civility.run import Begin, RunDirectory
+from civility.training.build_optimizer import refuse_conflicts, why_whole_embedding
+from civility.training.build_trainer import RunTokens, build_trainer, tokenise_comments
 from civility.training.device_batch import fit_to_memory
-from civility.training.events import Listener, RunChecked, Speed
-from civility.training.preflight import (
-    Check,
-    agreed,
-    checks_before_loading,
-    checks_by_trying,
-    checks_of_the_run,
-    checks_of_the_tokens,
-    refuse_failed,
-)
-from civility.training.resume import EarlierChoices
+from civility.training.events import Listener, RunChecked, RunPlanned, Speed
+from civility.training.preflight import Check, agreed, model_checks, refuse_failed
+from civility.training.preflight.data_checks import checks_of_the_comments
+from civility.training.preflight.machine_checks import checks_of_the_machine
+from civility.training.preflight.plan_checks import check_effect, checks_of_the_plan
+from civility.training.resume import EarlierChoices, earlier_choices
 
 
 @dataclass(eq=False)
-class RunParts:
-    """What is made from a recipe, in one process.
+class Job:
+    """What `civility.training.train_run.train` is asked to do; ``emit`` is called with each event."""
+
+    recipe: Recipe
+    data: PreparedData
+    run: RunDirectory
+    command: Sequence[str] = ()
+    tracker: str = ""
+    begin: Begin = "new"
+    emit: Listener = lambda event: None
+
+
+@dataclass(eq=False, kw_only=True)
+class RunParts(Job):
+    """A job, and what is made from its recipe, in one process; only the first emits events.
 
     Parameters
     ----------
-    emit : called with each event; does nothing except on the first process
     checks : the outcome of the preflight checks
     threads : that the CPU computes with; None on other devices
     fitted : how the micro-batch was chosen; empty if it is the recipe's
     best_step : optimizer steps at the end of the best epoch so far; 0 before the first
     """
 
-    recipe: Recipe
-    data: PreparedData
-    run: RunDirectory
     accelerator: Any
     encoder: Encoder
     trainer: Trainer
     speed: Speed
     tokens: RunTokens
-    emit: Listener
     checks: tuple[Check, ...]
     threads: Threads | None
     fitted: str
@@ -73,54 +70,39 @@ class RunParts:
     best_step: int = 0
 
 
-def build_run(
-    recipe: Recipe,
-    data: PreparedData,
-    run: RunDirectory,
-    *,
-    tracker: str = "",
-    earlier: EarlierChoices = EarlierChoices(),  # noqa: B008 - it is frozen
-    listen: Listener = lambda event: None,
-) -> RunParts:
+def build_run(job: Job) -> RunParts:
     """Check what can be checked, load the model, tokenise the comments and move everything to its device.
 
     Writes nothing but tokens to their cache.
-
-    Parameters
-    ----------
-    recipe, data, run : what to train, on which comments, and where
-    tracker : as of `civility.training.train_run.train`
-    earlier : what the run to resume has chosen
-    listen : called with each event
 
     Raises
     ------
     UserError : a preflight check failed, settings conflict, or the model cannot be loaded
     """
-    asked_to_fit, recipe = recipe.training.fit, earlier.keep_fit(recipe)
-    accelerator, precision, threads = start_devices(recipe, run, tracker, earlier.threads)
-    emit: Listener = listen if accelerator.is_main_process else lambda event: None
+    earlier = earlier_choices(job.run) if job.begin == "resume" else EarlierChoices()
+    asked_to_fit, recipe, data = job.recipe.training.fit, earlier.keep_fit(job.recipe), job.data
+    accelerator, precision, threads = start_devices(recipe, job.run, job.tracker, earlier.threads)
+    job = replace(job, recipe=recipe, emit=job.emit if accelerator.is_main_process else lambda event: None)
     tokens = tokenise_comments(recipe, data, accelerator)
-    encoder, checks = _check_and_load(recipe, data, run, tokens, accelerator, precision, emit)
+    encoder, checks = _check_and_load(job, tokens, accelerator, precision)
     trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, earlier.global_size)
-    checks += agreed(checks_by_trying(tokens.tokenizer, trainer))
-    _refuse_at_once(checks, emit)
+    checks += agreed(model_checks.checks_by_trying(tokens.tokenizer, trainer))
+    _refuse_at_once(checks, job.emit)
     fitted = "as before: a resumed run keeps its micro-batch" if asked_to_fit else ""
     if recipe.training.fit:
-        give_back_memory()  # of the self-test: it counts as used
+        devices.give_back_memory()  # of the self-test: it counts as used
         recipe, fitted, memory = fit_to_memory(recipe, trainer, device_memory(precision.device))
         checks = [memory if check.name == memory.name else check for check in checks]
-    checks += agreed(checks_of_the_run(recipe, data, encoder, trainer))
+    labels = data.training.labels
+    of_the_plan = checks_of_the_plan(recipe, labels, encoder.longest_text, trainer)
+    checks += agreed(model_checks.checks_of_the_model(encoder.model, labels) + of_the_plan)
     return RunParts(
-        recipe=recipe,
-        data=data,
-        run=run,
+        **vars(replace(job, recipe=recipe)),
         accelerator=accelerator,
         encoder=encoder,
         trainer=trainer,
         speed=speed,
         tokens=tokens,
-        emit=emit,
         checks=tuple(checks),
         threads=threads,
         fitted=fitted,
@@ -139,11 +121,7 @@ def start_devices(
 ) -> tuple[Any, MixedPrecision, Threads | None]:
     """Start accelerate on the recipe's device; choose the precision and, on a CPU, the number of threads.
 
-    Parameters
-    ----------
-    recipe, run : of the run
-    tracker : name of a tracker, or empty
-    threads_before : of the run to resume; 0 for a new one
+    ``threads_before`` are those of the run to resume; 0 for a new one.
 
     Raises
     ------
@@ -151,15 +129,15 @@ def start_devices(
     """
     settings = recipe.training
     if settings.deterministic:
-        use_deterministic_kernels()
-    device = choose_device(settings.device)
-    precision = MixedPrecision.of(choose_precision(settings.precision, device), device)
-    accelerator = start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
+        devices.use_deterministic_kernels()
+    device = devices.choose_device(settings.device)
+    precision = MixedPrecision.of(devices.choose_precision(settings.precision, device), device)
+    accelerator = devices.start_accelerator(device, [tracker] if tracker else [], str(run.trackers))
     return accelerator, precision, _start_threads(recipe, accelerator, threads_before) if device == "cpu" else None
 
 
 def _start_threads(recipe: Recipe, accelerator: Any, before: int) -> Threads:
-    num_here = processes_here(accelerator.num_processes)
+    num_here = devices.processes_here(accelerator.num_processes)
     threads = settle_threads(
         recipe.training.threads,
         max(1, num_cores() // num_here),
@@ -168,37 +146,38 @@ def _start_threads(recipe: Recipe, accelerator: Any, before: int) -> Threads:
         probes=not recipe.training.deterministic,
         num_processes=num_here,
     )
-    return use_threads(threads, smallest_everywhere(threads.num, accelerator.device))
+    return use_threads(threads, devices.smallest_everywhere(threads.num, accelerator.device))
 
 
 def _check_and_load(
-    recipe: Recipe,
-    data: PreparedData,
-    run: RunDirectory,
-    tokens: RunTokens,
-    accelerator: Any,
-    precision: MixedPrecision,
-    emit: Listener,
+    job: Job, tokens: RunTokens, accelerator: Any, precision: MixedPrecision
 ) -> tuple[Encoder, list[Check]]:
     """Run the checks that need no weights, then load the model; return it and the outcome of the checks.
 
     A machine that is too small is reported here; while the weights are loaded, the system would kill the process.
     """
+    recipe, training = job.recipe, job.data.training
     name, revision, settings = recipe.model.name, recipe.model.revision or None, recipe.training
-    refuse_regularizer_conflicts(recipe)
-    refuse_optimizer_conflicts(recipe)
+    refuse_conflicts(recipe)
     config = load_config(name, revision)
-    size = ModelSize.of(config, len(data.training.labels)).training(
+    size = ModelSize.of(config, len(training.labels)).training(
         rows_in_use=len(tokens.in_use) if settings.vocabulary_in_use and not why_whole_embedding(recipe) else None,
         freezes_embeddings=settings.freeze_embeddings,
         num_frozen_layers=settings.freeze_layers,
         optimizer=settings.optimizer,
     )
-    found = checks_before_loading(recipe, data, run.path, size, config, precision, accelerator.num_processes)
-    found += checks_of_the_tokens(tokens.tokenizer, tokens.training, size.vocabulary)
-    checks = agreed(found)
-    _refuse_at_once(checks, emit)
-    encoder = load_encoder(name, data.training.labels, revision=revision, seed=recipe.seed, tokenizer=tokens.tokenizer)
+    num_processes = accelerator.num_processes
+    checks = agreed(
+        [
+            *checks_of_the_machine(recipe, len(training), job.run.path, size, config, precision, num_processes),
+            *checks_of_the_comments(recipe.data.labels, training, job.data.validation),
+            model_checks.check_head(label_names(name, config), config.problem_type, training.labels),
+            *check_effect(recipe),
+            *model_checks.checks_of_the_tokens(tokens.tokenizer, tokens.training, size.vocabulary),
+        ]
+    )
+    _refuse_at_once(checks, job.emit)
+    encoder = load_encoder(name, training.labels, revision=revision, seed=recipe.seed, tokenizer=tokens.tokenizer)
     for setting, length in (("data", recipe.data.max_length), ("evaluation", recipe.evaluation.max_length)):
         if length > encoder.longest_text:
             raise UserError(
@@ -215,3 +194,42 @@ def _refuse_at_once(checks: Sequence[Check], emit: Listener) -> None:
     if any(check.state == "failed" for check in checks):
         emit(RunChecked(tuple(checks), in_full=True))
     refuse_failed(checks)
+
+
+def planned(parts: RunParts) -> RunPlanned:
+    """Return the event that describes a run before its first step."""
+    recipe, data, encoder, trainer = parts.recipe, parts.data, parts.encoder, parts.trainer
+    settings, tokens, loss, labels = recipe.training, trainer.data.tokens, trainer.loss, data.training.labels
+    weights = loss.positive_weights if settings.loss == "pos_weight_bce" else loss.label_weights
+    return RunPlanned(
+        num_training=len(data.training),
+        num_validation=len(data.validation),
+        labels=labels,
+        notes=data.notes,
+        added=data.added,
+        model=recipe.model.name,
+        num_parameters=encoder.num_parameters,
+        num_embeddings=num_rows(encoder.model),
+        speed=parts.speed,
+        head_is_new=encoder.head_is_new,
+        share_truncated=tokens.num_truncated / len(tokens),
+        device=devices.describe_device(trainer.precision.device, trainer.accelerator.num_processes),
+        precision=trainer.precision.name,
+        epochs=trainer.plan.epochs,
+        steps_per_epoch=trainer.shape.num_steps(len(tokens)),
+        global_batch=trainer.shape.global_size,
+        loss=settings.loss,
+        loss_weights=dict(zip(labels, weights.tolist(), strict=True)),
+        path=parts.run.path,
+        metric=settings.metric,
+        steps_by=_steps_by(settings),
+        threads=parts.threads.why if parts.threads else "",
+        fitted=parts.fitted,
+    )
+
+
+def _steps_by(settings: TrainingSettings) -> str:
+    """Name the optimizer and the schedule unless they are AdamW and linear."""
+    optimizer = settings.optimizer.replace("_", "-") if settings.optimizer != "adamw" else ""
+    schedule = f"{settings.schedule.replace('_', '-')} schedule" if settings.schedule != "linear" else ""
+    return " · ".join(filter(None, (optimizer, schedule)))

@@ -1,36 +1,93 @@
-"""The trainer of a run: model, forward pass, loss, optimizer and plan, made from the recipe."""
+"""Tokens and trainer of a run: model, forward pass, loss, optimizer and plan, made from the recipe."""
 
-from dataclasses import replace
+import functools
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from civility.arrays import Targets
 from civility.data.prepare import PreparedData
-from civility.engine.devices import MixedPrecision, same_weights_everywhere, smallest_everywhere
+from civility.engine import devices
+from civility.engine import loss as losses
+from civility.engine.devices import MixedPrecision
 from civility.engine.loop import Trainer, TrainingData, TrainingPlan
-from civility.engine.loss import (
-    Asymmetric,
-    EffectiveNumber,
-    ElementLoss,
-    Focal,
-    Loss,
-    build_loss,
-    cross_entropy,
-    positive_share,
-)
 from civility.engine.step_plan import BatchShape, Schedule
 from civility.models.batches import Batch, gather
+from civility.models.dropout import override_dropout
 from civility.models.encoder import Encoder
 from civility.models.forward_paths import EagerForward, ForwardChoice, choose_forward
 from civility.models.layers import freeze
-from civility.models.vocabulary import keep_in_use, why_whole
+from civility.models.token_cache import CacheUse, cached_tokens, default_cache_folder
+from civility.models.tokenizer import load_tokenizer
+from civility.models.vocabulary import ids_in_use, keep_in_use, why_whole
 from civility.recipe import Recipe
 from civility.scoring.tokens import Tokens
-from civility.training.build_optimizer import average_of_optimizer, optimizer_of, why_whole_embedding
-from civility.training.build_regularizers import average_of, change_model, regularizers_of
-from civility.training.build_tokens import RunTokens
+from civility.training.build_optimizer import average_of, optimizer_of, regularizers_of, why_whole_embedding
 from civility.training.events import Speed
+
+
+@dataclass(frozen=True, eq=False)
+class RunTokens:
+    """The tokens of a run's comments, the tokenizer that made them, and how the cache was used."""
+
+    tokenizer: Any
+    training: Tokens
+    validation: Tokens
+    cache_uses: tuple[CacheUse, ...]
+
+    @functools.cached_property
+    def in_use(self) -> npt.NDArray[np.int64]:
+        """(U,) ids that the comments use, ascending."""
+        return ids_in_use(self.training, self.validation)
+
+    @property
+    def cache_note(self) -> str:
+        """How the cache was used, in a few words; empty if tokens were made and kept as usual."""
+        reasons = [use.reason for use in self.cache_uses if use.reason]
+        if reasons:
+            return f"tokens not kept in {default_cache_folder(os.environ)}: {reasons[0]}"
+        return "tokens from the cache" if any(use.outcome == "read" for use in self.cache_uses) else ""
+
+
+def tokenise_comments(recipe: Recipe, data: PreparedData, accelerator: Any) -> RunTokens:
+    """Tokenise the comments of a run or read their tokens from the cache; one process of a machine does it for all.
+
+    Raises
+    ------
+    UserError : the tokenizer cannot be loaded
+    """
+    tokenizer = load_tokenizer(recipe.model.name, recipe.model.revision or None)
+    cache = default_cache_folder(os.environ)
+    with devices.first_of_machine_first(accelerator):
+        if _are_the_comments_of_every_fold(recipe, data):
+            training, validation, use = _tokens_of_a_fold(tokenizer, data, recipe.data.max_length, cache)
+            return RunTokens(tokenizer, training, validation, (use,))
+        training, use = cached_tokens(tokenizer, data.training.texts, recipe.data.max_length, cache)
+        validation, other = cached_tokens(tokenizer, data.validation.texts, recipe.scoring_length, cache)
+    return RunTokens(tokenizer, training, validation, (use, other))
+
+
+def _are_the_comments_of_every_fold(recipe: Recipe, data: PreparedData) -> bool:
+    """Whether every fold has these comments, in training or validation, truncated at one length."""
+    as_read = data.original is None and not recipe.data.pseudo_labels
+    return bool(recipe.data.folds) and as_read and recipe.data.max_length == recipe.scoring_length
+
+
+def _tokens_of_a_fold(
+    tokenizer: Any, data: PreparedData, max_length: int, cache: Path | None
+) -> tuple[Tokens, Tokens, CacheUse]:
+    """Select the tokens of both sides from those of all comments, which all folds share."""
+    assert data.held_out is not None
+    is_held_out = np.zeros(len(data.training) + len(data.validation), dtype=np.bool_)
+    is_held_out[data.held_out] = True
+    training, validation = iter(data.training.texts), iter(data.validation.texts)
+    texts = [next(validation if held_out else training) for held_out in is_held_out.tolist()]
+    tokens, use = cached_tokens(tokenizer, texts, max_length, cache)
+    return tokens.select(np.flatnonzero(~is_held_out)), tokens.select(np.flatnonzero(is_held_out)), use
 
 
 def build_trainer(
@@ -46,9 +103,7 @@ def build_trainer(
 
     Parameters
     ----------
-    recipe, data, tokens : of the run
     encoder : as loaded; its model is changed and moved
-    accelerator, precision : from `civility.training.build.start_devices`
     global_size : effective batch size of the run to resume, which keeps it on any number of processes, since
         schedule and order depend on it; None for a new run
 
@@ -61,15 +116,15 @@ def build_trainer(
     if global_size is not None:
         shape = replace(shape, global_size=global_size)
     loss = loss_of(recipe, data.training.targets).to(accelerator.device)
-    model = encoder.model
-    change_model(recipe, model)
+    model, drop = encoder.model, recipe.regularization
+    override_dropout(model, hidden=drop.dropout, attention=drop.attention_dropout, head=drop.head_dropout)
     freeze(model, embeddings=settings.freeze_embeddings, num_layers=settings.freeze_layers)
     # Before the model moves: the whole embedding need not fit on the device.
     why = why_whole_embedding(recipe) if settings.vocabulary_in_use else "switched off"
     why = why or why_whole(model)
     vocabulary = None if why else keep_in_use(model, tokens.in_use)
     model.to(accelerator.device)
-    same_weights_everywhere(model)
+    devices.same_weights_everywhere(model)
     choice = _choose_forward(recipe, model, tokens.training, accelerator, precision)
     # After the model has moved to its device, and over the parameters that it has there.
     optimizer = optimizer_of(recipe, model)
@@ -85,7 +140,7 @@ def build_trainer(
         shape,
         vocabulary=vocabulary,
         regularizers=regularizers_of(recipe, model),
-        average=average_of(recipe, model) or average_of_optimizer(recipe, model, optimizer),
+        average=average_of(recipe, model, optimizer),
     )
     speed = Speed(
         attention=choice.forward.name,
@@ -109,12 +164,11 @@ def _choose_forward(
         return ForwardChoice(EagerForward(model, checkpointing=checkpointing), "training.deterministic")
     choice = choose_forward(model, settings.attention, sample, checkpointing=checkpointing, autocast=precision.autocast)
     is_fast = not isinstance(choice.forward, EagerForward)
-    if smallest_everywhere(is_fast, accelerator.device) == is_fast:
+    if devices.smallest_everywhere(is_fast, accelerator.device) == is_fast:
         return choice
     choice.forward.undo()
-    return ForwardChoice(
-        EagerForward(model, checkpointing=checkpointing), "another process of this run has no faster one"
-    )
+    why = "another process of this run has no faster one"
+    return ForwardChoice(EagerForward(model, checkpointing=checkpointing), why)
 
 
 def _sample(tokens: Tokens) -> Batch:
@@ -145,14 +199,14 @@ def plan_of(recipe: Recipe, shape: BatchShape, num_comments: int) -> TrainingPla
     )
 
 
-def loss_of(recipe: Recipe, targets: Targets) -> Loss:
+def loss_of(recipe: Recipe, targets: Targets) -> losses.Loss:
     """Return the loss of a recipe for training targets (N, L), NaN where unknown."""
     settings, effective = recipe.loss, None
     if settings.class_weights == "effective_number":
-        effective = EffectiveNumber(settings.effective_beta, (~np.isnan(targets)).sum(axis=0))
-    return build_loss(
+        effective = losses.EffectiveNumber(settings.effective_beta, (~np.isnan(targets)).sum(axis=0))
+    return losses.build_loss(
         recipe.training.loss,
-        positive_share(targets),
+        losses.positive_share(targets),
         recipe.training.weight_power,
         elements=_elements(recipe),
         effective=effective,
@@ -161,12 +215,11 @@ def loss_of(recipe: Recipe, targets: Targets) -> Loss:
     )
 
 
-def _elements(recipe: Recipe) -> ElementLoss:
+def _elements(recipe: Recipe) -> losses.ElementLoss:
     settings = recipe.loss
     if recipe.training.loss == "focal":
-        return Focal(settings.focal_gamma, None if settings.focal_alpha < 0 else settings.focal_alpha)
+        return losses.Focal(settings.focal_gamma, None if settings.focal_alpha < 0 else settings.focal_alpha)
     if recipe.training.loss == "asymmetric":
-        return Asymmetric(
-            settings.asymmetric_gamma_positive, settings.asymmetric_gamma_negative, settings.asymmetric_margin
-        )
-    return cross_entropy
+        gammas = settings.asymmetric_gamma_positive, settings.asymmetric_gamma_negative
+        return losses.Asymmetric(*gammas, settings.asymmetric_margin)
+    return losses.cross_entropy

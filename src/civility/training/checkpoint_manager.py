@@ -16,14 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from civility.arrays import Logits
-from civility.engine.checkpoint import (
-    Snapshot,
-    load_best_weights,
-    load_logits,
-    save_checkpoint,
-    take_snapshot,
-    verify_checkpoint,
-)
+from civility.engine import checkpoint
+from civility.engine.checkpoint import Snapshot, save_checkpoint
 from civility.engine.devices import is_out_of_memory
 from civility.engine.loop import Trainer
 from civility.engine.validation import EarlyStopping
@@ -116,14 +110,12 @@ class CheckpointManager:
         started = time.monotonic()
         try:
             self.metrics.flush()
-            snapshot = self._snapshot(None).copied()
+            snapshot = self._copy(None)
         except UserError as error:
             self._trouble(error)
             return
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            self.save()  # no room for a copy
+        if snapshot is None:
+            self.save()
             return
         written = self._writer.submit(save_checkpoint, self.place, snapshot)
         self._latest = time.monotonic()
@@ -140,17 +132,11 @@ class CheckpointManager:
         saved = self.save(logits)
         if is_best and not saved:
             # The classifier is made of these weights: keep them in memory.
-            try:
-                self._unwritten_best = self._snapshot(logits).copied()
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                raise UserError(
-                    "training.best-epoch-lost",
-                    "the best epoch so far fits neither on the disk nor into memory",
-                    where=self.place,
-                    remedy="free some disk space, then continue from the previous checkpoint with --resume",
-                ) from error
+            self._unwritten_best = self._copy(logits)
+            if self._unwritten_best is None:
+                found = "the best epoch so far fits neither on the disk nor into memory"
+                remedy = "free some disk space, then continue from the previous checkpoint with --resume"
+                raise UserError("training.best-epoch-lost", found, where=self.place, remedy=remedy)
         return saved
 
     def save(self, logits: Logits | None = None) -> bool:
@@ -198,9 +184,9 @@ class CheckpointManager:
             self._unwritten_best.put_best(model)
             return self._unwritten_best.logits
         folder = self.run.checkpoint(self.best_step)
-        verify_checkpoint(folder, for_resume=False)
-        load_best_weights(folder, model)
-        return load_logits(folder)
+        checkpoint.verify_checkpoint(folder, for_resume=False)
+        checkpoint.load_best_weights(folder, model)
+        return checkpoint.load_logits(folder)
 
     def _snapshot(self, logits: Logits | None) -> Snapshot:
         trainer = self.trainer
@@ -212,7 +198,7 @@ class CheckpointManager:
             "best_step": self.best_step,
             "metrics_size": self.metrics.size,
         }
-        return take_snapshot(
+        return checkpoint.take_snapshot(
             trainer.model,
             trainer.optimizer,
             trainer.precision.scaler,
@@ -221,6 +207,15 @@ class CheckpointManager:
             facts=facts,
             logits=logits,
         )
+
+    def _copy(self, logits: Logits | None) -> Snapshot | None:
+        """Copy the trainer's state; None if there is no memory for a copy."""
+        try:
+            return self._snapshot(logits).copied()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
 
     def _prune(self, newest: Path) -> None:
         """Remove all checkpoints except the last two, the best, and those that were the best at the time of these."""

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import torch
 
-from civility.arrays import Rows
 from civility.engine.devices import processes_here, smallest_everywhere
 from civility.engine.hardware import (
     Fit,
@@ -24,12 +22,9 @@ from civility.errors import UserError
 from civility.models.forward_paths import EagerForward
 from civility.models.model_size import ModelSize
 from civility.recipe import Recipe
-from civility.training.build_regularizers import costs_of
+from civility.training.build_optimizer import FLOAT_BYTES, costs_of
 from civility.training.preflight import Check
 from civility.training.preflight.machine_checks import check_fit, gib
-
-_NUMBER = 4
-"""Bytes of a float32: of a weight, and of its gradient."""
 
 _ALLOWANCE = 1.35
 """Factor on the estimate of a micro-batch. Measured: the estimate was 0.76 of the tensors of a packed DeBERTa with 256
@@ -50,15 +45,8 @@ def fit_to_memory(recipe: Recipe, trainer: Trainer, memory: Memory | None) -> tu
     so the estimate of the memory check decides, for the longest comments; there the micro-batch is at most the
     recipe's, since a larger one is not faster. Weights, gradients and random numbers do not change.
 
-    Parameters
-    ----------
-    recipe : its effective batch size is kept
-    trainer : before its first step; gets the micro-batch
-    memory : of its device, now; None if unknown
-
-    Returns
-    -------
-    The recipe with the micro-batch, the choice in words, and the outcome that replaces the memory check.
+    The trainer, before its first step, gets the micro-batch. Return the recipe with it, the choice in words, and the
+    outcome that replaces the memory check.
 
     Raises
     ------
@@ -88,34 +76,23 @@ def fit_to_memory(recipe: Recipe, trainer: Trainer, memory: Memory | None) -> tu
 
 def _too_small(fit: Fit, max_length: int) -> UserError:
     if fit.room <= 0:
-        return UserError(
-            "training.too-little-memory",
-            f"the memory is too small for weights and optimizer: {gib(-fit.room)} more are needed",
-            remedy=_REMEDY,
+        found = f"the memory is too small for weights and optimizer: {gib(-fit.room)} more are needed"
+    elif fit.batch_size:
+        found = "another process of this run has too little memory to train on a single comment"
+    else:
+        takes = f"takes about {gib(fit.peak)}" if np.isfinite(fit.peak) else "takes more"
+        found = (
+            f"the memory is too small to train on a single comment: with up to {max_length} tokens it {takes}, "
+            f"and weights and optimizer leave {gib(fit.room)}"
         )
-    if fit.batch_size:
-        return UserError(
-            "training.too-little-memory",
-            "another process of this run has too little memory to train on a single comment",
-            remedy=_REMEDY,
-        )
-    takes = f"takes about {gib(fit.peak)}" if np.isfinite(fit.peak) else "takes more"
-    return UserError(
-        "training.too-little-memory",
-        f"the memory is too small to train on a single comment: with up to {max_length} tokens it {takes}, "
-        f"and weights and optimizer leave {gib(fit.room)}",
-        remedy=_REMEDY,
-    )
+    return UserError("training.too-little-memory", found, remedy=_REMEDY)
 
 
 def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Sequence[int]) -> Fit:
     """Return what fits into the memory of this process."""
     if memory is None:
-        raise UserError(
-            "training.unknown-memory",
-            "the system does not report how much memory it has",
-            remedy="set training.batch_size without --fit",
-        )
+        found = "the system does not report how much memory it has"
+        raise UserError("training.unknown-memory", found, remedy="set training.batch_size without --fit")
     on_gpu = trainer.precision.device == "cuda"
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
     reserved = _reserved_bytes(sum(parameter.numel() for parameter in trained), recipe, trainer)
@@ -126,9 +103,14 @@ def _fit_here(recipe: Recipe, trainer: Trainer, memory: Memory | None, sizes: Se
     if not on_gpu:
         return largest_that_fits(sizes, _estimated_peaks(recipe, trainer, trained), room)
     longest = np.argsort(-trainer.data.tokens.lengths, kind="stable")
+
+    def try_longest(num_comments: int) -> None:
+        """Run a micro-batch of the longest comments, some of them repeatedly if there are too few."""
+        trainer.try_out(np.resize(longest[:num_comments], num_comments))
+
     was_training = trainer.model.training
     trainer.model.train()
-    fit = largest_that_fits(sizes, measured_peaks(partial(_try_longest, trainer, longest), trained), room)
+    fit = largest_that_fits(sizes, measured_peaks(try_longest, trained), room)
     trainer.model.train(was_training)
     return fit
 
@@ -138,7 +120,7 @@ def _estimated_peaks(recipe: Recipe, trainer: Trainer, trained: Sequence[torch.n
     size = ModelSize.of(trainer.model.config, trainer.data.targets.shape[1])
     length = int(trainer.data.tokens.lengths.max())
     # For a moment, a gradient exists beside the sum of those of earlier micro-batches.
-    added = _NUMBER * max(parameter.numel() for parameter in trained)
+    added = FLOAT_BYTES * max(parameter.numel() for parameter in trained)
 
     def peak_of(num_comments: int) -> float:
         takes = size.micro_batch_bytes(
@@ -157,14 +139,9 @@ def _estimated_peaks(recipe: Recipe, trainer: Trainer, trained: Sequence[torch.n
 def _reserved_bytes(num_trained: int, recipe: Recipe, trainer: Trainer) -> int:
     """Return the bytes that a run will need besides weights and micro-batches, and has not allocated so far."""
     costs, moments = costs_of(recipe), state_bytes(trainer.optimizer)
-    reserved = (_NUMBER + costs.kept + costs.in_step) * num_trained + moments
+    reserved = (FLOAT_BYTES + costs.kept + costs.in_step) * num_trained + moments
     if trainer.accelerator.num_processes > 1:
-        reserved += _NUMBER * num_trained  # buffers in which gradients are exchanged
+        reserved += FLOAT_BYTES * num_trained  # buffers in which gradients are exchanged
     if trainer.precision.device != "cuda" and recipe.training.checkpoint_minutes:
-        reserved += (_NUMBER + costs.kept) * num_trained + moments  # the copy that a thread writes
+        reserved += (FLOAT_BYTES + costs.kept) * num_trained + moments  # the copy that a thread writes
     return reserved
-
-
-def _try_longest(trainer: Trainer, longest: Rows, num_comments: int) -> None:
-    """Run a micro-batch of the longest comments, some of them repeatedly if there are too few."""
-    trainer.try_out(np.resize(longest[:num_comments], num_comments))

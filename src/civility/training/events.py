@@ -8,7 +8,7 @@ from civility.engine.progress import EpochDone, StepDone
 from civility.engine.watch import Warned
 from civility.evaluation import Report
 from civility.run import RunDirectory
-from civility.training.preflight.check import Check
+from civility.training.preflight import Check
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,32 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class RunPlanned:
-    """Emitted once, before the first step: the plan of the run.
+class Planned:
+    """The part of a plan that both kinds of models have.
+
+    ``notes`` are on the comments; ``added`` are phrases for what augmentation and pseudo labels add to training.
+    """
+
+    num_training: int
+    num_validation: int
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+    added: tuple[str, ...]
+    model: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class LinearPlanned(Planned):
+    """Emitted once, before a linear model is fitted; ``model`` is a description."""
+
+
+@dataclass(frozen=True)
+class RunPlanned(Planned):
+    """Emitted once, before the first step: the plan of the run of an encoder, whose name is ``model``.
 
     Parameters
     ----------
-    notes : on the comments, one sentence each
-    added : phrases for what augmentation and pseudo labels add to training
     share_truncated : of the training comments, in [0, 1]
     global_batch : effective batch size
     loss_weights : by label
@@ -52,12 +71,6 @@ class RunPlanned:
     fitted : how `--fit` chose the micro-batch; empty without it
     """
 
-    num_training: int
-    num_validation: int
-    labels: tuple[str, ...]
-    notes: tuple[str, ...]
-    added: tuple[str, ...]
-    model: str
     num_parameters: int
     num_embeddings: int
     speed: Speed
@@ -70,24 +83,10 @@ class RunPlanned:
     global_batch: int
     loss: str
     loss_weights: dict[str, float]
-    path: Path
     metric: str = "macro_roc_auc"
     steps_by: str = ""
     threads: str = ""
     fitted: str = ""
-
-
-@dataclass(frozen=True)
-class LinearPlanned:
-    """Emitted once, before a linear model is fitted; ``model`` is a description."""
-
-    num_training: int
-    num_validation: int
-    labels: tuple[str, ...]
-    notes: tuple[str, ...]
-    added: tuple[str, ...]
-    model: str
-    path: Path
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Resuming a run: from which checkpoint, whether it is of the same run, and what is no longer equal to the bit.
 
-Whether a command starts or resumes (``--resume auto``) is decided in `civility.cli.train`.
+A finished run is not resumed, but has to be the one that is asked for again. Whether a command starts or resumes
+(``--resume auto``) is decided in `civility.training.launch`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,16 +9,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from civility.data.prepare import PreparedData, prepare
+from civility.documents.run_environment import RecordedComments, RecordedData
 from civility.engine.checkpoint import DamagedCheckpoint, read_facts, verify_checkpoint
 from civility.errors import UserError
-from civility.recipe import Recipe, differing_settings
+from civility.plain_text import count, listed
+from civility.recipe import Recipe, changed, differing_settings
 from civility.run import RunDirectory
+from civility.storage.atomic_files import real_path
 from civility.storage.parsing import whole_number
 
 _MOST = 2**62
 _MOST_THREADS = 1024
 _RESTART = "--restart, which keeps what is there in another folder"
 _REMEDY = f"leave out what differs to resume; or {_RESTART}"
+_ANOTHER_OUT = "choose another --out"
+_KEEP = "leave out what differs to keep this run, or choose another --out to train another one"
 _DATA = {
     "training": "training comments",
     "validation": "validation comments",
@@ -99,10 +106,7 @@ def earlier_choices(run: RunDirectory) -> EarlierChoices:
 def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPoint:
     """Return the last intact checkpoint of a run, if possible one whose best epoch is intact too.
 
-    Parameters
-    ----------
-    run : the run to resume
-    now : what is asked for, as `describe_run` returns it
+    ``now`` is what is asked for, from `civility.training.open_run.checkpoint_facts`.
 
     Raises
     ------
@@ -113,19 +117,20 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
     differs = False
     without_best: StartingPoint | None = None
     for folder in reversed(run.checkpoint_folders()):
-        facts, reason = _facts_if_usable(folder, now)
-        if facts is None:
-            notes.append(f"skipped {folder.name}: {reason.message if reason else ''}")
+        facts = _facts_if_usable(folder, now)
+        if isinstance(facts, UserError):
+            notes.append(f"skipped {folder.name}: {facts.message}")
             passed.append(folder)
-            differs |= reason is not None and reason.code == "training.another-run"
+            differs |= facts.code == "training.another-run"
             continue
         lost = _damage_of_best(run, folder, facts)
         if lost is None:
             return StartingPoint(folder, facts, tuple(notes), tuple(passed))
         notes.append(f"{folder.name} needs the weights of its best epoch, which are lost: {lost.message}")
         if without_best is None:
-            best = [path for path in (run.checkpoint(facts["best_step"]),) if path.exists()]
-            without_best = StartingPoint(folder, facts, tuple(notes), (*passed, *best), forgets_best=True)
+            best = run.checkpoint(facts["best_step"])
+            in_the_way = (*passed, best) if best.exists() else tuple(passed)
+            without_best = StartingPoint(folder, facts, tuple(notes), in_the_way, forgets_best=True)
         passed.append(folder)
     if without_best is not None:
         return without_best
@@ -141,7 +146,7 @@ def find_starting_point(run: RunDirectory, now: Mapping[str, Any]) -> StartingPo
     return StartingPoint()
 
 
-def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, UserError | None]:
+def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> dict[str, Any] | UserError:
     """Return the facts of a checkpoint that is intact and of this run; else why it cannot be used."""
     try:
         verify_checkpoint(folder)
@@ -152,10 +157,10 @@ def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> tuple[Mapping[str,
         for name in ("stopping", "loss_watch"):
             facts[name]
     except UserError as error:
-        return None, error
+        return error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, DamagedCheckpoint(f"not a checkpoint of a run: {error!r}", where=folder)
-    return facts, None
+        return DamagedCheckpoint(f"not a checkpoint of a run: {error!r}", where=folder)
+    return facts
 
 
 def _damage_of_best(run: RunDirectory, folder: Path, facts: Mapping[str, Any]) -> DamagedCheckpoint | None:
@@ -169,16 +174,7 @@ def _damage_of_best(run: RunDirectory, folder: Path, facts: Mapping[str, Any]) -
 
 
 def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Compare a checkpoint with what is asked for.
-
-    Parameters
-    ----------
-    before, now : of the checkpoint, and of what is asked for, as `describe_run` returns them
-
-    Raises
-    ------
-    UserError : a setting, the data, the tokens or the model differ in something that changes the result
-    """
+    """Raise a UserError unless a checkpoint is of the run asked for: settings, data, tokens and model are the same."""
     problems = differing_settings(before["recipe"], now["recipe"])
     for part, name in _DATA.items():
         was, wanted = before["data"].get(part, ""), now["data"][part]
@@ -192,15 +188,11 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     _refuse(problems)
 
 
-def _refuse(problems: list[str]) -> None:
+def _refuse(problems: Sequence[str], remedy: str = _REMEDY, run: RunDirectory | None = None) -> None:
+    """Raise a UserError that names what differs from a run that has begun; return if nothing does."""
     if problems:
-        raise not_the_same_run(problems, _REMEDY)
-
-
-def not_the_same_run(problems: Sequence[str], remedy: str, run: RunDirectory | None = None) -> UserError:
-    """Return the error that names what differs from a run that has begun."""
-    found = "this is not the run that was begun: " + "\n       ".join(problems)
-    return UserError("training.another-run", found, where=run.path if run else "", remedy=remedy)
+        found = "this is not the run that was begun: " + "\n       ".join(problems)
+        raise UserError("training.another-run", found, where=run.path if run else "", remedy=remedy)
 
 
 _OLD_NAMES = {"the processor": "the CPU"}
@@ -208,7 +200,7 @@ _OLD_NAMES = {"the processor": "the CPU"}
 
 
 def changed_circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a note on circumstances that change rounding, in a tuple that is empty if none has changed."""
+    """Return a note on changed circumstances, which change rounding; empty if there are none."""
     changes = []
     for name, was in before["circumstances"].items():
         name = _OLD_NAMES.get(name, name)
@@ -220,13 +212,76 @@ def changed_circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> 
     return (f"{'; '.join(changes)}: the order of comments stays, but weights are no longer equal to the bit",)
 
 
-def describe_run(recipe: Recipe, digests: Mapping[str, str], circumstances: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what identifies a run in its checkpoints.
+def check_unchanged(run: RunDirectory, recipe: Recipe, data: PreparedData | None = None) -> str:
+    """Raise a UserError unless a finished run is the one that is asked for.
+
+    Files may have been renamed or moved, since their comments are compared; a model folder may have been moved.
 
     Parameters
     ----------
-    recipe : of the run
-    digests : of the ``training`` and ``validation`` comments, of their tokens, and of the ``model``'s settings
-    circumstances : what changes rounding, by name
+    data : the comments of the recipe, before augmentation; None to read them
+
+    Returns
+    -------
+    Why the comments were not compared: the run's own files cannot be read any more. Empty if they were compared.
+
+    Raises
+    ------
+    UserError : a setting or the comments differ; other files are asked for and cannot be read; the run is a soup or an
+        ensemble; its environment file is damaged
     """
-    return {"recipe": recipe.flat(), "data": dict(digests), "circumstances": dict(circumstances)}
+    recorded = run.environment(_ANOTHER_OUT)
+    if recorded.combination is not None:
+        found = "combines other classifiers: 'civility train' did not write it and cannot resume it"
+        raise UserError("training.not-a-training-run", found, where=run.path, remedy=_ANOTHER_OUT)
+    before = run.load_recipe()
+    # Both report it if one of the two models is linear.
+    problems = list(dict.fromkeys(differing_settings(before.flat(), recipe.flat()) + _differing_model(before, recipe)))
+    try:
+        data = prepare(recipe.wanted) if data is None else data
+    except UserError as error:
+        _refuse(problems, _KEEP, run)
+        if recipe.wanted != before.wanted:
+            raise
+        # A finished run does not need its files any more.
+        return f"its comments were not compared: {error.message}"
+    if not any(problem.startswith(("data.", "seed ")) for problem in problems):
+        problems += _differing_comments(recorded.data, data)
+    _refuse(problems, _KEEP, run)
+    return ""
+
+
+def check_same_settings(run: RunDirectory, recipe: Recipe) -> None:
+    """Raise a UserError if the recipe of a run differs in something that changes the result."""
+    _refuse(differing_settings(run.load_recipe().flat(), recipe.flat()), _KEEP, run)
+
+
+def _differing_model(before: Recipe, now: Recipe) -> list[str]:
+    """Return how the models differ; a folder may have been moved if it has kept its name."""
+    old, new = Path(before.model.name), Path(now.model.name)
+    if before.model.name != now.model.name and not (
+        new.is_dir() and (real_path(old) == real_path(new) or (old.name == new.name and not old.exists()))
+    ):
+        return [changed("model.name", before.model.name, now.model.name)]
+    if before.model.revision != now.model.revision:
+        return [changed("model.revision", before.model.revision, now.model.revision)]
+    return []
+
+
+def _differing_comments(recorded: RecordedData, data: PreparedData) -> list[str]:
+    """Return how the comments differ; ids may, since those that civility makes hold the name of the file."""
+    problems = []
+    for name, before, dataset, files in (
+        ("training", recorded.training, data.training, data.files),
+        ("validation", recorded.validation, data.validation, data.validation_files),
+    ):
+        same_texts = not dataset.group_names and before.comments_digest == dataset.comments_digest
+        if before.digest != dataset.digest and not same_texts:
+            now = RecordedComments.of(dataset, files)
+            problems.append(f"the {name} comments were {_described(before)}, and are {_described(now)} now")
+    return problems
+
+
+def _described(part: RecordedComments) -> str:
+    names = f" from {listed(part.files)}" if part.files else ""
+    return f"{count(part.num_comments or 0, 'comment')}{names} ({part.digest[:19]})"

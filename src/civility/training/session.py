@@ -1,15 +1,17 @@
 """Session: one process's part of a training run, step by step, from its starting point to the classifier."""
 
 import contextlib
+import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from civility.arrays import Logits
+from civility.engine.checkpoint import has_logits, load_checkpoint
 from civility.engine.devices import float32_products
 from civility.engine.hardware import peak_memory
 from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
@@ -17,13 +19,11 @@ from civility.engine.validation import StopRequested, measure_validation, score_
 from civility.engine.watch import RateWatch, Warned, watch_scores
 from civility.errors import Interrupted, UserError
 from civility.plain_text import listed
-from civility.run import Begin
-from civility.training import provenance
-from civility.training.build import RunParts
+from civility.training.build import RunParts, loss_watch_of
+from civility.training.build_trainer import plan_of
 from civility.training.checkpoint_manager import CheckpointManager
-from civility.training.events import EpochJudged, ValidationScored, ValidationStarted
-from civility.training.open_run import RunLogs, open_logs
-from civility.training.restore import restore_everywhere
+from civility.training.events import EpochJudged, RunResumed, ValidationScored, ValidationStarted
+from civility.training.open_run import RunLogs, checkpoint_facts, open_logs
 from civility.training.resume import StartingPoint
 from civility.training.stop_signals import StopSignals
 
@@ -31,12 +31,7 @@ _MOST_IDS = 8
 
 
 class Session:
-    """One process's part of a training run. The first process also writes logs and checkpoints.
-
-    Parameters
-    ----------
-    parts : what was built from the recipe
-    """
+    """One process's part of a training run. The first process also writes logs and checkpoints."""
 
     def __init__(self, parts: RunParts) -> None:
         self.parts = parts
@@ -46,40 +41,38 @@ class Session:
         self.checkpoints: CheckpointManager | None = None
 
     @contextlib.contextmanager
-    def open(self, command: Sequence[str], tracker: str, begin: Begin) -> Iterator[None]:
+    def open(self) -> Iterator[None]:
         """Hold the run directory while the block runs; write its first files, or resume from its last checkpoint.
-
-        Parameters
-        ----------
-        command : what the user typed, for the record
-        tracker : name of a tracker, or empty
-        begin : as of `civility.training.train_run.train`
 
         Raises
         ------
         UserError : another process is writing there, or the run there is not the one that is asked for
         """
-        parts, run_facts = self.parts, provenance.checkpoint_facts(self.parts)
+        from accelerate.utils import broadcast_object_list
+
+        parts, facts = self.parts, checkpoint_facts(self.parts)
         with contextlib.ExitStack() as stack:
             found: UserError | StartingPoint = StartingPoint()
             if parts.accelerator.is_main_process:
                 try:
-                    self.logs = stack.enter_context(open_logs(parts.run, begin, run_facts, self._warn))
+                    self.logs = stack.enter_context(open_logs(parts.run, parts.begin, facts, self._warn))
                     found = self.logs.point
                 except UserError as error:
                     found = error
-            restore_everywhere(parts, found)
+            found = broadcast_object_list([found])[0]  # of the first process
+            if isinstance(found, UserError):
+                raise found
+            if found.folder is not None:
+                _restore(parts, found, found.folder)
             if self.logs is not None:
-                session_facts = provenance.session_facts(command, parts.trainer, parts.threads)
-                environment = provenance.environment(session_facts, parts.data, parts.checks)
-                self.logs.begin(parts.recipe, environment, session_facts)
-                self.checkpoints = self._checkpoint_manager(self.logs, run_facts)
+                self.logs.begin(parts)
+                self.checkpoints = self._checkpoint_manager(self.logs, facts)
                 stack.callback(self.checkpoints.settle)  # before the lock is released
-            if tracker:
+            if parts.tracker:
                 parts.accelerator.init_trackers("civility", config=parts.recipe.flat())
             yield
 
-    def _checkpoint_manager(self, logs: RunLogs, state: dict[str, Any]) -> CheckpointManager:
+    def _checkpoint_manager(self, logs: RunLogs, facts: dict[str, Any]) -> CheckpointManager:
         parts = self.parts
         num_threads = parts.threads.num if parts.threads else 0
         return CheckpointManager(
@@ -87,7 +80,7 @@ class Session:
             parts.trainer,
             parts.stopping,
             parts.loss_watch,
-            {**state, "global_size": parts.trainer.shape.global_size, "threads": num_threads},
+            {**facts, "global_size": parts.trainer.shape.global_size, "threads": num_threads},
             minutes=parts.recipe.training.checkpoint_minutes,
             steps=parts.recipe.training.checkpoint_steps,
             metrics=logs.metrics,
@@ -141,11 +134,19 @@ class Session:
             for event in parts.trainer.run(lambda: self.validate(wants_stop), wants_stop):
                 if isinstance(event, StepDone):
                     if event.batch_size < batch_size:
-                        yield _halved(event, parts.trainer.shape.global_size)
+                        yield Warned(
+                            event.step,
+                            f"step {event.step:,}: out of memory; the micro-batch is {event.batch_size} from here on, "
+                            f"and the effective batch size of {parts.trainer.shape.global_size} is unchanged",
+                        )
                     batch_size = event.batch_size
                     warning = parts.loss_watch.see(event.step, event.loss)
-                    if parts.threads is not None:
-                        self._warn_if_slow(rate_watch.see(event.num_padded, event.seconds))
+                    slower = rate_watch.see(event.num_padded, event.seconds) if parts.threads is not None else None
+                    if slower is not None:
+                        self._warn(
+                            f"step {event.step:,}: training is {slower:.1f} times slower than at its best: another "
+                            "process keeps the CPU busy, or the machine has slowed down"
+                        )
                 else:
                     labels, precision = parts.data.validation.labels, parts.trainer.precision.name
                     warning = watch_scores(event.step, self.logits, labels, precision)
@@ -159,12 +160,7 @@ class Session:
             raise explain_not_finite(error, ids, folders[-1] if folders else None) from error
 
     def validate(self, wants_stop: Callable[[], bool]) -> Validation:
-        """Score the validation comments on all processes together, and measure them on each.
-
-        Raises
-        ------
-        StopRequested : a signal came
-        """
+        """Score the validation comments on all processes together, and measure them on each; StopRequested ends it."""
         parts, dataset = self.parts, self.parts.data.validation
         parts.emit(ValidationStarted(parts.trainer.progress.epoch + 1, len(dataset)))
 
@@ -223,35 +219,41 @@ class Session:
         if self.logs is not None:
             self.logs.write_session_warning(warning)
 
-    def _warn_if_slow(self, times_slower: float | None) -> None:
-        if times_slower is not None:
-            self._warn(
-                f"step {self.parts.trainer.progress.step:,}: training is {times_slower:.1f} times slower than at its "
-                "best: another process keeps the CPU busy, or the machine has slowed down"
-            )
+
+def _restore(parts: RunParts, point: StartingPoint, folder: Path) -> None:
+    """Bring a process to the checkpoint in ``folder``, from which the run resumes."""
+    trainer, facts = parts.trainer, point.facts
+    if facts["global_size"] != trainer.shape.global_size:  # that of a newer checkpoint, which was skipped
+        trainer.shape = replace(trainer.shape, global_size=facts["global_size"])
+        trainer.plan = plan_of(parts.recipe, trainer.shape, len(trainer.data.tokens))
+        parts.loss_watch = loss_watch_of(trainer)
+    scaler = trainer.precision.scaler
+    trainer.progress = load_checkpoint(folder, trainer.model, trainer.optimizer, scaler, trainer.average)
+    parts.loss_watch.restore(facts["loss_watch"])
+    stopping = parts.stopping
+    stopping.last_epoch = facts["stopping"]["last_epoch"]
+    if point.forgets_best:
+        # Patience begins anew. These weights are the best there are, if they have been validated.
+        stopping.best_epoch = stopping.last_epoch
+        parts.best_step = trainer.progress.step if has_logits(folder) else 0
+    else:
+        score = facts["stopping"]["best_score"]
+        stopping.best_score = -math.inf if score is None else score
+        stopping.best_epoch = facts["stopping"]["best_epoch"]
+        parts.best_step = facts["best_step"]
+    # A micro-batch that was halved for lack of memory stays so, unless another one is asked for.
+    if parts.recipe.training.batch_size == facts["recipe"]["training.batch_size"]:
+        trainer.shape = replace(trainer.shape, batch_size=facts["batch_size"])
+    steps_per_epoch = trainer.shape.num_steps(len(trainer.data.tokens))
+    parts.emit(RunResumed(trainer.progress.step, steps_per_epoch, trainer.shape.global_size))
 
 
 def explain_not_finite(error: NotFinite, ids: Sequence[str], checkpoint: Path | None) -> UserError:
-    """Return the error with the ids of its comments, and the last checkpoint.
-
-    Parameters
-    ----------
-    error : from the training loop
-    ids : (N,) of the training comments
-    checkpoint : the newest one; None if there is none yet
-    """
+    """Return the error with the ``ids`` (N,) of its training comments, and the newest checkpoint if there is one."""
     which = "the scores are not finite for the comments" if error.narrowed else "its comments"
     found = f"{error.found}\n       {which}: {listed([ids[row] for row in error.rows], _MOST_IDS)}"
     kept = f"the last good checkpoint is {checkpoint}" if checkpoint else "no checkpoint had been written yet"
     return UserError(error.code, found, remedy=f"{error.remedy}\n{kept}")
-
-
-def _halved(step: StepDone, global_size: int) -> Warned:
-    return Warned(
-        step.step,
-        f"step {step.step:,}: out of memory; the micro-batch is {step.batch_size} from here on, and the effective "
-        f"batch size of {global_size} is unchanged",
-    )
 
 
 def _tracker_values(line: dict[str, Any], prefix: str = "") -> dict[str, float]:

@@ -6,124 +6,85 @@ Nothing is kept on the way: a run that is interrupted starts again from the begi
 import os
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from civility.data.dataset import Dataset
-from civility.data.prepare import PreparedData
 from civility.documents.linear_file import TermKind
-from civility.engine.hardware import peak_memory
 from civility.engine.watch import Warned
 from civility.errors import UserError
-from civility.evaluation import Report
 from civility.metrics.policy import parse_policies
 from civility.processes import processes_of
-from civility.recipe import Recipe
-from civility.render.markdown.model_card import CardFacts
-from civility.run import Begin, RunDirectory
-from civility.run.log import LineLog
-from civility.run.versions import LINEAR_LIBRARIES, describe_environment, library_versions
+from civility.recipe.settings import LinearSettings
+from civility.run.place import check_place, check_unfinished, put_aside
 from civility.scoring.classifier import Classifier
 from civility.scoring.linear_model import LinearModel, Terms
-from civility.training import provenance
-from civility.training.events import (
-    LinearPlanned,
-    Listener,
-    RunChecked,
-    RunFinished,
-    ValidationScored,
-    ValidationStarted,
-)
-from civility.training.finalize import fit_to_validation, report_of_run, write_result
-from civility.training.finished_run import check_same_settings
-from civility.training.preflight import Check, checks_of_the_comments, refuse_failed
+from civility.training import events
+from civility.training.build import Job
+from civility.training.finalize import write_result
+from civility.training.open_run import environment_of_linear, log_fit
+from civility.training.preflight import Check, refuse_failed
+from civility.training.preflight.data_checks import checks_of_the_comments
+from civility.training.resume import check_same_settings
 
 _MOST_ITERATIONS = 1_000
 
 
-def train_linear(
-    recipe: Recipe,
-    data: PreparedData,
-    run: RunDirectory,
-    *,
-    command: Sequence[str],
-    tracker: str,
-    begin: Begin,
-    listen: Listener,
-) -> None:
-    """Fit a linear model, and write it to a run directory with its report.
-
-    Parameters
-    ----------
-    recipe : with the model "tf-idf"
-    data, run, command, listen : as of `civility.training.train_run.train`
-    tracker : must be empty, since a linear model logs no steps
-    begin : "resume" starts from the beginning too
-
-    Raises
-    ------
-    UserError : what the user can fix
-    """
-    started = time.monotonic()
-    checks = check_linear(recipe, data, run, tracker=tracker, begin=begin, listen=listen, in_full=False)
-    if begin == "restart" and (aside := run.put_aside()) is not None:
-        listen(Warned(0, f"what was in {run.path} is in {aside} now"))
+def train_linear(job: Job) -> None:
+    """Fit a linear model, and write it to a run directory with its report; UserError for what the user can fix."""
+    started, run, data = time.monotonic(), job.run, job.data
+    checks = check_linear(job, in_full=False)
+    if job.begin == "restart" and (aside := put_aside(run)) is not None:
+        job.emit(Warned(0, f"what was in {run.path} is in {aside} now"))
     run.create()
     with run.locked():
-        if begin != "resume":
+        if job.begin != "resume":
             run.check_free()  # again, now that no other process can begin there
         run.remove_leftovers()
-        session = {**describe_environment(command, LINEAR_LIBRARIES), "device": "CPU"}
-        run.write_first_files(recipe, provenance.environment(session, data, checks))
-        report = _fit_and_write(recipe, data, run, listen)
-    listen(RunFinished(run, report, 0, 0, False, time.monotonic() - started))
+        run.write_first_files(job.recipe, environment_of_linear(job, checks))
+        fit_started = time.monotonic()
+        model, not_converged = fit_linear(data.training, job.recipe.linear)
+        if not_converged:
+            labels = ", ".join(not_converged)
+            job.emit(Warned(0, f"the fit of {labels} has not converged: a smaller linear.c would"))
+        classifier, texts = Classifier(model), data.validation.texts
+        job.emit(events.ValidationStarted(1, len(texts)))
+        logits = classifier.logits(texts, on_scored=lambda number: job.emit(events.ValidationScored(number)))
+        log_fit(run, time.monotonic() - fit_started)
+        report = write_result(run, job.recipe, data, classifier, logits)
+    job.emit(events.RunFinished(run, report, 0, 0, False, time.monotonic() - started))
 
 
-def check_linear(
-    recipe: Recipe,
-    data: PreparedData,
-    run: RunDirectory,
-    *,
-    tracker: str,
-    begin: Begin,
-    listen: Listener,
-    in_full: bool,
-) -> list[Check]:
-    """Emit the plan and the outcome of the checks; write nothing.
-
-    Parameters
-    ----------
-    recipe, data, run, tracker, begin, listen : as of `train_linear`
-    in_full : whether to show passed checks too
+def check_linear(job: Job, *, in_full: bool) -> list[Check]:
+    """Emit the plan and the outcome of the checks, passed ones too if ``in_full``; write nothing.
 
     Raises
     ------
     UserError : what the user can fix, including a failed check
     """
-    run.check_place(begin)
-    if begin == "resume":
-        run.check_unfinished()
+    recipe, data, run = job.recipe, job.data, job.run
+    check_place(run, job.begin)
+    if job.begin == "resume":
+        check_unfinished(run)
         if run.recipe_file.is_file():
             check_same_settings(run, recipe)
     parse_policies(recipe.evaluation.policy, data.training.labels)
-    _refuse_options(recipe, tracker)
+    _refuse_options(job)
     check_both_classes(data.training)
-    listen(_planned(recipe, data, run))
+    job.emit(_planned(job))
     checks = checks_of_the_comments(recipe.data.labels, data.training, data.validation)
-    listen(RunChecked(tuple(checks), in_full=in_full))
+    job.emit(events.RunChecked(tuple(checks), in_full=in_full))
     refuse_failed(checks)
     return checks
 
 
-def _refuse_options(recipe: Recipe, tracker: str) -> None:
+def _refuse_options(job: Job) -> None:
     """Raise a UserError for options that need steps, micro-batches or several processes."""
     why, option = "", ""
-    if tracker:
-        why, option = "has no steps to log", f"--tracker {tracker}"
-    elif recipe.training.fit:
+    if job.tracker:
+        why, option = "has no steps to log", f"--tracker {job.tracker}"
+    elif job.recipe.training.fit:
         why, option = "has no micro-batches to fit to the memory", "--fit"
     elif processes_of(os.environ).num > 1:
         why, option = "is fitted by one process on a CPU", "torchrun or accelerate launch"
@@ -131,14 +92,15 @@ def _refuse_options(recipe: Recipe, tracker: str) -> None:
         raise UserError("training.linear-option", f"a linear model {why}", where=option, remedy="leave it out")
 
 
-def _planned(recipe: Recipe, data: PreparedData, run: RunDirectory) -> LinearPlanned:
+def _planned(job: Job) -> events.LinearPlanned:
+    recipe, data = job.recipe, job.data
     settings, notes = recipe.linear, list(data.notes)
     if recipe.without_effect:
         notes.append(
             f"a linear model ignores these settings: {', '.join(recipe.without_effect)}; "
             "it reads those of [data], [linear] and [evaluation]"
         )
-    return LinearPlanned(
+    return events.LinearPlanned(
         len(data.training),
         len(data.validation),
         data.training.labels,
@@ -146,70 +108,8 @@ def _planned(recipe: Recipe, data: PreparedData, run: RunDirectory) -> LinearPla
         data.added,
         f"logistic regression over TF-IDF · 1 to {settings.word_ngrams} words · 2 to {settings.character_ngrams} "
         f"characters · up to {settings.max_features:,} terms of each · C {settings.c:g}",
-        run.path,
+        job.run.path,
     )
-
-
-def _fit_and_write(recipe: Recipe, data: PreparedData, run: RunDirectory, listen: Listener) -> Report:
-    """Fit, score the validation comments, and write the result."""
-    started = time.monotonic()
-    fitted = fit_linear(data.training, LinearPlan(**recipe.linear.model_dump()))
-    if fitted.not_converged:
-        labels = ", ".join(fitted.not_converged)
-        listen(Warned(0, f"the fit of {labels} has not converged: a smaller linear.c would"))
-    classifier = Classifier(fitted.model)
-    texts = data.validation.texts
-    listen(ValidationStarted(1, len(texts)))
-    logits = classifier.logits(texts, on_scored=lambda number: listen(ValidationScored(number)))
-    _log(run, time.monotonic() - started)
-    scored = fit_to_validation(classifier, data, logits, recipe)
-    report = report_of_run(classifier, scored, data, recipe, ())
-    card = CardFacts(
-        **provenance.card_of_data(recipe, data, run),
-        base_model="",
-        max_length=0,
-        best_epoch=0,
-        epochs_run=0,
-        versions=library_versions(LINEAR_LIBRARIES),
-        kind="linear",
-    )
-    write_result(run, classifier, scored, report, card)
-    return report
-
-
-def _log(run: RunDirectory, seconds: float) -> None:
-    """Log the wall time of fit and validation, and the peak memory, as for the epochs of an encoder."""
-    log, peak = LineLog(run.timing), peak_memory("cpu")
-    log.truncate(0)
-    log.write({"kind": "fit", "step": 0, "seconds": round(seconds, 4)})
-    if peak is not None:
-        log.write({"kind": "memory", "step": 0, "peak": peak})
-    log.flush()
-
-
-@dataclass(frozen=True)
-class LinearPlan:
-    """How to fit.
-
-    Parameters
-    ----------
-    word_ngrams, character_ngrams : words and characters of the longest terms
-    max_features : most frequent terms kept, of words and of characters each
-    c : inverse strength of the L2 penalty
-    """
-
-    word_ngrams: int = 2
-    character_ngrams: int = 5
-    max_features: int = 50_000
-    c: float = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A model, and the labels whose fit has not converged."""
-
-    model: LinearModel
-    not_converged: tuple[str, ...]
 
 
 def check_both_classes(training: Dataset) -> None:
@@ -225,16 +125,13 @@ def check_both_classes(training: Dataset) -> None:
             )
 
 
-def fit_linear(training: Dataset, plan: LinearPlan) -> Fitted:
+def fit_linear(training: Dataset, settings: LinearSettings) -> tuple[LinearModel, list[str]]:
     """Fit one logistic regression for each label on TF-IDF of words and of characters.
+
+    Return the model, and the labels whose fit has not converged. Every label needs a positive and a negative comment.
 
     Comments whose target is unknown are left out for this label. A soft target t counts as a positive comment of
     weight t and a negative one of weight 1 - t, whose loss is the cross-entropy with t.
-
-    Parameters
-    ----------
-    training : every label with a positive and a negative comment
-    plan : how to fit
 
     References
     ----------
@@ -244,12 +141,12 @@ def fit_linear(training: Dataset, plan: LinearPlan) -> Fitted:
     from scipy.sparse import hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    common = {"max_features": plan.max_features, "sublinear_tf": True, "dtype": np.float64}
+    common = {"max_features": settings.max_features, "sublinear_tf": True, "dtype": np.float64}
     forms: dict[TermKind, TfidfVectorizer] = {
-        "word": TfidfVectorizer(ngram_range=(1, plan.word_ngrams), **common),
-        "character": TfidfVectorizer(analyzer="char_wb", ngram_range=(2, plan.character_ngrams), **common),
+        "word": TfidfVectorizer(ngram_range=(1, settings.word_ngrams), **common),
+        "character": TfidfVectorizer(analyzer="char_wb", ngram_range=(2, settings.character_ngrams), **common),
     }
-    longest = {"word": plan.word_ngrams, "character": plan.character_ngrams}
+    longest = {"word": settings.word_ngrams, "character": settings.character_ngrams}
     matrices, terms = [], []
     for form, vectorizer in forms.items():
         try:
@@ -263,10 +160,10 @@ def fit_linear(training: Dataset, plan: LinearPlan) -> Fitted:
     num_labels = len(training.labels)
     weights, bias, not_converged = np.zeros((features.shape[1], num_labels)), np.zeros(num_labels), []
     for column, label in enumerate(training.labels):
-        weights[:, column], bias[column], converged = _fit_label(features, training.targets[:, column], plan.c)
+        weights[:, column], bias[column], converged = _fit_label(features, training.targets[:, column], settings.c)
         if not converged:
             not_converged.append(label)
-    return Fitted(LinearModel(training.labels, tuple(terms), weights, bias), tuple(not_converged))
+    return LinearModel(training.labels, tuple(terms), weights, bias), not_converged
 
 
 def _fit_label(

@@ -1,6 +1,6 @@
 """The outcome of a check, and the error that names every failed one."""
 
-from civility.training.preflight.check import Check, outcome, refuse_failed
+from civility.training.preflight import Check, outcome, refuse_failed
 
 from ...refusals import refused
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from civility.data.dataset import Dataset
-from civility.training.preflight.check import Check
+from civility.training.preflight import Check
 from civility.training.preflight.data_checks import (
     auc_standard_error,
     check_label_counts,
