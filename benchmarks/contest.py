@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from own_process import forget_peak, peak_bytes
 
-from civility.engine.devices import describe_device, give_back_memory
+from civility.engine.devices import give_back_memory, recorded_device
+from civility.render.sentences.run_sentences import device_words
 from civility.run.versions import library_versions
 
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
@@ -152,7 +153,7 @@ def machine(device: str, precision: str) -> dict[str, str]:
     """Return what the numbers hold for: device, precision, versions."""
     versions = library_versions()
     return {
-        "device": describe_device(device, 1),
+        "device": device_words(recorded_device(device)),
         "precision": precision,
         **{name: str(versions[name]) for name in ("python", "torch", "transformers") if name in versions},
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from civility.evaluation import Report
 from civility.render.markdown.report_markdown import table
+from civility.render.sentences.run_sentences import device_words
 from civility.run import RunDirectory
 
 SETTINGS = {
@@ -42,10 +43,11 @@ def describe(run: Path) -> str:
     steps = [line for line in lines if line["kind"] == "step"]
     rates = sorted(step["num_comments"] / seconds["step", step["step"]] for step in steps)
     training, validation = facts.data.training, facts.data.validation
+    device = device_words(facts.device) if facts.device else ""
     versions = ", ".join(f"{name} {facts.versions[name]}" for name in ("python", "torch", "transformers"))
     parts = [
         f"{training.num_comments:,} comments trained on, {validation.num_comments:,} held out "
-        f"(`{validation.digest[:19]}`); {facts.device}, {facts.precision}; {versions}; "
+        f"(`{validation.digest[:19]}`); {device}, {facts.precision}; {versions}; "
         f"median {rates[len(rates) // 2]:.0f} comments/s.",
         "| epoch | training loss | validation loss | macro ROC AUC | hours |\n|---:|---:|---:|---:|---:|",
     ]

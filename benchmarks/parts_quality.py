@@ -20,6 +20,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from contest import write_json
 
+from civility.render.sentences.run_sentences import device_words
 from civility.run import RunDirectory
 
 SETTINGS = {
@@ -84,7 +85,11 @@ def main() -> None:
         f"{spread['on']:.4f} (on), {spread['off']:.4f} (off); {options.comments:,} comments, half held out, "
         f"truncated at {options.max_length} tokens"
     )
-    known = {"device": facts.device, "precision": facts.precision, "versions": facts.versions}
+    known = {
+        "device": device_words(facts.device) if facts.device else "",
+        "precision": facts.precision,
+        "versions": facts.versions,
+    }
     write_json(
         options.json,
         {**known, "found": found, "spread": spread, "settings": SETTINGS, "options": vars(options) | {"json": None}},

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from civility.data.dialects import LABELS
 from civility.data.starter import starter_corpus
+from civility.render.sentences.run_sentences import device_words
 from civility.run import RunDirectory
 
 CONFIG = {
@@ -114,7 +115,7 @@ def main() -> None:
         seconds_of = {kind: [t["seconds"] for t in run.read_timing() if t["kind"] == kind] for kind in ("step", "save")}
     result = {
         "precision": facts.precision,
-        "device": facts.device,
+        "device": device_words(facts.device) if facts.device else "",
         "steps": len(steps),
         "seconds_per_step": sum(seconds_of["step"][1:]) / max(1, len(steps) - 1),
         "waited_for_saves": sum(seconds_of["save"]),

@@ -148,7 +148,7 @@ def test_the_document_keeps_its_shape(look: Look) -> None:
         "languages",
         "undefined",
     ]
-    assert (content["schema"], content["seed"]) == (2, 5)
+    assert (content["schema"], content["seed"]) == (3, 5)
     assert content["data"]["num_comments"] == 123
     assert content["labels"]["toxic"] == {"num_positive": 60, "num_negative": 63, "num_unknown": 0, "num_soft": 1}
     assert content["labels"]["threat"]["num_unknown"] == 1

@@ -218,7 +218,10 @@ def test_a_narrow_terminal_shows_of_a_report_what_fits(width: int, heads: str) -
 def test_checks_fit_the_terminal(width: int) -> None:
     console = _console(width)
     found = "AUC in validation: severe_toxic ± 0.15 (4 positives), identity_hate ± 0.15 (4 positives)"
-    print_checks(console, [Check("measurable labels", "warned", found, "a larger validation share")], in_full=False)
+    labels = ("severe_toxic", "identity_hate")
+    wide = {label: {"half_width": 0.15, "num": 4, "side": "positive"} for label in labels}
+    facts = {"undefined": {}, "wide": wide, "widest": 0.15}
+    print_checks(console, [Check("measurable labels", "warned", facts)], in_full=False)
     written = _printed(console)
     assert max(map(cell_len, written.splitlines())) <= width
     assert " ".join(found.split()) in " ".join(written.split())

@@ -8,10 +8,9 @@ import pytest
 
 from civility import documents
 from civility.documents.audit_result import Audit
-from civility.documents.classifier_file import ClassifierFile
+from civility.documents.classifier_file import ClassifierFile, EnsembleFile
 from civility.documents.comparison_result import Comparison
 from civility.documents.document import Document, ExactDocument
-from civility.documents.ensemble_file import EnsembleFile
 from civility.documents.report import Report
 from civility.documents.run_environment import RunEnvironment
 from civility.documents.sweep_result import SweepResult

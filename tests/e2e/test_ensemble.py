@@ -10,6 +10,7 @@ import pytest
 
 from civility import Classifier
 from civility.cli import main
+from civility.documents.audit_result import UnknownTraining
 from civility.run.seen_comments import seen_by
 
 from .conftest import Run
@@ -107,7 +108,7 @@ def test_folders_are_combined_on_comments_that_are_given(
     assert done.code == 0, done.err
     assert "comments are among those that the run was trained on" in done.words
     assert Classifier.load(tmp_path / "out").chosen_on.epoch == ""
-    assert "combines classifiers that were trained on different comments" in seen_by(str(tmp_path / "out"), TEXTS)[1]
+    assert seen_by(str(tmp_path / "out"), TEXTS) == UnknownTraining(code="combined")
     again = civility("evaluate", tmp_path / "out")
     assert again.code == 2
     assert "error: no training data\n" in again.err

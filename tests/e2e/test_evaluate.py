@@ -32,7 +32,7 @@ def test_a_report_goes_to_the_run_and_to_the_screen(civility: Run, trained: Path
     written = {path.name for path in (trained / "reports").iterdir()} - before
     assert written == {"again.json", "again.md", "again.html", "again.scores.parquet", "again-plots"}
     report = json.loads((trained / "reports" / "again.json").read_text(encoding="utf-8"))
-    assert report["schema"] == 5
+    assert report["schema"] == 6
     assert report["data"]["files"] == ["civility:starter/held-out"]
     assert report["data"]["num_comments"] == 543
     assert report["data"]["digest"].startswith("sha256:")

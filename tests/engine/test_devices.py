@@ -9,11 +9,12 @@ from civility.engine.devices import (
     MixedPrecision,
     choose_device,
     choose_precision,
-    describe_device,
     float32_products,
+    recorded_device,
     smallest_everywhere,
     start_accelerator,
 )
+from civility.render.sentences.run_sentences import device_words
 
 from ..refusals import refused
 
@@ -81,8 +82,8 @@ def test_fp16_needs_a_gpu(device: str) -> None:
 def test_the_cpu_is_described_with_its_threads() -> None:
     num_threads = torch.get_num_threads()
     threads = "1 thread" if num_threads == 1 else f"{num_threads} threads"
-    assert describe_device("cpu", 1) == f"CPU, {threads}"
-    assert describe_device("cpu", 2) == f"2 x CPU, {threads}"
+    assert device_words(recorded_device("cpu")) == f"CPU, {threads}"
+    assert device_words(recorded_device("cpu"), 2) == f"2 x CPU, {threads}"
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])

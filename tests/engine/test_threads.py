@@ -1,8 +1,11 @@
 """How many threads: decided from made-up timings, and set by recipe, environment and the resumed run in that order."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
 
+from civility.documents.run_environment import RecordedThreads
 from civility.engine.threads import (
     Threads,
     counts_to_try,
@@ -12,6 +15,11 @@ from civility.engine.threads import (
     threads_of_environment,
     use_threads,
 )
+from civility.render.sentences.run_sentences import threads_words
+
+
+def _words(threads: Threads) -> str:
+    return threads_words(RecordedThreads(**asdict(threads)))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +72,8 @@ from civility.engine.threads import (
 def test_the_most_threads_that_are_about_as_fast_as_the_fastest(
     seconds: dict[int, list[float]], load: float, num: int, why: str, is_busy: bool
 ) -> None:
-    assert decide(seconds, load) == Threads(num, why, is_busy)
+    found = decide(seconds, load)
+    assert (found.num, _words(found), found.is_busy) == (num, why, is_busy)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +114,10 @@ def test_a_probe_times_every_count_and_leaves_no_trace() -> None:
 )
 def test_what_the_environment_says(environment: dict[str, str], num_processes: int, num: int | None, why: str) -> None:
     found = threads_of_environment(environment, num_processes)
-    assert found == (None if num is None else Threads(num, why, is_fixed=True))
+    if found is None:
+        assert num is None
+    else:
+        assert (found.num, _words(found), found.is_fixed) == (num, why, True)
 
 
 def test_the_recipe_then_the_environment_then_the_former_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,20 +126,20 @@ def test_the_recipe_then_the_environment_then_the_former_run(monkeypatch: pytest
     assert settle_threads(0, 4, 2, probes=True).num == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    assert settle_threads(0, 4, 2, probes=True) == Threads(2, "threads as before the interruption")
-    assert settle_threads(0, 4, 8, probes=False) == Threads(4, "one thread per core"), "there are fewer cores now"
-    assert settle_threads(0, 4, 0, probes=False) == Threads(4, "one thread per core")
-    assert settle_threads(0, 1, 0, probes=True) == Threads(1, "one thread per core")
+    assert settle_threads(0, 4, 2, probes=True) == Threads(2, "resumed")
+    assert settle_threads(0, 4, 8, probes=False) == Threads(4, "one_per_core"), "there are fewer cores now"
+    assert settle_threads(0, 4, 0, probes=False) == Threads(4, "one_per_core")
+    assert settle_threads(0, 1, 0, probes=True) == Threads(1, "one_per_core")
     assert settle_threads(0, 2, 0, probes=True).num in (1, 2)
 
 
 def test_no_process_has_more_threads_than_the_one_with_the_fewest() -> None:
     before = torch.get_num_threads()
     try:
-        chosen, fixed = Threads(2, "one thread per core"), Threads(2, "threads set by training.threads", is_fixed=True)
+        chosen, fixed = Threads(2, "one_per_core"), Threads(2, "recipe", is_fixed=True)
         assert use_threads(chosen, 2) == chosen
         assert torch.get_num_threads() == 2
-        assert use_threads(chosen, 1) == Threads(1, "threads as on the process with the fewest")
+        assert use_threads(chosen, 1) == Threads(1, "fewest_of_processes")
         assert torch.get_num_threads() == 1
         assert use_threads(fixed, 1) == fixed
         assert torch.get_num_threads() == 2

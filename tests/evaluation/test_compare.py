@@ -12,13 +12,14 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 from civility.arrays import Float32s, Scores
 from civility.documents.comparison_result import Comparison, Numbers, RowDifference
 from civility.documents.note import as_note
+from civility.documents.run_environment import RecordedDevice
 from civility.evaluation import verdicts
 from civility.evaluation.compare_runs import ComparisonRequest, compare
 from civility.evaluation.verdicts import METRICS
 from civility.metrics.paired_test import resamples_needed
 from civility.render.charts.comparison_picture import to_svg
 from civility.render.markdown.comparison_markdown import to_markdown
-from civility.render.sentences.note_sentences import note_sentence
+from civility.render.sentences.report_sentences import note_sentence
 
 from ..refusals import refused
 from .made import LABELS, THRESHOLDS, make_scores, make_targets, write_log, write_run, write_scored
@@ -178,7 +179,11 @@ def test_runs_that_differ_only_in_their_seed_are_one_row_with_their_spread(tmp_p
     assert [row.metrics for row in one_by_one.rows] == [row.metrics for row in found.rows]
     run = found.rows[0].runs[0]
     assert (run.seconds, run.peak_memory, run.best_epoch, run.num_epochs) == (186, 3 * 2**30, 2, 3)
-    assert (run.was_interrupted, run.training_digest, run.device) == (False, "sha256:trained on", "CPU, 1 thread")
+    assert (run.was_interrupted, run.training_digest, run.device) == (
+        False,
+        "sha256:trained on",
+        RecordedDevice(kind="cpu", num_threads=1),
+    )
 
 
 def test_however_files_are_named_and_steps_shared_out_runs_of_the_same_are_one_row(tmp_path: Path) -> None:
@@ -411,7 +416,7 @@ def test_the_files(tmp_path: Path) -> None:
         assert {path.name for path in folder.iterdir()} == {f"{stem}.json", f"{stem}.md", f"{stem}.svg"}
         text = (folder / f"{stem}.json").read_text(encoding="utf-8")
         document = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} in the JSON"))
-        assert document["schema"] == 4
+        assert document["schema"] == 5
         assert Comparison.parse(text, "a.json") == found
         assert document["rows"][1]["metrics"]["roc_auc"]["macro"]["mean"] == _numbers(found)[-1].mean
         assert f"(<{stem}.svg>)" in (folder / f"{stem}.md").read_text(encoding="utf-8")
@@ -434,14 +439,19 @@ def test_no_number_is_nan_in_the_document(tmp_path: Path) -> None:
         assert each.error_of_seeds is None
 
 
-def test_a_comparison_of_the_schema_before_is_read(tmp_path: Path) -> None:
+def test_a_comparison_of_an_older_schema_is_read(tmp_path: Path) -> None:
     targets = make_targets(60)
     names = [write_scored(tmp_path, f"r{i}", targets, make_scores(targets, 0.2, seed=i)) for i in range(2)]
-    found = compare(names)
-    document = json.loads(found.to_json().replace('"not_shown"', '"no difference shown"'))
-    old = {**document, "schema": 3, "notes": ["a sentence"]}
-    read = Comparison.parse(json.dumps(old), "a.json")
-    assert _notes(read) == ["a sentence"]
-    assert read.rows == found.rows
+    document = json.loads(compare(names).to_json())
+    for row, device in zip(document["rows"], ("CPU, 2 threads", ""), strict=True):
+        row["runs"][0]["device"] = device
+    older = {**document, "schema": 4, "notes": ["a sentence"]}
+    oldest = {**json.loads(json.dumps(older).replace('"not_shown"', '"no difference shown"')), "schema": 3}
+    for old in (older, oldest):
+        read = Comparison.parse(json.dumps(old), "a.json")
+        assert _notes(read) == ["a sentence"]
+        assert [row.metrics for row in read.rows] == [row.metrics for row in compare(names).rows]
+        devices = [row.runs[0].device for row in read.rows]
+        assert devices == [RecordedDevice(kind="cpu", num_threads=2), None]
     with refused("documents.damaged", "schema 2 is too old"):
-        Comparison.parse(json.dumps({**old, "schema": 2}), "a.json")
+        Comparison.parse(json.dumps({**oldest, "schema": 2}), "a.json")

@@ -11,7 +11,7 @@ from civility.documents.note import as_note
 from civility.errors import UserError
 from civility.evaluation.compare_runs import ComparisonRequest, compare
 from civility.evaluation.compared_scores import find_targets, merged_notes
-from civility.render.sentences.note_sentences import note_sentence
+from civility.render.sentences.report_sentences import note_sentence
 
 from ..refusals import refused
 from .made import make_scores, make_targets, write_run, write_scored

@@ -31,8 +31,7 @@ from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.label_measures import FPRS, measure
 from civility.metrics.small_samples import auc_interval
 from civility.render.markdown.report_markdown import to_markdown
-from civility.render.sentences.note_sentences import note_sentence
-from civility.render.sentences.report_sentences import too_few, undefined_reason
+from civility.render.sentences.report_sentences import note_sentence, slice_name, too_few, undefined_reason
 
 from ..refusals import refused
 
@@ -317,7 +316,7 @@ def test_the_json_has_exactly_these_keys_and_no_nan() -> None:
         *("any_label", "co_occurrence", "explorer", "training", "bias", "templates", "suites", "robustness"),
         *("slices", "errors", "undefined"),
     ]
-    assert (document["schema"], document["name"], document["training"]) == (5, "mine", None)
+    assert (document["schema"], document["name"], document["training"]) == (6, "mine", None)
     assert text.endswith("}\n")
     assert "größe" in text
     assert document["data"] == {"files": ["a.csv"], "digest": report.data.digest, "num_comments": 2}
@@ -364,7 +363,7 @@ def test_a_report_of_another_schema_is_refused() -> None:
     with refused("documents.damaged", "a.json: damaged: schema 1 is too old"):
         Report.parse(_changed(schema=1), "a.json")
     with refused("documents.newer", "written by a newer civility"):
-        Report.parse(_changed(schema=6), "a.json")
+        Report.parse(_changed(schema=7), "a.json")
 
 
 def _in_schema(schema: int) -> dict[str, Any]:
@@ -410,6 +409,23 @@ def test_a_report_of_an_older_schema_is_read(schema: int) -> None:
         assert (found.not_measurable, found.macro_measurable, found.measurable) == ((), None, None)
         assert too_few(found) == ""
     to_markdown(found)
+
+
+def test_the_slices_of_an_older_report_keep_their_names() -> None:
+    names = {
+        "length": ("up to 10 words", "11 to 30 words", "31 to 100 words", "101 to 300 words", "over 300 words"),
+        "capitals": ("no cased letters", "up to 10 % capitals", "10 % to half capitals", "over half capitals"),
+        "links": ("with a link", "without a link"),
+        "author": ("(empty)", "over 300 words", "other (1,200 values)"),
+    }
+    document = json.loads(_changed(schema=5))
+    numbers = {"num_comments": 8, "labels": {}, "too_few": ["toxic"]}
+    document["slices"] = {kind: [{"name": name, **numbers} for name in some] for kind, some in names.items()}
+    found = Report.parse(json.dumps(document), "report.json")
+    assert {kind: tuple(map(slice_name, slices)) for kind, slices in found.slices.items()} == names
+    assert [one.code for one in found.slices["author"]] == ["empty", "value", "rest"]
+    assert found.slices["links"][0].too_few == ("toxic",)
+    assert Report.parse(found.to_json(), "report.json") == found
 
 
 def test_the_macro_average_is_as_uncertain_as_its_rarest_label() -> None:

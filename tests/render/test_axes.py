@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from civility.render.charts.axes import linear, logarithmic, ticks, with_room
+from civility.render.charts.svg import linear, logarithmic, ticks, with_room
 from civility.render.numbers import MINUS
 
 ENDS = st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)).map(sorted).filter(lambda ends: ends[1] - ends[0] > 1e-5)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from civility.render.markdown.combined_card import Makeup, combined_card
+from civility.render.markdown.model_card import Makeup, combined_card
 
 from .test_model_card import REPORT
 

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from civility.documents.run_environment import RecordedComments, RecordedData, ResumedSession, RunEnvironment
+from civility.documents.run_environment import (
+    RecordedComments,
+    RecordedData,
+    RecordedDevice,
+    ResumedSession,
+    RunEnvironment,
+)
 from civility.errors import UserError
 from civility.recipe import Recipe
 from civility.run import RunDirectory, check_place, classifier_folder
@@ -123,17 +129,20 @@ def test_an_environment_without_a_schema_number_is_read_and_gets_one_when_a_sess
     old = {"data": {"training": {"digest": "a"}, "validation": {"digest": "b"}}, "device": "CPU", "of older times": 1}
     run.environment_file.write_text(json.dumps(old))
     assert run.environment().data.training.digest == "a"
-    run.add_session(ResumedSession(resumed_from="step-000500", device="GPU"), fallback=environment_of())
-    assert (run.environment().device, run.environment().resumed[0].device) == ("CPU", "GPU")
+    run.add_session(
+        ResumedSession(resumed_from="step-000500", device=RecordedDevice(name="GPU")), fallback=environment_of()
+    )
+    assert run.environment().device == RecordedDevice(kind="cpu")
+    assert run.environment().resumed[0].device == RecordedDevice(name="GPU")
     written = json.loads(run.environment_file.read_text())
-    assert (written["schema"], written["resumed"][0]["from"]) == (2, "step-000500")
+    assert (written["schema"], written["resumed"][0]["from"]) == (3, "step-000500")
     run.environment_file.write_text(json.dumps({"data": []}))
     with refused("documents.damaged", r"environment\.json: damaged: data: "):
         run.environment()
-    damage = run.add_session(ResumedSession(resumed_from="step-000500"), fallback=environment_of(device="fallback"))
+    damage = run.add_session(ResumedSession(resumed_from="step-000500"), fallback=environment_of(platform="fallback"))
     assert damage is not None
     assert damage.code == "documents.damaged"
-    assert (run.environment().device, len(run.environment().resumed)) == ("fallback", 1)
+    assert (run.environment().platform, len(run.environment().resumed)) == ("fallback", 1)
 
 
 def test_a_record_of_a_newer_version_is_never_replaced(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from civility import Classifier, Ensemble
-from civility.documents.ensemble_file import By
+from civility.documents.classifier_file import By
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration
 from civility.metrics.ranking import rank_maps

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from civility.documents.linear_file import TermKind
+from civility.documents.classifier_file import TermKind
 from civility.errors import UserError
 from civility.scoring.linear_model import LinearModel, Terms, characters, words
 

@@ -2,7 +2,7 @@
 
 import random
 
-from civility.documents.sweep_result import SweepResult, TrialLine
+from civility.documents.sweep_result import SweepResult, TrialEnd, TrialLine
 
 SPACE = {
     "training.learning_rate": {"low": 1e-5, "high": 3e-4, "log": True, "step": None},
@@ -27,13 +27,13 @@ def make_trial(number: int, chance: random.Random) -> TrialLine:
     scores = {epoch: top - 0.03 * 0.4**epoch for epoch in range(1, epochs + 1)}
     if number % 9 == 4:
         why = "step 31: the loss is not finite\n       its comments: 1, 2, 3"
-        return TrialLine(number=number, state="failed", settings=settings, epochs=epochs, why=why)
+        return TrialLine(number=number, state="failed", settings=settings, epochs=epochs, why=TrialEnd.of_words(why))
     if number > 8 and number % 3 == 0:
         scores = {1: scores[1] - 0.01}
-        why = f"after epoch 1 of {epochs} its best was worse than half of the others'"
+        pruned = TrialEnd(code="pruned", epoch=1)
         best = {"best": scores[1], "best_epoch": 1, "seconds": 61.0}
         return TrialLine(
-            number=number, state="pruned", settings=settings, scores=scores, epochs=epochs, why=why, **best
+            number=number, state="pruned", settings=settings, scores=scores, epochs=epochs, why=pruned, **best
         )
     best_epoch = max(scores, key=lambda epoch: scores[epoch])
     ends = {"low": scores[best_epoch] - 0.004, "high": scores[best_epoch] + 0.0035}
@@ -53,7 +53,7 @@ def make_result(num: int = 30, name: str = "first") -> SweepResult:
     trials = [make_trial(number, chance) for number in range(num)]
     if num > 3:
         last = {"state": "unfinished", "step": 310, "steps": 1200, "seconds_left": 340.0, "low": None, "high": None}
-        trials[-1] = trials[-1].model_copy(update={**last, "why": ""})
+        trials[-1] = trials[-1].model_copy(update={**last, "why": None})
     shares = {"training.learning_rate": 0.62, "training.loss": 0.21, "training.epochs": 0.11}
     return SweepResult(
         name=name,

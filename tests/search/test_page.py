@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from civility.documents.sweep_result import SweepResult
+from civility.documents.sweep_result import SweepResult, TrialEnd
 from civility.render.html.sweep_page import to_html
 from civility.render.markdown.sweep_markdown import to_markdown
 from civility.render.sentences.sweep_sentences import next_steps, verdict
@@ -110,7 +110,7 @@ def test_markdown_and_page_have_every_trial(num: int) -> None:
 def test_what_users_name_does_no_harm_in_a_page() -> None:
     hostile = "<script>alert(1)</script>"
     result = make_result(12)
-    trials = tuple(t.model_copy(update={"why": hostile}) for t in result.trials)
+    trials = tuple(t.model_copy(update={"why": TrialEnd(code="error", text=hostile)}) for t in result.trials)
     page = to_html(of(result, name=hostile, trials=trials))
     assert hostile not in page
     assert "&lt;script&gt;alert(1)" in page

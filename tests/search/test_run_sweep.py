@@ -84,9 +84,9 @@ def test_a_poor_trial_is_pruned_and_says_so(small: Small, pruner: str, state: st
     assert not list(run.path.rglob("*.partial"))
     pruned = run.environment().pruned
     if state == "pruned":
-        assert pruned == PrunedTrial(epoch=1, why="after epoch 1 of 2 its best was worse than half of the others'")
+        assert pruned == PrunedTrial(epoch=1, epochs=2)
         assert [path.name for path in run.checkpoint_folders()][-1] == "step-000004"
-        assert bad.why == pruned.why
+        assert why_words(bad) == "after epoch 1 of 2 its best was worse than half of the others'"
         assert [one.number for one in result.ranked] == [0]
     else:
         assert pruned is None
@@ -104,8 +104,8 @@ def test_a_trial_that_fails_is_recorded_and_the_sweep_continues(small: Small) ->
     result = small.sweep(small.task(text=text, trials=None))
     assert sorted(one.state for one in result.trials) == ["failed", "finished"]
     (failed,) = [one for one in result.trials if one.state == "failed"]
-    assert "data.max_length = 4096" in failed.why
-    assert "takes at most" in failed.why
+    assert "data.max_length = 4096" in why_words(failed)
+    assert "takes at most" in why_words(failed)
     assert "data.max_length = 4096" in small.task().directory.markdown.read_text(encoding="utf-8")
 
 
@@ -114,7 +114,7 @@ def test_a_file_that_one_trial_alone_names_fails_that_trial(small: Small, tmp_pa
     result = small.sweep(small.task(text=text, trials=None))
     assert sorted(one.state for one in result.trials) == ["failed", "finished"]
     (failed,) = [one for one in result.trials if one.state == "failed"]
-    assert f"{tmp_path}/nowhere.csv: no such file" in failed.why
+    assert f"{tmp_path}/nowhere.csv: no such file" in why_words(failed)
 
 
 def test_a_trial_says_which_preflight_check_failed(small: Small) -> None:
@@ -198,7 +198,7 @@ def test_a_model_without_epochs_is_swept_by_its_report(small: Small) -> None:
     assert len({one.best for one in result.trials}) == 2
     assert Recipe.load(str(task.directory.best)).model.name == "tf-idf"
     by_loss = small.sweep(small.task("loss", text=text, trials=1, model__name="tf-idf", training__metric="loss"))
-    assert "loss is not measured of a model that is fitted without epochs" in by_loss.trials[0].why
+    assert "loss is not measured of a model that is fitted without epochs" in why_words(by_loss.trials[0])
 
 
 def test_the_number_of_trials_is_the_study_s(small: Small) -> None:

@@ -184,6 +184,17 @@ def test_a_repeated_epoch_is_recorded_once(tmp_path: Path) -> None:
         assert (line.best, line.best_epoch, line.state) == (0.7, 1, "unfinished")
 
 
+def test_the_end_of_a_trial_fits_into_a_narrow_column_of_a_database(tmp_path: Path) -> None:
+    with opened(tmp_path, space()) as study:
+        with study.claim(1) as claim:
+            assert claim is not None
+            claim.end("failed", why={"code": "error", "text": "x" * 3000, "error_code": "training.failed-check"})
+        why = study.lines()[0].why
+    assert why is not None
+    assert why.error_code == "training.failed-check"
+    assert 1800 < len(why.model_dump_json()) < 2048
+
+
 @pytest.mark.parametrize(("pruner", "pruned"), [("median", True), ("none", False)])
 def test_a_trial_worse_than_half_is_pruned_after_the_warm_up(tmp_path: Path, pruner: str, pruned: bool) -> None:
     with opened(tmp_path, space(pruner=pruner, warmup_trials=2, warmup_epochs=2)) as study:

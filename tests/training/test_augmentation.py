@@ -9,7 +9,7 @@ import pytest
 from civility.data.dataset import Dataset
 from civility.errors import Interrupted
 from civility.run import RunDirectory
-from civility.run.seen_comments import seen_by
+from civility.run.seen_comments import Seen, seen_by
 from civility.training.events import EpochJudged, Event, RunPlanned
 from civility.training.train_run import augmented, train
 
@@ -100,8 +100,7 @@ def test_a_run_has_seen_the_comments_that_its_training_was_made_of(small: Small,
     run: RunDirectory = train(recipe, data, tmp_path / "run", augment=twice)
     recorded = run.environment().data.training
     assert (recorded.num_comments, recorded.digest) == (len(data.training), data.training.digest)
-    seen, why = seen_by(str(run.path), [*data.training.texts, *data.validation.texts, "never"])
-    assert not why
-    assert seen is not None
+    seen = seen_by(str(run.path), [*data.training.texts, *data.validation.texts, "never"])
+    assert isinstance(seen, Seen)
     np.testing.assert_array_equal(seen.trained, [True] * 71 + [False] * 10)
     np.testing.assert_array_equal(seen.validated, [False] * 71 + [True] * 9 + [False])

@@ -128,9 +128,8 @@ def test_a_run_that_fits_as_it_is_asked_for_is_the_same_run(small: Small, whole:
     (plan,) = [event for event in emitted if isinstance(event, RunPlanned)]
     assert plan.fitted == "8 at once (estimated)"
     checks = json.loads((out / "environment.json").read_text())["checks"]
-    assert [check["found"].split(" is estimated")[0] for check in checks if check["name"] == "memory"] == [
-        "a micro-batch of 8"
-    ]
+    (memory,) = [check["facts"] for check in checks if check["name"] == "memory"]
+    assert (memory["batch_size"], memory["is_estimated"]) == (8, True)
     other = small.train(tmp_path / "other", training__batch_size=4, training__gradient_accumulation=4).path
     assert "classifier/model.safetensors" in differing(whole, other), "the control: another sharing is seen"
 
@@ -167,12 +166,13 @@ def test_a_run_that_is_resumed_keeps_its_threads(small: Small, whole: Path, tmp_
     small.train(out, begin="resume", listen=emitted.append)
     assert torch.get_num_threads() == 1
     first, second = threads_of(out)
-    assert (first["num"], first["why"]) == (1, "threads set by training.threads")
-    assert (second["num"], second["why"]) == (1, "threads as before the interruption")
+    assert (first["num"], first["why"]) == (1, "recipe")
+    assert (second["num"], second["why"]) == (1, "resumed")
     assert not [event for event in emitted if isinstance(event, Warned)]
     assert [name for name in differing(whole, out) if name.endswith(("model.safetensors", "metrics.jsonl"))] == []
 
 
 def test_the_tests_number_of_threads_is_obeyed_and_reported(whole: Path) -> None:
     (threads,) = threads_of(whole)
-    assert threads == {"num": 1, "why": "threads set by OMP_NUM_THREADS", "is_busy": False, "is_fixed": True}
+    assert (threads["num"], threads["why"], threads["text"]) == (1, "variable", "OMP_NUM_THREADS")
+    assert (threads["is_busy"], threads["is_fixed"]) == (False, True)

@@ -22,7 +22,7 @@ from civility.errors import Interrupted, UserError
 from civility.metrics.ranking import roc_auc
 from civility.run import RunDirectory
 from civility.run.repeats_folder import Repeat, RepeatsFolder, repeats_on_folds, repeats_with_seeds
-from civility.run.seen_comments import seen_by
+from civility.run.seen_comments import Seen, seen_by
 from civility.training.events import Event
 from civility.training.repeats import Done, Turn, gather_out_of_fold, summarise, train_several
 
@@ -142,14 +142,13 @@ def test_no_comment_is_scored_by_a_run_that_was_trained_on_its_equal(
     for number, member in enumerate(folds, start=1):
         texts = [text_of[id] for id, fold in zip(table["id"], table["fold"], strict=True) if fold == number]
         # What the run says itself of what it was trained on, proven by the digests that it recorded.
-        seen, why = seen_by(str(out / member.name), texts)
-        assert not why
-        assert seen is not None
+        seen = seen_by(str(out / member.name), texts)
+        assert isinstance(seen, Seen)
         assert not seen.trained.any()
         assert seen.validated.all()
         others = [text_of[id] for id, fold in zip(table["id"], table["fold"], strict=True) if fold != number]
-        seen, _ = seen_by(str(out / member.name), others)
-        assert seen is not None
+        seen = seen_by(str(out / member.name), others)
+        assert isinstance(seen, Seen)
         assert seen.trained.all(), "the control: it was trained on all others"
     digests = text_digests([text_of[id] for id in table["id"]])
     at_random = np.random.default_rng(0).integers(3, size=len(digests))

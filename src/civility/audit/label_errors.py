@@ -17,7 +17,7 @@ from civility.audit.findings import MAX_LISTED, Found, Listed, finding_of
 from civility.data.dataset import Dataset
 from civility.documents.audit_result import LabelSuspicion, Suspicion
 from civility.errors import UserError
-from civility.run.seen_comments import seen_by
+from civility.run.seen_comments import Seen, seen_by
 
 if TYPE_CHECKING:
     from civility.scoring.classifier import Classifier  # takes seconds to import
@@ -87,8 +87,8 @@ def suspect(
         found = f"no comment has a known target for its labels: {', '.join(classifier.labels)}"
         remedy = "name label columns that the classifier has (--labels), or leave out --with"
         raise UserError("audit.nothing-to-check", found, where=target, remedy=remedy)
-    seen, why_unknown = seen_by(target, dataset.texts)
-    is_wanted = is_labelled if seen is None else is_labelled & ~seen.trained
+    seen = seen_by(target, dataset.texts)
+    is_wanted = is_labelled & ~seen.trained if isinstance(seen, Seen) else is_labelled
     rows = np.flatnonzero(is_wanted)
     if not len(rows):
         found = "it was trained on every one of these comments, so it would hardly contradict their labels"
@@ -102,8 +102,8 @@ def suspect(
         suspected[label] = likely_label_errors(dataset.targets[rows, column], score)
     suspicion = Suspicion(
         classifier=target,
-        held_out=None if seen is None else True,
-        why_unknown=why_unknown,
+        held_out=True if isinstance(seen, Seen) else None,
+        why_unknown=None if isinstance(seen, Seen) else seen,
         num_scored=len(rows),
         num_trained_on=int(is_labelled.sum()) - len(rows),
         labels={label: _summary(errors) for label, errors in suspected.items()},

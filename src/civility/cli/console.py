@@ -16,7 +16,7 @@ from rich.text import Text
 from civility.cli.messages import clear_starting, discard
 from civility.documents.note import Note
 from civility.plain_text import count, printable, shortened
-from civility.render.sentences.note_sentences import note_sentence
+from civility.render.sentences.report_sentences import note_sentence
 from civility.render.terminal.layout import fitting, paragraph, width_of
 
 _SECONDS_BETWEEN_LINES = 10.0

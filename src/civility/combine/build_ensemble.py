@@ -18,11 +18,11 @@ from civility.combine.combined_run import (
     write_combined_run,
 )
 from civility.data.dialects import Columns
-from civility.documents.ensemble_file import By
+from civility.documents.classifier_file import By
 from civility.errors import UserError
 from civility.metrics.ranking import rank_maps
 from civility.plain_text import one_line
-from civility.render.markdown.combined_card import Makeup
+from civility.render.markdown.model_card import Makeup
 from civility.run import RunDirectory, classifier_folder
 from civility.scoring.classifier import Classifier
 from civility.scoring.ensemble_model import Ensemble

@@ -34,7 +34,7 @@ from civility.metrics.calibration import LabelCalibration
 from civility.models.encoder import EncoderScorer, settings_of
 from civility.models.model_source import public_name
 from civility.recipe import Recipe
-from civility.render.markdown.combined_card import Makeup
+from civility.render.markdown.model_card import Makeup
 from civility.run import RunDirectory, classifier_folder
 from civility.scoring.classifier import Classifier
 from civility.storage.parsing import read_json

@@ -34,7 +34,7 @@ from civility.metrics.ranking import macro_mean, roc_auc
 from civility.metrics.small_samples import FEWEST
 from civility.plain_text import one_line
 from civility.recipe import Recipe
-from civility.render.markdown.combined_card import Makeup, combined_card
+from civility.render.markdown.model_card import Makeup, combined_card
 from civility.run import OWN_REPORT, RunDirectory, classifier_folder
 from civility.run.versions import describe_environment
 from civility.scoring.classifier import Classifier

@@ -1,8 +1,9 @@
 """Audit: everything an audit found. Terminal tables are drawn from it alone."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -131,12 +132,37 @@ class LabelSuspicion(Part):
     sure_negative: Number = Field(description="1 - score from which it is sure of a negative, 0 to 1")
 
 
+class UnknownTraining(Part):
+    """Why it is unknown whether a classifier was trained on the comments that it scores."""
+
+    code: Literal["text", "not_a_run", "combined", "unreadable", "files_changed"] = Field(
+        description="'text': a sentence as it stands; 'unreadable': the comments cannot be read again"
+    )
+    text: str = Field(default="", description="the sentence, or the message of the error of 'unreadable'")
+
+    @classmethod
+    def of_words(cls, words: str) -> Self | None:
+        """Return the reason from the sentence that schemas 1 and 2 had; None if it is empty."""
+        endings: dict[str, Literal["not_a_run", "combined", "files_changed"]] = {
+            " is not a run directory, so its training comments are unknown": "not_a_run",
+            " combines classifiers that were trained on different comments": "combined",
+            " was trained on have changed since": "files_changed",
+        }
+        code = next((code for ending, code in endings.items() if words.endswith(ending)), None)
+        if code is not None:
+            return cls(code=code)
+        unreadable = re.fullmatch(r"the training comments of .+? cannot be read again \((.*)\)", words, re.DOTALL)
+        if unreadable is not None:
+            return cls(code="unreadable", text=unreadable[1])
+        return cls(code="text", text=words) if words else None
+
+
 class Suspicion(Part):
     """Labels that a classifier doubts."""
 
     classifier: str = Field(description="name or path, as given")
     held_out: bool | None = Field(description="it was trained on none of the comments scored; null if unknown")
-    why_unknown: str = Field(default="", description="why that is unknown, as a sentence")
+    why_unknown: UnknownTraining | None = Field(default=None, description="why that is unknown; null if it is known")
     num_scored: int = Field(description="comments scored")
     num_trained_on: int = Field(description="comments left out because it was trained on them")
     labels: dict[str, LabelSuspicion] = Field(description="by label that classifier and comments share")
@@ -162,7 +188,7 @@ class Audit(Document):
     """Everything an audit found."""
 
     WHAT: ClassVar[str] = "audit"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     REMEDY: ClassVar[str] = "audit again"
 
     data: AuditData = Field(description="the comments")
@@ -180,7 +206,12 @@ class Audit(Document):
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
-        """Read schema 1, whose findings, notes and reasons were sentences."""
+        """Read schemas 1 and 2: both have a sentence in ``why_unknown``, schema 1 also in findings and reasons."""
+        if content["label_errors"]:
+            why = UnknownTraining.of_words(content["label_errors"].get("why_unknown", ""))
+            content = {**content, "label_errors": {**content["label_errors"], "why_unknown": why}}
+        if schema > 1:
+            return content
         findings = []
         for one in content["findings"]:
             kept = {key: value for key, value in one.items() if key not in ("title", "advice", "details")}

@@ -127,10 +127,21 @@ class SliceLabel(Part):
     recall: Estimate = Field(description=_RECALL)
 
 
-class Slice(Part):
-    """A part of the comments."""
+SliceCode = Literal["value", "empty", "rest", "words", "capitals", "no_cased_letters", "with_link", "without_link"]
 
-    name: str = Field(description="what its comments have in common")
+
+class Slice(Part):
+    """A part of the comments. `civility.render.sentences.report_sentences` names it."""
+
+    code: SliceCode = Field(
+        default="value",
+        description="what its comments have in common: the value 'name', or an empty one; 'rest': any rarer value; "
+        "'words' and 'capitals': how many words, or what share of capitals among cased letters",
+    )
+    name: str = Field(default="", description="the value of the code 'value', such as a script")
+    low: Number = Field(default=None, description="fewest words, or the share that capitals exceed, 0 to 1")
+    high: Number = Field(default=None, description="most words, null for any number; or most capitals, 0 to 1")
+    num_values: int = Field(default=0, description="values that are merged in 'rest'")
     num_comments: int = Field(description="comments, 1 or more")
     labels: dict[str, SliceLabel] = Field(description="by label")
     too_few: tuple[str, ...] = Field(

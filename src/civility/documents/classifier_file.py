@@ -1,6 +1,6 @@
-"""ClassifierFile: ``civility.json``, which holds what a classifier needs and a Hugging Face folder has no place for.
+"""The JSON files of a classifier folder: ``civility.json`` of every one, ``ensemble.json`` and ``linear.json``.
 
-The thresholds and calibrations of a classifier are stored here.
+They hold what a Hugging Face folder has no place for, such as thresholds and calibrations.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
@@ -198,3 +198,74 @@ def sha256_of_folder(folder: Path) -> dict[str, str]:
 def _digest_of(content: Mapping[str, Any]) -> str:
     """Return a digest of the values in a document; white space and the order of entries do not count."""
     return f"sha256:{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}"
+
+
+ENSEMBLE_FILE = "ensemble.json"
+By = Literal["scores", "logits", "ranks"]
+"""What is averaged: calibrated scores, logits before calibration, or the ranks of logits."""
+BY: tuple[By, ...] = get_args(By)
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-30, 1e9
+"""Of a member: the sum of any weights in this range is finite."""
+
+_Number = Annotated[float, Field(strict=True)]
+
+
+class RankKnots(Part):
+    """A map from the logits of one label to ranks, linear between its knots."""
+
+    logits: tuple[_Number, ...] = Field(description="increasing")
+    ranks: tuple[_Number, ...] = Field(description="increasing, in (0, 1)")
+
+
+class EnsembleMember(Part):
+    """One of the classifiers that are averaged."""
+
+    name: str
+    weight: float = Field(strict=True, ge=SMALLEST_WEIGHT, le=LARGEST_WEIGHT)
+    folder: str = Field(description="path relative to the folder of the ensemble")
+    is_link: StrictBool = Field(description="whether the member stays outside the folder of the ensemble")
+    digest: str = Field(description="sha256 of what its scores depend on; empty if unknown")
+    ranks: tuple[RankKnots, ...] = Field(description="by label, in the order of the labels; empty unless by ranks")
+
+
+class EnsembleFile(ExactDocument):
+    """``ensemble.json`` of a classifier folder."""
+
+    WHAT: ClassVar = "ensemble file"
+    SCHEMA: ClassVar = 1
+    REMEDY: ClassVar = "make the ensemble again, or copy its folder again"
+
+    by: By
+    labels: tuple[str, ...] = Field(description="in the order of the logits")
+    members: tuple[EnsembleMember, ...] = Field(min_length=2, max_length=1_000)
+
+
+LINEAR_FILE = "linear.json"
+TermKind = Literal["word", "character"]
+TERM_KINDS: tuple[TermKind, ...] = get_args(TermKind)
+"""In the order of the weights."""
+LONGEST_TERM = 100
+"""Words or characters in a row; no use of n-grams comes near."""
+
+
+class TermList(Part):
+    """The terms of one kind: word n-grams, or character n-grams."""
+
+    form: TermKind
+    longest: int = Field(strict=True, ge=1, le=LONGEST_TERM, description="words or characters in a row, at most")
+    names: tuple[str, ...]
+
+
+class LinearFile(ExactDocument):
+    """``linear.json`` of a classifier folder."""
+
+    WHAT: ClassVar = "linear model file"
+    SCHEMA: ClassVar = 1
+    REMEDY: ClassVar = "copy the classifier folder again, or train it again"
+
+    labels: tuple[str, ...] = Field(description="in the order of the logits")
+    terms: tuple[TermList, ...]
+
+    def to_json(self) -> str:
+        """Return the text of the file: ASCII, since a term may be half of a surrogate pair, and without indentation."""
+        return json.dumps(self.content(), ensure_ascii=True) + "\n"

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from civility.documents.document import Document, Number, Part
 from civility.documents.note import Note
+from civility.documents.run_environment import RecordedDevice
 
 Setting = str | int | float | bool
 Holds = Literal["settings", "classifiers"]
@@ -59,7 +60,7 @@ class RunFacts(Part):
     peak_memory: int | None = Field(
         default=None, description="peak bytes of the first process: allocated on the GPU, else of main memory"
     )
-    device: str = Field(default="", description="device, as the run names it")
+    device: RecordedDevice | None = Field(default=None, description="device; null if unknown")
     training_digest: str = Field(default="", description="SHA-256 of the training comments")
 
 
@@ -76,7 +77,7 @@ class Comparison(Document):
     """Rows compared with the first of them, the baseline, on the same comments."""
 
     WHAT: ClassVar[str] = "comparison"
-    SCHEMA: ClassVar[int] = 4
+    SCHEMA: ClassVar[int] = 5
     REMEDY: ClassVar[str] = "compare again"
 
     files: tuple[str, ...] = Field(description="files that all were scored on; empty: the comments of their reports")
@@ -102,7 +103,7 @@ class Comparison(Document):
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
-        """Read schema 3, which had sentences in place of codes."""
+        """Read schemas 3 and 4: both have the device in words, and schema 3 the verdicts."""
         if schema < 3:
             raise ValueError(f"schema {schema} is too old")
         codes = {"no difference shown": "not_shown", "not measurable": "not_measurable"}
@@ -117,7 +118,8 @@ class Comparison(Document):
                     if metric.get(key) is not None
                 }
                 metrics[name] = {"labels": labels, **macros}
-            rows.append({**row, "metrics": metrics})
+            runs = [{**run, "device": RecordedDevice.of_words(run.get("device", ""))} for run in row["runs"]]
+            rows.append({**row, "runs": runs, "metrics": metrics})
         return {**content, "rows": rows}
 
 

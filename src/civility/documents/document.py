@@ -174,14 +174,15 @@ class ExactDocument(Document):
 
     def to_json(self) -> str:
         """Return the text of the file: indented JSON and a final line break; NaN and infinity become null."""
-        return as_json(_finite_or_null(self.content()), indent=2) + "\n"
+        return as_json(finite_or_null(self.content()), indent=2) + "\n"
 
 
-def _finite_or_null(value: Any) -> Any:
+def finite_or_null(value: Any) -> Any:
+    """Return a JSON value with null for NaN and infinity, and lists for tuples."""
     if isinstance(value, dict):
-        return {key: _finite_or_null(inner) for key, inner in value.items()}
+        return {key: finite_or_null(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite_or_null(inner) for inner in value]
+        return [finite_or_null(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -28,7 +28,7 @@ NoteCode = Literal[
 
 
 class Note(Part):
-    """A note. `civility.render.sentences.note_sentences` turns it into a sentence.
+    """A note. `civility.render.sentences.report_sentences` turns it into a sentence.
 
     A plain string, as in documents of older schemas, is read as the code ``text``.
     """

@@ -1,5 +1,6 @@
 """Report: every number of an evaluation. Page, Markdown, model card and terminal table are drawn from it alone."""
 
+import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -7,68 +8,19 @@ from pydantic import Field
 from civility.documents.behaviour_report import (
     FEWEST_OF_SLICE,
     BiasReport,
-    Example,
-    FunctionReport,
-    GroupBias,
-    InvarianceReport,
     LabelErrorsShown,
-    PerturbationReport,
-    PerturbedLabel,
     RobustnessReport,
     Slice,
-    SliceLabel,
     SuiteReport,
 )
 from civility.documents.document import Document, Number, Part
 from civility.documents.label_report import (
     AnyLabel,
-    CalibrationReport,
-    Curve,
-    Estimate,
-    Histogram,
     LabelReport,
     Macro,
-    ReliabilityBin,
-    ScoreQuality,
     VerdictWord,
 )
 from civility.documents.note import Note
-
-__all__ = [
-    "AnyLabel",
-    "BiasReport",
-    "CalibrationReport",
-    "ClassifierFacts",
-    "CoOccurrence",
-    "Curve",
-    "DataFacts",
-    "EpochLine",
-    "Estimate",
-    "Example",
-    "Explorer",
-    "FunctionReport",
-    "GroupBias",
-    "Histogram",
-    "InvarianceReport",
-    "LabelErrorsShown",
-    "LabelReport",
-    "Macro",
-    "Note",
-    "Optimistic",
-    "PerturbationReport",
-    "PerturbedLabel",
-    "ReliabilityBin",
-    "Report",
-    "Resampling",
-    "RobustnessReport",
-    "ScoreQuality",
-    "Slice",
-    "SliceLabel",
-    "SuiteReport",
-    "TrainingCurves",
-    "Undefined",
-    "VerdictWord",
-]
 
 Optimistic = Literal["epoch", "calibration", "thresholds"]
 """What may have been chosen on the very comments of a report."""
@@ -149,7 +101,7 @@ class Report(Document):
     """Every number of an evaluation."""
 
     WHAT: ClassVar[str] = "report"
-    SCHEMA: ClassVar[int] = 5
+    SCHEMA: ClassVar[int] = 6
     REMEDY: ClassVar[str] = "evaluate again"
 
     name: str = Field(description="name of the report")
@@ -196,9 +148,18 @@ class Report(Document):
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
-        """Read schemas 2 to 4, which had sentences in place of codes; 2 and 3 lack some parts, which are optional."""
+        """Read older schemas: 2 to 5 have the slices in words, 2 to 4 more sentences; 2 and 3 lack optional parts."""
         if schema < 2:
             raise ValueError(f"schema {schema} is too old")
+        slices = content.get("slices", {})
+        content = {
+            **content,
+            "slices": {kind: [_upgraded_slice(one, kind) for one in parts] for kind, parts in slices.items()},
+        }
+        return content if schema == 5 else cls._upgrade_codes(content)
+
+    @classmethod
+    def _upgrade_codes(cls, content: dict[str, Any]) -> dict[str, Any]:
         content = {**content, "verdict": content["verdict"]["word"]}
         content["labels"] = {
             label: {**numbers, "verdict": numbers["verdict"]["word"]} for label, numbers in content["labels"].items()
@@ -213,9 +174,6 @@ class Report(Document):
                 for one in content["robustness"]["perturbations"]
             ]
             content["robustness"] = {**content["robustness"], "perturbations": kept}
-        content["slices"] = {
-            kind: [_upgraded_slice(one) for one in slices] for kind, slices in content.get("slices", {}).items()
-        }
         return content
 
 
@@ -239,8 +197,32 @@ def _upgraded_bias(bias: dict[str, Any]) -> dict[str, Any]:
     return {**bias, "groups": groups}
 
 
-def _upgraded_slice(content: dict[str, Any]) -> dict[str, Any]:
+_SLICES_BY_TEXT: dict[str, dict[str, Any]] = {
+    "up to 10 words": {"code": "words", "low": 0, "high": 10},
+    "11 to 30 words": {"code": "words", "low": 11, "high": 30},
+    "31 to 100 words": {"code": "words", "low": 31, "high": 100},
+    "101 to 300 words": {"code": "words", "low": 101, "high": 300},
+    "over 300 words": {"code": "words", "low": 301},
+    "no cased letters": {"code": "no_cased_letters"},
+    "up to 10 % capitals": {"code": "capitals", "low": 0, "high": 0.1},
+    "10 % to half capitals": {"code": "capitals", "low": 0.1, "high": 0.5},
+    "over half capitals": {"code": "capitals", "low": 0.5, "high": 1},
+    "with a link": {"code": "with_link"},
+    "without a link": {"code": "without_link"},
+}
+"""The names of slices by text up to schema 5."""
+
+
+def _upgraded_slice(content: dict[str, Any], kind: str) -> dict[str, Any]:
     content = dict(content)
     note = content.pop("note", "")
-    few = [label for label, numbers in content["labels"].items() if numbers["num_positive"] < FEWEST_OF_SLICE]
-    return {**content, "too_few": few if note else []}
+    if note:
+        few = [label for label, numbers in content["labels"].items() if numbers["num_positive"] < FEWEST_OF_SLICE]
+        content["too_few"] = few
+    name = content["name"]
+    rest = re.fullmatch(r"other \(([\d,]+) values\)", name)
+    if kind in ("length", "capitals", "links") and name in _SLICES_BY_TEXT:
+        return {**content, "name": "", **_SLICES_BY_TEXT[name]}
+    if rest is not None:
+        return {**content, "name": "", "code": "rest", "num_values": int(rest[1].replace(",", ""))}
+    return {**content, "name": "", "code": "empty"} if name == "(empty)" else content

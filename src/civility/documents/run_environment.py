@@ -1,12 +1,13 @@
 """RunEnvironment: where and on what a run ran, as its ``environment.json`` has it."""
 
+import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from civility.data.dataset import Dataset
-from civility.documents.document import ExactDocument, Number, Part
+from civility.documents.document import ExactDocument, Number, Part, finite_or_null
 
 
 class _Recorded(Part):
@@ -42,19 +43,54 @@ class RecordedData(_Recorded):
 
 
 class RecordedCheck(_Recorded):
-    """The outcome of a preflight check."""
+    """The outcome of a preflight check. `civility.render.sentences.run_sentences` says what it found."""
 
     name: str
     state: Literal["passed", "warned", "failed"]
-    found: str
-    remedy: str = ""
+    facts: Annotated[dict[str, JsonValue], BeforeValidator(finite_or_null)] = Field(
+        description="numbers, names and codes, by the check; of older schemas the sentences 'found' and 'remedy'"
+    )
+
+
+class RecordedDevice(_Recorded):
+    """What a process of a run computes on."""
+
+    kind: str = Field(default="", description="cpu, cuda or mps; empty of older schemas, unless it is a CPU")
+    name: str = Field(default="", description="name of the GPU, or the architecture of the machine; empty of a CPU")
+    num_threads: int = Field(default=0, description="threads of torch; 0 without torch, or if it is not a CPU")
+
+    @classmethod
+    def of_words(cls, words: str) -> Self | None:
+        """Return the device from the words that older schemas had: ``CPU``, ``CPU, 4 threads`` or a name."""
+        cpu = re.fullmatch(r"CPU(?:, ([\d,]+) threads?)?", words)
+        if cpu is not None:
+            return cls(kind="cpu", num_threads=int((cpu[1] or "0").replace(",", "")))
+        return cls(name=words) if words else None
+
+
+WhyThreads = Literal[
+    "text",
+    "recipe",
+    "variable",
+    "resumed",
+    "one_per_core",
+    "one_per_core_busy",
+    "no_faster",
+    "busy",
+    "fewest_of_processes",
+]
 
 
 class RecordedThreads(_Recorded):
     """The threads that each process of a run on a CPU computes with."""
 
     num: int
-    why: str = ""
+    why: WhyThreads = Field(
+        description="the reason for the number; 'text': a sentence of an older schema, as it stands"
+    )
+    text: str = Field(default="", description="the sentence of the code 'text', or the name of the variable")
+    cores: int = Field(default=0, description="threads that were tried at most; of 'no_faster' and 'busy'")
+    times_slower: float = Field(default=0.0, description="how many times slower that many are; of 'busy'")
     is_busy: bool = Field(default=False, description="whether other processes seem to keep the CPU busy")
     is_fixed: bool = Field(default=False, description="whether the user has chosen the number")
 
@@ -77,10 +113,10 @@ class Combination(_Recorded):
 
 
 class PrunedTrial(_Recorded):
-    """Where and why a sweep stopped a trial."""
+    """Where a sweep stopped a trial, whose best score was worse than half of the others'."""
 
     epoch: int
-    why: str
+    epochs: int = Field(default=0, description="epochs planned; 0 if unknown")
 
 
 class SessionFacts(_Recorded):
@@ -93,7 +129,7 @@ class SessionFacts(_Recorded):
     platform: str = ""
     machine: str = ""
     num_processors: int | None = None
-    device: str = ""
+    device: RecordedDevice | None = None
     threads: RecordedThreads | None = Field(default=None, description="on a CPU only")
     precision: str = ""
     num_processes: int = 1
@@ -111,7 +147,7 @@ class RunEnvironment(SessionFacts, ExactDocument):
     model_config = _Recorded.model_config
 
     WHAT: ClassVar[str] = "record of a run"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     REMEDY: ClassVar[str] = ""
 
     data: RecordedData
@@ -122,10 +158,49 @@ class RunEnvironment(SessionFacts, ExactDocument):
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
-        """Return the content as it is: schema 1 lacks the number, and words the method of a combination."""
+        """Read schemas 1 and 2, which had sentences; schema 1 also words the method of a combination."""
+        content = {**_upgraded_session(content), "checks": [_upgraded_check(one) for one in content.get("checks", ())]}
+        content["resumed"] = [_upgraded_session(one) for one in content.get("resumed", ())]
+        if content.get("pruned"):
+            epochs = re.match(r"after epoch \d+ of (\d+) ", content["pruned"]["why"])
+            content["pruned"] = {**content["pruned"], "epochs": int(epochs[1]) if epochs else 0}
         return content
 
     @classmethod
     def from_content(cls, content: dict[str, Any], source: object, remedy: str = "") -> "RunEnvironment":
         """Return the document in a parsed JSON object, with or without a schema number."""
         return super().from_content({"schema": 1, **content}, source, remedy)
+
+
+def _upgraded_check(check: dict[str, Any]) -> dict[str, Any]:
+    facts = {"found": check["found"], "remedy": check.get("remedy", "")}
+    return {"name": check["name"], "state": check["state"], "facts": facts}
+
+
+def _upgraded_session(session: dict[str, Any]) -> dict[str, Any]:
+    session = {**session, "device": RecordedDevice.of_words(session.get("device", ""))}
+    if session.get("threads"):
+        session["threads"] = {**session["threads"], **_why_threads(session["threads"].get("why", ""))}
+    return session
+
+
+def _why_threads(words: str) -> dict[str, Any]:
+    """Return the entries for the reason that older schemas had in words."""
+    busy = "another process keeps this machine busy"
+    codes = {
+        "threads set by training.threads": "recipe",
+        "threads as before the interruption": "resumed",
+        "threads as on the process with the fewest": "fewest_of_processes",
+        "one thread per core": "one_per_core",
+        f"one thread per core, though {busy}": "one_per_core_busy",
+    }
+    if words in codes:
+        return {"why": codes[words]}
+    if words.startswith("threads set by "):
+        return {"why": "variable", "text": words.removeprefix("threads set by ")}
+    fewer = re.fullmatch(
+        rf"\d+ of (\d+) threads: (more would not be faster|{busy} \(\d+ are ([\d.]+) times slower\))", words
+    )
+    if fewer is None:
+        return {"why": "text", "text": words}
+    return {"why": "busy" if fewer[3] else "no_faster", "cores": int(fewer[1]), "times_slower": float(fewer[3] or 0)}

@@ -1,10 +1,11 @@
 """SweepResult: every number of a sweep. Table, page and Markdown are drawn from it alone."""
 
 import math
+import re
 from statistics import NormalDist
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from civility.documents.document import Document, Number, Part
 
@@ -13,6 +14,7 @@ MOST_TOP = 5
 FEWEST_FOR_IMPORTANCE = 8
 """Finished trials that the importance of settings needs."""
 
+_NOT_MEASURED = " is not measured of a model that is fitted without epochs"
 WhyNoImportance = Literal["not_measured", "few_trials", "equal_scores"]
 State = Literal["finished", "pruned", "failed", "unfinished"]
 METRIC_WORDS = {
@@ -20,6 +22,34 @@ METRIC_WORDS = {
     "macro_average_precision": "macro average precision",
     "loss": "validation loss",
 }
+
+
+class TrialEnd(Part):
+    """Why a trial was pruned or failed. `civility.render.sentences.sweep_sentences` turns it into a sentence."""
+
+    code: Literal["pruned", "error", "out_of_memory", "damaged_log", "not_measured"] = Field(
+        description="'pruned': its best was worse than half of the others'; 'error': it raised one"
+    )
+    text: str = Field(
+        default="", description="message of the error, as it stands, path of the log, or metric that is not measured"
+    )
+    error_code: str = Field(default="", description="code of the error; empty if unknown")
+    epoch: int = Field(default=0, description="epoch after which it was pruned, from 1; 0: not pruned")
+
+    @classmethod
+    def of_words(cls, words: str) -> Self | None:
+        """Return the end from the sentence that older schemas and studies had; None if it is empty."""
+        if not words:
+            return None
+        if words == "the memory is too small for it":
+            return cls(code="out_of_memory")
+        pruned = re.match(r"after epoch (\d+) of \d+ its best was worse", words)
+        if pruned is not None:
+            return cls(code="pruned", epoch=int(pruned[1]))
+        for code, ending in (("damaged_log", " is damaged"), ("not_measured", _NOT_MEASURED)):
+            if words.endswith(ending):
+                return cls.model_validate({"code": code, "text": words.removesuffix(ending)})
+        return cls(code="error", text=words)
 
 
 class TrialLine(Part):
@@ -38,14 +68,19 @@ class TrialLine(Part):
     high: Number = Field(default=None, description="upper end of the best score's 95 % interval")
     seconds: Number = Field(default=None, description="seconds of training and validation, as far as known")
     seconds_left: Number = Field(default=None, description="seconds left, as last reported by a running trial")
-    why: str = Field(default="", description="why it was pruned or failed: the message of the error, as it stands")
+    why: TrialEnd | None = Field(default=None, description="why it was pruned or failed; null if it was not")
+
+    @field_validator("why", mode="before")
+    @classmethod
+    def _from_words(cls, value: Any) -> Any:
+        return TrialEnd.of_words(value) if isinstance(value, str) else value
 
 
 class SweepResult(Document):
     """A sweep as it stands."""
 
     WHAT: ClassVar[str] = "sweep result"
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
     REMEDY: ClassVar[str] = "run the sweep again"
 
     name: str = Field(description="name of the sweep's folder")
@@ -73,7 +108,9 @@ class SweepResult(Document):
 
     @classmethod
     def upgrade(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
-        """Read schema 1, which had a sentence in ``why_no_importance``."""
+        """Read schemas 1 and 2: both have sentences in ``why`` (see `TrialLine`), schema 1 in ``why_no_importance``."""
+        if schema > 1:
+            return content
         words = {"importance needs": "few_trials", "all finished trials": "equal_scores"}
         reason = content.get("why_no_importance", "")
         code = next((code for beginning, code in words.items() if reason.startswith(beginning)), None)

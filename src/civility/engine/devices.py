@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import torch
 
+from civility.documents.run_environment import RecordedDevice
 from civility.errors import UserError, did_you_mean
-from civility.plain_text import count
 from civility.processes import processes_of, settle_accelerate, settle_environment
 
 Precision = Literal["auto", "bf16", "fp16", "tf32", "fp32"]
@@ -240,12 +240,9 @@ def use_deterministic_kernels() -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def describe_device(device: str, num_processes: int) -> str:
-    """Return the hardware of this process in a few words, for the log: ``2 x CPU, 4 threads``."""
-    if device == "cuda":
-        name = torch.cuda.get_device_name()
-    elif device == "cpu":
-        name = f"CPU, {count(torch.get_num_threads(), 'thread')}"
-    else:
-        name = platform.machine() or device
-    return name if num_processes == 1 else f"{num_processes} x {name}"
+def recorded_device(device: str) -> RecordedDevice:
+    """Return the hardware of this process."""
+    if device == "cpu":
+        return RecordedDevice(kind=device, num_threads=torch.get_num_threads())
+    name = torch.cuda.get_device_name() if device == "cuda" else platform.machine() or device
+    return RecordedDevice(kind=device, name=name)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from civility.documents.run_environment import WhyThreads
+
 _TOKENS, _WIDTH = 1024, 768
 """Of the product that is timed: a micro-batch of 16 comments of 64 tokens, and the width of a base model."""
 
@@ -24,7 +26,6 @@ _CLEARLY_SLOWER = 1.3
 _POOR_GAIN, _MUCH_LOAD = 0.75, 0.5
 """Share of the gain that free cores would give; share of the cores that running processes occupy."""
 
-_ONE_PER_CORE, _BUSY = "one thread per core", "another process keeps this machine busy"
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -33,9 +34,12 @@ class Threads:
     """The number of threads that torch computes with."""
 
     num: int
-    why: str  # the reason in a few words, shown next to the number
+    why: WhyThreads
     is_busy: bool = False  # whether another process seems to keep this machine's CPU busy
     is_fixed: bool = False  # whether the user has set the number
+    text: str = ""  # the variable that sets it
+    cores: int = 0  # the most threads that were tried, if not the fastest
+    times_slower: float = 0.0  # how many times slower those are
 
 
 def settle_threads(wanted: int, cores: int, before: int, *, probes: bool, num_processes: int = 1) -> Threads:
@@ -52,14 +56,14 @@ def settle_threads(wanted: int, cores: int, before: int, *, probes: bool, num_pr
     num_processes : that a launcher has started on this machine
     """
     if wanted:
-        return Threads(wanted, "threads set by training.threads", is_fixed=True)
+        return Threads(wanted, "recipe", is_fixed=True)
     from_environment = threads_of_environment(os.environ, num_processes)
     if from_environment is not None:
         return from_environment
     if 0 < before <= cores:
-        return Threads(before, "threads as before the interruption")
+        return Threads(before, "resumed")
     if not probes or cores == 1:
-        return Threads(cores, _ONE_PER_CORE)
+        return Threads(cores, "one_per_core")
     load = 0.0
     if num_processes == 1:
         with contextlib.suppress(OSError, AttributeError):  # some systems do not report it
@@ -77,7 +81,7 @@ def threads_of_environment(environment: Mapping[str, str], num_processes: int) -
     for name in _VARIABLES:
         first = environment.get(name, "").split(",")[0].strip()
         if first.isdigit() and int(first) > 0 and not (by_launcher and int(first) == 1):
-            return Threads(int(first), f"threads set by {name}", is_fixed=True)
+            return Threads(int(first), "variable", is_fixed=True, text=name)
     return None
 
 
@@ -123,13 +127,13 @@ def decide(seconds: Mapping[int, Sequence[float]], load: float = 0.0) -> Threads
     num = max(count for count, median in medians.items() if median <= _ABOUT_EQUAL * fastest)
     slower, is_loaded = medians[most] / medians[num], load > _MUCH_LOAD * most
     if num < most and slower < _CLEARLY_SLOWER and not is_loaded:
-        return Threads(num, f"{num} of {most} threads: more would not be faster")
+        return Threads(num, "no_faster", cores=most)
     if num < most:
-        return Threads(num, f"{num} of {most} threads: {_BUSY} ({most} are {slower:.1f} times slower)", is_busy=True)
+        return Threads(num, "busy", is_busy=True, cores=most, times_slower=slower)
     gain = medians[fewest] / medians[most]
     if gain < _POOR_GAIN * most / fewest and is_loaded:
-        return Threads(num, f"{_ONE_PER_CORE}, though {_BUSY}", is_busy=True)
-    return Threads(num, _ONE_PER_CORE)
+        return Threads(num, "one_per_core_busy", is_busy=True)
+    return Threads(num, "one_per_core")
 
 
 def use_threads(threads: Threads, smallest: int) -> Threads:
@@ -138,6 +142,6 @@ def use_threads(threads: Threads, smallest: int) -> Threads:
     Processes wait for the slowest at every step, so one with more threads than the others gains nothing.
     """
     if smallest < threads.num and not threads.is_fixed:
-        threads = replace(threads, num=smallest, why="threads as on the process with the fewest")
+        threads = replace(threads, num=smallest, why="fewest_of_processes")
     torch.set_num_threads(threads.num)
     return threads

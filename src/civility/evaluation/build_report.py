@@ -4,6 +4,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from civility.documents.behaviour_report import (
     Example,
     LabelErrorsShown,
     Slice,
+    SliceCode,
     SliceLabel,
 )
 from civility.documents.note import Note, as_note
@@ -28,13 +30,11 @@ from civility.evaluation.scored_comments import Scored, short
 from civility.metrics.ranking import roc_auc
 from civility.metrics.threshold_search import Counts
 from civility.plain_text import cut
+from civility.render.sentences.report_sentences import slice_name
 
 _MOST_SLICES = 30
 """Slices of one kind; rarer values are merged into one."""
-_UNKNOWN = "(empty)"
 _LINK_MARKS = ("http://", "https://", "www.")
-_LENGTHS = ((10, "up to 10 words"), (30, "11 to 30 words"), (100, "31 to 100 words"), (300, "101 to 300 words"))
-_LONGEST = "over 300 words"
 NUM_SHOWN = 10
 _MOST_UNLIKELY = 0.02
 """The highest score of the annotated side at which a suspected error is called likely."""
@@ -121,17 +121,42 @@ def _bias(scored: Scored, subject: Subject, aspects: Aspects) -> BiasReport:
     return bias_of(grouped, source, label, num_resamples=aspects.num_resamples, seed=aspects.seed)
 
 
-def _length(text: str) -> str:
+class _Key(NamedTuple):
+    """What the comments of a slice have in common: entries of `Slice`."""
+
+    code: SliceCode
+    name: str = ""
+    low: float | None = None
+    high: float | None = None
+    num_values: int = 0
+
+    @property
+    def words(self) -> str:
+        return slice_name(Slice(**self._asdict(), num_comments=0, labels={}))
+
+
+_LENGTHS = tuple(_Key("words", low=low, high=high) for low, high in ((0, 10), (11, 30), (31, 100), (101, 300)))
+_LONGEST = _Key("words", low=301)
+_CAPITALS = tuple(_Key("capitals", low=low, high=high) for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 1)))
+_NO_CASED_LETTERS, _EMPTY = _Key("no_cased_letters"), _Key("empty")
+_WITH_LINK, _WITHOUT_LINK = _Key("with_link"), _Key("without_link")
+
+
+def _length(text: str) -> _Key:
     words = len(text.split())
-    return next((name for most, name in _LENGTHS if words <= most), _LONGEST)
+    return next((one for one in _LENGTHS if one.high is not None and words <= one.high), _LONGEST)
 
 
-def _capitals(text: str) -> str:
+def _script(text: str) -> _Key:
+    return _Key("value", script_of(text))
+
+
+def _capitals(text: str) -> _Key:
     upper, cased = _cases(text)
     if not cased:
-        return "no cased letters"
+        return _NO_CASED_LETTERS
     share = upper / cased
-    return "over half capitals" if share > 0.5 else "10 % to half capitals" if share > 0.1 else "up to 10 % capitals"
+    return _CAPITALS[(share > 0.1) + (share > 0.5)]
 
 
 def _cases(text: str) -> tuple[int, int]:
@@ -145,23 +170,23 @@ def _cases(text: str) -> tuple[int, int]:
     return upper, upper + sum(times for character, times in times_of if character.islower())
 
 
-def _links(text: str) -> str:
+def _links(text: str) -> _Key:
     folded = text.casefold()  # much faster than a pattern that ignores case
-    return "with a link" if any(mark in folded for mark in _LINK_MARKS) else "without a link"
+    return _WITH_LINK if any(mark in folded for mark in _LINK_MARKS) else _WITHOUT_LINK
 
 
-def _named(cell: str) -> str:
-    """Return a cell as the name of a slice, without lone surrogates, which JSON cannot hold."""
-    return cell.encode("utf-8", "replace").decode().strip() or _UNKNOWN
+def _value(cell: str) -> _Key:
+    """Return what a cell has in common with equal ones, without lone surrogates, which JSON cannot hold."""
+    name = cell.encode("utf-8", "replace").decode().strip()
+    return _Key("value", name) if name else _EMPTY
 
 
-_OF_TEXT: Mapping[str, Callable[[str], str]] = {
+_OF_TEXT: Mapping[str, Callable[[str], _Key]] = {
     "length": _length,
-    "script": script_of,
+    "script": _script,
     "capitals": _capitals,
     "links": _links,
 }
-_ORDER = (*(name for _, name in _LENGTHS), _LONGEST)
 
 
 def slices_of(scored: Scored, columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[Slice, ...]]:
@@ -171,29 +196,32 @@ def slices_of(scored: Scored, columns: Mapping[str, Sequence[str]]) -> dict[str,
     """
     kinds = {name: [of_text(text) for text in scored.dataset.texts] for name, of_text in _OF_TEXT.items()}
     for name, cells in columns.items():
-        kinds[name if name not in kinds else f"column {name}"] = [_named(cell) for cell in cells]
+        kinds[name if name not in kinds else f"column {name}"] = [_value(cell) for cell in cells]
     return {name: _slices(scored, values) for name, values in kinds.items()}
 
 
-def _slices(scored: Scored, values: Sequence[str]) -> tuple[Slice, ...]:
-    rows_of: dict[str, list[int]] = {}
-    for row, value in enumerate(values):
-        rows_of.setdefault(value, []).append(row)
-    rank = {name: place for place, name in enumerate(_ORDER)}
-    names = sorted(rows_of, key=lambda name: (rank.get(name, len(rank)), -len(rows_of[name]), name))
-    shown, rest = names[:_MOST_SLICES], names[_MOST_SLICES:]
-    slices = [_slice(scored, rows_of[name], name) for name in shown]
+def _slices(scored: Scored, keys: Sequence[_Key]) -> tuple[Slice, ...]:
+    rows_of: dict[_Key, list[int]] = {}
+    for row, key in enumerate(keys):
+        rows_of.setdefault(key, []).append(row)
+
+    def place(key: _Key) -> tuple[float, int, str]:
+        return (key.low or 0) if key.code == "words" else 0, -len(rows_of[key]), key.words
+
+    in_order = sorted(rows_of, key=place)
+    shown, rest = in_order[:_MOST_SLICES], in_order[_MOST_SLICES:]
+    slices = [_slice(scored, rows_of[key], key) for key in shown]
     if rest:
-        rows = sorted(row for name in rest for row in rows_of[name])
-        slices.append(_slice(scored, rows, f"other ({len(rest):,} values)"))
+        rows = sorted(row for key in rest for row in rows_of[key])
+        slices.append(_slice(scored, rows, _Key("rest", num_values=len(rest))))
     return tuple(slices)
 
 
-def _slice(scored: Scored, rows: Sequence[int], name: str) -> Slice:
+def _slice(scored: Scored, rows: Sequence[int], key: _Key) -> Slice:
     index = np.array(rows, dtype=np.int64)
     labels = {label: _slice_label(scored, column, index) for column, label in enumerate(scored.dataset.labels)}
     few = tuple(label for label, numbers in labels.items() if numbers.num_positive < FEWEST_OF_SLICE)
-    return Slice(name=name, num_comments=len(rows), labels=labels, too_few=few)
+    return Slice(**key._asdict(), num_comments=len(rows), labels=labels, too_few=few)
 
 
 def _slice_label(scored: Scored, column: int, rows: npt.NDArray[np.int64]) -> SliceLabel:

@@ -268,7 +268,7 @@ def facts_of(target: Target) -> tuple[RunFacts, dict[str, Setting]]:
     facts = RunFacts(
         name=target.name,
         seed=int(recipe["seed"]),
-        device=environment.device if environment else "",
+        device=environment.device if environment else None,
         training_digest=environment.data.training.digest if environment else "",
     )
     facts = facts.model_copy(update=_epochs(run) | _times(run))

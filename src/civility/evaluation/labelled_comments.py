@@ -22,7 +22,7 @@ from civility.metrics.calibration import AFFINE, CalibrationChoice, LabelCalibra
 from civility.metrics.policy import Policy
 from civility.metrics.threshold_search import Cuts, ThresholdChoice, choose_or_fall_back
 from civility.run import RunDirectory
-from civility.run.seen_comments import seen_by
+from civility.run.seen_comments import Seen, seen_by
 from civility.scoring.classifier import Classifier
 
 
@@ -82,8 +82,8 @@ def _refuse_columns(columns: Columns) -> None:
 
 def notes_on_seen(target: str, dataset: Dataset) -> Iterator[Note]:
     """Count the comments that took part in the run, whose numbers are too good."""
-    seen, _ = seen_by(target, dataset.texts)
-    if seen is None:
+    seen = seen_by(target, dataset.texts)
+    if not isinstance(seen, Seen):
         return
     num_trained, num_validated = int(seen.trained.sum()), int((seen.validated & ~seen.trained).sum())
     if num_trained:

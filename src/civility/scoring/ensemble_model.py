@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from civility.arrays import Floats, Logits
-from civility.documents.classifier_file import CLASSIFIER_FILE, Kind, sha256_of_folder
-from civility.documents.ensemble_file import (
+from civility.documents.classifier_file import (
     BY,
+    CLASSIFIER_FILE,
     ENSEMBLE_FILE,
     LARGEST_WEIGHT,
     SMALLEST_WEIGHT,
     By,
     EnsembleFile,
     EnsembleMember,
+    Kind,
     RankKnots,
+    sha256_of_folder,
 )
 from civility.errors import UserError
 from civility.metrics.calibration import LabelCalibration

@@ -16,8 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.arrays import Floats, Logits
-from civility.documents.classifier_file import Kind
-from civility.documents.linear_file import LINEAR_FILE, LONGEST_TERM, TERM_KINDS, LinearFile, TermKind, TermList
+from civility.documents.classifier_file import (
+    LINEAR_FILE,
+    LONGEST_TERM,
+    TERM_KINDS,
+    Kind,
+    LinearFile,
+    TermKind,
+    TermList,
+)
 from civility.errors import UserError
 from civility.scoring.kinds import OnScored
 

@@ -19,10 +19,11 @@ from civility.errors import Interrupted, UserError
 from civility.metrics.policy import parse_policies
 from civility.plain_text import count, listed, one_line
 from civility.recipe import Reason, Recipe, settings_for
+from civility.render.sentences.sweep_sentences import end_sentence
 from civility.search.space import Choices, Space, with_settings
 from civility.search.study import COMMENTS, Claim, Study, open_study
 from civility.search.sweep_directory import SweepDirectory
-from civility.search.trial import run_trial
+from civility.search.trial import error_end, run_trial
 from civility.storage.atomic_files import no_empty_folder_on_failure, real_path
 from civility.training.stop_signals import StopSignals
 from civility.training.train_run import check
@@ -203,7 +204,7 @@ def _train(
         data = comments.get(recipe)
     except UserError as error:
         comments.get(task.recipe)  # raises what is wrong with the shared files; otherwise only this trial is wrong
-        claim.end("failed", why=error.message)
+        claim.end("failed", why=error_end(error))
         return
 
     def show() -> None:
@@ -233,7 +234,7 @@ def _write(task: SweepTask, study: Study, data: PreparedData) -> SweepResult:
 def _give_up_if_all_fail(result: SweepResult, task: SweepTask) -> None:
     failed = [one for one in result.trials if one.state == "failed"]
     if len(failed) >= _FAILURES_TO_GIVE_UP and not result.num("finished") and not result.num("pruned"):
-        found = f"the first {len(failed)} trials all failed; the last: {failed[-1].why}"
+        found = f"the first {len(failed)} trials all failed; the last: {end_sentence(failed[-1])}"
         remedy = "fix the recipe or the space, and start another sweep with another --out"
         raise UserError("search.all-trials-failed", found, where=task.directory.path, remedy=remedy)
 

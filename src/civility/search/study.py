@@ -40,7 +40,7 @@ _ENDS = {state: end for end, state in _STATES.items()}
 _IDENTITY, _DIRECTORY = "civility", "directory"
 COMMENTS = "comments"
 """The part of an identity that describes in words what the digests of its ``data`` part are of."""
-_LONGEST_NOTE = 2000  # columns of some databases end at 2048
+_LONGEST_NOTE = 1900  # with the codes beside it; columns of some databases end at 2048
 
 
 class GridByNumber(BaseSampler):
@@ -111,7 +111,9 @@ class Claim:
     def note(self, **facts: Any) -> None:
         """Record facts of the trial for everyone who reads the study."""
         for name, value in facts.items():
-            self._trial.set_user_attr(name, value[:_LONGEST_NOTE] if isinstance(value, str) else value)
+            if isinstance(value, dict):
+                value = {key: one[:_LONGEST_NOTE] if isinstance(one, str) else one for key, one in value.items()}
+            self._trial.set_user_attr(name, value)
 
     def end(self, state: State, score: float | None = None, **facts: Any) -> None:
         """Record the end of the trial, after facts for `note`; only a finished one has a score."""
@@ -222,7 +224,7 @@ class Study:
             best_epoch=notes.get("kept_epoch", best_epoch),
             low=low,
             high=high,
-            why=notes.get("why", ""),
+            why=notes.get("why"),
             seconds=notes.get("seconds"),
             **(notes.get("progress") or {}),
         )

@@ -118,25 +118,29 @@ def run_trial(
         if not run.is_finished:
             train(recipe, data, run.path, begin="resume" if run.is_occupied else "new", listen=listener.listen)
     except _Pruned as stop:
-        why = f"after epoch {stop.epoch} of {recipe.training.epochs} its best was worse than half of the others'"
         if run.is_run:
-            pruned = PrunedTrial(epoch=stop.epoch, why=why)
+            pruned = PrunedTrial(epoch=stop.epoch, epochs=recipe.training.epochs)
             run.write_environment(run.environment().model_copy(update={"pruned": pruned}))
-        claim.end("pruned", why=why, seconds=run.seconds() or 0.0)
+        claim.end("pruned", why={"code": "pruned", "epoch": stop.epoch}, seconds=run.seconds() or 0.0)
     except UserError as error:
         if _is_refused_by_the_machine(error):
             raise
         if not run.is_occupied:
             _raise_if_shared(error, check_shared)
-        claim.end("failed", why=error.message, seconds=run.seconds() or 0.0)
+        claim.end("failed", why=error_end(error), seconds=run.seconds() or 0.0)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        claim.end("failed", why="the memory is too small for it", seconds=run.seconds() or 0.0)
+        claim.end("failed", why={"code": "out_of_memory"}, seconds=run.seconds() or 0.0)
     else:
         _record_score(claim, run, metric)
     gc.collect()  # frees the model of this trial before the next one is loaded
     give_back_memory()
+
+
+def error_end(error: UserError) -> dict[str, str]:
+    """Return what a trial's ``why`` says of an error that ended it."""
+    return {"code": "error", "text": error.message, "error_code": error.code}
 
 
 def _raise_if_shared(error: UserError, check_shared: Callable[[], None]) -> None:
@@ -173,11 +177,11 @@ def _record_score(claim: Claim, run: RunDirectory, metric: str) -> None:
             score = float(best["validation"][metric])
             claim.note(kept_epoch=int(best["epoch"]))  # with min_gain not always the epoch with the best score
         except (UserError, LookupError, TypeError, ValueError):
-            claim.end("failed", why=f"{run.metrics} is damaged")
+            claim.end("failed", why={"code": "damaged_log", "text": str(run.metrics)})
             return
     claim.note(seconds=run.seconds() or 0.0, interval=interval)
     if score is None:
-        claim.note(why=f"{metric} is not measured of a model that is fitted without epochs")
+        claim.note(why={"code": "not_measured", "text": metric})
     claim.end("finished" if score is not None else "failed", score)
 
 

@@ -1,10 +1,11 @@
 """Build a run from its recipe, with its preflight checks: devices, tokens, model, trainer. Writes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from civility.data.prepare import PreparedData
+from civility.documents.run_environment import RecordedThreads
 from civility.engine import devices
 from civility.engine.devices import (
     MixedPrecision,
@@ -20,6 +21,7 @@ from civility.models.model_size import ModelSize
 from civility.models.vocabulary import num_rows
 from civility.recipe import Recipe
 from civility.recipe.settings import TrainingSettings
+from civility.render.sentences.run_sentences import device_words, threads_words
 from civility.run import Begin, RunDirectory
 from civility.training.build_optimizer import refuse_conflicts, why_whole_embedding
 from civility.training.build_trainer import RunTokens, build_trainer, tokenise_comments
@@ -213,7 +215,7 @@ def planned(parts: RunParts) -> RunPlanned:
         speed=parts.speed,
         head_is_new=encoder.head_is_new,
         share_truncated=tokens.num_truncated / len(tokens),
-        device=devices.describe_device(trainer.precision.device, trainer.accelerator.num_processes),
+        device=device_words(devices.recorded_device(trainer.precision.device), trainer.accelerator.num_processes),
         precision=trainer.precision.name,
         epochs=trainer.plan.epochs,
         steps_per_epoch=trainer.shape.num_steps(len(tokens)),
@@ -223,7 +225,7 @@ def planned(parts: RunParts) -> RunPlanned:
         path=parts.run.path,
         metric=settings.metric,
         steps_by=_steps_by(settings),
-        threads=parts.threads.why if parts.threads else "",
+        threads=threads_words(RecordedThreads(**asdict(parts.threads))) if parts.threads else "",
         fitted=parts.fitted,
     )
 

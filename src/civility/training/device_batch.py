@@ -22,9 +22,10 @@ from civility.errors import UserError
 from civility.models.forward_paths import EagerForward
 from civility.models.model_size import ModelSize
 from civility.recipe import Recipe
+from civility.render.sentences.run_sentences import gib
 from civility.training.build_optimizer import FLOAT_BYTES, costs_of
 from civility.training.preflight import Check
-from civility.training.preflight.machine_checks import check_fit, gib
+from civility.training.preflight.machine_checks import check_fit
 
 _ALLOWANCE = 1.35
 """Factor on the estimate of a micro-batch. Measured: the estimate was 0.76 of the tensors of a packed DeBERTa with 256

@@ -13,12 +13,13 @@ from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData
 from civility.documents import run_environment as record
 from civility.documents.run_environment import RecordedComments, RunEnvironment
-from civility.engine.devices import describe_device
+from civility.engine.devices import recorded_device
 from civility.engine.hardware import peak_memory
 from civility.engine.progress import EpochDone, StepDone
 from civility.engine.watch import Warned
 from civility.errors import UserError
 from civility.models.encoder import settings_of
+from civility.render.sentences.run_sentences import device_words
 from civility.run import Begin, RunDirectory
 from civility.run.log import LineLog
 from civility.run.place import check_unfinished, put_aside
@@ -50,7 +51,7 @@ def _session_facts(parts: RunParts) -> dict[str, Any]:
     precision, threads = parts.trainer.precision, parts.threads
     return {
         **describe_environment(parts.command),
-        "device": describe_device(precision.device, 1),
+        "device": recorded_device(precision.device),
         "threads": record.RecordedThreads(**asdict(threads)) if threads else None,
         "precision": precision.name,
         "num_processes": parts.accelerator.num_processes,
@@ -74,7 +75,7 @@ def checkpoint_facts(parts: RunParts) -> dict[str, Any]:
     circumstances = {
         "the number of processes": trainer.accelerator.num_processes,
         "the micro-batch": parts.recipe.training.batch_size,
-        "the device": describe_device(trainer.precision.device, 1),
+        "the device": device_words(recorded_device(trainer.precision.device)),
         "the precision": trainer.precision.name,
         "the forward pass": trainer.forward.name,
         "the CPU": torch.backends.cpu.get_cpu_capability(),
@@ -91,7 +92,8 @@ def _digest_without_ids(dataset: Dataset) -> str:
 
 def environment_of_linear(job: Job, checks: Sequence[Check]) -> RunEnvironment:
     """Return the record of a new run of a linear model."""
-    return _environment_of({**describe_environment(job.command, LINEAR_LIBRARIES), "device": "CPU"}, job.data, checks)
+    session = {**describe_environment(job.command, LINEAR_LIBRARIES), "device": record.RecordedDevice(kind="cpu")}
+    return _environment_of(session, job.data, checks)
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from civility.data.dataset import Dataset
-from civility.documents.linear_file import TermKind
+from civility.documents.classifier_file import TermKind
 from civility.engine.watch import Warned
 from civility.errors import UserError
 from civility.metrics.policy import parse_policies

@@ -20,31 +20,31 @@ SIZE = ModelSize(100_000_000, 60_000_000, 78_125, 768, 3072, 12, 12, 512)
 
 
 def test_too_little_memory_warns_and_impossibly_little_fails() -> None:
-    good = check_memory(8 * GIB, 4 * GIB, Memory(16 * GIB, 10 * GIB), "this machine", 1)
+    good = check_memory(8 * GIB, 4 * GIB, Memory(16 * GIB, 10 * GIB), "cpu", 1)
     assert good.state == "passed"
     assert (
         good.found
         == "about 8.0 GiB, 4.0 GiB of it for weights and optimizer; 10.0 GiB of 16.0 GiB free on this machine"
     )
-    tight = check_memory(8 * GIB, 4 * GIB, Memory(16 * GIB, 7 * GIB), "the GPU", 1)
+    tight = check_memory(8 * GIB, 4 * GIB, Memory(16 * GIB, 7 * GIB), "cuda", 1)
     assert tight.state == "warned"
     assert "training.gradient_accumulation" in tight.remedy
-    never = check_memory(8 * GIB, 4 * GIB, Memory(3 * GIB, 3 * GIB), "the GPU", 1)
+    never = check_memory(8 * GIB, 4 * GIB, Memory(3 * GIB, 3 * GIB), "cuda", 1)
     assert never.state == "failed"
     assert "--model" in never.remedy
 
 
 def test_memory_is_shared_by_processes_of_one_machine() -> None:
     memory = Memory(16 * GIB, 15 * GIB)
-    assert check_memory(8 * GIB, 4 * GIB, memory, "this machine", 1).state == "passed"
-    two = check_memory(8 * GIB, 4 * GIB, memory, "this machine", 2)
+    assert check_memory(8 * GIB, 4 * GIB, memory, "cpu", 1).state == "passed"
+    two = check_memory(8 * GIB, 4 * GIB, memory, "cpu", 2)
     assert two.state == "warned"
     assert two.found.startswith("about 8.0 GiB in each of 2 processes")
-    assert check_memory(8 * GIB, 4 * GIB, memory, "this machine", 5).state == "failed"
+    assert check_memory(8 * GIB, 4 * GIB, memory, "cpu", 5).state == "failed"
 
 
 def test_memory_that_nobody_tells_of_passes() -> None:
-    check = check_memory(8 * GIB, 4 * GIB, None, "the GPU", 1)
+    check = check_memory(8 * GIB, 4 * GIB, None, "cuda", 1)
     assert check.state == "passed"
     assert check.found.endswith("how much is there is not known")
 
@@ -99,8 +99,8 @@ def test_every_known_fault_is_reported_to_whom_it_meets_only(fault: Fault) -> No
     versions, trait = MEETS[fault.reference]
     check = check_versions({**GOOD, **versions}, {trait})
     assert check.state == "warned"
-    assert fault.effect in check.found
-    assert fault.reference in check.found
+    assert check.found.startswith(f"{fault.library} {versions[fault.library]}: ")
+    assert check.found.endswith(f" ({fault.reference})")
     assert fault.reference not in check_versions(GOOD, {trait}).found
     if fault.only_with:
         assert fault.reference not in check_versions({**GOOD, **versions}, {"bert", "cpu"}).found

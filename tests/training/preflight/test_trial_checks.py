@@ -1,7 +1,11 @@
 """The outcome of the step that was tried."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
+from civility.documents.run_environment import RecordedCheck
 from civility.engine.trial_step import PaddingTrial, Trial
 from civility.training.preflight.model_checks import check_padded_scores, check_trial
 
@@ -46,3 +50,4 @@ def test_scores_may_not_hang_on_padding(trial: PaddingTrial, state: str) -> None
     check = check_padded_scores(trial, "fnet")
     assert check.state == state
     assert ("a fnet model" in check.found) == (state != "passed")
+    assert json.loads(RecordedCheck(**asdict(check)).model_dump_json())["state"] == state, "NaN is written as null"

@@ -1,1 +1,1 @@
-"""Charts as SVG, drawn from documents alone: in the pages, and as files. Colours are in `palette`, ticks in `axes`."""
+"""Charts as SVG, drawn from documents alone: in the pages, and as files. Colours are in `palette`."""

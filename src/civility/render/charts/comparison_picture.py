@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from civility.documents.comparison_result import ComparedRow, Comparison, Numbers
 from civility.render.charts import svg
-from civility.render.charts.axes import Frame, frame, ticks, with_room
+from civility.render.charts.svg import Frame, frame, ticks, with_room
 from civility.render.charts.svg_files import standalone
 from civility.render.sentences import comparison_sentences as words
 from civility.render.sentences.report_sentences import METRIC_NAMES

@@ -9,8 +9,7 @@ from itertools import starmap
 
 from civility.documents.label_report import CalibrationReport, Estimate, LabelReport, ScoreQuality
 from civility.render.charts import svg
-from civility.render.charts.axes import SHARES, Frame, frame, linear, logarithmic
-from civility.render.charts.svg import Drawing, Point, at
+from civility.render.charts.svg import SHARES, Drawing, Frame, Point, at, frame, linear, logarithmic
 from civility.render.numbers import cut_point, fixed, percent, short_number, span, whole
 
 WIDTH, HEIGHT = 260.0, 196.0

@@ -8,8 +8,7 @@ from civility.documents.label_report import Estimate
 from civility.documents.report import EpochLine, Report, TrainingCurves
 from civility.plain_text import count
 from civility.render.charts import palette, svg
-from civility.render.charts.axes import Frame, frame, ticks, with_room
-from civility.render.charts.svg import Drawing
+from civility.render.charts.svg import Drawing, Frame, frame, ticks, with_room
 from civility.render.numbers import DASH, fixed, percent, short_number, signed, span, whole
 from civility.render.sentences.report_sentences import PERTURBATIONS
 

@@ -17,11 +17,12 @@ from civility.plain_text import count, cut, visible
 from civility.render.charts import label_charts, overviews, palette, svg
 from civility.render.charts.svg_files import chart_style
 from civility.render.numbers import cut_point, fixed, percent, signed, span, whole
-from civility.render.sentences.note_sentences import note_sentence
 from civility.render.sentences.report_sentences import (
     group_note,
     label_verdict,
+    note_sentence,
     overall_verdict,
+    slice_name,
     slice_note,
     undefined_reason,
 )
@@ -98,6 +99,7 @@ def environment() -> Environment:
         "no_importance": no_importance,
         "note_sentence": note_sentence,
         "overall_verdict": overall_verdict,
+        "slice_name": slice_name,
         "slice_note": slice_note,
         "undefined_reason": undefined_reason,
     }

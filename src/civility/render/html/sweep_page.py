@@ -57,7 +57,7 @@ def to_html(result: SweepResult) -> str:
             (
                 trial,
                 [value_words(trial.settings[key]) if key in trial.settings else DASH for key in result.space],
-                why_words(trial) if trial.why else "",
+                why_words(trial),
             )
             for trial in in_order(result)
         ],

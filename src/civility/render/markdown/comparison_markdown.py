@@ -4,8 +4,7 @@ from civility.documents.comparison_result import Comparison, Numbers
 from civility.plain_text import as_code, as_markdown
 from civility.render.markdown.report_markdown import grid
 from civility.render.sentences import comparison_sentences as words
-from civility.render.sentences.note_sentences import note_sentence
-from civility.render.sentences.report_sentences import METRIC_NAMES
+from civility.render.sentences.report_sentences import METRIC_NAMES, note_sentence
 
 
 def to_markdown(comparison: Comparison, picture: str = "") -> str:

@@ -6,7 +6,6 @@ from civility.documents.behaviour_report import BiasReport, RobustnessReport, Sl
 from civility.documents.label_report import Estimate, LabelReport
 from civility.documents.report import Report
 from civility.plain_text import as_code, as_markdown, count
-from civility.render.sentences.note_sentences import note_sentence
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
     MEASURABLE,
@@ -16,9 +15,11 @@ from civility.render.sentences.report_sentences import (
     group_note,
     label_verdict,
     not_chosen,
+    note_sentence,
     optimism,
     overall_verdict,
     shown,
+    slice_name,
     slice_note,
     too_few,
     undefined_reason,
@@ -198,7 +199,7 @@ def _slices(kind: str, slices: Sequence[Slice]) -> str:
     labels = list(slices[0].labels)
     rows = [
         [
-            as_code(one.name),
+            as_code(slice_name(one)),
             f"{one.num_comments:,}",
             *(shown(one.labels[label].roc_auc, 3) for label in labels),
             as_markdown(slice_note(one)),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from civility.audit.signs import LONG_COMMENT, LONG_WORD
-from civility.documents.audit_result import Audit, Finding, FindingName, NotMeasured, short_names
+from civility.documents.audit_result import Audit, Finding, FindingName, NotMeasured, Suspicion, short_names
 from civility.plain_text import count
 
 _PAIRS_SHOWN = 2
@@ -161,3 +161,17 @@ def not_measured(reason: NotMeasured) -> str:
             extra = "languages" if reason.text == "py3langid" else "train"
             return f"{reason.text} is not installed (pip install 'civility[{extra}]')"
     return reason.text
+
+
+def unknown_training(suspicion: Suspicion) -> str:
+    """Return why it is unknown whether a classifier was trained on the comments; empty if it is known."""
+    why, target = suspicion.why_unknown, suspicion.classifier
+    if why is None:
+        return ""
+    return {
+        "text": why.text,
+        "not_a_run": f"{target} is not a run directory, so its training comments are unknown",
+        "combined": f"{target} combines classifiers that were trained on different comments",
+        "unreadable": f"the training comments of {target} cannot be read again ({why.text})",
+        "files_changed": f"the files that {target} was trained on have changed since",
+    }[why.code]

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from civility.documents.comparison_result import ComparedRow, Comparison, DifferenceVerdict, Numbers, Setting
 from civility.plain_text import clock, count
-from civility.render.sentences.note_sentences import ASTERISK
-from civility.render.sentences.report_sentences import MEASURABLE, METRIC_NAMES, shown
+from civility.render.sentences.report_sentences import ASTERISK, MEASURABLE, METRIC_NAMES, shown
 
 MACRO = "macro"
 MARKS = {"better": "▲", "worse": "▼"}

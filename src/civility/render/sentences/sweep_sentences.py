@@ -111,9 +111,25 @@ def no_importance(result: SweepResult) -> str:
     return "not measured"
 
 
+def end_sentence(trial: TrialLine) -> str:
+    """Return why a trial was pruned or failed; empty if it was not. The message of an error may have several lines."""
+    if trial.why is None:
+        return ""
+    match trial.why.code:
+        case "pruned":
+            return f"after epoch {trial.why.epoch} of {trial.epochs} its best was worse than half of the others'"
+        case "out_of_memory":
+            return "the memory is too small for it"
+        case "damaged_log":
+            return f"{trial.why.text} is damaged"
+        case "not_measured":
+            return f"{trial.why.text} is not measured of a model that is fitted without epochs"
+    return trial.why.text
+
+
 def why_words(trial: TrialLine) -> str:
     """Return why a trial ended, in one line, with the check that failed; empty if unknown."""
-    first, *rest = [line.strip() for line in trial.why.splitlines()] or [""]
+    first, *rest = [line.strip() for line in end_sentence(trial).splitlines()] or [""]
     return f"{first}: {rest[0]}" if rest and not first.endswith((".", ":")) else first
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from civility.documents.audit_result import Audit, Finding, short_names
 from civility.plain_text import count
-from civility.render.sentences.audit_sentences import ADVICE, TITLES, details, not_measured, percent
+from civility.render.sentences.audit_sentences import ADVICE, TITLES, details, not_measured, percent, unknown_training
 from civility.render.terminal.layout import first_that_fits, paragraph
 
 _MOST_LABELS = 9
@@ -160,8 +160,8 @@ def _print_suspicion(console: Console, audit: Audit) -> None:
         return
     text = (
         f"by {suspicion.classifier}, from its scores of {num_scored}. It is unknown whether it was trained on these: "
-        f"{suspicion.why_unknown}. A classifier agrees with the errors it was trained on, which hides most of them: "
-        "use a classifier that was not trained on these comments."
+        f"{unknown_training(suspicion)}. A classifier agrees with the errors it was trained on, which hides "
+        "most of them: use a classifier that was not trained on these comments."
     )
     paragraph(console, f"warning: {text}", indent=2, style="yellow")
 

@@ -9,8 +9,7 @@ from rich.text import Text
 from civility.documents.comparison_result import Comparison, Numbers
 from civility.plain_text import one_line
 from civility.render.sentences import comparison_sentences as words
-from civility.render.sentences.note_sentences import note_sentence
-from civility.render.sentences.report_sentences import METRIC_NAMES
+from civility.render.sentences.report_sentences import METRIC_NAMES, note_sentence
 from civility.render.terminal.layout import paragraph, width_of
 
 _STYLES = {"better": "green", "worse": "red"}

@@ -1,14 +1,16 @@
 """The preflight checks: what would make a run learn the wrong thing, fail late, or not start.
 
-Here is the outcome of a check. The modules beside it have the checks by what they look at, each with its sentence and
-remedy; `civility.training.build` runs them, as soon as what they look at exists.
+Here is the outcome of a check. The modules beside it have the checks by what they look at;
+`civility.render.sentences.run_sentences` words what they find. `civility.training.build` runs them, as soon as what
+they look at exists.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from civility.errors import UserError
+from civility.render.sentences.run_sentences import check_words
 
 State = Literal["passed", "warned", "failed"]
 
@@ -17,19 +19,27 @@ State = Literal["passed", "warned", "failed"]
 class Check:
     """The outcome of one check, a line of the table before a run; if it failed, the run does not start.
 
-    ``found`` has numbers; ``remedy`` is empty if it passed.
+    ``facts`` are what was found, as JSON values: numbers, names and codes.
     """
 
     name: str
     state: State
-    found: str
-    remedy: str = ""
+    facts: dict[str, Any]
+
+    @property
+    def found(self) -> str:
+        """What was found, in words."""
+        return check_words(self.name, self.state, self.facts)[0]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; empty if it passed."""
+        return check_words(self.name, self.state, self.facts)[1]
 
 
-def outcome(name: str, found: str, remedy: str = "", *, fails: bool = False, warns: bool = False) -> Check:
-    """Return the outcome of a check: failed, warned or passed, without the remedy if it passed."""
-    state: State = "failed" if fails else "warned" if warns else "passed"
-    return Check(name, state, found, "" if state == "passed" else remedy)
+def outcome(name: str, *, fails: bool = False, warns: bool = False, **facts: Any) -> Check:
+    """Return the outcome of a check: failed, warned or passed; the facts are those of a `Check`."""
+    return Check(name, "failed" if fails else "warned" if warns else "passed", facts)
 
 
 def refuse_failed(checks: Sequence[Check]) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 
 from civility.arrays import Ints, Targets
 from civility.data.dataset import Dataset, contradictions, count_targets, text_digests
-from civility.plain_text import count, listed
 from civility.training.preflight import Check, outcome
 
 _ASSUMED_AUC = 0.95
@@ -33,56 +32,44 @@ def check_label_order(asked: Sequence[str], training: Sequence[str], validation:
     expected = tuple(asked) or tuple(training)
     sides = {"training": tuple(training), "validation": tuple(validation)}
     wrong = {side: labels for side, labels in sides.items() if labels != expected}
-    found = f"{count(len(expected), 'label')} in one order in recipe, training and validation"
-    if wrong:
-        found = "; ".join(f"{side}: {', '.join(labels)}" for side, labels in {"recipe": expected, **wrong}.items())
-    return outcome("label order", found, "name the labels in one order everywhere (data.labels)", fails=bool(wrong))
+    lists = {side: list(labels) for side, labels in {"recipe": expected, **wrong}.items()}
+    return outcome("label order", fails=bool(wrong), labels=lists)
 
 
 def check_label_counts(training: Dataset, validation: Dataset) -> Check:
     """Warn of labels with too few positive comments in training to be learned."""
-    here, there = (count_targets(side.targets)[0].tolist() for side in (training, validation))
-    few, counts = [], []
-    for label, number, other in zip(training.labels, here, there, strict=True):
-        counts.append(f"{label} {number:,} + {other:,}")
-        if number < _FEW_POSITIVES:
-            few.append(f"{label} has {count(number, 'positive comment')} in training")
-    found = listed(few, most=3) if few else f"{' · '.join(counts)} (training + validation)"
-    remedy = "find more comments that have the label, or leave it out (data.labels)"
-    return outcome("label counts", found, remedy, warns=bool(few))
+    here, there = count_targets(training.targets)[0], count_targets(validation.targets)[0]
+    counts = dict(zip(training.labels, here.tolist(), strict=True))
+    few = [label for label, number in counts.items() if number < _FEW_POSITIVES]
+    others = dict(zip(training.labels, there.tolist(), strict=True))
+    return outcome("label counts", warns=bool(few), training=counts, validation=others, few=few)
 
 
 def check_measurable(validation: Dataset) -> Check:
     """Warn of labels whose ROC AUC is undefined in validation, or known only within a wide interval."""
-    positive, known = (counts.tolist() for counts in count_targets(validation.targets))
-    undefined, wide, widest = [], [], 0.0
-    for label, num_pos, num_known in zip(validation.labels, positive, known, strict=True):
-        num_neg = num_known - num_pos
+    positive, known = count_targets(validation.targets)
+    negative = known - positive
+    undefined: dict[str, str] = {}
+    wide, widest = {}, 0.0
+    for label, num_pos, num_neg in zip(validation.labels, positive.tolist(), negative.tolist(), strict=True):
         if not num_pos or not num_neg:
-            undefined.append(f"{label} undefined (no {'positive' if not num_pos else 'negative'} comment)")
+            undefined[label] = "positive" if not num_pos else "negative"
             continue
         half = 1.96 * auc_standard_error(_ASSUMED_AUC, num_pos, num_neg)
         widest = max(widest, half)
         if half > _WIDEST_INTERVAL:
-            fewer = count(num_pos, "positive") if num_pos <= num_neg else count(num_neg, "negative")
-            wide.append((half, f"{label} ± {half:.2f} ({fewer})"))
-    problems = undefined + [text for _, text in sorted(wide, reverse=True)]
-    found = f"AUC in validation: {listed(problems, most=6) if problems else f'all to ± {widest:.3f} or better'}"
-    remedy = "a larger validation share (--validation 0.2), or more comments that have the label"
-    return outcome("measurable labels", found, remedy, warns=bool(problems))
+            side, num = ("positive", num_pos) if num_pos <= num_neg else ("negative", num_neg)
+            wide[label] = {"half_width": half, "num": num, "side": side}
+    return outcome("measurable labels", warns=bool(undefined or wide), undefined=undefined, wide=wide, widest=widest)
 
 
 def check_unknown_targets(training: Dataset) -> Check:
     """Warn of labels that are mostly unknown in training, and of comments without any known target."""
     unknown = len(training) - count_targets(training.targets)[1]
     num_idle = int(np.isnan(training.targets).all(axis=1).sum())
-    shares = [(number / max(1, len(training)), label) for number, label in zip(unknown, training.labels, strict=True)]
-    parts = [f"{label} unknown for {share:.1%}" for share, label in sorted(shares, reverse=True) if share]
-    if num_idle:
-        parts.append(f"{count(num_idle, 'comment')} without any known target")
-    found = listed(parts, most=4) if parts else "none: every target is a number"
-    remedy = "a comment trains its known labels only: look whether the columns were meant to be empty"
-    return outcome("unknown targets", found, remedy, warns=bool(num_idle) or max(shares)[0] > _MOST_UNKNOWN)
+    shares = dict(zip(training.labels, (unknown / max(1, len(training))).tolist(), strict=True))
+    warns = bool(num_idle) or max(shares.values()) > _MOST_UNKNOWN
+    return outcome("unknown targets", warns=warns, unknown=shares, num_idle=num_idle)
 
 
 def check_texts(training: Dataset, validation: Dataset) -> list[Check]:
@@ -104,24 +91,27 @@ def check_texts(training: Dataset, validation: Dataset) -> list[Check]:
 def _check_shared(training: Ints, validation: Ints) -> Check:
     num_shared = int(np.isin(validation, training).sum())
     num_repeated = len(training) - len(np.unique(training))
-    found = f"{num_shared:,} of {len(validation):,} validation comments are also in training"
-    if not num_shared:
-        found = f"none on both sides of the split; {count(num_repeated, 'repeat')} inside training"
-    remedy = "the validation numbers will be too high: give other comments, or a share (--validation 0.1)"
-    return outcome("equal texts", found, remedy, warns=num_shared > 0)
+    return outcome(
+        "equal texts",
+        warns=num_shared > 0,
+        num_shared=num_shared,
+        num_validation=len(validation),
+        num_repeated=num_repeated,
+    )
 
 
 def _check_contradictions(text_of_row: Ints, targets: Targets, labels: Sequence[str]) -> Check:
     disagree = contradictions(text_of_row, targets)
     num_texts = int(disagree.any(axis=1).sum())
+    by_label = {label: num for label, num in zip(labels, disagree.sum(axis=0).tolist(), strict=True) if num}
     share = num_texts / max(1, len(disagree))
-    found = "equal texts have equal labels"
-    if num_texts:
-        numbers = sorted(zip(disagree.sum(axis=0).tolist(), labels, strict=True), reverse=True)
-        by_label = listed([f"{label} {number:,}" for number, label in numbers if number], most=3)
-        found = f"{count(num_texts, 'text')} ({share:.2%}) with labels that contradict each other: {by_label}"
-    remedy = "no model can learn both: let a person decide, or leave these comments out"
-    return outcome("contradicting labels", found, remedy, warns=share > _MOST_CONTRADICTIONS)
+    return outcome(
+        "contradicting labels",
+        warns=share > _MOST_CONTRADICTIONS,
+        num_texts=num_texts,
+        share=share,
+        by_label=by_label,
+    )
 
 
 def auc_standard_error(auc: float, num_positive: int, num_negative: int) -> float:

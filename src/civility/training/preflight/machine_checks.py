@@ -16,13 +16,11 @@ from civility.engine.devices import MixedPrecision, has_fast_bf16, processes_her
 from civility.engine.hardware import Fit, Memory, device_memory, free_disk
 from civility.models.model_size import ModelSize
 from civility.models.packed_forward import FAMILIES
-from civility.plain_text import listed
 from civility.recipe import Recipe
 from civility.run.versions import library_versions
 from civility.training.build_optimizer import costs_of
 from civility.training.preflight import Check, outcome
 
-_GIB = 2**30
 _CLASSIFIER_BYTES = 4
 """A parameter on disk, in the classifier."""
 
@@ -72,7 +70,7 @@ def checks_of_the_machine(
             needed,
             size.state_bytes + costs.kept * size.num_trained,
             device_memory(device),
-            "the GPU" if device == "cuda" else "this machine",
+            device,
             num_here,
         ),
         check_disk(size, free_disk(out), str(out), averaged=costs.kept),
@@ -81,27 +79,26 @@ def checks_of_the_machine(
     ]
 
 
-def check_memory(needed: int, certain: int, memory: Memory | None, where: str, num_processes: int) -> Check:
+def check_memory(needed: int, certain: int, memory: Memory | None, device: str, num_processes: int) -> Check:
     """Fail if not even weights, gradients and moments fit; warn if the estimate exceeds the free memory.
 
     Parameters
     ----------
     needed : estimated bytes of a process, with every comment at the maximum length
     certain : the part for weights, gradients and moments, which does not depend on the batch size
-    where : the device in words; ``num_processes`` share it
+    device : "cuda", "mps" or "cpu"; ``num_processes`` share it
     """
-    each = f" in each of {num_processes} processes" if num_processes > 1 else ""
-    found = f"about {gib(needed)}{each}, {gib(certain)} of it for weights and optimizer"
-    if memory is None:
-        return outcome("memory", f"{found}; how much is there is not known")
-    found += f"; {gib(memory.available)} of {gib(memory.total)} free on {where}"
-    if certain * num_processes > memory.total:
-        return outcome("memory", found, "choose a smaller model (--model), or a machine with more memory", fails=True)
-    remedy = (
-        "halve training.batch_size and double training.gradient_accumulation: the steps stay the same; "
-        "or cut comments at a smaller data.max_length"
+    return outcome(
+        "memory",
+        fails=memory is not None and certain * num_processes > memory.total,
+        warns=memory is not None and needed * num_processes > memory.available,
+        needed=needed,
+        certain=certain,
+        num_processes=num_processes,
+        device=device,
+        available=memory and memory.available,
+        total=memory and memory.total,
     )
-    return outcome("memory", found, remedy, warns=needed * num_processes > memory.available)
 
 
 def check_fit(fit: Fit, batch_size: int, accumulation: int, *, estimated: bool) -> Check:
@@ -109,13 +106,17 @@ def check_fit(fit: Fit, batch_size: int, accumulation: int, *, estimated: bool) 
 
     ``fit`` is of this process; batch size and accumulation are chosen for all.
     """
-    takes = "is estimated to take" if estimated else "takes up to"
-    found = f"a micro-batch of {batch_size:,} {takes} {gib(fit.peak)} of the {gib(fit.room)} that there are for it"
-    if fit.batch_size != batch_size:
-        found = f"a micro-batch of {batch_size:,} is the most that every process has the memory for"
-    elif fit.next_size and fit.next_peak != float("inf"):
-        found += f", one of {fit.next_size:,} would take {gib(fit.next_peak)}"
-    return outcome("memory", f"{found}; {accumulation:,} to a step on each process")
+    return outcome(
+        "memory",
+        batch_size=batch_size,
+        accumulation=accumulation,
+        is_estimated=estimated,
+        fitting=fit.batch_size,
+        peak=fit.peak,
+        room=fit.room,
+        next_size=fit.next_size,
+        next_peak=fit.next_peak if fit.next_size and fit.next_peak != float("inf") else None,
+    )
 
 
 def check_disk(size: ModelSize, free: int, where: str, *, averaged: int = 0) -> Check:
@@ -126,14 +127,14 @@ def check_disk(size: ModelSize, free: int, where: str, *, averaged: int = 0) -> 
     classifier = _CLASSIFIER_BYTES * size.num_parameters
     checkpoint = size.checkpoint_bytes + averaged * size.num_trained
     needed = _MOST_CHECKPOINTS * checkpoint + classifier
-    found = f"up to {gib(needed)} for checkpoints and the classifier; {gib(free)} free at {where}"
-    remedy = "make room, or put the run on another disk (--out)"
-    return outcome("disk", found, remedy, fails=free < checkpoint + classifier, warns=free < needed)
-
-
-def gib(num_bytes: float) -> str:
-    """Return a number of bytes in GiB, as text."""
-    return f"{num_bytes / _GIB:.1f} GiB"
+    return outcome(
+        "disk",
+        fails=free < checkpoint + classifier,
+        warns=free < needed,
+        needed=needed,
+        free=free,
+        path=where,
+    )
 
 
 def check_precision(precision: str, device: str, *, fast_bf16: bool, model_type: str) -> Check:
@@ -141,46 +142,40 @@ def check_precision(precision: str, device: str, *, fast_bf16: bool, model_type:
 
     ``fast_bf16``: whether the hardware multiplies bf16 itself.
     """
-    emulated = precision == "bf16" and not fast_bf16
-    overflows = precision == "fp16" and model_type.startswith("deberta")
-    slow = precision == "fp32" and device == "cuda" and fast_bf16
-    found = f"{precision} on {device}"
-    if emulated:
-        found += ", which this hardware only imitates: several times slower than fp32"
-    if overflows:
-        found += ": DeBERTa is known to overflow in fp16 (microsoft/DeBERTa#77)"
-    if slow:
-        found += ", though the hardware has bf16: two to four times slower"
-    remedy = "--set training.precision=auto"
-    if overflows:
-        better = "bf16" if fast_bf16 else "fp32"
-        remedy = f"--set training.precision={better}; or go on: steps that overflow are skipped and counted"
-    return outcome("precision", found, remedy, warns=emulated or overflows or slow)
+    problem = ""
+    if precision == "bf16" and not fast_bf16:
+        problem = "imitated"
+    elif precision == "fp16" and model_type.startswith("deberta"):
+        problem = "overflows"
+    elif precision == "fp32" and device == "cuda" and fast_bf16:
+        problem = "slow"
+    return outcome(
+        "precision",
+        warns=bool(problem),
+        precision=precision,
+        device=device,
+        problem=problem,
+        fast_bf16=fast_bf16,
+    )
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of some versions of a library; ``only_with`` a model type, "rocm" or a device, or with all if empty."""
+    """A fault of some versions of a library; ``only_with`` a model type, "rocm" or a device, or with all if empty.
+
+    The ``reference`` is an issue or an advisory; `civility.render.sentences.run_sentences` says what happens.
+    """
 
     library: str
     versions: str
     only_with: str
-    effect: str
     reference: str
 
 
 FAULTS = (
-    Fault(
-        *("torch", ">=2.12,<2.13", "rocm"),
-        effect="wrong gradients of LayerNorm on AMD RDNA GPUs, without an error",
-        reference="pytorch/pytorch#183861",
-    ),
-    Fault("torch", "<2.10", "", "a prepared .bin file can run code though weights_only is set", "CVE-2026-24747"),
-    Fault(
-        *("transformers", ">=5.0,<5.4", "deberta-v2"),
-        effect="the tokenizer of mDeBERTa sets no [CLS] and [SEP]",
-        reference="huggingface/transformers#44568",
-    ),
+    Fault("torch", ">=2.12,<2.13", "rocm", "pytorch/pytorch#183861"),
+    Fault("torch", "<2.10", "", "CVE-2026-24747"),
+    Fault("transformers", ">=5.0,<5.4", "deberta-v2", "huggingface/transformers#44568"),
 )
 
 
@@ -195,18 +190,18 @@ def check_versions(
     traits : of the run: the model type, the device, "rocm"
     needed : requirements as packaging writes them, as in ``torch>=2.11``
     """
-    found = []
+    found = {}
     for fault in faults:
         meets = not fault.only_with or fault.only_with in traits
         if meets and _is_in(versions.get(fault.library, ""), fault.versions):
-            found.append(f"{fault.library} {versions[fault.library]}: {fault.effect} ({fault.reference})")
+            found[fault.reference] = fault.library
+    made_for = {}
     for requirement in map(Requirement, needed):
         version = versions.get(requirement.name, "")
         if _is_in(version, str(requirement.specifier)) is False:
-            found.append(f"{requirement.name} {version}: civility is made for {requirement.specifier}")
-    named = [f"{name} {versions[name]}" for name in ("torch", "transformers", "accelerate") if name in versions]
-    text = "; ".join(found) if found else f"no known fault in {listed(named, most=3)}"
-    return outcome("versions", text, "pip install --upgrade 'civility[train]'", warns=bool(found))
+            made_for[requirement.name] = str(requirement.specifier)
+    warns = bool(found or made_for)
+    return outcome("versions", warns=warns, versions=dict(versions), faults=found, made_for=made_for)
 
 
 def own_requirements() -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from civility.engine.loop import Trainer
 from civility.engine.trial_step import PaddingTrial, Trial, try_padding, try_step
 from civility.models.encoder import PROBLEM_TYPE
 from civility.models.tokenizer import tokenise
-from civility.plain_text import count, listed
 from civility.scoring.tokens import Tokens
 from civility.training.preflight import Check, outcome
 
@@ -19,8 +18,6 @@ _LEAST_ROWS_IN_USE = 0.5
 _MOST_UNKNOWN_TOKENS = 0.05
 _MOST_BY_PADDING = 0.02
 """Largest difference, as a share of the range of logits: measured in docs/explanation/models.md."""
-
-_OTHER_MODEL = "choose another model, such as BERT, RoBERTa or DeBERTa (docs/explanation/models.md)"
 
 
 def checks_of_the_tokens(tokenizer: Any, tokens: Tokens, num_rows: int) -> list[Check]:
@@ -55,40 +52,42 @@ def check_parameter_type(model: torch.nn.Module) -> Check:
     counts: dict[torch.dtype, int] = {}
     for parameter in model.parameters():
         counts[parameter.dtype] = counts.get(parameter.dtype, 0) + parameter.numel()
-    names = [f"{number:,} {str(dtype).removeprefix('torch.')}" for dtype, number in counts.items()]
-    remedy = "load the model in float32 (huggingface/sentence-transformers#3773)"
-    return outcome("parameter type", " and ".join(names), remedy, fails=set(counts) != {torch.float32})
+    numbers = {str(dtype).removeprefix("torch."): number for dtype, number in counts.items()}
+    return outcome("parameter type", fails=set(counts) != {torch.float32}, num_parameters=numbers)
 
 
 def check_problem_type(config: Any) -> Check:
     """Fail unless the configuration says multi-label; otherwise other programs would apply a softmax."""
-    found, remedy = str(config.problem_type), f"set problem_type to {PROBLEM_TYPE} in the model's config.json"
-    return outcome("problem type", found, remedy, fails=config.problem_type != PROBLEM_TYPE)
+    return outcome(
+        "problem type",
+        fails=config.problem_type != PROBLEM_TYPE,
+        problem_type=str(config.problem_type),
+        expected=PROBLEM_TYPE,
+    )
 
 
 def check_model_labels(config: Any, labels: Sequence[str]) -> Check:
     """Fail unless the outputs of the model have the names and the order of the labels in the data."""
     names = tuple(str(config.id2label[i]) for i in range(len(config.id2label)))
-    if names == tuple(labels):
-        return outcome("model labels", f"{len(names)} outputs in the order of the data")
-    found = f"{', '.join(names)}; data: {', '.join(labels)}"
-    remedy = "the logits would be taken for other labels: name the labels in the model's order (data.labels)"
-    return outcome("model labels", found, remedy, fails=True)
+    return outcome("model labels", fails=names != tuple(labels), model=list(names), data=list(labels))
 
 
 def check_head(found: Sequence[str], found_problem: str | None, labels: Sequence[str]) -> Check:
     """Report what happens to the head of a checkpoint, of labels ``found``; warn if a trained one is dropped."""
-    own = ", ".join(found)
-    same = sorted(found) == sorted(labels)
-    if found_problem == PROBLEM_TYPE and same:
-        how = "kept" if tuple(found) == tuple(labels) else f"kept, its rows moved from the order {own}"
-        return outcome("head", f"the checkpoint's own, {how}")
-    unnamed = all(name.startswith("LABEL_") for name in found)
-    if found_problem is None and unnamed:
-        return outcome("head", "new: the checkpoint has none")
-    kind = "labels" if found_problem == PROBLEM_TYPE else f"classes ({found_problem or 'no problem type'})"
-    new = f"new: the checkpoint's own has other {kind}: {own}; this run: {', '.join(labels)}"
-    return outcome("head", new, "to continue with the trained head, name the same labels (data.labels)", warns=True)
+    if found_problem == PROBLEM_TYPE and sorted(found) == sorted(labels):
+        head = "kept" if tuple(found) == tuple(labels) else "reordered"
+    elif found_problem is None and all(name.startswith("LABEL_") for name in found):
+        head = "none"
+    else:
+        head = "labels" if found_problem == PROBLEM_TYPE else "classes"
+    return outcome(
+        "head",
+        warns=head in ("labels", "classes"),
+        head=head,
+        own=list(found),
+        problem_type=found_problem or "",
+        labels=list(labels),
+    )
 
 
 def check_vocabulary(tokenizer: Any, num_rows: int) -> Check:
@@ -98,18 +97,16 @@ def check_vocabulary(tokenizer: Any, num_rows: int) -> Check:
     """
     ids = tokenizer.get_vocab()
     num_ids = max(ids.values()) + 1
-    found = f"{num_ids:,} token ids, {num_rows:,} embedding rows"
     beyond = [token for token, number in ids.items() if number >= num_rows]
-    if beyond and set(beyond) <= set(tokenizer.added_tokens_encoder):
-        found += f": the model has no embedding for the added tokens {listed(beyond, most=3)}"
-        remedy = (
-            'set "pad_token" and the like in tokenizer_config.json to tokens that the model has, or resize its '
-            "embedding (transformers: resize_token_embeddings)"
-        )
-        return outcome("vocabulary", found, remedy, fails=True)
-    remedy = "this looks like the tokenizer of another model: get model and tokenizer from one place"
-    few = num_ids < _LEAST_ROWS_IN_USE * num_rows
-    return outcome("vocabulary", found, remedy, fails=num_ids > num_rows, warns=few)
+    only_added = set(beyond) <= set(tokenizer.added_tokens_encoder)
+    return outcome(
+        "vocabulary",
+        fails=num_ids > num_rows,
+        warns=num_ids < _LEAST_ROWS_IN_USE * num_rows,
+        num_ids=num_ids,
+        num_rows=num_rows,
+        added=beyond if only_added else [],
+    )
 
 
 def check_special_tokens(tokenizer: Any) -> Check:
@@ -122,52 +119,42 @@ def check_special_tokens(tokenizer: Any) -> Check:
     wanted = {"first": (tokenizer.cls_token_id, 0), "last": (tokenizer.sep_token_id, -1)}
     missing = [where for where, (mark, place) in wanted.items() if mark is not None and ids[place] != mark]
     marks = [mark for mark in (tokenizer.cls_token, tokenizer.sep_token) if mark is not None]
-    found = "the tokenizer has no marks for the ends of a text"
-    if missing:
-        found = f"no mark is set as the {' and the '.join(missing)} token"
-    elif marks:
-        found = f"each text stands between {' and '.join(marks)}"
-    remedy = "update transformers (huggingface/transformers#44568), or replace the tokenizer's files"
-    return outcome("special tokens", found, remedy, warns=bool(missing))
+    return outcome(
+        "special tokens",
+        warns=bool(missing),
+        missing=missing,
+        marks=marks,
+    )
 
 
 def check_unknown_tokens(tokens: Tokens, unknown_id: int | None) -> Check:
     """Warn if the tokenizer does not know many tokens of the comments."""
     share = float(np.mean(tokens.ids == unknown_id)) if unknown_id is not None and len(tokens.ids) else 0.0
-    found = f"{share:.2%} of {len(tokens.ids):,} tokens"
-    remedy = "the model cannot read what is unknown: choose one made for the language of the comments"
-    return outcome("unknown tokens", found, remedy, warns=share > _MOST_UNKNOWN_TOKENS)
+    return outcome("unknown tokens", warns=share > _MOST_UNKNOWN_TOKENS, share=share, num_tokens=len(tokens.ids))
 
 
 def check_trial(trial: Trial, precision: str) -> Check:
     """Fail if a step on the longest comments is not finite in this precision, or raises an error."""
-    tried = f"{count(trial.num_comments, 'comment')} of up to {count(trial.num_tokens, 'token')}"
-    if not trial.trouble:
-        return outcome("trial step", f"loss and gradients are finite in {precision}, for {tried}")
-    found = f"in {precision}, for {tried}: {trial.trouble}"
-    if trial.short_of_memory:
-        halve = "halve training.batch_size and double training.gradient_accumulation"
-        return outcome("trial step", found, f"{halve}; training does it by itself where it can", warns=True)
-    remedy = f"--set training.precision={trial.remedy_precision}: with it the step is finite"
-    return outcome("trial step", found, remedy if trial.remedy_precision else _OTHER_MODEL, fails=True)
+    return outcome(
+        "trial step",
+        fails=bool(trial.trouble) and not trial.short_of_memory,
+        warns=trial.short_of_memory,
+        num_comments=trial.num_comments,
+        num_tokens=trial.num_tokens,
+        precision=precision,
+        trouble=trial.trouble,
+        better_precision=trial.remedy_precision,
+    )
 
 
 def check_padded_scores(trial: PaddingTrial, model_type: str) -> Check:
     """Fail if padding changes the scores of a text; warn if it changes only those of very short texts."""
-    if trial.trouble:
-        found = f"a {model_type} model cannot score a short text: {trial.trouble}"
-    elif not trial.difference <= _MOST_BY_PADDING:
-        found = (
-            f"a {model_type} model mixes padding into the text: a score would depend on the comments beside it "
-            f"(by {trial.difference:.1%} of the range of the logits)"
-        )
-    elif not trial.short_difference <= _MOST_BY_PADDING:
-        found = (
-            f"a {model_type} model mixes padding into texts of one or two tokens "
-            f"(by {trial.short_difference:.1%} of the range of the logits)"
-        )
-        remedy = "the score of such a text depends a little on the comments beside it; others keep theirs"
-        return outcome("padded scores", found, remedy, warns=True)
-    else:
-        return outcome("padded scores", "a text has the same logits alone and beside a longer one")
-    return outcome("padded scores", found, _OTHER_MODEL, fails=True)
+    return outcome(
+        "padded scores",
+        fails=bool(trial.trouble) or not trial.difference <= _MOST_BY_PADDING,
+        warns=not trial.short_difference <= _MOST_BY_PADDING,
+        model_type=model_type,
+        difference=trial.difference,
+        short_difference=trial.short_difference,
+        trouble=trial.trouble,
+    )

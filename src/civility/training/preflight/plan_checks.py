@@ -11,13 +11,11 @@ from civility.engine.loop import Trainer
 from civility.engine.step_plan import BatchShape, Schedule, epoch_order, micro_batches
 from civility.models.dropout import has_dropout
 from civility.models.forward_paths import EagerForward
-from civility.plain_text import count
 from civility.recipe import Recipe
 from civility.recipe.settings import RegularizationSettings
 from civility.scoring.tokens import Tokens
 from civility.training.build_optimizer import FLOAT_BYTES
 from civility.training.preflight import Check, outcome
-from civility.training.preflight.machine_checks import gib
 
 _MOST_TRUNCATED = 0.2
 _MUCH_MORE_THAN_ALL, _WORTH_TELLING = 3.0, 0.05
@@ -26,7 +24,6 @@ _STEPS_LOOKED_AT = 2_000
 _FEWEST_STEPS = 50
 _SMALLEST_SHARE = 1e-4
 _MOST_UNEVEN, _LARGEST_PART = 100.0, 0.6
-_ROOT = "--set training.weight_power=0.5 takes the root of the weights"
 
 
 def checks_of_the_plan(recipe: Recipe, labels: Sequence[str], longest_text: int, trainer: Trainer) -> list[Check]:
@@ -67,15 +64,16 @@ def check_truncation(tokens: Tokens, targets: Targets, labels: Sequence[str], ma
     by_label = [one.num_truncated / max(1, one.num_measured) for one in measured]
     worst = int(np.argmax(by_label))
     most = by_label[worst]
-    found = f"{share:.1%} of the comments are truncated at {max_length} tokens"
-    if most:
-        found += f", of {labels[worst]} {most:.1%}"
     uneven = most > max(_MUCH_MORE_THAN_ALL * share, _WORTH_TELLING)
-    longer = min(2 * max_length, longest)
-    remedy = f"{longest} is the most that this model can read: choose one for longer texts"
-    if longer > max_length:
-        remedy = f"--set data.max_length={longer} reads more of them, and takes longer"
-    return outcome("truncation", found, remedy, warns=max(share, most) > _MOST_TRUNCATED or uneven)
+    return outcome(
+        "truncation",
+        warns=max(share, most) > _MOST_TRUNCATED or uneven,
+        share=share,
+        max_length=max_length,
+        longest=longest,
+        label=labels[worst],
+        share_of_label=most,
+    )
 
 
 def check_padding(
@@ -86,7 +84,7 @@ def check_padding(
     ``lengths``: (N,) tokens of the training comments; ``packed``: the forward pass takes texts without padding.
     """
     if packed:
-        return outcome("padding", "none: the forward pass takes texts one after the other")
+        return outcome("padding", is_packed=True)
     steps = epoch_order(lengths, shape.global_size, seed, 0, group_by_length)[:_STEPS_LOOKED_AT]
     num_tokens = num_padded = 0
     for rows in steps:
@@ -96,10 +94,13 @@ def check_padding(
                 num_tokens += int(here.sum())
                 num_padded += int(here.max()) * len(part) if len(part) else 0
     share = 1 - num_tokens / max(1, num_padded)
-    remedy = "--set training.group_by_length=true puts comments of like length together"
-    if group_by_length:
-        remedy = "use a smaller training.batch_size with more training.gradient_accumulation"
-    return outcome("padding", f"{share:.1%} of the tokens in a batch", remedy, warns=share > _MOST_PADDING)
+    return outcome(
+        "padding",
+        warns=share > _MOST_PADDING,
+        is_packed=False,
+        share=share,
+        group_by_length=group_by_length,
+    )
 
 
 def check_schedule(
@@ -111,59 +112,59 @@ def check_schedule(
     """
     num_steps = shape.num_steps(num_comments) * epochs
     places = (0, schedule.num_warmup_steps, num_steps - 1, num_steps)
-    first, peak, last, end = map(schedule.learning_rate, places)
-    found = (
-        f"{count(num_steps, 'step')} of {shape.global_size:,} comments; learning rate {first:.3g} → "
-        f"{peak:.3g} at step {schedule.num_warmup_steps + 1:,} → {last:.2g} → {end:.2g}"
-    )
-    if schedule.num_steps != num_steps:
-        found = f"the schedule ends at step {schedule.num_steps:,}, training at step {num_steps:,}; {found}"
+    rates = [schedule.learning_rate(step) for step in places]
     no_warmup = warmup_fraction > 0 and not schedule.num_warmup_steps
-    if no_warmup:
-        found += f"; warm-up of {warmup_fraction:.1%} is less than a step"
     all_warmup = schedule.num_warmup_steps >= num_steps
-    if all_warmup:
-        found += f"; the warm-up of {count(schedule.num_warmup_steps, 'step')} leaves nothing of the run"
-    remedy = "so few steps hardly train: more training.epochs, or a smaller training.batch_size"
-    if all_warmup:
-        remedy = "--set training.warmup_steps=0 warms up over training.warmup_fraction of the steps"
-    fails = schedule.num_steps != num_steps or end != schedule.final or peak != schedule.peak or all_warmup
-    return outcome("schedule", found, remedy, fails=fails, warns=num_steps < _FEWEST_STEPS or no_warmup)
+    return outcome(
+        "schedule",
+        fails=schedule.num_steps != num_steps or rates[3] != schedule.final or rates[1] != schedule.peak or all_warmup,
+        warns=num_steps < _FEWEST_STEPS or no_warmup,
+        num_steps=num_steps,
+        comments_per_step=shape.global_size,
+        learning_rates=rates,
+        num_warmup_steps=schedule.num_warmup_steps,
+        end=schedule.num_steps,
+        warmup_fraction=warmup_fraction,
+    )
 
 
 def check_optimizer(name: str, schedule: Schedule) -> list[Check]:
     """Report what the learning rate means to the optimizer, and warn if it is unusual; empty for AdamW."""
-    rate = f"{schedule.peak:.3g}"
-    if name == "adafactor":
-        found = f"Adafactor: a step is at most {rate} of each parameter's root mean square"
-        remedy = "so small a share hardly trains: --set training.learning_rate=1e-3 is usual"
-        return [outcome("optimizer", found, remedy, warns=schedule.peak < _SMALLEST_SHARE)]
-    if name == "schedule_free":
-        found = f"schedule-free AdamW: at {rate} to the end, and the mean of the weights is validated"
-        remedy = "its authors never go without a warm-up: --set training.warmup_fraction=0.1"
-        return [outcome("optimizer", found, remedy, warns=not schedule.num_warmup_steps)]
-    if name == "muon":
-        return [outcome("optimizer", f"Muon for the layers' matrices, with steps as large as AdamW's at {rate}")]
-    return []
+    unusual = {
+        "adafactor": schedule.peak < _SMALLEST_SHARE,
+        "schedule_free": not schedule.num_warmup_steps,
+        "muon": False,
+    }
+    if name not in unusual:
+        return []
+    return [outcome("optimizer", warns=unusual[name], optimizer=name, learning_rate=schedule.peak)]
 
 
 def check_label_weights(weights: npt.NDArray[np.float64], labels: Sequence[str]) -> Check:
     """Warn if one label dominates the loss, by the factors (L,) on each: inverse frequency favours rare labels."""
     heaviest, lightest = int(np.argmax(weights)), int(np.argmin(weights))
     ratio, part = float(weights[heaviest] / weights[lightest]), float(weights[heaviest] / weights.sum())
-    found = "every label weighs the same"
-    if ratio > 1:
-        found = f"{labels[heaviest]} weighs {ratio:.3g} times as much as {labels[lightest]}, {part:.0%} of the whole"
-    warns = ratio > _MOST_UNEVEN or (part > _LARGEST_PART and len(labels) > 1)
-    return outcome("loss weights", found, _ROOT, fails=not np.isfinite(weights).all(), warns=warns)
+    return outcome(
+        "loss weights",
+        fails=not bool(np.isfinite(weights).all()),
+        warns=ratio > _MOST_UNEVEN or (part > _LARGEST_PART and len(labels) > 1),
+        heaviest=labels[heaviest],
+        lightest=labels[lightest],
+        ratio=ratio,
+        share=part,
+    )
 
 
 def check_positive_weights(weights: npt.NDArray[np.float64], labels: Sequence[str]) -> Check:
     """Warn if a positive comment counts as much as hundreds of negative ones, by the factors (L,) on each label."""
     heaviest = int(np.argmax(weights))
-    most = float(weights[heaviest])
-    found = f"a positive comment counts up to {most:.3g} times as much as a negative one ({labels[heaviest]})"
-    return outcome("loss weights", found, _ROOT, fails=not np.isfinite(weights).all(), warns=most > _MOST_UNEVEN)
+    return outcome(
+        "loss weights",
+        fails=not bool(np.isfinite(weights).all()),
+        warns=float(weights[heaviest]) > _MOST_UNEVEN,
+        heaviest=labels[heaviest],
+        positive_weight=float(weights[heaviest]),
+    )
 
 
 def check_regularization(settings: RegularizationSettings, num_trained: int, *, drops: bool) -> list[Check]:
@@ -171,24 +172,21 @@ def check_regularization(settings: RegularizationSettings, num_trained: int, *, 
 
     ``num_trained`` parameters include those that are unfrozen later; ``drops``: the model drops something in training.
     """
-    found, remedy = [], ""
-    if settings.r_drop:
-        found.append("R-Drop passes every comment twice: about twice the time, and the memory of activations")
-        if not drops:
-            found[-1] += "; nothing is dropped, so that both passes are the same"
-            remedy = "R-Drop needs dropout: raise regularization.dropout"
-    if settings.adversarial != "none":
-        start = max(settings.adversarial_start, settings.unfreeze_fraction)  # the embedding is unfrozen last
-        from_step = f" from {start:.0%} of the steps on" if start else ""
-        found.append(
-            f"{settings.adversarial} takes every step twice{from_step}: about twice the time, and up to "
-            f"{gib(2 * FLOAT_BYTES * num_trained)} for gradients set aside and a copy of the embedding"
-        )
-    if settings.average != "none":
-        found.append(f"{settings.average} keeps {gib(FLOAT_BYTES * num_trained)} of averaged weights")
-    if not found:
+    if not settings.r_drop and settings.adversarial == settings.average == "none":
         return []
-    return [outcome("regularization", "; ".join(found), remedy, warns=bool(remedy))]
+    return [
+        outcome(
+            "regularization",
+            warns=bool(settings.r_drop) and not drops,
+            r_drop=settings.r_drop,
+            drops=drops,
+            adversarial=settings.adversarial,
+            adversarial_start=max(settings.adversarial_start, settings.unfreeze_fraction),  # embedding unfrozen last
+            adversarial_bytes=2 * FLOAT_BYTES * num_trained,
+            average=settings.average,
+            average_bytes=FLOAT_BYTES * num_trained,
+        )
+    ]
 
 
 def check_effect(recipe: Recipe) -> list[Check]:
@@ -197,9 +195,7 @@ def check_effect(recipe: Recipe) -> list[Check]:
     unread = [key for key, is_read in _readers(recipe).items() if not is_read and own[key] != others[key]]
     if not unread:
         return []
-    found = f"changed, and read by nothing that this recipe chooses: {', '.join(unread)}"
-    remedy = "choose what reads them (docs/reference/methods.md), or leave them out"
-    return [outcome("no effect", found, remedy, warns=True)]
+    return [outcome("no effect", warns=True, settings=unread)]
 
 
 def _readers(recipe: Recipe) -> dict[str, bool]:
