@@ -1,4 +1,7 @@
-"""Build a run from its recipe, with its preflight checks: devices, tokens, model, trainer. Writes nothing."""
+"""Build a run from its recipe, with its preflight checks: devices, tokens, model, trainer.
+
+Writes nothing into the run directory; tokens go to their cache.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +30,7 @@ from civility.training.build_optimizer import refuse_conflicts, why_whole_embedd
 from civility.training.build_trainer import RunTokens, build_trainer, tokenise_comments
 from civility.training.device_batch import fit_to_memory
 from civility.training.events import Listener, RunChecked, RunPlanned, Speed
-from civility.training.preflight import Check, agreed, model_checks, refuse_failed
+from civility.training.preflight import Check, model_checks, of_first_process, refuse_failed
 from civility.training.preflight.data_checks import checks_of_the_comments
 from civility.training.preflight.machine_checks import checks_of_the_machine
 from civility.training.preflight.plan_checks import check_effect, checks_of_the_plan
@@ -56,7 +59,6 @@ class RunParts(Job):
     checks : the outcome of the preflight checks
     threads : that the CPU computes with; None on other devices
     fitted : how the micro-batch was chosen; empty if it is the recipe's
-    best_step : optimizer steps at the end of the best epoch so far; 0 before the first
     """
 
     accelerator: Any
@@ -69,13 +71,12 @@ class RunParts(Job):
     fitted: str
     stopping: EarlyStopping
     loss_watch: LossWatch
-    best_step: int = 0
 
 
 def build_run(job: Job) -> RunParts:
     """Check what can be checked, load the model, tokenise the comments and move everything to its device.
 
-    Writes nothing but tokens to their cache.
+    Writes nothing into the run directory; tokens go to their cache.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def build_run(job: Job) -> RunParts:
     tokens = tokenise_comments(recipe, data, accelerator)
     encoder, checks = _check_and_load(job, tokens, accelerator, precision)
     trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, earlier.global_size)
-    checks += agreed(model_checks.checks_by_trying(tokens.tokenizer, trainer))
+    checks += of_first_process(model_checks.checks_by_trying(tokens.tokenizer, trainer))
     _refuse_at_once(checks, job.emit)
     fitted = "as before: a resumed run keeps its micro-batch" if asked_to_fit else ""
     if recipe.training.fit:
@@ -97,7 +98,7 @@ def build_run(job: Job) -> RunParts:
         checks = [memory if check.name == memory.name else check for check in checks]
     labels = data.training.labels
     of_the_plan = checks_of_the_plan(recipe, labels, encoder.longest_text, trainer)
-    checks += agreed(model_checks.checks_of_the_model(encoder.model, labels) + of_the_plan)
+    checks += of_first_process(model_checks.checks_of_the_model(encoder.model, labels) + of_the_plan)
     return RunParts(
         **vars(replace(job, recipe=recipe)),
         accelerator=accelerator,
@@ -169,7 +170,7 @@ def _check_and_load(
         optimizer=settings.optimizer,
     )
     num_processes = accelerator.num_processes
-    checks = agreed(
+    checks = of_first_process(
         [
             *checks_of_the_machine(recipe, len(training), job.run.path, size, config, precision, num_processes),
             *checks_of_the_comments(recipe.data.labels, training, job.data.validation),

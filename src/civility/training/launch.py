@@ -20,11 +20,11 @@ def choose_place(
 
     Parameters
     ----------
-    recipe : name or file; without ``out`` the directory is ``runs/`` and its name, numbered if needed
+    recipe : name or file; without ``out`` the directory is ``runs/NAME``, numbered if needed
     out : path of the directory; may be empty
-    resume : whether to resume the run there; "auto" if there is one
+    resume : whether to resume the run there; "auto" resumes if the directory holds anything
     restart : whether to put that run aside
-    ending : of the directory's name without ``out``
+    ending : added to the recipe's name in ``runs/NAME``; unused if ``out`` is given
     """
     path = Path(out) if out else _numbered(Path(recipe).stem + ending, newest=restart or resume != "no")
     run = RunDirectory(path)
@@ -34,7 +34,11 @@ def choose_place(
 
 
 def _numbered(name: str, *, newest: bool) -> Path:
-    """Return the first of ``runs/NAME``, ``runs/NAME-2``, … that does not exist, or the last one that does."""
+    """Return the first of ``runs/NAME``, ``runs/NAME-2``, … that does not exist.
+
+    If ``newest``, the last of ``runs/NAME-2``, ``runs/NAME-3``, … before the first that does not exist, whether or not
+    ``runs/NAME`` itself exists; ``runs/NAME`` if there is no ``runs/NAME-2``.
+    """
     runs, number = Path("runs"), 2
     path = runs / name
     if not newest:

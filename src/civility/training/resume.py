@@ -155,7 +155,7 @@ def _facts_if_usable(folder: Path, now: Mapping[str, Any]) -> dict[str, Any] | U
         for name, low in (("best_step", 0), ("global_size", 1), ("batch_size", 1), ("metrics_size", 0)):
             whole_number(facts[name], name, low, _MOST)
         for name in ("stopping", "loss_watch"):
-            facts[name]
+            facts[name]  # a KeyError if it is missing: both are needed to restore the run
     except UserError as error:
         return error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -179,7 +179,9 @@ def check_same_run(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     for part, name in _DATA.items():
         was, wanted = before["data"].get(part, ""), now["data"][part]
         if part == "embedding" and not (was and wanted):
-            continue  # whole before or now: a setting, which is compared below
+            # Only one side trains part of the embedding: a difference in settings, which `differing_settings` has
+            # reported above.
+            continue
         same_comments = now["data"].get(f"{part}_comments")
         if same_comments and before["data"].get(f"{part}_comments") == same_comments:
             continue  # a renamed file changes ids that are made from its name; the digest of the tokens holds the order

@@ -62,17 +62,16 @@ class Session:
             found = broadcast_object_list([found])[0]  # of the first process
             if isinstance(found, UserError):
                 raise found
-            if found.folder is not None:
-                _restore(parts, found, found.folder)
+            best_step = 0 if found.folder is None else _restore(parts, found, found.folder)
             if self.logs is not None:
                 self.logs.begin(parts)
-                self.checkpoints = self._checkpoint_manager(self.logs, facts)
+                self.checkpoints = self._checkpoint_manager(self.logs, facts, best_step)
                 stack.callback(self.checkpoints.settle)  # before the lock is released
             if parts.tracker:
                 parts.accelerator.init_trackers("civility", config=parts.recipe.flat())
             yield
 
-    def _checkpoint_manager(self, logs: RunLogs, facts: dict[str, Any]) -> CheckpointManager:
+    def _checkpoint_manager(self, logs: RunLogs, facts: dict[str, Any], best_step: int) -> CheckpointManager:
         parts = self.parts
         num_threads = parts.threads.num if parts.threads else 0
         return CheckpointManager(
@@ -87,7 +86,7 @@ class Session:
             on_saved=lambda step, seconds: logs.write_seconds("save", step, seconds),
             on_trouble=lambda error: self._warn(f"no checkpoint was written, and training continues: {error.message}"),
             on_left=lambda error: self._warn(f"an old checkpoint could not be removed: {error.message}"),
-            best_step=parts.best_step,
+            best_step=best_step,
         )
 
     def train_epochs(self) -> None:
@@ -220,8 +219,11 @@ class Session:
             self.logs.write_session_warning(warning)
 
 
-def _restore(parts: RunParts, point: StartingPoint, folder: Path) -> None:
-    """Bring a process to the checkpoint in ``folder``, from which the run resumes."""
+def _restore(parts: RunParts, point: StartingPoint, folder: Path) -> int:
+    """Bring a process to the checkpoint in ``folder``, from which the run resumes.
+
+    Return the step at the end of the best epoch so far; 0 if there is none.
+    """
     trainer, facts = parts.trainer, point.facts
     if facts["global_size"] != trainer.shape.global_size:  # that of a newer checkpoint, which was skipped
         trainer.shape = replace(trainer.shape, global_size=facts["global_size"])
@@ -235,17 +237,18 @@ def _restore(parts: RunParts, point: StartingPoint, folder: Path) -> None:
     if point.forgets_best:
         # Patience begins anew. These weights are the best there are, if they have been validated.
         stopping.best_epoch = stopping.last_epoch
-        parts.best_step = trainer.progress.step if has_logits(folder) else 0
+        best_step = trainer.progress.step if has_logits(folder) else 0
     else:
         score = facts["stopping"]["best_score"]
         stopping.best_score = -math.inf if score is None else score
         stopping.best_epoch = facts["stopping"]["best_epoch"]
-        parts.best_step = facts["best_step"]
+        best_step = int(facts["best_step"])
     # A micro-batch that was halved for lack of memory stays so, unless another one is asked for.
     if parts.recipe.training.batch_size == facts["recipe"]["training.batch_size"]:
         trainer.shape = replace(trainer.shape, batch_size=facts["batch_size"])
     steps_per_epoch = trainer.shape.num_steps(len(trainer.data.tokens))
     parts.emit(RunResumed(trainer.progress.step, steps_per_epoch, trainer.shape.global_size))
+    return best_step
 
 
 def explain_not_finite(error: NotFinite, ids: Sequence[str], checkpoint: Path | None) -> UserError:

@@ -145,10 +145,11 @@ class TextCells:
 
 
 def ids_of(chunk: Chunk, column: str, prefix: str = "") -> list[str]:
-    """Return the ids of a chunk as written, or, without a column of ids, the numbers of the rows after the prefix.
+    """Return the ids of a chunk as written; without a column of ids, the prefix and the number of each row.
 
-    So is a row that has no id. Without a prefix an empty id stays empty, since the bare number may be the id of another
-    comment. A UserError for a list, an object, or a float that is too large to be exact.
+    In a column of ids, a row without one gets prefix and number too. If the prefix is empty, its id stays empty, since
+    the bare number may be the id of another comment. A UserError for a list, an object, or a float that is too large to
+    be exact.
     """
     if not column:
         return [f"{prefix}{row}" for row in range(chunk.first_row, chunk.first_row + len(chunk))]

@@ -126,7 +126,7 @@ class Text:
     beginning: Beginning  # of the file
     encoding: str  # a codec of Python
     mark: int  # bytes of a byte order mark before the text
-    sample: str  # the first lines, complete unless `is_whole` or the first is longer than 1 MiB
+    sample: str  # the whole text, or its first lines in full; if the first is longer than 1 MiB, its beginning
     is_whole: bool  # whether the sample is the whole text
     longest: int  # the largest line, in bytes
 

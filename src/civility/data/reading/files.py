@@ -19,7 +19,8 @@ from civility.data.file_format import Format
 from civility.errors import UserError
 from civility.storage.parsing import cannot_read
 
-PARQUET_MAGIC = b"PAR1\x15"  # in every Parquet file this byte follows; a comment does not have it
+# Every Parquet file begins with PAR1 and this byte, a control character that a comment beginning with PAR1 lacks.
+PARQUET_MAGIC = b"PAR1\x15"
 EXPORT = "export it as CSV UTF-8 (in Excel or LibreOffice: File > Save As), and name that file"
 _NAME_MEMBERS = "unpack it, and name the files to read"
 _SAMPLE_LINES = 20

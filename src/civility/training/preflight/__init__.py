@@ -53,7 +53,7 @@ def refuse_failed(checks: Sequence[Check]) -> None:
     raise UserError("training.failed-check", "\n       ".join(lines), remedy=remedy)
 
 
-def agreed(checks: list[Check]) -> list[Check]:
+def of_first_process(checks: list[Check]) -> list[Check]:
     """Return the first process's checks on every process, so that all continue or all stop.
 
     Free memory and free disk differ from one moment to the next: two processes could judge them differently, and
