@@ -1,5 +1,6 @@
 """Fitting the linear model: scikit-learn's scores; unknown targets left out, soft ones shared between the classes."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ from sklearn.linear_model import LogisticRegression
 
 from civility.data.dataset import Dataset
 from civility.data.prepare import PreparedData
+from civility.engine.watch import Warned
 from civility.recipe import Recipe
 from civility.recipe.settings import LinearSettings
 from civility.run import RunDirectory
 from civility.training.build import Job
-from civility.training.train_linear import check_both_classes, check_linear, fit_linear
+from civility.training.events import Event
+from civility.training.train_linear import check_both_classes, check_linear, fit_linear, train_linear
 
 from ..conftest import LABELS, comment_rows
 from ..refusals import refused
@@ -131,6 +134,19 @@ def test_options_of_encoders_are_refused() -> None:
         recipe = Recipe.load("fast", {"data.files": ["none.csv"], **changes})
         with refused("training.linear-option", f"^{option}.*: a linear model "):
             check_linear(Job(recipe, data, RunDirectory(Path("nowhere")), tracker=tracker), in_full=False)
+
+
+def test_a_dead_owners_lock_is_taken_over_with_a_word(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text('{"process": 1, "machine": "far-away", "since": "2020-01-01T00:00:00+00:00"}')
+    os.utime(lock, (0, 0))
+    changes = {"data.files": ["none.csv"], "linear.max_features": 300}
+    emitted: list[Event] = []
+    train_linear(Job(Recipe.load("fast", changes), prepared(TARGETS), RunDirectory(tmp_path), emit=emitted.append))
+    assert [event.text for event in emitted if isinstance(event, Warned)] == [
+        "took over from process 1 on far-away, which was killed"
+    ]
+    assert not lock.exists()
 
 
 def prepared(targets: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> PreparedData:

@@ -177,6 +177,31 @@ class RunLogs:
 
 
 @contextlib.contextmanager
+def take_directory(run: RunDirectory, begin: Begin, warn: Callable[[str], None]) -> Iterator[Lock]:
+    """Put aside the run there if asked to, then hold the lock of the directory while the block runs, and yield it.
+
+    ``warn`` is called with each warning.
+
+    Raises
+    ------
+    UserError : another process is writing there, the directory is not free for a new run, or the run to resume is
+        finished
+    """
+    if begin == "restart" and (aside := put_aside(run)) is not None:
+        warn(f"what was in {run.path} is in {aside} now")
+    run.create()
+    with run.locked() as (lock, dead):
+        if dead is not None:
+            warn(f"took over from {dead}, which was killed")
+        # Checked again, now that no other process can begin or end there.
+        if begin == "resume":
+            check_unfinished(run)
+        else:
+            run.check_free()
+        yield lock
+
+
+@contextlib.contextmanager
 def open_logs(
     run: RunDirectory, begin: Begin, facts: Mapping[str, Any], warn: Callable[[str], None]
 ) -> Iterator[RunLogs]:
@@ -188,17 +213,10 @@ def open_logs(
     ------
     UserError : another process is writing there, or the run there is not the one that is asked for
     """
-    if begin == "restart" and (aside := put_aside(run)) is not None:
-        warn(f"what was in {run.path} is in {aside} now")
-    run.create()
-    with run.locked() as (lock, dead):
-        if dead is not None:
-            warn(f"took over from {dead}, which was killed")
+    with take_directory(run, begin, warn) as lock:
         if begin != "resume":
-            run.check_free()  # again, now that no other process can begin there
             yield RunLogs(run, lock, warn, StartingPoint())
             return
-        check_unfinished(run)
         point = find_starting_point(run, facts)
         if point.folder is None:
             warn("there was no checkpoint yet: training starts from the beginning")

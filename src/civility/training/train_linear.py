@@ -17,13 +17,13 @@ from civility.errors import UserError
 from civility.metrics.policy import parse_policies
 from civility.processes import processes_of
 from civility.recipe.settings import LinearSettings
-from civility.run.place import check_place, check_unfinished, put_aside
+from civility.run.place import check_place, check_unfinished
 from civility.scoring.classifier import Classifier
 from civility.scoring.linear_model import LinearModel, Terms
 from civility.training import events
 from civility.training.build import Job
 from civility.training.finalize import write_result
-from civility.training.open_run import environment_of_linear, log_fit
+from civility.training.open_run import environment_of_linear, log_fit, take_directory
 from civility.training.preflight import Check, refuse_failed
 from civility.training.preflight.data_checks import checks_of_the_comments
 from civility.training.resume import check_same_settings
@@ -35,12 +35,7 @@ def train_linear(job: Job) -> None:
     """Fit a linear model, and write it to a run directory with its report; UserError for what the user can fix."""
     started, run, data = time.monotonic(), job.run, job.data
     checks = check_linear(job, in_full=False)
-    if job.begin == "restart" and (aside := put_aside(run)) is not None:
-        job.emit(Warned(0, f"what was in {run.path} is in {aside} now"))
-    run.create()
-    with run.locked():
-        if job.begin != "resume":
-            run.check_free()  # again, now that no other process can begin there
+    with take_directory(run, job.begin, lambda text: job.emit(Warned(0, text))):
         run.remove_leftovers()
         run.write_first_files(job.recipe, environment_of_linear(job, checks))
         fit_started = time.monotonic()
