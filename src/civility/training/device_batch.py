@@ -23,14 +23,15 @@ from civility.models.forward_paths import EagerForward
 from civility.models.model_size import ModelSize
 from civility.recipe import Recipe
 from civility.render.sentences.run_sentences import gib
-from civility.training.build_optimizer import FLOAT_BYTES, costs_of
+from civility.training.build_optimizer import FLOAT_BYTES
 from civility.training.preflight import Check
-from civility.training.preflight.machine_checks import check_fit
+from civility.training.preflight.machine_checks import fit_outcome, further_bytes, micro_batch_bytes
 
 _ALLOWANCE = 1.35
 """Factor on the estimate of a micro-batch. Measured: the estimate was 0.76 of the tensors of a packed DeBERTa with 256
 tokens, 0.89 to 1.19 of others, and processes with small tensors grew by up to 1.31 times their tensors, since the heap
-of glibc is fragmented."""
+of glibc is fragmented. The memory check does without it: there, too low an estimate costs a warning; here, the system
+would kill the process."""
 
 _REMEDY = (
     "--set training.gradient_checkpointing=true keeps less for the backward pass;\n"
@@ -71,7 +72,7 @@ def fit_to_memory(recipe: Recipe, trainer: Trainer, memory: Memory | None) -> tu
         words += f", since {fit.next_size:,} do not fit"
     if not on_gpu:
         words += " (estimated)"
-    check = check_fit(fit, batch_size, accumulation, estimated=not on_gpu)
+    check = fit_outcome(fit, batch_size, accumulation, estimated=not on_gpu)
     return recipe.with_batch(batch_size, accumulation), words, check
 
 
@@ -124,14 +125,8 @@ def _estimated_peaks(recipe: Recipe, trainer: Trainer, trained: Sequence[torch.n
     added = FLOAT_BYTES * max(parameter.numel() for parameter in trained)
 
     def peak_of(num_comments: int) -> float:
-        takes = size.micro_batch_bytes(
-            num_comments,
-            length,
-            half=trainer.precision.name in ("bf16", "fp16"),
-            packed=not isinstance(trainer.forward, EagerForward),
-            checkpointed=recipe.training.gradient_checkpointing,
-            passes=costs_of(recipe).passes,
-        )
+        packed = not isinstance(trainer.forward, EagerForward)
+        takes = micro_batch_bytes(recipe, size, trainer.precision, num_comments, length, packed=packed)
         return max(_ALLOWANCE * takes, float(added))
 
     return peak_of
@@ -139,10 +134,8 @@ def _estimated_peaks(recipe: Recipe, trainer: Trainer, trained: Sequence[torch.n
 
 def _reserved_bytes(num_trained: int, recipe: Recipe, trainer: Trainer) -> int:
     """Return the bytes that a run will need besides weights and micro-batches, and has not allocated so far."""
-    costs, moments = costs_of(recipe), state_bytes(trainer.optimizer)
-    reserved = (FLOAT_BYTES + costs.kept + costs.in_step) * num_trained + moments
+    moments = state_bytes(trainer.optimizer)
+    reserved = FLOAT_BYTES * num_trained + moments
     if trainer.accelerator.num_processes > 1:
         reserved += FLOAT_BYTES * num_trained  # buffers in which gradients are exchanged
-    if trainer.precision.device != "cuda" and recipe.training.checkpoint_minutes:
-        reserved += (FLOAT_BYTES + costs.kept) * num_trained + moments  # the copy that a thread writes
-    return reserved
+    return reserved + further_bytes(recipe, trainer.precision.device, num_trained, moments)

@@ -4,6 +4,7 @@ import pytest
 
 from civility.engine.hardware import Memory
 from civility.models.model_size import ModelSize
+from civility.recipe import Recipe
 from civility.run.versions import library_versions
 from civility.training.preflight.machine_checks import (
     FAULTS,
@@ -12,6 +13,7 @@ from civility.training.preflight.machine_checks import (
     check_memory,
     check_precision,
     check_versions,
+    further_bytes,
     own_requirements,
 )
 
@@ -47,6 +49,17 @@ def test_memory_that_nobody_tells_of_passes() -> None:
     check = check_memory(8 * GIB, 4 * GIB, None, "cuda", 1)
     assert check.state == "passed"
     assert check.found.endswith("how much is there is not known")
+
+
+@pytest.mark.parametrize("average", ["none", "ema"])
+def test_the_copy_of_a_checkpoint_counts_where_main_memory_trains(average: str) -> None:
+    changes = {"data.files": ["none.csv"], "regularization.average": average}
+    recipe = Recipe.load("baseline", changes)
+    cpu, mps, gpu = (further_bytes(recipe, device, 1000, 8000) for device in ("cpu", "mps", "cuda"))
+    kept = 4000 if average == "ema" else 0
+    assert (cpu, mps, gpu) == (kept + 12_000 + kept, kept + 12_000 + kept, kept)
+    never = Recipe.load("baseline", {**changes, "training.checkpoint_minutes": 0.0})
+    assert further_bytes(never, "mps", 1000, 8000) == kept
 
 
 def test_a_disk_that_fills_up_warns_and_one_without_room_fails() -> None:

@@ -18,7 +18,7 @@ from civility.models.model_size import ModelSize
 from civility.models.packed_forward import FAMILIES
 from civility.recipe import Recipe
 from civility.run.versions import library_versions
-from civility.training.build_optimizer import costs_of
+from civility.training.build_optimizer import FLOAT_BYTES, costs_of
 from civility.training.preflight import Check, outcome
 
 _CLASSIFIER_BYTES = 4
@@ -52,31 +52,66 @@ def checks_of_the_machine(
     # Processes share the memory of a CPU only, and only those on this machine.
     num_here = processes_here(num_processes) if device == "cpu" else 1
     traits = {config.model_type, device, *(("rocm",) if torch.version.hip else ())}
-    costs = costs_of(recipe)
-    micro_batch = size.micro_batch_bytes(
+    kept = costs_of(recipe).kept
+    micro_batch = micro_batch_bytes(
+        recipe,
+        size,
+        precision,
         min(settings.batch_size, num_comments),
         recipe.data.max_length,
-        half=precision.name in ("bf16", "fp16"),
+        # A guess: the forward pass is chosen by trying the loaded model.
         packed=device == "cpu" and settings.attention != "eager" and config.model_type in FAMILIES,
-        checkpointed=settings.gradient_checkpointing,
-        passes=costs.passes,
     )
     needed = size.training_bytes(micro_batch, shared=num_processes > 1)
-    needed += (costs.kept + costs.in_step) * size.num_trained
-    if device == "cpu" and settings.checkpoint_minutes:
-        needed += size.checkpoint_bytes + costs.kept * size.num_trained  # the copy that a thread writes
+    needed += further_bytes(recipe, device, size.num_trained, size.moment_bytes)
     return [
         check_memory(
             needed,
-            size.state_bytes + costs.kept * size.num_trained,
+            size.state_bytes + kept * size.num_trained,
             device_memory(device),
             device,
             num_here,
         ),
-        check_disk(size, free_disk(out), str(out), averaged=costs.kept),
+        check_disk(size, free_disk(out), str(out), averaged=kept),
         check_precision(precision.name, device, fast_bf16=has_fast_bf16(device), model_type=config.model_type),
         check_versions(library_versions(), traits, needed=own_requirements()),
     ]
+
+
+def micro_batch_bytes(
+    recipe: Recipe, size: ModelSize, precision: MixedPrecision, num_comments: int, length: int, *, packed: bool
+) -> int:
+    """Estimate the bytes of a micro-batch, whose comments have ``length`` tokens each, as trained by a recipe.
+
+    ``packed``: the forward pass takes texts without padding.
+    """
+    return size.micro_batch_bytes(
+        num_comments,
+        length,
+        half=precision.name in ("bf16", "fp16"),
+        packed=packed,
+        checkpointed=recipe.training.gradient_checkpointing,
+        passes=costs_of(recipe).passes,
+    )
+
+
+def further_bytes(recipe: Recipe, device: str, num_trained: int, moment_bytes: int) -> int:
+    """Return the bytes that a process needs besides weights, gradients, moments and micro-batches.
+
+    These are an average of the weights, what adversarial training sets aside in a step, and the copy from which a
+    thread writes a checkpoint.
+
+    Parameters
+    ----------
+    num_trained : parameters that are trained
+    moment_bytes : of the optimizer besides weights and gradients
+    """
+    costs = costs_of(recipe)
+    needed = (costs.kept + costs.in_step) * num_trained
+    # The copy is in main memory, where every device trains that has no memory of its own.
+    if device != "cuda" and recipe.training.checkpoint_minutes:
+        needed += (FLOAT_BYTES + costs.kept) * num_trained + moment_bytes
+    return needed
 
 
 def check_memory(needed: int, certain: int, memory: Memory | None, device: str, num_processes: int) -> Check:
@@ -101,8 +136,8 @@ def check_memory(needed: int, certain: int, memory: Memory | None, device: str, 
     )
 
 
-def check_fit(fit: Fit, batch_size: int, accumulation: int, *, estimated: bool) -> Check:
-    """Report which micro-batch fits; this replaces the memory check.
+def fit_outcome(fit: Fit, batch_size: int, accumulation: int, *, estimated: bool) -> Check:
+    """Return which micro-batch fits, as an outcome that always passes; it replaces that of the memory check.
 
     ``fit`` is of this process; batch size and accumulation are chosen for all.
     """
