@@ -143,6 +143,7 @@ class UnknownTraining(Part):
     @classmethod
     def of_words(cls, words: str) -> Self | None:
         """Return the reason from the sentence that schemas 1 and 2 had; None if it is empty."""
+        # Words of older schemas, frozen: render/sentences may change, this must not.
         endings: dict[str, Literal["not_a_run", "combined", "files_changed"]] = {
             " is not a run directory, so its training comments are unknown": "not_a_run",
             " combines classifiers that were trained on different comments": "combined",

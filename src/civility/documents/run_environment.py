@@ -62,6 +62,7 @@ class RecordedDevice(_Recorded):
     @classmethod
     def of_words(cls, words: str) -> Self | None:
         """Return the device from the words that older schemas had: ``CPU``, ``CPU, 4 threads`` or a name."""
+        # Words of older schemas, frozen: render/sentences may change, this must not.
         cpu = re.fullmatch(r"CPU(?:, ([\d,]+) threads?)?", words)
         if cpu is not None:
             return cls(kind="cpu", num_threads=int((cpu[1] or "0").replace(",", "")))
@@ -162,6 +163,7 @@ class RunEnvironment(SessionFacts, ExactDocument):
         content = {**_upgraded_session(content), "checks": [_upgraded_check(one) for one in content.get("checks", ())]}
         content["resumed"] = [_upgraded_session(one) for one in content.get("resumed", ())]
         if content.get("pruned"):
+            # Words of older schemas, frozen: render/sentences may change, this must not.
             epochs = re.match(r"after epoch \d+ of (\d+) ", content["pruned"]["why"])
             content["pruned"] = {**content["pruned"], "epochs": int(epochs[1]) if epochs else 0}
         return content
@@ -186,6 +188,7 @@ def _upgraded_session(session: dict[str, Any]) -> dict[str, Any]:
 
 def _why_threads(words: str) -> dict[str, Any]:
     """Return the entries for the reason that older schemas had in words."""
+    # Words of older schemas, frozen: render/sentences may change, this must not.
     busy = "another process keeps this machine busy"
     codes = {
         "threads set by training.threads": "recipe",

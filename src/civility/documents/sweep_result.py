@@ -14,14 +14,10 @@ MOST_TOP = 5
 FEWEST_FOR_IMPORTANCE = 8
 """Finished trials that the importance of settings needs."""
 
+# Words of older schemas, frozen: render/sentences may change, this must not.
 _NOT_MEASURED = " is not measured of a model that is fitted without epochs"
 WhyNoImportance = Literal["not_measured", "few_trials", "equal_scores"]
 State = Literal["finished", "pruned", "failed", "unfinished"]
-METRIC_WORDS = {
-    "macro_roc_auc": "macro ROC AUC",
-    "macro_average_precision": "macro average precision",
-    "loss": "validation loss",
-}
 
 
 class TrialEnd(Part):
@@ -41,6 +37,7 @@ class TrialEnd(Part):
         """Return the end from the sentence that older schemas and studies had; None if it is empty."""
         if not words:
             return None
+        # Words of older schemas, frozen: render/sentences may change, this must not.
         if words == "the memory is too small for it":
             return cls(code="out_of_memory")
         pruned = re.match(r"after epoch (\d+) of \d+ its best was worse", words)
@@ -111,6 +108,7 @@ class SweepResult(Document):
         """Read schemas 1 and 2: both have sentences in ``why`` (see `TrialLine`), schema 1 in ``why_no_importance``."""
         if schema > 1:
             return content
+        # Words of older schemas, frozen: render/sentences may change, this must not.
         words = {"importance needs": "few_trials", "all finished trials": "equal_scores"}
         reason = content.get("why_no_importance", "")
         code = next((code for beginning, code in words.items() if reason.startswith(beginning)), None)

@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from civility.documents.sweep_result import METRIC_WORDS, SweepResult
+from civility.documents.sweep_result import SweepResult
 from civility.errors import UserError
 from civility.plain_text import one_line, shown
 from civility.recipe import Recipe
 from civility.render.html.sweep_page import to_html
 from civility.render.markdown.sweep_markdown import to_markdown
+from civility.render.sentences.report_sentences import METRIC_WORDS
 from civility.run import RunDirectory
 from civility.search.space import with_settings
 from civility.storage.atomic_files import explain_os_error, make_folder, write_file

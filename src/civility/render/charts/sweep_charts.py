@@ -3,11 +3,12 @@
 import math
 from typing import Any
 
-from civility.documents.sweep_result import METRIC_WORDS, SweepResult, TrialLine
+from civility.documents.sweep_result import SweepResult, TrialLine
 from civility.render.charts import svg
 from civility.render.charts.palette import NUM_STEPS
 from civility.render.charts.svg import Drawing, Frame, Scale, Ticks, frame, linear, logarithmic, ticks, with_room
 from civility.render.numbers import fixed
+from civility.render.sentences.report_sentences import METRIC_WORDS
 from civility.render.sentences.sweep_sentences import settings_words, short_names, value_words
 
 _WIDTH, _HEIGHT = 470.0, 250.0

@@ -1,11 +1,12 @@
 """The page of a sweep: one file that needs no other and no network, from the document alone."""
 
-from civility.documents.sweep_result import METRIC_WORDS, SweepResult
+from civility.documents.sweep_result import SweepResult
 from civility.render.charts import sweep_charts
 from civility.render.charts.svg import Drawing
 from civility.render.html.page import PageSection, put_together
 from civility.render.markdown.sweep_markdown import in_order
 from civility.render.numbers import DASH, whole
+from civility.render.sentences.report_sentences import METRIC_WORDS
 from civility.render.sentences.sweep_sentences import (
     counts,
     next_steps,

@@ -1,8 +1,9 @@
 """The result of a sweep as Markdown, for a review."""
 
-from civility.documents.sweep_result import METRIC_WORDS, SweepResult, TrialLine
+from civility.documents.sweep_result import SweepResult, TrialLine
 from civility.plain_text import as_code, as_markdown, one_line
 from civility.render.markdown.report_markdown import grid
+from civility.render.sentences.report_sentences import METRIC_WORDS
 from civility.render.sentences.sweep_sentences import (
     counts,
     next_steps,

@@ -16,6 +16,12 @@ METRIC_NAMES = {
     "recall": "recall",
     "f1": "F1",
 }
+METRIC_WORDS = {
+    "macro_roc_auc": "macro ROC AUC",
+    "macro_average_precision": "macro average precision",
+    "loss": "validation loss",
+}
+"""The metrics that choose the best epoch and the best trial of a sweep (training.metric)."""
 _CHOSEN: dict[Optimistic, str] = {
     "epoch": "the best epoch",
     "calibration": "the calibration",

@@ -5,9 +5,10 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, METRIC_WORDS, MOST_TOP, State, SweepResult, TrialLine
+from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, MOST_TOP, State, SweepResult, TrialLine
 from civility.plain_text import count
 from civility.recipe.settings import LINEAR_MODEL
+from civility.render.sentences.report_sentences import METRIC_WORDS
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:

@@ -8,8 +8,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from civility.documents.sweep_result import METRIC_WORDS, SweepResult, TrialLine
+from civility.documents.sweep_result import SweepResult, TrialLine
 from civility.plain_text import clock, count, one_line
+from civility.render.sentences.report_sentences import METRIC_WORDS
 from civility.render.sentences.sweep_sentences import (
     counts,
     next_steps,
