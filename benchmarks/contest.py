@@ -19,7 +19,7 @@ import torch
 from own_process import forget_peak, peak_bytes
 
 from civility.engine.devices import give_back_memory, recorded_device
-from civility.render.sentences.run_sentences import device_words
+from civility.render.sentences.plan_sentences import device_words
 from civility.run.versions import library_versions
 
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from civility.evaluation import Report
 from civility.render.markdown.report_markdown import table
-from civility.render.sentences.run_sentences import device_words
+from civility.render.sentences.plan_sentences import device_words
 from civility.run import RunDirectory
 
 SETTINGS = {

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from contest import write_json
 
-from civility.render.sentences.run_sentences import device_words
+from civility.render.sentences.plan_sentences import device_words
 from civility.run import RunDirectory
 
 SETTINGS = {

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from civility.data.dialects import LABELS
 from civility.data.starter import starter_corpus
-from civility.render.sentences.run_sentences import device_words
+from civility.render.sentences.plan_sentences import device_words
 from civility.run import RunDirectory
 
 CONFIG = {

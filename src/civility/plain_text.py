@@ -142,6 +142,11 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
+def gib(num_bytes: float, digits: int = 1) -> str:
+    """Return a number of bytes in GiB, as text, with ``digits`` decimals."""
+    return f"{num_bytes / 2**30:.{digits}f} GiB"
+
+
 def clock(seconds: float | None) -> str:
     """Return a time as hours, minutes and seconds, ``1:05:09``; a dash where it is not known."""
     if seconds is None:

@@ -10,8 +10,9 @@ from civility.documents.run_environment import RunEnvironment
 from civility.documents.sweep_result import SweepResult
 from civility.evaluation import perturb
 from civility.render.sentences.audit_sentences import details, not_measured, unknown_training
+from civility.render.sentences.plan_sentences import device_words, threads_words
+from civility.render.sentences.preflight_sentences import check_words
 from civility.render.sentences.report_sentences import PERTURBATIONS, note_sentence
-from civility.render.sentences.run_sentences import check_words, device_words, threads_words
 from civility.render.sentences.sweep_sentences import end_sentence, no_importance
 
 from ..refusals import refused

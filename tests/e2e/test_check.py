@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from civility.render.sentences.run_sentences import check_words
+from civility.render.sentences.preflight_sentences import check_words
 
 from ..architectures import build_tiny
 from ..conftest import build_tiny_bert

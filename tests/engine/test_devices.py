@@ -14,7 +14,7 @@ from civility.engine.devices import (
     smallest_everywhere,
     start_accelerator,
 )
-from civility.render.sentences.run_sentences import device_words
+from civility.render.sentences.plan_sentences import device_words
 
 from ..refusals import refused
 

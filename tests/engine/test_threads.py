@@ -15,7 +15,7 @@ from civility.engine.threads import (
     threads_of_environment,
     use_threads,
 )
-from civility.render.sentences.run_sentences import threads_words
+from civility.render.sentences.plan_sentences import threads_words
 
 
 def _words(threads: Threads) -> str:

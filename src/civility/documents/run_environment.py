@@ -43,7 +43,7 @@ class RecordedData(_Recorded):
 
 
 class RecordedCheck(_Recorded):
-    """The outcome of a preflight check. `civility.render.sentences.run_sentences` says what it found."""
+    """The outcome of a preflight check. `civility.render.sentences.preflight_sentences` says what it found."""
 
     name: str
     state: Literal["passed", "warned", "failed"]

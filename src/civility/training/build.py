@@ -24,7 +24,7 @@ from civility.models.model_size import ModelSize
 from civility.models.vocabulary import num_rows
 from civility.recipe import Recipe
 from civility.recipe.settings import TrainingSettings
-from civility.render.sentences.run_sentences import device_words, threads_words
+from civility.render.sentences.plan_sentences import device_words, threads_words
 from civility.run import Begin, RunDirectory
 from civility.training.build_optimizer import refuse_conflicts, why_whole_embedding
 from civility.training.build_trainer import RunTokens, build_trainer, tokenise_comments

@@ -21,8 +21,8 @@ from civility.engine.optimizer import state_bytes
 from civility.errors import UserError
 from civility.models.forward_paths import EagerForward
 from civility.models.model_size import ModelSize
+from civility.plain_text import gib
 from civility.recipe import Recipe
-from civility.render.sentences.run_sentences import gib
 from civility.training.build_optimizer import FLOAT_BYTES
 from civility.training.preflight import Check
 from civility.training.preflight.machine_checks import fit_outcome, further_bytes, micro_batch_bytes

@@ -19,7 +19,7 @@ from civility.engine.progress import EpochDone, StepDone
 from civility.engine.watch import Warned
 from civility.errors import UserError
 from civility.models.encoder import settings_of
-from civility.render.sentences.run_sentences import device_words
+from civility.render.sentences.plan_sentences import device_words
 from civility.run import Begin, RunDirectory
 from civility.run.log import LineLog
 from civility.run.place import check_unfinished, put_aside

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from civility.documents.comparison_result import ComparedRow, Comparison, DifferenceVerdict, Numbers, Setting
-from civility.plain_text import clock, count
+from civility.plain_text import clock, count, gib
 from civility.render.sentences.report_sentences import ASTERISK, MEASURABLE, METRIC_NAMES, shown
 
 MACRO = "macro"
@@ -90,7 +90,7 @@ def time_of(row: ComparedRow) -> str:
 def memory_of(row: ComparedRow) -> str:
     """Return the largest peak of memory."""
     known = [run.peak_memory for run in row.runs if run.peak_memory is not None]
-    return f"{max(known) / 2**30:.2f} GiB" if known else "-"
+    return gib(max(known), 2) if known else "-"
 
 
 def where(comparison: Comparison) -> str:

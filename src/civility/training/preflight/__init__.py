@@ -1,8 +1,8 @@
 """The preflight checks: what would make a run learn the wrong thing, fail late, or not start.
 
 Here is the outcome of a check. The modules beside it have the checks by what they look at;
-`civility.render.sentences.run_sentences` words what they find. `civility.training.build` runs them, as soon as what
-they look at exists.
+`civility.render.sentences.preflight_sentences` words what they find. `civility.training.build` runs them, as soon as
+what they look at exists.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from civility.errors import UserError
-from civility.render.sentences.run_sentences import check_words
+from civility.render.sentences.preflight_sentences import check_words
 
 State = Literal["passed", "warned", "failed"]
 

@@ -198,7 +198,7 @@ def check_precision(precision: str, device: str, *, fast_bf16: bool, model_type:
 class Fault:
     """A fault of some versions of a library; ``only_with`` a model type, "rocm" or a device, or with all if empty.
 
-    The ``reference`` is an issue or an advisory; `civility.render.sentences.run_sentences` says what happens.
+    The ``reference`` is an issue or an advisory; `civility.render.sentences.preflight_sentences` says what happens.
     """
 
     library: str

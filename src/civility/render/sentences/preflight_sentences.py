@@ -1,10 +1,9 @@
-"""The words of a run's environment: what its preflight checks have found, its device and its threads."""
+"""The words of the preflight checks: what each has found, and what to do about it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from civility.documents.run_environment import RecordedDevice, RecordedThreads
-from civility.plain_text import count, listed
+from civility.plain_text import count, gib, listed
 
 Facts = Mapping[str, Any]
 _OTHER_MODEL = "choose another model, such as BERT, RoBERTa or DeBERTa (docs/explanation/models.md)"
@@ -24,15 +23,11 @@ def check_words(name: str, state: str, facts: Facts) -> tuple[str, str]:
     ----------
     name, state, facts : of a `RecordedCheck`
     """
+    # Schemas 1 and 2 of environment.json stored the sentences themselves.
     if "found" in facts:
         return facts["found"], facts["remedy"]
     found, remedy = _WORDS[name](facts, state)
     return found, "" if state == "passed" else remedy
-
-
-def gib(num_bytes: float) -> str:
-    """Return a number of bytes in GiB, as text."""
-    return f"{num_bytes / 2**30:.1f} GiB"
 
 
 def _label_order(facts: Facts, state: str) -> tuple[str, str]:
@@ -354,26 +349,3 @@ _WORDS: dict[str, Callable[[Facts, str], tuple[str, str]]] = {
     "no effect": _no_effect,
 }
 """By name of the check; each takes facts and state."""
-
-
-def device_words(device: RecordedDevice, num_processes: int = 1) -> str:
-    """Return the hardware of a run in a few words: ``2 x CPU, 4 threads``."""
-    threads = f", {count(device.num_threads, 'thread')}" if device.num_threads else ""
-    name = f"CPU{threads}" if device.kind == "cpu" else device.name
-    return name if num_processes == 1 else f"{num_processes} x {name}"
-
-
-def threads_words(threads: RecordedThreads) -> str:
-    """Return why each process computes with this number of threads."""
-    busy, fewer = "another process keeps this machine busy", f"{threads.num} of {threads.cores} threads"
-    return {
-        "text": threads.text,
-        "recipe": "threads set by training.threads",
-        "variable": f"threads set by {threads.text}",
-        "resumed": "threads as before the interruption",
-        "one_per_core": "one thread per core",
-        "one_per_core_busy": f"one thread per core, though {busy}",
-        "no_faster": f"{fewer}: more would not be faster",
-        "busy": f"{fewer}: {busy} ({threads.cores} are {threads.times_slower:.1f} times slower)",
-        "fewest_of_processes": "threads as on the process with the fewest",
-    }[threads.why]
