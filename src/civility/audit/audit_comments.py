@@ -26,7 +26,7 @@ from civility.audit.findings import Found
 from civility.audit.label_errors import suspect
 from civility.audit.signs import rows_with_signs
 from civility.data.dataset import Dataset
-from civility.data.dialects import RECOGNISED_COLUMNS
+from civility.data.dialects import UNSPECIFIED_COLUMNS
 from civility.data.reading import Columns, Reading, columns_present, count_cells, read_dataset
 from civility.documents.audit_result import (
     Audit,
@@ -66,7 +66,7 @@ _ORDER = {name: place for place, name in enumerate(get_args(FindingName))}
 class AuditRequest:
     """What to look for, and with what."""
 
-    columns: Columns = RECOGNISED_COLUMNS  # label columns not named are recognised, or those of the classifier
+    columns: Columns = UNSPECIFIED_COLUMNS  # label columns not named are recognised, or those of the classifier
     target: str = ""  # a classifier to find likely label errors with; empty: none
     model: str = ""  # the model whose tokenizer measures; empty: the classifier's, or the starter model's
     max_length: int | None = None  # tokens, 1 or more; None: the classifier's, or 256

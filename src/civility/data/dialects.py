@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from civility.data.file_format import RECOGNISED, FileFormat
+from civility.data.file_format import UNSPECIFIED, FileFormat
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import listed, shown
 
@@ -42,10 +42,10 @@ class Columns:
     none_word: str = "none"  # what that column holds, besides ``[]``, if no label applies; empty: no such word
     multi_hot: tuple[str, ...] = ()  # the order of the labels in lists of numbers; empty: such lists are refused
     groups: tuple[str, ...] = ()  # (G,) identity columns
-    file: FileFormat = RECOGNISED  # how the files are written
+    file: FileFormat = UNSPECIFIED  # how the files are written
 
 
-RECOGNISED_COLUMNS = Columns()
+UNSPECIFIED_COLUMNS = Columns()  # none is named: all are to be recognised
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class FileFormat:
         return self if self.max_cell_bytes != MAX_CELL_BYTES else replace(self, max_cell_bytes=usual.max_cell_bytes)
 
 
-RECOGNISED = FileFormat()  # everything is recognised from suffix and content
+UNSPECIFIED = FileFormat()  # nothing is given: everything is to be recognised from suffix and content
 
 
 def separator_of(text: str) -> str:

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from civility.arrays import Float32s, Targets
 from civility.data.dataset import Dataset
-from civility.data.dialects import LABELS, RECOGNISED_COLUMNS, Headers, lacks_ids, note_on_ids
+from civility.data.dialects import LABELS, UNSPECIFIED_COLUMNS, Headers, lacks_ids, note_on_ids
 from civility.data.dialects import Columns as Columns
-from civility.data.file_format import RECOGNISED, FileFormat
-from civility.data.reading.cells import NOT_SCORED, LabelLists, TargetCells, TextCells, as_text, ids_of
+from civility.data.file_format import UNSPECIFIED, FileFormat
+from civility.data.reading.cells import UNLABELLED, LabelLists, TargetCells, TextCells, as_text, ids_of
 from civility.data.reading.comments import CommentChunk as CommentChunk
 from civility.data.reading.comments import stream_comments as stream_comments
 from civility.data.reading.opening import expand, find_file, is_built_in, open_table
-from civility.data.reading.planning import PlannedSource, ReadingPlan, plan
+from civility.data.reading.planning import PlannedSource, ReadingPlan, make_plan
 from civility.data.reading.tables import Chunk, Table
 from civility.errors import UserError, did_you_mean
 from civility.plain_text import count, listed
@@ -43,7 +43,7 @@ class Origin:
 
     file: npt.NDArray[np.int64]  # (N,) index among the files read
     row: npt.NDArray[np.int64]  # (N,) number of the row of data in that file, from 1
-    form: FileFormat = RECOGNISED  # what the user says about how the files are written
+    form: FileFormat = UNSPECIFIED  # what the user says about how the files are written
 
 
 @dataclass
@@ -61,7 +61,7 @@ class _SourceRows:
 
 def read_dataset(
     files: Sequence[str | Path],
-    columns: Columns = RECOGNISED_COLUMNS,
+    columns: Columns = UNSPECIFIED_COLUMNS,
     *,
     require_all_labels: bool = True,
     keep_unlabelled: bool = False,
@@ -82,7 +82,7 @@ def read_dataset(
     UserError : a file cannot be read, a column is missing, or a cell is not valid
     """
     names = expand(files)
-    todo = plan(names, columns, require_all_labels=require_all_labels, keep_unlabelled=keep_unlabelled)
+    todo = make_plan(names, columns, require_all_labels=require_all_labels, keep_unlabelled=keep_unlabelled)
     parts = {source.name: _read_part(source, todo) for source in todo.whole}
     if todo.apart:
         parts[todo.apart[0].name] = _read_joined(*todo.apart, todo)
@@ -110,9 +110,9 @@ def read_dataset(
 
 
 def _notes_on(todo: ReadingPlan, dataset: Dataset) -> Iterator[str]:
-    without = [source for source in todo.whole if lacks_ids(source.found, source.layout.id)]
+    without = [source for source in todo.whole if lacks_ids(source.column_names, source.layout.id)]
     if without:
-        yield note_on_ids([source.name for source in without], without[0].found)
+        yield note_on_ids([source.name for source in without], without[0].column_names)
     lacks = [label for label in LABELS if label not in todo.labels]
     if not todo.columns.labels and 0 < len(lacks) < len(LABELS) / 2:
         yield f"no column for {', '.join(lacks)}: the labels are {', '.join(todo.labels)}"
@@ -124,7 +124,7 @@ def _notes_on(todo: ReadingPlan, dataset: Dataset) -> Iterator[str]:
         yield f"every label is unknown for {count(num_unknown, 'comment')}"
 
 
-def columns_present(file: str, columns: Columns, form: FileFormat = RECOGNISED) -> Columns:
+def columns_present(file: str, columns: Columns, form: FileFormat = UNSPECIFIED) -> Columns:
     """Return the columns without the names that the file does not have, so that these are recognised.
 
     For names that the user did not give for this file, such as those in the recipe of an earlier run. ``form`` is how
@@ -148,7 +148,7 @@ def begins_with_mark(file: str) -> bool:
         return stream.read(len(BOM_UTF8)) == BOM_UTF8
 
 
-def count_cells(file: str, column: str, form: FileFormat = RECOGNISED) -> dict[str, int] | None:
+def count_cells(file: str, column: str, form: FileFormat = UNSPECIFIED) -> dict[str, int] | None:
     """Return the number of rows of each value in a column, most frequent first; None if there is no such column."""
     if is_built_in(file):
         return None
@@ -167,7 +167,7 @@ def read_column(files: Sequence[str], origin: Origin | None, column: str) -> tup
     """
     names: set[str] = set()
     cells_of: dict[int, list[str]] = {}
-    used, form = (set(origin.file.tolist()), origin.form) if origin is not None else (set(), RECOGNISED)
+    used, form = (set(origin.file.tolist()), origin.form) if origin is not None else (set(), UNSPECIFIED)
     for index in sorted(used):
         if is_built_in(files[index]):
             continue
@@ -200,7 +200,8 @@ def _read_part(source: PlannedSource, plan: ReadingPlan) -> _SourceRows:
     if isinstance(source.content, Dataset):
         return _read_corpus(source, source.content, plan)
     part, layout, name = _SourceRows(), source.layout, source.name
-    cells, numbers, lists = TextCells(), TargetCells(plan.keep_unlabelled), LabelLists(plan.labels, plan.columns)
+    cells, lists = TextCells(), LabelLists(plan.labels, plan.columns)
+    numbers = TargetCells(allow_minus_one=plan.keep_unlabelled)
     wanted = (layout.text, layout.id, layout.label_list, *layout.labels.values(), *layout.groups.values())
     num_rows = num_minus_one = 0
     for chunk in _chunks(source, wanted):
@@ -212,9 +213,9 @@ def _read_part(source: PlannedSource, plan: ReadingPlan) -> _SourceRows:
         else:
             targets = _targets(plan.labels, layout.labels, numbers, chunk)
         groups = _targets(plan.columns.groups, layout.groups, numbers, chunk)
-        num_minus_one += int(np.sum(np.any(targets == NOT_SCORED, axis=1)))
+        num_minus_one += int(np.sum(np.any(targets == UNLABELLED, axis=1)))
         for block, values in ((part.targets, targets), (part.groups, groups)):
-            values[values == NOT_SCORED] = np.nan
+            values[values == UNLABELLED] = np.nan
             block.append(values[keep])
     if not part.texts:
         found = f"none of its {count(num_rows, 'comment')} has a text"
@@ -256,28 +257,30 @@ def _read_corpus(source: PlannedSource, corpus: Dataset, plan: ReadingPlan) -> _
 def _read_joined(comments: PlannedSource, labels: PlannedSource, plan: ReadingPlan) -> _SourceRows:
     """Read comments from one file and their labels from another, joined by id.
 
-    Comments without a scored row of labels are left out unless the plan keeps them. A UserError if an id occurs twice
-    in a file, or no comment has a scored row.
+    Comments without a row of labels, or whose row is -1 throughout, are left out unless the plan keeps them.
+
+    A UserError if an id occurs twice in a file, or no comment is left.
     """
     part, cells, seen = _SourceRows(), TextCells(), set[str]()
-    row_of, scores = _read_scores(labels)
-    unscored = np.all(scores == NOT_SCORED, axis=1)
-    scores[scores == NOT_SCORED] = np.nan
-    num_joined = num_unscored = 0
+    row_of, targets = _read_separate_targets(labels)
+    is_unlabelled = np.all(targets == UNLABELLED, axis=1)
+    targets[targets == UNLABELLED] = np.nan
+    num_joined = num_unlabelled = 0
     for chunk in _chunks(comments, (comments.layout.text, comments.layout.id)):
         ids = ids_of(chunk, comments.layout.id, _prefix(comments.name))
         _refuse_repeated(chunk, ids, seen)
         seen.update(ids)
         texts = cells.convert(chunk, comments.layout.text)
+        # -1 for a comment without a row. As an index it reads the last row, which `has_row` masks.
         rows = np.array([row_of.get(id, -1) for id in ids], dtype=np.int64)
-        scored = (rows >= 0) & ~unscored[rows]
-        wanted = scored | plan.keep_unlabelled
-        num_joined += int(np.sum(rows >= 0))
-        num_unscored += int(np.sum((rows >= 0) & unscored[rows]))
+        has_row = rows >= 0
+        wanted = (has_row & ~is_unlabelled[rows]) | plan.keep_unlabelled
+        num_joined += int(np.sum(has_row))
+        num_unlabelled += int(np.sum(has_row & is_unlabelled[rows]))
         texts = [text if use else "" for text, use in zip(texts, wanted, strict=True)]
         keep = _add_comments(part, texts, ids, chunk.first_row)
-        values = np.where(rows[:, np.newaxis] >= 0, scores[rows], np.float32(np.nan))[keep]
-        # Among the scores, the labels of the plan come first.
+        values = np.where(has_row[:, np.newaxis], targets[rows], np.float32(np.nan))[keep]
+        # Among the columns, the labels of the plan come first.
         known = dict(zip(labels.layout.labels, values.T, strict=False))
         part.targets.append(_block(plan.labels, known, int(np.sum(keep))))
     part.groups.append(_block(plan.columns.groups, {}, len(part.texts)))
@@ -287,8 +290,8 @@ def _read_joined(comments: PlannedSource, labels: PlannedSource, plan: ReadingPl
         raise UserError("data.empty", found, where=names, remedy="check that the two files belong together")
     fate = "unknown" if plan.keep_unlabelled else "left out"
     part.repairs = cells.repairs
-    if num_unscored:
-        part.notes.append(f"{count(num_unscored, 'comment')} of {names} {fate}: never scored (-1 for every label)")
+    if num_unlabelled:
+        part.notes.append(f"{count(num_unlabelled, 'comment')} of {names} {fate}: never scored (-1 for every label)")
     if num_without_labels := len(seen) - num_joined:
         part.notes.append(f"{count(num_without_labels, 'comment')} of {names} {fate}: no row of labels has the id")
     if num_without_text := len(row_of) - num_joined:
@@ -297,13 +300,13 @@ def _read_joined(comments: PlannedSource, labels: PlannedSource, plan: ReadingPl
     return part
 
 
-def _read_scores(labels: PlannedSource) -> tuple[dict[str, int], Float32s]:
-    """Return id -> row, and targets in which -1 means not scored.
+def _read_separate_targets(labels: PlannedSource) -> tuple[dict[str, int], Float32s]:
+    """Return id -> row, and targets in which -1 means that nobody has labelled the comment.
 
-    The columns are the labels of the plan, then the others of Jigsaw, since a row is not scored if all of them are -1.
+    The columns are the labels of the plan, then the others of Jigsaw, since a row is unlabelled if all of them are -1.
     """
-    numbers = TargetCells(not_scored=True)
-    others = Headers(labels.name, labels.found).find_all(LABELS)
+    numbers = TargetCells(allow_minus_one=True)
+    others = Headers(labels.name, labels.column_names).find_all(LABELS)
     columns = tuple(dict.fromkeys((*labels.layout.labels.values(), *others)))
     row_of: dict[str, int] = {}
     blocks = []

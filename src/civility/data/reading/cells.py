@@ -15,7 +15,7 @@ from civility.plain_text import listed
 
 # Enough for the shares of annotators in Jigsaw 2019. A column of arbitrary numbers must not fill the memory.
 _MAX_REMEMBERED = 100_000
-NOT_SCORED = -1.0
+UNLABELLED = -1.0  # the target in rows of Jigsaw 2018's test that nobody has labelled
 _CHANGE_IT = "correct the cell, or leave it empty"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # How R, pandas, Excel and Python write a missing value, in lower case.
@@ -38,16 +38,16 @@ _ESCAPED = re.compile(r"\\(.)")
 class TargetCells(dict[object, float]):
     """Cells to numbers in [0, 1], NaN for unknown. Each distinct cell is parsed once.
 
-    With ``not_scored``, -1 is allowed and kept, as in the labels of the Jigsaw 2018 test.
+    With ``allow_minus_one``, -1 is allowed and kept, as in the labels of the Jigsaw 2018 test.
     """
 
-    def __init__(self, not_scored: bool = False) -> None:
+    def __init__(self, *, allow_minus_one: bool = False) -> None:
         super().__init__()
-        self.not_scored = not_scored
+        self.allow_minus_one = allow_minus_one
 
     def __missing__(self, cell: object) -> float:
         number = _number_in(cell)
-        if not (math.isnan(number) or 0 <= number <= 1 or (self.not_scored and number == NOT_SCORED)):
+        if not (math.isnan(number) or 0 <= number <= 1 or (self.allow_minus_one and number == UNLABELLED)):
             raise ValueError(cell)
         # NaN is unequal to itself: as a key, it would be added again and again.
         if len(self) < _MAX_REMEMBERED and cell == cell:
@@ -102,7 +102,7 @@ def _remedy_for(cell: object) -> str:
         number = _number_in(cell)
     except _NOT_A_TARGET:
         return _CHANGE_IT
-    if number == NOT_SCORED:
+    if number == UNLABELLED:
         return "leave the cell empty for unknown (only Jigsaw 2018's test_labels.csv uses -1)"
     return "divide by 100, if these are percentages" if 1 < number <= 100 else _CHANGE_IT
 

@@ -7,7 +7,7 @@ from typing import IO
 
 from civility.data import dialects
 from civility.data.dataset import Dataset
-from civility.data.dialects import RECOGNISED_COLUMNS, Columns, Headers, cleaned, folded
+from civility.data.dialects import UNSPECIFIED_COLUMNS, Columns, Headers, cleaned, folded
 from civility.data.reading.cells import TextCells, ids_of
 from civility.data.reading.opening import built_in, is_built_in, open_table
 from civility.data.reading.tables import CHUNK_ROWS, Chunk, Table, refuse_many
@@ -30,8 +30,8 @@ class CommentChunk:
 
 def stream_comments(
     source: str | Path | IO[bytes],
-    columns: Columns = RECOGNISED_COLUMNS,
-    usual: Columns = RECOGNISED_COLUMNS,
+    columns: Columns = UNSPECIFIED_COLUMNS,
+    usual: Columns = UNSPECIFIED_COLUMNS,
     on_opened: Callable[[str], None] = lambda description: None,
 ) -> Iterator[CommentChunk]:
     """Yield the comments of a source, in order and in bounded memory. Every row gives one.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from civility.data.dataset import Dataset
-from civility.data.file_format import RECOGNISED, FileFormat, Format
+from civility.data.file_format import UNSPECIFIED, FileFormat, Format
 from civility.data.reading.encodings import text_of
 from civility.data.reading.files import (
     EXPORT,
@@ -107,7 +107,7 @@ def _matches(name: str) -> Iterator[str]:
     yield from found
 
 
-def open_table(source: str | Path | IO[bytes], form: FileFormat = RECOGNISED, text: str = "") -> Table:
+def open_table(source: str | Path | IO[bytes], form: FileFormat = UNSPECIFIED, text: str = "") -> Table:
     """Open a data file of any supported format and compression, or standard input.
 
     The same bytes give the same rows either way. Of standard input, only the beginning is read at once.

@@ -21,7 +21,7 @@ class PlannedSource:
     """A file to read, or a corpus of the package."""
 
     name: str  # as the user gave it
-    found: tuple[str, ...]  # the names of its columns
+    column_names: tuple[str, ...]
     layout: Layout  # which of them hold what
     content: Table | Dataset  # its rows
 
@@ -42,7 +42,7 @@ class ReadingPlan:
     keep_unlabelled: bool = False  # whether comments without any label are kept, and -1 means unknown in every file
 
 
-def plan(
+def make_plan(
     names: Sequence[str], columns: Columns, *, require_all_labels: bool, keep_unlabelled: bool = False
 ) -> ReadingPlan:
     """Return which columns to read from which files; parameters as of `read_dataset`.
@@ -55,7 +55,7 @@ def plan(
     first, *others = names
     headers = Headers(
         f"{first} and {len(others)} more" if others else first,
-        dict.fromkeys(column for source in sources for column in source.found),
+        dict.fromkeys(column for source in sources for column in source.column_names),
     )
     for group in columns.groups:
         if not any(group in source.layout.groups for source in sources):
@@ -131,7 +131,7 @@ def _refuse_typos(table: Table, found: Sequence[str], layout: Layout, columns: C
         if wanted in layout.labels or wanted in layout.groups or not (near := headers.near(wanted, taken)):
             continue
         try:
-            TargetCells(not_scored=True).convert(next(table.chunks((near,))), near)
+            TargetCells(allow_minus_one=True).convert(next(table.chunks((near,))), near)
         except UserError:
             continue
         raise dialects.typo(headers, wanted, near)
@@ -210,15 +210,15 @@ def _useless(source: PlannedSource, columns: Columns) -> UserError:
     """Return the error for a source without text or without labels that no other source completes."""
     what, remedy = "no label columns", _NAME_THEM
     # The columns of Jigsaw 2018's test.csv, whose labels are in another file.
-    is_bare_test = {folded(name) for name in source.found} == {"id", "comment_text"}
+    is_bare_test = {folded(name) for name in source.column_names} == {"id", "comment_text"}
     if not source.layout.text and source.has_labels and not columns.text:
         what = "labels without comments"
         remedy = f"{dialects.NAME_TEXT}; or give the comments too: Jigsaw 2018's test_labels.csv goes with test.csv"
     elif not source.layout.text:
-        return dialects.no_text(Headers(source.name, source.found), columns.text)
+        return dialects.no_text(Headers(source.name, source.column_names), columns.text)
     elif columns.labels and not is_bare_test:
-        return dialects.no_label(Headers(source.name, source.found), columns.labels[0])
+        return dialects.no_label(Headers(source.name, source.column_names), columns.labels[0])
     elif is_bare_test:
         remedy = "give test_labels.csv too, if this is Jigsaw 2018's test.csv"
-    found = f"{what}; the file has: {listed(source.found)}"
+    found = f"{what}; the file has: {listed(source.column_names)}"
     return UserError("data.no-column", found, where=source.name, remedy=remedy)
