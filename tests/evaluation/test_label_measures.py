@@ -31,7 +31,12 @@ from civility.evaluation.build_report import Aspects, Subject, report_on
 from civility.evaluation.label_measures import FPRS, measure
 from civility.metrics.small_samples import auc_interval
 from civility.render.markdown.report_markdown import to_markdown
-from civility.render.sentences.report_sentences import note_sentence, slice_name, too_few, undefined_reason
+from civility.render.sentences.report_sentences import (
+    not_measurable_sentence,
+    note_sentence,
+    slice_name,
+    undefined_reason,
+)
 
 from ..refusals import refused
 
@@ -407,7 +412,7 @@ def test_a_report_of_an_older_schema_is_read(schema: int) -> None:
     assert Report.parse(found.to_json(), "report.json") == found
     if schema == 2:
         assert (found.not_measurable, found.macro_measurable, found.measurable) == ((), None, None)
-        assert too_few(found) == ""
+        assert not_measurable_sentence(found) == ""
     to_markdown(found)
 
 

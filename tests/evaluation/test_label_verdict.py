@@ -54,7 +54,7 @@ def _perfect(num_positive: int) -> LabelReport:
 
 
 def _sentence(**changes: object) -> str:
-    return report_sentences.label_verdict(_perfect(25).model_copy(update=changes))
+    return report_sentences.verdict_basis(_perfect(25).model_copy(update=changes))
 
 
 def test_the_sentence_has_the_numbers_behind_the_word() -> None:
@@ -95,7 +95,7 @@ def test_perfect_decisions_are_only_as_good_as_the_number_of_comments() -> None:
     share = proportion(100, 100).low
     assert share is not None
     low = 2 * share / (1 + share)
-    sentence = report_sentences.label_verdict(good)
+    sentence = report_sentences.verdict_basis(good)
     assert sentence.startswith(f"F1 1.00, at least {low:.2f}; recall 100 %, precision 100 %")
     assert not math.isclose(low, 1)
     assert _perfect(10).verdict == "unsure"
@@ -119,8 +119,10 @@ def test_the_overall_sentence_lists_the_labels_of_each_verdict() -> None:
     scored = Scored(Dataset(("a", "b"), targets, ("1", "2"), ("x",)), targets)
     report = measure(scored, (), name="n", classifier=ClassifierFacts(name="c", max_length=8), num_resamples=5)
     every = _with_verdicts(report, a="good", b="review", c="weak", d="unsure", e="undefined")
-    assert report_sentences.overall_verdict(every) == (
+    assert report_sentences.labels_by_verdict(every) == (
         "good enough to act on: a; worth a person's review: b; too weak to use: c; "
         "too few positives to be sure: d; could not be measured: e"
     )
-    assert report_sentences.overall_verdict(_with_verdicts(report, a="good", b="good")) == "good enough to act on: a, b"
+    assert (
+        report_sentences.labels_by_verdict(_with_verdicts(report, a="good", b="good")) == "good enough to act on: a, b"
+    )

@@ -9,7 +9,7 @@ import pytest
 from civility import Classifier
 from civility.models.encoder import EncoderScorer, load_encoder
 from civility.render.numbers import cut_point
-from civility.render.sentences.report_sentences import overall_verdict
+from civility.render.sentences.report_sentences import labels_by_verdict
 
 from ..evaluation.synthetic import empty_report, make_report
 from .test_comparison_drawn import HOSTILE, _comparison
@@ -23,7 +23,7 @@ def rows_of(thing: Any) -> list[dict[str, str | None]]:
 def test_a_report_shows_its_verdict_and_a_row_for_each_label() -> None:
     report = make_report(300)
     shown = unescape(report._repr_html_())
-    assert overall_verdict(report) in shown
+    assert labels_by_verdict(report) in shown
     assert len(rows_of(report)) == 1 + len(report.labels) + 2
     numbers = report.labels["threat"]
     assert f"<tr><th>threat</th><td>{numbers.verdict}</td><td>{numbers.roc_auc.value:.3f} [" in shown

@@ -17,7 +17,7 @@ from civility.evaluation.group_bias import Grouped, bias_of
 from civility.evaluation.suites import Case, Suite, suite_report
 from civility.plain_text import as_code, as_markdown
 from civility.render.markdown.report_markdown import table, to_markdown
-from civility.render.sentences.report_sentences import not_chosen, optimism, shown, with_interval
+from civility.render.sentences.report_sentences import metric_text, not_chosen, optimism, with_interval
 
 from ..evaluation.synthetic import make_report
 
@@ -203,7 +203,12 @@ def test_sixty_four_labels_and_one_comment_make_a_page() -> None:
 
 
 def test_numbers_as_text() -> None:
-    assert (shown(0.98745), shown(None), shown(NAN), shown(0.98745, 2)) == ("0.9875", "-", "-", "0.99")
+    assert (metric_text(0.98745), metric_text(None), metric_text(NAN), metric_text(0.98745, 2)) == (
+        "0.9875",
+        "-",
+        "-",
+        "0.99",
+    )
     assert with_interval(Estimate(value=0.5, low=0.25, high=0.75)) == "0.500 [0.250, 0.750]"
     assert with_interval(Estimate(value=0.5)) == "0.500"
     assert with_interval(Estimate(value=None)) == "-"

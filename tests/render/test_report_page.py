@@ -29,9 +29,9 @@ from civility.render.markdown.report_markdown import to_markdown
 from civility.render.numbers import cut_point, fixed, percent, signed
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
-    MEANS,
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
+    VERDICT_WORDS,
     not_chosen,
     optimism,
 )
@@ -133,7 +133,7 @@ def test_verdicts_and_optimism_read_as_everywhere(report: Report, page: str) -> 
     assert optimism(report) in page
     assert optimism(report) not in to_html(report.model_copy(update={"optimistic": ()}))
     words = {numbers.verdict for numbers in report.labels.values()}
-    assert {word for word, means in MEANS.items() if f"</span> {means}</li>" in html.unescape(page)} == words
+    assert {word for word, means in VERDICT_WORDS.items() if f"</span> {means}</li>" in html.unescape(page)} == words
 
 
 def test_a_threshold_not_chosen_from_data_is_named_at_the_top(report: Report, page: str) -> None:

@@ -90,7 +90,7 @@ def combine(build: Callable[..., "Combined"], how: object, options: Namespace, c
 
     ``build`` is `civility.combine.build_ensemble.ensemble` or `civility.combine.build_soup.soup`, ``how`` its options.
     """
-    from civility.render.sentences.report_sentences import shown
+    from civility.render.sentences.report_sentences import metric_text
     from civility.render.terminal.report_tables import print_report
 
     with scoring_bar(make_console(stderr=True)) as bar:
@@ -110,8 +110,8 @@ def combine(build: Callable[..., "Combined"], how: object, options: Namespace, c
     for name in ("weight", "macro ROC AUC"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, weight, score in zip(found.members, found.weights, found.scores, strict=True):
-        table.add_row(Text(one_line(name)), f"{weight:.3f}" if weight else "out", shown(score))
-    table.add_row(Text(one_line(found.kind)), "", shown(found.score))
+        table.add_row(Text(one_line(name)), f"{weight:.3f}" if weight else "out", metric_text(score))
+    table.add_row(Text(one_line(found.kind)), "", metric_text(found.score))
     console.print(table)
     console.print()
     print_report(console, done.report)

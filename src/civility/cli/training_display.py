@@ -15,7 +15,7 @@ from rich.text import Text
 from civility.cli.console import ScoringBar, TimeLeft, bar_width, print_notes
 from civility.data.reading.opening import is_built_in
 from civility.plain_text import clock, count, one_line
-from civility.render.sentences.report_sentences import METRIC_NAMES, shown, with_interval
+from civility.render.sentences.report_sentences import METRIC_NAMES, metric_text, with_interval
 from civility.render.terminal.layout import first_that_fits, fitting, paragraph, width_of, wrapped
 from civility.render.terminal.report_tables import print_report
 
@@ -186,11 +186,11 @@ class TrainingDisplay:
             "epoch": str(epoch.epoch),
             "loss": f"{epoch.training_loss:.4f}",
             "val loss": f"{epoch.validation.loss:.4f}" + (star if chosen_by == "loss" else ""),
-            "macro AUC": shown(epoch.validation.macro_roc_auc) + (star if chosen_by == "macro_roc_auc" else ""),
+            "macro AUC": metric_text(epoch.validation.macro_roc_auc) + (star if chosen_by == "macro_roc_auc" else ""),
         }
         if chosen_by == "macro_average_precision":
-            values["macro AP"] = shown(epoch.validation.macro_average_precision) + star
-        values |= {label: shown(value, 3) for label, value in epoch.validation.roc_auc.items()}
+            values["macro AP"] = metric_text(epoch.validation.macro_average_precision) + star
+        values |= {label: metric_text(value, 3) for label, value in epoch.validation.roc_auc.items()}
         widths = {name: max(len(name), len(value)) for name, value in values.items()}
         if sum(widths.values()) + 2 * len(widths) > width_of(self._console):
             first, *others = (f"{name} {value.strip()}".replace(" ", "\xa0") for name, value in values.items())

@@ -19,12 +19,12 @@ from civility.render.charts.svg_files import chart_style
 from civility.render.numbers import cut_point, fixed, percent, signed, span, whole
 from civility.render.sentences.report_sentences import (
     group_note,
-    label_verdict,
+    labels_by_verdict,
     note_sentence,
-    overall_verdict,
     slice_name,
     slice_note,
     undefined_reason,
+    verdict_basis,
 )
 from civility.render.sentences.sweep_sentences import no_importance
 
@@ -95,10 +95,10 @@ def environment() -> Environment:
         "whole": whole,
         "worst_first": overviews.worst_first,
         "group_note": group_note,
-        "label_verdict": label_verdict,
+        "verdict_basis": verdict_basis,
         "no_importance": no_importance,
         "note_sentence": note_sentence,
-        "overall_verdict": overall_verdict,
+        "labels_by_verdict": labels_by_verdict,
         "slice_name": slice_name,
         "slice_note": slice_note,
         "undefined_reason": undefined_reason,

@@ -20,13 +20,13 @@ from civility.render.charts.svg import Drawing
 from civility.render.html.page import PageSection, macros, put_together
 from civility.render.sentences.report_sentences import (
     FEW_TEMPLATES,
-    MEANS,
     MEASURABLE,
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
+    VERDICT_WORDS,
     not_chosen,
+    not_measurable_sentence,
     optimism,
-    too_few,
     undefined_reason,
 )
 
@@ -73,7 +73,7 @@ def _values(report: Report, source: Sequence[str]) -> dict[str, Any]:
         "label_heads": [macros().name(label) for label in report.labels],
         "warnings": _warnings(report),
         "macros": _macros(report),
-        "meanings": {word: meaning for word, meaning in MEANS.items() if word in words},
+        "meanings": {word: meaning for word, meaning in VERDICT_WORDS.items() if word in words},
         **_at_rates(report),
         "stats": STATS,
         "has_bands": any(numbers.review_threshold is not None for numbers in report.labels.values()),
@@ -132,7 +132,7 @@ def _warnings(report: Report) -> list[tuple[str, str]]:
     found = (
         ("Not chosen from data.", not_chosen(report.not_chosen_from_data)),
         ("Optimistic.", optimism(report)),
-        ("Too few comments.", too_few(report)),
+        ("Too few comments.", not_measurable_sentence(report)),
     )
     return [(heading, sentence) for heading, sentence in found if sentence]
 

@@ -9,7 +9,14 @@ from civility.documents.report import Report
 from civility.metrics.small_samples import FEWEST
 from civility.plain_text import as_code, as_markdown, as_yaml, count, printable, with_article
 from civility.render.markdown.report_markdown import table, undefined_notes
-from civility.render.sentences.report_sentences import METRIC_NAMES, not_chosen, optimism, other_scores, shown, too_few
+from civility.render.sentences.report_sentences import (
+    METRIC_NAMES,
+    metric_text,
+    not_chosen,
+    not_measurable_sentence,
+    optimism,
+    other_scores,
+)
 
 
 @dataclass(frozen=True)
@@ -197,7 +204,7 @@ def results(report: Report, comments: str, thresholds: str) -> str:
     parts = [
         "## Results",
         f"On the {report.data.num_comments:,} {comments}. {optimism(report)}",
-        as_markdown(too_few(report)),
+        as_markdown(not_measurable_sentence(report)),
         f"**{as_markdown(warning)}**" if (warning := not_chosen(report.not_chosen_from_data)) else "",
         table(report),
         f"In brackets: 95 % intervals; precision, recall and F1 are at the thresholds {thresholds}. "
@@ -322,11 +329,11 @@ def _method(makeup: Makeup) -> str:
 
 def _made_of(makeup: Makeup) -> str:
     rows = "\n".join(
-        f"| {as_code(member)} | {weight:.4g} | {shown(score)} |"
+        f"| {as_code(member)} | {weight:.4g} | {metric_text(score)} |"
         for member, weight, score in zip(makeup.members, makeup.weights, makeup.scores, strict=True)
     )
     return (
         f"## Members\n\n{_method(makeup)} Chosen on {as_code(makeup.digest)}.\n\n"
         f"| member | weight | macro ROC AUC |\n|---|---:|---:|\n{rows}\n"
-        f"| **{makeup.kind}** | | {shown(makeup.score)} |\n"
+        f"| **{makeup.kind}** | | {metric_text(makeup.score)} |\n"
     )

@@ -13,16 +13,16 @@ from civility.render.sentences.report_sentences import (
     OF_THE_SAMPLE,
     UNKNOWN_GROUPS,
     group_note,
-    label_verdict,
+    labels_by_verdict,
+    metric_text,
     not_chosen,
+    not_measurable_sentence,
     note_sentence,
     optimism,
-    overall_verdict,
-    shown,
     slice_name,
     slice_note,
-    too_few,
     undefined_reason,
+    verdict_basis,
     with_interval,
 )
 
@@ -94,12 +94,12 @@ def to_markdown(report: Report) -> str:
 
 
 def _warnings(report: Report) -> tuple[str, ...]:
-    return not_chosen(report.not_chosen_from_data), too_few(report), optimism(report)
+    return not_chosen(report.not_chosen_from_data), not_measurable_sentence(report), optimism(report)
 
 
 def _verdicts(report: Report) -> str:
-    rows = [[as_code(label), one.verdict, label_verdict(one)] for label, one in report.labels.items()]
-    return f"**{report.verdict}**: {as_markdown(overall_verdict(report))}\n\n" + grid(
+    rows = [[as_code(label), one.verdict, verdict_basis(one)] for label, one in report.labels.items()]
+    return f"**{report.verdict}**: {as_markdown(labels_by_verdict(report))}\n\n" + grid(
         ["label", "verdict", "why"], rows, left=3
     )
 
@@ -126,7 +126,7 @@ def _calibration(report: Report) -> str:
             (one.before.brier, one.after.brier),
             (one.before.log_loss, one.after.log_loss),
         ]
-        rows.append([as_code(label), one.method, *(f"{shown(was)} → {shown(now)}" for was, now in pairs)])
+        rows.append([as_code(label), one.method, *(f"{metric_text(was)} → {metric_text(now)}" for was, now in pairs)])
     if not rows:
         return ""
     fitted = any(one.calibration and one.calibration.cross_fitted for one in report.labels.values())
@@ -142,7 +142,7 @@ def _calibration(report: Report) -> str:
 def _bias(title: str, bias: BiasReport, caution: str) -> str:
     rows = []
     for name, group in sorted(bias.groups.items(), key=lambda item: _worst(item[1].subgroup_auc))[:_GROUPS_SHOWN]:
-        aucs = [shown(auc.value, 3) for auc in (group.subgroup_auc, group.bpsn_auc, group.bnsp_auc)]
+        aucs = [metric_text(auc.value, 3) for auc in (group.subgroup_auc, group.bpsn_auc, group.bnsp_auc)]
         gaps = [with_interval(gap, 2) for gap in (group.false_positive_gap, group.false_negative_gap)]
         rows.append(
             [as_code(name), *aucs, *gaps, f"{group.num_positive:,}", f"{group.num_negative:,}", group_note(group)]
@@ -152,7 +152,8 @@ def _bias(title: str, bias: BiasReport, caution: str) -> str:
     return (
         f"## {as_markdown(title)}\n\nLabel {as_code(bias.label)}: final {with_interval(bias.final)} "
         f"(overall {with_interval(bias.overall_auc)}; generalised means, power {bias.power:g}: subgroup "
-        f"{shown(bias.subgroup_auc, 3)}, BPSN {shown(bias.bpsn_auc, 3)}, BNSP {shown(bias.bnsp_auc, 3)}). {caution}\n\n"
+        f"{metric_text(bias.subgroup_auc, 3)}, BPSN {metric_text(bias.bpsn_auc, 3)}, "
+        f"BNSP {metric_text(bias.bnsp_auc, 3)}). {caution}\n\n"
         + grid(header, rows)
         + (f"\n\n{left:,} groups with a higher subgroup AUC are only in the JSON." if left > 0 else "")
     )
@@ -201,7 +202,7 @@ def _slices(kind: str, slices: Sequence[Slice]) -> str:
         [
             as_code(slice_name(one)),
             f"{one.num_comments:,}",
-            *(shown(one.labels[label].roc_auc, 3) for label in labels),
+            *(metric_text(one.labels[label].roc_auc, 3) for label in labels),
             as_markdown(slice_note(one)),
         ]
         for one in slices

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from civility.documents.comparison_result import ComparedRow, Comparison, DifferenceVerdict, Numbers, Setting
 from civility.plain_text import clock, count, gib
-from civility.render.sentences.report_sentences import ASTERISK, MEASURABLE, METRIC_NAMES, shown
+from civility.render.sentences.report_sentences import ASTERISK, MEASURABLE, METRIC_NAMES, metric_text, with_interval
 
 MACRO = "macro"
 MARKS = {"better": "▲", "worse": "▼"}
@@ -27,16 +27,13 @@ def macros_of(comparison: Comparison, metric: str) -> Iterator[tuple[str, list[N
 
 def value_of(numbers: Numbers) -> str:
     """Return the mean with the standard deviation over seeds, as ``0.9712 ± 0.0013``."""
-    return shown(numbers.mean) + ("" if numbers.spread is None else f" ± {numbers.spread:.4f}")
+    return metric_text(numbers.mean) + ("" if numbers.spread is None else f" ± {numbers.spread:.4f}")
 
 
 def difference_of(numbers: Numbers) -> str:
     """Return the difference with its interval; a dash without one."""
     each = numbers.difference
-    if each is None or each.value is None:
-        return "-"
-    written = f"{each.value:+.4f}"
-    return written if each.low is None or each.high is None else f"{written} [{each.low:+.4f}, {each.high:+.4f}]"
+    return "-" if each is None else with_interval(each, 4, signed=True)
 
 
 def verdict_of(numbers: Numbers) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from civility.documents.behaviour_report import FEWEST_OF_SLICE, GroupBias, Slice
+from civility.documents.comparison_result import RowDifference
 from civility.documents.label_report import AnyLabel, Estimate, LabelReport, VerdictWord
 from civility.documents.note import Note
 from civility.documents.report import Optimistic, Report, Undefined
@@ -46,7 +47,7 @@ FEW_TEMPLATES = (
 )
 
 
-MEANS: dict[VerdictWord, str] = {
+VERDICT_WORDS: dict[VerdictWord, str] = {
     "good": "good enough to act on",
     "review": "worth a person's review",
     "weak": "too weak to use",
@@ -69,19 +70,22 @@ PERTURBATIONS = {
 """What each perturbation does at strength 1."""
 
 
-def shown(value: float | None, digits: int = 4) -> str:
-    """Return a metric with four digits, or a dash if it is undefined."""
-    return "-" if value is None or value != value else f"{value:.{digits}f}"
+def metric_text(value: float | None, digits: int = 4, *, signed: bool = False) -> str:
+    """Return a metric with ``digits`` decimals, or a dash if it is undefined; ``signed``: with a plus if positive."""
+    return "-" if value is None or value != value else f"{value:{'+' if signed else ''}.{digits}f}"
 
 
-def with_interval(estimate: Estimate, digits: int = 3) -> str:
-    """Return a number and its 95 % interval, as ``0.912 [0.880, 0.941]``."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return shown(estimate.value, digits)
-    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+def with_interval(estimate: Estimate | RowDifference, digits: int = 3, *, signed: bool = False) -> str:
+    """Return a number and its interval, as ``0.912 [0.880, 0.941]``; parameters as of `metric_text`.
+
+    Without an interval, the number alone.
+    """
+    ends = (estimate.value, estimate.low, estimate.high)
+    value, low, high = (metric_text(one, digits, signed=signed) for one in ends)
+    return value if None in ends else f"{value} [{low}, {high}]"
 
 
-def too_few(report: Report) -> str:
+def not_measurable_sentence(report: Report) -> str:
     """Return which labels make the macro averages unmeasurable; empty if none does."""
     if not report.not_measurable:
         return ""
@@ -145,7 +149,7 @@ def optimism_of(what: Sequence[Optimistic]) -> str:
     )
 
 
-def label_verdict(numbers: LabelReport) -> str:
+def verdict_basis(numbers: LabelReport) -> str:
     """Return the numbers that a label's verdict rests on."""
     num_known = numbers.num_positive + numbers.num_negative
     if numbers.verdict == "undefined":
@@ -168,10 +172,12 @@ def _percent(share: Estimate) -> str:
     return f"{value:.1g} %" if 0 < value < 0.95 else f"{value:.0f} %"
 
 
-def overall_verdict(report: Report) -> str:
+def labels_by_verdict(report: Report) -> str:
     """Return which labels have which verdict, as ``good enough to act on: toxic; too weak to use: threat``."""
-    labels_of = {word: [label for label, numbers in report.labels.items() if numbers.verdict == word] for word in MEANS}
-    return "; ".join(f"{MEANS[word]}: {', '.join(labels)}" for word, labels in labels_of.items() if labels)
+    labels_of = {
+        word: [label for label, numbers in report.labels.items() if numbers.verdict == word] for word in VERDICT_WORDS
+    }
+    return "; ".join(f"{VERDICT_WORDS[word]}: {', '.join(labels)}" for word, labels in labels_of.items() if labels)
 
 
 def undefined_reason(report: Report, path: str) -> str:

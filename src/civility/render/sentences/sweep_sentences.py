@@ -5,10 +5,11 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from civility.documents.label_report import Estimate
 from civility.documents.sweep_result import FEWEST_FOR_IMPORTANCE, MOST_TOP, State, SweepResult, TrialLine
 from civility.plain_text import count
 from civility.recipe.settings import LINEAR_MODEL
-from civility.render.sentences.report_sentences import METRIC_WORDS
+from civility.render.sentences.report_sentences import METRIC_WORDS, with_interval
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
@@ -40,11 +41,7 @@ def counts(result: SweepResult, *, is_live: bool = False) -> str:
 
 def score_words(trial: TrialLine) -> str:
     """Return a trial's best score and its interval."""
-    if trial.best is None:
-        return "-"
-    if trial.low is None or trial.high is None:
-        return f"{trial.best:.4f}"
-    return f"{trial.best:.4f} [{trial.low:.4f}, {trial.high:.4f}]"
+    return with_interval(Estimate(value=trial.best, low=trial.low, high=trial.high), 4)
 
 
 def verdict(result: SweepResult) -> list[str]:

@@ -13,11 +13,11 @@ from civility.plain_text import one_line
 from civility.render.sentences.report_sentences import (
     MEASURABLE,
     METRIC_NAMES,
+    labels_by_verdict,
+    metric_text,
     not_chosen,
+    not_measurable_sentence,
     optimism,
-    overall_verdict,
-    shown,
-    too_few,
     undefined_reason,
     with_interval,
 )
@@ -48,7 +48,7 @@ _STYLES = {"good": "green", "review": "yellow", "weak": "red", "unsure": "magent
 
 def print_report(console: Console, report: Report) -> None:
     """Print the verdict, a table of the labels, and a line of each thing else that was measured."""
-    paragraph(console, overall_verdict(report))
+    paragraph(console, labels_by_verdict(report))
     console.print()
     table = first_that_fits(console, (_table(report, columns) for columns in _LAYOUTS))
     console.print(table)
@@ -59,7 +59,7 @@ def print_report(console: Console, report: Report) -> None:
     if report.not_chosen_from_data:
         paragraph(console, not_chosen(report.not_chosen_from_data), style="yellow")
     if report.not_measurable:
-        paragraph(console, too_few(report), style="yellow")
+        paragraph(console, not_measurable_sentence(report), style="yellow")
     for label in report.labels:
         for line in _undefined(label, report):
             paragraph(console, line)
@@ -107,7 +107,7 @@ def _cells(numbers: LabelReport | AnyLabel | Macro, columns: Sequence[str]) -> I
         found = getattr(numbers, name, None)
         digits = 2 if name in ("precision", "recall") else 3
         if isinstance(found, Estimate):
-            yield shown(found.value, digits) if column.endswith("*") else _short_interval(found, digits)
+            yield metric_text(found.value, digits) if column.endswith("*") else _short_interval(found, digits)
         else:
             yield "" if found is None else f"{found:,}" if isinstance(found, int) else f"{found:.3f}"
 
@@ -136,6 +136,6 @@ def _signed(estimate: Estimate) -> str:
 
 def _bias_line(bias: BiasReport) -> str:
     measured = [(group.subgroup_auc.value, name) for name, group in bias.groups.items() if group.subgroup_auc.value]
-    lowest = ", ".join(f"{name} {shown(value, 3)}" for value, name in sorted(measured)[:3])
+    lowest = ", ".join(f"{name} {metric_text(value, 3)}" for value, name in sorted(measured)[:3])
     least = f"; lowest subgroup ROC AUC: {lowest}" if lowest else ""
     return f"{bias.source}: final {with_interval(bias.final)} of {bias.label}{least}"
