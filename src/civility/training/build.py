@@ -82,12 +82,16 @@ def build_run(job: Job) -> RunParts:
     ------
     UserError : a preflight check failed, settings conflict, or the model cannot be loaded
     """
+    # Before the weights: a machine that is too small or comments that cannot train are reported without loading them.
     earlier = earlier_choices(job.run) if job.begin == "resume" else EarlierChoices()
     asked_to_fit, recipe, data = job.recipe.training.fit, earlier.keep_fit(job.recipe), job.data
     accelerator, precision, threads = start_devices(recipe, job.run, job.tracker, earlier.threads)
     job = replace(job, recipe=recipe, emit=job.emit if accelerator.is_main_process else lambda event: None)
     tokens = tokenise_comments(recipe, data, accelerator)
     encoder, checks = _check_and_load(job, tokens, accelerator, precision)
+
+    # With the model. The trial step comes before --fit, which tries the same on a GPU and would end in an error that
+    # the trial step explains.
     trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, earlier.global_size)
     checks += of_first_process(model_checks.checks_by_trying(tokens.tokenizer, trainer))
     _refuse_at_once(checks, job.emit)
@@ -96,6 +100,8 @@ def build_run(job: Job) -> RunParts:
         devices.give_back_memory()  # of the self-test: it counts as used
         recipe, fitted, memory = fit_to_memory(recipe, trainer, device_memory(precision.device))
         checks = [memory if check.name == memory.name else check for check in checks]
+
+    # With the micro-batch that fits. The checks of the plan come last, since padding depends on it.
     labels = data.training.labels
     of_the_plan = checks_of_the_plan(recipe, labels, encoder.longest_text, trainer)
     checks += of_first_process(model_checks.checks_of_the_model(encoder.model, labels) + of_the_plan)

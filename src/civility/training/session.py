@@ -126,37 +126,57 @@ class Session:
             self.checkpoints.after_step()
 
     def _events(self, wants_stop: Callable[[], bool]) -> Iterator[StepDone | EpochDone | Warned]:
-        """Yield the events of the training loop, each after the warnings it causes."""
+        """Yield the events of the training loop, each after the warnings about the training that it causes.
+
+        Raises
+        ------
+        UserError : the loss or a gradient is not finite
+        """
         parts = self.parts
         batch_size, rate_watch = parts.trainer.shape.batch_size, RateWatch()
         try:
             for event in parts.trainer.run(lambda: self.validate(wants_stop), wants_stop):
                 if isinstance(event, StepDone):
-                    if event.batch_size < batch_size:
-                        yield Warned(
-                            event.step,
-                            f"step {event.step:,}: out of memory; the micro-batch is {event.batch_size} from here on, "
-                            f"and the effective batch size of {parts.trainer.shape.global_size} is unchanged",
-                        )
+                    yield from self._warnings_of_step(event, batch_size, rate_watch)
                     batch_size = event.batch_size
-                    warning = parts.loss_watch.see(event.step, event.loss)
-                    slower = rate_watch.see(event.num_padded, event.seconds) if parts.threads is not None else None
-                    if slower is not None:
-                        self._warn(
-                            f"step {event.step:,}: training is {slower:.1f} times slower than at its best: another "
-                            "process keeps the CPU busy, or the machine has slowed down"
-                        )
                 else:
-                    labels, precision = parts.data.validation.labels, parts.trainer.precision.name
-                    warning = watch_scores(event.step, self.logits, labels, precision)
-                if warning is not None:
-                    yield warning
+                    yield from self._warnings_of_epoch(event)
                 yield event
         except NotFinite as error:
             ids, folders = parts.data.training.ids, parts.run.checkpoint_folders()
             if self.logs is not None:
                 self.logs.write_not_finite(error.step, [ids[row] for row in error.rows])
             raise explain_not_finite(error, ids, folders[-1] if folders else None) from error
+
+    def _warnings_of_step(self, step: StepDone, size_before: int, rate_watch: RateWatch) -> Iterator[Warned]:
+        """Yield the warnings about the training, which go to metrics.jsonl.
+
+        That log is the same whether or not the run was interrupted. A warning that training has become slower depends
+        on the clock, so it is not yielded: `_warn` writes it to timing.jsonl.
+        """
+        parts = self.parts
+        if step.batch_size < size_before:
+            yield Warned(
+                step.step,
+                f"step {step.step:,}: out of memory; the micro-batch is {step.batch_size} from here on, "
+                f"and the effective batch size of {parts.trainer.shape.global_size} is unchanged",
+            )
+        warning = parts.loss_watch.see(step.step, step.loss)
+        slower = rate_watch.see(step.num_padded, step.seconds) if parts.threads is not None else None
+        if slower is not None:
+            self._warn(
+                f"step {step.step:,}: training is {slower:.1f} times slower than at its best: another "
+                "process keeps the CPU busy, or the machine has slowed down"
+            )
+        if warning is not None:
+            yield warning
+
+    def _warnings_of_epoch(self, epoch: EpochDone) -> Iterator[Warned]:
+        """Yield a warning if all validation comments have the same score for a label."""
+        parts = self.parts
+        warning = watch_scores(epoch.step, self.logits, parts.data.validation.labels, parts.trainer.precision.name)
+        if warning is not None:
+            yield warning
 
     def validate(self, wants_stop: Callable[[], bool]) -> Validation:
         """Score the validation comments on all processes together, and measure them on each; StopRequested ends it."""

@@ -141,7 +141,8 @@ def augmented(recipe: Recipe, data: PreparedData, augment: Augment | None = None
         added += (count(len(copies), "changed copy", "changed copies"),)
         training = training.joined(copies)
     if augment is not None:
-        training = _checked(augment(training), data.training)
+        training = augment(training)
+        _refuse_wrong_augmentation(training, data.training)
     if training is data.training:
         return data
     digests, before = text_digests(training.texts), text_digests(data.training.texts)
@@ -152,7 +153,8 @@ def augmented(recipe: Recipe, data: PreparedData, augment: Augment | None = None
     return replace(data, training=training, original=data.training, notes=notes, added=added)
 
 
-def _checked(found: Dataset, expected: Dataset) -> Dataset:
+def _refuse_wrong_augmentation(found: Dataset, expected: Dataset) -> None:
+    """Raise a UserError if augmentation returned other labels or groups, or no comments."""
     if (found.labels, found.group_names) != (expected.labels, expected.group_names):
         was, now = (
             f"labels {', '.join(data.labels)} and groups {', '.join(data.group_names) or 'none'}"
@@ -163,4 +165,3 @@ def _checked(found: Dataset, expected: Dataset) -> Dataset:
     if not len(found):
         remedy = "return the comments to train on, including those given"
         raise UserError("training.augment", "augment: returned no comments", remedy=remedy)
-    return found
