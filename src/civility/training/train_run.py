@@ -63,8 +63,8 @@ def train(  # noqa: PLR0913 - what to do, on what, where, and five options that 
 
     Raises
     ------
-    UserError : what the user can fix. Failed checks and wrong settings are reported before anything is written; a full
-        disk or a loss that is not finite, later
+    UserError : what the user can fix. Failed checks and wrong settings are reported before anything is written to
+        ``out``; a full disk or a loss that is not finite, later
     Interrupted : SIGTERM or Ctrl-C; what was trained is saved
     """
     started = time.monotonic()
