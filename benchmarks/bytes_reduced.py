@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bare_trainer import civility_trainer, take_steps
 from contest import markdown_table, write_json
-from contestants import civility_trainer, take_steps
 from speed_corpus import (
     LABELS,
     MAX_LENGTH,

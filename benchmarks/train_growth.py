@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from bare_trainer import civility_trainer, take_steps
 from contest import markdown_table, write_json
-from contestants import civility_trainer, take_steps
 from own_process import forget_peak, in_own_process, peak_bytes
 from speed_corpus import MAX_LENGTH, generated_corpus, prepared
 

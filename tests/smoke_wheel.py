@@ -16,6 +16,7 @@ READ_PAGE = (
     "[(page / f).read_text() for f in ('templates/base.html', 'page.css', 'page.js', 'explorer.js')]; "
     "assert 'torch' not in sys.modules"
 )
+READ_KERNELS = "from importlib.resources import files; (files('civility.kernels') / 'layer.cpp').read_text()"
 IMPORT_NOUNS = (
     "import civility, sys; civility.Recipe(); civility.Dataset; civility.Report; assert 'torch' not in sys.modules"
 )
@@ -47,6 +48,7 @@ def main() -> None:
         assert run(python, "-c", READ_CORPUS).split() == ["3520", "543"]
         assert int(run(python, "-c", READ_SUITE)) >= 150
         run(python, "-c", READ_PAGE)
+        run(python, "-c", READ_KERNELS)
         out = folder / "run"
         message = run(binaries / "civility", "train", "starter", "--out", out, expect=2)
         assert "pip install 'civility[train]'" in message, message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from civility.processes import Processes, processes_of, settle_accelerate, settle_environment
+from civility.processes import Processes, processes_of, settle_accelerate, settle_environment, settle_waiting
 
 from .conftest import LAUNCHED
 from .refusals import refused
@@ -117,3 +117,13 @@ def test_variables_that_break_accelerate_or_override_the_recipe_are_removed() ->
 def test_an_invalid_variable_of_accelerate_is_refused(name: str, value: str, code: str, found: str) -> None:
     with refused(code, f"{name} {found}"):
         settle_accelerate({name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+    ids=["nothing set", "the user's count", "the user's policy"],
+)
+def test_threads_spin_briefly_unless_the_user_has_chosen(given: dict[str, str], spins: str | None) -> None:
+    settle_waiting(given)
+    assert given.get("GOMP_SPINCOUNT") == spins

@@ -152,7 +152,8 @@ def test_a_finished_run_is_not_trained_again(civility: Run, old: Path) -> None:
 
 
 def test_the_recipe_of_an_old_run_trains_the_same_again(civility: Run, old: Path) -> None:
-    done = civility("train", "finished/recipe.toml", "--out", "again")
+    # With the forward pass of that time: the kernels of today's drop other units.
+    done = civility("train", "finished/recipe.toml", "--set", 'training.attention="packed"', "--out", "again")
     assert done.code == 0, done.err
     # Equal to the bit on the same CPU; on another one, Adam turns rounding errors in the first steps into 2e-3.
     assert _largest_difference(_weights(old / "again"), _weights(old / "finished")) < 1e-2

@@ -1,6 +1,9 @@
 """Memory, disk and cores, read from a made-up system under a temporary folder."""
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +142,27 @@ def test_the_peak_of_memory_is_what_the_kernel_tells_since_it_was_forgotten() ->
 def _peak_by_kernel() -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is set up")
+@pytest.mark.parametrize("variable", ["", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_freed_memory_is_kept_unless_the_user_has_set_the_allocator(variable: str) -> None:
+    # In a process of its own: the allocator cannot be asked to return to what it was.
+    script = """
+import resource, sys, torch
+from civility.engine.hardware import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(16, 1024, 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+before = faults()
+print(keep_freed_memory(), before, (faults(), faults())[1])
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    environment |= {variable: "glibc.malloc.check=0" if variable.startswith("GLIBC") else "1"} if variable else {}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    kept, before, after = done.stdout.split()
+    assert kept == str(not variable)
+    assert (int(after) < int(before) / 10) == (not variable), done.stdout

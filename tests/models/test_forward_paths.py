@@ -1,6 +1,7 @@
 """Ways through a model: each gives transformers' logits and gradients, or is not taken, with a reason."""
 
 import contextlib
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from civility.models import packed_forward
+from civility.kernels.compile import Unavailable, load_kernels
+from civility.kernels.operations import gelu
+from civility.models import fused_forward, packed_forward
 from civility.models.batches import Batch, gather
 from civility.models.encoder import Encoder, load_encoder
 from civility.models.forward_paths import EagerForward, FlashForward, Forward, _outcome, _self_test, choose_forward
+from civility.models.fused_forward import FusedForward
 from civility.models.layers import freeze
 from civility.models.packed_forward import PackedForward
 from civility.models.tokenizer import tokenise
@@ -35,6 +39,23 @@ DEBERTAS: dict[str, dict[str, Any]] = {
 def batch_of(encoder: Encoder, texts: list[str] = TEXTS) -> Batch:
     tokens = tokenise(encoder.tokenizer, texts, 64)
     return gather(tokens, np.arange(len(texts)))
+
+
+def fastest() -> tuple[str, str]:
+    """Return the name of the fastest pass on this CPU, and why it is not a faster one."""
+    try:
+        load_kernels(None)
+    except Unavailable as error:
+        return "packed", str(error)
+    return "fused", ""
+
+
+@pytest.fixture
+def needs_kernels() -> None:
+    """Skip where the kernels cannot be compiled."""
+    name, why = fastest()
+    if name != "fused":
+        pytest.skip(f"no kernels here: {why}")
 
 
 def largest_difference(model: Any, batch: Batch, ours: Forward, theirs: Forward) -> tuple[float, float]:
@@ -151,7 +172,7 @@ def test_a_pass_that_fails_with_dropout_or_in_the_precision_of_training_is_not_u
         return tensor
 
     monkeypatch.setattr(packed_forward, "drop", refuse)
-    choice = choose_forward(encoder.model, "auto", batch_of(encoder))
+    choice = choose_forward(encoder.model, "packed", batch_of(encoder))
     assert choice.forward.name == "eager"
     assert choice.reason == "the self-test failed: RuntimeError: no kernel for dropout"
     assert choose_forward(encoder.model, "auto", batch_of(encoder), gradients=False).forward.name == "packed"
@@ -178,7 +199,8 @@ def test_without_a_gpu_the_kernels_are_refused_and_the_model_is_as_it_was(tiny_d
 
 
 @pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_deberta"])
-@pytest.mark.parametrize("forward", [EagerForward, PackedForward])
+@pytest.mark.parametrize("forward", [EagerForward, PackedForward, FusedForward])
+@pytest.mark.usefixtures("needs_kernels")
 def test_layers_computed_again_give_the_same_gradients_with_dropout(
     fixture: str, forward: Any, request: pytest.FixtureRequest
 ) -> None:
@@ -230,10 +252,12 @@ def test_the_fastest_pass_that_agrees_is_used_on_a_cpu(tiny_deberta: Path, tiny_
         encoder = load_encoder(str(folder), LABELS)
         encoder.model.train()
         choice = choose_forward(encoder.model, "auto", batch_of(encoder))
-        assert (choice.forward.name, choice.reason) == ("packed", "")
+        assert (choice.forward.name, choice.reason) == fastest()
         assert encoder.model.training
         assert all(parameter.grad is None for parameter in encoder.model.parameters())
-        assert choose_forward(encoder.model, "eager", batch_of(encoder)).forward.name == "eager"
+        for name in ("eager", "packed"):
+            choice = choose_forward(encoder.model, name, batch_of(encoder))
+            assert (choice.forward.name, choice.reason) == (name, "")
 
 
 def test_an_unknown_model_uses_the_pass_of_transformers_with_a_reason(tiny_deberta: Path, tmp_path: Path) -> None:
@@ -285,3 +309,92 @@ def test_no_padding_is_computed(tiny_bert: Path) -> None:
     batch = batch_of(encoder)
     assert PackedForward(encoder.model).num_computed(batch) == sum(batch.lengths)
     assert EagerForward(encoder.model).num_computed(batch) == len(TEXTS) * max(batch.lengths)
+
+
+@pytest.mark.usefixtures("needs_kernels")
+@pytest.mark.parametrize("changes", DEBERTAS.values(), ids=DEBERTAS)
+def test_a_fused_deberta_is_transformers_own(tmp_path: Path, changes: dict[str, Any]) -> None:
+    encoder = load_encoder(str(build_tiny_deberta(tmp_path / "model", **changes)), LABELS)
+    ours, theirs = FusedForward(encoder.model), EagerForward(encoder.model)
+    logits, gradients = largest_difference(encoder.model, batch_of(encoder), ours, theirs)
+    assert logits < 1e-5
+    assert gradients < 1e-4
+    ours.undo()
+
+
+@pytest.mark.usefixtures("needs_kernels")
+def test_in_bfloat16_a_fused_pass_is_as_close_to_float32_as_the_packed_one(tiny_bert: Path, tiny_deberta: Path) -> None:
+    for folder in (tiny_bert, tiny_deberta):
+        model = (encoder := load_encoder(str(folder), LABELS)).model
+        (logits, gradients), off = _outcome(model, EagerForward(model), batch_of(encoder), gradients=True), {}
+        for forward in (PackedForward(model), FusedForward(model)):
+            model.eval().zero_grad()
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                found = forward(batch_of(encoder)).float()
+            found.sum().backward()  # type: ignore[no-untyped-call]
+            squares = [
+                float((p.grad - gradients[name]).norm()) ** 2
+                for name, p in model.named_parameters()
+                if p.grad is not None
+            ]
+            off[forward.name] = float((found - logits).detach().norm()), sum(squares) ** 0.5
+        for fused, packed in zip(off["fused"], off["packed"], strict=True):
+            assert 0 < fused < 1.5 * packed, off
+
+
+@pytest.mark.usefixtures("needs_kernels")
+def test_kernels_that_are_wrong_are_not_used(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, right = load_encoder(str(tiny_bert), LABELS), gelu
+    autocast = functools.partial(torch.autocast, "cpu", torch.bfloat16)
+
+    def choice() -> tuple[str, str]:
+        found = choose_forward(encoder.model, "auto", batch_of(encoder), autocast=autocast)
+        return found.forward.name, found.reason
+
+    assert choice() == ("fused", ""), "the control"
+    monkeypatch.setattr(fused_forward, "gelu", lambda *given: 1.5 * right(*given))
+    name, reason = choice()
+    assert name == "packed"
+    assert reason.startswith("the self-test failed: logits differ by ")
+
+    def wrong_in_half(kernels: Any, product: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        return right(kernels, product, bias) * (1.5 if product.dtype == torch.bfloat16 else 1)
+
+    monkeypatch.setattr(fused_forward, "gelu", wrong_in_half)
+    name, reason = choice()
+    assert name == "packed"
+    assert reason.startswith("the self-test failed: in 16 bits, ")
+
+    def fails(*given: Any) -> torch.Tensor:
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr(fused_forward, "gelu", fails)
+    assert choice() == ("packed", "the self-test failed: RuntimeError: no such instruction")
+
+
+def test_without_kernels_the_packed_pass_is_used_with_the_reason(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(cache: Path | None) -> Any:
+        raise Unavailable("no C++ compiler on this machine")
+
+    monkeypatch.setattr(fused_forward, "load_kernels", unavailable)
+    encoder = load_encoder(str(tiny_bert), LABELS)
+    choice = choose_forward(encoder.model, "auto", batch_of(encoder))
+    assert (choice.forward.name, choice.reason) == ("packed", "no C++ compiler on this machine")
+    encoder.model.config.hidden_act = "relu"
+    choice = choose_forward(encoder.model, "auto", batch_of(encoder))
+    assert (choice.forward.name, choice.reason) == ("packed", "the kernels do not know the activation relu")
+
+
+@pytest.mark.usefixtures("needs_kernels")
+def test_fused_dropout_is_a_function_of_the_seed(tiny_bert: Path) -> None:
+    encoder = load_encoder(str(tiny_bert), LABELS)
+    forward, batch = FusedForward(encoder.model), batch_of(encoder)
+    encoder.model.train()
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        found.append(forward(batch).detach())
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])

@@ -15,7 +15,7 @@ from civility import __version__
 from civility.cli.messages import clear_starting, discard, is_first_process, print_error, print_message, show_starting
 from civility.cli.parser import build_parser
 from civility.errors import Interrupted, UserError
-from civility.processes import settle_environment
+from civility.processes import settle_environment, settle_waiting
 
 __all__ = ["main"]
 
@@ -77,14 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
-    # Threads that wait at a barrier sleep instead of spinning: with one busy neighbour on two cores, training was
-    # twice as fast. OpenMP reads the variable once, when torch is imported; a value that the user has set stays.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if any("\0" in argument for argument in arguments):
         found = "an argument contains a NUL character, which no file name and no setting can"
         raise UserError("cli.bad-usage", found, remedy="remove it")
     options = build_parser(__version__, arguments).parse_args(arguments)
     processes = settle_environment(os.environ)
+    settle_waiting(os.environ)
     show_starting()
     # A launcher ends its processes with SIGTERM. Several processes keep its default action: while one waits for the
     # others in a collective operation, it could not raise an exception.

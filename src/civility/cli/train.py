@@ -70,6 +70,11 @@ examples:
         help="choose micro-batch and gradient accumulation to fit the memory, by trial on a GPU, by an estimate on a "
         "CPU; the effective batch size is unchanged",
     )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="show where the time of a training step goes, and write a trace to OUT/profile for ui.perfetto.dev",
+    )
     parser.add_argument("--check", action="store_true", help="run the preflight checks only, and write nothing")
     parser.add_argument(
         "--tracker", default="", metavar="NAME", help="also log to tensorboard, wandb, mlflow or trackio"
@@ -109,6 +114,12 @@ examples:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Run the command."""
+    if options.profile and (options.check or options.seeds or options.folds):
+        raise UserError(
+            "cli.conflicting-options",
+            "--profile is for a single run, and excludes --check, --seeds and --folds",
+            remedy="leave out one of them",
+        )
     if options.seeds or options.folds:
         _run_several(options, command)
     else:
@@ -125,6 +136,12 @@ def _run_one(options: Namespace, command: list[str]) -> None:
     console = make_console()
     check_place(run, begin)  # before minutes of reading
     recipe = choose_recipe(options.recipe, _changes(options), None if begin == "new" else run)
+    if options.profile and recipe.is_linear:
+        raise UserError(
+            "cli.conflicting-options",
+            "--profile: a linear model is not trained in steps",
+            remedy="leave out --profile, or name the recipe of an encoder",
+        )
     if begin == "resume" and run.is_finished:
         from civility.training.resume import check_unchanged
 
@@ -146,7 +163,16 @@ def _run_one(options: Namespace, command: list[str]) -> None:
         if options.check:
             check(recipe, data, run.path, begin=begin, tracker=options.tracker, listen=display.listen)
             return
-        train(recipe, data, run.path, command=command, tracker=options.tracker, begin=begin, listen=display.listen)
+        train(
+            recipe,
+            data,
+            run.path,
+            command=command,
+            tracker=options.tracker,
+            begin=begin,
+            profile=options.profile,
+            listen=display.listen,
+        )
     finally:
         display.close()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from civility.documents.repeats_summary import RepeatsSummary, Variation
     from civility.engine.progress import StepDone
+    from civility.engine.step_profile import StepsProfiled
     from civility.evaluation import Report
     from civility.training.events import EpochJudged, Event, Planned, RunFinished, RunPlanned, RunResumed
     from civility.training.preflight import Check
@@ -57,7 +58,7 @@ class TrainingDisplay:
 
     def listen(self, event: "Event") -> None:
         """Draw one event."""
-        from civility.engine import progress, watch
+        from civility.engine import progress, step_profile, watch
         from civility.training import events
 
         if isinstance(event, events.Planned):
@@ -70,6 +71,8 @@ class TrainingDisplay:
             print_notes(self._console, [f"{event.text}\n{event.remedy}" if event.remedy else event.text])
         elif isinstance(event, progress.StepDone):
             self._draw_step(event)
+        elif isinstance(event, step_profile.StepsProfiled):
+            self._draw_profile(event)
         elif isinstance(event, events.ValidationStarted):
             self._stop_bar()
             self._scoring = ScoringBar(self._console, "validation", event.num_comments)
@@ -204,6 +207,16 @@ class TrainingDisplay:
             skipped = count(self._num_skipped, "step")
             paragraph(self._console, f"{skipped} skipped so far: fp16 gradients overflowed, the scale was lowered")
 
+    def _draw_profile(self, event: "StepsProfiled") -> None:
+        self._stop_bar()
+        self._epoch = 0  # the bar is started again
+        console, width = self._console, max(map(len, event.parts))
+        console.print(f"\n  steps {event.first:,} to {event.last:,}: {event.seconds:.3f} s each", style="bold")
+        for kind, seconds in event.parts.items():
+            console.print(f"    {kind:<{width}}  {seconds:8.4f} s  {seconds / event.seconds:6.1%}")
+        paragraph(console, f"table: {event.table} · trace: {event.trace} (open it in https://ui.perfetto.dev)")
+        console.print()
+
     def _draw_end(self, event: "RunFinished") -> None:
         console, run = self._console, event.run
         epochs = "1 epoch   " if event.epochs_run else ""  # a linear model has none
@@ -240,7 +253,8 @@ def _joined(*parts: str) -> str:
 
 def _describe_speed(plan: "RunPlanned") -> str:
     speed = plan.speed
-    attention = f"{speed.attention} attention" + (f" ({speed.why_not_faster})" if speed.why_not_faster else "")
+    attention = "fused layers" if speed.attention == "fused" else f"{speed.attention} attention"
+    attention += f" ({speed.why_not_faster})" if speed.why_not_faster else ""
     rows = f"all {plan.num_embeddings:,} embedding rows ({speed.why_whole})"
     if speed.rows_in_use is not None:
         rows = f"{speed.rows_in_use:,} of {plan.num_embeddings:,} embedding rows in use"

@@ -1,8 +1,10 @@
 """Memory, disk and CPU cores of the machine, within this process's limits, and the largest micro-batch that fits."""
 
 import contextlib
+import ctypes
 import math
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -19,6 +21,7 @@ try:
 except ImportError:  # Windows has none
     resource = None  # type: ignore[assignment]
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _UNLIMITED = 1 << 60  # version 1 of control groups writes a number near 2 ** 63 for 'no limit'
 
@@ -40,6 +43,20 @@ def device_memory(device: str) -> Memory | None:
         available, total = torch.cuda.mem_get_info()
         return Memory(total, available)
     return main_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Let the process keep the memory that tensors free, for the tensors of the next step; return whether it does.
+
+    The allocator of glibc returns large blocks to the system at once and takes them again, page by page: tens of
+    thousands of pages a step. Blocks beyond 256 MiB, which are rarer than steps, are still returned. A setting of the
+    user in the environment stays (mallopt(3)).
+    """
+    own = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+    if own or platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    return all([libc.mallopt(_M_MMAP_THRESHOLD, 256 << 20), libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)])
 
 
 def forget_peak_memory() -> None:

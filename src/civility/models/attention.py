@@ -72,7 +72,7 @@ def attend_first(
     longest = max(lengths)
     outputs = []
     text = 0
-    for start, num, length in _runs(lengths, query.shape[1]):
+    for start, num, length in runs_of(lengths, query.shape[1]):
         keys, values = (_heads(tensor, start, num, length) for tensor in (key, value))
         queries = query[text : text + num, :, None] * scale
         scores = queries @ keys.transpose(-1, -2)
@@ -112,7 +112,7 @@ def _dropped(shape: torch.Size, share: float, device: torch.device) -> torch.Ten
     return (words[: shape.numel()] < round(share * _WORD) - _WORD // 2).view(shape)
 
 
-def _runs(lengths: Sequence[int], num_heads: int) -> Iterator[tuple[int, int, int]]:
+def runs_of(lengths: Sequence[int], num_heads: int) -> Iterator[tuple[int, int, int]]:
     """Yield first token, number and length of texts that are computed together: equally long, and not too many."""
     start = 0
     for length, group in groupby(lengths):
@@ -170,7 +170,7 @@ class _Attention(torch.autograd.Function):
         output = torch.empty_like(value)
         kept = []
         with torch.autocast(query.device.type, enabled=False):
-            for start, num, length in _runs(lengths, query.shape[1]):
+            for start, num, length in runs_of(lengths, query.shape[1]):
                 queries, keys, values = (_heads(tensor, start, num, length) for tensor in (query, key, value))
                 queries = queries * scale  # before the products, which would overflow in fp16
                 scores = queries @ keys.transpose(-1, -2)
@@ -197,7 +197,7 @@ class _Attention(torch.autograd.Function):
         (gradient,), longest = gradients, max(ctx.lengths)
         to_query, to_key, to_value = (torch.empty_like(tensor) for tensor in (query, key, value))
         to_position_key, to_position_query = _zeros_for(position_key), _zeros_for(position_query)
-        for start, num, length in _runs(ctx.lengths, query.shape[1]):
+        for start, num, length in runs_of(ctx.lengths, query.shape[1]):
             queries, keys, values, outer = (_heads(one, start, num, length) for one in (query, key, value, gradient))
             probabilities = used = kept.pop(0)
             to_used = outer @ values.transpose(-1, -2)

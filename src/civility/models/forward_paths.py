@@ -4,6 +4,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
@@ -16,6 +17,8 @@ Autocast = Callable[[], contextlib.AbstractContextManager[Any]]
 _Outcome = tuple[torch.Tensor, dict[str, torch.Tensor]]
 """The logits of a sample, and the gradient of their sum for each parameter, by name."""
 
+_LOW_TOLERANCE = 0.1
+"""The same in bfloat16; observed: below 2e-2, in the plain packed pass too."""
 _TOLERANCE = 1e-3
 """Relative difference of logits and gradients that counts as rounding in float32; observed: below 1e-5."""
 _SMALL = 1e-3
@@ -85,6 +88,7 @@ def choose_forward(
     checkpointing: bool = False,
     gradients: bool = True,
     autocast: Autocast = contextlib.nullcontext,
+    cache: Path | None = None,
 ) -> ForwardChoice:
     """Return the fastest forward pass that agrees with transformers' own on this model's weights.
 
@@ -99,6 +103,7 @@ def choose_forward(
     checkpointing : compute layers again in the backward pass instead of keeping their activations
     gradients : whether gradients have to agree too, or only the logits
     autocast : makes the context of training, in which the forward pass has to work too
+    cache : folder that keeps compiled kernels
     """
     eager = EagerForward(model, checkpointing=checkpointing)
     if wanted == "eager":
@@ -112,6 +117,12 @@ def choose_forward(
             return ForwardChoice(eager, "transformers' own attention is made for GPUs")
         kind = FlashForward
     before = _outcome(model, eager, sample, gradients=gradients)
+    fused = ""
+    if wanted == "auto" and kind is PackedForward and gradients:
+        choice = _fused(before, model, sample, autocast, checkpointing=checkpointing, cache=cache)
+        if not choice.reason:
+            return choice
+        fused = choice.reason
     try:
         forward = kind(model, checkpointing=checkpointing)
     except ImportError:
@@ -121,7 +132,27 @@ def choose_forward(
     if reason := _self_test(before, model, forward, sample, autocast, gradients=gradients):
         forward.undo()
         return ForwardChoice(eager, reason)
-    return ForwardChoice(forward)
+    return ForwardChoice(forward, fused)
+
+
+def _fused(
+    before: _Outcome, model: Any, sample: Batch, autocast: Autocast, *, checkpointing: bool, cache: Path | None
+) -> ForwardChoice:
+    """Return the packed pass with compiled kernels, with a reason if it cannot be used."""
+    from civility.kernels.compile import Unavailable
+    from civility.models.fused_forward import FusedForward, why_not_fused
+
+    plain = PackedForward(model, checkpointing=checkpointing)
+    if reason := why_not_fused(model):
+        return ForwardChoice(plain, reason)
+    try:
+        forward = FusedForward(model, checkpointing=checkpointing, cache=cache)
+    except Unavailable as error:
+        return ForwardChoice(plain, str(error))
+    reason = _self_test(before, model, forward, sample, autocast, gradients=True)
+    if not reason and (off := _low_difference(before, model, forward, sample, autocast)):
+        reason = f"the self-test failed: in 16 bits, {off}"
+    return ForwardChoice(plain if reason else forward, reason)
 
 
 def _self_test(
@@ -151,6 +182,16 @@ def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) ->
         return "" if bool(logits.isfinite().all()) else "logits are not finite"
 
 
+def _low_difference(before: _Outcome, model: Any, forward: Forward, sample: Batch, autocast: Autocast) -> str:
+    """Return how a forward pass in the precision of training differs from transformers' own in float32."""
+    with _undisturbed(model):
+        with autocast():
+            logits = forward(sample).float()
+        logits.sum().backward()  # type: ignore[no-untyped-call]
+        found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        return _difference(before, (logits.detach(), found), _LOW_TOLERANCE)
+
+
 def _outcome(model: Any, forward: Forward, sample: Batch, *, gradients: bool) -> _Outcome:
     with _undisturbed(model), torch.set_grad_enabled(gradients):
         logits = forward(sample).float()
@@ -172,18 +213,18 @@ def _undisturbed(model: Any) -> Iterator[None]:
         model.zero_grad(set_to_none=True)
 
 
-def _difference(before: _Outcome, after: _Outcome) -> str:
+def _difference(before: _Outcome, after: _Outcome, tolerance: float = _TOLERANCE) -> str:
     """Return how the outcome of a forward pass differs from that of transformers' own; empty if it agrees."""
     (logits, gradients), (new_logits, new_gradients) = before, after
     off = _relative(new_logits, logits, logits.norm().item())
-    if not off <= _TOLERANCE:
+    if not off <= tolerance:
         return f"logits differ by {off:.1e} from transformers' own"
     if set(new_gradients) != set(gradients):
         return "other parameters have gradients than with transformers' own"
     whole = sum(float(gradient.norm()) ** 2 for gradient in gradients.values()) ** 0.5
     for name, expected in gradients.items():
         off = _relative(new_gradients[name], expected, max(expected.norm().item(), _SMALL * whole))
-        if not off <= _TOLERANCE:
+        if not off <= tolerance:
             return f"the gradient of {name} differs by {off:.1e} from transformers' own"
     return ""
 

@@ -165,7 +165,7 @@ class PackedForward:
         positions: Positions = (None, None)
         num_products = 1
         if relative is not None:
-            positions = _positions(attention, relative, max(lengths))
+            positions = positions_of(attention, relative, max(lengths))
             num_products += sum(one is not None for one in positions)
         context = (attend if first is None else attend_first)(
             query,
@@ -174,20 +174,21 @@ class PackedForward:
             positions,
             lengths,
             scale=1 / math.sqrt(size * num_products),
-            dropout=_share(attention.dropout),
+            dropout=share_of(attention.dropout),
         )
         return context.flatten(1)
 
 
-def _share(dropout: Any) -> float:
+def share_of(dropout: Any) -> float:
+    """Return the probability of a dropout module; 0 in evaluation mode."""
     return float(dropout.p) if dropout.training else 0.0
 
 
 def _drop(tensor: torch.Tensor, dropout: Any) -> torch.Tensor:
-    return drop(tensor, _share(dropout))
+    return drop(tensor, share_of(dropout))
 
 
-def _positions(attention: Any, relative: torch.Tensor, longest: int) -> Positions:
+def positions_of(attention: Any, relative: torch.Tensor, longest: int) -> Positions:
     """Return what a DeBERTa layer multiplies queries and keys with for each distance, ascending from ``1 - longest``.
 
     Parameters

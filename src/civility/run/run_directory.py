@@ -71,6 +71,7 @@ class RunDirectory:
         classifier          classifier/         the model and civility.json; the last thing a run writes
         reports             reports/            validation.json, validation.md, …
         trackers            trackers/           what a tracker writes, if one was asked for
+        profile             profile/            where the time of steps goes, if `--profile` asked for it
         lock                lock                there while a run is being trained
     """
 
@@ -84,6 +85,7 @@ class RunDirectory:
     classifier = Inside("classifier")
     reports = Inside("reports")
     trackers = Inside("trackers")
+    profile = Inside("profile")
     lock = Inside("lock")
 
     @property

@@ -47,6 +47,7 @@ class Job:
     command: Sequence[str] = ()
     tracker: str = ""
     begin: Begin = "new"
+    profiles: bool = False
     emit: Listener = lambda event: None
 
 
@@ -92,7 +93,7 @@ def build_run(job: Job) -> RunParts:
 
     # With the model. The trial step comes before --fit, which tries the same on a GPU and would end in an error that
     # the trial step explains.
-    trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, earlier.global_size)
+    trainer, speed = build_trainer(recipe, data, tokens, encoder, accelerator, precision, earlier)
     checks += of_first_process(model_checks.checks_by_trying(tokens.tokenizer, trainer))
     _refuse_at_once(checks, job.emit)
     fitted = "as before: a resumed run keeps its micro-batch" if asked_to_fit else ""

@@ -21,6 +21,7 @@ from civility.models.dropout import override_dropout
 from civility.models.encoder import Encoder
 from civility.models.forward_paths import EagerForward, ForwardChoice, choose_forward
 from civility.models.layers import freeze
+from civility.models.packed_forward import PackedForward
 from civility.models.token_cache import CacheUse, cached_tokens, default_cache_folder
 from civility.models.tokenizer import load_tokenizer
 from civility.models.vocabulary import ids_in_use, keep_in_use, why_whole
@@ -28,6 +29,7 @@ from civility.recipe import Recipe
 from civility.scoring.tokens import Tokens
 from civility.training.build_optimizer import average_of, optimizer_of, regularizers_of, why_whole_embedding
 from civility.training.events import Speed
+from civility.training.resume import EarlierChoices
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +99,15 @@ def build_trainer(
     encoder: Encoder,
     accelerator: Any,
     precision: MixedPrecision,
-    global_size: int | None,
+    earlier: EarlierChoices,
 ) -> tuple[Trainer, Speed]:
     """Build model, loss, optimizer and plan on the device; return them and how the forward pass is sped up.
 
     Parameters
     ----------
     encoder : as loaded; its model is changed and moved
-    global_size : effective batch size of the run to resume, which keeps it on any number of processes, since
-        schedule and order depend on it; None for a new run
+    earlier : of the run to resume. It keeps its effective batch size on any number of processes, since schedule and
+        order depend on it, and its forward pass, whose dropout would otherwise drop other units
 
     Raises
     ------
@@ -113,8 +115,8 @@ def build_trainer(
     """
     settings = recipe.training
     shape = BatchShape.of(settings.batch_size, settings.gradient_accumulation, accelerator.num_processes)
-    if global_size is not None:
-        shape = replace(shape, global_size=global_size)
+    if earlier.global_size is not None:
+        shape = replace(shape, global_size=earlier.global_size)
     loss = loss_of(recipe, data.training.targets).to(accelerator.device)
     model, drop = encoder.model, recipe.regularization
     override_dropout(model, hidden=drop.dropout, attention=drop.attention_dropout, head=drop.head_dropout)
@@ -125,7 +127,7 @@ def build_trainer(
     vocabulary = None if why else keep_in_use(model, tokens.in_use)
     model.to(accelerator.device)
     devices.same_weights_everywhere(model)
-    choice = _choose_forward(recipe, model, tokens.training, accelerator, precision)
+    choice = _choose_forward(recipe, model, tokens.training, accelerator, precision, earlier.forward)
     # After the model has moved to its device, and over the parameters that it has there.
     optimizer = optimizer_of(recipe, model)
     trainer = Trainer(
@@ -154,21 +156,37 @@ def build_trainer(
     return trainer, speed
 
 
+_SLOWEST_FIRST = {EagerForward.name: 0, PackedForward.name: 1}  # all others are faster
+
+
 def _choose_forward(
-    recipe: Recipe, model: Any, tokens: Tokens, accelerator: Any, precision: MixedPrecision
+    recipe: Recipe, model: Any, tokens: Tokens, accelerator: Any, precision: MixedPrecision, before: str
 ) -> ForwardChoice:
     """Choose a forward pass that every process can use; if only some had a fast one, they would wait for the rest."""
     settings, sample = recipe.training, _sample(tokens).to(accelerator.device)
     checkpointing = settings.gradient_checkpointing
     if settings.deterministic and precision.device != "cpu" and settings.attention == "auto":
         return ForwardChoice(EagerForward(model, checkpointing=checkpointing), "training.deterministic")
-    choice = choose_forward(model, settings.attention, sample, checkpointing=checkpointing, autocast=precision.autocast)
-    is_fast = not isinstance(choice.forward, EagerForward)
-    if devices.smallest_everywhere(is_fast, accelerator.device) == is_fast:
+    cache = default_cache_folder(os.environ)
+    keeps = settings.attention == "auto" and before == PackedForward.name
+    choice = choose_forward(
+        model,
+        "packed" if keeps else settings.attention,
+        sample,
+        checkpointing=checkpointing,
+        autocast=precision.autocast,
+        cache=None if cache is None else cache.with_name("kernels"),
+    )
+    if keeps and not choice.reason:
+        choice = replace(choice, reason="as before the interruption")
+    own = _SLOWEST_FIRST.get(choice.forward.name, len(_SLOWEST_FIRST))
+    slowest = devices.smallest_everywhere(own, accelerator.device)
+    if slowest == own:
         return choice
     choice.forward.undo()
     why = "another process of this run has no faster one"
-    return ForwardChoice(EagerForward(model, checkpointing=checkpointing), why)
+    kind = EagerForward if slowest == _SLOWEST_FIRST[EagerForward.name] else PackedForward
+    return ForwardChoice(kind(model, checkpointing=checkpointing), why)
 
 
 def _sample(tokens: Tokens) -> Batch:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from civility.engine.progress import EpochDone, StepDone
+from civility.engine.step_profile import StepsProfiled
 from civility.engine.watch import Warned
 from civility.evaluation import Report
 from civility.run import RunDirectory
@@ -151,6 +152,7 @@ Event = (
     | RunResumed
     | Warned
     | StepDone
+    | StepsProfiled
     | ValidationStarted
     | ValidationScored
     | EpochJudged

@@ -72,12 +72,14 @@ class EarlierChoices:
     global_size : effective batch size; None for a new run, or if no checkpoint is readable
     threads : of each process; 0 if unknown, and on devices other than a CPU
     batch_size, gradient_accumulation : of the recipe
+    forward : name of the forward pass; empty if unknown
     """
 
     global_size: int | None = None
     threads: int = 0
     batch_size: int = 0
     gradient_accumulation: int = 0
+    forward: str = ""
 
     def keep_fit(self, recipe: Recipe) -> Recipe:
         """Return the recipe with the micro-batch that fitted before, if it asks for one that fits."""
@@ -97,6 +99,7 @@ def earlier_choices(run: RunDirectory) -> EarlierChoices:
                 whole_number(facts.get("threads", 0), "threads", 0, _MOST_THREADS),
                 whole_number(recipe["training.batch_size"], "training.batch_size", 1, _MOST),
                 whole_number(recipe["training.gradient_accumulation"], "training.gradient_accumulation", 1, _MOST),
+                str(facts["circumstances"]["the forward pass"]),
             )
         except (UserError, ValueError, KeyError, TypeError):
             continue

@@ -13,8 +13,9 @@ import numpy as np
 from civility.arrays import Logits
 from civility.engine.checkpoint import has_logits, load_checkpoint
 from civility.engine.devices import float32_products
-from civility.engine.hardware import peak_memory
+from civility.engine.hardware import keep_freed_memory, peak_memory
 from civility.engine.progress import EpochDone, NotFinite, StepDone, Validation
+from civility.engine.step_profile import StepProfiler
 from civility.engine.validation import StopRequested, measure_validation, score_everywhere, score_of
 from civility.engine.watch import RateWatch, Warned, watch_scores
 from civility.errors import Interrupted, UserError
@@ -98,6 +99,7 @@ class Session:
         UserError : the loss or a gradient is not finite; the message names the comments and the last good checkpoint
         """
         parts = self.parts
+        keep_freed_memory()
         with StopSignals() as signals, parts.trainer.precision.training():
             try:
                 for event in self._events(signals.wanted):
@@ -135,7 +137,7 @@ class Session:
         parts = self.parts
         batch_size, rate_watch = parts.trainer.shape.batch_size, RateWatch()
         try:
-            for event in parts.trainer.run(lambda: self.validate(wants_stop), wants_stop):
+            for event in self._profiled(parts.trainer.run(lambda: self.validate(wants_stop), wants_stop)):
                 if isinstance(event, StepDone):
                     yield from self._warnings_of_step(event, batch_size, rate_watch)
                     batch_size = event.batch_size
@@ -177,6 +179,25 @@ class Session:
         warning = watch_scores(epoch.step, self.logits, parts.data.validation.labels, parts.trainer.precision.name)
         if warning is not None:
             yield warning
+
+    def _profiled(self, events: Iterator[StepDone | EpochDone]) -> Iterator[StepDone | EpochDone]:
+        """Yield the events of the training loop, and profile some of the first steps on the way if that was asked."""
+        parts, trainer = self.parts, self.parts.trainer
+        if parts.profiles and parts.accelerator.is_main_process:
+            # Of this epoch only: between two of them the loop validates.
+            rows = len(parts.data.training) - trainer.progress.num_comments
+            num_left = max(1, trainer.shape.num_steps(rows))
+            profiler = StepProfiler(parts.run.profile, num_left, trainer.precision.device)
+            while not profiler.is_done:
+                profiler.before()
+                event = next(events, None)
+                if event is None:
+                    return
+                yield event
+                found = profiler.after(event.step)
+                if found is not None:
+                    parts.emit(found)
+        yield from events
 
     def validate(self, wants_stop: Callable[[], bool]) -> Validation:
         """Score the validation comments on all processes together, and measure them on each; StopRequested ends it."""

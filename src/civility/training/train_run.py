@@ -33,7 +33,7 @@ Augment = Callable[[Dataset], Dataset]
 """Training comments -> those to train on, with the same labels; must return the same comments at every call."""
 
 
-def train(  # noqa: PLR0913 - what to do, on what, where, and five options that most callers leave out
+def train(  # noqa: PLR0913 - what to do, on what, where, and six options that most callers leave out
     recipe: Recipe,
     data: PreparedData,
     out: Path,
@@ -41,6 +41,7 @@ def train(  # noqa: PLR0913 - what to do, on what, where, and five options that 
     command: Sequence[str] = (),
     tracker: str = "",
     begin: Begin = "new",
+    profile: bool = False,
     listen: Listener = lambda event: None,
     augment: Augment | None = None,
 ) -> RunDirectory:
@@ -57,6 +58,7 @@ def train(  # noqa: PLR0913 - what to do, on what, where, and five options that 
     tracker : "tensorboard", "wandb", "mlflow", "trackio" or none
     begin : "new"; "resume" to continue the run in ``out`` from its last checkpoint, so that it ends as if it had never
         been interrupted; or "restart" to put it aside and train in its place
+    profile : write where the time of some early steps goes, with a trace; not of a linear model
     listen : called with each `Event`, in the first process only
     augment : called with the training comments, returns those to train on; validation comments are left alone. Give
         the same function again to resume the run.
@@ -70,7 +72,7 @@ def train(  # noqa: PLR0913 - what to do, on what, where, and five options that 
     started = time.monotonic()
     forget_peak_memory()  # of an earlier run in this process
     run = RunDirectory(out)
-    job = Job(recipe, augmented(recipe, data, augment), run, command, tracker, begin, listen)
+    job = Job(recipe, augmented(recipe, data, augment), run, command, tracker, begin, profile, listen)
     if recipe.is_linear:
         train_linear(job)
         return run
