@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from civility.storage.atomic_files import make_folder, write_file
+
 _MOST_SKIPPED, _MOST_STEPS = 3, 8
 """The first steps choose kernels and take memory; more steps make the trace large, and say the same."""
 
@@ -89,12 +91,13 @@ class StepProfiler:
         seconds = (time.perf_counter() - self._started) / self._num_steps
         self._profile.stop()
         self.is_done = True
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         trace, table = self._folder / "trace.json.gz", self._folder / "steps.md"
         self._profile.export_chrome_trace(str(trace))
         parts = _parts(self._profile.events(), self._num_steps, seconds, on_gpu=self._device == "cuda")
         found = StepsProfiled(step - self._num_steps + 1, step, seconds, parts, table, trace)
-        table.write_text(_markdown(found), encoding="utf-8")
+        with write_file(table) as file:
+            file.write(_markdown(found))
         return found
 
 

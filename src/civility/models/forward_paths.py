@@ -117,12 +117,12 @@ def choose_forward(
             return ForwardChoice(eager, "transformers' own attention is made for GPUs")
         kind = FlashForward
     before = _outcome(model, eager, sample, gradients=gradients)
-    fused = ""
+    why_not_fused = ""
     if wanted == "auto" and kind is PackedForward and gradients:
-        choice = _fused(before, model, sample, autocast, checkpointing=checkpointing, cache=cache)
-        if not choice.reason:
-            return choice
-        fused = choice.reason
+        fused = _fused(before, model, sample, autocast, checkpointing=checkpointing, cache=cache)
+        if not isinstance(fused, str):
+            return ForwardChoice(fused)
+        why_not_fused = fused
     try:
         forward = kind(model, checkpointing=checkpointing)
     except ImportError:
@@ -132,27 +132,27 @@ def choose_forward(
     if reason := _self_test(before, model, forward, sample, autocast, gradients=gradients):
         forward.undo()
         return ForwardChoice(eager, reason)
-    return ForwardChoice(forward, fused)
+    return ForwardChoice(forward, why_not_fused)
 
 
 def _fused(
     before: _Outcome, model: Any, sample: Batch, autocast: Autocast, *, checkpointing: bool, cache: Path | None
-) -> ForwardChoice:
-    """Return the packed pass with compiled kernels, with a reason if it cannot be used."""
+) -> Forward | str:
+    """Return the packed pass with compiled kernels, or why it cannot be used."""
     from civility.kernels.compile import Unavailable
     from civility.models.fused_forward import FusedForward, why_not_fused
 
-    plain = PackedForward(model, checkpointing=checkpointing)
     if reason := why_not_fused(model):
-        return ForwardChoice(plain, reason)
+        return reason
     try:
         forward = FusedForward(model, checkpointing=checkpointing, cache=cache)
     except Unavailable as error:
-        return ForwardChoice(plain, str(error))
-    reason = _self_test(before, model, forward, sample, autocast, gradients=True)
-    if not reason and (off := _low_difference(before, model, forward, sample, autocast)):
-        reason = f"the self-test failed: in 16 bits, {off}"
-    return ForwardChoice(plain if reason else forward, reason)
+        return str(error)
+    if reason := _self_test(before, model, forward, sample, autocast, gradients=True):
+        return reason
+    low = _outcome(model, forward, sample, gradients=True, autocast=autocast)
+    off = _difference(before, low, _LOW_TOLERANCE)
+    return f"the self-test failed: in 16 bits, {off}" if off else forward
 
 
 def _self_test(
@@ -182,19 +182,12 @@ def _failure(model: Any, forward: Forward, sample: Batch, autocast: Autocast) ->
         return "" if bool(logits.isfinite().all()) else "logits are not finite"
 
 
-def _low_difference(before: _Outcome, model: Any, forward: Forward, sample: Batch, autocast: Autocast) -> str:
-    """Return how a forward pass in the precision of training differs from transformers' own in float32."""
-    with _undisturbed(model):
+def _outcome(
+    model: Any, forward: Forward, sample: Batch, *, gradients: bool, autocast: Autocast = contextlib.nullcontext
+) -> _Outcome:
+    with _undisturbed(model), torch.set_grad_enabled(gradients):
         with autocast():
             logits = forward(sample).float()
-        logits.sum().backward()  # type: ignore[no-untyped-call]
-        found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-        return _difference(before, (logits.detach(), found), _LOW_TOLERANCE)
-
-
-def _outcome(model: Any, forward: Forward, sample: Batch, *, gradients: bool) -> _Outcome:
-    with _undisturbed(model), torch.set_grad_enabled(gradients):
-        logits = forward(sample).float()
         if not gradients:
             return logits, {}
         logits.sum().backward()  # type: ignore[no-untyped-call]

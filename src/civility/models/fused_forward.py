@@ -5,7 +5,6 @@ matrix product reads is also kept in the precision of the products, so nothing i
 one product. Biases are added by the kernel that reads the product.
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch.nn import functional
 from civility.kernels.compile import load_kernels
 from civility.kernels.operations import Run, attend, gelu, norm
 from civility.models.attention import runs_of
-from civility.models.packed_forward import PackedForward, Positions, positions_of, share_of
+from civility.models.packed_forward import PackedForward, distances_of, share_of
 
 Hidden = tuple[torch.Tensor, torch.Tensor]
 """Hidden states in float32 and in the precision of the products, (S, hidden) each."""
@@ -83,11 +82,7 @@ class FusedForward(PackedForward):
         self, attention: Any, low: torch.Tensor, lengths: tuple[int, ...], relative: torch.Tensor | None
     ) -> torch.Tensor:
         """Return the output of attention, (S, hidden)."""
-        size, num_products = attention.attention_head_size, 1
-        positions: Positions = (None, None)
-        if relative is not None:
-            positions = positions_of(attention, relative, max(lengths))
-            num_products += sum(one is not None for one in positions)
+        positions, scale = distances_of(attention, relative, max(lengths))
         projections = [getattr(attention, name) for name in self._family.projections]
         with torch.autocast("cpu", enabled=False):
             product = functional.linear(low, torch.cat([one.weight for one in projections]).to(low.dtype))
@@ -98,7 +93,7 @@ class FusedForward(PackedForward):
                 positions,
                 [Run(*run) for run in runs_of(lengths, attention.num_attention_heads)],
                 attention.num_attention_heads,
-                1 / math.sqrt(size * num_products),
+                scale,
                 share_of(attention.dropout),
             )
 

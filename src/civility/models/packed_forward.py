@@ -162,18 +162,14 @@ class PackedForward:
         query, key, value = (
             projection(source).unflatten(1, (-1, size)) for projection, source in zip(projections, sources, strict=True)
         )
-        positions: Positions = (None, None)
-        num_products = 1
-        if relative is not None:
-            positions = positions_of(attention, relative, max(lengths))
-            num_products += sum(one is not None for one in positions)
+        positions, scale = distances_of(attention, relative, max(lengths))
         context = (attend if first is None else attend_first)(
             query,
             key,
             value,
             positions,
             lengths,
-            scale=1 / math.sqrt(size * num_products),
+            scale=scale,
             dropout=share_of(attention.dropout),
         )
         return context.flatten(1)
@@ -188,7 +184,21 @@ def _drop(tensor: torch.Tensor, dropout: Any) -> torch.Tensor:
     return drop(tensor, share_of(dropout))
 
 
-def positions_of(attention: Any, relative: torch.Tensor, longest: int) -> Positions:
+def distances_of(attention: Any, relative: torch.Tensor | None, longest: int) -> tuple[Positions, float]:
+    """Return what queries and keys are multiplied with for each distance, and the scale of the sum of all products.
+
+    Parameters
+    ----------
+    attention : the module of a layer
+    relative : as of `_positions`; None for a model without relative positions
+    longest : tokens of the longest text
+    """
+    positions: Positions = (None, None) if relative is None else _positions(attention, relative, longest)
+    num_products = 1 + sum(one is not None for one in positions)
+    return positions, 1 / math.sqrt(attention.attention_head_size * num_products)
+
+
+def _positions(attention: Any, relative: torch.Tensor, longest: int) -> Positions:
     """Return what a DeBERTa layer multiplies queries and keys with for each distance, ascending from ``1 - longest``.
 
     Parameters
